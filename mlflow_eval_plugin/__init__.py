@@ -1,0 +1,1 @@
+"""MLflow evaluators whose reports are Evidence: calibration, disaggregated and drift, with three-valued verdicts."""

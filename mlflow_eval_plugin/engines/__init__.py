@@ -1,0 +1,1 @@
+"""Rows in, Summaries out: the only place that knows data frames."""

@@ -1,0 +1,1 @@
+"""From Summaries and a config to Evidence."""

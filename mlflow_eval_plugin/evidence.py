@@ -1,0 +1,241 @@
+"""Evidence: the immutable document that says what was measured, on which data, of which model, with which config.
+
+A document is JSON. Its digest is the SHA-256 of its RFC 8785 canonical form without the ``digest`` member, so that two
+documents with the same digest say the same, whoever wrote the bytes. ``dumps`` writes it, ``loads`` refuses whatever
+cannot be trusted to be what its digest names. The format is described in ``docs/evidence.md``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NoReturn
+
+import rfc8785
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+SCHEMA = "mlflow-eval-plugin/evidence/1"
+KINDS = ("calibration", "disaggregated", "drift")
+
+Verdict = Literal["pass", "fail", "insufficient"]
+Digest = str  # "sha256:" and 64 lower-case hex digits
+
+
+class EvidenceError(ValueError):
+    """A document that cannot be trusted; the message says what was expected, what was found and what to do."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Check(_Frozen):
+    """One claim with a threshold, a value, an interval and a Verdict."""
+
+    id: str
+    claim: str
+    metric: str
+    scope: str
+    n: int = Field(ge=0)
+    minimum: float | None = None
+    maximum: float | None = None
+    value: float | None = None
+    interval: tuple[float, float] | None = None
+    p_value: float | None = Field(default=None, ge=0, le=1)
+    p_adjusted: float | None = Field(default=None, ge=0, le=1)
+    verdict: Verdict
+    reason: str
+    n_to_decide: int | None = None
+
+    @model_validator(mode="after")
+    def _has_a_threshold(self) -> Check:
+        if self.minimum is None and self.maximum is None:
+            raise ValueError(f"check {self.id!r} has neither minimum nor maximum")
+        return self
+
+
+class Subject(_Frozen):
+    """Of which model the Evidence speaks; all None for a static data set with predictions in a column."""
+
+    model_uri: str | None = None
+    model_id: str | None = None
+    model_digest: Digest | None = None
+    run_id: str
+
+
+class Data(_Frozen):
+    """A data set by content: the digest does not depend on the order of its rows."""
+
+    name: str
+    digest: Digest
+    rows: int = Field(ge=0)
+    columns: tuple[str, ...]
+
+
+class Inference(_Frozen):
+    """How the family of Checks keeps the chance of any false ``fail`` at or below ``alpha``."""
+
+    method: str
+    alpha: float = Field(gt=0, lt=1)
+    family_size: int = Field(ge=0)
+
+
+class Producer(_Frozen):
+    """Which software wrote the document."""
+
+    name: str
+    version: str
+
+
+class Evidence(_Frozen):
+    """An immutable Evidence document; make one with ``seal``, read one with ``loads``."""
+
+    schema_: Literal["mlflow-eval-plugin/evidence/1"] = Field(alias="schema", default=SCHEMA)
+    kind: Literal["calibration", "disaggregated", "drift"]
+    subject: Subject
+    data: Data
+    reference: Data | None = None
+    config: dict[str, Any]
+    config_digest: Digest
+    inference: Inference
+    checks: tuple[Check, ...]
+    verdict: Verdict
+    measurements: dict[str, Any]
+    producer: Producer
+    created_at: str
+    digest: Digest
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The Checks whose verdict is ``fail``, in document order."""
+        return tuple(check for check in self.checks if check.verdict == "fail")
+
+
+def canonical(document: Any) -> bytes:
+    """RFC 8785 canonical JSON.
+
+    Raises:
+        EvidenceError: for NaN, infinity, integers beyond 2**53 and values JSON has no form for.
+    """
+    try:
+        return rfc8785.dumps(document)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, TypeError) as error:
+        raise EvidenceError(f"not canonical JSON (RFC 8785): {error}") from error
+
+
+def digest_of(document: Any) -> Digest:
+    """``sha256:`` and the hex SHA-256 of the canonical form."""
+    return "sha256:" + hashlib.sha256(canonical(document)).hexdigest()
+
+
+def overall_verdict(checks: Iterable[Check]) -> Verdict:
+    """``fail`` if any Check fails, else ``insufficient`` if any is (or there is none at all), else ``pass``."""
+    verdicts = {check.verdict for check in checks}
+    if "fail" in verdicts:
+        return "fail"
+    return "pass" if verdicts == {"pass"} else "insufficient"
+
+
+def seal(  # noqa: PLR0913 - a document has as many members as it has
+    *,
+    kind: str,
+    subject: Subject,
+    data: Data,
+    reference: Data | None,
+    config: Mapping[str, Any],
+    inference: Inference,
+    checks: Iterable[Check],
+    measurements: Mapping[str, Any],
+    producer: Producer,
+    created_at: str,
+) -> Evidence:
+    """Make the Evidence document: overall verdict, config digest and self-digest are computed here.
+
+    Args:
+        created_at: RFC 3339, UTC, given by the caller; nothing here reads a clock.
+
+    Raises:
+        EvidenceError: when a part is not JSON or not in the schema (a NaN anywhere, an unknown kind).
+    """
+    checks = tuple(checks)
+    body = {
+        "schema": SCHEMA,
+        "kind": kind,
+        "subject": subject.model_dump(mode="json"),
+        "data": data.model_dump(mode="json"),
+        "reference": reference.model_dump(mode="json") if reference else None,
+        "config": dict(config),
+        "config_digest": digest_of(dict(config)),
+        "inference": inference.model_dump(mode="json"),
+        "checks": [check.model_dump(mode="json") for check in checks],
+        "verdict": overall_verdict(checks),
+        "measurements": dict(measurements),
+        "producer": producer.model_dump(mode="json"),
+        "created_at": created_at,
+    }
+    return _validated({**body, "digest": digest_of(body)})
+
+
+def dumps(evidence: Evidence) -> bytes:
+    """The document's canonical bytes, digest included."""
+    return canonical(evidence.model_dump(mode="json", by_alias=True))
+
+
+def loads(text: bytes | str) -> Evidence:
+    """Read a document and hold it against its own digest.
+
+    Raises:
+        EvidenceError: when the text is cut short, has duplicate members, NaN, an unknown schema, or another digest
+            than the one it claims.
+    """
+    try:
+        document = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constants)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise EvidenceError(
+            f"Evidence is not readable JSON ({error}); the file was cut short or is not Evidence. Fetch it again."
+        ) from error
+    if not isinstance(document, dict):
+        raise EvidenceError(f"Evidence must be a JSON object, found {type(document).__name__}")
+    if document.get("schema") != SCHEMA:
+        raise EvidenceError(
+            f"unknown Evidence schema: expected {SCHEMA!r}, found {document.get('schema')!r}; "
+            "a newer mlflow-registry-hooks may read it"
+        )
+    claimed = document.get("digest")
+    found = digest_of({key: value for key, value in document.items() if key != "digest"})
+    if claimed != found:
+        raise EvidenceError(
+            f"Evidence does not match its digest: it claims {claimed}, its content is {found}. "
+            "It was changed after it was written; evaluate again."
+        )
+    return _validated(document)
+
+
+def _validated(document: dict[str, Any]) -> Evidence:
+    try:
+        evidence = Evidence.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "document"
+        raise EvidenceError(f"Evidence member {where!r}: {first['msg']} (found {first.get('input')!r:.80})") from error
+    if evidence.verdict != overall_verdict(evidence.checks):
+        raise EvidenceError(
+            f"Evidence says {evidence.verdict!r} but its checks give {overall_verdict(evidence.checks)!r}"
+        )
+    return evidence
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise EvidenceError(f"Evidence has the member {twice!r} twice in one object")
+    return document
+
+
+def _no_constants(name: str) -> NoReturn:
+    raise EvidenceError(f"Evidence holds {name}, which is not JSON; a verdict is never computed from it")

@@ -1,0 +1,1 @@
+"""From Evidence, and nothing else, to pages and pictures."""

@@ -1,0 +1,1 @@
+"""Numbers from Summaries: numpy and scipy only."""

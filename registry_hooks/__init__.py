@@ -1,0 +1,1 @@
+"""The gate over MLflow's model registry: champion-challenger pairs, human approvals, an audit log, rollback."""
