@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, NoReturn
+from typing import Any, Final, Literal, NoReturn
 
 import rfc8785
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-SCHEMA = "mlflow-eval-plugin/evidence/1"
+SCHEMA: Final = "mlflow-eval-plugin/evidence/1"
 KINDS = ("calibration", "disaggregated", "drift")
 
 Verdict = Literal["pass", "fail", "insufficient"]
@@ -129,6 +129,15 @@ def canonical(document: Any) -> bytes:
 def digest_of(document: Any) -> Digest:
     """``sha256:`` and the hex SHA-256 of the canonical form."""
     return "sha256:" + hashlib.sha256(canonical(document)).hexdigest()
+
+
+def model_digest(mlmodel: Mapping[str, Any]) -> Digest:
+    """Digest of a model by its ``MLmodel`` document, as parsed from YAML or as ``Model.to_dict`` gives it.
+
+    The document holds the model's own UUID, signature and flavors, so no two logged models share it. What YAML may
+    hold and JSON may not (dates, integer keys) is taken as its text.
+    """
+    return digest_of(json.loads(json.dumps(dict(mlmodel), default=str)))
 
 
 def overall_verdict(checks: Iterable[Check]) -> Verdict:

@@ -1,8 +1,8 @@
 """What the registry says when it says no.
 
-A refusal carries *all* its reasons at once; each says what was expected, what was found and what would mend it. ``code``
-is the name of an MLflow error code (``mlflow.protos.databricks_pb2``); a door turns it into the integer that MLflow
-needs, and so into a 4xx. Nothing here becomes a 5xx, because MLflow's client retries those for minutes.
+A refusal carries *all* its reasons at once; each says what was expected, what was found and what would mend it.
+``code`` is the name of an MLflow error code (``mlflow.protos.databricks_pb2``); a door turns it into the integer that
+MLflow needs, and so into a 4xx. Nothing here becomes a 5xx, because MLflow's client retries those for minutes.
 """
 
 from __future__ import annotations

@@ -1,0 +1,138 @@
+"""The Merkle tree of RFC 6962 over the ledger's entries, and its verification; pure functions of bytes.
+
+The hash of a leaf is SHA-256(0x00 || entry) and that of a node SHA-256(0x01 || left || right) (RFC 6962, section 2.1).
+An append needs only the *frontier*: the roots of the complete subtrees along the tree's right edge, largest first, one
+for each one-bit of the size. Every entry also names the root of the tree before it, so that a changed entry is found
+by its number even when its stored leaf hash was changed to match.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+def leaf_hash(entry: bytes) -> bytes:
+    """SHA-256 of 0x00 and the entry."""
+    return hashlib.sha256(b"\x00" + entry).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """SHA-256 of 0x01 and the two children."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A Merkle tree by its size and frontier.
+
+    Args:
+        size: number of leaves.
+        frontier: roots of the complete subtrees, largest (leftmost) first; as many as ``size`` has one-bits.
+    """
+
+    size: int = 0
+    frontier: tuple[bytes, ...] = ()
+
+    def append(self, leaf: bytes) -> Tree:
+        """The tree with one more leaf hash; O(log n)."""
+        frontier, carry, size = list(self.frontier), leaf, self.size
+        while size & 1:
+            carry = node_hash(frontier.pop(), carry)
+            size >>= 1
+        return Tree(self.size + 1, (*frontier, carry))
+
+    @property
+    def root(self) -> bytes:
+        """The tree head; SHA-256 of nothing for the empty tree."""
+        if not self.frontier:
+            return hashlib.sha256(b"").digest()
+        root = self.frontier[-1]
+        for left in reversed(self.frontier[:-1]):
+            root = node_hash(left, root)
+        return root
+
+
+@dataclass(frozen=True)
+class StoredEntry:
+    """A ledger row as the database gives it back; nothing in it is trusted."""
+
+    seq: int
+    entry: bytes
+    leaf_hash: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What does not add up, and at which entry; ``seq`` is None where no single entry can be named."""
+
+    seq: int | None
+    what: str
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The outcome of ``verify``: the tree as recomputed from the entries, and every problem found."""
+
+    tree: Tree
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found."""
+        return not self.problems
+
+
+def verify(rows: Iterable[StoredEntry], head: Tree) -> Verification:
+    """Recompute the tree from ``rows`` (in order of ``seq``, from 1) and hold it against ``head``.
+
+    A changed entry is named by its number: its bytes no longer give its leaf hash, or the next entry's ``tree`` no
+    longer matches. A missing row is named by the number that is missing.
+    """
+    tree, problems, chained = Tree(), [], True
+    for row in rows:
+        for missing in range(tree.size + 1, row.seq):
+            problems.append(Problem(missing, "this entry is missing"))
+            tree = tree.append(b"")
+            chained = False
+        if chained and _tree_named_by(row.entry) not in (None, tree.root.hex()):
+            problems.append(Problem(max(tree.size, 1), "this entry is not the one that the next entry was built on"))
+            chained = False
+        leaf = leaf_hash(row.entry)
+        if leaf.hex() != row.leaf_hash:
+            problems.append(Problem(row.seq, "this entry was changed: it does not match its leaf hash"))
+            # Going on from the stored hash keeps one changed entry from blaming all that follow it.
+            leaf = _from_hex(row.leaf_hash, leaf)
+        if _seq_named_by(row.entry) != row.seq:
+            problems.append(Problem(row.seq, "this entry is unreadable, or stands at another place than it was given"))
+        tree = tree.append(leaf)
+    if tree.size != head.size:
+        problems.append(Problem(None, f"the ledger's head says {head.size} entries, {tree.size} were found"))
+    elif tree.root != head.root and not problems:
+        problems.append(Problem(tree.size or None, "the tree's root differs from the ledger's head"))
+    return Verification(tree, tuple(problems))
+
+
+def _from_hex(text: str, otherwise: bytes) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return otherwise
+
+
+def _member(entry: bytes, name: str) -> object:
+    try:
+        document = json.loads(entry)
+    except (ValueError, RecursionError):
+        return None
+    return document.get(name) if isinstance(document, dict) else None
+
+
+def _tree_named_by(entry: bytes) -> object:
+    return _member(entry, "tree")
+
+
+def _seq_named_by(entry: bytes) -> object:
+    return _member(entry, "seq")

@@ -1,0 +1,281 @@
+"""MLflow's registry rows and artifacts: the only SQL on its tables, the only reads of runs' and versions' files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import sqlalchemy as sa
+import yaml
+from mlflow import MlflowClient
+from mlflow.entities.model_registry.model_version_stages import (
+    STAGE_ARCHIVED,
+    STAGE_DELETED_INTERNAL,
+    STAGE_PRODUCTION,
+    STAGE_STAGING,
+)
+from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+from mlflow.store.model_registry.dbmodels.models import (
+    SqlModelVersion,
+    SqlRegisteredModel,
+    SqlRegisteredModelAlias,
+    SqlRegisteredModelTag,
+)
+from mlflow.utils.uri import append_to_uri_path, validate_path_is_safe
+from sqlalchemy.orm import Session
+
+from mlflow_eval_plugin.evidence import Evidence, EvidenceError, digest_of, loads, model_digest
+from registry_hooks.errors import Conflict, Invalid, NotFound, Reason
+from registry_hooks.records import ROLES, Pair
+
+_STAGE_OF = {"champion": STAGE_PRODUCTION, "challenger": STAGE_STAGING}
+_ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
+_LARGEST_EVIDENCE = 16 * 1024 * 1024
+_MOST_EVIDENCE = 200
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    """What the registry knows of one model version."""
+
+    model: str
+    version: int
+    run_id: str | None
+    location: str
+    stage: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The files of a model version: path → (size, SHA-256), the digest of all, and the digest of its MLmodel."""
+
+    files: dict[str, tuple[int, str]]
+    digest: str
+    model_digest: str | None
+
+
+@dataclass(frozen=True)
+class FoundEvidence:
+    """Evidence as found in a run, with the path that it was found at."""
+
+    path: str
+    evidence: Evidence
+
+
+class Registry:
+    """MLflow's registry rows within one unit of work."""
+
+    def __init__(self, session: Session, workspace: str = "default") -> None:
+        self._session = session
+        self._workspace = workspace
+
+    def lock(self, model: str) -> None:
+        """Take the model's row for this unit of work.
+
+        Raises:
+            NotFound: when there is no such registered model.
+        """
+        query: sa.Select[Any] = (
+            sa.select(SqlRegisteredModel.name)
+            .where(SqlRegisteredModel.workspace == self._workspace, SqlRegisteredModel.name == model)
+            .with_for_update()
+        )
+        if self._session.execute(query).scalar_one_or_none() != model:
+            raise NotFound(f"there is no registered model {model!r}")
+
+    def exists(self, model: str) -> bool:
+        """Whether the model is registered."""
+        query: sa.Select[Any] = sa.select(SqlRegisteredModel.name).where(
+            SqlRegisteredModel.workspace == self._workspace, SqlRegisteredModel.name == model
+        )
+        return self._session.execute(query).scalar_one_or_none() is not None
+
+    def is_prompt(self, model: str) -> bool:
+        """Whether the name is that of a prompt, which MLflow keeps in the same tables."""
+        tag = SqlRegisteredModelTag
+        query: sa.Select[Any] = sa.select(tag.value).where(
+            tag.workspace == self._workspace, tag.name == model, tag.key == IS_PROMPT_TAG_KEY
+        )
+        return str(self._session.execute(query).scalar_one_or_none()).lower() == "true"
+
+    def version(self, model: str, version: int) -> VersionRow:
+        """One version.
+
+        Raises:
+            NotFound: when there is no such model, or no such version, or it was deleted.
+        """
+        query: sa.Select[Any] = sa.select(SqlModelVersion).where(
+            SqlModelVersion.workspace == self._workspace,
+            SqlModelVersion.name == model,
+            SqlModelVersion.version == version,
+            SqlModelVersion.current_stage != STAGE_DELETED_INTERNAL,
+        )
+        row = self._session.execute(query).scalar_one_or_none()
+        if row is None:
+            known = f"; its versions are {self.versions(model)}" if self.exists(model) else ", nor such a model"
+            raise NotFound(f"there is no version {version} of model {model!r}{known}")
+        location = str(row.storage_location or row.source or "")
+        return VersionRow(model, version, str(row.run_id) if row.run_id else None, location, str(row.current_stage))
+
+    def versions(self, model: str) -> list[int]:
+        """Numbers of the versions that are not deleted, ascending."""
+        query: sa.Select[Any] = (
+            sa.select(SqlModelVersion.version)
+            .where(
+                SqlModelVersion.workspace == self._workspace,
+                SqlModelVersion.name == model,
+                SqlModelVersion.current_stage != STAGE_DELETED_INTERNAL,
+            )
+            .order_by(SqlModelVersion.version)
+        )
+        return [int(version) for version in self._session.execute(query).scalars()]
+
+    def pair(self, model: str) -> Pair:
+        """The roles as MLflow's aliases have them."""
+        alias = SqlRegisteredModelAlias
+        query: sa.Select[Any] = sa.select(alias.alias, alias.version).where(
+            alias.workspace == self._workspace, alias.name == model, alias.alias.in_(ROLES)
+        )
+        return Pair(**{row.alias: int(row.version) for row in self._session.execute(query)})
+
+    def stages(self, model: str) -> dict[str, list[int]]:
+        """Versions in Production and Staging."""
+        found: dict[str, list[int]] = {STAGE_PRODUCTION: [], STAGE_STAGING: []}
+        for row in self._staged(model):
+            found[str(row.current_stage)].append(int(row.version))
+        return found
+
+    def put_pair(self, model: str, pair: Pair, at_ms: int) -> None:
+        """Make aliases and stages say what ``pair`` says; what leaves Production or Staging becomes Archived."""
+        now = self.pair(model)
+        for role in ROLES:
+            wanted, found = getattr(pair, role), getattr(now, role)
+            if wanted != found:
+                self._put_alias(model, role, wanted, found is not None)
+        wanted_stage = {getattr(pair, role): stage for role, stage in _STAGE_OF.items() if getattr(pair, role)}
+        for row in self._staged(model):
+            if wanted_stage.get(int(row.version)) != row.current_stage:
+                self._put_stage(model, int(row.version), STAGE_ARCHIVED, at_ms)
+        for version, stage in wanted_stage.items():
+            self._put_stage(model, version, stage, at_ms)
+        self._session.execute(
+            sa.update(SqlRegisteredModel)
+            .where(SqlRegisteredModel.workspace == self._workspace, SqlRegisteredModel.name == model)
+            .values(last_updated_time=at_ms)
+        )
+
+    def _staged(self, model: str) -> list[sa.Row[tuple[int, str]]]:
+        query: sa.Select[Any] = sa.select(SqlModelVersion.version, SqlModelVersion.current_stage).where(
+            SqlModelVersion.workspace == self._workspace,
+            SqlModelVersion.name == model,
+            SqlModelVersion.current_stage.in_((STAGE_PRODUCTION, STAGE_STAGING)),
+        )
+        return list(self._session.execute(query))
+
+    def _put_alias(self, model: str, role: str, version: int | None, present: bool) -> None:
+        alias = SqlRegisteredModelAlias
+        here = (alias.workspace == self._workspace, alias.name == model, alias.alias == role)
+        statement: sa.Executable
+        if version is None:
+            statement = sa.delete(alias).where(*here)
+        elif present:
+            statement = sa.update(alias).where(*here).values(version=version)
+        else:
+            statement = sa.insert(alias).values(workspace=self._workspace, name=model, alias=role, version=version)
+        self._session.execute(statement)
+
+    def _put_stage(self, model: str, version: int, stage: str, at_ms: int) -> None:
+        mv = SqlModelVersion
+        self._session.execute(
+            sa.update(mv)
+            .where(mv.workspace == self._workspace, mv.name == model, mv.version == version, mv.current_stage != stage)
+            .values(current_stage=stage, last_updated_time=at_ms)
+        )
+
+
+def manifest(row: VersionRow) -> Manifest:
+    """Path, size and SHA-256 of every file of a version, as the files are now.
+
+    Raises:
+        Invalid: when the version's files cannot be read.
+    """
+    files: dict[str, tuple[int, str]] = {}
+    digest_of_model = None
+    for path, local in _files(_repository(row.location), f"version {row.version} of {row.model}"):
+        content = local.read_bytes()
+        files[path] = (len(content), hashlib.sha256(content).hexdigest())
+        if path == "MLmodel":
+            digest_of_model = model_digest(yaml.safe_load(content))
+    if not files:
+        raise Invalid(f"version {row.version} of {row.model} has no files at {row.location}")
+    listed = [{"path": path, "size": size, "sha256": digest} for path, (size, digest) in sorted(files.items())]
+    return Manifest(files, digest_of(listed), digest_of_model)
+
+
+def evidence_in(run_id: str) -> list[FoundEvidence]:
+    """Every Evidence document in a run, each held against its digest.
+
+    Raises:
+        NotFound: when there is no such run.
+        Invalid: when a document cannot be trusted (cut short, changed, of an unknown schema), by its path.
+    """
+    try:
+        run = MlflowClient().get_run(run_id)
+    except MlflowException as error:
+        raise NotFound(f"there is no run {run_id!r}: {error.message}") from error
+    repository = _repository(run.info.artifact_uri)
+    listed = [f for f in repository.list_artifacts("evidence") if not f.is_dir and f.path.endswith(".json")]
+    if len(listed) > _MOST_EVIDENCE or any((f.file_size or 0) > _LARGEST_EVIDENCE for f in listed):
+        raise Invalid(
+            f"run {run_id} holds more than {_MOST_EVIDENCE} Evidence files, or one over {_LARGEST_EVIDENCE} bytes"
+        )
+    found, bad = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for info in listed:
+            text = _local(repository, info.path, folder).read_bytes()
+            try:
+                found.append(FoundEvidence(info.path, loads(text)))
+            except EvidenceError as error:
+                bad.append(
+                    Reason("evidence", "Evidence that matches its digest", f"{info.path} of run {run_id}: {error}",
+                           "evaluate again into a new run")
+                )  # fmt: skip
+    if bad:
+        raise Invalid(f"run {run_id} holds Evidence that cannot be trusted", bad)
+    return found
+
+
+def _repository(uri: str) -> ArtifactRepository:
+    if urlparse(uri).scheme == "mlflow-artifacts":
+        root = os.environ.get(_ARTIFACT_ROOT)
+        if root is None:
+            raise Conflict(f"{uri} is served by an MLflow server, and this process is not one; ask through the server")
+        uri = append_to_uri_path(root, validate_path_is_safe(urlparse(uri).path.lstrip("/")))
+    return get_artifact_repository(uri)
+
+
+def _local(repository: ArtifactRepository, path: str, folder: str) -> Path:
+    # Files on this machine are read where they are; a copy would double the time of hashing a large model.
+    in_place = isinstance(repository, LocalArtifactRepository)
+    return Path(repository.download_artifacts(path) if in_place else repository.download_artifacts(path, folder))
+
+
+def _files(repository: ArtifactRepository, what: str) -> Iterator[tuple[str, Path]]:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            root = _local(repository, "", folder)
+        except (MlflowException, OSError) as error:
+            raise Invalid(f"the files of {what} cannot be read: {error}") from error
+        for local in sorted(root.rglob("*")):
+            if local.is_file():
+                yield local.relative_to(root).as_posix(), local
