@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, NoReturn
 
@@ -132,12 +133,30 @@ def digest_of(document: Any) -> Digest:
 
 
 def model_digest(mlmodel: Mapping[str, Any]) -> Digest:
-    """Digest of a model by its ``MLmodel`` document, as parsed from YAML or as ``Model.to_dict`` gives it.
+    """The digest by which Evidence names a model: that of its ``MLmodel`` document.
 
-    The document holds the model's own UUID, signature and flavors, so no two logged models share it. What YAML may
-    hold and JSON may not (dates, integer keys) is taken as its text.
+    The document holds the model's own UUID, signature and flavors, so no two logged models share it. The digest is the
+    same whether the mapping was parsed from the file or comes from the metadata of a loaded model: MLflow adds null and
+    false members when it loads a file written by an older release, so those count as absent. Values that JSON has no
+    form for (dates, large integers, infinities) are taken by their text.
+
+    Args:
+        mlmodel: the ``MLmodel`` file as ``yaml.safe_load`` gives it, or ``Model.to_dict()``.
     """
-    return digest_of(json.loads(json.dumps(dict(mlmodel), default=str)))
+    return digest_of(_as_json({key: value for key, value in mlmodel.items() if value is not False}))
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _as_json(item) for key, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [_as_json(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(str(item) for item in value)
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    exact = (isinstance(value, int) and abs(value) < 2**53) or (isinstance(value, float) and math.isfinite(value))
+    return value if exact else str(value)
 
 
 def overall_verdict(checks: Iterable[Check]) -> Verdict:
