@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -27,12 +27,16 @@ class Actor:
     mlflow_roles: frozenset[str] = field(default_factory=frozenset)
 
 
-_actor: ContextVar[Actor | None] = ContextVar("registry_hooks_actor", default=None)
+Whoever = Actor | Callable[[], Actor | None] | None
+"""An Actor, nobody, or a function that looks the Actor up when a rule first asks."""
+
+_actor: ContextVar[Whoever] = ContextVar("registry_hooks_actor", default=None)
 
 
 def current_actor() -> Actor | None:
     """The Actor of the request being served, or None where nobody was authenticated."""
-    return _actor.get()
+    found = _actor.get()
+    return found() if callable(found) else found
 
 
 def require_actor() -> Actor:
@@ -41,7 +45,7 @@ def require_actor() -> Actor:
     Raises:
         Unauthenticated: when there is none, as for a client that holds the database's own URI.
     """
-    actor = _actor.get()
+    actor = current_actor()
     if actor is None:
         raise Unauthenticated(
             "no authenticated actor: a governed role changes only through a server started with "
@@ -51,8 +55,12 @@ def require_actor() -> Actor:
 
 
 @contextmanager
-def acting_as(actor: Actor | None) -> Iterator[None]:
-    """Make ``actor`` the current one for the length of the block."""
+def acting_as(actor: Whoever) -> Iterator[None]:
+    """Make ``actor`` the current one for the length of the block.
+
+    A function is called each time the Actor is asked for, and not before: most requests change nothing in the
+    registry, and need not pay for the queries that find the admin flag and the roles.
+    """
     token = _actor.set(actor)
     try:
         yield

@@ -1,0 +1,35 @@
+"""The server door: MLflow's own app with logins, plus who is acting and the registry's JSON API.
+
+``mlflow server --app-name registry-hooks`` calls `create_app` in every worker. MLflow's basic auth stays in front of
+everything, with its custom ``authorization_function`` and its RBAC roles; behind it this door only says *who acts*
+(`registry_hooks.identity`) and passes our routes on to the desk. It decides nothing: the rules stand in the store.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def create_app() -> Any:
+    """The app that MLflow serves: FastAPI under uvicorn, Flask under gunicorn and waitress.
+
+    Raises:
+        SystemExit: when the registry store is not a governed one. Logins without the gate would look like safety.
+    """
+    # Not at the top: mlflow.server.auth reads its configuration when it is imported, and MLflow's launching process
+    # imports this module only to see whether `create_app` is a function.
+    from flask import Flask
+    from mlflow.server import app as flask_app
+    from mlflow.server import auth
+
+    from registry_hooks.app import actors, routes, startup
+
+    startup.require_governed_store()
+    with startup.one_worker_at_a_time(auth.auth_config.database_uri):
+        served = auth.create_app(flask_app)
+    actors.authenticate_once_per_request(auth)
+    actors.name_the_actor_in_flask(flask_app)
+    routes.install(flask_app)
+    if not isinstance(served, Flask):
+        actors.name_the_actor_in_asgi(served)
+    return served

@@ -1,0 +1,113 @@
+"""Who is acting, on both of MLflow's paths: Flask handlers, and the routes that FastAPI serves natively.
+
+MLflow authenticates each path in its own place and leaves the user's name behind: ``flask.g.mlflow_authenticated_user``
+on one, ``request.state.username`` on the other. Here that name becomes the current Actor for the length of the request,
+and no longer: worker threads are used again for the next person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import ExitStack
+from functools import cache, wraps
+from types import ModuleType
+from typing import Any
+
+from registry_hooks.identity import Actor, Whoever, acting_as
+
+_SYNTHETIC_ROLE = "__user_"  # the prefix under which MLflow stores a user's own grants as a role of one
+_ACTING = "_registry_hooks_acting"
+_AUTHORIZATION = "registry_hooks.authorization"
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def look_up(username: str) -> Actor | None:
+    """The Actor whom MLflow's auth store knows by that name; None for somebody deleted since."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.server import auth
+    from mlflow.server.auth.config import DEFAULT_AUTHORIZATION_FUNCTION
+    from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
+
+    try:
+        user = auth.store.get_user(username)
+        # Workspaces are refused at start, so a role of another workspace must not count here.
+        roles = auth.store.list_user_roles_for_workspace(user.id, DEFAULT_WORKSPACE_NAME)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise  # a database that does not answer says nothing about who asks
+        return None
+    how = auth.auth_config.authorization_function
+    named = "mlflow-auth" if how == DEFAULT_AUTHORIZATION_FUNCTION else f"mlflow-auth:{how}"
+    held = frozenset(role.name for role in roles if not role.name.startswith(_SYNTHETIC_ROLE))
+    return Actor(user.username, named, is_admin=user.is_admin, mlflow_roles=held)
+
+
+def _named(username: str | None) -> Whoever:
+    # Looked up at most once a request, and only when a rule asks: it costs two queries.
+    return None if username is None else cache(lambda: look_up(username))
+
+
+def name_the_actor_in_flask(app: Any) -> None:
+    """Set the Actor once MLflow has authenticated the request, and take it back when the request ends."""
+    from flask import g
+
+    def begin() -> None:
+        acting = ExitStack()
+        acting.enter_context(acting_as(_named(g.get("mlflow_authenticated_user"))))
+        setattr(g, _ACTING, acting)
+
+    def end(_error: BaseException | None) -> None:
+        acting = g.pop(_ACTING, None)
+        if acting is not None:  # None where MLflow's own hook answered first, as with 401
+            acting.close()
+
+    app.before_request(begin)
+    app.teardown_request(end)
+
+
+class ActorMiddleware:
+    """Names the Actor for routes that FastAPI serves natively, from what MLflow's middleware left in the scope."""
+
+    def __init__(self, app: AsgiApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request as the user whom MLflow authenticated, or as nobody."""
+        username = (scope.get("state") or {}).get("username") if scope["type"] == "http" else None
+        with acting_as(_named(username)):
+            await self._app(scope, receive, send)
+
+
+def name_the_actor_in_asgi(app: Any) -> None:
+    """Put `ActorMiddleware` innermost, so that MLflow's permission middleware has authenticated before it.
+
+    ``add_middleware`` would put it outermost. Flask's half is mounted in the same app; there nobody has been
+    authenticated yet, so it starts as nobody and its own hook names the Actor.
+    """
+    from starlette.middleware import Middleware
+
+    app.user_middleware.append(Middleware(ActorMiddleware))
+
+
+def authenticate_once_per_request(auth: ModuleType) -> None:
+    """Make MLflow hash a password once a request instead of up to four times.
+
+    Every permission lookup of MLflow authenticates again, and a hash is made to be slow (65 ms here). What was found
+    lives as long as the request it was found for, so nothing can be out of date, unlike with
+    ``auth_cache_ttl_seconds``.
+    """
+    from flask import request
+
+    authenticate = auth.authenticate_request
+
+    @wraps(authenticate)
+    def once() -> Any:
+        if _AUTHORIZATION not in request.environ:
+            request.environ[_AUTHORIZATION] = authenticate()
+        return request.environ[_AUTHORIZATION]
+
+    auth.authenticate_request = once  # type: ignore[attr-defined]

@@ -1,0 +1,193 @@
+"""The JSON API, one literal table: which path and method, which fields, and which method of the desk answers.
+
+Each route exists under ``/api/2.0/registry-hooks/`` for clients and under ``/ajax-api/2.0/registry-hooks/`` for pages.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Literal
+
+from registry_hooks.app import permissions
+from registry_hooks.app.bodies import LARGEST_BODY, Field, check, parse_json
+from registry_hooks.errors import Invalid, Reason, Refused, RegistryError
+from registry_hooks.identity import Actor, acting_as, require_actor
+
+MODEL = Field("model", required=True, longest=256)
+ANY_MODEL = Field("model", longest=256)
+VERSION = Field("version", "whole", required=True)
+ANY_VERSION = Field("version", "whole")
+COMMENT = Field("comment")
+PROPOSAL = Field("proposal", longest=64)
+YAML = Field("yaml", required=True, longest=256 * 1024)
+DECISION = (MODEL, ANY_VERSION, PROPOSAL, COMMENT, Field("meaning"))
+
+Reads = Literal["model", "models", "everything", "nothing"]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One route.
+
+    Args:
+        method: GET or POST.
+        path: below ``registry-hooks/``.
+        answers: the desk's method.
+        fields: of the body, or of the query for a GET.
+        reads: what somebody who is no administrator must be allowed to READ in MLflow: the ``model`` that the request
+            names, each of the ``models`` that the answer names (others are left out), ``everything`` in the registry,
+            or ``nothing``.
+        admin_only: whether only an administrator may.
+        streams: whether the desk answers with lines, not with an object.
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    answers: str
+    fields: tuple[Field, ...] = ()
+    reads: Reads = "model"
+    admin_only: bool = False
+    streams: bool = False
+
+
+ROUTES = (
+    Route("POST", "policy/check", "policy_check", (YAML,), reads="nothing"),
+    Route("POST", "policy/apply", "policy_apply", (YAML,), reads="nothing", admin_only=True),
+    Route("GET", "policy", "policy_show", (ANY_MODEL, Field("name", longest=256))),
+    Route("POST", "nominate", "nominate", (MODEL, VERSION, Field("runs", "texts", longest=64), COMMENT)),
+    Route("GET", "plan", "plan", (MODEL, VERSION)),
+    Route("POST", "request", "request", (MODEL, VERSION, COMMENT)),
+    Route("POST", "approve", "approve", DECISION),
+    Route("POST", "reject", "reject", DECISION),
+    Route("POST", "promote", "promote", (MODEL, VERSION)),
+    Route("POST", "rollback", "rollback", (MODEL, Field("reason", required=True), Field("to", "whole"))),
+    Route("GET", "status", "status", (ANY_MODEL,), reads="models"),
+    Route("GET", "history", "history", (MODEL, Field("limit", "whole"))),
+    Route("GET", "audit/verify", "audit_verify", reads="nothing"),
+    Route("GET", "audit/export", "audit_export", reads="everything", streams=True),
+    Route("GET", "health", "health", reads="nothing"),
+)
+"""All routes. ``health`` is the one that the door answers itself."""
+
+
+def install(app: Any) -> None:
+    """Add every route to the Flask app, and tell MLflow's auth that they authorise themselves.
+
+    With ``MLFLOW_BASIC_AUTH_FAIL_CLOSED``, on by default, MLflow denies everybody but administrators a route that it
+    has no validator for.
+    """
+    from mlflow.server import auth
+    from mlflow.server.handlers import _get_paths
+
+    for route in ROUTES:
+        view = _view(route)
+        for path in _get_paths(f"/registry-hooks/{route.path}"):
+            app.add_url_rule(path, f"registry-hooks:{path}", view, methods=[route.method])
+            auth.BEFORE_REQUEST_VALIDATORS[path, route.method] = _authorised_by_the_view
+
+
+def _authorised_by_the_view() -> bool:
+    return True
+
+
+def _view(route: Route) -> Callable[[], Any]:
+    from mlflow.server.handlers import catch_mlflow_exception
+
+    def view() -> Any:
+        try:
+            return _answer(route, require_actor())
+        except RegistryError as error:
+            return _json(error.as_json(), _status_of(error))
+
+    view.__name__ = f"registry_hooks_{route.answers}"  # MLflow's log names it
+    caught: Callable[[], Any] = catch_mlflow_exception(view)
+    return caught
+
+
+def _answer(route: Route, actor: Actor) -> Any:
+    from mlflow.server.handlers import _get_model_registry_store
+
+    if route.admin_only and not actor.is_admin:
+        found = f"{actor.name}, who is none"
+        raise Refused(
+            f"only an administrator may {route.path.replace('/', ' ')}",
+            [Reason("administrator", "an administrator of this server", found, "ask an administrator")],
+        )
+    arguments = check(route.fields, _values(route))
+    _require_read(route, actor, arguments.get("model"))
+    if route.answers == "health":
+        return _json(_health())
+    desk = getattr(_get_model_registry_store(), "desk")  # noqa: B009 (MLflow's type does not know it)
+    answer = getattr(desk, route.answers)(**arguments)
+    if route.streams:
+        return _lines(answer, actor)
+    if route.reads == "models" and not actor.is_admin:
+        answer["models"] = [each for each in answer["models"] if permissions.can_read(actor.name, each["model"])]
+    return _json(answer)
+
+
+def _values(route: Route) -> Any:
+    from flask import request
+
+    if route.method == "POST":
+        if (request.content_length or 0) > LARGEST_BODY:  # told by its length, and so not read at all
+            body = b" " * (LARGEST_BODY + 1)
+        else:
+            body = request.get_data(cache=False)
+        return parse_json(body, request.mimetype)
+    twice = [name for name, given in request.args.lists() if len(given) > 1]
+    if twice:
+        reason = Reason(twice[0], "one value", "several", "give it once")
+        raise Invalid(f"the request is not understood: {twice[0]}", [reason])
+    return request.args.to_dict()
+
+
+def _require_read(route: Route, actor: Actor, model: str | None) -> None:
+    if actor.is_admin or route.reads == "nothing":
+        return
+    name = model if route.reads in ("model", "models") else "*"
+    if name is None or permissions.can_read(actor.name, name):
+        return
+    expected = "READ on every registered model" if name == "*" else f"READ on the registered model {name!r}"
+    reason = Reason("mlflow-permission", expected, f"{actor.name} has not", "ask an administrator to grant it")
+    raise Refused("permission denied", [reason])
+
+
+def _health() -> dict[str, object]:
+    from importlib.metadata import version
+
+    return {"version": version("mlflow-registry-hooks"), "governed": True}  # a server that is not does not start
+
+
+def _json(answer: object, status: int = 200) -> Any:
+    from flask import Response
+
+    body = json.dumps(answer, ensure_ascii=False, allow_nan=False)
+    return Response(body, status, {"Cache-Control": "no-store"}, mimetype="application/json")
+
+
+def _lines(chunks: Iterator[bytes], actor: Actor) -> Any:
+    """Stream what the desk yields; the first chunk is awaited here, where an error still becomes a status."""
+    from flask import Response
+
+    first = _next_of(chunks, actor)
+    rest = iter(lambda: _next_of(chunks, actor), None)
+    body = rest if first is None else chain([first], rest)
+    return Response(body, 200, {"Cache-Control": "no-store"}, mimetype="application/x-ndjson")
+
+
+def _next_of(chunks: Iterator[bytes], actor: Actor) -> bytes | None:
+    # The server asks for chunks after Flask has ended the request, when its Actor is gone.
+    with acting_as(actor):
+        return next(chunks, None)
+
+
+def _status_of(error: RegistryError) -> int:
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos import databricks_pb2
+
+    code = databricks_pb2.ErrorCode.Value(error.code)
+    return int(MlflowException(error.headline, error_code=code).get_http_status_code())

@@ -1,0 +1,112 @@
+"""The ``doctor`` command: is everything installed, importable, reachable, governed, and does the login work?"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+import click
+
+from registry_hooks.cli.client import Client
+from registry_hooks.cli.failures import NO_ANSWER, Failure
+from registry_hooks.cli.logins import read_login, server_address
+from registry_hooks.cli.output import clean, heading, show
+
+DISTRIBUTIONS = (
+    "mlflow-registry-hooks",
+    "mlflow",
+    "evidently",
+    "pandas",
+    "numpy",
+    "scikit-learn",
+    "pydantic",
+    "sqlalchemy",
+)
+ENTRY_POINTS = (
+    ("mlflow.model_evaluator", "calibration"),
+    ("mlflow.model_evaluator", "disaggregated"),
+    ("mlflow.model_evaluator", "drift"),
+    ("mlflow.model_registry_store", "governed"),
+    ("mlflow.app", "registry-hooks"),
+)
+MODULES = ("evidently",)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at."""
+
+    what: str
+    ok: bool
+    found: str
+
+
+@click.command()
+@click.option("--tracking-uri", metavar="URI", help="The server's address; else MLFLOW_TRACKING_URI.")
+@click.option("--timeout", type=click.FloatRange(min=0.1), default=20, show_default=True)
+@click.option("--no-server", is_flag=True, help="Look at this installation only.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def doctor(tracking_uri: str | None, timeout: float, no_server: bool, as_json: bool) -> None:
+    """Look whether all is in order, here and on the server. Exit code 3 when something is not.
+
+    MLflow only warns when a plugin fails to import; here it is a finding.
+
+    \b
+    Example:
+      registry-hooks doctor --tracking-uri http://127.0.0.1:5000
+    """
+    findings = [Finding("python", True, sys.version.split()[0])]
+    findings += [_probe(f"package {name}", _version, name) for name in DISTRIBUTIONS]
+    findings += [_probe(f"plugin {name} ({group})", _load, group, name) for group, name in ENTRY_POINTS]
+    findings += [_probe(f"import {name}", _import, name) for name in MODULES]
+    if not no_server:
+        findings.append(_probe("server", _server, tracking_uri, timeout))
+    ok = all(each.ok for each in findings)
+    show({"ok": ok, "findings": [asdict(each) for each in findings]}, as_json, _told(findings))
+    if not ok:
+        raise click.exceptions.Exit(NO_ANSWER)
+
+
+def _told(findings: list[Finding]) -> Iterator[str]:
+    for each in findings:
+        mark = heading("ok   ", "green") if each.ok else heading("FAULT", "red")
+        yield f"  {mark} {each.what}: {clean(each.found)}"
+
+
+def _probe(what: str, look: Callable[..., str], *arguments: object) -> Finding:
+    try:
+        return Finding(what, True, look(*arguments))
+    except Failure as failure:
+        return Finding(what, False, failure.message)
+    except Exception as error:  # noqa: BLE001 (a plugin may raise anything at import; that is what is looked for)
+        return Finding(what, False, f"{type(error).__name__}: {error}")
+
+
+def _version(name: str) -> str:
+    return importlib.metadata.version(name)
+
+
+def _load(group: str, name: str) -> str:
+    found = [each for each in importlib.metadata.entry_points(group=group) if each.name == name]
+    if not found:
+        raise Failure("not installed: run pip install mlflow-registry-hooks in this environment", NO_ANSWER)
+    found[0].load()
+    return found[0].value
+
+
+def _import(name: str) -> str:
+    importlib.import_module(name)
+    return "imports"
+
+
+def _server(tracking_uri: str | None, timeout: float) -> str:
+    client = Client(server_address(tracking_uri), read_login(), timeout)
+    health = client.get("health")
+    if not health.get("governed"):
+        raise Failure("its registry is not governed", NO_ANSWER)
+    here = _version("mlflow-registry-hooks")
+    if health["version"] != here:
+        raise Failure(f"it runs registry-hooks {health['version']}, and this is {here}", NO_ANSWER)
+    return f"governed, registry-hooks {health['version']}, login accepted"

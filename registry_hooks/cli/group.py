@@ -1,0 +1,54 @@
+"""The group of all commands; each command is a door of its own in this package."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from registry_hooks.cli.audit import audit
+from registry_hooks.cli.decide import approve, reject, request
+from registry_hooks.cli.doctor import doctor
+from registry_hooks.cli.look import history, plan, status
+from registry_hooks.cli.move import nominate, promote, rollback
+from registry_hooks.cli.policy import policy
+from registry_hooks.cli.server import server
+
+COMMANDS = (
+    *(server, doctor, policy, nominate, plan, request, approve, reject),
+    *(promote, rollback, status, history, audit),
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mlflow-registry-hooks", prog_name="registry-hooks")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Let a model version serve only on evidence and human approval, and go back in one command.
+
+    \b
+    Where the server is:  --tracking-uri, or MLFLOW_TRACKING_URI (http or https)
+    Who you are:          MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD,
+                          or MLFLOW_TRACKING_TOKEN, or ~/.mlflow/credentials
+    TLS:                  MLFLOW_TRACKING_INSECURE_TLS, MLFLOW_TRACKING_SERVER_CERT_PATH,
+                          MLFLOW_TRACKING_CLIENT_CERT_PATH, REQUESTS_CA_BUNDLE
+
+    \b
+    Exit codes:
+      0  done
+      1  refused: a rule, the registry's state or a permission says no
+      2  usage: wrong input, or no such model, version, proposal or policy
+      3  no answer to rely on: the server cannot be reached, does not run
+         registry-hooks, did not accept the login, or failed; doctor found a fault
+      4  the audit log does not add up
+
+    \b
+    Example:
+      registry-hooks status acs-employment
+    """
+    if os.environ.get("NO_COLOR"):
+        context.color = False
+
+
+for command in COMMANDS:
+    main.add_command(command)

@@ -1,0 +1,87 @@
+"""The commands that move a role: nominate, promote and rollback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from registry_hooks.cli.client import Client, talks_to_server
+from registry_hooks.cli.output import Answer, clean, evidence, heading, moves, pair, show
+
+VERSION = click.IntRange(min=1)
+
+
+@click.command()
+@click.argument("model")
+@click.argument("version", type=VERSION)
+@click.option("--run", "runs", multiple=True, metavar="ID", help="A run that holds Evidence; may be repeated.")
+@click.option("--comment", help="Why.")
+@talks_to_server
+def nominate(
+    client: Client, model: str, version: int, runs: tuple[str, ...], comment: str | None, as_json: bool
+) -> None:
+    """Make VERSION of MODEL the challenger, on passing Evidence and without anybody's approval.
+
+    Evidence is looked for in the version's own run, and in every --run.
+
+    \b
+    Example:
+      registry-hooks nominate acs-employment 2 --run 8d0f1c2b3a4e5f60718293a4b5c6d7e8
+    """
+    answer = client.post("nominate", model=model, version=version, runs=list(runs) or None, comment=comment)
+    show(answer, as_json, _nominated(answer))
+
+
+def _nominated(answer: Answer) -> Iterator[str]:
+    yield f"Version {answer['version']} of {clean(answer['model'])} is now the {heading('challenger')}."
+    yield from evidence(answer["evidence"])
+    yield f"  Now: {pair(answer['pair'])}."
+    yield f"  Next: registry-hooks request {clean(answer['model'])} {answer['version']}"
+
+
+@click.command()
+@click.argument("model")
+@click.argument("version", type=VERSION)
+@talks_to_server
+def promote(client: Client, model: str, version: int, as_json: bool) -> None:
+    """Make VERSION of MODEL the champion, which serves. It must be the challenger, and its Proposal approved.
+
+    \b
+    Example:
+      registry-hooks promote acs-employment 2
+    """
+    answer = client.post("promote", model=model, version=version)
+    show(answer, as_json, _promoted(answer))
+
+
+def _promoted(answer: Answer) -> Iterator[str]:
+    yield f"Version {answer['version']} of {clean(answer['model'])} is now the {heading('champion', 'green')}."
+    yield from moves(answer["before"], answer["after"])
+    yield f"  By proposal {clean(answer['proposal'])}; ledger entry {clean(answer['entry'])}."
+
+
+@click.command()
+@click.argument("model")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; it goes into the audit log.")
+@click.option("--to", type=VERSION, metavar="V", help="A version that was champion before; else the fallback.")
+@talks_to_server
+def rollback(client: Client, model: str, reason: str, to: int | None, as_json: bool) -> None:
+    """Return MODEL to the champion before, at once and in one request. A review falls due afterwards.
+
+    The version left is condemned: it comes back only with newer Evidence.
+
+    \b
+    Example:
+      registry-hooks rollback acs-employment --reason "scores drifted since Monday"
+    """
+    answer = client.post("rollback", model=model, reason=reason, to=to)
+    show(answer, as_json, _rolled_back(answer))
+
+
+def _rolled_back(answer: Answer) -> Iterator[str]:
+    champion, review = answer["after"]["champion"], answer["review"]
+    yield f"Version {champion} of {clean(answer['model'])} is the {heading('champion', 'green')} again."
+    yield from moves(answer["before"], answer["after"])
+    yield f"  Ledger entry {clean(answer['entry'])}."
+    yield f"  Review {clean(review['id'])} is open and due {clean(review['due_at'])}."

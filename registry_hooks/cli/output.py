@@ -1,0 +1,86 @@
+"""Words for a tired person: short sentences, plain tables, and no control characters that somebody else wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import click
+
+Answer = Mapping[str, Any]
+VERDICT_COLOURS = {"pass": "green", "fail": "red", "insufficient": "yellow"}
+
+
+def clean(text: object) -> str:
+    """``text`` on one line, with control characters shown as escapes: a comment must not drive the terminal."""
+    return "".join(
+        each if each.isprintable() else repr(each)[1:-1] for each in str(text).replace("\n", " ").replace("\t", " ")
+    )
+
+
+def heading(text: str, colour: str | None = None) -> str:
+    """``text`` in bold; click takes styles out again where standard output is no terminal."""
+    return click.style(text, bold=True, fg=colour)
+
+
+def numbered_reasons(reasons: Iterable[Answer]) -> Iterator[str]:
+    """Every reason with its number, and the command that mends it on a line of its own, to copy."""
+    for number, reason in enumerate(reasons, 1):
+        told = {name: clean(reason.get(name, "")) for name in ("rule", "expected", "found", "mend")}
+        yield f"  {number}. {told['rule']}: expected {told['expected']}; found {told['found']}."
+        yield f"     To mend: {told['mend']}"
+
+
+def show(answer: Answer, as_json: bool, lines: Iterable[str]) -> None:
+    """Print the server's answer as JSON, or ``lines`` for a person."""
+    if as_json:
+        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        return
+    for line in lines:
+        click.echo(line)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """An aligned table; nothing at all where there are no rows."""
+    cells = [[clean("-" if cell is None else cell) for cell in row] for row in rows]
+    if not cells:
+        return
+    widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+    yield heading("  " + "  ".join(name.ljust(width) for name, width in zip(headings, widths, strict=True)).rstrip())
+    for row in cells:
+        yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def pair(held: Answer) -> str:
+    """``champion 2, challenger 1, fallback 1``."""
+    return ", ".join(f"{role} {held.get(role) or 'none'}" for role in ("champion", "challenger", "fallback"))
+
+
+def moves(before: Answer, after: Answer) -> Iterator[str]:
+    """Each role with the version before and after."""
+    rows = [
+        (role, before.get(role) or "none", after.get(role) or "none") for role in ("champion", "challenger", "fallback")
+    ]
+    yield from table(("role", "before", "after"), rows)
+
+
+def evidence(items: Iterable[Answer]) -> Iterator[str]:
+    """The Evidence that was found, one a line."""
+    rows = [(each["kind"], each["verdict"], each["created_at"], each["run_id"]) for each in items]
+    yield from table(("evidence", "verdict", "created", "run"), rows)
+
+
+def proposal(held: Answer) -> Iterator[str]:
+    """A Proposal: its state, who decided what, and who is still needed."""
+    yield (
+        f"Proposal {clean(held['id'])}: {clean(held['model'])} version {held['version']} as champion, asked for by "
+        f"{clean(held['requester'])}; {heading(clean(held['state']))} until {clean(held['expires_at'])}."
+    )
+    if held.get("comment"):
+        yield f"  Comment: {clean(held['comment'])}"
+    rows = [(each["actor"], each["decision"], each["at"], each["comment"]) for each in held["approvals"]]
+    yield from table(("who", "decision", "when", "comment"), rows)
+    for need in held["needs"]:
+        yield f"  Approvals from {clean(need['role'])}: {need['have']} of {need['count']}."
+    yield from numbered_reasons(held["reasons"])

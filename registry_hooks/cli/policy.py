@@ -1,0 +1,92 @@
+"""The commands about policies: check, apply and show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from registry_hooks.cli.client import Client, talks_to_server
+from registry_hooks.cli.failures import USAGE, Failure
+from registry_hooks.cli.output import Answer, clean, heading, show
+
+FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+
+
+@click.group()
+def policy() -> None:
+    """Which Evidence and whose approval a model needs.
+
+    \b
+    Example:
+      registry-hooks policy check policy.yaml
+    """
+
+
+@policy.command()
+@click.argument("file", type=FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+def check(file: Path, as_json: bool) -> None:
+    """Check a policy FILE. Needs no server.
+
+    \b
+    Example:
+      registry-hooks policy check policy.yaml
+    """
+    from registry_hooks.errors import Invalid
+    from registry_hooks.policy import load_policy, policy_digest
+
+    text = _text_of(file)
+    try:
+        found = load_policy(text)
+    except Invalid as error:
+        raise Failure(f"{file}: {error.headline}", USAGE, error.as_json()) from error
+    answer = {"name": found.name, "models": list(found.models), "digest": policy_digest(text), "problems": []}
+    show(answer, as_json, [f"{file}: policy {clean(found.name)} is sound; it rules {', '.join(found.models)}."])
+
+
+@policy.command()
+@click.argument("file", type=FILE)
+@talks_to_server
+def apply(client: Client, file: Path, as_json: bool) -> None:
+    """Put a policy FILE in force. Administrators only. Open Proposals under the old text become void.
+
+    \b
+    Example:
+      registry-hooks policy apply policy.yaml
+    """
+    answer = client.post("policy/apply", yaml=_text_of(file))
+    told = f"Policy {clean(answer['name'])} version {answer['version']} is in force."
+    show(answer, as_json, [told, f"  Ledger entry {clean(answer['entry'])}."])
+
+
+@policy.command("show")
+@click.option("--model", help="The policy that rules this model.")
+@click.option("--name", help="The policy of this name.")
+@talks_to_server
+def show_policy(client: Client, model: str | None, name: str | None, as_json: bool) -> None:
+    """Show the policies in force.
+
+    \b
+    Example:
+      registry-hooks policy show --model acs-employment
+    """
+    answer = client.get("policy", model=model, name=name)
+    lines = [line for each in answer["policies"] for line in _policy(each)]
+    show(answer, as_json, lines or ["No policy is in force."])
+
+
+def _policy(held: Answer) -> Iterator[str]:
+    yield (
+        f"{heading(clean(held['name']))} version {held['version']}, applied by {clean(held['applied_by'])} at "
+        f"{clean(held['applied_at'])}, rules {clean(', '.join(held['models']))}; {clean(held['digest'])}"
+    )
+    yield from (f"  {clean(line)}" for line in held["yaml"].splitlines())
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise Failure(f"{file} is not UTF-8 text: {error}", USAGE) from error
