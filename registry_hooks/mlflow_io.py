@@ -20,8 +20,8 @@ from mlflow.entities.model_registry.model_version_stages import (
     STAGE_PRODUCTION,
     STAGE_STAGING,
 )
-from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 from mlflow.exceptions import MlflowException
+from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
@@ -142,7 +142,7 @@ class Registry:
 
     def pair(self, model: str) -> Pair:
         """The roles as MLflow's aliases have them."""
-        alias = SqlRegisteredModelAlias
+        alias: Any = SqlRegisteredModelAlias
         query: sa.Select[Any] = sa.select(alias.alias, alias.version).where(
             alias.workspace == self._workspace, alias.name == model, alias.alias.in_(ROLES)
         )
@@ -175,10 +175,11 @@ class Registry:
         )
 
     def _staged(self, model: str) -> list[sa.Row[tuple[int, str]]]:
-        query: sa.Select[Any] = sa.select(SqlModelVersion.version, SqlModelVersion.current_stage).where(
-            SqlModelVersion.workspace == self._workspace,
-            SqlModelVersion.name == model,
-            SqlModelVersion.current_stage.in_((STAGE_PRODUCTION, STAGE_STAGING)),
+        mv: Any = SqlModelVersion
+        query: sa.Select[Any] = sa.select(mv.version, mv.current_stage).where(
+            mv.workspace == self._workspace,
+            mv.name == model,
+            mv.current_stage.in_((STAGE_PRODUCTION, STAGE_STAGING)),
         )
         return list(self._session.execute(query))
 

@@ -143,9 +143,7 @@ def fold(state: ModelState, entry: Entry) -> ModelState:
     body: dict[str, Any] = entry.body
     match entry.action:
         case "adopted":
-            pair = Pair.model_validate(body["pair"])
-            past = tuple(v for v in (pair.fallback, pair.champion) if v is not None)
-            return _checked(state.model_copy(update={"pair": pair, "champions": past}))
+            return _adopt(ModelState(model=state.model) if body["fresh"] else state, Pair.model_validate(body["pair"]))
         case "registered":
             return state.model_copy(update={"authors": {**state.authors, _version(entry): entry.actor}})
         case "deleted":
@@ -180,6 +178,15 @@ def without(state: ModelState, version: int) -> ModelState:
             "proposals": {i: p for i, p in state.proposals.items() if p.version != version},
         }
     )
+
+
+def _adopt(state: ModelState, pair: Pair) -> ModelState:
+    past = tuple(v for v in (pair.fallback, pair.champion) if v is not None)
+    fallback = pair.fallback or _newest_earlier((*state.champions, *past), pair.champion or 0, state.condemned)
+    taken = pair.model_copy(update={"fallback": fallback if pair.champion else None})
+    condemned = {v: at for v, at in state.condemned.items() if v not in past}
+    update = {"pair": taken, "champions": (*state.champions, *past), "condemned": condemned, "proposals": {}}
+    return _checked(state.model_copy(update=update))
 
 
 def _newest_earlier(champions: tuple[int, ...], champion: int, condemned: dict[int, datetime]) -> int | None:

@@ -1,0 +1,88 @@
+"""What the desk answers with: records as plain JSON, with the judgement of the moment beside the facts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from registry_hooks.approvals import Facts, count, proposal_state
+from registry_hooks.errors import Reason
+from registry_hooks.records import Entry, ModelState, Pair, Proposal
+
+Answer = dict[str, Any]
+
+
+def reasons_json(reasons: list[Reason]) -> list[Answer]:
+    """Reasons as JSON objects."""
+    return [asdict(reason) for reason in reasons]
+
+
+def proposal_json(proposal: Proposal, state: ModelState, facts: Facts) -> Answer:
+    """A Proposal, its state now and why, and which signatures it needs and has."""
+    verdict, reasons = proposal_state(proposal, state, facts)
+    have = count(proposal, state, facts.policy)
+    needs = [
+        {"role": item.role, "count": item.count, "have": have[item.role]} for item in facts.policy.promote.approvals
+    ]
+    return {**proposal.as_json(), "state": verdict, "reasons": reasons_json(reasons), "needs": needs}
+
+
+def moved_json(model: str, before: Pair, after: Pair, entry: Entry) -> Answer:
+    """A change of roles: the pair before and after, and the ledger entry that records it."""
+    return {"model": model, "before": before.as_json(), "after": after.as_json(), "entry": entry.seq}
+
+
+def status_json(state: ModelState, facts: Facts, policy: Answer) -> Answer:
+    """A governed model as it stands."""
+    return {
+        "model": state.model,
+        "policy": policy,
+        "pair": state.pair.as_json(),
+        "condemned": sorted(state.condemned),
+        "proposals": [proposal_json(proposal, state, facts) for proposal in state.proposals.values()],
+        "reviews": [{**review.as_json(), "overdue": facts.now > review.due_at} for review in state.reviews],
+    }
+
+
+def entry_json(entry: Entry) -> Answer:
+    """One line of history: who did what when, in a sentence."""
+    at = entry.as_json()["at"]
+    version = entry.version
+    return {
+        "seq": entry.seq,
+        "at": at,
+        "actor": entry.actor,
+        "action": entry.action,
+        "version": version,
+        "summary": _SENTENCES[entry.action](entry, entry.body),
+    }
+
+
+def _pair(body: Answer) -> str:
+    pair = Pair.model_validate(body)
+    said = [f"{role} {getattr(pair, role)}" for role in ("champion", "challenger", "fallback") if getattr(pair, role)]
+    return ", ".join(said) or "no roles"
+
+
+def _evidence(nomination: Answer) -> str:
+    return ", ".join(f"{item['kind']} {item['verdict']}" for item in nomination["evidence"])
+
+
+_SENTENCES = {
+    "policy-applied": lambda e, b: (
+        f"policy {b['name']} version {b['version']} put in force for {', '.join(b['models'])}"
+    ),
+    "adopted": lambda e, b: f"taken under policy as it was: {_pair(b['pair'])}",
+    "registered": lambda e, b: f"version {e.version} registered",
+    "deleted": lambda e, b: f"version {e.version} deleted",
+    "nominated": lambda e, b: f"version {e.version} nominated as challenger on {_evidence(b['nomination'])}",
+    "requested": lambda e, b: (
+        f"asked to promote version {e.version} ({b['proposal']['id']}): {b['proposal']['comment']}"
+    ),
+    "approved": lambda e, b: f"said yes to {b['approval']['proposal']}: {b['approval']['comment']}",
+    "rejected": lambda e, b: f"said no to {b['approval']['proposal']}: {b['approval']['comment']}",
+    "promoted": lambda e, b: f"version {e.version} became champion; now {_pair(b['after'])}",
+    "rolled-back": lambda e, b: (
+        f"back to version {e.version}, because: {b['review']['reason']}; now {_pair(b['after'])}"
+    ),
+}

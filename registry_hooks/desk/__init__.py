@@ -1,0 +1,19 @@
+"""The use cases: nominate, request, approve, promote, rollback, and what people ask to see.
+
+Every change is decided and written in one unit of work, under the lock of the model's row: the policy, the state and
+the registry's rows are read, all reasons against it are collected, and either all are told or the registry rows and
+the ledger entry change together. Files and Evidence are read before the unit of work begins, because reading them
+takes time; what was read is bound by its digest.
+"""
+
+from registry_hooks.desk.case import UnitOfWork, utc_now
+from registry_hooks.desk.native import Native
+from registry_hooks.desk.policies import Policies
+from registry_hooks.desk.reading import Reading
+from registry_hooks.desk.signing import Signing
+
+__all__ = ["Desk", "UnitOfWork", "utc_now"]
+
+
+class Desk(Signing, Policies, Reading, Native):
+    """All use cases over one registry; each answers with plain JSON and raises ``registry_hooks.errors``."""

@@ -1,0 +1,37 @@
+"""Which Evidence counts for a version: what its runs hold, matches its own digest, and speaks of this very model."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from registry_hooks.errors import Invalid
+from registry_hooks.mlflow_io import Manifest, VersionRow, evidence_in
+from registry_hooks.records import EvidenceRef
+
+
+def trusted_evidence(row: VersionRow, files: Manifest, runs: list[str]) -> tuple[EvidenceRef, ...]:
+    """The newest Evidence of each kind in ``runs`` (by default the run that made the version), sorted by kind."""
+    wanted = list(dict.fromkeys(runs)) or ([row.run_id] if row.run_id else [])
+    if not wanted:
+        raise Invalid(
+            f"version {row.version} of {row.model} names no run; say which runs hold its Evidence (--run RUN_ID)"
+        )
+    newest: dict[str, EvidenceRef] = {}
+    for run_id in wanted:
+        for found in evidence_in(run_id):
+            evidence = found.evidence
+            # Evidence copied in from elsewhere speaks of another run, or of another model: it is not this version's.
+            if evidence.subject.run_id != run_id or evidence.subject.model_digest != files.model_digest:
+                continue
+            ref = EvidenceRef(
+                kind=evidence.kind,
+                digest=evidence.digest,
+                verdict=evidence.verdict,
+                created_at=datetime.fromisoformat(evidence.created_at.replace("Z", "+00:00")),
+                run_id=run_id,
+                path=found.path,
+                failed=tuple(check.claim for check in evidence.failed),
+            )
+            if evidence.kind not in newest or ref.created_at > newest[evidence.kind].created_at:
+                newest[evidence.kind] = ref
+    return tuple(newest[kind] for kind in sorted(newest))

@@ -1,0 +1,132 @@
+"""What plain MLflow calls mean for a governed model.
+
+``set_registered_model_alias(m, "champion", v)`` and ``transition_model_version_stage(m, v, "Production")`` ask for a
+promotion (or for a rollback, when v is the fallback) and are decided as one. What would leave a role dangling, or move
+one in a way that no use case has, is refused with the command to use instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from registry_hooks.desk.transitions import Transitions
+from registry_hooks.errors import Invalid, Reason, Refused
+from registry_hooks.identity import require_actor
+from registry_hooks.ledger import Ledger
+from registry_hooks.mlflow_io import Registry
+from registry_hooks.records import ROLES
+
+VIA = "mlflow"
+
+
+def is_role(alias: str) -> bool:
+    """Whether an alias is the name of a role, in any letter case: some databases compare without it."""
+    return alias.strip().casefold() in ROLES
+
+
+class Native(Transitions):
+    """Gates for MLflow's own calls."""
+
+    def governs(self, model: str) -> bool:
+        """Whether a policy governs the model."""
+        with self._unit_of_work(write=False) as session:
+            return Ledger(session).policy_for(model) is not None
+
+    @contextmanager
+    def plainly(self, model: str) -> Iterator[None]:
+        """A unit of work for a plain call on a model that no policy governs, held so until the call is done."""
+        with self._unit_of_work(write=True) as session:
+            registry = Registry(session)
+            if registry.exists(model):
+                registry.lock(model)
+            if Ledger(session).policy_for(model) is not None:
+                raise Refused(f"{model!r} came under a policy just now; ask again")
+            yield
+
+    def native_alias(self, model: str, alias: str, version: int) -> None:
+        """``set_registered_model_alias`` with a role's name."""
+        if alias == "champion":
+            self.native_champion(model, version)
+        elif alias == "challenger":
+            self.nominate(model, version, via=VIA)
+        else:
+            raise self._no_such_way(model, f"alias {alias!r}", "fallback follows from promotions and rollbacks")
+
+    def native_alias_removal(self, model: str, alias: str) -> None:
+        """``delete_registered_model_alias`` with a role's name."""
+        raise self._no_such_way(model, f"alias {alias!r}", "a role is never taken away, only given to another version")
+
+    def native_champion(self, model: str, version: int) -> None:
+        """Promotion asked for through MLflow, or rollback when the version is the fallback."""
+        with self._case(model, write=False) as case:
+            pair = case.state.pair
+            case.registry.version(model, version)
+        if version == pair.champion:
+            return
+        if version == pair.fallback:
+            self.rollback(model, "asked for through MLflow, which takes no reason", via=VIA)
+        else:
+            self.promote(model, version, via=VIA)
+
+    @contextmanager
+    def native_unstage(self, model: str, version: int) -> Iterator[None]:
+        """A unit of work in which a version that has no stage of a role may change to a stage that is none."""
+        with self._case(model, write=True) as case:
+            if version in (case.state.pair.champion, case.state.pair.challenger):
+                raise self._no_such_way(model, f"the stage of version {version}", "its stage follows from its role")
+            yield
+
+    @contextmanager
+    def native_registration(self, model: str) -> Iterator[list[int]]:
+        """A unit of work in which a version is made; append its number to the list, and its author is recorded."""
+        made: list[int] = []
+        with self._case(model, write=True) as case:
+            yield made
+            for version in made:
+                row = case.registry.version(model, version)
+                case.record("registered", version, {"run_id": row.run_id, "location": row.location})
+
+    @contextmanager
+    def native_deletion(self, model: str, version: int) -> Iterator[None]:
+        """A unit of work in which a version that is in no role may be deleted."""
+        with self._case(model, write=True) as case:
+            pair = case.state.pair
+            held = [role for role in ROLES if getattr(pair, role) == version]
+            if held:
+                raise Refused(
+                    f"version {version} of {model} cannot be deleted",
+                    [
+                        Reason(
+                            "role",
+                            "a version in no role",
+                            f"it is {' and '.join(held)}",
+                            "promote another version first",
+                        )
+                    ],
+                )
+            case.registry.version(model, version)
+            case.record("deleted", version, {})
+            yield
+
+    def refuse_governed(self, model: str, what: str) -> None:
+        """Refuse ``what`` for a governed model."""
+        if self.governs(model):
+            require_actor()
+            raise Refused(
+                f"{what} is refused: {model!r} is governed",
+                [Reason("policy", "a model that no policy names", f"{model!r} is named by one",
+                        "an admin takes it out of the policy first (registry-hooks policy apply)")],
+            )  # fmt: skip
+
+    def refuse_misspelt(self, alias: str) -> None:
+        """Refuse an alias that is a role's name in other letters."""
+        if alias not in ROLES:
+            raise Invalid(
+                f"alias {alias!r} reads as a role; write {alias.strip().casefold()!r}, or choose another name"
+            )
+
+    def _no_such_way(self, model: str, what: str, why: str) -> Refused:
+        require_actor()
+        commands = "registry-hooks nominate | promote | rollback"
+        return Refused(f"{what} of {model} cannot be set so", [Reason("role", "a use case of the desk", why, commands)])

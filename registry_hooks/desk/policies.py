@@ -1,0 +1,128 @@
+"""Policies come into force here, and models come under them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from registry_hooks.answers import Answer
+from registry_hooks.desk.case import BaseDesk
+from registry_hooks.errors import Conflict, Invalid, NotFound, Reason, Refused
+from registry_hooks.identity import Actor, require_actor
+from registry_hooks.ledger import AppliedPolicy, Ledger
+from registry_hooks.mlflow_io import Registry
+from registry_hooks.policy import Policy, load_policy, policy_digest
+from registry_hooks.records import ModelState, Pair
+
+
+class Policies(BaseDesk):
+    """Check, apply and show policies."""
+
+    def policy_check(self, yaml: str) -> Answer:
+        """Read a policy and put nothing in force; what is wrong with it is raised as ``Invalid``."""
+        policy = load_policy(yaml)
+        return {"name": policy.name, "models": list(policy.models), "digest": policy_digest(yaml), "problems": []}
+
+    def policy_apply(self, yaml: str) -> Answer:
+        """Put a policy in force, as the next version of its name, and take its models under it as they are.
+
+        Applying the same text again changes nothing, except that a model whose roles were changed past the server is
+        taken under policy again as it is now, with a ledger entry that says so.
+        """
+        actor = require_actor()
+        if not actor.is_admin:
+            mend = Reason("role", "an administrator of MLflow", actor.name, "ask an MLflow admin to apply the policy")
+            raise Refused("policies are applied by an admin", [mend])
+        policy = load_policy(yaml)
+        with self._unit_of_work(write=True) as session:
+            ledger, registry = Ledger(session), Registry(session)
+            in_force = ledger.policies()
+            _refuse_clash(policy, in_force)
+            old = next((applied for applied in in_force if applied.policy.name == policy.name), None)
+            version = old.version if old and old.text == yaml else (old.version if old else 0) + 1
+            answer = {"name": policy.name, "version": version, "digest": policy_digest(yaml)}
+            governed = set(old.policy.models) if old else set()
+            adoptions = [_adoption(ledger, registry, model, model not in governed) for model in sorted(policy.models)]
+            if version != (old.version if old else 0):
+                now = self._clock()
+                body = {**answer, "models": list(policy.models), "text": yaml}
+                ledger.append("policy-applied", actor, now, model=None, version=None, body=body)
+                ledger.save_policy(policy, yaml, version, actor, now)
+            for adoption in adoptions:
+                self._adopt(ledger, registry, actor, adoption)
+            return {**answer, "entry": ledger.next_seq - 1}
+
+    def policy_show(self, model: str | None = None, name: str | None = None) -> Answer:
+        """The policies in force; those of one name, or the one that governs a model."""
+        with self._unit_of_work(write=False) as session:
+            found = [
+                applied
+                for applied in Ledger(session).policies()
+                if name in (None, applied.policy.name) and (model is None or model in applied.policy.models)
+            ]
+        if not found and (model or name):
+            raise NotFound(f"no policy governs {model!r}" if model else f"there is no policy {name!r}")
+        return {"policies": [_policy_json(applied) for applied in found]}
+
+    def _adopt(self, ledger: Ledger, registry: Registry, actor: Actor, adoption: dict[str, Any] | None) -> None:
+        if adoption is None:
+            return
+        now = self._clock()
+        model, pair = adoption["model"], adoption["pair"]
+        body = {"pair": pair.as_json(), "fresh": adoption["fresh"]}
+        ledger.append("adopted", actor, now, model=model, version=None, body=body)
+        if registry.exists(model):
+            registry.put_pair(model, pair, int(now.timestamp() * 1000))
+
+
+def _policy_json(applied: AppliedPolicy) -> Answer:
+    return {
+        "name": applied.policy.name,
+        "version": applied.version,
+        "digest": applied.digest,
+        "yaml": applied.text,
+        "applied_by": applied.applied_by,
+        "applied_at": applied.applied_at,
+        "models": list(applied.policy.models),
+    }
+
+
+def _refuse_clash(policy: Policy, in_force: list[AppliedPolicy]) -> None:
+    for applied in in_force:
+        both = sorted(set(applied.policy.models) & set(policy.models))
+        if applied.policy.name != policy.name and both:
+            raise Conflict(
+                f"{', '.join(both)} is governed by policy {applied.policy.name!r} already; a model has one policy. "
+                "Take it out of the other policy first"
+            )
+
+
+def _adoption(ledger: Ledger, registry: Registry, model: str, fresh: bool) -> dict[str, Any] | None:
+    """What must be adopted of a model, or None where the ledger and the registry agree."""
+    state = ledger.state(model)
+    if not registry.exists(model):
+        return {"model": model, "pair": Pair(), "fresh": True} if state != ModelState(model=model) else None
+    registry.lock(model)
+    if registry.is_prompt(model):
+        raise Invalid(f"{model!r} is a prompt; policies govern models. Take it out of the policy's models")
+    pair = _pair_as_it_is(registry, model)
+    return {"model": model, "pair": pair, "fresh": fresh} if fresh or pair != state.pair else None
+
+
+def _pair_as_it_is(registry: Registry, model: str) -> Pair:
+    aliases, stages = registry.pair(model), registry.stages(model)
+    champion = aliases.champion or _only(stages["Production"], "Production", model)
+    challenger = aliases.challenger or _only(stages["Staging"], "Staging", model)
+    return Pair(
+        champion=champion,
+        challenger=None if challenger == champion else challenger,
+        fallback=None if aliases.fallback == champion or champion is None else aliases.fallback,
+    )
+
+
+def _only(versions: list[int], stage: str, model: str) -> int | None:
+    if len(versions) > 1:
+        raise Invalid(
+            f"{model!r} has versions {versions} in stage {stage} and no alias says which one counts; leave one "
+            f"(or set the alias {'champion' if stage == 'Production' else 'challenger'}); then apply the policy again"
+        )
+    return versions[0] if versions else None

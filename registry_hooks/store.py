@@ -1,0 +1,212 @@
+"""The gate: MLflow's registry store, with every write that matters asked of the desk.
+
+Loaded by MLflow for the scheme ``governed``: ``mlflow server --registry-store-uri governed:sqlite:///mlflow.db``. REST,
+UI, Java and in-process clients all end here. A model with no policy is MLflow's own; the methods below then do what
+``SqlAlchemyStore`` does, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from mlflow.entities.model_registry.model_version_stages import STAGE_PRODUCTION, STAGE_STAGING, get_canonical_stage
+from mlflow.exceptions import MlflowException
+from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
+from mlflow.protos import databricks_pb2
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+from mlflow.utils.validation import _validate_model_version
+from sqlalchemy.orm import Session
+
+from registry_hooks.closure import check_closure
+from registry_hooks.desk import Desk
+from registry_hooks.desk.native import is_role
+from registry_hooks.errors import RegistryError
+from registry_hooks.ledger import migrate
+
+SCHEME = "governed:"
+
+
+def as_mlflow_exception(error: RegistryError) -> MlflowException:
+    """The refusal as MLflow's clients know it: the integer code makes it a 4xx, which they do not retry."""
+    return MlflowException(
+        str(error), error_code=getattr(databricks_pb2, error.code), reasons=error.as_json()["reasons"]
+    )
+
+
+@contextmanager
+def _told_to_mlflow() -> Iterator[None]:
+    try:
+        yield
+    except RegistryError as error:
+        raise as_mlflow_exception(error) from error
+
+
+class GovernedStore(SqlAlchemyStore):
+    """MLflow's SQL registry store under governance.
+
+    Args:
+        store_uri: ``governed:`` and a database URI that ``SqlAlchemyStore`` takes.
+
+    Raises:
+        MlflowException: when MLflow has registry methods that the closure table lacks, or the database holds tables of
+            a newer version.
+    """
+
+    def __init__(self, store_uri: str) -> None:
+        with _told_to_mlflow():
+            check_closure(SqlAlchemyStore, GovernedStore)
+        super().__init__(store_uri.removeprefix(SCHEME))
+        with _told_to_mlflow():
+            migrate(self.engine)
+        self._joined: ContextVar[Session | None] = ContextVar("registry_hooks_session", default=None)
+        self._open_session: Callable[..., AbstractContextManager[Session]] = self.ManagedSessionMaker
+        self.ManagedSessionMaker = self._join_or_open_session
+        self.desk = Desk(self.unit_of_work)
+
+    @contextmanager
+    def unit_of_work(self, *, write: bool) -> Iterator[Session]:
+        """The one transaction in which registry rows and ledger entry change together.
+
+        Every method of this store that is called inside it joins it. A ``RegistryError`` rolls it back and goes on as
+        it is; MLflow's own session would make an HTTP 500 of it.
+        """
+        refused: RegistryError | None = None
+        with self._open_session(read_only=not write) as session:
+            if write and self.engine.dialect.name == "sqlite":
+                # Taken at once, or two writers could both read before either writes, and one of them fail late.
+                session.connection().exec_driver_sql("BEGIN IMMEDIATE")
+            token = self._joined.set(session)
+            try:
+                yield session
+            except RegistryError as error:
+                session.rollback()
+                refused = error
+            finally:
+                self._joined.reset(token)
+        if refused is not None:
+            raise refused
+
+    @contextmanager
+    def _join_or_open_session(self, read_only: bool = True) -> Iterator[Session]:
+        session = self._joined.get()
+        if session is None:
+            with self._open_session(read_only=read_only) as session:
+                yield session
+        else:
+            yield session
+            session.flush()
+
+    # Roles ---------------------------------------------------------------------------------------------------------
+
+    def set_registered_model_alias(self, name: str, alias: str, version: Any) -> None:
+        """Gate: a role's alias is a promotion, a rollback or a nomination."""
+        with _told_to_mlflow():
+            if not is_role(alias):
+                super().set_registered_model_alias(name, alias, version)
+            elif self.desk.governs(name):
+                self.desk.refuse_misspelt(alias)
+                self.desk.native_alias(name, alias, int(_validate_model_version(version)))
+            else:
+                with self.desk.plainly(name):
+                    super().set_registered_model_alias(name, alias, version)
+
+    def delete_registered_model_alias(self, name: str, alias: str) -> None:
+        """Gate: a role is never taken away."""
+        with _told_to_mlflow():
+            if not is_role(alias):
+                super().delete_registered_model_alias(name, alias)
+            elif self.desk.governs(name):
+                self.desk.native_alias_removal(name, alias)
+            else:
+                with self.desk.plainly(name):
+                    super().delete_registered_model_alias(name, alias)
+
+    def transition_model_version_stage(
+        self, name: str, version: Any, stage: str, archive_existing_versions: bool
+    ) -> Any:
+        """Gate: Production is the champion's stage and Staging the challenger's."""
+        with _told_to_mlflow():
+            if not self.desk.governs(name):
+                with self.desk.plainly(name):
+                    return super().transition_model_version_stage(name, version, stage, archive_existing_versions)
+            number, wanted = int(_validate_model_version(version)), get_canonical_stage(stage)
+            if wanted == STAGE_PRODUCTION:
+                self.desk.native_champion(name, number)
+            elif wanted == STAGE_STAGING:
+                self.desk.native_alias(name, "challenger", number)
+            else:
+                with self.desk.native_unstage(name, number):
+                    super().transition_model_version_stage(name, number, wanted, archive_existing_versions)
+            return self.get_model_version(name, number)
+
+    # What a role points to -----------------------------------------------------------------------------------------
+
+    def create_model_version(
+        self,
+        name: str,
+        source: str,
+        run_id: str | None = None,
+        tags: Any = None,
+        run_link: str | None = None,
+        description: str | None = None,
+        local_model_path: str | None = None,
+        model_id: str | None = None,
+    ) -> Any:
+        """Gate: whoever registers a version is its author, and never approves it."""
+        rest = (run_id, tags, run_link, description, local_model_path, model_id)
+        with _told_to_mlflow():
+            if not self.desk.governs(name):
+                return super().create_model_version(name, source, *rest)
+            with self.desk.native_registration(name) as made:
+                version = super().create_model_version(name, source, *rest)
+                made.append(int(version.version))
+            return version
+
+    def delete_model_version(self, name: str, version: Any) -> None:
+        """Gate: a version in a role stays."""
+        with _told_to_mlflow():
+            governed = self.desk.governs(name)
+            number = int(_validate_model_version(version))
+            with self.desk.native_deletion(name, number) if governed else self.desk.plainly(name):
+                super().delete_model_version(name, number)
+
+    def create_registered_model(
+        self, name: str, tags: Any = None, description: str | None = None, deployment_job_id: str | None = None
+    ) -> Any:
+        """Gate: a name that a policy governs is not given to a prompt."""
+        with _told_to_mlflow():
+            if any(tag.key == IS_PROMPT_TAG_KEY for tag in tags or ()):
+                self.desk.refuse_governed(name, "making a prompt of this name")
+        return super().create_registered_model(name, tags, description, deployment_job_id)
+
+    def rename_registered_model(self, name: str, new_name: str) -> Any:
+        """Gate: a governed model keeps its name, and no other takes it."""
+        with _told_to_mlflow():
+            self.desk.refuse_governed(new_name, f"renaming {name!r} to it")
+            self.desk.refuse_governed(name, "renaming")
+            with self.desk.plainly(name):
+                return super().rename_registered_model(name, new_name)
+
+    def delete_registered_model(self, name: str) -> None:
+        """Gate: a governed model is not deleted."""
+        with _told_to_mlflow():
+            self.desk.refuse_governed(name, "deletion")
+            with self.desk.plainly(name):
+                super().delete_registered_model(name)
+
+    def set_registered_model_tag(self, name: str, tag: Any) -> None:
+        """Gate: the tag that makes a prompt of a model would hide it from searches."""
+        with _told_to_mlflow():
+            if tag.key == IS_PROMPT_TAG_KEY:
+                self.desk.refuse_governed(name, f"tag {tag.key!r}")
+        super().set_registered_model_tag(name, tag)
+
+    def delete_registered_model_tag(self, name: str, key: str) -> None:
+        """Gate, as for setting it."""
+        with _told_to_mlflow():
+            if key == IS_PROMPT_TAG_KEY:
+                self.desk.refuse_governed(name, f"removing tag {key!r}")
+        super().delete_registered_model_tag(name, key)
