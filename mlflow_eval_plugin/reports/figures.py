@@ -1,0 +1,137 @@
+"""PNG figures beside the page, for run pages and slides: matplotlib without its global state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
+from mlflow_eval_plugin.reports.words import VERDICTS, metric_label, where, worst_first
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe & Ito's palette, which readers with any colour vision can tell apart; shapes repeat what colours say.
+_BLUE, _ORANGE, _GREY = "#0072b2", "#e69f00", "#59636e"
+_COLOURS: dict[Verdict, str] = {"fail": "#d55e00", "insufficient": "#8a7500", "pass": "#009e73"}
+_SHAPES: dict[Verdict, str] = {"fail": "X", "insufficient": "o", "pass": "o"}
+_ROWS = 25
+
+
+def figures(evidence: Evidence) -> dict[str, bytes]:
+    """The PNG figures of one Evidence document, by name; empty where there is nothing to draw.
+
+    ``reliability`` for calibration, ``forest`` for disaggregated, ``overview`` for drift.
+    """
+    if evidence.kind == "calibration":
+        return {"reliability": _png(_reliability(evidence))}
+    name = "forest" if evidence.kind == "disaggregated" else "overview"
+    return {name: _png(_ranked(evidence))} if evidence.checks else {}
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=120, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = BytesIO()
+    # No version or date in the file: the same Evidence gives the same bytes.
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _sober(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=9, colors=_GREY)
+    axes.grid(color="#e3e7ea", linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def _reliability(evidence: Evidence) -> Figure:
+    measurements = evidence.measurements
+    figure = _figure(5.6, 6.4)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    _sober(upper)
+    upper.plot([0, 1], [0, 1], linestyle="--", color=_GREY, linewidth=1)
+    if band := measurements["corp_band"]:
+        score, low, high = zip(*band, strict=True)
+        upper.fill_between(score, low, high, color=_BLUE, alpha=0.18, linewidth=0, label="95 % if calibrated")
+    upper.plot(*zip(*measurements["corp"], strict=True), color=_BLUE, linewidth=1.8, label="CORP curve")
+    _bins(upper, measurements["bins"])
+    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="Observed event rate", title=_title(evidence))
+    upper.legend(loc="upper left", frameon=False, fontsize=9)
+    _scores(lower, measurements["histogram"])
+    return figure
+
+
+def _bins(axes: Axes, bins: Sequence[Mapping[str, Any]]) -> None:
+    drawn = [b for b in bins if b["n"]]
+    for b in drawn:
+        if b["interval"]:
+            axes.plot([b["mean_score"]] * 2, b["interval"], color="black", linewidth=0.9)
+    points = [b["mean_score"] for b in drawn], [b["event_rate"] for b in drawn]
+    axes.plot(*points, "o", color="white", markeredgecolor="black", markersize=5, label="bins, 95 %")
+
+
+def _scores(axes: Axes, histogram: Mapping[str, Sequence[float]]) -> None:
+    edges, widths = (
+        histogram["edges"],
+        [b - a for a, b in zip(histogram["edges"], histogram["edges"][1:], strict=False)],
+    )
+    axes.bar(edges[:-1], histogram["positive"], widths, align="edge", color=_BLUE)
+    axes.bar(edges[:-1], [-v for v in histogram["negative"]], widths, align="edge", color=_ORANGE)
+    axes.axhline(0, color=_GREY, linewidth=0.8)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(labelsize=9, colors=_GREY)
+    axes.set(xlabel="Predicted probability")
+    top = max([*histogram["positive"], *histogram["negative"]]) or 1.0
+    axes.set_ylim(-1.05 * top, 1.05 * top)
+    axes.set_yticks([-top / 2, top / 2], ["negative", "positive"])
+
+
+def _ranked(evidence: Evidence) -> Figure:
+    # One metric: that of the worst Check. The page shows the others.
+    ordered = worst_first(evidence.checks)
+    metric = ordered[0].metric
+    shown = [check for check in ordered if check.metric == metric][:_ROWS]
+    figure = _figure(7.4, 1.3 + 0.27 * len(shown))
+    axes = figure.subplots()
+    _sober(axes)
+    for line in {limit for check in shown for limit in (check.minimum, check.maximum) if limit is not None}:
+        axes.axvline(line, color="black", linestyle="--", linewidth=1)
+    axes.axvline(0, color=_GREY, linewidth=0.8)
+    for row, check in enumerate(shown):
+        _range(axes, row, check)
+    axes.set_yticks(range(len(shown)), [_cut(where(check)) for check in shown])
+    axes.set(ylim=(len(shown) - 0.4, -0.6), xlabel=metric_label(metric), title=_title(evidence))
+    axes.grid(visible=False, axis="y")
+    return figure
+
+
+def _range(axes: Axes, row: int, check: Check) -> None:
+    colour = _COLOURS[check.verdict]
+    if check.interval:
+        axes.plot(check.interval, [row, row], color=colour, linewidth=1.8)
+    if check.value is not None:
+        filled = "white" if check.verdict == "insufficient" else colour
+        axes.plot(check.value, row, _SHAPES[check.verdict], color=filled, markeredgecolor=colour, markersize=7)
+
+
+def _title(evidence: Evidence) -> str:
+    return f"{VERDICTS[evidence.verdict]} – {_plain(evidence.data.name[:40])}"
+
+
+def _cut(label: str) -> str:
+    return _plain(label if len(label) <= 34 else label[:33] + "…")
+
+
+def _plain(text: str) -> str:
+    # A dollar sign would start mathematics, and fail on a label that is none.
+    return text.replace("$", r"\$")

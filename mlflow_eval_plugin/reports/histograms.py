@@ -1,0 +1,63 @@
+"""Small reference and current histograms of a drifted column, as inline SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from mlflow_eval_plugin.reports.svg import Scale, element
+from mlflow_eval_plugin.reports.words import number
+
+_WIDTH, _HEIGHT, _BASE, _TOP = 340.0, 168.0, 128.0, 8.0
+_LONGEST = 14
+
+
+def histogram(column: Mapping[str, Any]) -> Markup:
+    """Shares per bin: an outline for the reference, a filled bar for the current rows."""
+    data = column["histogram"]
+    labels, before, after = data["labels"], data["reference"], data["current"]
+    top = max([*before, *after, 1e-9])
+    y = Scale(0.0, top, _BASE, _TOP)
+    step = (_WIDTH - 2.0) / max(len(labels), 1)
+    parts = [element("desc", _described(column))]
+    for i, (label, old, new) in enumerate(zip(labels, before, after, strict=True)):
+        x, width = 1 + i * step, max(step - min(3.0, step * 0.2), 1.0)
+        tip = element("title", f"{label}: {number(old)} → {number(new)}")
+        parts += [
+            element("rect", tip, x=x, y=y(new), width=width, height=_BASE - y(new), class_="current"),
+            element("rect", x=x, y=y(old), width=width, height=_BASE - y(old), class_="reference"),
+        ]
+    parts.append(element("line", x1=0.0, x2=_WIDTH, y1=_BASE, y2=_BASE, class_="axis"))
+    parts += _labels(labels, step)
+    return element(
+        "svg", *parts, viewBox=f"0 0 {_WIDTH:.0f} {_HEIGHT:.0f}", role="img", class_="plot small",
+        aria_label=f"{column['name']}: {_described(column)}",
+    )  # fmt: skip
+
+
+def _labels(labels: list[str], step: float) -> list[Markup]:
+    # As many labels as fit side by side; the others are in the bars' titles.
+    longest = max((min(len(label), _LONGEST) for label in labels), default=1)
+    every = max(1, int(-(-longest * 7.2 // step)))
+    parts = []
+    for i in range(0, len(labels), every):
+        text = labels[i] if len(labels[i]) <= _LONGEST else labels[i][: _LONGEST - 1] + "…"
+        centre = 1 + (i + 0.5) * step
+        half = len(text) * 3.4
+        centre = min(max(centre, half), _WIDTH - half)
+        parts.append(element("text", text, x=centre, y=_BASE + 17, text_anchor="middle", class_="small"))
+    return parts
+
+
+def _described(column: Mapping[str, Any]) -> str:
+    data = column["histogram"]
+    changes = [
+        (abs(new - old), label, old, new)
+        for label, old, new in zip(data["labels"], data["reference"], data["current"], strict=True)
+    ]
+    if not changes:
+        return "No values."
+    _, label, old, new = max(changes, key=lambda change: change[0])
+    return f"Largest change: the share of {label} went from {number(old)} to {number(new)}."

@@ -1,0 +1,99 @@
+"""One self-contained HTML page per Evidence document, drawn from the document and from nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.reports import words
+from mlflow_eval_plugin.reports.histograms import histogram
+from mlflow_eval_plugin.reports.ranges import forests
+from mlflow_eval_plugin.reports.reliability import reliability
+from mlflow_eval_plugin.reports.tables import Table, checks_table, key_numbers, tables_of
+
+_MOST_FAILED, _MOST_UNDECIDED = 30, 10
+_MOST_HISTOGRAMS = 8
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with its heading and caption."""
+
+    title: str
+    caption: str
+    drawing: Markup
+
+
+def render(evidence: Evidence) -> str:
+    """The report of one Evidence document.
+
+    Everything that comes from data (slice labels, names, categories) is escaped. The page needs no network, follows
+    the reader's light or dark scheme and stays below 500 kB: tables and plots are cut to the worst rows, and say so.
+    """
+    ordered = words.worst_first(evidence.checks)
+    failed = [check for check in ordered if check.verdict == "fail"]
+    undecided = [check for check in ordered if check.verdict == "insufficient"]
+    return _template().render(
+        evidence=evidence,
+        words=words,
+        listed=[
+            ("What failed", failed[:_MOST_FAILED], len(failed)),
+            ("What could not be decided", undecided[:_MOST_UNDECIDED], len(undecided)),
+        ],
+        pictures=_pictures(evidence),
+        aside=key_numbers(evidence.measurements) if evidence.kind == "calibration" else None,
+        forests=forests(evidence.checks) if evidence.kind != "calibration" else [],
+        tables=_tables(evidence),
+        config=_config(evidence.config),
+    )
+
+
+@cache
+def _template() -> Template:
+    loader = PackageLoader("mlflow_eval_plugin.reports")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("report.html.j2")
+
+
+def _pictures(evidence: Evidence) -> list[Picture]:
+    measurements = evidence.measurements
+    if evidence.kind == "calibration":
+        pictures = [Picture("Predicted against observed", _RELIABILITY, reliability(measurements))]
+        if reference := measurements.get("reference"):
+            pictures.append(Picture("The same on the reference rows", "", reliability(reference)))
+        return pictures
+    return [] if evidence.kind == "disaggregated" else _histograms(evidence)
+
+
+def _histograms(evidence: Evidence) -> list[Picture]:
+    columns = {column["name"]: column for column in evidence.measurements["columns"]}
+    drifted = dict.fromkeys(check.scope for check in words.worst_first(evidence.failed) if check.scope in columns)
+    return [
+        Picture(name, columns[name]["hint_reason"], histogram(columns[name]))
+        for name in list(drifted)[:_MOST_HISTOGRAMS]
+        if columns[name]["histogram"]["labels"]
+    ]
+
+
+def _tables(evidence: Evidence) -> list[Table]:
+    return [checks_table(evidence.checks), *tables_of(evidence.kind, evidence.measurements)]
+
+
+def _config(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(key, json.dumps(value, ensure_ascii=False)) for key, value in sorted(config.items())]
+
+
+_RELIABILITY = (
+    "The line is the recalibration curve (CORP, isotonic): on the diagonal, a score of 0.7 means that 70 % of such "
+    "rows are positive. The shaded band holds the line in 95 % of cases when the model is calibrated. Dots are bins "
+    "with 95 % intervals. Below: how many rows of each class have each score."
+)

@@ -1,0 +1,206 @@
+"""The full tables of a report: cells as text with a sort key, rows capped, the cap said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow_eval_plugin.evidence import Check
+from mlflow_eval_plugin.reports.words import (
+    GLYPHS,
+    VERDICTS,
+    count,
+    in_order,
+    interval,
+    metric_label,
+    number,
+    where,
+    worst_first,
+)
+from mlflow_eval_plugin.reports.words import tolerance as tolerance_of
+
+_MOST_ROWS = 150
+_SLICE_METRICS = (
+    "prevalence", "selection_rate", "accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc", "log_loss", "brier",
+    "ece", "calibration_in_the_large",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell's text, and the number it sorts by (text where None)."""
+
+    text: str
+    key: float | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose first column names its rows; ``numeric`` says which columns are numbers, and so set right."""
+
+    caption: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    numeric: tuple[bool, ...]
+    note: str = ""
+
+
+def checks_table(checks: Sequence[Check]) -> Table:
+    """All Checks, worst first."""
+    rows = [
+        (
+            Cell(where(check)),
+            Cell(metric_label(check.metric)),
+            Cell(f"{GLYPHS[check.verdict]} {VERDICTS[check.verdict]}"),
+            _number(check.value),
+            Cell(interval(check.interval)),
+            Cell(tolerance_of(check)),
+            _count(check.n),
+            _number(check.p_adjusted),
+        )
+        for check in worst_first(checks)
+    ]
+    headers = ("Scope", "Metric", "Verdict", "Value", "Interval", "Tolerance", "n", "Adjusted p")
+    return _table("All checks", headers, rows, len(checks))
+
+
+def key_numbers(measurements: Mapping[str, Any]) -> Table:
+    """The calibration metrics, to stand beside the diagram."""
+    rows = []
+    for name in in_order(measurements["metrics"]):
+        estimate = measurements["metrics"][name]
+        value, limits = _estimate(estimate)
+        rows.append(
+            (Cell(metric_label(name)), value, limits if estimate["value"] is not None else Cell(estimate["reason"]))
+        )
+    return _table("Calibration metrics", ("Metric", "Value", "95 % interval"), rows)
+
+
+def tables_of(kind: str, measurements: Mapping[str, Any]) -> list[Table]:
+    """The measurements of one kind as tables."""
+    return {"calibration": _calibration, "disaggregated": _disaggregated, "drift": _drift}[kind](measurements)
+
+
+def _calibration(measurements: Mapping[str, Any]) -> list[Table]:
+    reference = measurements.get("reference")
+    tables = []
+    if reference:
+        rows = [
+            (Cell(metric_label(name)), *_estimate(reference["metrics"][name]))
+            for name in in_order(reference["metrics"])
+        ]
+        tables.append(_table("The same metrics on the reference rows", ("Metric", "Value", "95 % interval"), rows))
+    tables.append(_bins("Bins of equal width", measurements["bins"]))
+    tables.append(_bins("Bins of equal mass", measurements["bins_equal_mass"]))
+    return tables
+
+
+def _bins(caption: str, bins: Sequence[Mapping[str, Any]]) -> Table:
+    rows = [
+        (
+            Cell(f"{number(b['lower'])} to {number(b['upper'])}", b["lower"]),
+            _count(b["n"]),
+            _number(b["mean_score"]),
+            _number(b["event_rate"]),
+            Cell(interval(b["interval"])),
+        )
+        for b in bins
+    ]
+    return _table(caption, ("Scores", "n", "Mean score", "Event rate", "95 % interval"), rows)
+
+
+def _disaggregated(measurements: Mapping[str, Any]) -> list[Table]:
+    reports = [measurements["overall"], *measurements["slices"]]
+    metrics = [name for name in _SLICE_METRICS if any(name in report["metrics"] for report in reports)]
+    rows = [
+        (
+            Cell(report["label"]),
+            _count(report["n"]),
+            _count(report["positives"]),
+            *(_number(report["metrics"].get(name, {}).get("value")) for name in metrics),
+        )
+        for report in reports
+    ]
+    headers = ("Slice", "n", "Positives", *(metric_label(name) for name in metrics))
+    tables = [_table("Metrics by slice", headers, rows)]
+    if fairness := _fairness(measurements.get("fairness", {})):
+        tables.append(fairness)
+    tables.append(_gaps(measurements.get("gaps", [])))
+    return tables
+
+
+def _fairness(fairness: Mapping[str, Mapping[str, Any]]) -> Table | None:
+    if not fairness:
+        return None
+    names = in_order(next(iter(fairness.values())))
+    rows = [
+        (Cell(column), *(cell for name in names for cell in _estimate(estimates[name])))
+        for column, estimates in sorted(fairness.items())
+    ]
+    headers = tuple(text for name in names for text in (metric_label(name), "95 % interval"))
+    return _table("Fairness of a column: the largest difference between its slices", ("Column", *headers), rows)
+
+
+def _gaps(gaps: Sequence[Mapping[str, Any]]) -> Table:
+    ordered = sorted(gaps, key=lambda gap: -abs(gap["difference"]["value"] or 0.0))
+    rows = [
+        (
+            Cell(gap["label"]),
+            Cell(metric_label(gap["metric"])),
+            Cell(gap["against"]),
+            *_estimate(gap["difference"]),
+            *_estimate(gap["ratio"]),
+        )
+        for gap in ordered
+    ]
+    headers = ("Slice", "Metric", "Against", "Difference", "95 % interval", "Ratio", "95 % interval")
+    return _table("Gaps between slices, largest first", headers, rows)
+
+
+def _drift(measurements: Mapping[str, Any]) -> list[Table]:
+    names = ("psi", "wasserstein", "ks", "js", "chi2", "missing_change")
+    rows = [
+        (
+            Cell(column["name"]),
+            Cell(f"{column['role']}, {column['kind']}"),
+            Cell(column["hint"]),
+            *(_number((column["metrics"].get(name) or {}).get("value")) for name in names),
+            _number(column["missing_reference"]),
+            _number(column["missing_current"]),
+            Cell(", ".join(map(str, column["new_categories"][:5]))),
+            Cell(", ".join(map(str, column["vanished_categories"][:5]))),
+        )
+        for column in measurements["columns"]
+    ]
+    headers = (
+        "Column", "Role", "Hint", *(metric_label(name) for name in names), "Missing, reference", "Missing, current",
+        "New categories", "Vanished",
+    )  # fmt: skip
+    tables = [_table("Drift by column", headers, rows)]
+    changes = [tuple(Cell(str(change[key])) for key in ("column", "change", "reference", "current"))
+               for change in measurements["schema_changes"]]  # fmt: skip
+    if changes:
+        tables.insert(0, _table("Changes of schema", ("Column", "Change", "Reference", "Current"), changes))
+    return tables
+
+
+def _table(caption: str, headers: Sequence[str], rows: Sequence[tuple[Cell, ...]], total: int | None = None) -> Table:
+    total = len(rows) if total is None else total
+    note = f"The first {_MOST_ROWS} of {count(total)} rows; the Evidence document holds all." * (total > _MOST_ROWS)
+    numeric = tuple(
+        any(row[i].key is not None for row in rows) or "interval" in headers[i] for i in range(len(headers))
+    )
+    return Table(caption, tuple(headers), tuple(rows[:_MOST_ROWS]), numeric, note)
+
+
+def _estimate(estimate: Mapping[str, Any]) -> tuple[Cell, Cell]:
+    return _number(estimate["value"]), Cell(interval(estimate["interval"]))
+
+
+def _number(value: float | None) -> Cell:
+    return Cell(number(value), float("-inf") if value is None else float(value))
+
+
+def _count(value: float) -> Cell:
+    return Cell(count(int(value)) if value == int(value) else number(value), float(value))

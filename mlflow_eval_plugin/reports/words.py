@@ -1,0 +1,184 @@
+"""The words and number formats of a report: every sentence that a reader meets before the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
+
+TITLES = {
+    "calibration": "Calibration",
+    "disaggregated": "Results by group",
+    "drift": "Drift",
+}
+VERDICTS: dict[Verdict, str] = {"pass": "Pass", "fail": "Fail", "insufficient": "Not enough data"}
+GLYPHS: dict[Verdict, str] = {"pass": "✓", "fail": "✕", "insufficient": "?"}
+
+_METRICS = {
+    "ece_equal_width": "ECE (equal-width bins)",
+    "ece_equal_mass": "ECE (equal-mass bins)",
+    "ece_debiased": "ECE (debiased)",
+    "ece": "ECE",
+    "smooth_ece": "Smooth ECE",
+    "max_calibration_error": "Largest error of a bin",
+    "brier": "Brier score",
+    "log_loss": "Log loss",
+    "brier_mcb": "Miscalibration (Brier)",
+    "brier_dsc": "Discrimination (Brier)",
+    "brier_unc": "Uncertainty (Brier)",
+    "log_loss_mcb": "Miscalibration (log loss)",
+    "log_loss_dsc": "Discrimination (log loss)",
+    "log_loss_unc": "Uncertainty (log loss)",
+    "calibration_in_the_large": "Mean score minus event rate",
+    "fpr": "False-positive rate",
+    "fnr": "False-negative rate",
+    "auc": "AUC",
+    "f1": "F1",
+    "psi": "PSI",
+    "ks": "Kolmogorov-Smirnov distance",
+    "js": "Jensen-Shannon distance",
+    "chi2": "Chi-squared statistic",
+    "wasserstein": "Wasserstein distance",
+    "missing_change": "Change in share missing",
+    "schema_changes": "Changes of schema",
+}
+_PREFIXES = {"gap": "Difference in {}", "ratio": "Ratio of {}"}
+_VERSUS = {
+    "complement": "between the slice and all other rows",
+    "best": "between the slice and the best slice",
+    "overall": "between the slice and all rows",
+}
+
+
+def metric_label(name: str) -> str:
+    """A metric's name in words: ``gap_fpr`` is "Difference in false-positive rate"."""
+    kind, _, rest = name.partition("_")
+    if kind in _PREFIXES and rest:
+        return _PREFIXES[kind].format(_lower_first(metric_label(rest)))
+    return _METRICS.get(name, name.replace("_", " ")[:1].upper() + name.replace("_", " ")[1:])
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Metric names in the order of a report: canonical JSON keeps none."""
+    known = list(_METRICS)
+    return sorted(names, key=lambda name: (known.index(name) if name in _METRICS else len(known), name))
+
+
+def number(value: float | None) -> str:
+    """Three significant decimals, thousands in groups; an en dash where there is no number."""
+    if value is None:
+        return "–"
+    size = abs(value)
+    if value == int(value) and size < 1e15 and (size >= 1000 or value == 0):
+        return count(int(value))
+    if size >= 1000:
+        return f"{value:,.0f}".replace(",", "\u202f")
+    digits = 1 if size >= 100 else 2 if size >= 10 else 3 if size >= 0.00995 else 4
+    text = f"{value:.{digits}f}" if size >= 0.0001 else f"{value:.1e}"
+    return text.replace("-", "−")
+
+
+def count(value: int) -> str:
+    """An integer with thin spaces between thousands."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def interval(limits: Sequence[float] | None) -> str:
+    """``0.012 to 0.034``, or an en dash."""
+    return "–" if limits is None else f"{number(limits[0])} to {number(limits[1])}"
+
+
+def tolerance(check: Check) -> str:
+    """``at most 0.1``, ``at least 0.8`` or ``−0.1 to 0.1``."""
+    low, high = check.minimum, check.maximum
+    if low is not None and high is not None:
+        return f"within ±{short(high)}" if low == -high else f"{short(low)} to {short(high)}"
+    return f"at most {short(high)}" if high is not None else f"at least {short(low or 0.0)}"
+
+
+def short(value: float) -> str:
+    """A number that a person wrote, as written: 0.1 stays 0.1."""
+    return f"{value:.12g}".replace("-", "−")
+
+
+def excess(check: Check) -> float:
+    """How far the value is beyond its tolerance, in tolerances; negative inside, minus infinity without a value."""
+    if check.value is None:
+        return float("-inf")
+    beyond = []
+    if check.maximum is not None:
+        beyond.append((check.value - check.maximum) / (abs(check.maximum) or 1.0))
+    if check.minimum is not None:
+        beyond.append((check.minimum - check.value) / (abs(check.minimum) or 1.0))
+    return max(beyond)
+
+
+def worst_first(checks: Sequence[Check]) -> list[Check]:
+    """Sorted by verdict (fail, insufficient, pass), then by excess."""
+    order = {"fail": 0, "insufficient": 1, "pass": 2}
+    return sorted(checks, key=lambda check: (order[check.verdict], -excess(check)))
+
+
+def where(check: Check) -> str:
+    """The scope as a reader says it."""
+    return "all rows" if check.scope == "overall" else check.scope
+
+
+def headline(evidence: Evidence) -> str:
+    """The verdict in one sentence."""
+    checks = evidence.checks
+    failed = [check for check in checks if check.verdict == "fail"]
+    undecided = [check for check in checks if check.verdict == "insufficient"]
+    if not checks:
+        return "Nothing was checked: no tolerance was set, so this is a measurement without a verdict."
+    if failed:
+        worst = worst_first(failed)[0]
+        return (
+            f"{_of(len(failed), len(checks))} failed. Worst: {_lower_first(metric_label(worst.metric))} for "
+            f"{where(worst)} is {number(worst.value)}; the tolerance is {tolerance(worst)}."
+        )
+    if undecided:
+        rest = len(checks) - len(undecided)
+        inside = f"; {rest} {'is' if rest == 1 else 'are'} within tolerance" if rest else ""
+        undecided_of = _of(len(undecided), len(checks))
+        return f"No check failed, but {undecided_of} cannot be decided with the rows there are{inside}."
+    return (
+        "The one check is within tolerance." if len(checks) == 1 else f"All {len(checks)} checks are within tolerance."
+    )
+
+
+def assurance(evidence: Evidence) -> str:
+    """How sure the verdicts are, in one sentence."""
+    return (
+        f"A check fails only when its whole interval is beyond the tolerance, and passes only when all of it is "
+        f"within. The chance that any of the {evidence.inference.family_size} checks fails by luck alone is at most "
+        f"{short(100 * evidence.inference.alpha)} %."
+    )
+
+
+def on_what(evidence: Evidence) -> str:
+    """Of which model, on which rows."""
+    data = f"{count(evidence.data.rows)} rows of “{evidence.data.name}”"
+    if evidence.kind == "drift" and evidence.reference:
+        data += f", against {count(evidence.reference.rows)} rows of “{evidence.reference.name}”"
+    subject = evidence.subject
+    model = subject.model_uri or subject.model_id
+    return f"{f'Model {model}' if model else 'Predictions given with the data'}; {data}."
+
+
+def next_step(check: Check) -> str:
+    """What would decide an insufficient Check."""
+    if check.n_to_decide is None:
+        return "More rows alone may not decide it."
+    return f"About {count(check.n_to_decide)} rows would decide it."
+
+
+def _of(part: int, whole: int) -> str:
+    if whole == 1:
+        return "the only check" if part else "no check"
+    return f"{part} of {whole} checks"
+
+
+def _lower_first(text: str) -> str:
+    # Abbreviations (AUC, F1, PSI) stay as they are.
+    return text if text[:2].isupper() or text[1:2].isdigit() else text[:1].lower() + text[1:]

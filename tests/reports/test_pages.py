@@ -1,0 +1,140 @@
+"""Pages drawn from hand-made Evidence: what a reader and a browser must find, and what must not get through."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from reports import evidence_documents as documents
+
+from mlflow_eval_plugin.evidence import Evidence, dumps, loads
+from mlflow_eval_plugin.reports.figures import figures
+from mlflow_eval_plugin.reports.page import render
+
+KINDS = ["calibration", "disaggregated", "drift"]
+_VOID = {"meta", "br", "line", "path", "rect", "circle", "polygon"}
+
+
+class _Page(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in _VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def of(kind: str) -> Evidence:
+    document: Evidence = getattr(documents, kind)()
+    return document
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_is_well_formed_and_needs_no_network(kind: str) -> None:
+    text = render(of(kind))
+    page = _Page(text)
+    assert page.open == []
+    outside = [attrs for _, attrs in page.tags if any(key in attrs for key in ("src", "href", "srcset", "action"))]
+    assert outside == []
+    assert "url(" not in text and "@import" not in text
+    assert len(text.encode()) < 500_000
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_is_drawn_from_the_document_alone(kind: str) -> None:
+    evidence = of(kind)
+    assert render(loads(dumps(evidence))) == render(evidence)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_figure_has_a_name_and_every_table_header_a_scope(kind: str) -> None:
+    page = _Page(render(of(kind)))
+    drawings = [a for tag, a in page.tags if tag == "svg" and "arrow" not in (a.get("class") or "")]
+    assert drawings
+    assert all(a.get("aria-label") or a.get("aria-hidden") == "true" for a in drawings)
+    assert all(attrs.get("scope") for tag, attrs in page.tags if tag == "th")
+
+
+@pytest.mark.parametrize("kind", ["disaggregated", "drift"])
+def test_labels_from_data_cannot_become_markup(kind: str) -> None:
+    text = render(of(kind))
+    assert text.count("<script") == 1  # ours, which sorts tables
+    assert "alert(" in "".join(_Page(text).text)
+
+
+def test_the_verdict_comes_first_and_names_who_and_how_much() -> None:
+    text = render(documents.disaggregated())
+    heading = re.search(r"<h1>(.*?)</h1>", text, re.S)
+    assert heading is not None
+    plain = re.sub(r"<[^>]+>", "", heading.group(1))
+    assert "Fail" in plain and "2 of 19 checks failed" in plain
+    assert "SEX=1 is 0.190" in plain and "within ±0.1" in plain
+    assert text.index("<h1>") < text.index("What failed") < text.index("What could not be decided")
+    assert text.index("What could not be decided") < text.index('class="forest"')
+
+
+def test_an_undecided_document_does_not_read_as_a_pass() -> None:
+    checks = [documents.check("gap_fpr", "SEX=1", 0.09, 0.03, "insufficient", low=-0.1, high=0.1)]
+    evidence = documents.document("disaggregated", checks, documents.disaggregated().measurements)
+    text = render(evidence)
+    assert "cannot be decided with the rows there are" in text
+    assert 'class="insufficient"' in text and 'class="pass"' not in text
+
+
+def test_a_document_without_checks_says_so() -> None:
+    evidence = documents.document("disaggregated", [], documents.disaggregated().measurements)
+    assert "Nothing was checked" in render(evidence)
+
+
+def test_forests_put_the_worst_first() -> None:
+    text = render(documents.disaggregated())
+    forest = text[text.index('class="forest"') :]
+    scopes = re.findall(r'<tr><th scope="row">(.*?)</th>', forest[: forest.index("</table>")])
+    assert scopes[0] == "SEX=1"
+    assert len(scopes) == 9
+
+
+def test_three_thousand_checks_stay_below_half_a_megabyte() -> None:
+    labels = [f"RAC1P={i % 9} & AGEP=[{i}, {i + 1}) & SCHL={i % 24}" for i in range(1500)]
+    text = render(documents.disaggregated(labels))
+    assert len(text.encode()) < 500_000
+    assert "more are in the Evidence document" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("calibration", "reliability"), ("disaggregated", "forest"), ("drift", "overview")]
+)
+def test_figures_are_png_and_repeatable(kind: str, name: str) -> None:
+    first, second = figures(of(kind)), figures(of(kind))
+    assert list(first) == [name]
+    assert first[name].startswith(b"\x89PNG")
+    assert first == second
+
+
+def test_figures_leave_pyplot_alone() -> None:
+    import matplotlib.pyplot as plt
+
+    before = plt.get_fignums()
+    figures(documents.calibration())
+    assert plt.get_fignums() == before
+
+
+def test_a_label_with_a_dollar_sign_is_not_mathematics() -> None:
+    assert figures(documents.disaggregated(["income=$50,000$ & _x^{", "SEX=1"]))["forest"]
