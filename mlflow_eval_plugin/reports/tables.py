@@ -86,6 +86,7 @@ def _calibration(measurements: Mapping[str, Any]) -> list[Table]:
     reference = measurements.get("reference")
     tables = []
     if reference:
+        names = in_order(reference["metrics"])
         rows = [
             (Cell(metric_label(name)), *_estimate(reference["metrics"][name]))
             for name in in_order(reference["metrics"])
@@ -99,7 +100,7 @@ def _calibration(measurements: Mapping[str, Any]) -> list[Table]:
 def _bins(caption: str, bins: Sequence[Mapping[str, Any]]) -> Table:
     rows = [
         (
-            Cell(f"{number(b['lower'])} to {number(b['upper'])}", b["lower"]),
+            Cell(f"{number(b['lower'])} to {number(b['upper'])}", float(b["lower"])),
             _count(b["n"]),
             _number(b["mean_score"]),
             _number(b["event_rate"]),
