@@ -1,1 +1,14 @@
-"""Rows in, Summaries out: the only place that knows data frames."""
+"""Rows in, Summaries out: the only place that knows data frames.
+
+- ``score_summary`` counts scores against labels, for calibration;
+- ``slice_summary`` counts the same per slice, for disaggregated reports;
+- ``drift_binning`` and ``drift_summary`` count columns on the reference's bins;
+- ``data_digest`` names a data set by content, whatever the order of its rows.
+"""
+
+from __future__ import annotations
+
+from mlflow_eval_plugin.engines.scores import score_summary
+from mlflow_eval_plugin.engines.slices import slice_summary
+
+__all__ = ["score_summary", "slice_summary"]

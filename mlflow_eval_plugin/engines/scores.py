@@ -1,0 +1,120 @@
+"""Rows into a ``ScoreSummary``: one pass in chunks, integers throughout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, scored_rows
+from mlflow_eval_plugin.stats.summaries import (
+    FINE_BINS,
+    LOSS_ONE,
+    LOSS_SQUARE_ONE,
+    ONE,
+    SMALLEST_PROBABILITY,
+    ScoreSummary,
+)
+
+CHUNK_ROWS = 2**17  # the temporaries of a chunk stay in the cache
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+def score_summary(
+    rows: pd.DataFrame,
+    *,
+    label: ColumnArgument,
+    score: ColumnArgument,
+    pos_label: object | None = None,
+    weight: ColumnArgument | None = None,
+    weight_scale: float | None = None,
+) -> ScoreSummary:
+    """Count rows by fine score bin and label.
+
+    Args:
+        rows: the data; neither changed nor copied.
+        label: binary labels: 0/1, False/True, -1/1, or any two values with ``pos_label``.
+        score: probabilities of the positive label, in [0, 1]; 1.0 belongs to the last bin.
+        weight: non-negative row weights.
+        weight_scale: for shards that are to be merged: a power of two at or above the largest weight of all shards.
+
+    Raises:
+        InputError: when labels, scores or weights cannot be evaluated.
+    """
+    scored = scored_rows(rows, label=label, score=score, pos_label=pos_label, weight=weight, weight_scale=weight_scale)
+    lanes = np.zeros((7, FINE_BINS * 2), dtype=np.int64)
+    for chunk in chunks(scored):
+        for lane, amount in zip(lanes, _amounts(chunk), strict=True):
+            np.add.at(lane, chunk.key, amount)
+    n, *others = lanes.reshape(7, FINE_BINS, 2)
+    names = ("weight", "weight_square", "offset", "offset_square", "loss", "loss_square")
+    return ScoreSummary(
+        n=n,
+        **dict(zip(names, others, strict=True)),
+        weight_scale=scored.weight_scale,
+        weighted=scored.weight is not None,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Some rows in the form in which every Summary counts them.
+
+    Attributes:
+        rows: which rows of the data these are.
+        key: ``2 * fine bin + label``.
+        label: 0 or 1, int64.
+        score: in [0, 1].
+        weight: relative to ``weight_scale``, in [0, 1].
+    """
+
+    rows: slice
+    key: IntArray
+    label: IntArray
+    score: FloatArray
+    weight: FloatArray
+
+    @property
+    def offset(self) -> FloatArray:
+        """The place of the score inside its fine bin, in [0, 1]."""
+        return self.score * FINE_BINS - (self.key >> 1)
+
+    @property
+    def error(self) -> FloatArray:
+        """The distance of the score from the label."""
+        return np.abs(self.score - self.label)
+
+    @property
+    def loss(self) -> FloatArray:
+        """Log loss in nats; probabilities below ``SMALLEST_PROBABILITY`` are clipped there."""
+        return -np.log(np.maximum(1.0 - self.error, SMALLEST_PROBABILITY))
+
+    def fixed(self, amount: FloatArray, one: float) -> IntArray:
+        """``weight * amount`` in units of ``1 / one``, rounded to the nearest integer."""
+        return np.rint(self.weight * amount * one).astype(np.int64)
+
+
+def chunks(scored: Scored) -> Iterator[Chunk]:
+    """The rows, ``CHUNK_ROWS`` at a time."""
+    for start in range(0, len(scored.score), CHUNK_ROWS):
+        part = slice(start, min(start + CHUNK_ROWS, len(scored.score)))
+        score, label = scored.score[part], scored.label[part].astype(np.int64)
+        fine = np.minimum((score * FINE_BINS).astype(np.int64), FINE_BINS - 1)
+        weight = np.ones(len(score)) if scored.weight is None else scored.weight[part] / scored.weight_scale
+        yield Chunk(part, 2 * fine + label, label, score, weight)
+
+
+def _amounts(chunk: Chunk) -> Iterator[IntArray]:
+    offset, loss = chunk.offset, chunk.loss
+    yield np.ones(len(chunk.key), dtype=np.int64)
+    yield chunk.fixed(np.ones(1), ONE)
+    yield chunk.fixed(chunk.weight, ONE)
+    yield chunk.fixed(offset, ONE)
+    yield chunk.fixed(offset**2, ONE)
+    yield chunk.fixed(loss, LOSS_ONE)
+    yield chunk.fixed(loss**2, LOSS_SQUARE_ONE)

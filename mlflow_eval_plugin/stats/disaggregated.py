@@ -1,0 +1,242 @@
+"""Metrics of every slice, their gaps, and the fairness measures of every slice column, from a ``SliceSummary``.
+
+    disaggregate(summary) -> Disaggregated            what a report shows: estimates with pointwise 95 % intervals
+    metric_bounds, gap_bounds, fairness_bounds         what a Check judges: one quantity with limits at any level
+
+The bounds take a ``SliceSummary`` or, where many are asked for, a ``SliceTable(summary)``, which computes a metric once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.estimate import Estimate, QuantityBounds, bounds_at, estimates
+from mlflow_eval_plugin.stats.fairness import FAIRNESS, fairness
+from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable, best_of, gap
+from mlflow_eval_plugin.stats.rates import METRICS
+from mlflow_eval_plugin.stats.summaries import Slice, SliceSummary
+
+DEFAULT_GAP_METRICS = ("selection_rate", "accuracy", "precision", "recall", "fpr", "fnr", "auc")
+
+
+@dataclass(frozen=True)
+class SliceMetrics:
+    """One estimate a metric; definitions are in ``rates``."""
+
+    prevalence: Estimate
+    selection_rate: Estimate
+    accuracy: Estimate
+    balanced_accuracy: Estimate
+    precision: Estimate
+    recall: Estimate
+    fpr: Estimate
+    fnr: Estimate
+    f1: Estimate
+    auc: Estimate
+    log_loss: Estimate
+    brier: Estimate
+    ece: Estimate
+    calibration_in_the_large: Estimate
+
+
+@dataclass(frozen=True)
+class SliceReport:
+    """One slice: its rows, its weight, its confusion table (sums of weights) and its metrics."""
+
+    label: str
+    slice: tuple[tuple[str, str], ...]
+    n: int
+    weight: float
+    positives: float
+    tp: float
+    fp: float
+    tn: float
+    fn: float
+    metrics: SliceMetrics
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far a slice is from ``against``: ``versus`` says why that one."""
+
+    metric: str
+    label: str
+    versus: str
+    against: str
+    difference: Estimate
+    ratio: Estimate
+
+
+@dataclass(frozen=True)
+class ColumnFairness:
+    """The fairness measures over the levels of one slice column that have the minimum count of rows."""
+
+    column: str
+    demographic_parity_difference: Estimate
+    demographic_parity_ratio: Estimate
+    equal_opportunity_difference: Estimate
+    equalized_odds_difference: Estimate
+
+
+@dataclass(frozen=True)
+class Disaggregated:
+    """A whole disaggregated report."""
+
+    overall: SliceReport
+    slices: tuple[SliceReport, ...]
+    gaps: tuple[Gap, ...]
+    fairness: tuple[ColumnFairness, ...]
+    weighted: bool
+    threshold: float | None
+    pos_label: str
+    minimum_count: int
+
+
+def disaggregate(
+    summary: SliceSummary,
+    *,
+    minimum_count: int = 30,
+    gap_metrics: Sequence[str] = DEFAULT_GAP_METRICS,
+    versus: Sequence[str] = VERSUS,
+) -> Disaggregated:
+    """Every metric of every slice, with pointwise 95 % intervals; slices of any size are reported.
+
+    Args:
+        minimum_count: rows that a slice needs to be the best one of a gap, and to count in the fairness measures.
+        gap_metrics: metrics whose gaps are reported.
+        versus: what slices are compared with.
+
+    Raises:
+        InputError: for a metric or a comparison there is none of.
+    """
+    table = SliceTable(summary)
+    reports = _reports(table)
+    columns = sorted({one.columns[0] for one in summary.slices if len(one.columns) == 1})
+    return Disaggregated(
+        overall=reports[0],
+        slices=reports[1:],
+        gaps=tuple(
+            one for metric in gap_metrics for against in versus for one in _gaps(table, metric, against, minimum_count)
+        ),
+        fairness=tuple(_column_fairness(table, column, minimum_count) for column in columns),
+        weighted=summary.weighted,
+        threshold=summary.threshold,
+        pos_label=summary.pos_label,
+        minimum_count=minimum_count,
+    )
+
+
+def metric_bounds(summary: SliceSummary | SliceTable, metric: str, label: str = "overall") -> QuantityBounds:
+    """A metric of one slice, for a Check.
+
+    Raises:
+        InputError: for a metric or a slice there is none of.
+    """
+    table = _table(summary)
+    return bounds_at(table.metric(metric), _index(table, label))
+
+
+def gap_bounds(
+    summary: SliceSummary | SliceTable,
+    metric: str,
+    label: str,
+    versus: str,
+    *,
+    kind: str = "difference",
+    minimum_count: int = 30,
+) -> QuantityBounds:
+    """A gap of one slice, for a Check; signed: slice minus (or over) what it is compared with.
+
+    Raises:
+        InputError: for a metric, a slice, a comparison or a kind there is none of.
+    """
+    _known("versus", versus, VERSUS)
+    _known("kind", kind, ("difference", "ratio"))
+    table = _table(summary)
+    return bounds_at(gap(table, metric, versus, kind, minimum_count=minimum_count), _index(table, label))
+
+
+def fairness_bounds(
+    summary: SliceSummary | SliceTable, column: str, name: str, *, minimum_count: int = 30
+) -> QuantityBounds:
+    """A fairness measure of one slice column, for a Check.
+
+    Raises:
+        InputError: for a measure or a column there is none of.
+    """
+    _known("fairness", name, FAIRNESS)
+    return bounds_at(fairness(_table(summary), column, name, minimum_count=minimum_count), 0)
+
+
+def _table(summary: SliceSummary | SliceTable) -> SliceTable:
+    return summary if isinstance(summary, SliceTable) else SliceTable(summary)
+
+
+def _index(table: SliceTable, label: str) -> int:
+    try:
+        return table.summary.index(label)
+    except KeyError as error:
+        raise InputError(f"slice: no rows are in {label!r}; slices look like {_examples(table)}") from error
+
+
+def _examples(table: SliceTable) -> str:
+    return ", ".join(repr(one.label) for one in table.summary.slices[:4])
+
+
+def _known(argument: str, name: str, names: Sequence[str]) -> None:
+    if name not in names:
+        raise InputError(f"{argument}: there is no {name!r}; expected one of {', '.join(names)}")
+
+
+def _reports(table: SliceTable) -> tuple[SliceReport, ...]:
+    columns = {metric: estimates(table.metric(metric)) for metric in METRICS}
+    cells, rows = table.part().cells.tolist(), table.rows.tolist()
+    return tuple(
+        _report(one, n, cell, SliceMetrics(**{metric: columns[metric][i] for metric in METRICS}))
+        for i, (one, n, cell) in enumerate(zip(table.summary.slices, rows, cells, strict=True))
+    )
+
+
+def _report(one: Slice, n: int, cell: list[list[float]], metrics: SliceMetrics) -> SliceReport:
+    (tn, fp), (fn, tp) = cell
+    return SliceReport(
+        label=one.label,
+        slice=one.levels,
+        n=n,
+        weight=tn + fp + fn + tp,
+        positives=fn + tp,
+        tp=tp,
+        fp=fp,
+        tn=tn,
+        fn=fn,
+        metrics=metrics,
+    )
+
+
+def _gaps(table: SliceTable, metric: str, versus: str, minimum_count: int) -> list[Gap]:
+    _known("versus", versus, VERSUS)
+    difference = estimates(gap(table, metric, versus, "difference", minimum_count=minimum_count))
+    ratio = estimates(gap(table, metric, versus, "ratio", minimum_count=minimum_count))
+    against = _against(table, metric, versus, minimum_count)
+    return [
+        Gap(metric, one.label, versus, against[i], difference[i], ratio[i])
+        for i, one in enumerate(table.summary.slices)
+        if i > 0
+    ]
+
+
+def _against(table: SliceTable, metric: str, versus: str, minimum_count: int) -> list[str]:
+    labels = [one.label for one in table.summary.slices]
+    if versus == "complement":
+        return [f"not ({label})" if " & " in label else f"not {label}" for label in labels]
+    if versus == "overall":
+        return [labels[0]] * len(labels)
+    best = best_of(table, metric, minimum_count=minimum_count)
+    return [labels[one] if one >= 0 else "none" for one in best]
+
+
+def _column_fairness(table: SliceTable, column: str, minimum_count: int) -> ColumnFairness:
+    made = {name: estimates(fairness(table, column, name, minimum_count=minimum_count))[0] for name in FAIRNESS}
+    return ColumnFairness(column, **made)

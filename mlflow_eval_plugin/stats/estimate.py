@@ -1,0 +1,134 @@
+"""Estimates, and the two protocols by which everything with an uncertainty is asked for its limits.
+
+A ``Quantity`` is a vector of estimates (one a slice) with limits at any one-sided error; ``Bounds`` is one of them,
+which is what a Check needs. Infinite limits are legal here (one row has no variance) and become "no interval" in an
+``Estimate``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits
+
+TWO_SIDED_95 = 0.025
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, its pointwise 95 % interval, the largest error of binning, and why it is absent where it is.
+
+    Never NaN and never infinite: ``value`` and ``interval`` are None instead.
+    """
+
+    value: float | None
+    interval: tuple[float, float] | None
+    bound: float = 0.0
+    reason: str | None = None
+
+
+class Bounds(Protocol):
+    """One quantity under a Check: a value and one-sided confidence limits, monotone in ``alpha``."""
+
+    @property
+    def value(self) -> float | None:
+        """The estimate; None where it is undefined."""
+
+    @property
+    def n(self) -> int:
+        """Rows behind the estimate."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why the value is None."""
+
+    def lower(self, alpha: float) -> float:
+        """The limit below which the true value lies with probability at most ``alpha``."""
+
+    def upper(self, alpha: float) -> float:
+        """The limit above which the true value lies with probability at most ``alpha``."""
+
+
+class Quantity(Protocol):
+    """A vector of estimates; all arrays have the same shape ``(S,)``, and NaN marks what is undefined."""
+
+    @property
+    def value(self) -> FloatArray:
+        """The estimates."""
+
+    @property
+    def n(self) -> NDArray[np.int64]:
+        """Rows behind each."""
+
+    @property
+    def bound(self) -> FloatArray:
+        """The largest error that binning can have caused in each."""
+
+    @property
+    def reason(self) -> str:
+        """Why an entry is NaN where one is."""
+
+    def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
+        """One-sided limits; ``exact`` asks for those that hold their error at any size and level."""
+
+    def take(self, index: NDArray[np.intp]) -> Quantity:
+        """The entries at ``index``."""
+
+
+@dataclass(frozen=True)
+class QuantityBounds:
+    """The single entry of a Quantity of length one, as ``Bounds``."""
+
+    quantity: Quantity
+
+    @property
+    def value(self) -> float | None:
+        """The estimate; None where it is undefined."""
+        return finite(self.quantity.value[0])
+
+    @property
+    def n(self) -> int:
+        """Rows behind the estimate."""
+        return int(self.quantity.n[0])
+
+    @property
+    def reason(self) -> str | None:
+        """Why the value is None."""
+        return self.quantity.reason if self.value is None else None
+
+    def lower(self, alpha: float) -> float:
+        """One-sided lower limit, less what binning can have added."""
+        return float(self.quantity.limits(alpha, exact=True)[0][0] - self.quantity.bound[0])
+
+    def upper(self, alpha: float) -> float:
+        """One-sided upper limit, plus what binning can have taken away."""
+        return float(self.quantity.limits(alpha, exact=True)[1][0] + self.quantity.bound[0])
+
+
+def bounds_at(quantity: Quantity, index: int) -> QuantityBounds:
+    """Entry ``index`` of a Quantity, for a Check."""
+    return QuantityBounds(quantity.take(np.array([index])))
+
+
+def estimates(quantity: Quantity) -> tuple[Estimate, ...]:
+    """Every entry with its pointwise two-sided 95 % interval."""
+    lower, upper = quantity.limits(TWO_SIDED_95, exact=False)
+    rows = np.stack([quantity.value, lower, upper, quantity.bound], axis=1).tolist()
+    return tuple(_estimate(*row, reason=quantity.reason) for row in rows)
+
+
+def finite(number: float) -> float | None:
+    """The number, or None where it is NaN or infinite."""
+    return float(number) if math.isfinite(number) else None
+
+
+def _estimate(value: float, lower: float, upper: float, bound: float, *, reason: str) -> Estimate:
+    if not math.isfinite(value):
+        return Estimate(None, None, 0.0, reason)
+    interval = (lower, upper) if math.isfinite(lower) and math.isfinite(upper) else None
+    return Estimate(value, interval, bound if math.isfinite(bound) else 0.0, None)

@@ -1,0 +1,154 @@
+"""Gaps between slices: to the complement, to the best and to the overall, as difference and as ratio.
+
+"Best" is the slice with the best value of the metric among the slices of the same columns that have ``minimum_count``
+rows: the highest, or for error rates and losses the lowest; a slice can be the best itself. Which one is best is read off
+the same data, so an interval that forgot the choice would be too short; ``Widest`` corrects for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlflow_eval_plugin.stats.estimate import Quantity
+from mlflow_eval_plugin.stats.intervals import FloatArray
+from mlflow_eval_plugin.stats.quantities import Difference, MeanQuantity, ProportionQuantity, Ratio, Widest
+from mlflow_eval_plugin.stats.rates import Part, part_of, quantity
+from mlflow_eval_plugin.stats.summaries import SliceSummary
+
+Versus = Literal["complement", "best", "overall"]
+Kind = Literal["difference", "ratio"]
+VERSUS: tuple[Versus, ...] = get_args(Versus)
+LOWER_IS_BETTER = frozenset({"fpr", "fnr", "log_loss", "brier", "ece"})
+NOTHING_TO_COMPARE = "the slice, or what it is compared with, has no value of this metric"
+ZERO_BELOW = "the slice has no value of this metric, or what it is compared with has none or 0"
+
+Index = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class SliceTable:
+    """A SliceSummary with its metrics, each computed once; entry 0 of every Quantity is "overall"."""
+
+    summary: SliceSummary
+    _made: dict[tuple[str, bool], Quantity] = field(default_factory=dict, repr=False)
+    _parts: dict[bool, Part] = field(default_factory=dict, repr=False)
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Rows per slice, ``(S,)``."""
+        return np.asarray(self.summary.cells.sum(axis=(1, 2)), dtype=np.int64)
+
+    def part(self, *, complement: bool = False) -> Part:
+        """The sums of every slice, or of everything but it."""
+        if complement not in self._parts:
+            everything = np.arange(len(self.summary.slices))
+            self._parts[complement] = part_of(self.summary, everything, complement=complement)
+        return self._parts[complement]
+
+    def metric(self, name: str, *, complement: bool = False) -> Quantity:
+        """A metric of every slice, or of everything but it.
+
+        Raises:
+            InputError: for a metric there is none of.
+        """
+        key = (name, complement)
+        if key not in self._made:
+            self._made[key] = quantity(self.part(complement=complement), name)
+        return self._made[key]
+
+    def peers(self, index: int) -> Index:
+        """The slices of the same columns, itself included."""
+        columns = self.summary.slices[index].columns
+        same = [i for i, one in enumerate(self.summary.slices) if one.columns == columns]
+        return np.array(same, dtype=np.intp)
+
+
+def gap(table: SliceTable, metric: str, versus: str, kind: str, *, minimum_count: int) -> Quantity:
+    """The gap of every slice; entry 0, "overall", compares with itself and means nothing.
+
+    Args:
+        versus: "complement", "best" or "overall".
+        kind: "difference" or "ratio".
+        minimum_count: rows that a slice needs to be the best.
+    """
+    if versus == "complement":
+        return compared(table.metric(metric), table.metric(metric, complement=True), kind)
+    if versus == "overall":
+        return _gap_to_overall(table, metric, kind)
+    return _gap_to_best(table, metric, kind, minimum_count)
+
+
+def compared(first: Quantity, second: Quantity, kind: str, share: FloatArray | None = None) -> Quantity:
+    """Difference or ratio of independent estimates, entry by entry."""
+    share = np.ones(len(first.n)) if share is None else share
+    if kind == "ratio":
+        return Ratio(first, second, share, ZERO_BELOW)
+    return Difference(first, second, share, NOTHING_TO_COMPARE)
+
+
+def best_of(table: SliceTable, metric: str, *, minimum_count: int) -> NDArray[np.intp]:
+    """For every slice the index of the best of its columns; -1 where no slice has a value and the rows."""
+    values = table.metric(metric).value
+    eligible = np.where(table.rows >= minimum_count, values, np.nan)
+    signed = -eligible if metric in LOWER_IS_BETTER else eligible
+    best = np.full(len(values), -1, dtype=np.intp)
+    for peers in _families(table):
+        if not np.isnan(signed[peers]).all():
+            best[peers] = peers[int(np.nanargmax(signed[peers]))]
+    return best
+
+
+def _gap_to_overall(table: SliceTable, metric: str, kind: str) -> Quantity:
+    """Rates and mean losses of all rows are mixtures of slice and complement, so this is the gap to the complement, scaled.
+
+    For other metrics slice and whole are taken as independent: they correlate positively, so the interval is too wide
+    rather than too short.
+    """
+    inside = table.metric(metric)
+    whole = inside.take(np.zeros(len(inside.n), dtype=np.intp))
+    rest = table.metric(metric, complement=True)
+    if isinstance(rest, MeanQuantity) or (isinstance(rest, ProportionQuantity) and not rest.f1):
+        weights = np.asarray(rest.weight), np.asarray(getattr(whole, "weight"))  # noqa: B009 - both kinds have it
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return compared(inside, rest, kind, weights[0] / weights[1])
+    return compared(inside, whole, kind)
+
+
+def _gap_to_best(table: SliceTable, metric: str, kind: str, minimum_count: int) -> Quantity:
+    made = table.metric(metric)
+    eligible = (table.rows >= minimum_count) & ~np.isnan(made.value)
+    pairs = [_pairs(peers, eligible) for peers in _families(table)]
+    owner, candidate = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    best = best_of(table, metric, minimum_count=minimum_count)
+    comparable = (best >= 0) & ~np.isnan(made.value)
+    if kind == "ratio":
+        comparable &= made.value[best] > 0
+    lower_is_better = metric in LOWER_IS_BETTER
+    # A slice too small to be the best has no gap to itself to fall back on, but its gap can still not change sign.
+    itself = np.where(comparable, 1.0 if kind == "ratio" else 0.0, np.nan)
+    return Widest(
+        candidates=compared(made.take(owner), made.take(candidate), kind),
+        owner=owner,
+        itself=itself,
+        n=made.n,
+        smallest=not lower_is_better,
+        reason=ZERO_BELOW if kind == "ratio" else NOTHING_TO_COMPARE,
+    )
+
+
+def _families(table: SliceTable) -> list[Index]:
+    families: dict[tuple[str, ...], list[int]] = {}
+    for position, one in enumerate(table.summary.slices):
+        families.setdefault(one.columns, []).append(position)
+    return [np.array(members, dtype=np.intp) for members in families.values()]
+
+
+def _pairs(peers: Index, eligible: NDArray[np.bool_]) -> tuple[Index, Index]:
+    candidates = peers[eligible[peers]]
+    owner, candidate = np.repeat(peers, len(candidates)), np.tile(candidates, len(peers))
+    apart = owner != candidate
+    return owner[apart], candidate[apart]

@@ -1,0 +1,242 @@
+"""Metrics of slices: which cells of a ``SliceSummary`` make which Quantity.
+
+A ``Part`` is a set of slices, or of their complements, in plain sums; ``quantity`` makes any metric of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.estimate import Quantity
+from mlflow_eval_plugin.stats.intervals import FloatArray
+from mlflow_eval_plugin.stats.norms import NoisyNorm
+from mlflow_eval_plugin.stats.quantities import AucQuantity, BalancedAccuracy, MeanQuantity, ProportionQuantity
+from mlflow_eval_plugin.stats.ranking import BLOCK, auc
+from mlflow_eval_plugin.stats.summaries import (
+    COARSE_BINS,
+    FINE_BINS,
+    LOSS_ONE,
+    LOSS_SQUARE_ONE,
+    ONE,
+    SliceSummary,
+)
+
+ECE_BINS = 15
+
+Metric = Literal[
+    "prevalence",
+    "selection_rate",
+    "accuracy",
+    "balanced_accuracy",
+    "precision",
+    "recall",
+    "fpr",
+    "fnr",
+    "f1",
+    "auc",
+    "log_loss",
+    "brier",
+    "ece",
+    "calibration_in_the_large",
+]
+METRICS: tuple[Metric, ...] = get_args(Metric)
+
+# Cells [label, predicted] of numerator and denominator, and why the denominator can be empty.
+_NEGATIVE, _POSITIVE = (0, 0), (0, 1)
+_TN, _FP, _FN, _TP = (0, 0), (0, 1), (1, 0), (1, 1)
+_RATES = {
+    "prevalence": ((_FN, _TP), (_TN, _FP, _FN, _TP), "there are no rows with weight"),
+    "selection_rate": ((_FP, _TP), (_TN, _FP, _FN, _TP), "there are no rows with weight"),
+    "accuracy": ((_TN, _TP), (_TN, _FP, _FN, _TP), "there are no rows with weight"),
+    "precision": ((_TP,), (_FP, _TP), "no row is predicted positive"),
+    "recall": ((_TP,), (_FN, _TP), "no row has the positive label"),
+    "fpr": ((_FP,), (_TN, _FP), "no row has the negative label"),
+    "fnr": ((_FN,), (_FN, _TP), "no row has the positive label"),
+    "specificity": ((_TN,), (_TN, _FP), "no row has the negative label"),
+    "f1": ((_TP,), (_FP, _FN, _TP), "no row has the positive label or is predicted positive"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Sums over ``S`` slices or complements of slices, as float64.
+
+    Attributes:
+        n: rows, ``(S,)`` int64.
+        cells, cells_square: sums of w and of w**2 by label and predicted label, ``(S, 2, 2)``.
+        histogram: sums of w by fine bin and label, ``(S, FINE_BINS, 2)``, integers where unweighted.
+        score: sums of w * score, ``(S, COARSE_BINS, 2)``.
+        square_error, loss, loss_square: sums over all rows, ``(S,)``.
+    """
+
+    n: NDArray[np.int64]
+    cells: FloatArray
+    cells_square: FloatArray
+    histogram: NDArray[np.float64] | NDArray[np.int32]
+    score: FloatArray
+    square_error: FloatArray
+    loss: FloatArray
+    loss_square: FloatArray
+
+    @property
+    def weight(self) -> FloatArray:
+        """Sum of weights."""
+        return self.cells.sum(axis=(1, 2))
+
+    @property
+    def effective(self) -> FloatArray:
+        """Kish's effective number of rows; the number of rows where unweighted."""
+        return kish(self.weight, self.cells_square.sum(axis=(1, 2)))
+
+    @property
+    def effective_by_label(self) -> FloatArray:
+        """The same by label, ``(S, 2)``."""
+        return kish(self.cells.sum(axis=2), self.cells_square.sum(axis=2))
+
+
+def part_of(summary: SliceSummary, index: NDArray[np.intp], *, complement: bool = False) -> Part:
+    """The slices at ``index``, or everything but each of them."""
+
+    def lane(values: NDArray[np.int64] | NDArray[np.int32]) -> NDArray[np.int64] | NDArray[np.int32]:
+        return values[0] - values[index] if complement else values[index]
+
+    scale = summary.weight_scale
+    histogram = lane(summary.n) if summary.weight is None else lane(summary.weight) * (scale / ONE)
+    return Part(
+        n=np.asarray(lane(summary.cells).sum(axis=(1, 2)), dtype=np.int64),
+        cells=lane(summary.cell_weight) * (scale / ONE),
+        cells_square=lane(summary.cell_weight_square) * (scale**2 / ONE),
+        histogram=histogram,
+        score=lane(summary.score) * (scale / ONE),
+        square_error=lane(summary.square_error).sum(axis=1) * (scale / ONE),
+        loss=lane(summary.loss).sum(axis=1) * (scale / LOSS_ONE),
+        loss_square=lane(summary.loss_square).sum(axis=1) * (scale / LOSS_SQUARE_ONE),
+    )
+
+
+def quantity(part: Part, metric: str) -> Quantity:
+    """A metric of every slice of a part.
+
+    Raises:
+        InputError: for a metric there is none of.
+    """
+    if metric in _RATES:
+        return rate(part, metric)
+    if metric == "balanced_accuracy":
+        return BalancedAccuracy(rate(part, "recall"), rate(part, "specificity"), part.n)
+    makers = {
+        "auc": _auc,
+        "brier": _brier,
+        "log_loss": _log_loss,
+        "ece": _ece,
+        "calibration_in_the_large": _calibration_in_the_large,
+    }
+    if metric not in makers:
+        raise InputError(f"metric: there is no {metric!r}; expected one of {', '.join(METRICS)}")
+    return makers[metric](part)
+
+
+def rate(part: Part, metric: str) -> ProportionQuantity:
+    """A rate of every slice: prevalence, selection rate, accuracy, precision, recall, FPR, FNR, specificity or F1."""
+    over, under, reason = _RATES[metric]
+    numerator, denominator = _sum_cells(part.cells, over), _sum_cells(part.cells, under)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        proportion = np.where(denominator > 0, numerator / denominator, np.nan)
+    return ProportionQuantity(
+        proportion=proportion,
+        trials=kish(denominator, _sum_cells(part.cells_square, under)),
+        n=part.n,
+        weight=denominator,
+        reason=reason,
+        f1=metric == "f1",
+    )
+
+
+def kish(weight: FloatArray, square: FloatArray) -> FloatArray:
+    """Kish's effective number: (sum w)**2 / sum w**2; 0 where there is no weight."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(square > 0, weight**2 / square, 0.0)
+
+
+def _auc(part: Part) -> Quantity:
+    found = auc(part.histogram, part.effective_by_label)
+    df = part.effective_by_label.min(axis=1) - 1
+    reason = "AUC needs rows of both classes"
+    return AucQuantity(found.value, found.standard_error, df, found.bound, part.n, reason)
+
+
+def _brier(part: Part) -> Quantity:
+    centre = (np.arange(FINE_BINS) + 0.5) / FINE_BINS
+    # Only the variance uses bin centres; its relative error is below 1e-3.
+    fourth = _dot(part.histogram, np.stack([centre**4, (1 - centre) ** 4], axis=1))
+    return _mean(part, part.square_error, fourth)
+
+
+def _log_loss(part: Part) -> Quantity:
+    return _mean(part, part.loss, part.loss_square)
+
+
+def _calibration_in_the_large(part: Part) -> Quantity:
+    positives = part.cells[:, 1].sum(axis=1)
+    return _mean(part, part.score.sum(axis=(1, 2)) - positives, part.square_error, lowest=-1.0)
+
+
+def _mean(part: Part, total: FloatArray, square: FloatArray, *, lowest: float = 0.0) -> MeanQuantity:
+    weight, effective = part.weight, part.effective
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.where(weight > 0, total / weight, np.nan)
+        variance = np.maximum(square / weight - mean**2, 0.0) / np.maximum(effective - 1, 1e-300)
+    return MeanQuantity(mean, np.sqrt(variance), effective, part.n, weight, "there are no rows with weight", lowest)
+
+
+def _ece(part: Part) -> Quantity:
+    weight = _by_ece_bin(part.histogram)
+    score = part.score.reshape(len(part.n), ECE_BINS, COARSE_BINS // ECE_BINS, 2).sum(axis=(2, 3))
+    centre = (np.arange(FINE_BINS) + 0.5) / FINE_BINS
+    spread = _by_ece_bin(part.histogram, centre * (1 - centre)).sum(axis=2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inflation = part.weight / part.effective
+    total, events = weight.sum(axis=2), weight[:, :, 1]
+    variance = gap_variance(total, events, spread) * inflation[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = np.where(total > 0, (score - events) / part.weight[:, None], np.nan)
+        deviation = np.sqrt(variance) / part.weight[:, None]
+    return NoisyNorm(gap, deviation, part.n, "there are no rows with weight")
+
+
+def gap_variance(weight: FloatArray, events: FloatArray, spread: FloatArray) -> FloatArray:
+    """Variance of the sum of labels in a bin: the calibrated one, or the observed one where that is larger.
+
+    A bin of few rows with one class only has an observed variance of 0, a badly calibrated one may have a far larger
+    variance than its scores claim; neither may make an interval too short.
+
+    Args:
+        weight, events: sums of weights, and of those with a positive label, per bin.
+        spread: sums of w * s * (1 - s) per bin.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        observed = np.where(weight > 0, events * (1 - events / weight), 0.0)
+    return np.maximum(spread, observed)
+
+
+def _by_ece_bin(histogram: FloatArray | NDArray[np.int32], factor: FloatArray | None = None) -> FloatArray:
+    blocks = []
+    for start in range(0, max(len(histogram), 1), BLOCK):
+        block = histogram[start : start + BLOCK].astype(np.float64)
+        block = block if factor is None else block * factor[:, None]
+        blocks.append(block.reshape(len(block), ECE_BINS, FINE_BINS // ECE_BINS, 2).sum(axis=2))
+    return np.concatenate(blocks)
+
+
+def _dot(histogram: FloatArray | NDArray[np.int32], factor: FloatArray) -> FloatArray:
+    blocks = range(0, max(len(histogram), 1), BLOCK)
+    return np.concatenate([np.einsum("sbl,bl->s", histogram[i : i + BLOCK], factor) for i in blocks])
+
+
+def _sum_cells(cells: FloatArray, which: tuple[tuple[int, int], ...]) -> FloatArray:
+    return np.asarray(sum(cells[:, label, predicted] for label, predicted in which))

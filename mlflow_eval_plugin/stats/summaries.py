@@ -1,0 +1,261 @@
+"""Score Summaries: mergeable tables of exact integers, from which every calibration and slice statistic is computed.
+
+Scores in [0, 1] fall into ``FINE_BINS`` = 15 * 256 equal-width bins, so that tables of 10, 15 and 20 equal-width bins
+are exact unions of fine bins; score 1.0 belongs to the last bin. What a bin cannot say is held in *lanes*: sums of
+fixed-point numbers, kept as int64. Sums of integers do not depend on order, so row order, chunks, shards and engines
+cannot change a result. One row adds at most 2**36 to a lane, hence ``MAX_ROWS``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlflow_eval_plugin.stats.errors import MergeError
+
+FINE_BINS = 3840
+COARSE_BINS = 60  # the least common multiple of 10, 15 and 20
+ONE = float(2**32)  # the fixed-point one of weights, offsets and scores
+LOSS_ONE = float(2**30)  # of log losses, which reach 36.04
+LOSS_SQUARE_ONE = float(2**22)  # of their squares, which reach 1299
+SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)  # where log loss is clipped, as scikit-learn does
+MAX_ROWS = 2**27
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreSummary:
+    """Fine score bin x label, over all rows; every array has shape ``(FINE_BINS, 2)``, dtype int64.
+
+    Attributes:
+        n: rows.
+        weight: sum of w; ``weight / ONE * weight_scale`` is the sum of weights.
+        weight_square: sum of w**2, in units of ``weight_scale**2 / ONE``.
+        offset: sum of w * d, where d in [0, 1] is the place of the score inside its bin.
+        offset_square: sum of w * d**2.
+        loss: sum of w * log loss of the row, in nats, in units of ``weight_scale / LOSS_ONE``.
+        loss_square: sum of w * (log loss)**2, in units of ``weight_scale / LOSS_SQUARE_ONE``.
+        weight_scale: a power of two at or above the largest weight; 1.0 when unweighted.
+        weighted: whether weights were given.
+    """
+
+    n: IntArray
+    weight: IntArray
+    weight_square: IntArray
+    offset: IntArray
+    offset_square: IntArray
+    loss: IntArray
+    loss_square: IntArray
+    weight_scale: float
+    weighted: bool
+
+    def __add__(self, other: ScoreSummary) -> ScoreSummary:
+        """The Summary of both sets of rows.
+
+        Raises:
+            MergeError: when the weights are on different scales or the rows are too many.
+        """
+        _same_scale(self, other)
+        rows_fit(int(self.n.sum()) + int(other.n.sum()))
+        return ScoreSummary(**_lanes_added(self, other), weight_scale=self.weight_scale, weighted=self.weighted)
+
+    @property
+    def w(self) -> FloatArray:
+        """Sum of weights."""
+        return self.weight * (self.weight_scale / ONE)
+
+    @property
+    def w_square(self) -> FloatArray:
+        """Sum of squared weights."""
+        return self.weight_square * (self.weight_scale**2 / ONE)
+
+    @property
+    def w_score(self) -> FloatArray:
+        """Sum of w * score."""
+        bins = np.arange(FINE_BINS)[:, None]
+        return (bins * self.w + self._offset) / FINE_BINS
+
+    @property
+    def w_square_error(self) -> FloatArray:
+        """Sum of w * (score - label)**2."""
+        # Distances are taken from the label's own end, since s**2 - 2 s + 1 would cancel where scores are near 1.
+        below = np.arange(FINE_BINS, dtype=np.float64)
+        above = FINE_BINS - below
+        offset, square = self._offset, self.offset_square * (self.weight_scale / ONE)
+        negative = below**2 * self.w[:, 0] + 2 * below * offset[:, 0] + square[:, 0]
+        positive = above**2 * self.w[:, 1] - 2 * above * offset[:, 1] + square[:, 1]
+        return np.stack([negative, positive], axis=1) / FINE_BINS**2
+
+    @property
+    def w_loss(self) -> FloatArray:
+        """Sum of w * log loss."""
+        return self.loss * (self.weight_scale / LOSS_ONE)
+
+    @property
+    def w_loss_square(self) -> FloatArray:
+        """Sum of w * (log loss)**2."""
+        return self.loss_square * (self.weight_scale / LOSS_SQUARE_ONE)
+
+    @property
+    def _offset(self) -> FloatArray:
+        return self.offset * (self.weight_scale / ONE)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One slice: its label (``SEX=2 & RAC1P=1``) and the levels that define it; "overall" has none."""
+
+    label: str
+    levels: tuple[tuple[str, str], ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that define it."""
+        return tuple(column for column, _ in self.levels)
+
+
+@dataclass(frozen=True, eq=False)
+class SliceSummary:
+    """Slice x score bin x label; entry 0 is the slice "overall", the others are the levels that occur.
+
+    Attributes:
+        slices: the ``S`` slices, in the order of the first axis of every array.
+        n: rows, ``(S, FINE_BINS, 2)`` int32.
+        weight: sum of w over the same cells, int64; None when unweighted.
+        cells: rows per label and predicted label, ``(S, 2, 2)`` int64 (index 1 is positive).
+        cell_weight, cell_weight_square: sums of w and w**2 over the same cells.
+        score: sum of w * score per coarse bin and label, ``(S, COARSE_BINS, 2)``, in units of ``weight_scale / ONE``.
+        square_error: sum of w * (score - label)**2, ``(S, 2)``, in units of ``weight_scale / ONE``.
+        loss, loss_square: as in ``ScoreSummary``, ``(S, 2)``.
+        weight_scale, weighted: as in ``ScoreSummary``.
+        threshold: the score at or above which the engine called a row positive; None when predictions were given.
+        pos_label: the positive label, as a string.
+    """
+
+    slices: tuple[Slice, ...]
+    n: NDArray[np.int32]
+    weight: IntArray | None
+    cells: IntArray
+    cell_weight: IntArray
+    cell_weight_square: IntArray
+    score: IntArray
+    square_error: IntArray
+    loss: IntArray
+    loss_square: IntArray
+    weight_scale: float
+    weighted: bool
+    threshold: float | None
+    pos_label: str
+
+    def __add__(self, other: SliceSummary) -> SliceSummary:
+        """The Summary of both sets of rows, with the union of their slices.
+
+        Raises:
+            MergeError: when weight scales, thresholds or positive labels differ.
+        """
+        _same_scale(self, other)
+        if (self.threshold, self.pos_label) != (other.threshold, other.pos_label):
+            raise MergeError(
+                f"slice Summaries were counted at different thresholds or positive labels: "
+                f"{(self.threshold, self.pos_label)} and {(other.threshold, other.pos_label)}; count both alike"
+            )
+        rows_fit(int(self.cells[0].sum()) + int(other.cells[0].sum()))
+        slices = union_of_slices(self.slices, other.slices)
+        mine, theirs = self._placed(slices), other._placed(slices)
+        total: dict[str, Any] = {name: None if lane is None else lane + theirs[name] for name, lane in mine.items()}
+        return SliceSummary(
+            slices=slices,
+            **total,
+            weight_scale=self.weight_scale,
+            weighted=self.weighted,
+            threshold=self.threshold,
+            pos_label=self.pos_label,
+        )
+
+    def index(self, label: str) -> int:
+        """The position of a slice by its label.
+
+        Raises:
+            KeyError: when there is no such slice.
+        """
+        for position, one in enumerate(self.slices):
+            if one.label == label:
+                return position
+        raise KeyError(label)
+
+    def _placed(self, slices: tuple[Slice, ...]) -> dict[str, Any]:
+        at = {one: position for position, one in enumerate(slices)}
+        rows = np.array([at[one] for one in self.slices])
+        return {name: _scattered(getattr(self, name), rows, len(slices)) for name in _SLICE_LANES}
+
+
+_SLICE_LANES = (
+    "n",
+    "weight",
+    "cells",
+    "cell_weight",
+    "cell_weight_square",
+    "score",
+    "square_error",
+    "loss",
+    "loss_square",
+)
+
+
+def union_of_slices(first: tuple[Slice, ...], second: tuple[Slice, ...]) -> tuple[Slice, ...]:
+    """Both sets of slices in the canonical order: overall, then by column, then by level."""
+    return tuple(sorted(set(first) | set(second), key=slice_order))
+
+
+def slice_order(one: Slice) -> tuple[object, ...]:
+    """A sort key: fewer columns first, then column names, then levels (numbers by value, "(missing)" last)."""
+    return (len(one.levels), one.columns, tuple(level_order(level) for _, level in one.levels))
+
+
+def level_order(level: str) -> tuple[int, float, str]:
+    """A sort key for level labels: numbers and ranges by value, then text, then "(missing)"."""
+    if level == "(missing)":
+        return (2, 0.0, level)
+    try:
+        number = float(level.lstrip("[(").split(",")[0])
+    except ValueError:
+        return (1, 0.0, level)
+    return (0, number, level) if math.isfinite(number) else (1, 0.0, level)
+
+
+def rows_fit(rows: int) -> None:
+    """Refuse more rows than the lanes can hold without overflow.
+
+    Raises:
+        MergeError: above ``MAX_ROWS``.
+    """
+    if rows > MAX_ROWS:
+        raise MergeError(f"a Summary holds at most {MAX_ROWS:,} rows, found {rows:,}; evaluate a part of the data")
+
+
+def _same_scale(first: ScoreSummary | SliceSummary, second: ScoreSummary | SliceSummary) -> None:
+    if (first.weighted, first.weight_scale) != (second.weighted, second.weight_scale):
+        # Rescaling would round, and then the order of merging would matter.
+        raise MergeError(
+            f"Summaries with different weight scales do not merge: {first.weight_scale} and {second.weight_scale}; "
+            "count every shard with the same weight_scale (a power of two at or above the largest weight of all)"
+        )
+
+
+def _lanes_added(first: ScoreSummary, second: ScoreSummary) -> dict[str, IntArray]:
+    lanes = [field.name for field in fields(first) if field.name not in ("weight_scale", "weighted")]
+    return {lane: getattr(first, lane) + getattr(second, lane) for lane in lanes}
+
+
+def _scattered(lane: IntArray | None, rows: NDArray[np.intp], length: int) -> IntArray | None:
+    if lane is None:
+        return None
+    placed = np.zeros((length, *lane.shape[1:]), dtype=lane.dtype)
+    placed[rows] = lane
+    return placed
