@@ -101,11 +101,15 @@ def authenticate_once_per_request(auth: ModuleType) -> None:
     ``auth_cache_ttl_seconds``.
     """
     from flask import request
+    from mlflow.server.auth.config import DEFAULT_AUTHORIZATION_FUNCTION
 
     authenticate = auth.authenticate_request
+    basic = auth.auth_config.authorization_function == DEFAULT_AUTHORIZATION_FUNCTION
 
     @wraps(authenticate)
     def once() -> Any:
+        if basic and request.authorization is not None and request.authorization.type != "basic":
+            return auth.make_basic_auth_response()  # MLflow's cache has no name to look up here, and answers 500
         if _AUTHORIZATION not in request.environ:
             request.environ[_AUTHORIZATION] = authenticate()
         return request.environ[_AUTHORIZATION]

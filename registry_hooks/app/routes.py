@@ -6,7 +6,7 @@ Each route exists under ``/api/2.0/registry-hooks/`` for clients and under ``/aj
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal
@@ -176,7 +176,10 @@ def _lines(chunks: Iterator[bytes], actor: Actor) -> Any:
     first = _next_of(chunks, actor)
     rest = iter(lambda: _next_of(chunks, actor), None)
     body = rest if first is None else chain([first], rest)
-    return Response(body, 200, {"Cache-Control": "no-store"}, mimetype="application/x-ndjson")
+    response = Response(body, 200, {"Cache-Control": "no-store"}, mimetype="application/x-ndjson")
+    if isinstance(chunks, Generator):
+        response.call_on_close(chunks.close)  # a reader who goes away must not leave a transaction open
+    return response
 
 
 def _next_of(chunks: Iterator[bytes], actor: Actor) -> bytes | None:

@@ -26,11 +26,12 @@ class Failure(click.ClickException):
         super().__init__(message)
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
         self.answer = answer
+        context = click.get_current_context(silent=True)  # gone by the time that click calls `show`
+        self._as_json = context is not None and bool(context.params.get("as_json"))
 
     def show(self, file: Any = None) -> None:
         """Tell it: as JSON on standard output when ``--json`` was given, else in words on standard error."""
-        context = click.get_current_context(silent=True)
-        if context is not None and context.params.get("as_json"):
+        if self._as_json:
             body = self.answer or {"error_code": "CLIENT", "message": self.message, "reasons": []}
             click.echo(json.dumps(body, indent=2, ensure_ascii=False))
             return

@@ -65,6 +65,7 @@ def _status_of(held: Answer) -> Iterator[str]:
     ruled = f"policy {clean(policy['name'])} version {policy['version']}" if policy else "no policy: nothing is let in"
     yield f"{heading(clean(held['model']))} ({ruled})"
     yield f"  {pair(held['pair'])}"
+    yield from numbered_reasons(held.get("meddled") or [])
     if held["condemned"]:
         yield f"  Rolled back from: {', '.join(map(str, held['condemned']))}"
     for each in held["proposals"]:

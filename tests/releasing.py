@@ -1,0 +1,89 @@
+"""Registers versions with sealed Evidence over HTTP, as a data scientist's client would."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from datetime import datetime, timezone
+
+import requests
+import yaml
+from serving import ADMIN, PASSWORDS, Server
+
+from mlflow_eval_plugin.evidence import Check, Data, Inference, Producer, Subject, dumps, model_digest, seal
+
+POLICY = """
+schema: registry-hooks/policy/1
+name: {name}
+models: [{model}]
+roles:
+  data-science: [ana]
+  risk: [raj, mei]
+  oncall: [oncall]
+nominate: {{by: [data-science]}}
+promote:
+  by: [data-science, risk]
+  evidence: [{{kind: calibration}}]
+  approvals: [{{role: risk, count: 2}}]
+rollback: {{by: [oncall]}}
+"""
+_numbers = itertools.count(1)
+
+
+def govern(server: Server) -> str:
+    """Make a registered model of ana's with a policy of its own; returns its name."""
+    model = f"churn-{uuid.uuid4().hex[:8]}"
+    server.mlflow("ana", "POST", "registered-models/create", name=model)
+    answer = server.ask(ADMIN, "POST", "policy/apply", json={"yaml": POLICY.format(name=model, model=model)})
+    assert answer.ok, answer.text
+    return model
+
+
+def register(server: Server, model: str, verdict: str = "pass") -> tuple[int, str]:
+    """Register one more version of ``model`` by ana, with calibration Evidence in its run; (version, run id)."""
+    experiment = server.mlflow("ana", "POST", "experiments/create", name=uuid.uuid4().hex)["experiment_id"]
+    run = server.mlflow("ana", "POST", "runs/create", experiment_id=experiment, start_time=0)["run"]["info"]
+    document = {"model_uuid": uuid.uuid4().hex, "flavors": {"python_function": {"loader_module": "none"}}}
+    _upload(server, run, "model/MLmodel", yaml.safe_dump(document).encode())
+    subject = Subject(run_id=run["run_id"], model_digest=model_digest(document))
+    _upload(server, run, "evidence/calibration.json", sealed(subject, verdict))
+    made = server.mlflow(
+        "ana", "POST", "model-versions/create", name=model, source=f"{run['artifact_uri']}/model", run_id=run["run_id"]
+    )
+    return int(made["model_version"]["version"]), run["run_id"]
+
+
+def sealed(subject: Subject, verdict: str) -> bytes:
+    """A calibration document with one Check of that verdict."""
+    check = Check.model_validate(
+        {"id": "ece", "claim": "ECE is at most 0.05", "metric": "ece", "scope": "overall", "n": 1000, "maximum": 0.05,
+         "verdict": verdict, "reason": "made for a test"}
+    )  # fmt: skip
+    evidence = seal(
+        kind="calibration", subject=subject, config={}, reference=None, checks=[check], measurements={},
+        data=Data(name="held-out", digest="sha256:" + "0" * 64, rows=1000, columns=("x",)),
+        inference=Inference(method="holm", alpha=0.05, family_size=1),
+        producer=Producer(name="test", version=str(next(_numbers))),
+        created_at=datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    )  # fmt: skip
+    return dumps(evidence)
+
+
+def serve(server: Server, model: str) -> int:
+    """Register one more version and take it all the way to champion; returns its number."""
+    version, _run = register(server, model)
+    steps = [
+        ("ana", "nominate", {}), ("ana", "request", {}), ("raj", "approve", {"comment": "read it"}),
+        ("mei", "approve", {"comment": "read it too"}), ("ana", "promote", {}),
+    ]  # fmt: skip
+    for user, step, more in steps:
+        answer = server.ask(user, "POST", step, json={"model": model, "version": version, **more})
+        assert answer.ok, answer.text
+    return version
+
+
+def _upload(server: Server, run: dict[str, str], path: str, content: bytes) -> None:
+    root = run["artifact_uri"].removeprefix("mlflow-artifacts:/")
+    url = f"{server.uri}/api/2.0/mlflow-artifacts/artifacts/{root}/{path}"
+    answer = requests.put(url, data=content, auth=("ana", PASSWORDS["ana"]), timeout=60)
+    assert answer.ok, answer.text
