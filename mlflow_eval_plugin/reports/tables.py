@@ -86,11 +86,8 @@ def _calibration(measurements: Mapping[str, Any]) -> list[Table]:
     reference = measurements.get("reference")
     tables = []
     if reference:
-        names = in_order(reference["metrics"])
-        rows = [
-            (Cell(metric_label(name)), *_estimate(reference["metrics"][name]))
-            for name in in_order(reference["metrics"])
-        ]
+        metrics = reference["metrics"]
+        rows = [(Cell(metric_label(name)), *_estimate(metrics[name])) for name in in_order(metrics)]
         tables.append(_table("The same metrics on the reference rows", ("Metric", "Value", "95 % interval"), rows))
     tables.append(_bins("Bins of equal width", measurements["bins"]))
     tables.append(_bins("Bins of equal mass", measurements["bins_equal_mass"]))
