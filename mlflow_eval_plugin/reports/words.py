@@ -17,7 +17,7 @@ GLYPHS: dict[Verdict, str] = {"pass": "✓", "fail": "✕", "insufficient": "?"}
 _METRICS = {
     "ece_equal_width": "ECE (equal-width bins)",
     "ece_equal_mass": "ECE (equal-mass bins)",
-    "ece_debiased": "ECE (debiased)",
+    "ece_debiased": "Calibration error (L2, debiased)",
     "ece": "ECE",
     "smooth_ece": "Smooth ECE",
     "max_calibration_error": "Largest error of a bin",

@@ -100,7 +100,7 @@ def calibration_measurements() -> dict[str, Any]:
 
 def calibration() -> Evidence:
     checks = [
-        check("ece_debiased", "overall", 0.031, 0.006, "fail", high=0.02, n=17000),
+        check("ece_equal_mass", "overall", 0.031, 0.006, "fail", high=0.02, n=17000),
         check("calibration_in_the_large", "overall", -0.027, 0.011, "insufficient", low=-0.02, high=0.02, n=17000),
     ]
     return document("calibration", checks, calibration_measurements())

@@ -1,0 +1,71 @@
+"""The ``calibration`` evaluator: are predicted probabilities the frequencies that they claim to be?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from mlflow_eval_plugin.engines import score_summary
+from mlflow_eval_plugin.evaluators.config import CalibrationConfig
+from mlflow_eval_plugin.evaluators.rows import About, Rows, document
+from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.stats.calibration import calibrate, calibration_bounds
+from mlflow_eval_plugin.stats.checks import Claim
+from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.summaries import ScoreSummary
+
+_CLAIMS = {
+    "ece_equal_mass": ("max_ece", "predicted probabilities differ from observed rates by at most {limit} on average"),
+    "calibration_in_the_large": (
+        "max_calibration_in_the_large",
+        "the mean predicted probability is within {limit} of the event rate",
+    ),
+    "brier": ("max_brier", "the Brier score is at most {limit}"),
+    "log_loss": ("max_log_loss", "the log loss is at most {limit}"),
+}
+
+
+def evaluate(config: CalibrationConfig, rows: Rows, reference: Rows | None, about: About) -> Evidence:
+    """Measure calibration and judge it.
+
+    Raises:
+        InputError: when there are no probabilities, or labels, scores or weights cannot be evaluated.
+    """
+    summary = _summary(rows)
+    measurements = _measured(summary, config)
+    measurements["reference"] = None
+    if reference is not None and reference.label is not None:
+        measurements["reference"] = _measured(_summary(reference), config)
+    claims = _claims(summary, config)
+    seen = reference.data if reference else None
+    return document(config, rows, claims, measurements, about, reference=seen)
+
+
+def _summary(rows: Rows) -> ScoreSummary:
+    if rows.score is None:
+        raise InputError(
+            "calibration: there are no probabilities, only predicted classes; give a model with predict_proba, or a "
+            "column of probabilities ('predictions', or the key 'probability_column')"
+        )
+    return score_summary(rows.frame, label=rows.label, score=rows.score, weight=rows.weight)
+
+
+def _measured(summary: ScoreSummary, config: CalibrationConfig) -> dict[str, Any]:
+    return asdict(calibrate(summary, bins=config.bins))
+
+
+def _claims(summary: ScoreSummary, config: CalibrationConfig) -> Iterator[Claim]:
+    for metric, (key, sentence) in _CLAIMS.items():
+        limit = getattr(config, key)
+        if limit is None:
+            continue
+        yield Claim(
+            id=f"{metric}:overall",
+            claim=sentence.format(limit=f"{limit:g}"),
+            metric=metric,
+            scope="overall",
+            bounds=calibration_bounds(summary, metric, bins=config.bins),
+            minimum=-limit if metric == "calibration_in_the_large" else None,
+            maximum=limit,
+        )

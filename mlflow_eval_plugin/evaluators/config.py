@@ -1,0 +1,313 @@
+"""What a user may set, per evaluator: every key, its type, its default; everything else is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from rapidfuzz import process
+
+from mlflow_eval_plugin.stats.summaries import FINE_BINS
+
+Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Probability = Annotated[float, Field(gt=0, lt=1)]
+Tolerances = dict[str, Tolerance]
+
+RATES = (
+    "prevalence", "selection_rate", "accuracy", "balanced_accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc",
+    "log_loss", "brier", "ece", "calibration_in_the_large",
+)  # fmt: skip
+DIFFERENCES = ("demographic_parity_difference", "equal_opportunity_difference", "equalized_odds_difference")
+RATIOS = ("demographic_parity_ratio",)
+
+# Keys of MLflow's own evaluators: a flat config is copied to all evaluators, so that ours meet them too.
+MLFLOW_KEYS = frozenset({
+    "average", "default_model", "eval_results_mode", "eval_results_path", "explainability_algorithm",
+    "explainability_kernel_link", "explainability_nsamples", "log_explainer", "log_metrics_with_dataset_info",
+    "log_model_explainability", "max_classes_for_multiclass_roc_pr", "retriever_k", "calibration_classifier_name",
+    "calibration_n_bins",
+})  # fmt: skip
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; the message names the key, what was expected and what was found."""
+
+
+class Band(BaseModel):
+    """A numeric slice column, cut at ``edges`` or into ``quantiles`` equally full parts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    column: str
+    edges: tuple[float, ...] | None = None
+    quantiles: int | None = Field(default=None, ge=2, le=100)
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Band:
+        if (self.edges is None) == (self.quantiles is None):
+            raise ValueError(f"band of {self.column!r}: give either 'edges' or 'quantiles'")
+        return self
+
+
+SliceItem = str | Band
+
+
+class Config(BaseModel):
+    """The keys that all three evaluators know.
+
+    Attributes:
+        metric_prefix: set before every metric and file name of this evaluator.
+        pos_label: the positive class; needed when labels are not 0/1, -1/1 or booleans.
+        label_list: both classes; the larger is positive where ``pos_label`` is not given, as in MLflow.
+        sample_weights: an array of one weight a row, or the name of a column of the data or of ``slice_data``.
+        probability_column: the column of the model's output, or of the data, that holds probabilities.
+        col_mapping: from names used here to column names of the data, as in MLflow.
+        alpha: the chance of any false ``fail`` in the whole document.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    kind: ClassVar[str]
+    # Keys whose presence in a flat config, which MLflow copies to everyone, means this evaluator.
+    own_keys: ClassVar[frozenset[str]]
+    # Values that are data: the Evidence names them and does not hold them.
+    _DATA: ClassVar[frozenset[str]] = frozenset({"sample_weights", "slice_data", "reference"})
+
+    metric_prefix: str = Field(default="", max_length=100, pattern=r"^[\w. -]*$")
+    pos_label: Any = None
+    label_list: tuple[Any, Any] | None = None
+    sample_weights: Any = None
+    probability_column: str | None = None
+    col_mapping: dict[str, Any] = {}
+    alpha: Probability = 0.05
+
+    @model_validator(mode="after")
+    def _positive_is_listed(self) -> Config:
+        if self.label_list and self.pos_label is not None and self.pos_label not in self.label_list:
+            raise ValueError(f"'pos_label' {self.pos_label!r} is not in 'label_list' {list(self.label_list)!r}")
+        return self
+
+    @property
+    def positive(self) -> Any:
+        """The positive class where the config says it, else None."""
+        return max(self.label_list) if self.pos_label is None and self.label_list else self.pos_label
+
+    def column(self, name: str) -> str:
+        """The column of the data that ``name`` means."""
+        mapped = self.col_mapping.get(name, name)
+        return mapped if isinstance(mapped, str) else name
+
+    def document(self) -> dict[str, Any]:
+        """The effective config as JSON, defaults included; data is named, not held."""
+        return {key: _jsonable(key, getattr(self, key), self._DATA) for key in sorted(type(self).model_fields)}
+
+
+class CalibrationConfig(Config):
+    """Keys of the ``calibration`` evaluator; a tolerance of None sets no Check.
+
+    Attributes:
+        bins: number of bins of the ECE and of the diagram.
+        max_ece: tolerance of the ECE on equal-mass bins.
+        max_calibration_in_the_large: tolerance of |mean score - event rate|.
+        max_brier, max_log_loss: tolerances of the two losses.
+        reference, reference_name: data to show beside it; with a model, scored by it.
+    """
+
+    kind: ClassVar[str] = "calibration"
+    own_keys: ClassVar[frozenset[str]] = frozenset(
+        {"bins", "max_ece", "max_calibration_in_the_large", "max_brier", "max_log_loss"}
+    )
+
+    bins: int = Field(default=15, ge=2, le=200)
+    max_ece: Tolerance | None = 0.05
+    max_calibration_in_the_large: Tolerance | None = 0.05
+    max_brier: Tolerance | None = None
+    max_log_loss: Tolerance | None = None
+    slice_data: Any = None
+    reference: Any = None
+    reference_name: str = "reference"
+
+    @field_validator("bins")
+    @classmethod
+    def _bins_fit(cls, value: int) -> int:
+        if FINE_BINS % value:
+            near = [n for n in range(2, 201) if FINE_BINS % n == 0]
+            raise ValueError(f"expected a divisor of {FINE_BINS}, such as {min(near, key=lambda n: abs(n - value))}")
+        return value
+
+
+class DisaggregatedConfig(Config):
+    """Keys of the ``disaggregated`` evaluator.
+
+    Attributes:
+        slices: column names, bands, and lists of them for intersections.
+        depth: 2 adds all intersections of two of the columns, and so on.
+        slice_data: a frame or mapping of further columns, row by row, that the model must not see.
+        threshold: scores at or above it are predicted positive.
+        min_count: slices with fewer rows are reported, and their Checks are ``insufficient``.
+        max_levels: the most levels a slice column may have.
+        max_gap: metric to tolerance: how far a slice may be from ``gap_versus``, in either direction.
+        gap_versus: ``complement`` (all other rows), ``overall`` or ``best``.
+        min_ratio: metric to tolerance of the ratio to ``gap_versus``; 0.8 on selection_rate is the four-fifths rule.
+        min_metric, max_metric: metric to the least or largest value that every slice may have.
+        max_fairness, min_fairness: fairness difference or ratio to tolerance, per slice column.
+    """
+
+    kind: ClassVar[str] = "disaggregated"
+    own_keys: ClassVar[frozenset[str]] = frozenset(
+        {"slices", "depth", "max_gap", "min_ratio", "min_metric", "max_metric", "max_fairness", "min_fairness"}
+    )
+
+    slices: tuple[SliceItem | tuple[SliceItem, ...], ...] = Field(min_length=1)
+    depth: int = Field(default=1, ge=1, le=4)
+    slice_data: Any = None
+    threshold: float = Field(default=0.5, ge=0, le=1)
+    min_count: int = Field(default=30, ge=1)
+    max_levels: int = Field(default=100, ge=2, le=1000)
+    max_gap: Tolerances = {"fnr": 0.1, "fpr": 0.1}
+    gap_versus: str = "complement"
+    min_ratio: Tolerances = {}
+    min_metric: Tolerances = {}
+    max_metric: Tolerances = {}
+    max_fairness: Tolerances = {}
+    min_fairness: Tolerances = {}
+
+    @field_validator("gap_versus")
+    @classmethod
+    def _versus_is_known(cls, value: str) -> str:
+        return _known("gap_versus", value, ("complement", "overall", "best"))
+
+    @field_validator("max_gap", "min_ratio", "min_metric", "max_metric")
+    @classmethod
+    def _metrics_are_known(cls, value: Tolerances) -> Tolerances:
+        return {_known("metric", name, RATES): limit for name, limit in value.items()}
+
+    @field_validator("max_fairness")
+    @classmethod
+    def _differences_are_known(cls, value: Tolerances) -> Tolerances:
+        return {_known("fairness difference", name, DIFFERENCES): limit for name, limit in value.items()}
+
+    @field_validator("min_fairness")
+    @classmethod
+    def _ratios_are_known(cls, value: Tolerances) -> Tolerances:
+        return {_known("fairness ratio", name, RATIOS): limit for name, limit in value.items()}
+
+    @property
+    def subsets(self) -> tuple[tuple[SliceItem, ...], ...]:
+        """Every item of ``slices`` as a tuple of columns."""
+        return tuple(item if isinstance(item, tuple) else (item,) for item in self.slices)
+
+
+class DriftConfig(Config):
+    """Keys of the ``drift`` evaluator; a tolerance of None sets no Check.
+
+    Attributes:
+        reference: the rows to compare with: a frame or an MLflow data set.
+        columns: which columns to compare; all features, the score and the label where None.
+        categorical: columns to take as categories though they are numbers.
+        max_psi, max_ks, max_js: tolerances of the distances between the two distributions.
+        max_shift_sigma: tolerance of the Wasserstein distance of numeric columns, in reference standard deviations.
+        max_missing_change: tolerance of the change in the share of missing values.
+        evidently: attach Evidently's interactive report, on at most 10,000 rows of each side.
+    """
+
+    kind: ClassVar[str] = "drift"
+    own_keys: ClassVar[frozenset[str]] = frozenset(
+        {"reference", "columns", "categorical", "max_psi", "max_ks", "max_js", "max_shift_sigma", "evidently"}
+    )
+
+    reference: Any
+    reference_name: str = "reference"
+    columns: tuple[str, ...] | None = None
+    categorical: tuple[str, ...] = ()
+    slice_data: Any = None
+    max_psi: Tolerance | None = 0.1
+    max_ks: Tolerance | None = None
+    max_js: Tolerance | None = None
+    max_shift_sigma: Tolerance | None = None
+    max_missing_change: Tolerance | None = 0.05
+    min_count: int = Field(default=30, ge=1)
+    evidently: bool = False
+
+    @field_validator("reference")
+    @classmethod
+    def _reference_is_given(cls, value: Any) -> Any:
+        if value is None:
+            raise ValueError("drift needs 'reference': the rows to compare with")
+        return value
+
+
+CONFIGS: dict[str, type[Config]] = {c.kind: c for c in (CalibrationConfig, DisaggregatedConfig, DriftConfig)}
+AnyConfig = TypeVar("AnyConfig", bound=Config)
+
+
+def unwrapped(kind: str, given: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The evaluator's own part: MLflow hands nested configs over whole when one evaluator is named."""
+    inner = (given or {}).get(kind)
+    return inner if isinstance(inner, Mapping) else (given or {})
+
+
+def is_configured(kind: str, given: Mapping[str, Any] | None) -> bool:
+    """Whether the config means this evaluator: it is named, or one of its own keys is set."""
+    return kind in (given or {}) or any(key in CONFIGS[kind].own_keys for key in (given or {}))
+
+
+def parse(kind: str, given: Mapping[str, Any] | None, *, flat: bool = False) -> Config:
+    """The validated config of one evaluator.
+
+    Args:
+        flat: the config was copied to all evaluators, so that keys of the other two are passed over.
+
+    Raises:
+        ConfigError: for an unknown key or a value that cannot be used; names the key and the nearest known one.
+    """
+    model = CONFIGS[kind]
+    inner = unwrapped(kind, given)
+    others = {key for name, other in CONFIGS.items() if name != kind for key in other.model_fields}
+    passed_over = MLFLOW_KEYS | (others if flat else frozenset())
+    kept = {key: value for key, value in inner.items() if key in model.model_fields or key not in passed_over}
+    for key in kept:
+        if key not in model.model_fields:
+            raise ConfigError(_unknown_key(kind, str(key)))
+    try:
+        return model.model_validate(kept)
+    except ValidationError as error:
+        raise ConfigError(_invalid(kind, error)) from error
+
+
+def _unknown_key(kind: str, key: str) -> str:
+    owners = [name for name, config in CONFIGS.items() if key in config.model_fields]
+    if owners:
+        return f"{kind}: key {key!r} belongs to {' and '.join(owners)}; set it in evaluator_config[{owners[0]!r}]"
+    return f"{kind}: there is no key {key!r}{_did_you_mean(key, tuple(CONFIGS[kind].model_fields))}"
+
+
+def _known(what: str, name: str, names: tuple[str, ...]) -> str:
+    if name not in names:
+        raise ValueError(f"there is no {what} {name!r}{_did_you_mean(name, names)}")
+    return name
+
+
+def _did_you_mean(name: str, names: tuple[str, ...]) -> str:
+    near = [repr(match) for match, _, _ in process.extract(name, names, limit=2, score_cutoff=60)]
+    return f"; did you mean {' or '.join(near)}?" if near else f"; known are {', '.join(sorted(names))}"
+
+
+def _invalid(kind: str, error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = str(first["loc"][0]) if first["loc"] else "config"
+    if first["type"] == "missing":
+        return f"{kind}: key {key!r} is required; set it in evaluator_config[{kind!r}]"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{kind}: key {key!r}: {message} (found {first.get('input')!r:.80})"
+
+
+def _jsonable(key: str, value: Any, data: frozenset[str]) -> Any:
+    if key in data and value is not None and not isinstance(value, str):
+        return "given"
+    if isinstance(value, BaseModel):
+        return {name: _jsonable(name, item, data) for name, item in value.model_dump(exclude_none=True).items()}
+    if isinstance(value, Mapping):
+        return {str(name): _jsonable(key, item, data) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(key, item, data) for item in value]
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

@@ -1,0 +1,214 @@
+"""The ``disaggregated`` evaluator: does the model serve every slice as well as the others?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from itertools import combinations
+from typing import Any
+
+from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.evaluators.config import Band, DisaggregatedConfig, SliceItem
+from mlflow_eval_plugin.evaluators.rows import About, Rows, document
+from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.stats.checks import Claim
+from mlflow_eval_plugin.stats.disaggregated import (
+    DEFAULT_GAP_METRICS,
+    Disaggregated,
+    SliceReport,
+    disaggregate,
+    fairness_bounds,
+    gap_bounds,
+    metric_bounds,
+)
+from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.estimate import Estimate
+from mlflow_eval_plugin.stats.gaps import SliceTable
+from mlflow_eval_plugin.stats.summaries import SliceSummary
+
+_OF_SCORES = ("auc", "log_loss", "brier", "ece", "calibration_in_the_large")
+_NO_SCORES = Estimate(None, None, 0.0, "predictions are classes, not probabilities")
+Wanted = frozenset[frozenset[str]]
+
+
+def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
+    """Measure every slice and judge the gaps.
+
+    Raises:
+        InputError: for a slice column that is missing or has too many levels, or labels, scores or weights that
+            cannot be evaluated.
+    """
+    _needs_scores(config, rows)
+    table = SliceTable(_summary(config, rows))
+    wanted = _wanted(config)
+    gap_metrics = [m for m in (*DEFAULT_GAP_METRICS, *config.max_gap, *config.min_ratio) if _known(m, rows)]
+    found = disaggregate(table.summary, minimum_count=config.min_count, gap_metrics=list(dict.fromkeys(gap_metrics)))
+    labels = {report.label for report in found.slices if _columns(report) in wanted}
+    claims = _claims(config, table, _in_order(found, labels))
+    return document(config, rows, claims, _measured(config, rows, found, labels), about)
+
+
+def _in_order(found: Disaggregated, labels: set[str]) -> list[str]:
+    """The wanted labels in the order of the report."""
+    return [report.label for report in found.slices if report.label in labels]
+
+
+def _known(metric: str, rows: Rows) -> bool:
+    return rows.score is not None or metric not in _OF_SCORES
+
+
+def _needs_scores(config: DisaggregatedConfig, rows: Rows) -> None:
+    for key in ("max_gap", "min_ratio", "min_metric", "max_metric"):
+        blind = [metric for metric in getattr(config, key) if not _known(metric, rows)]
+        if blind:
+            raise InputError(
+                f"disaggregated: {key} names {', '.join(map(repr, blind))}, which needs probabilities, and the "
+                "predictions are classes; give probabilities or leave it out"
+            )
+
+
+def _column(item: SliceItem, config: DisaggregatedConfig) -> str:
+    return config.column(item.column if isinstance(item, Band) else item)
+
+
+def _wanted(config: DisaggregatedConfig) -> Wanted:
+    subsets = {frozenset(_column(item, config) for item in subset) for subset in config.subsets}
+    singles = sorted(next(iter(subset)) for subset in subsets if len(subset) == 1)
+    for size in range(2, config.depth + 1):
+        subsets |= {frozenset(some) for some in combinations(singles, size)}
+    return frozenset(subsets)
+
+
+def _summary(config: DisaggregatedConfig, rows: Rows) -> SliceSummary:
+    items = [item for subset in config.subsets for item in subset]
+    bands = {_column(item, config): item for item in items if isinstance(item, Band)}
+    hard = rows.score is None
+    return slice_summary(
+        rows.frame,
+        label=rows.label,
+        # Classes stand in for scores, to be counted; what would be measured of scores is blanked below.
+        score=rows.prediction if hard else rows.score,
+        slices=list(dict.fromkeys(_column(item, config) for item in items)),
+        depth=max(len(subset) for subset in _wanted(config)),
+        threshold=0.5 if hard else config.threshold,
+        weight=rows.weight,
+        edges={name: band.edges for name, band in bands.items() if band.edges},
+        quantiles={name: band.quantiles for name, band in bands.items() if band.quantiles},
+        max_levels=config.max_levels,
+    )
+
+
+def _columns(report: SliceReport) -> frozenset[str]:
+    return frozenset(column for column, _ in report.slice)
+
+
+def _measured(config: DisaggregatedConfig, rows: Rows, found: Disaggregated, labels: set[str]) -> dict[str, Any]:
+    columns = {_column(item, config) for subset in config.subsets for item in subset}
+    return {
+        "threshold": None if rows.score is None else config.threshold,
+        "probabilities": rows.score is not None,
+        "pos_label": rows.pos_label,
+        "slice_columns": sorted(columns),
+        "minimum_count": config.min_count,
+        "weighted": found.weighted,
+        "overall": _report(found.overall, rows),
+        "slices": [_report(report, rows) for report in found.slices if report.label in labels],
+        "gaps": [asdict(one) for one in found.gaps if one.label in labels],
+        "fairness": {one.column: _without(asdict(one), "column") for one in found.fairness},
+    }
+
+
+def _report(report: SliceReport, rows: Rows) -> dict[str, Any]:
+    if rows.score is None:
+        blank = dict.fromkeys(_OF_SCORES, _NO_SCORES)
+        report = replace(report, metrics=replace(report.metrics, **blank))
+    return {**asdict(report), "slice": dict(report.slice)}
+
+
+def _without(record: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name != key}
+
+
+def _claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence[str]) -> Iterator[Claim]:
+    yield from _gap_claims(config, table, labels)
+    for label in ("overall", *labels):
+        for metric, limit in config.max_metric.items():
+            yield _metric_claim(config, table, metric, label, maximum=limit)
+        for metric, limit in config.min_metric.items():
+            yield _metric_claim(config, table, metric, label, minimum=limit)
+    columns = sorted({next(iter(subset)) for subset in _wanted(config) if len(subset) == 1})
+    for column in columns:
+        for name, limit in config.max_fairness.items():
+            yield _fairness_claim(config, table, column, name, maximum=limit)
+        for name, limit in config.min_fairness.items():
+            yield _fairness_claim(config, table, column, name, minimum=limit)
+
+
+def _gap_claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence[str]) -> Iterator[Claim]:
+    versus = config.gap_versus
+    against = {"complement": "that of all other rows", "overall": "that of all rows", "best": "that of the best slice"}
+    for label in labels:
+        for metric, limit in config.max_gap.items():
+            yield Claim(
+                id=f"gap:{metric}:{versus}:{label}",
+                claim=f"{metric} of {label} is within {limit:g} of {against[versus]}",
+                metric=f"gap_{metric}",
+                scope=label,
+                bounds=gap_bounds(table, metric, label, versus, minimum_count=config.min_count),
+                minimum=-limit,
+                maximum=limit,
+                minimum_count=config.min_count,
+            )
+        for metric, limit in config.min_ratio.items():
+            yield Claim(
+                id=f"ratio:{metric}:{versus}:{label}",
+                claim=f"{metric} of {label} is at least {limit:g} times {against[versus]}",
+                metric=f"ratio_{metric}",
+                scope=label,
+                bounds=gap_bounds(table, metric, label, versus, kind="ratio", minimum_count=config.min_count),
+                minimum=limit,
+                minimum_count=config.min_count,
+            )
+
+
+def _metric_claim(
+    config: DisaggregatedConfig,
+    table: SliceTable,
+    metric: str,
+    label: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Claim:
+    words = f"at most {maximum:g}" if maximum is not None else f"at least {minimum:g}"
+    return Claim(
+        id=f"{'max' if maximum is not None else 'min'}:{metric}:{label}",
+        claim=f"{metric} of {label} is {words}",
+        metric=metric,
+        scope=label,
+        bounds=metric_bounds(table, metric, label),
+        minimum=minimum,
+        maximum=maximum,
+        minimum_count=config.min_count,
+    )
+
+
+def _fairness_claim(
+    config: DisaggregatedConfig,
+    table: SliceTable,
+    column: str,
+    name: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Claim:
+    words = f"at most {maximum:g}" if maximum is not None else f"at least {minimum:g}"
+    return Claim(
+        id=f"fairness:{name}:{column}",
+        claim=f"{name.replace('_', ' ')} of {column} is {words}",
+        metric=name,
+        scope=column,
+        bounds=fairness_bounds(table, column, name, minimum_count=config.min_count),
+        minimum=minimum,
+        maximum=maximum,
+    )

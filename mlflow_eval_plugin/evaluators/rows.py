@@ -1,0 +1,80 @@
+"""What every evaluator is given: the rows, who is judged, and the one way to a sealed document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mlflow_eval_plugin.evaluators.config import Config
+from mlflow_eval_plugin.evidence import Check, Data, Evidence, Inference, Producer, Subject, seal
+from mlflow_eval_plugin.stats.checks import CheckRecord, Claim, judge
+
+Frame = Any  # a data frame of an engine; only engines/ know which
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """One data set, scored.
+
+    Attributes:
+        frame: features and further slice columns; never changed and never copied.
+        label: 0 or 1 a row; None where a reference has no labels.
+        score: probability of the positive class; None where only hard predictions are known.
+        prediction: predicted class, 0 or 1; None where there are scores.
+        weight: None when unweighted.
+        pos_label: the positive class, as text.
+        label_name, score_name: under which names label and score are columns of ``everything``.
+        everything: the frame with label and score, for drift.
+    """
+
+    frame: Frame
+    data: Data
+    label: Any
+    score: Any
+    prediction: Any
+    weight: Any
+    pos_label: str
+    features: tuple[str, ...]
+    label_name: str
+    score_name: str
+    everything: Frame
+
+
+@dataclass(frozen=True)
+class About:
+    """Who is judged, by what software, when: the parts of a document that do not depend on the data."""
+
+    subject: Subject
+    producer: Producer
+    created_at: str
+
+
+def document(
+    config: Config,
+    rows: Rows,
+    claims: Iterable[Claim],
+    measurements: Mapping[str, Any],
+    about: About,
+    *,
+    reference: Data | None = None,
+    certain: Iterable[CheckRecord] = (),
+) -> Evidence:
+    """Judge the Claims as one family and seal the document.
+
+    Args:
+        certain: Checks that are facts without an uncertainty; they are no part of the family.
+    """
+    judgement = judge(claims, alpha=config.alpha)
+    return seal(
+        kind=config.kind,
+        subject=about.subject,
+        data=rows.data,
+        reference=reference,
+        config=config.document(),
+        inference=Inference(method=judgement.method, alpha=judgement.alpha, family_size=judgement.family_size),
+        checks=[Check(**asdict(record)) for record in (*certain, *judgement.checks)],
+        measurements=measurements,
+        producer=about.producer,
+        created_at=about.created_at,
+    )
