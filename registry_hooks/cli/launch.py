@@ -72,6 +72,8 @@ def _write_configuration(state: Path, options: dict[str, Any]) -> Path:
     }
     # MLflow reads with interpolation, where a % (as in an escaped password) must be doubled.
     parser["mlflow"] = {name: value.replace("%", "%%") for name, value in settings.items()}
+    if not options["auth_database_uri"]:
+        (state / LOGINS).touch(mode=0o600)  # SQLite would make it readable by others
     path = state / CONFIGURATION
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # the URI may hold a password
     with os.fdopen(handle, "w") as file:
