@@ -2,13 +2,24 @@
 
 - ``score_summary`` counts scores against labels, for calibration;
 - ``slice_summary`` counts the same per slice, for disaggregated reports;
-- ``drift_binning`` and ``drift_summary`` count columns on the reference's bins;
+- ``drift_binning`` and ``drift_summary`` count columns on the reference's bins; ``schema_of`` names their kinds;
 - ``data_digest`` names a data set by content, whatever the order of its rows.
 """
 
 from __future__ import annotations
 
+from mlflow_eval_plugin.engines.digest import DigestSummary, data_digest, digest_summary, schema_of
+from mlflow_eval_plugin.engines.drift import drift_binning, drift_summary
 from mlflow_eval_plugin.engines.scores import score_summary
 from mlflow_eval_plugin.engines.slices import slice_summary
 
-__all__ = ["score_summary", "slice_summary"]
+__all__ = [
+    "DigestSummary",
+    "data_digest",
+    "digest_summary",
+    "drift_binning",
+    "drift_summary",
+    "schema_of",
+    "score_summary",
+    "slice_summary",
+]

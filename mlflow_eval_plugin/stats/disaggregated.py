@@ -3,7 +3,7 @@
     disaggregate(summary) -> Disaggregated            what a report shows: estimates with pointwise 95 % intervals
     metric_bounds, gap_bounds, fairness_bounds         what a Check judges: one quantity with limits at any level
 
-The bounds take a ``SliceSummary`` or, where many are asked for, a ``SliceTable(summary)``, which computes a metric once.
+The bounds take a ``SliceSummary``, or a ``SliceTable(summary)``, which computes each metric once for many of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Fairness measures over the levels of one slice column, with fairlearn's definitions.
 
-Demographic parity compares selection rates, equal opportunity recalls, equalized odds the larger of the gaps in recall and
-in false positive rate. The largest gap over many levels is large even where all are equal; ``Widest`` accounts for that.
+Demographic parity compares selection rates, equal opportunity recalls, equalized odds the larger of the gaps in recall
+and in false positive rate. The largest gap over many levels is large even where all are equal; ``Widest`` accounts for
+that.
 """
 
 from __future__ import annotations

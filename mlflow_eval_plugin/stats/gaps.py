@@ -1,8 +1,8 @@
 """Gaps between slices: to the complement, to the best and to the overall, as difference and as ratio.
 
 "Best" is the slice with the best value of the metric among the slices of the same columns that have ``minimum_count``
-rows: the highest, or for error rates and losses the lowest; a slice can be the best itself. Which one is best is read off
-the same data, so an interval that forgot the choice would be too short; ``Widest`` corrects for it.
+rows: the highest, or for error rates and losses the lowest; a slice can be the best itself. Which one is best is read
+off the same data, so an interval that forgot the choice would be too short; ``Widest`` corrects for it.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def best_of(table: SliceTable, metric: str, *, minimum_count: int) -> NDArray[np
 
 
 def _gap_to_overall(table: SliceTable, metric: str, kind: str) -> Quantity:
-    """Rates and mean losses of all rows are mixtures of slice and complement, so this is the gap to the complement, scaled.
+    """The gap to the complement, scaled, since rates and mean losses of all rows mix slice and complement.
 
     For other metrics slice and whole are taken as independent: they correlate positively, so the interval is too wide
     rather than too short.

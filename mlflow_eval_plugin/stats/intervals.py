@@ -6,11 +6,13 @@ where the estimate is defined.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-FloatArray = NDArray[np.float64]
+FloatArray = NDArray[np.floating[Any]]
 Limits = tuple[FloatArray, FloatArray]
 Alpha = float | FloatArray  # one error for all, or one for each
 

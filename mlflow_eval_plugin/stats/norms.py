@@ -2,8 +2,8 @@
 
 Observed gaps are ``g_b = delta_b + noise_b``, with independent noise of standard deviation ``tau_b``. A norm of them is
 biased upwards: a perfectly calibrated model has a positive ECE. By the triangle inequality
-``norm(g) <= norm(delta) + norm(noise)`` whatever the true gaps are, so ``norm(g) - q(alpha)``, with ``q`` the upper quantile
-of the norm of the noise alone, lies above the truth with probability at most ``alpha``.
+``norm(g) <= norm(delta) + norm(noise)`` whatever the true gaps are, so ``norm(g) - q(alpha)``, with ``q`` the upper
+quantile of the norm of the noise alone, lies above the truth with probability at most ``alpha``.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class NoisyNorm:
         deviation: standard deviations of the gaps were the model calibrated, on the same scale.
         n: rows, ``(S,)``.
         kind: "sum" is ECE; "root_mean_square" is the debiased L2 error (Kumar 2019); "maximum" is MCE.
+        correction: what "root_mean_square" takes from the squared norm to be unbiased, ``(S,)``.
     """
 
     gap: FloatArray
@@ -41,12 +42,14 @@ class NoisyNorm:
     n: NDArray[np.int64]
     reason: str
     kind: Kind = "sum"
+    correction: FloatArray | None = None
 
     @property
     def value(self) -> FloatArray:
-        """The estimates; NaN where every bin is empty. The "root_mean_square" one is bias-corrected, the others are not."""
+        """The estimates; NaN where every bin is empty. Only the "root_mean_square" one is bias-corrected."""
         if self.kind == "root_mean_square":
-            return np.sqrt(np.maximum(self._raw**2 - np.nansum(self.deviation**2, axis=1), 0.0)) + 0 * self._raw
+            corrected = self._raw**2 - (0.0 if self.correction is None else self.correction)
+            return np.where(np.isnan(self._raw), np.nan, np.sqrt(np.maximum(corrected, 0.0)))
         return self._raw
 
     @property
@@ -67,7 +70,10 @@ class NoisyNorm:
 
     def take(self, index: NDArray[np.intp]) -> NoisyNorm:
         """The entries at ``index``."""
-        return replace(self, gap=self.gap[index], deviation=self.deviation[index], n=self.n[index])
+        correction = None if self.correction is None else self.correction[index]
+        return replace(
+            self, gap=self.gap[index], deviation=self.deviation[index], n=self.n[index], correction=correction
+        )
 
     @property
     def _raw(self) -> FloatArray:

@@ -1,7 +1,6 @@
 """The kinds of estimate, vectorised over slices; each knows its limits at any one-sided error.
 
-``ProportionQuantity`` (rates), ``MeanQuantity`` (losses), ``AucQuantity``, ``NoisyNorm`` (calibration errors: norms, which
-noise inflates), and what is made of two of them: ``Difference``, ``Ratio``, ``BalancedAccuracy``, ``Widest``.
+``ProportionQuantity`` (rates), ``MeanQuantity`` (losses), ``AucQuantity``, and what is made of two of them: ``Difference``, ``Ratio``, ``BalancedAccuracy``, ``Widest``.
 """
 
 from __future__ import annotations
@@ -266,7 +265,8 @@ class Widest:
     """For each of ``S`` owners the largest, or with ``smallest`` the least, of its candidate gaps.
 
     The largest of noisy estimates is biased upwards. Its limits are not: the lower one is the largest of the lower
-    limits at ``alpha / k`` (Bonferroni over the owner's ``k`` candidates), the upper one the largest of the upper limits.
+    limits at ``alpha / k`` (Bonferroni over the owner's ``k`` candidates), the upper one the largest of the
+    upper limits.
 
     Attributes:
         candidates: gaps, ``(P,)``; NaN ones do not count.

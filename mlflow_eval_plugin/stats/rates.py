@@ -6,7 +6,7 @@ A ``Part`` is a set of slices, or of their complements, in plain sums; ``quantit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +77,7 @@ class Part:
     n: NDArray[np.int64]
     cells: FloatArray
     cells_square: FloatArray
-    histogram: NDArray[np.float64] | NDArray[np.int32]
+    histogram: NDArray[Any]
     score: FloatArray
     square_error: FloatArray
     loss: FloatArray
@@ -86,7 +86,7 @@ class Part:
     @property
     def weight(self) -> FloatArray:
         """Sum of weights."""
-        return self.cells.sum(axis=(1, 2))
+        return np.asarray(self.cells.sum(axis=(1, 2)))
 
     @property
     def effective(self) -> FloatArray:
@@ -102,7 +102,7 @@ class Part:
 def part_of(summary: SliceSummary, index: NDArray[np.intp], *, complement: bool = False) -> Part:
     """The slices at ``index``, or everything but each of them."""
 
-    def lane(values: NDArray[np.int64] | NDArray[np.int32]) -> NDArray[np.int64] | NDArray[np.int32]:
+    def lane(values: NDArray[Any]) -> NDArray[Any]:
         return values[0] - values[index] if complement else values[index]
 
     scale = summary.weight_scale
@@ -224,7 +224,7 @@ def gap_variance(weight: FloatArray, events: FloatArray, spread: FloatArray) -> 
     return np.maximum(spread, observed)
 
 
-def _by_ece_bin(histogram: FloatArray | NDArray[np.int32], factor: FloatArray | None = None) -> FloatArray:
+def _by_ece_bin(histogram: NDArray[Any], factor: FloatArray | None = None) -> FloatArray:
     blocks = []
     for start in range(0, max(len(histogram), 1), BLOCK):
         block = histogram[start : start + BLOCK].astype(np.float64)
@@ -233,7 +233,7 @@ def _by_ece_bin(histogram: FloatArray | NDArray[np.int32], factor: FloatArray | 
     return np.concatenate(blocks)
 
 
-def _dot(histogram: FloatArray | NDArray[np.int32], factor: FloatArray) -> FloatArray:
+def _dot(histogram: NDArray[Any], factor: FloatArray) -> FloatArray:
     blocks = range(0, max(len(histogram), 1), BLOCK)
     return np.concatenate([np.einsum("sbl,bl->s", histogram[i : i + BLOCK], factor) for i in blocks])
 

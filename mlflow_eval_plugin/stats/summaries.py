@@ -26,7 +26,7 @@ SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)  # where log loss is clip
 MAX_ROWS = 2**27
 
 IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
+FloatArray = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)

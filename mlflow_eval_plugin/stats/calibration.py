@@ -1,0 +1,216 @@
+"""A calibration report from a ``ScoreSummary``.
+
+    calibrate(summary) -> Calibration                    estimates with pointwise 95 % intervals, tables and curves
+    calibration_bounds(summary, metric) -> Bounds        one metric with limits at any level, for a Check
+
+Where the intervals come from: calibration errors from ``norms`` (honest for statistics that noise inflates), Brier score, log
+loss and calibration in the large from the variance of their row values, the CORP components from a bootstrap of cells.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+from scipy import special
+
+from mlflow_eval_plugin.stats.components import Components, components
+from mlflow_eval_plugin.stats.corp import consistency_band, corp_curve, thinned
+from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.estimate import Bounds, Estimate, Quantity, bounds_at, estimates
+from mlflow_eval_plugin.stats.norms import Kind
+from mlflow_eval_plugin.stats.quantities import MeanQuantity
+from mlflow_eval_plugin.stats.rates import kish
+from mlflow_eval_plugin.stats.reliability import Binning, ReliabilityBin, calibration_norm, reliability, score_spread
+from mlflow_eval_plugin.stats.summaries import FINE_BINS, ScoreSummary
+
+HISTOGRAM_BINS = 50
+NO_ROWS = "there are no rows with weight"
+
+
+@dataclass(frozen=True)
+class CalibrationMetrics:
+    """One estimate a metric.
+
+    ``ece_*``: expected calibration error of the positive class (Naeini 2015); ``ece_debiased``: the L2 error on equal-mass
+    bins less its bias (Kumar 2019); ``calibration_in_the_large``: mean score less prevalence, positive where scores are too
+    high; ``*_mcb``, ``*_dsc``, ``*_unc``: CORP components; log losses in nats.
+    """
+
+    ece_equal_width: Estimate
+    ece_equal_mass: Estimate
+    ece_debiased: Estimate
+    max_calibration_error: Estimate
+    brier: Estimate
+    log_loss: Estimate
+    brier_mcb: Estimate
+    brier_dsc: Estimate
+    brier_unc: Estimate
+    log_loss_mcb: Estimate
+    log_loss_dsc: Estimate
+    log_loss_unc: Estimate
+    calibration_in_the_large: Estimate
+
+
+CALIBRATION_METRICS = tuple(one.name for one in fields(CalibrationMetrics))
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Sums of weights per score bin and class; ``edges`` has one entry more than the other two."""
+
+    edges: tuple[float, ...]
+    negative: tuple[float, ...]
+    positive: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class SpiegelhalterTest:
+    """Spiegelhalter's (1986) z: standard normal were the model calibrated; two-sided p-value; None where undefined."""
+
+    z: float | None
+    p_value: float | None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A whole calibration report."""
+
+    n: int
+    positives: float
+    weighted: bool
+    prevalence: float | None
+    mean_score: float | None
+    metrics: CalibrationMetrics
+    bins: tuple[ReliabilityBin, ...]
+    bins_equal_mass: tuple[ReliabilityBin, ...]
+    corp: tuple[tuple[float, float], ...]
+    corp_band: tuple[tuple[float, float, float], ...] | None
+    histogram: Histogram
+    spiegelhalter: SpiegelhalterTest
+
+
+def calibrate(summary: ScoreSummary, *, bins: int = 15, replicates: int = 200, seed: int = 0) -> Calibration:
+    """The report of one data set.
+
+    Args:
+        bins: equal-width and equal-mass bins of the calibration errors; a divisor of 3840.
+        replicates: of the consistency band and of the bootstrap of the CORP components; 0 leaves out the band.
+        seed: makes both deterministic.
+
+    Raises:
+        InputError: when ``bins`` does not divide 3840, or the Summary is empty.
+    """
+    weight = summary.w.sum()
+    if weight <= 0:
+        raise InputError("calibration: the Summary holds no rows with weight; count at least one row")
+    made = _Quantities(summary, bins, max(replicates, 2), seed)
+    found = {name: estimates(made.quantity(name))[0] for name in CALIBRATION_METRICS}
+    return Calibration(
+        n=int(summary.n.sum()),
+        positives=float(summary.w[:, 1].sum()),
+        weighted=summary.weighted,
+        prevalence=float(summary.w[:, 1].sum() / weight),
+        mean_score=float(summary.w_score.sum() / weight),
+        metrics=CalibrationMetrics(**found),
+        bins=reliability(summary, bins).bins(),
+        bins_equal_mass=reliability(summary, bins, "mass").bins(),
+        corp=thinned(corp_curve(summary)),
+        corp_band=consistency_band(summary, replicates=replicates, seed=seed) if replicates else None,
+        histogram=score_histogram(summary),
+        spiegelhalter=spiegelhalter(summary),
+    )
+
+
+def calibration_bounds(
+    summary: ScoreSummary, metric: str, *, bins: int = 15, replicates: int = 200, seed: int = 0
+) -> Bounds:
+    """One metric with its limits, for a Check; arguments as in ``calibrate``.
+
+    Raises:
+        InputError: for a metric there is none of.
+    """
+    if metric not in CALIBRATION_METRICS:
+        raise InputError(f"metric: there is no {metric!r}; expected one of {', '.join(CALIBRATION_METRICS)}")
+    return bounds_at(_Quantities(summary, bins, replicates, seed).quantity(metric), 0)
+
+
+def score_histogram(summary: ScoreSummary, bins: int = HISTOGRAM_BINS) -> Histogram:
+    """Weights per score bin and class; a fine bin that straddles an edge belongs to the bin of its lower end."""
+    member = np.arange(FINE_BINS) * bins // FINE_BINS
+    negative, positive = (np.bincount(member, weights=summary.w[:, label], minlength=bins) for label in (0, 1))
+    edges = (np.arange(bins + 1) / bins).tolist()
+    return Histogram(tuple(edges), tuple(negative.tolist()), tuple(positive.tolist()))
+
+
+def spiegelhalter(summary: ScoreSummary) -> SpiegelhalterTest:
+    """Spiegelhalter's z = sum w (y - s)(1 - 2 s) / sqrt(sum w**2 (1 - 2 s)**2 s (1 - s)).
+
+    The variance is taken at the mean score of each fine bin with a second-order correction; its relative error is
+    below 1e-6.
+    """
+    weight, total = summary.w.sum(axis=1), summary.w_score.sum(axis=1)
+    positive_score = summary.w_score[:, 1]
+    square = total - score_spread(summary)
+    numerator = float((summary.w[:, 1] - total - 2 * positive_score + 2 * square).sum())
+    used = weight > 0
+    mean = total[used] / weight[used]
+    spread = np.maximum(square[used] / weight[used] - mean**2, 0.0)
+    u = mean * (1 - mean)
+    curved = np.maximum(u - 4 * u**2 + spread * (48 * u - 10) / 2, 0.0)
+    variance = float((summary.w_square.sum(axis=1)[used] * curved).sum())
+    if variance <= 0:
+        return SpiegelhalterTest(None, None)
+    z = numerator / math.sqrt(variance)
+    return SpiegelhalterTest(z, float(2 * special.ndtr(-abs(z))))
+
+
+@dataclass(frozen=True, eq=False)
+class _Quantities:
+    """Makes the Quantity of a metric by its name."""
+
+    summary: ScoreSummary
+    bins: int
+    replicates: int
+    seed: int
+
+    def quantity(self, name: str) -> Quantity:
+        if name in ("brier", "log_loss", "calibration_in_the_large"):
+            return self._mean(name)
+        if name.endswith(("_mcb", "_dsc", "_unc")):
+            return self._components.quantity(name)
+        binning: Binning = "mass" if name in ("ece_equal_mass", "ece_debiased") else "width"
+        kind: Kind = "sum"
+        if name == "ece_debiased":
+            kind = "root_mean_square"
+        elif name == "max_calibration_error":
+            kind = "maximum"
+        return calibration_norm(reliability(self.summary, self.bins, binning), kind)
+
+    @cached_property
+    def _components(self) -> Components:
+        return components(self.summary, self.replicates, self.seed)
+
+    def _mean(self, name: str) -> MeanQuantity:
+        total, square = self._moments(name)
+        weight = self.summary.w.sum()
+        effective = kish(weight[None], self.summary.w_square.sum()[None])
+        mean = np.array([total / weight])
+        variance = np.maximum(square / weight - mean**2, 0.0) / np.maximum(effective - 1, 1e-300)
+        rows = np.array([int(self.summary.n.sum())], dtype=np.int64)
+        lowest = -1.0 if name == "calibration_in_the_large" else 0.0
+        return MeanQuantity(mean, np.sqrt(variance), effective, rows, weight[None], NO_ROWS, lowest)
+
+    def _moments(self, name: str) -> tuple[float, float]:
+        """The sums of the row values and of their squares."""
+        summary = self.summary
+        errors = summary.w_square_error
+        if name == "log_loss":
+            return float(summary.w_loss.sum()), float(summary.w_loss_square.sum())
+        if name == "brier":
+            # The square of the mean inside a fine bin: only the variance uses it, relative error below 1e-3.
+            squares = np.divide(errors**2, summary.w, out=np.zeros_like(errors), where=summary.w > 0)
+            return float(errors.sum()), float(squares.sum())
+        return float(summary.w_score.sum() - summary.w[:, 1].sum()), float(errors.sum())

@@ -1,0 +1,129 @@
+"""CORP: the isotonic reliability curve, its score decomposition and its consistency band.
+
+Dimitriadis, Gneiting & Jordan (2021), "Stable reliability diagrams for probabilistic classifiers", PNAS 118(8):
+mean score = MCB - DSC + UNC, where the recalibrated forecast is the isotonic (PAV) regression of labels on scores. PAV runs
+on fine bins; rows of one fine bin share their recalibrated value, and ``bound`` says how much that can matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import optimize, special
+
+from mlflow_eval_plugin.stats.intervals import FloatArray
+from mlflow_eval_plugin.stats.rates import kish
+from mlflow_eval_plugin.stats.summaries import ScoreSummary
+
+MAX_POINTS = 512
+Scoring = Callable[[FloatArray, FloatArray, FloatArray], float]
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """score = mcb - dsc + unc: miscalibration, discrimination, uncertainty; ``bound`` is of mcb and dsc."""
+
+    score: float
+    mcb: float
+    dsc: float
+    unc: float
+    bound: float
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The recalibrated event rate at the mean score of every occupied fine bin; arrays of one length, ascending."""
+
+    score: FloatArray
+    event_rate: FloatArray
+    weight: FloatArray
+    events: FloatArray
+
+
+def corp_curve(summary: ScoreSummary) -> Curve:
+    """The isotonic regression of labels on scores, on occupied fine bins."""
+    weight, events = summary.w.sum(axis=1), summary.w[:, 1]
+    used = weight > 0
+    weight, events, score = weight[used], events[used], summary.w_score.sum(axis=1)[used]
+    return Curve(score / weight, isotonic(events, weight), weight, events)
+
+
+def isotonic(events: FloatArray, weight: FloatArray) -> FloatArray:
+    """Weighted isotonic regression of event rates, by pooling adjacent violators."""
+    fitted = optimize.isotonic_regression(events / weight, weights=weight).x
+    # Pooled means can leave [0, 1] by a rounding error, which entropy would not forgive.
+    return np.clip(np.asarray(fitted, dtype=np.float64), 0.0, 1.0)
+
+
+def decompositions(summary: ScoreSummary) -> tuple[Decomposition, Decomposition]:
+    """The decompositions of the Brier score and of log loss (nats)."""
+    curve = corp_curve(summary)
+    brier = float(summary.w_square_error.sum() / curve.weight.sum())
+    log_loss = float(summary.w_loss.sum() / curve.weight.sum())
+    return (
+        _bounded(brier, curve, quadratic_score),
+        _bounded(log_loss, curve, logarithmic_score),
+    )
+
+
+def quadratic_score(forecast: FloatArray, events: FloatArray, weight: FloatArray) -> float:
+    """The mean Brier score of forecasts of groups with these events."""
+    return float(((weight - events) * forecast**2 + events * (1 - forecast) ** 2).sum() / weight.sum())
+
+
+def logarithmic_score(forecast: FloatArray, events: FloatArray, weight: FloatArray) -> float:
+    """The mean log loss of forecasts of groups with these events, with 0 log 0 = 0."""
+    loss = special.xlogy(weight - events, 1 - forecast) + special.xlogy(events, forecast)
+    return float(-loss.sum() / weight.sum())
+
+
+def thinned(curve: Curve) -> tuple[tuple[float, float], ...]:
+    """At most ``MAX_POINTS`` points that keep both ends of the curve's steps where they can."""
+    steps = np.flatnonzero(np.diff(curve.event_rate) != 0)
+    corners = np.unique(np.concatenate([[0], steps, steps + 1, [len(curve.score) - 1]]))
+    if len(corners) > MAX_POINTS:
+        corners = corners[np.unique(np.linspace(0, len(corners) - 1, MAX_POINTS).astype(np.intp))]
+    return tuple(zip(curve.score[corners].tolist(), curve.event_rate[corners].tolist(), strict=True))
+
+
+def consistency_band(
+    summary: ScoreSummary, *, replicates: int = 200, seed: int = 0, level: float = 0.95
+) -> tuple[tuple[float, float, float], ...]:
+    """Where the curve would lie, pointwise, were the model calibrated: ``(score, lower, upper)``, at most 512 points.
+
+    In every replicate the labels of each fine bin are redrawn binomially with the bin's mean score, and the curve is fitted
+    again. Deterministic for a given seed. Under weights the number of trials is Kish's effective one.
+    """
+    curve = corp_curve(summary)
+    occupied = summary.w.sum(axis=1) > 0
+    trials = np.maximum(np.rint(kish(curve.weight, summary.w_square.sum(axis=1)[occupied])), 1).astype(np.int64)
+    generator = np.random.default_rng(seed)
+    drawn = generator.binomial(trials, np.clip(curve.score, 0, 1), size=(replicates, len(trials)))
+    points = np.unique(np.linspace(0, len(trials) - 1, MAX_POINTS).astype(np.intp))
+    fitted = np.stack([isotonic(one / trials * curve.weight, curve.weight)[points] for one in drawn])
+    lower, upper = np.quantile(fitted, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return tuple(zip(curve.score[points].tolist(), lower.tolist(), upper.tolist(), strict=True))
+
+
+def decomposed(score: float, curve: Curve, scoring: Scoring) -> Decomposition:
+    """The components of a mean score, with a bound of 0."""
+    recalibrated = scoring(curve.event_rate, curve.events, curve.weight)
+    marginal = np.full(1, curve.events.sum() / curve.weight.sum())
+    uncertainty = scoring(marginal, curve.events.sum(keepdims=True), curve.weight.sum(keepdims=True))
+    return Decomposition(score, score - recalibrated, uncertainty - recalibrated, uncertainty, 0.0)
+
+
+def _bounded(score: float, curve: Curve, scoring: Scoring) -> Decomposition:
+    parts = decomposed(score, curve, scoring)
+    slack = parts.unc - parts.dsc - _most_favourable(curve, scoring)
+    return replace(parts, bound=max(slack, 0.0))
+
+
+def _most_favourable(curve: Curve, scoring: Scoring) -> float:
+    """The score of the isotonic fit if, inside every fine bin, all negative rows came before all positive ones."""
+    weight = np.stack([curve.weight - curve.events, curve.events], axis=1).reshape(-1)
+    events = np.stack([np.zeros_like(curve.events), curve.events], axis=1).reshape(-1)
+    used = weight > 0
+    return scoring(isotonic(events[used], weight[used]), events[used], weight[used])

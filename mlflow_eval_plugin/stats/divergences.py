@@ -1,0 +1,261 @@
+"""Distances between two binned distributions, with limits suited to "the distance exceeds its tolerance".
+
+All of them are positive for two samples of one population. The limits take that into account: they are confidence limits
+of the distance between the populations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special, stats
+
+from mlflow_eval_plugin.stats.drift_summary import TAIL_STEPS, NumericColumn
+from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, normal_quantile
+from mlflow_eval_plugin.stats.norms import HALF_NORMAL_MEAN
+
+Kind = Literal["psi", "js"]
+Counts = NDArray[np.int64]
+NO_VALUES = "one of the data sets has no value of this column"
+
+
+@dataclass(frozen=True, eq=False)
+class Divergence:
+    """PSI (bias-corrected) or the Jensen-Shannon distance (base 2, as ``scipy.spatial.distance.jensenshannon``).
+
+    Near no drift ``steepness * N * divergence`` is noncentral chi-squared with ``cells - 1`` degrees of freedom, where
+    ``N = n m / (n + m)``, steepness is 1 for PSI and 8 for Jensen-Shannon in nats; its noncentrality is the same multiple
+    of the true divergence. Limits of the noncentrality use sqrt(x - h) - sqrt(nc + h) ~ N(0, 1), h = (df - 1) / 2 (Sankaran
+    1963), widened where the delta method sees a larger variance.
+
+    Attributes:
+        raw: the divergence, in nats, not corrected; NaN where a side is empty.
+        inflation: standard deviation by the delta method over that of the noncentral chi-squared, at least 1.
+    """
+
+    kind: Kind
+    raw: FloatArray
+    cells: Counts
+    size: FloatArray
+    inflation: FloatArray
+    n: Counts
+    reason: str = NO_VALUES
+
+    @property
+    def value(self) -> FloatArray:
+        """PSI less its bias ``(cells - 1) / N``, at least 0; or the Jensen-Shannon distance, in [0, 1]."""
+        if self.kind == "js":
+            return np.sqrt(np.maximum(self.raw, 0.0) / np.log(2))
+        return np.maximum(self.raw - (self.cells - 1) / self.size, 0.0)
+
+    @property
+    def bound(self) -> FloatArray:
+        """Zero: the bins are part of the definition."""
+        return np.zeros_like(self.raw)
+
+    def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
+        """One-sided limits; the same whether exact or not."""
+        del exact
+        multiple = self.size * (8.0 if self.kind == "js" else 1.0)
+        half = np.maximum(self.cells - 2, 0) / 2
+        root = np.sqrt(np.maximum(self.raw * multiple - half, 0.0))
+        z = np.maximum(normal_quantile(alpha), 0.0) * self.inflation
+        lower = np.maximum(np.maximum(root - z, 0.0) ** 2 - half, 0.0) / multiple
+        upper = np.maximum((root + z) ** 2 - half, 0.0) / multiple
+        if self.kind == "js":
+            lower, upper = np.sqrt(lower / np.log(2)), np.minimum(np.sqrt(upper / np.log(2)), 1.0)
+        return np.minimum(lower, self.value), np.maximum(upper, self.value)
+
+    def take(self, index: NDArray[np.intp]) -> Divergence:
+        """The entries at ``index``."""
+        names = ("raw", "cells", "size", "inflation", "n")
+        return replace(self, **{name: getattr(self, name)[index] for name in names})
+
+
+@dataclass(frozen=True, eq=False)
+class DistributionDistance:
+    """KS or Wasserstein: the observed distance, and what noise alone makes of it.
+
+    By the triangle inequality the observed distance exceeds the true one by at most the noise. KS: the noise is
+    Kolmogorov's. Wasserstein: the noise is the norm of a Gaussian process, which exceeds its mean by z standard deviations
+    with probability at most 1 - Phi(z) (Gaussian isoperimetry; Borell 1975).
+    """
+
+    kind: Literal["ks", "wasserstein"]
+    value: FloatArray
+    noise_mean: FloatArray
+    noise_deviation: FloatArray
+    bound: FloatArray
+    n: Counts
+    reason: str = NO_VALUES
+
+    def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
+        """One-sided limits; the same whether exact or not."""
+        del exact
+        if self.kind == "ks":
+            reach = special.kolmogi(np.asarray(alpha)) * self.noise_deviation
+            return np.maximum(self.value - reach, 0.0), np.minimum(self.value + reach, 1.0)
+        reach = np.maximum(normal_quantile(alpha), 0.0) * self.noise_deviation
+        return np.maximum(self.value - self.noise_mean - reach, 0.0), self.value + reach
+
+    def take(self, index: NDArray[np.intp]) -> DistributionDistance:
+        """The entries at ``index``."""
+        names = ("value", "noise_mean", "noise_deviation", "bound", "n")
+        return replace(self, **{name: getattr(self, name)[index] for name in names})
+
+
+def divergence(kind: Kind, reference: Counts, current: Counts) -> Divergence:
+    """PSI or Jensen-Shannon of two rows of counts over the same cells; cells empty in both do not count.
+
+    PSI takes an empty cell of one side for half a row, as its logarithm would be infinite.
+    """
+    used = (reference + current) > 0
+    a, b = reference[used].astype(np.float64), current[used].astype(np.float64)
+    n, m = a.sum(), b.sum()
+    if n == 0 or m == 0:
+        nan, one = np.array([np.nan]), np.ones(1)
+        return Divergence(kind, nan, np.ones(1, dtype=np.int64), one, one, np.array([int(n + m)], dtype=np.int64))
+    raw, slope_a, slope_b = _psi(a, b) if kind == "psi" else _jensen_shannon(a / n, b / m)
+    size = n * m / (n + m)
+    variance = _variance(slope_a, a / n) / n + _variance(slope_b, b / m) / m
+    local = 4 * raw / (size * (8.0 if kind == "js" else 1.0))
+    inflation = max(1.0, float(np.sqrt(variance / local))) if local > 0 else 1.0
+    return Divergence(
+        kind,
+        np.array([raw]),
+        np.array([len(a)], dtype=np.int64),
+        np.array([size]),
+        np.array([inflation]),
+        np.array([int(m)], dtype=np.int64),
+    )
+
+
+def coarse_counts(column: NumericColumn) -> Counts:
+    """The counts of the ten-bin table."""
+    below = np.concatenate([[0], np.cumsum(column.counts)[column.coarse], [column.present]])
+    return np.diff(below)
+
+
+def kolmogorov_smirnov(reference: NumericColumn, current: NumericColumn) -> DistributionDistance:
+    """The largest difference of the two distribution functions at the edges; ``bound`` covers what happens between them."""
+    n, m = reference.present, current.present
+    if n == 0 or m == 0:
+        return _undefined("ks", current)
+    f, g = _below(reference), _below(current)
+    value = float(np.abs(f - g).max())
+    # Between two edges one function may rise before the other does, unless the bin is a single value.
+    point = np.concatenate([[False], np.diff(reference.edges) <= np.abs(np.spacing(reference.edges[:-1])), [False]])
+    reach = np.maximum(f[1:] - g[:-1], g[1:] - f[:-1])
+    most = float(np.where(point, 0.0, reach).max())
+    return DistributionDistance(
+        "ks",
+        np.array([value]),
+        np.zeros(1),
+        np.array([np.sqrt(1 / n + 1 / m)]),
+        np.array([max(most - value, 0.0)]),
+        np.array([m], dtype=np.int64),
+    )
+
+
+def ks_p_value(distance: DistributionDistance, n: int, m: int) -> float | None:
+    """The p-value of the two-sample KS test, as ``scipy.stats.ks_2samp(method="asymp")``."""
+    if np.isnan(distance.value[0]):
+        return None
+    return float(np.clip(stats.kstwo.sf(distance.value[0], np.round(n * m / (n + m))), 0.0, 1.0))
+
+
+def wasserstein(reference: NumericColumn, current: NumericColumn) -> DistributionDistance:
+    """The area between the distribution functions over the reference's standard deviation.
+
+    Between edges the functions are taken as linear; ``bound`` is what any other course could change. Beyond the outermost
+    edges the areas come from the sums of distances.
+    """
+    n, m = reference.present, current.present
+    if n == 0 or m == 0 or reference.spread == 0:
+        return replace(_undefined("wasserstein", current), reason="the reference is constant, or a data set is empty")
+    f, g = _below(reference)[1:-1], _below(current)[1:-1]
+    width = np.diff(reference.edges)
+    step = reference.spread / TAIL_STEPS
+    tails_f, tails_g = reference.tails * (step / n), current.tails * (step / m)
+    area = float((width * _mean_absolute(f - g)).sum() + np.abs(tails_f - tails_g).sum())
+    slack = float((width * (np.diff(f) + np.diff(g)) / 2).sum() + 2 * np.minimum(tails_f, tails_g).sum())
+    rough = np.sqrt(f * (1 - f) / n + g * (1 - g) / m)
+    tail_noise = np.hypot(_tail_noise(reference), _tail_noise(current)).sum()
+    noise = HALF_NORMAL_MEAN * float((width * (rough[1:] + rough[:-1]) / 2).sum() + tail_noise)
+    deviation = np.sqrt(_variance_of(reference) / n + _variance_of(current) / m)
+    scaled = [np.array([amount / reference.spread]) for amount in (area, noise, deviation, slack)]
+    return DistributionDistance("wasserstein", *scaled, np.array([m], dtype=np.int64))
+
+
+def chi_squared(reference: Counts, current: Counts) -> tuple[float, float] | None:
+    """Pearson's statistic of homogeneity and its p-value (``scipy.stats.chi2_contingency(correction=False)``).
+
+    None where a side is empty or there is only one level.
+    """
+    used = (reference + current) > 0
+    table = np.stack([reference[used], current[used]]).astype(np.float64)
+    if table.shape[1] < 2 or not table.sum(axis=1).all():
+        return None
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+    statistic = float(((table - expected) ** 2 / expected).sum())
+    return statistic, float(special.chdtrc(table.shape[1] - 1, statistic))
+
+
+def _psi(a: FloatArray, b: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+    p, q = np.maximum(a, 0.5) / a.sum(), np.maximum(b, 0.5) / b.sum()
+    log = np.log(p / q)
+    return float(((p - q) * log).sum()), log + 1 - q / p, -log + 1 - p / q
+
+
+def _jensen_shannon(p: FloatArray, q: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+    middle = (p + q) / 2
+    raw = float((special.rel_entr(p, middle) + special.rel_entr(q, middle)).sum() / 2)
+    with np.errstate(divide="ignore"):
+        slopes = [np.where(side > 0, np.log(side / middle) / 2, 0.0) for side in (p, q)]
+    return raw, slopes[0], slopes[1]
+
+
+def _variance(values: FloatArray, shares: FloatArray) -> float:
+    mean = float((values * shares).sum())
+    return float(((values - mean) ** 2 * shares).sum())
+
+
+def _below(column: NumericColumn) -> FloatArray:
+    return np.concatenate([[0.0], np.cumsum(column.counts) / column.present])
+
+
+def _mean_absolute(difference: FloatArray) -> FloatArray:
+    """The mean of ``|.|`` along the straight line between neighbours."""
+    left, right = difference[:-1], difference[1:]
+    total = np.abs(left) + np.abs(right)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossing = np.where(total > 0, (left**2 + right**2) / (2 * total), 0.0)
+    return np.where(left * right >= 0, total / 2, crossing)
+
+
+def _tail_noise(column: NumericColumn) -> FloatArray:
+    """The integral of the standard error of the distribution function beyond either edge, for exponential tails."""
+    masses = np.array([column.counts[0], column.counts[-1]])
+    area = column.tails * (column.spread / TAIL_STEPS / column.present)
+    return np.where(masses > 0, 2 * area / np.sqrt(np.maximum(masses, 1)), 0.0)
+
+
+def _variance_of(column: NumericColumn) -> float:
+    """The variance of the values, from bin centres, and exponential tails."""
+    shares = column.counts / column.present
+    width = np.diff(column.edges)
+    beyond = column.tails * (column.spread / TAIL_STEPS) / np.maximum(column.counts[[0, -1]], 1)
+    centre = np.concatenate(
+        [[column.edges[0] - beyond[0]], column.edges[:-1] + width / 2, [column.edges[-1] + beyond[1]]]
+    )
+    inside = np.concatenate([[beyond[0] ** 2], width**2 / 12, [beyond[1] ** 2]])
+    mean = (shares * centre).sum()
+    return float((shares * ((centre - mean) ** 2 + inside)).sum())
+
+
+def _undefined(kind: Literal["ks", "wasserstein"], current: NumericColumn) -> DistributionDistance:
+    nan, zero = np.array([np.nan]), np.zeros(1)
+    return DistributionDistance(kind, nan, zero, zero, zero, np.array([current.present], dtype=np.int64))

@@ -1,0 +1,236 @@
+"""A drift report from two ``DriftSummary``s that were counted on the same bins.
+
+    compare(reference, current) -> Drift                        estimates with pointwise 95 % intervals, p-values, hints
+    drift_bounds(reference, current, column, metric) -> Bounds  one distance with limits at any level, for a Check
+    schema_changes(reference, current)                          columns that came, went or changed type
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mlflow_eval_plugin.stats.divergences import (
+    chi_squared,
+    coarse_counts,
+    divergence,
+    kolmogorov_smirnov,
+    ks_p_value,
+    wasserstein,
+)
+from mlflow_eval_plugin.stats.drift_summary import CategoricalColumn, Column, DriftSummary, NumericColumn, Role
+from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates
+from mlflow_eval_plugin.stats.quantities import Difference, ProportionQuantity
+from mlflow_eval_plugin.stats.triage import Hint, triage
+
+NUMERIC_METRICS = ("psi", "ks", "js", "wasserstein", "missing_change")
+CATEGORICAL_METRICS = ("psi", "js", "chi2", "missing_change")
+HISTOGRAM_BARS = 30
+
+
+@dataclass(frozen=True)
+class DriftMetrics:
+    """One estimate a metric; None where the metric is of the other kind of column.
+
+    ``psi``: population stability index on ten reference-quantile bins (or the categories), less its bias. ``js``:
+    Jensen-Shannon distance, base 2. ``ks``: Kolmogorov-Smirnov distance. ``wasserstein``: over the reference's standard
+    deviation. ``chi2``: Pearson's statistic, without an interval as it grows with the rows. ``missing_change``: current less
+    reference share of missing values.
+    """
+
+    psi: Estimate
+    js: Estimate
+    missing_change: Estimate
+    ks: Estimate | None = None
+    wasserstein: Estimate | None = None
+    chi2: Estimate | None = None
+
+
+@dataclass(frozen=True)
+class ShareHistogram:
+    """Shares of the rows with a value, per bin range or category, at most 30."""
+
+    labels: tuple[str, ...]
+    reference: tuple[float, ...]
+    current: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ColumnDrift:
+    """One column; ``p_value`` is of KS where numeric and of chi-squared where categorical."""
+
+    name: str
+    role: Role
+    kind: Literal["numeric", "categorical"]
+    n_reference: int
+    n_current: int
+    missing_reference: float
+    missing_current: float
+    metrics: DriftMetrics
+    p_value: float | None
+    new_categories: tuple[str, ...]
+    vanished_categories: tuple[str, ...]
+    hint: Hint
+    hint_reason: str
+    histogram: ShareHistogram
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A whole drift report."""
+
+    n_reference: int
+    n_current: int
+    columns: tuple[ColumnDrift, ...]
+
+
+@dataclass(frozen=True)
+class ColumnType:
+    """A column's name and kind: "boolean", "integer", "float", "datetime", "category" or "text"."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class SchemaChange:
+    """A column that was "added", was "removed", or has a "type" that changed; kinds are None where it is absent."""
+
+    column: str
+    change: Literal["added", "removed", "type"]
+    reference: str | None
+    current: str | None
+
+
+def compare(reference: DriftSummary, current: DriftSummary) -> Drift:
+    """The drift of every column of the reference.
+
+    Raises:
+        InputError: when ``current`` lacks a column or was counted on other bins.
+    """
+    pairs = [_pair(reference, current, one.name) for one in reference.columns]
+    return Drift(reference.rows, current.rows, tuple(_column(a, b, reference.rows, current.rows) for a, b in pairs))
+
+
+def drift_bounds(reference: DriftSummary, current: DriftSummary, column: str, metric: str) -> QuantityBounds:
+    """One distance of one column, for a Check.
+
+    Raises:
+        InputError: for a column there is none of, or a metric that the column has not; "chi2" has no limits.
+    """
+    before, after = _pair(reference, current, column)
+    known = [m for m in (NUMERIC_METRICS if isinstance(before, NumericColumn) else CATEGORICAL_METRICS) if m != "chi2"]
+    if metric not in known:
+        raise InputError(f"metric: {metric!r} cannot be checked for column {column!r}; expected one of {', '.join(known)}")
+    return bounds_at(_quantity(before, after, metric), 0)
+
+
+def schema_changes(reference: Sequence[ColumnType], current: Sequence[ColumnType]) -> tuple[SchemaChange, ...]:
+    """What changed between two schemas, by column name."""
+    before, after = ({one.name: one.kind for one in schema} for schema in (reference, current))
+    changes = [SchemaChange(name, "removed", kind, None) for name, kind in before.items() if name not in after]
+    changes += [SchemaChange(name, "added", None, kind) for name, kind in after.items() if name not in before]
+    changes += [
+        SchemaChange(name, "type", kind, after[name]) for name, kind in before.items() if after.get(name, kind) != kind
+    ]
+    return tuple(sorted(changes, key=lambda change: (change.column, change.change)))
+
+
+def _pair(reference: DriftSummary, current: DriftSummary, name: str) -> tuple[Column, Column]:
+    before, after = reference.column(name), current.column(name)
+    alike = type(before) is type(after)
+    if isinstance(before, NumericColumn) and isinstance(after, NumericColumn):
+        alike = np.array_equal(before.edges, after.edges)
+    if not alike:
+        raise InputError(f"column {name!r}: counted on other bins; count it with drift_summary(..., like=reference)")
+    return before, after
+
+
+def _quantity(before: Column, after: Column, metric: str) -> Quantity:
+    if metric == "missing_change":
+        return Difference(_missing(after), _missing(before), np.ones(1), "a data set has no rows")
+    if metric in ("psi", "js"):
+        cells = _cells(before, after)
+        return divergence("psi" if metric == "psi" else "js", *cells)
+    if isinstance(before, NumericColumn) and isinstance(after, NumericColumn):
+        return kolmogorov_smirnov(before, after) if metric == "ks" else wasserstein(before, after)
+    raise InputError(f"metric: {metric!r} is for numeric columns, {before.name!r} is categorical")
+
+
+def _missing(column: Column) -> ProportionQuantity:
+    rows = np.array([column.missing + column.present], dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        share = np.where(rows > 0, column.missing / np.maximum(rows, 1), np.nan)
+    return ProportionQuantity(share, rows, rows.astype(np.int64), rows, "there are no rows")
+
+
+def _cells(before: Column, after: Column) -> tuple[np.ndarray, np.ndarray]:
+    if isinstance(before, CategoricalColumn) and isinstance(after, CategoricalColumn):
+        levels = tuple(sorted(set(before.levels) | set(after.levels)))
+        return before.on(levels), after.on(levels)
+    if isinstance(before, NumericColumn) and isinstance(after, NumericColumn):
+        return coarse_counts(before), coarse_counts(after)
+    raise InputError(f"column {before.name!r} is numeric in one data set and categorical in the other")
+
+
+def _column(before: Column, after: Column, rows_before: int, rows_after: int) -> ColumnDrift:
+    numeric = isinstance(before, NumericColumn)
+    quantities = {
+        name: _quantity(before, after, name)
+        for name in (NUMERIC_METRICS if numeric else CATEGORICAL_METRICS)
+        if name != "chi2"
+    }
+    made = {name: estimates(one)[0] for name, one in quantities.items()}
+    chi2 = None if numeric else chi_squared(*_cells(before, after))
+    if not numeric:
+        reason = "there is only one category, or a data set has no value"
+        made["chi2"] = Estimate(None, None, 0.0, reason) if chi2 is None else Estimate(chi2[0], None)
+    p_value = chi2[1] if chi2 is not None else None
+    if isinstance(before, NumericColumn) and isinstance(after, NumericColumn):
+        p_value = ks_p_value(kolmogorov_smirnov(before, after), before.present, after.present)
+    hint, reason = triage(before, after, quantities)
+    return ColumnDrift(
+        name=before.name,
+        role=before.role,
+        kind="numeric" if numeric else "categorical",
+        n_reference=rows_before,
+        n_current=rows_after,
+        missing_reference=before.missing / max(rows_before, 1),
+        missing_current=after.missing / max(rows_after, 1),
+        metrics=DriftMetrics(**made),
+        p_value=p_value,
+        new_categories=_only_in(after, before),
+        vanished_categories=_only_in(before, after),
+        hint=hint,
+        hint_reason=reason,
+        histogram=_histogram(before, after),
+    )
+
+
+def _only_in(first: Column, second: Column) -> tuple[str, ...]:
+    if isinstance(first, CategoricalColumn) and isinstance(second, CategoricalColumn):
+        known = set(second.levels)
+        return tuple(level for level in first.levels if level not in known)
+    return ()
+
+
+def _histogram(before: Column, after: Column) -> ShareHistogram:
+    a, b = _cells(before, after)
+    if isinstance(before, NumericColumn):
+        edges = [f"{edge:.4g}" for edge in before.edges[before.coarse]]
+        inner = [f"[{low}, {high})" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+        labels = [f"below {edges[0]}", *inner, f"{edges[-1]} or more"]
+    else:
+        labels = sorted(set(before.levels) | set(after.levels if isinstance(after, CategoricalColumn) else ()))
+        order = np.argsort(-(a + b), kind="stable")
+        a, b, labels = a[order], b[order], [labels[i] for i in order]
+    if len(labels) > HISTOGRAM_BARS:
+        cut = HISTOGRAM_BARS - 1
+        a, b = (np.concatenate([side[:cut], [side[cut:].sum()]]) for side in (a, b))
+        labels = [*labels[:cut], f"({len(labels) - cut} others)"]
+    shares = [tuple((side / max(int(side.sum()), 1)).tolist()) for side in (a, b)]
+    return ShareHistogram(tuple(labels), *shares)

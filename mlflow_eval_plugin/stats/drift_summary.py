@@ -1,0 +1,183 @@
+"""Drift Summaries: counts of every column on the reference's bins; integers, mergeable, storable as JSON.
+
+A numeric column has about a thousand edges at the reference's quantiles; a value that holds a thousandth of the rows or more
+is a bin of its own, and where there are few distinct values each one is, so that counts of discrete columns are exact. Bin
+``j`` is ``[edges[j - 1], edges[j])``; the first and the last are open, and for these the sum of distances beyond the
+outermost edges is held too, since a distance between distributions is made in its tails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlflow_eval_plugin.stats.errors import InputError, MergeError
+
+Role = Literal["feature", "score", "prediction", "label"]
+FORMAT = "mlflow-eval-plugin/drift-summary/1"
+TAIL_STEPS = 2.0**16  # fixed-point steps of a tail distance per reference standard deviation
+TAIL_LIMIT = 2**35  # steps beyond which a distance counts as this
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class NumericColumn:
+    """One numeric column.
+
+    Attributes:
+        edges: increasing, ``(E,)``.
+        coarse: positions in ``edges`` of the edges of the ten-bin table for PSI and Jensen-Shannon.
+        spread: standard deviation of the reference, the unit of Wasserstein distances; 0 where it is constant.
+        counts: rows per bin, ``(E + 1,)``.
+        tails: sums of distances below the first and at or above the last edge, ``(2,)``, in ``spread / TAIL_STEPS``.
+        missing: rows that are missing or not a number.
+    """
+
+    name: str
+    role: Role
+    edges: FloatArray
+    coarse: IntArray
+    spread: float
+    counts: IntArray
+    tails: IntArray
+    missing: int
+
+    @property
+    def present(self) -> int:
+        """Rows with a value."""
+        return int(self.counts.sum())
+
+    def __add__(self, other: NumericColumn) -> NumericColumn:
+        """The counts of both.
+
+        Raises:
+            MergeError: when the edges differ.
+        """
+        if self.name != other.name or not np.array_equal(self.edges, other.edges) or self.spread != other.spread:
+            raise MergeError(f"column {self.name!r}: the bins differ; count both with drift_summary(..., like=reference)")
+        return replace(
+            self,
+            counts=self.counts + other.counts,
+            tails=self.tails + other.tails,
+            missing=self.missing + other.missing,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class CategoricalColumn:
+    """One categorical column: ``counts[i]`` rows of ``levels[i]``, levels sorted; ``missing`` rows without a value."""
+
+    name: str
+    role: Role
+    levels: tuple[str, ...]
+    counts: IntArray
+    missing: int
+
+    @property
+    def present(self) -> int:
+        """Rows with a value."""
+        return int(self.counts.sum())
+
+    def on(self, levels: tuple[str, ...]) -> IntArray:
+        """The counts of these levels; 0 for those there are none of."""
+        known = dict(zip(self.levels, self.counts.tolist(), strict=True))
+        return np.array([known.get(level, 0) for level in levels], dtype=np.int64)
+
+    def __add__(self, other: CategoricalColumn) -> CategoricalColumn:
+        """The counts of both, on the union of their levels."""
+        if self.name != other.name:
+            raise MergeError(f"columns {self.name!r} and {other.name!r} are different columns")
+        levels = tuple(sorted(set(self.levels) | set(other.levels)))
+        return replace(
+            self, levels=levels, counts=self.on(levels) + other.on(levels), missing=self.missing + other.missing
+        )
+
+
+Column = NumericColumn | CategoricalColumn
+
+
+@dataclass(frozen=True, eq=False)
+class DriftSummary:
+    """All columns of one data set, counted on the reference's bins."""
+
+    rows: int
+    columns: tuple[Column, ...]
+
+    def column(self, name: str) -> Column:
+        """A column by its name.
+
+        Raises:
+            InputError: when there is none.
+        """
+        for one in self.columns:
+            if one.name == name:
+                return one
+        raise InputError(f"column: no {name!r} among {', '.join(one.name for one in self.columns)}")
+
+    def __add__(self, other: DriftSummary) -> DriftSummary:
+        """The Summary of both sets of rows.
+
+        Raises:
+            MergeError: when columns or their bins differ.
+        """
+        if [(one.name, type(one)) for one in self.columns] != [(one.name, type(one)) for one in other.columns]:
+            raise MergeError("drift Summaries have different columns; count both with drift_summary(..., like=reference)")
+        merged: list[Any] = [a + b for a, b in zip(self.columns, other.columns, strict=True)]  # type: ignore[operator]
+        return DriftSummary(self.rows + other.rows, tuple(merged))
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON: what a reference is stored as."""
+        return {"format": FORMAT, "rows": self.rows, "columns": [_written(one) for one in self.columns]}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> DriftSummary:
+        """Read what ``to_document`` wrote.
+
+        Raises:
+            InputError: for another format, or a document with parts missing.
+        """
+        if document.get("format") != FORMAT:
+            raise InputError(f"drift reference: expected format {FORMAT!r}, found {document.get('format')!r}")
+        try:
+            return cls(int(document["rows"]), tuple(_read(one) for one in document["columns"]))
+        except (KeyError, TypeError) as error:
+            raise InputError(f"drift reference: the document is damaged ({error!r}); make it again") from error
+
+
+def _written(column: Column) -> dict[str, Any]:
+    common = {"name": column.name, "role": column.role, "counts": column.counts.tolist(), "missing": column.missing}
+    if isinstance(column, CategoricalColumn):
+        return {**common, "kind": "categorical", "levels": list(column.levels)}
+    return {
+        **common,
+        "kind": "numeric",
+        "edges": column.edges.tolist(),
+        "coarse": column.coarse.tolist(),
+        "spread": column.spread,
+        "tails": column.tails.tolist(),
+    }
+
+
+def _read(document: Mapping[str, Any]) -> Column:
+    role = document["role"]
+    if role not in get_args(Role):
+        raise InputError(f"drift reference: unknown role {role!r}; expected one of {', '.join(get_args(Role))}")
+    counts = np.array(document["counts"], dtype=np.int64)
+    if document["kind"] == "categorical":
+        return CategoricalColumn(document["name"], role, tuple(document["levels"]), counts, document["missing"])
+    return NumericColumn(
+        name=document["name"],
+        role=role,
+        edges=np.array(document["edges"], dtype=np.float64),
+        coarse=np.array(document["coarse"], dtype=np.int64),
+        spread=float(document["spread"]),
+        counts=counts,
+        tails=np.array(document["tails"], dtype=np.int64),
+        missing=document["missing"],
+    )

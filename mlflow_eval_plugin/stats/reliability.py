@@ -1,0 +1,143 @@
+"""Reliability tables and calibration errors from a ``ScoreSummary``.
+
+Equal-width bins are unions of fine bins, hence exact. Equal-mass bins are unions of fine bins too: a fine bin belongs to
+the equal-mass bin in which the middle of its cumulative weight lies, so ties and rows of one fine bin stay together, and a
+bin can be empty where one fine bin holds more than a bin's share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.intervals import FloatArray, wilson
+from mlflow_eval_plugin.stats.norms import Kind, NoisyNorm
+from mlflow_eval_plugin.stats.rates import gap_variance, kish
+from mlflow_eval_plugin.stats.summaries import FINE_BINS, ScoreSummary
+
+Binning = Literal["width", "mass"]
+EMPTY = "there are no rows with weight"
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """One bin of scores in [lower, upper), the last one closed; empty bins have ``n`` 0 and None.
+
+    Attributes:
+        interval: pointwise 95 % Wilson interval of the event rate, with Kish's effective rows under weights.
+    """
+
+    lower: float
+    upper: float
+    n: int
+    weight: float
+    mean_score: float | None
+    event_rate: float | None
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True, eq=False)
+class ReliabilityTable:
+    """Sums per bin, each of shape ``(K,)``; ``edges`` has ``K + 1`` entries."""
+
+    edges: FloatArray
+    n: NDArray[np.int64]
+    weight: FloatArray
+    weight_square: FloatArray
+    score: FloatArray
+    events: FloatArray
+    variance: FloatArray
+
+    @property
+    def gap(self) -> FloatArray:
+        """Mean score less event rate; NaN where empty."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.weight > 0, (self.score - self.events) / self.weight, np.nan)
+
+    def bins(self) -> tuple[ReliabilityBin, ...]:
+        """The table as records."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean, rate = self.score / self.weight, self.events / self.weight
+        lower, upper = wilson(rate, kish(self.weight, self.weight_square), 0.025)
+        return tuple(
+            ReliabilityBin(low, high, n, weight, *((s, r, (a, b)) if weight > 0 else (None, None, None)))
+            for low, high, n, weight, s, r, a, b in zip(
+                self.edges[:-1].tolist(),
+                self.edges[1:].tolist(),
+                *(array.tolist() for array in (self.n, self.weight, mean, rate, lower, upper)),
+                strict=True,
+            )
+        )
+
+
+def reliability(summary: ScoreSummary, bins: int = 15, binning: Binning = "width") -> ReliabilityTable:
+    """Sums of scores and labels in ``bins`` equal-width or equal-mass bins.
+
+    Raises:
+        InputError: when ``bins`` is below 1 or, for equal width, does not divide ``FINE_BINS``.
+    """
+    member, edges = _equal_width(bins) if binning == "width" else _equal_mass(summary, bins)
+
+    def total(lane: FloatArray) -> FloatArray:
+        return np.bincount(member, weights=lane, minlength=bins)
+
+    weight, events = total(summary.w.sum(axis=1)), total(summary.w[:, 1])
+    spread, inflation = total(score_spread(summary)), total(summary.w_square.sum(axis=1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = np.where(weight > 0, gap_variance(weight, events, spread) * inflation / weight, 0.0)
+    return ReliabilityTable(
+        edges=edges,
+        n=np.rint(total(summary.n.sum(axis=1))).astype(np.int64),
+        weight=weight,
+        weight_square=inflation,
+        score=total(summary.w_score.sum(axis=1)),
+        events=events,
+        variance=variance,
+    )
+
+
+def calibration_norm(table: ReliabilityTable, kind: Kind) -> NoisyNorm:
+    """ECE ("sum"; Naeini 2015), debiased L2 error ("root_mean_square"; Kumar 2019) or MCE ("maximum"), of length one.
+
+    The debiased error follows Kumar: from every bin's squared gap the variance of its event rate, r (1 - r) / (n - 1), is
+    taken away (Bröcker 2012 for the same correction of reliability); bins with one row do not count.
+    """
+    share = table.weight / table.weight.sum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        deviation = np.sqrt(table.variance) / table.weight
+        effective, rate = kish(table.weight, table.weight_square), table.events / table.weight
+        correction = np.nansum(np.where(effective > 1, share * rate * (1 - rate) / (effective - 1), 0.0))
+    if kind == "root_mean_square":
+        share = np.where(effective > 1, share, np.nan)
+    scale = {"sum": share, "root_mean_square": np.sqrt(share), "maximum": np.ones_like(share)}[kind]
+    rows = np.array([int(table.n.sum())], dtype=np.int64)
+    return NoisyNorm((scale * table.gap)[None], (scale * deviation)[None], rows, EMPTY, kind, np.array([correction]))
+
+
+def score_spread(summary: ScoreSummary) -> FloatArray:
+    """Sum of w * s * (1 - s) per fine bin, ``(FINE_BINS,)``: the variance of calibrated labels."""
+    # s (1 - s) is s - s**2, and s**2 comes from the squared errors of either label.
+    errors, score, weight = summary.w_square_error, summary.w_score, summary.w
+    square = errors[:, 0] + errors[:, 1] - weight[:, 1] + 2 * score[:, 1]
+    return np.maximum(score.sum(axis=1) - square, 0.0)
+
+
+def _equal_width(bins: int) -> tuple[NDArray[np.int64], FloatArray]:
+    if bins < 1 or FINE_BINS % bins:
+        raise InputError(f"bins: expected a divisor of {FINE_BINS} (such as 10, 15 or 20), found {bins}")
+    return np.arange(FINE_BINS) // (FINE_BINS // bins), np.arange(bins + 1) / bins
+
+
+def _equal_mass(summary: ScoreSummary, bins: int) -> tuple[NDArray[np.int64], FloatArray]:
+    if bins < 1:
+        raise InputError(f"bins: expected 1 or more, found {bins}")
+    weight = summary.w.sum(axis=1)
+    cumulative = np.cumsum(weight)
+    middle = (cumulative - weight / 2) / cumulative[-1]
+    member = np.minimum((middle * bins).astype(np.int64), bins - 1)
+    starts = np.searchsorted(member, np.arange(1, bins))
+    return member, np.concatenate([[0.0], starts / FINE_BINS, [1.0]])
