@@ -111,7 +111,10 @@ def quorum_reasons(proposal: Proposal | None, state: ModelState, version: int, p
                 f"registry-hooks request {state.model} {version}",
             ),
             Reason(
-                "approvals", f"yes from {asked}", "no Proposal that could be approved", _ask(proposal, state, policy)
+                "approvals",
+                f"yes from {asked}",
+                "no Proposal that could be approved",
+                _ask(proposal, state, version, policy),
             ),
         ]
     have = count(proposal, state, policy)
@@ -120,7 +123,7 @@ def quorum_reasons(proposal: Proposal | None, state: ModelState, version: int, p
             "approvals",
             f"{item.count} yes from {item.role}",
             f"{have[item.role]} on {proposal.id}",
-            _ask(proposal, state, policy),
+            _ask(proposal, state, version, policy),
         )
         for item in policy.promote.approvals
         if have[item.role] < item.count
@@ -178,12 +181,12 @@ def proposal_state(proposal: Proposal, state: ModelState, facts: Facts) -> tuple
     return ("open", missing) if missing else ("approved", [])
 
 
-def _ask(proposal: Proposal | None, state: ModelState, policy: Policy) -> str:
-    excluded = {proposal.requester, state.authors.get(proposal.version)} if proposal else set()
+def _ask(proposal: Proposal | None, state: ModelState, version: int, policy: Policy) -> str:
+    excluded = {proposal.requester if proposal else None, state.authors.get(version)}
     signed = {a.actor for a in proposal.approvals} if proposal else set()
     left: Callable[[str], bool] = lambda name: name not in excluded | signed  # noqa: E731
     names = [n for n in policy.who(tuple(item.role for item in policy.promote.approvals)) if left(n)]
-    what = f"registry-hooks approve {state.model} {proposal.version if proposal else 'VERSION'}"
+    what = f"registry-hooks approve {state.model} {version}" + ("" if proposal else ", once requested")
     return f"ask {', '.join(names) or 'more holders of the role'} to run {what}"
 
 

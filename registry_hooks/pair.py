@@ -3,7 +3,7 @@
 - ``champion`` serves. ``challenger`` is the validated other half. ``fallback`` is the prior champion that
   ``rollback`` returns to. A version that is not in the registry is in no role.
 - *nominate(v)* makes v the challenger. A champion cannot be its own challenger. A condemned version comes back only
-  with Evidence that is newer than the rollback that condemned it, and is condemned no more.
+  with Evidence that is newer than the rollback that condemned it; it stays condemned until it is promoted again.
 - *promote(v)* needs v to be the challenger. v becomes champion; the old champion becomes fallback and challenger, so
   the pair stays whole.
 - *rollback(to)* returns to the fallback, or to any version that was champion before. The version left is condemned.
@@ -25,7 +25,7 @@ from registry_hooks.errors import Reason
 from registry_hooks.records import Approval, Entry, ModelState, Nomination, Pair, Proposal, Review
 
 
-class PairError(AssertionError):
+class PairError(Exception):
     """A transition that its own reasons forbid, or one that would break an invariant."""
 
 
@@ -93,7 +93,6 @@ def nominate(state: ModelState, nomination: Nomination) -> ModelState:
             update={
                 "pair": state.pair.model_copy(update={"challenger": nomination.version}),
                 "nominations": {**state.nominations, nomination.version: nomination},
-                "condemned": {v: at for v, at in state.condemned.items() if v != nomination.version},
             }
         )
     )
@@ -108,6 +107,7 @@ def promote(state: ModelState, version: int) -> ModelState:
             update={
                 "pair": Pair(champion=version, challenger=old, fallback=old),
                 "champions": (*state.champions, version),
+                "condemned": {v: at for v, at in state.condemned.items() if v != version},
                 "proposals": {i: p for i, p in state.proposals.items() if p.version != version},
             }
         )

@@ -221,6 +221,18 @@ def load_policy(text: str) -> Policy:
     ]  # fmt: skip
     if undefined:
         raise _invalid(*undefined)
+    unreachable = [
+        Reason(
+            "quorum",
+            f"at least {item.count} holders of {item.role!r}",
+            f"{len(policy.roles[item.role].users)} users",
+            f"name more users under roles.{item.role}, or ask for fewer",
+        )
+        for item in policy.promote.approvals
+        if not policy.roles[item.role].mlflow_roles and len(set(policy.roles[item.role].users)) < item.count
+    ]
+    if unreachable:
+        raise _invalid(*unreachable)
     return policy
 
 
@@ -251,6 +263,8 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
 def _reasons_of(error: ValidationError) -> list[Reason]:
     reasons = []
     for item in error.errors():
+        if item["type"] == "too_short" and item["input"]:
+            continue  # pydantic counts only the items that are right; the wrong ones have errors of their own
         place = ".".join(str(part) for part in item["loc"]) or "the document"
         if item["type"] == "extra_forbidden":
             keys = _keys_at(item["loc"][:-1])

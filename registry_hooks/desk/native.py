@@ -128,5 +128,6 @@ class Native(Transitions):
 
     def _no_such_way(self, model: str, what: str, why: str) -> Refused:
         require_actor()
-        commands = "registry-hooks nominate | promote | rollback"
-        return Refused(f"{what} of {model} cannot be set so", [Reason("role", "a use case of the desk", why, commands)])
+        commands = f"registry-hooks nominate, promote or rollback {model}"
+        reason = Reason("role", "a nomination, promotion or rollback", f"a direct change of {what}; {why}", commands)
+        return Refused(f"{what} of {model} cannot be changed directly", [reason])

@@ -71,7 +71,7 @@ class Policies(BaseDesk):
         body = {"pair": pair.as_json(), "fresh": adoption["fresh"]}
         ledger.append("adopted", actor, now, model=model, version=None, body=body)
         if registry.exists(model):
-            registry.put_pair(model, pair, int(now.timestamp() * 1000))
+            registry.put_pair(model, ledger.state(model).pair, int(now.timestamp() * 1000))
 
 
 def _policy_json(applied: AppliedPolicy) -> Answer:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from registry_hooks.answers import Answer, entry_json, reasons_json, status_json
 from registry_hooks.desk.case import BaseDesk
-from registry_hooks.errors import NotFound
+from registry_hooks.errors import NotFound, RegistryError
 from registry_hooks.ledger import Ledger
 from registry_hooks.mlflow_io import Registry
+from registry_hooks.pair import PairError
 
 
 class Reading(BaseDesk):
@@ -30,11 +31,17 @@ class Reading(BaseDesk):
             return {"model": model, "entries": [entry_json(e) for e in ledger.entries(model, newest=limit)]}
 
     def audit_verify(self) -> Answer:
-        """Recompute the ledger's Merkle tree; ``problems`` names every entry that does not add up."""
+        """Recompute the ledger's Merkle tree, and hold every governed model's roles and stages against the ledger.
+
+        ``problems`` names every ledger entry that does not add up, and every model whose registry rows do not.
+        """
         with self._unit_of_work(write=False) as session:
-            found = Ledger(session).verify()
-        problems = [{"seq": problem.seq, "what": problem.what} for problem in found.problems]
-        return {"ok": found.ok, "size": found.tree.size, "root": found.tree.root.hex(), "problems": problems}
+            ledger, registry = Ledger(session), Registry(session)
+            found = ledger.verify()
+            problems: list[Answer] = [{"seq": problem.seq, "what": problem.what} for problem in found.problems]
+            for model in sorted(m for applied in ledger.policies() for m in applied.policy.models):
+                problems += [{"seq": None, "what": what} for what in _disagreements(ledger, registry, model)]
+        return {"ok": not problems, "size": found.tree.size, "root": found.tree.root.hex(), "problems": problems}
 
     def audit_export(self) -> Iterator[bytes]:
         """Every entry as it is stored, one a line; the leaf hash of each line is RFC 6962's."""
@@ -48,3 +55,22 @@ class Reading(BaseDesk):
                 case.state, case.facts, {"name": case.applied.policy.name, "version": case.applied.version}
             )
             return {**answer, "meddled": reasons_json(case.meddling())}
+
+
+def _disagreements(ledger: Ledger, registry: Registry, model: str) -> list[str]:
+    """Where a model's cached state, aliases and stages are not what its ledger entries say."""
+    try:
+        state, replayed = ledger.state(model), ledger.replayed_state(model)
+    except (RegistryError, PairError, ValueError) as error:
+        return [f"{model}: its ledger entries or its state cannot be replayed: {error}"]
+    said = []
+    if state != replayed:
+        said.append(f"{model}: its cached state is not what its ledger entries say")
+    pair, aliases = replayed.pair, registry.pair(model)
+    if aliases != pair:
+        said.append(f"{model}: the ledger says {pair}, the aliases say {aliases}")
+    stages = registry.stages(model)
+    for stage, version in (("Production", pair.champion), ("Staging", pair.challenger)):
+        if stages[stage] != ([version] if version else []):
+            said.append(f"{model}: the ledger says {stage} is {version or 'nobody'}, the registry says {stages[stage]}")
+    return said

@@ -1,0 +1,27 @@
+"""A real registry on SQLite and on PostgreSQL."""
+
+import mlflow
+import pytest
+from world import World
+
+
+def _world(uri, tmp_path):
+    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    yield World(uri, tmp_path / "artifacts")
+    mlflow.set_tracking_uri(before[0])
+    mlflow.set_registry_uri(before[1])
+
+
+@pytest.fixture
+def world(tmp_path):
+    """A registry on SQLite."""
+    yield from _world(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_world(request, tmp_path):
+    """The same registry on SQLite and on PostgreSQL."""
+    on_sqlite = request.param == "sqlite"
+    yield from _world(
+        f"sqlite:///{tmp_path / 'mlflow.db'}" if on_sqlite else request.getfixturevalue("postgres")(), tmp_path
+    )

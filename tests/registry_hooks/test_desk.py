@@ -1,0 +1,498 @@
+"""The use cases on a real registry: the whole way, and every refusal with nothing changed."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from mlflow.exceptions import MlflowException
+from world import MODEL, POLICY
+
+from registry_hooks.errors import Conflict, Invalid, NotFound, Refused, RegistryError, Unauthenticated
+
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
+
+
+def refused(error: type[RegistryError], world, call) -> RegistryError:
+    """The refusal of ``call``, after which neither roles, nor stages, nor the ledger have changed."""
+    before = world.roles(), world.stages(), world.desk.audit_verify()
+    with pytest.raises(error) as caught:
+        call()
+    assert (world.roles(), world.stages(), world.desk.audit_verify()) == before
+    return caught.value
+
+
+def rules_of(error: RegistryError) -> list[str]:
+    return [reason.rule for reason in error.reasons]
+
+
+def test_the_whole_way_to_champion_and_back(any_world):
+    world = any_world
+    world.govern()
+    world.register(2)
+    world.promote(1)
+    assert world.roles() == {"champion": 1}
+    assert world.stages() == {1: "Production", 2: "None"}
+    world.promote(2)
+    assert world.roles() == {"champion": 2, "challenger": 1, "fallback": 1}
+    assert world.stages() == {1: "Staging", 2: "Production"}
+    with world.acting("oncall"):
+        answer = world.desk.rollback(MODEL, reason="complaints from Worcester")
+    assert answer["before"] == {"champion": 2, "challenger": 1, "fallback": 1}
+    assert answer["after"] == {"champion": 1, "challenger": None, "fallback": None}
+    assert answer["review"]["version"] == 2 and answer["review"]["due_at"] > answer["review"]["opened_at"]
+    assert world.roles() == {"champion": 1}
+    assert world.stages() == {1: "Production", 2: "Archived"}
+    with world.acting("ana"):
+        actions = [e["action"] for e in world.desk.history(MODEL)["entries"]]
+        (status,) = world.desk.status(MODEL)["models"]
+    assert actions.count("promoted") == 2 and actions[-1] == "rolled-back"
+    assert status["condemned"] == [2] and len(status["reviews"]) == 1 and not status["reviews"][0]["overdue"]
+    world.assert_sound()
+
+
+def test_a_direct_promotion_is_told_everything_that_is_missing(world):
+    world.govern()
+    world.register()
+    with world.acting("ana"):
+        for call in (
+            lambda: world.client.set_registered_model_alias(MODEL, "champion", "1"),
+            lambda: world.client.transition_model_version_stage(MODEL, "1", "Production"),
+        ):
+            with pytest.raises(MlflowException) as caught:
+                call()
+            assert caught.value.error_code == "PERMISSION_DENIED"
+            for word in ("nomination", "calibration", "disaggregated", "drift", "proposal", "approvals", "mei, raj"):
+                assert word in caught.value.message
+            assert f"registry-hooks nominate {MODEL} 1" in caught.value.message
+    assert world.roles() == {}
+
+
+def test_plan_says_yes_exactly_when_promote_succeeds(world):
+    world.govern()
+    world.register()
+    for step in ("nothing", "nominated and requested", "one yes", "two"):
+        if step == "nominated and requested":
+            world.ask(1)
+        elif step != "nothing":
+            world.approve(1, "raj" if step == "one yes" else "mei")
+        with world.acting("ana"):
+            plan = world.desk.plan(MODEL, 1)
+        assert plan["allowed"] == (step == "two") == (not plan["reasons"])
+        if not plan["allowed"]:
+            with world.acting("ana"):
+                error = refused(Refused, world, lambda: world.desk.promote(MODEL, 1))
+            assert rules_of(error) == [reason["rule"] for reason in plan["reasons"]]
+    with world.acting("ana"):
+        assert world.desk.promote(MODEL, 1)["after"] == plan["after"]
+
+
+def test_native_calls_promote_and_roll_back_when_the_desk_would(world):
+    world.govern()
+    world.register(2)
+    world.ask(1)
+    world.approve(1)
+    with world.acting("ana"):
+        world.client.set_registered_model_alias(MODEL, "champion", "1")
+        world.client.set_registered_model_alias(MODEL, "champion", "1")
+    world.ask(2)
+    world.approve(2)
+    with world.acting("ana"):
+        version = world.client.transition_model_version_stage(MODEL, "2", "Production")
+    assert version.current_stage == "Production" and world.roles()["champion"] == 2
+    with world.acting("oncall"):
+        world.client.set_registered_model_alias(MODEL, "champion", "1")
+    assert world.roles() == {"champion": 1} and world.stages()[2] == "Archived"
+    world.assert_sound()
+
+
+# Nomination -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("verdict", "told"), [("fail", ["calibration", "disaggregated", "drift"])])
+def test_evidence_that_fails_opens_no_gate(world, verdict, told):
+    world.govern()
+    world.register(verdict=verdict)
+    with world.acting("ana"):
+        error = refused(Refused, world, lambda: world.desk.nominate(MODEL, 1))
+    assert [reason.expected.split()[0] for reason in error.reasons] == told
+    assert "the drift claim holds" in str(error)
+
+
+def test_insufficient_blocks_unless_the_policy_allows_it(world):
+    world.govern()
+    world.register(verdict="insufficient")
+    with world.acting("ana"):
+        error = refused(Refused, world, lambda: world.desk.nominate(MODEL, 1))
+    assert [reason.expected.split()[0] for reason in error.reasons] == ["calibration", "drift"]
+
+
+def test_evidence_of_another_model_or_run_does_not_count(world):
+    world.govern()
+    (_, _), (run, _) = world.register(2)
+    other_run, _, other_digest = world.log_model()
+    with world.acting("ana"):
+        error = refused(Refused, world, lambda: world.desk.nominate(MODEL, 1, runs=[run]))
+        assert rules_of(error) == ["evidence"] * 3
+        world.put_evidence(other_run, other_digest)
+        error = refused(Refused, world, lambda: world.desk.nominate(MODEL, 1, runs=[other_run]))
+    assert all("none taken in" in reason.found for reason in error.reasons)
+
+
+def test_evidence_may_come_from_another_run_of_the_same_model(world):
+    world.govern()
+    ((_, digest),) = world.register()
+    run, _, _ = world.log_model()
+    world.put_evidence(run, digest)
+    with world.acting("ana"):
+        answer = world.desk.nominate(MODEL, 1, runs=[run])
+    assert {item["run_id"] for item in answer["evidence"]} == {run}
+
+
+def test_the_newest_evidence_of_a_kind_counts(world):
+    world.govern()
+    ((run, digest),) = world.register()
+    world.put_evidence(run, digest, ("drift",), "fail", world.now + timedelta(seconds=1), name="later_drift.json")
+    with world.acting("ana"):
+        error = refused(Refused, world, lambda: world.desk.nominate(MODEL, 1))
+    assert [reason.expected for reason in error.reasons] == ["drift Evidence that passes"]
+
+
+def test_evidence_changed_by_one_digit_is_named(world, tmp_path):
+    world.govern()
+    world.register()
+    (path,) = tmp_path.glob("artifacts/*/artifacts/evidence/drift.json")
+    path.write_bytes(path.read_bytes().replace(b'"value":0.2', b'"value":0.1'))
+    with world.acting("ana"):
+        error = refused(Invalid, world, lambda: world.desk.nominate(MODEL, 1))
+    assert "evidence/drift.json" in str(error) and "does not match its digest" in str(error)
+
+
+def test_old_evidence_is_too_old(world):
+    world.govern()
+    world.register()
+    world.later(days=31)
+    with world.acting("ana"):
+        error = refused(Refused, world, lambda: world.desk.nominate(MODEL, 1))
+    assert rules_of(error) == ["evidence-age"] * 3
+
+
+def test_only_the_roles_of_the_policy_nominate_promote_and_roll_back(world):
+    world.govern()
+    world.register(2)
+    with world.acting("oncall"):
+        assert rules_of(refused(Refused, world, lambda: world.desk.nominate(MODEL, 1))) == ["role"]
+    world.promote(1)
+    world.ask(2)
+    world.approve(2)
+    with world.acting("raj"):
+        assert rules_of(refused(Refused, world, lambda: world.desk.promote(MODEL, 2))) == ["role"]
+        assert "role" in rules_of(refused(Refused, world, lambda: world.desk.rollback(MODEL, "no")))
+    with world.acting(None):
+        for call in (
+            lambda: world.desk.nominate(MODEL, 2),
+            lambda: world.desk.promote(MODEL, 2),
+            lambda: world.desk.rollback(MODEL, "no"),
+            lambda: world.desk.approve(MODEL, 2, comment="me"),
+        ):
+            refused(Unauthenticated, world, call)
+
+
+# Proposals and approvals ----------------------------------------------------------------------------------------------
+
+
+def test_a_second_open_proposal_for_the_same_version_is_refused(world):
+    world.govern()
+    world.register()
+    world.ask(1)
+    with world.acting("ana"):
+        error = refused(Conflict, world, lambda: world.desk.request(MODEL, 1))
+    assert "has an open Proposal already" in str(error)
+
+
+def test_four_eyes_even_for_a_holder_of_the_role(world):
+    world.govern()
+    world.register()
+    world.ask(1)
+    with world.acting("ana"):
+        error = refused(Refused, world, lambda: world.desk.approve(MODEL, 1, comment="mine"))
+    assert rules_of(error) == ["four-eyes", "four-eyes"]
+    assert "ana requested it" in str(error) and "ana registered it" in str(error)
+
+
+@pytest.mark.parametrize("name", ["oncall", "stranger", "admin"])
+def test_who_does_not_hold_the_role_does_not_approve(world, name):
+    world.govern()
+    world.register()
+    world.ask(1)
+    with world.acting(name):
+        assert rules_of(refused(Refused, world, lambda: world.desk.approve(MODEL, 1, comment="me too"))) == ["role"]
+
+
+def test_nobody_approves_twice(world):
+    world.govern()
+    world.register()
+    world.ask(1)
+    world.approve(1, "raj")
+    with world.acting("raj"):
+        error = refused(Refused, world, lambda: world.desk.approve(MODEL, 1, comment="once more"))
+    assert rules_of(error) == ["twice"]
+
+
+def test_an_approval_after_expiry_is_refused_and_a_new_proposal_may_follow(world):
+    world.govern()
+    world.register()
+    world.ask(1)
+    world.approve(1, "raj")
+    world.later(days=7)
+    with world.acting("mei"):
+        assert rules_of(refused(Refused, world, lambda: world.desk.approve(MODEL, 1, comment="late"))) == ["expired"]
+    with world.acting("ana"):
+        assert "expired" in rules_of(refused(Refused, world, lambda: world.desk.promote(MODEL, 1)))
+        assert world.desk.request(MODEL, 1)["approvals"] == []
+
+
+def test_an_approval_after_the_champion_moved_is_refused(world):
+    world.govern()
+    world.register(2)
+    world.ask(2)
+    world.approve(2, "raj")
+    world.promote(1)
+    with world.acting("mei"):
+        error = refused(Refused, world, lambda: world.desk.approve(MODEL, 2, comment="late"))
+    assert rules_of(error) == ["champion-changed"] and "champion is now 1" in str(error)
+
+
+def test_a_changed_policy_voids_an_approved_proposal(world):
+    world.govern()
+    world.register()
+    world.ask(1)
+    world.approve(1)
+    world.govern(POLICY + "# reviewed\n")
+    with world.acting("ana"):
+        assert rules_of(refused(Refused, world, lambda: world.desk.promote(MODEL, 1))) == ["policy-changed"]
+        (proposal,) = world.desk.status(MODEL)["models"][0]["proposals"]
+    assert proposal["state"] == "void"
+
+
+def test_new_evidence_voids_an_approved_proposal(world):
+    world.govern()
+    ((run, digest),) = world.register()
+    world.ask(1)
+    world.approve(1)
+    world.later(hours=1)
+    world.put_evidence(run, digest)
+    with world.acting("ana"):
+        world.desk.nominate(MODEL, 1)
+        assert rules_of(refused(Refused, world, lambda: world.desk.promote(MODEL, 1))) == ["evidence-changed"]
+
+
+def test_a_model_file_changed_after_approval_is_refused(world):
+    world.govern()
+    world.register()
+    world.ask(1)
+    world.approve(1)
+    folder = world.client.get_model_version_download_uri(MODEL, "1").removeprefix("file://")
+    with Path(folder, "requirements.txt").open("a") as file:
+        file.write("\n# one more line\n")
+    with world.acting("ana"):
+        error = refused(Refused, world, lambda: world.desk.promote(MODEL, 1))
+    assert set(rules_of(error)) == {"files", "files-changed"}
+
+
+def test_one_no_ends_a_proposal(world):
+    world.govern()
+    world.register()
+    world.ask(1)
+    world.approve(1, "raj")
+    with world.acting("mei"):
+        assert world.desk.reject(MODEL, 1, comment="worse for women over 60")["state"] == "rejected"
+    with world.acting("ana"):
+        assert "proposal" in rules_of(refused(Refused, world, lambda: world.desk.promote(MODEL, 1)))
+        assert world.desk.request(MODEL, 1)["state"] == "open"
+
+
+def test_a_signature_needs_words(world):
+    world.govern()
+    world.register()
+    world.ask(1)
+    with world.acting("raj"):
+        assert "comment" in str(refused(Invalid, world, lambda: world.desk.approve(MODEL, 1, comment="  ")))
+        assert "at most" in str(refused(Invalid, world, lambda: world.desk.approve(MODEL, 1, comment="x" * 5000)))
+    with world.acting("oncall"):
+        assert "reason" in str(refused(Invalid, world, lambda: world.desk.rollback(MODEL, reason="")))
+
+
+@pytest.mark.parametrize(("model", "version"), [("no-such-model", 1), (MODEL, 99)])
+def test_unknown_models_and_versions_are_named(world, model, version):
+    world.govern()
+    world.register()
+    with world.acting("ana"):
+        for call in (world.desk.nominate, world.desk.plan, world.desk.request, world.desk.promote):
+            error = refused(NotFound, world, lambda call=call: call(model, version))
+            assert (str(version) if model == MODEL else model) in str(error)
+
+
+# Rollback -------------------------------------------------------------------------------------------------------------
+
+
+def test_rollback_moves_the_fallback_past_condemned_champions(world):
+    world.govern()
+    world.register(3)
+    for version in (1, 2, 3):
+        world.promote(version)
+    with world.acting("oncall"):
+        assert world.desk.rollback(MODEL, "bad")["after"] == {"champion": 2, "challenger": 1, "fallback": 1}
+        assert world.desk.rollback(MODEL, "worse")["after"] == {"champion": 1, "challenger": None, "fallback": None}
+        error = refused(Refused, world, lambda: world.desk.rollback(MODEL, "again"))
+        assert "no earlier champion that is not condemned" in str(error)
+        assert world.desk.rollback(MODEL, "the first was right", to=3)["after"]["champion"] == 3
+    world.assert_sound()
+
+
+def test_rollback_goes_only_to_earlier_champions(world):
+    world.govern()
+    world.register(3)
+    with world.acting("oncall"):
+        assert rules_of(refused(Refused, world, lambda: world.desk.rollback(MODEL, "none yet"))) == ["pair"]
+    world.promote(1)
+    world.promote(2)
+    with world.acting("oncall"):
+        assert "version 3 was not" in str(refused(Refused, world, lambda: world.desk.rollback(MODEL, "x", to=3)))
+
+
+def test_a_condemned_version_needs_newer_evidence(world):
+    world.govern()
+    _, (run, digest) = world.register(2)
+    world.promote(1)
+    world.promote(2)
+    world.later(minutes=5)
+    with world.acting("oncall"):
+        world.desk.rollback(MODEL, "bad")
+    with world.acting("ana"):
+        assert rules_of(refused(Refused, world, lambda: world.desk.nominate(MODEL, 2))) == ["condemned"]
+    world.later(minutes=5)
+    world.put_evidence(run, digest)
+    with world.acting("ana"):
+        assert world.desk.nominate(MODEL, 2)["pair"]["challenger"] == 2
+
+
+# Policies and adoption ------------------------------------------------------------------------------------------------
+
+
+def test_only_an_admin_applies_a_policy(world):
+    with world.acting("ana"), pytest.raises(Refused, match="applied by an admin"):
+        world.desk.policy_apply(POLICY)
+    assert world.desk.policy_show() == {"policies": []}
+
+
+def test_a_model_has_one_policy(world):
+    world.govern()
+    with world.acting("admin"), pytest.raises(Conflict, match="governed by policy 'employment' already"):
+        world.desk.policy_apply(POLICY.replace("name: employment", "name: other"))
+
+
+def test_applying_again_changes_nothing_and_a_new_text_is_a_new_version(world):
+    world.govern()
+    world.govern()
+    assert world.desk.audit_verify()["size"] == 1
+    world.govern(POLICY + "# second\n")
+    (shown,) = world.desk.policy_show(model=MODEL)["policies"]
+    assert shown["version"] == 2 and shown["yaml"].endswith("# second\n")
+
+
+def test_a_model_comes_under_policy_as_it_is(world):
+    world.register(2)
+    with world.acting("ana"):
+        world.client.set_registered_model_alias(MODEL, "champion", "1")
+        world.client.transition_model_version_stage(MODEL, "2", "Staging")
+    world.govern()
+    assert world.roles() == {"champion": 1, "challenger": 2}
+    assert world.stages() == {1: "Production", 2: "Staging"}
+    world.assert_sound()
+
+
+def test_roles_changed_past_the_server_are_found_and_stop_every_decision(world):
+    world.govern()
+    world.register(2)
+    world.promote(1)
+    world.ask(2)
+    world.approve(2)
+    with world.store.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE registered_model_aliases SET version = 2 WHERE alias = 'champion'"))
+    problems = world.desk.audit_verify()["problems"]
+    assert any(MODEL in problem["what"] and "aliases" in problem["what"] for problem in problems)
+    with world.acting("oncall"), pytest.raises(Refused) as caught:
+        world.desk.rollback(MODEL, "what is going on")
+    assert "meddled" in rules_of(caught.value)
+    world.govern()
+    world.assert_sound()
+    assert world.roles()["champion"] == 2
+
+
+def test_one_changed_byte_of_the_ledger_is_named(world):
+    world.govern()
+    world.register()
+    world.promote(1)
+    with world.store.engine.begin() as connection:
+        connection.execute(
+            sa.text("UPDATE registry_hooks_ledger SET entry = replace(entry, 'raj', 'roj') WHERE action = 'approved'")
+        )
+    found = world.desk.audit_verify()
+    assert not found["ok"] and found["problems"][0]["seq"] == 5
+    assert [json.loads(line)["seq"] for line in world.desk.audit_export()] == list(range(1, 8))
+
+
+# What stays as it was -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda c: c.set_registered_model_alias(MODEL, "fallback", "1"),
+        lambda c: c.set_registered_model_alias(MODEL, "Champion", "2"),
+        lambda c: c.set_registered_model_alias(MODEL, " champion", "2"),
+        lambda c: c.delete_registered_model_alias(MODEL, "champion"),
+        lambda c: c.delete_registered_model_alias(MODEL, "challenger"),
+        lambda c: c.transition_model_version_stage(MODEL, "1", "Archived"),
+        lambda c: c.transition_model_version_stage(MODEL, "1", "None"),
+        lambda c: c.transition_model_version_stage(MODEL, "2", "Production", archive_existing_versions=True),
+        lambda c: c.transition_model_version_stage(MODEL, "2", "Staging"),
+        lambda c: c.delete_model_version(MODEL, "1"),
+        lambda c: c.delete_registered_model(MODEL),
+        lambda c: c.rename_registered_model(MODEL, "free"),
+        lambda c: c.rename_registered_model("plain", MODEL),
+        lambda c: c.set_registered_model_tag(MODEL, "mlflow.prompt.is_prompt", "true"),
+        lambda c: c.delete_registered_model_tag(MODEL, "mlflow.prompt.is_prompt"),
+        lambda c: c.register_prompt(MODEL, "Say {{something}}"),
+        lambda c: c.create_model_version(MODEL, "/tmp/x"),
+    ],
+)
+def test_every_refused_write_of_the_closure_table(world, call):
+    world.govern()
+    world.register(2)
+    world.promote(1)
+    with world.acting("ana"):
+        world.client.create_registered_model("plain")
+    before = world.roles(), world.stages(), world.desk.audit_verify()
+    name = "stranger" if "create_model_version" not in call.__code__.co_names else None
+    with world.acting(name), pytest.raises(MlflowException) as caught, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        call(world.client)
+    assert caught.value.get_http_status_code() in (400, 401, 403), caught.value
+    assert (world.roles(), world.stages(), world.desk.audit_verify()) == before
+
+
+def test_versions_in_no_role_may_be_staged_back_and_deleted(world):
+    world.govern()
+    world.register(2)
+    with world.acting("ana"):
+        assert world.client.transition_model_version_stage(MODEL, "2", "Archived").current_stage == "Archived"
+        world.client.set_registered_model_alias(MODEL, "nightly", "2")
+        world.client.delete_model_version(MODEL, "2")
+    assert world.stages() == {1: "None"}
+    world.assert_sound()
