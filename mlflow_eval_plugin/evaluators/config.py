@@ -59,7 +59,6 @@ class Config(BaseModel):
         metric_prefix: set before every metric and file name of this evaluator.
         pos_label: the positive class; needed when labels are not 0/1, -1/1 or booleans.
         label_list: both classes; the larger is positive where ``pos_label`` is not given, as in MLflow.
-        sample_weights: an array of one weight a row, or the name of a column of the data or of ``slice_data``.
         probability_column: the column of the model's output, or of the data, that holds probabilities.
         col_mapping: from names used here to column names of the data, as in MLflow.
         alpha: the chance of any false ``fail`` in the whole document.
@@ -75,7 +74,6 @@ class Config(BaseModel):
     metric_prefix: str = Field(default="", max_length=100, pattern=r"^[\w. -]*$")
     pos_label: Any = None
     label_list: tuple[Any, Any] | None = None
-    sample_weights: Any = None
     probability_column: str | None = None
     col_mapping: dict[str, Any] = {}
     alpha: Probability = 0.05
@@ -109,6 +107,7 @@ class CalibrationConfig(Config):
         max_ece: tolerance of the ECE on equal-mass bins.
         max_calibration_in_the_large: tolerance of |mean score - event rate|.
         max_brier, max_log_loss: tolerances of the two losses.
+        sample_weights: an array of one weight a row, or the name of a column of the data or of ``slice_data``.
         reference, reference_name: data to show beside it; with a model, scored by it.
     """
 
@@ -122,6 +121,7 @@ class CalibrationConfig(Config):
     max_calibration_in_the_large: Tolerance | None = 0.05
     max_brier: Tolerance | None = None
     max_log_loss: Tolerance | None = None
+    sample_weights: Any = None
     slice_data: Any = None
     reference: Any = None
     reference_name: str = "reference"
@@ -142,6 +142,7 @@ class DisaggregatedConfig(Config):
         slices: column names, bands, and lists of them for intersections.
         depth: 2 adds all intersections of two of the columns, and so on.
         slice_data: a frame or mapping of further columns, row by row, that the model must not see.
+        sample_weights: an array of one weight a row, or the name of a column of the data or of ``slice_data``.
         threshold: scores at or above it are predicted positive.
         min_count: slices with fewer rows are reported, and their Checks are ``insufficient``.
         max_levels: the most levels a slice column may have.
@@ -159,6 +160,7 @@ class DisaggregatedConfig(Config):
 
     slices: tuple[SliceItem | tuple[SliceItem, ...], ...] = Field(min_length=1)
     depth: int = Field(default=1, ge=1, le=4)
+    sample_weights: Any = None
     slice_data: Any = None
     threshold: float = Field(default=0.5, ge=0, le=1)
     min_count: int = Field(default=30, ge=1)

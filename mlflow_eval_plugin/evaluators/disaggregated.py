@@ -58,6 +58,10 @@ def _known(metric: str, rows: Rows) -> bool:
 
 
 def _needs_scores(config: DisaggregatedConfig, rows: Rows) -> None:
+    if rows.score is None and rows.prediction is None:
+        raise InputError(
+            "disaggregated: there is neither a model nor a column of predictions; give mlflow 'predictions'"
+        )
     for key in ("max_gap", "min_ratio", "min_metric", "max_metric"):
         blind = [metric for metric in getattr(config, key) if not _known(metric, rows)]
         if blind:

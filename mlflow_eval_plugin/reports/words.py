@@ -44,9 +44,9 @@ _METRICS = {
 }
 _PREFIXES = {"gap": "Difference in {}", "ratio": "Ratio of {}"}
 _VERSUS = {
-    "complement": "between the slice and all other rows",
-    "best": "between the slice and the best slice",
-    "overall": "between the slice and all rows",
+    "complement": "all other rows",
+    "best": "the best slice",
+    "overall": "all rows",
 }
 
 
@@ -149,10 +149,10 @@ def headline(evidence: Evidence) -> str:
 
 def assurance(evidence: Evidence) -> str:
     """How sure the verdicts are, in one sentence."""
+    luck = short(100 * evidence.inference.alpha)
     return (
-        f"A check fails only when its whole interval is beyond the tolerance, and passes only when all of it is "
-        f"within. The chance that any of the {evidence.inference.family_size} checks fails by luck alone is at most "
-        f"{short(100 * evidence.inference.alpha)} %."
+        "A check fails only when its whole interval is beyond the tolerance, and passes only when all of it is within. "
+        f"For all checks together, the chance of any false failure is at most {luck} %."
     )
 
 
@@ -166,11 +166,26 @@ def on_what(evidence: Evidence) -> str:
     return f"{f'Model {model}' if model else 'Predictions given with the data'}; {data}."
 
 
-def next_step(check: Check) -> str:
-    """What would decide an insufficient Check."""
+def why(check: Check) -> str:
+    """The reason for a verdict that is no pass, in words that need no statistics."""
+    if check.interval is None or check.value is None:
+        return check.reason
+    low, high = check.interval
+    if check.verdict == "fail":
+        if check.maximum is not None and low > check.maximum:
+            return f"Even the low end of its interval, {number(low)}, is above {short(check.maximum)}."
+        return f"Even the high end of its interval, {number(high)}, is below {short(check.minimum or 0.0)}."
     if check.n_to_decide is None:
-        return "More rows alone may not decide it."
-    return f"About {count(check.n_to_decide)} rows would decide it."
+        return "Its interval reaches from inside the tolerance to beyond it, and more rows may not change that."
+    return f"Its interval reaches beyond the tolerance; about {count(check.n_to_decide)} rows would decide it."
+
+
+def compared_with(evidence: Evidence, metric: str) -> str:
+    """What the differences and ratios of a forest are taken to; empty for other metrics."""
+    versus = evidence.config.get("gap_versus")
+    if metric.partition("_")[0] not in _PREFIXES or versus not in _VERSUS:
+        return ""
+    return f"Each slice against {_VERSUS[versus]}: a positive difference means that the slice has more."
 
 
 def _of(part: int, whole: int) -> str:

@@ -1,0 +1,72 @@
+"""The few scalar metrics of an Evidence document that go into a run: for comparing runs, not for deciding.
+
+``<kind>_verdict`` is 1 for pass, 0.5 for insufficient and 0 for fail: a ``MetricThreshold`` of 1 asks for a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
+
+from mlflow_eval_plugin.evidence import Evidence, Verdict
+
+VERDICT_VALUE: dict[Verdict, float] = {"pass": 1.0, "insufficient": 0.5, "fail": 0.0}
+_MOST = 15
+_CALIBRATION = {
+    "ece": "ece_equal_mass",
+    "ece_debiased": "ece_debiased",
+    "max_error": "max_calibration_error",
+    "brier": "brier",
+    "log_loss": "log_loss",
+    "brier_mcb": "brier_mcb",
+    "in_the_large": "calibration_in_the_large",
+}
+
+
+def scalars(evidence: Evidence) -> dict[str, float]:
+    """At most 15 finite numbers, each name beginning with the kind; what is undefined is left out."""
+    of_kind = {"calibration": _calibration, "disaggregated": _disaggregated, "drift": _drift}[evidence.kind]
+    found: dict[str, float | None] = {
+        "verdict": VERDICT_VALUE[evidence.verdict],
+        "checks_failed": len(evidence.failed),
+        "checks_insufficient": sum(check.verdict == "insufficient" for check in evidence.checks),
+        **of_kind(evidence),
+    }
+    named = {f"{evidence.kind}_{name}": float(value) for name, value in found.items() if value is not None}
+    return dict([(name, value) for name, value in named.items() if isfinite(value)][:_MOST])
+
+
+def _calibration(evidence: Evidence) -> dict[str, float | None]:
+    metrics = evidence.measurements["metrics"]
+    return {name: _value(metrics.get(metric)) for name, metric in _CALIBRATION.items()}
+
+
+def _disaggregated(evidence: Evidence) -> dict[str, float | None]:
+    # Slices that were too small to be tested have no interval, and would make every worst gap their own.
+    worst: dict[str, float] = {}
+    for check in evidence.checks:
+        if check.metric.startswith("gap_") and check.value is not None and check.interval is not None:
+            name = f"worst_{check.metric}"
+            worst[name] = max(worst.get(name, 0.0), abs(check.value))
+    return {"slices": float(len(evidence.measurements["slices"])), **dict(sorted(worst.items()))}
+
+
+def _drift(evidence: Evidence) -> dict[str, float | None]:
+    columns = evidence.measurements["columns"]
+    names = {column["name"] for column in columns}
+    found: dict[str, float | None] = {
+        "columns_compared": float(len(columns)),
+        "columns_drifted": float(len({check.scope for check in evidence.failed if check.scope in names})),
+    }
+    for metric in ("psi", "ks", "wasserstein", "missing_change"):
+        values = [abs(v) for column in columns if (v := _value(column["metrics"].get(metric))) is not None]
+        found[f"max_{metric}"] = max(values, default=None)
+    for column in columns:
+        if column["role"] != "feature":
+            found[f"{column['role']}_psi"] = _value(column["metrics"].get("psi"))
+    return found
+
+
+def _value(estimate: Mapping[str, Any] | None) -> float | None:
+    return None if estimate is None else estimate["value"]

@@ -1,0 +1,96 @@
+"""Which of our evaluators a call asks for, and with which configs.
+
+MLflow tells an evaluator its own config only, and only just before it runs; whether it was named in ``evaluators``, and
+what the others were given, it does not tell. Both matter: an evaluator that is named must run without a config, and a
+misspelt key of the third must be found before the first has logged. So the two functions of MLflow that hold the answer
+are looked for on the stack. Where they are not found (another MLflow, a direct call) only the evaluator's own config is
+known, and everything still works, with later errors.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+
+from mlflow_eval_plugin.evaluators.config import CONFIGS, Config, ConfigError, is_configured, parse
+
+_MODULE = "mlflow.models.evaluation.base"
+Given = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Our evaluators in one evaluate call, with the configs as given; ``flat`` ones were copied to all evaluators."""
+
+    given: Mapping[str, Given]
+    flat: bool
+
+    def configs(self) -> dict[str, Config]:
+        """All configs, validated.
+
+        Raises:
+            MlflowException: INVALID_PARAMETER_VALUE, naming evaluator and key.
+        """
+        try:
+            return {kind: parse(kind, given, flat=self.flat) for kind, given in self.given.items()}
+        except ConfigError as error:
+            raise invalid(error) from error
+
+
+def invalid(error: Exception | str) -> MlflowException:
+    """MLflow's exception for what the caller got wrong."""
+    return MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE)
+
+
+def can_evaluate(kind: str, model_type: str | None, given: Given | None) -> bool:
+    """See ``plugin.CalibrationEvaluator.can_evaluate``."""
+    asked = asked_of_mlflow()
+    if asked is None:
+        return model_type == "classifier" and is_configured(kind, given)
+    if kind not in asked.given:
+        return False
+    if model_type != "classifier":
+        raise invalid(f"{kind}: evaluates binary classifiers; expected model_type='classifier', found {model_type!r}")
+    asked.configs()
+    return True
+
+
+def asked_of_mlflow() -> Asked | None:
+    """What the evaluate call around us asks of our evaluators; None outside of one."""
+    for frame in _frames():
+        if frame.f_globals.get("__name__") != _MODULE:
+            continue
+        if frame.f_code.co_name == "_evaluate":
+            return _running(frame.f_locals.get("evaluators") or [])
+        if frame.f_code.co_name == "resolve_evaluators_and_configs":
+            return _resolving(frame.f_locals.get("evaluator_config") or {})
+    return None
+
+
+def _frames() -> Iterator[FrameType]:
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _running(bundles: list[Any]) -> Asked:
+    # Everyone in this list was named, or has said yes before.
+    given = {bundle.name: bundle.config or {} for bundle in bundles if bundle.name in CONFIGS}
+    others = [bundle.config for bundle in bundles if bundle.name not in CONFIGS]
+    configs = [*given.values(), *others]
+    flat = any(one and one is other for i, one in enumerate(configs) for other in configs[:i] if one in given.values())
+    return Asked(given, flat)
+
+
+def _resolving(by_name: Mapping[str, Any]) -> Asked:
+    # A flat config arrives here as one and the same object under every name.
+    ours = {kind: by_name[kind] for kind in CONFIGS if kind in by_name}
+    flat = len(by_name) > 1 and len({id(config) for config in by_name.values()}) == 1
+    return Asked({kind: config for kind, config in ours.items() if not flat or is_configured(kind, config)}, flat)

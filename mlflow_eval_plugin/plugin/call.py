@@ -1,0 +1,142 @@
+"""One evaluate call: all of our evaluators in it are validated and computed together, before any of them logs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from mlflow_eval_plugin.evaluators import calibration, disaggregated, drift
+from mlflow_eval_plugin.evaluators.config import CalibrationConfig, Config, DisaggregatedConfig, DriftConfig
+from mlflow_eval_plugin.evaluators.rows import About, Rows
+from mlflow_eval_plugin.evidence import Evidence, EvidenceError, Producer, Subject, model_digest
+from mlflow_eval_plugin.plugin.asked import Asked, asked_of_mlflow, invalid
+from mlflow_eval_plugin.plugin.source import Scorer, Table, reference_rows, reference_table, rows_of, table_of
+from mlflow_eval_plugin.stats.errors import InputError
+
+_PACKAGE = "mlflow-registry-hooks"
+# MLflow makes one data set object per evaluate call and hands it to every evaluator, so what belongs to the call
+# is kept on it and ends with it.
+_KEPT = "_mlflow_eval_plugin_call"
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What MLflow hands to an evaluator, apart from its config."""
+
+    dataset: Any
+    run_id: str
+    model: Any
+    predictions: str | None
+    model_id: str | None
+
+    def same_call(self, other: Request) -> bool:
+        """Whether both come from one evaluate call."""
+        return self.dataset is other.dataset and self.model is other.model and self.run_id == other.run_id
+
+
+@dataclass(eq=False)
+class Call:
+    """The Evidence of one evaluate call, by kind, and what is needed to log it."""
+
+    request: Request
+    configs: dict[str, Config]
+    table: Table
+    references: dict[int, Table] = field(default_factory=dict)
+    logged_references: set[int] = field(default_factory=set)
+    evidence: dict[str, Evidence] = field(default_factory=dict)
+
+    def reference(self, config: Config) -> Table | None:
+        """The reference that a config gives, read once however many evaluators share it."""
+        given = getattr(config, "reference", None)
+        return None if given is None else self.references[id(given)]
+
+
+def call_of(kind: str, given: Mapping[str, Any] | None, request: Request) -> Call:
+    """The call that an evaluator belongs to; the first evaluator to ask computes the Evidence of all of ours.
+
+    Raises:
+        MlflowException: INVALID_PARAMETER_VALUE, for a config or data that cannot be evaluated.
+    """
+    kept = getattr(request.dataset, _KEPT, None)
+    if isinstance(kept, Call) and kept.request.same_call(request) and kind in kept.evidence:
+        return kept
+    asked = asked_of_mlflow()
+    if asked is None or kind not in asked.given:
+        asked = Asked({kind: given or {}}, flat=False)
+    call = Call(request, asked.configs(), table_of(request.dataset))
+    try:
+        _compute(call)
+    except (InputError, EvidenceError) as error:
+        raise invalid(error) from error
+    setattr(request.dataset, _KEPT, call)
+    return call
+
+
+def _compute(call: Call) -> None:
+    request = call.request
+    scorer = Scorer(request.model, request.predictions)
+    about = About(_subject(request), _producer(), _now())
+    # Everything that can be wrong with the data is found for all evaluators before the first number is computed.
+    _read_references(call)
+    inputs = {kind: _inputs(call, config, scorer) for kind, config in call.configs.items()}
+    for kind, config in call.configs.items():
+        call.evidence[kind] = _evaluated(config, *inputs[kind], about)
+
+
+def _read_references(call: Call) -> None:
+    for config in call.configs.values():
+        given = getattr(config, "reference", None)
+        if given is not None and id(given) not in call.references:
+            call.references[id(given)] = reference_table(
+                given, getattr(config, "reference_name", "reference"), call.table
+            )
+
+
+def _inputs(call: Call, config: Config, scorer: Scorer) -> tuple[Rows, Rows | None]:
+    rows = rows_of(call.table, config, scorer)
+    reference = call.reference(config)
+    return rows, None if reference is None else reference_rows(reference, rows, config, scorer)
+
+
+def _evaluated(config: Config, rows: Rows, reference: Rows | None, about: About) -> Evidence:
+    if isinstance(config, CalibrationConfig):
+        return calibration.evaluate(config, rows, reference, about)
+    if isinstance(config, DisaggregatedConfig):
+        return disaggregated.evaluate(config, rows, about)
+    if not isinstance(config, DriftConfig) or reference is None:
+        raise InputError(f"{config.kind}: there is no reference to compare with")
+    return drift.evaluate(config, rows, reference, about)
+
+
+def _subject(request: Request) -> Subject:
+    metadata = getattr(request.model, "metadata", None)
+    document = metadata.to_dict() if metadata is not None else None
+    return Subject(
+        model_uri=_model_uri(document or {}, request.model_id),
+        model_id=request.model_id,
+        model_digest=model_digest(document) if document else None,
+        run_id=request.run_id,
+    )
+
+
+def _model_uri(document: Mapping[str, Any], model_id: str | None) -> str | None:
+    found = document.get("model_id") or model_id
+    if found:
+        return f"models:/{found}"
+    run_id, path = document.get("run_id"), document.get("artifact_path")
+    return f"runs:/{run_id}/{path}" if run_id and path else None
+
+
+def _producer() -> Producer:
+    try:
+        return Producer(name=_PACKAGE, version=version(_PACKAGE))
+    except PackageNotFoundError:
+        return Producer(name=_PACKAGE, version="unknown")
+
+
+def _now() -> str:
+    # The only clock of the evaluation side.
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,145 @@
+"""What goes into the run: files and metrics, each once, and the reference data set."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
+from mlflow.models.evaluation.base import EvaluationArtifact, EvaluationResult
+from mlflow.tracking.artifact_utils import get_artifact_uri
+from mlflow.tracking.client import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+from mlflow.utils.time import get_current_time_millis
+
+from mlflow_eval_plugin.evaluators.config import Config
+from mlflow_eval_plugin.evaluators.scalars import scalars
+from mlflow_eval_plugin.evidence import Evidence, dumps
+from mlflow_eval_plugin.plugin.call import Call, Request
+from mlflow_eval_plugin.plugin.interactive import attach_evidently
+from mlflow_eval_plugin.plugin.source import Table
+from mlflow_eval_plugin.reports import render
+from mlflow_eval_plugin.reports.figures import figures
+
+_SCHEMA_ROWS = 10_000  # MLflow infers a schema from all values of a text column, which takes minutes on large ones
+
+
+class PageArtifact(EvaluationArtifact):
+    """An HTML page; its content is the text."""
+
+    def _save(self, output_artifact_path: str) -> None:
+        Path(output_artifact_path).write_text(self._content, encoding="utf-8")
+
+    def _load_content_from_file(self, local_artifact_path: str) -> str:
+        self._content = Path(local_artifact_path).read_text(encoding="utf-8")
+        return str(self._content)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of the run, with its name among the artifacts of the result."""
+
+    artifact: str
+    path: str
+    content: bytes
+
+
+def logged(call: Call, kind: str) -> EvaluationResult:
+    """Log the Evidence of one kind, with its report, figures, metrics and reference; return what MLflow expects.
+
+    Metrics of a call with a ``model_id`` are logged by MLflow from the result; else they are logged here. Either way
+    each is logged once, with the name and digest of the data set.
+    """
+    evidence, config, request = call.evidence[kind], call.configs[kind], call.request
+    client = MlflowClient()
+    files = _files(client, evidence, config)
+    with tempfile.TemporaryDirectory() as folder:
+        for file in files:
+            target = Path(folder, file.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(file.content)
+        attach_evidently(call, kind, Path(folder, "reports"))
+        client.log_artifacts(request.run_id, folder)
+    _log_reference(client, call, config)
+    metrics = {f"{config.metric_prefix}{name}": value for name, value in scalars(evidence).items()}
+    if request.model_id is None:
+        _log_metrics(client, request, metrics)
+    artifacts = {file.artifact: _artifact(file, request.run_id) for file in files}
+    return EvaluationResult(metrics=metrics, artifacts=artifacts, run_id=request.run_id)
+
+
+def _files(client: MlflowClient, evidence: Evidence, config: Config) -> list[File]:
+    kind, name = evidence.kind, f"{config.metric_prefix}{evidence.kind}"
+    stem = _free_stem(client, evidence.subject.run_id, name)
+    files = [
+        File(f"{name}_evidence", f"evidence/{stem}.json", dumps(evidence)),
+        File(f"{name}_report", f"reports/{stem}.html", render(evidence).encode()),
+    ]
+    for figure, content in figures(evidence).items():
+        files.append(File(f"{config.metric_prefix}{kind}_{figure}", f"reports/{stem}-{figure}.png", content))
+    return files
+
+
+def _free_stem(client: MlflowClient, run_id: str, name: str) -> str:
+    # Evidence is never overwritten: a second document of the same name in a run gets a number.
+    taken = {Path(item.path).stem for item in client.list_artifacts(run_id, "evidence")}
+    stem, number = name, 1
+    while stem in taken:
+        number += 1
+        stem = f"{name}-{number}"
+    return stem
+
+
+def _artifact(file: File, run_id: str) -> EvaluationArtifact:
+    from mlflow.models.evaluation.artifacts import ImageEvaluationArtifact, JsonEvaluationArtifact
+    from PIL import Image
+
+    uri = get_artifact_uri(run_id, file.path)
+    if file.path.endswith(".json"):
+        return JsonEvaluationArtifact(uri=uri, content=json.loads(file.content))
+    if file.path.endswith(".png"):
+        return ImageEvaluationArtifact(uri=uri, content=Image.open(BytesIO(file.content)))
+    page: Any = PageArtifact
+    artifact: EvaluationArtifact = page(uri=uri, content=file.content.decode())
+    return artifact
+
+
+def _log_metrics(client: MlflowClient, request: Request, metrics: dict[str, float]) -> None:
+    now = get_current_time_millis()
+    data = request.dataset
+    client.log_batch(
+        request.run_id,
+        metrics=[
+            Metric(key, value, now, 0, dataset_name=data.name, dataset_digest=data.digest, run_id=request.run_id)
+            for key, value in metrics.items()
+        ],
+    )
+
+
+def _log_reference(client: MlflowClient, call: Call, config: Config) -> None:
+    table = call.reference(config)
+    if table is None or id(table) in call.logged_references:
+        return
+    tags = [InputTag(key=MLFLOW_DATASET_CONTEXT, value="reference")]
+    client.log_inputs(call.request.run_id, [DatasetInput(dataset=_entity(table), tags=tags)])
+    call.logged_references.add(id(table))
+
+
+def _entity(table: Table) -> Dataset:
+    from mlflow.data.pandas_dataset import from_pandas
+
+    known = from_pandas(table.features, name=table.name)
+    head: Any = from_pandas(table.features.head(_SCHEMA_ROWS), name=table.name, digest=known.digest)
+    described = head.to_dict()
+    return Dataset(
+        name=table.name,
+        digest=known.digest,
+        source_type=described["source_type"],
+        source=described["source"],
+        schema=described["schema"],
+        profile=json.dumps(known.profile),
+    )

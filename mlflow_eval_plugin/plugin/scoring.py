@@ -1,0 +1,109 @@
+"""Probabilities of the positive class, from a model or from a column; the model is asked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mlflow_eval_plugin.stats.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Probabilities, or predicted classes as 0 and 1 where there are none; exactly one of the two is given."""
+
+    probability: NDArray[np.float64] | None
+    prediction: NDArray[np.uint8] | None
+
+
+def model_scores(model: Any, features: Any, positive: str, column: str | None) -> Scores:
+    """Score the rows with a model.
+
+    The raw model's ``predict_proba`` is asked where there is one (scikit-learn, XGBoost, LightGBM, CatBoost); else
+    ``predict``, whose output may be probabilities of the positive class, two columns of them, or classes.
+
+    Args:
+        positive: the positive class, as text.
+        column: the column of the model's output to take.
+
+    Raises:
+        InputError: when the output holds no usable column, or the model does not know the positive class.
+    """
+    raw = _raw(model)
+    if raw is not None and hasattr(raw, "predict_proba"):
+        classes = [class_text(one) for one in getattr(raw, "classes_", [])]
+        return Scores(_of_positive(np.asarray(raw.predict_proba(features)), classes, positive), None)
+    return column_scores(_one_column(model.predict(features), column, positive), positive, "the model's output")
+
+
+def column_scores(values: Any, positive: str, name: str) -> Scores:
+    """Scores from a column: classes where it holds nothing but 0 and 1 or text, else probabilities.
+
+    Raises:
+        InputError: when text in it has not the positive class, nor one other.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind in "biuf" and not np.isin(array, (-1, 0, 1)).all():
+        return Scores(array.astype(np.float64, copy=False), None)
+    others = sorted({class_text(one) for one in pd.unique(pd.Series(array))} - {positive})
+    if len(others) > 1:
+        raise InputError(
+            f"{name}: expected probabilities, or two classes of which {positive!r} is positive, found "
+            + ", ".join(map(repr, others[:6]))
+        )
+    return Scores(None, are_positive(array, positive))
+
+
+def are_positive(values: Any, positive: str) -> NDArray[np.uint8]:
+    """1 where a value is the positive class, else 0; missing values are not positive."""
+    codes, classes = pd.factorize(pd.Series(np.asarray(values)))
+    flags = np.array([class_text(one) == positive for one in classes] + [False], dtype=np.uint8)
+    return np.asarray(flags[codes], dtype=np.uint8)
+
+
+def class_text(value: Any) -> str:
+    """A class as text, the same for 1, 1.0, True and "1"."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, float) and plain.is_integer():
+        plain = int(plain)
+    return {"True": "1", "False": "0"}.get(str(plain), str(plain))
+
+
+def _raw(model: Any) -> Any:
+    # A model served from another environment has no raw model here; neither has a plain function.
+    try:
+        return model.get_raw_model()
+    except (AttributeError, NotImplementedError):
+        return None
+
+
+def _of_positive(probabilities: NDArray[np.float64], classes: list[str], positive: str) -> NDArray[np.float64]:
+    if probabilities.ndim == 1:
+        return probabilities
+    if probabilities.shape[1] != 2:
+        raise InputError(f"model: expected two classes, found {probabilities.shape[1]}; only binary ones are evaluated")
+    if classes and positive not in classes:
+        raise InputError(
+            f"pos_label: the model knows {', '.join(map(repr, classes))}, the positive class is {positive!r}"
+        )
+    return np.ascontiguousarray(probabilities[:, classes.index(positive) if classes else 1])
+
+
+def _one_column(output: Any, column: str | None, positive: str) -> Any:
+    if isinstance(output, pd.DataFrame):
+        names = [str(name) for name in output.columns]
+        wanted = next((name for name in (column, names[0] if len(names) == 1 else positive) if name in names), None)
+        if wanted is None or (column is not None and column not in names):
+            raise InputError(
+                f"model: its output has the columns {', '.join(map(repr, names))}; say with 'probability_column' which "
+                "one holds the probability of the positive class"
+            )
+        return output.iloc[:, names.index(wanted)].to_numpy()
+    array = np.asarray(output)
+    if array.ndim == 2:
+        return _of_positive(array, [], positive) if array.shape[1] > 1 else array[:, 0]
+    return array

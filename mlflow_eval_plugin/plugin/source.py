@@ -1,0 +1,278 @@
+"""From MLflow's data set and model to ``Rows``: without copying the features, scoring each data set once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlflow_eval_plugin.engines import data_digest
+from mlflow_eval_plugin.engines.inputs import checked_scores, checked_weights, coded_labels, column_of, require_columns
+from mlflow_eval_plugin.evaluators.config import Config
+from mlflow_eval_plugin.evaluators.rows import Rows
+from mlflow_eval_plugin.evidence import Data
+from mlflow_eval_plugin.plugin.scoring import Scores, are_positive, class_text, column_scores, model_scores
+from mlflow_eval_plugin.stats.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Features with what belongs to them, as given; nothing here is a copy.
+
+    Attributes:
+        inputs: what a model is asked with.
+        labels, predictions: one value a row; None where there are none.
+    """
+
+    name: str
+    features: pd.DataFrame
+    inputs: Any
+    labels: Any
+    labels_name: str
+    predictions: Any
+    predictions_name: str | None
+
+
+@dataclass(eq=False)
+class Scorer:
+    """Scores tables, each once, whichever evaluators ask."""
+
+    model: Any
+    output_column: str | None
+    done: dict[tuple[int, str, str | None], Scores] = field(default_factory=dict)
+    digests: dict[tuple[int, ...], str] = field(default_factory=dict)
+
+    def scores(self, table: Table, positive: str, column: str | None) -> Scores:
+        """Probabilities or classes of a table's rows; neither where there is neither a model nor predictions.
+
+        Raises:
+            InputError: when the model's output or the column cannot be used.
+        """
+        key = (id(table), positive, column)
+        if key not in self.done:
+            self.done[key] = self._scored(table, positive, column)
+        return self.done[key]
+
+    def _scored(self, table: Table, positive: str, column: str | None) -> Scores:
+        if self.model is not None:
+            return model_scores(self.model, table.inputs, positive, column or self.output_column)
+        if column is not None:
+            values = column_of(table.features, column, argument="probability_column")
+            return Scores(checked_scores(values), None)
+        if table.predictions is None:
+            return Scores(None, None)
+        return column_scores(table.predictions, positive, f"predictions column {table.predictions_name!r}")
+
+    def digest(self, frame: pd.DataFrame, key: tuple[int, ...]) -> str:
+        """The digest of a frame; the same key is digested once."""
+        if key not in self.digests:
+            self.digests[key] = data_digest(frame)
+        return self.digests[key]
+
+
+def table_of(dataset: Any) -> Table:
+    """The evaluated data set, as MLflow holds it."""
+    features = dataset.features_data
+    names = [str(name) for name in dataset.feature_names]
+    if not isinstance(features, pd.DataFrame):
+        features = pd.DataFrame(features, columns=names, copy=False)
+    elif list(features.columns) != names:
+        features = features.copy(deep=False)
+        features.columns = names
+    label_name = str(dataset.targets_name or "label")
+    predictions = dataset.predictions_data
+    return Table(
+        name=dataset.name,
+        features=features,
+        inputs=features,
+        labels=dataset.labels_data,
+        labels_name=label_name,
+        predictions=predictions,
+        predictions_name=dataset.predictions_name,
+    )
+
+
+def reference_table(given: Any, name: str, like: Table) -> Table:
+    """A reference given as a frame, a mapping of columns, or an MLflow data set.
+
+    Its inputs are the features of the evaluated data, or None where it lacks some of them.
+
+    Raises:
+        InputError: when it is none of these, or has no rows.
+    """
+    frame = getattr(given, "df", given)
+    if isinstance(frame, Mapping):
+        frame = pd.DataFrame(dict(frame))
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"reference: expected a data frame or an MLflow data set, found {type(given).__name__}")
+    if len(frame) == 0:
+        raise InputError("reference: there are no rows to compare with")
+    labels_name = getattr(given, "targets", None) or like.labels_name
+    predictions_name = getattr(given, "predictions", None) or like.predictions_name
+    return Table(
+        name=str(getattr(given, "name", None) or name),
+        features=frame,
+        inputs=_inputs(frame, [str(name) for name in like.features.columns]),
+        labels=frame[labels_name].to_numpy() if labels_name in frame.columns else None,
+        labels_name=like.labels_name,
+        predictions=frame[predictions_name].to_numpy() if predictions_name in frame.columns else None,
+        predictions_name=like.predictions_name,
+    )
+
+
+def rows_of(table: Table, config: Config, scorer: Scorer) -> Rows:
+    """Everything an evaluator needs of the evaluated data set.
+
+    Raises:
+        InputError: for labels, scores, weights or further columns that cannot be evaluated.
+    """
+    if len(table.features) == 0:
+        raise InputError("there are no rows to evaluate; expected at least one, check the filter that made the data")
+    if table.labels is None:
+        raise InputError("there are no labels; give mlflow 'targets'")
+    frame, extra = _with_columns(table.features, getattr(config, "slice_data", None))
+    label, positive = _coded(table, config)
+    weight = _weight(frame, config)
+    scores = scorer.scores(table, positive, _probability_column(config, scorer))
+    if scores.probability is not None:
+        checked_scores(pd.Series(scores.probability, copy=False))
+    digest_key = (id(table), *(id(values) for values in extra.values()), id(weight))
+    stored = _stored(table, frame, weight)
+    data = Data(
+        name=table.name, digest=scorer.digest(stored, digest_key), rows=len(frame), columns=tuple(stored.columns)
+    )
+    name = _free_name(table.predictions_name or "score", frame)
+    return _rows(table, frame, data, Labelled(label, positive), scores, name, weight)
+
+
+def reference_rows(table: Table, like: Rows, config: Config, scorer: Scorer) -> Rows:
+    """The same of a reference: it may lack labels and, where no model is given, scores.
+
+    Raises:
+        InputError: when it lacks a feature that the model needs, or its values cannot be evaluated.
+    """
+    label = None if table.labels is None else are_positive(table.labels, like.pos_label)
+    scores = _reference_scores(table, like, config, scorer)
+    digest = scorer.digest(table.features, (id(table),))
+    data = Data(
+        name=table.name, digest=digest, rows=len(table.features), columns=tuple(map(str, table.features.columns))
+    )
+    return _rows(table, table.features, data, Labelled(label, like.pos_label), scores, like.score_name)
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Labels as 0 and 1, or None, and the positive class as text."""
+
+    label: Any
+    positive: str
+
+
+def _rows(
+    table: Table,
+    frame: pd.DataFrame,
+    data: Data,
+    labelled: Labelled,
+    scores: Scores,
+    score_name: str,
+    weight: Any = None,
+) -> Rows:
+    values = scores.prediction if scores.probability is None else scores.probability
+    everything = frame.copy(deep=False)
+    if table.labels is not None:
+        everything[table.labels_name] = table.labels
+    if values is not None:
+        everything[score_name] = values
+    return Rows(
+        frame=frame,
+        data=data,
+        label=labelled.label,
+        score=scores.probability,
+        prediction=scores.prediction,
+        weight=weight,
+        pos_label=labelled.positive,
+        features=tuple(str(name) for name in table.features.columns),
+        label_name=table.labels_name,
+        score_name=score_name,
+        everything=everything,
+    )
+
+
+def _coded(table: Table, config: Config) -> tuple[Any, str]:
+    try:
+        label, positive = coded_labels(pd.Series(table.labels), config.positive)
+    except InputError:
+        # Drift does not need labels: late ones, or a window of one class, are compared like any column.
+        if config.kind != "drift":
+            raise
+        return None, class_text(1 if config.positive is None else config.positive)
+    return label, class_text(positive)
+
+
+def _inputs(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame | None:
+    if not set(names) <= set(frame.columns):
+        return None
+    # drop gives a view where a selection by names would copy.
+    inputs = frame.drop(columns=[name for name in frame.columns if name not in set(names)])
+    return inputs if list(inputs.columns) == names else inputs[names]
+
+
+def _free_name(name: str, frame: pd.DataFrame) -> str:
+    while name in frame.columns:
+        name = f"model {name}"
+    return name
+
+
+def _probability_column(config: Config, scorer: Scorer) -> str | None:
+    if config.probability_column is None:
+        return None
+    return config.column(config.probability_column) if scorer.model is None else config.probability_column
+
+
+def _with_columns(features: pd.DataFrame, given: Any) -> tuple[pd.DataFrame, dict[str, Any]]:
+    if given is None:
+        return features, {}
+    if not isinstance(given, (pd.DataFrame, Mapping)):
+        raise InputError(f"slice_data: expected a data frame or a mapping of columns, found {type(given).__name__}")
+    extra = {str(name): given[name] for name in given}
+    frame = features.copy(deep=False)
+    for name, values in extra.items():
+        if name in features.columns:
+            raise InputError(f"slice_data: {name!r} is a feature too; leave it out of slice_data or rename it")
+        if len(values) != len(frame):
+            raise InputError(f"slice_data: column {name!r} has {len(values)} values, the data has {len(frame)} rows")
+        # By position: the two frames need not share an index.
+        frame[name] = values.array if isinstance(values, pd.Series) else np.asarray(values)
+    return frame, extra
+
+
+def _weight(frame: pd.DataFrame, config: Config) -> Any:
+    given = getattr(config, "sample_weights", None)
+    if given is None:
+        return None
+    column = config.column(given) if isinstance(given, str) else given
+    return checked_weights(column_of(frame, column, argument="sample_weights"))
+
+
+def _stored(table: Table, frame: pd.DataFrame, weight: Any) -> pd.DataFrame:
+    # What is digested is what was given; a model's scores follow from it.
+    stored = frame.copy(deep=False)
+    stored[table.labels_name] = table.labels
+    if table.predictions is not None:
+        stored[_free_name(str(table.predictions_name), frame)] = table.predictions
+    if weight is not None:
+        stored[_free_name("sample_weight", frame)] = weight
+    return stored
+
+
+def _reference_scores(table: Table, like: Rows, config: Config, scorer: Scorer) -> Scores:
+    column = _probability_column(config, scorer)
+    if scorer.model is None:
+        known = column in table.features.columns if column else table.predictions is not None
+        return scorer.scores(table, like.pos_label, column) if known else Scores(None, None)
+    if table.inputs is None and getattr(config, "columns", None) is None:
+        require_columns(table.features, list(like.features), argument="reference")
+    return Scores(None, None) if table.inputs is None else scorer.scores(table, like.pos_label, column)
