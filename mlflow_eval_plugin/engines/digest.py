@@ -1,7 +1,8 @@
 """A data set's digest by content: the same for any order of its rows and any index.
 
-Every row is hashed to 64 bits under two keys; the hashes are summed mod 2**64 in two lanes, and SHA-256 is taken over the
-lanes, the number of rows, and the sorted column names with their kinds. Sums do not depend on order and merge by addition.
+Every row is hashed to 64 bits under two keys; the hashes are summed mod 2**64 in two lanes, and SHA-256 is taken over
+the lanes, the number of rows, and the sorted column names with their kinds. Sums do not depend on order and merge by
+addition.
 
 It detects change: a changed, added or lost row changes the lanes but for a chance of 2**-128. It is *not* proof against
 somebody who crafts rows so that the sums agree; whoever needs that must sign the files.
@@ -72,7 +73,7 @@ def digest_summary(rows: pd.DataFrame) -> DigestSummary:
         for place, column in enumerate(hashed):
             for lane, key in zip(lanes, KEYS, strict=True):
                 # Each column is mixed with its place and the key before it is added, so that swapped values show.
-                lane += _mixed(column ^ np.uint64((key * (place + 1)) % 2**64))
+                np.add(lane, _mixed(column ^ np.uint64((key * (place + 1)) % 2**64)), out=lane)
     sums = [int(_mixed(lane).sum(dtype=np.uint64)) for lane in lanes]
     return DigestSummary(schema, len(rows), (sums[0], sums[1]))
 

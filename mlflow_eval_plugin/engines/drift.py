@@ -1,7 +1,7 @@
 """Columns into a ``DriftSummary``: one sort a column and chunk, then a search of the edges in it.
 
-Sorting is vectorised in numpy (5 ns a value), searching a thousand edges for every value is not (55 ns), so the few edges are
-sought in the sorted values rather than the values among the edges.
+Sorting is vectorised in numpy (5 ns a value), searching thousands of edges for every value is not (55 ns), so the few
+edges are sought in the sorted values rather than the values among the edges.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.engines.inputs import require_columns
 from mlflow_eval_plugin.engines.levels import level_label
 from mlflow_eval_plugin.stats.drift_summary import (
-    TAIL_LIMIT,
-    TAIL_STEPS,
+    STEP_LIMIT,
+    STEPS,
     CategoricalColumn,
     Column,
     DriftSummary,
@@ -27,7 +27,7 @@ from mlflow_eval_plugin.stats.drift_summary import (
 )
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 
-QUANTILES = 1000
+QUANTILES = 4000  # KS is then within 2.5e-4 of the exact one
 FEW_DISTINCT = 500
 MAX_CATEGORIES = 10_000
 CHUNK_ROWS = 2**20
@@ -109,10 +109,10 @@ def _is_numeric(column: pd.Series[Any]) -> bool:
 def _values(column: pd.Series[Any]) -> FloatArray:
     if pd.api.types.is_datetime64_any_dtype(column):
         seconds = (column - pd.Timestamp(0, tz=column.dt.tz)).dt.total_seconds()
-        return seconds.to_numpy(dtype=np.float64, na_value=np.nan)
+        return np.asarray(seconds.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
     if not pd.api.types.is_numeric_dtype(column):
         column = pd.to_numeric(column.astype(object), errors="coerce")
-    return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
 
 
 def _binning(column: pd.Series[Any], name: str, role: Role) -> NumericColumn:
@@ -131,7 +131,7 @@ def _binning(column: pd.Series[Any], name: str, role: Role) -> NumericColumn:
         # A standard deviation of sorted values does not depend on the order of the rows.
         spread=float(finite.std()),
         counts=np.zeros(len(edges) + 1, dtype=np.int64),
-        tails=np.zeros(2, dtype=np.int64),
+        sums=np.zeros(len(edges) + 1, dtype=np.int64),
         missing=0,
     )
 
@@ -148,14 +148,14 @@ def _edges(ordered: FloatArray) -> FloatArray:
 
 def _counted(column: pd.Series[Any], like: NumericColumn) -> NumericColumn:
     values = _values(column)
-    counts, tails = np.zeros(len(like.edges) + 1, dtype=np.int64), np.zeros(2, dtype=np.int64)
+    counts, sums = (np.zeros(len(like.edges) + 1, dtype=np.int64) for _ in range(2))
     for start in range(0, len(values), CHUNK_ROWS):
         ordered = np.sort(values[start : start + CHUNK_ROWS])
         present = int(np.searchsorted(ordered, np.nan))
         below = np.searchsorted(ordered[:present], like.edges)
         counts += np.diff(below, prepend=0, append=present)
-        tails[0] += _distance(like.edges[0] - ordered[: below[0]], like.spread)
-        tails[1] += _distance(ordered[below[-1] : present] - like.edges[-1], like.spread)
+        running = np.concatenate([[0], np.cumsum(_steps(ordered[:present], like))])
+        sums += np.diff(running[below], prepend=0, append=running[-1])
     return NumericColumn(
         name=like.name,
         role=like.role,
@@ -163,23 +163,24 @@ def _counted(column: pd.Series[Any], like: NumericColumn) -> NumericColumn:
         coarse=like.coarse,
         spread=like.spread,
         counts=counts,
-        tails=tails,
+        sums=sums,
         missing=len(values) - int(counts.sum()),
     )
 
 
-def _distance(beyond: FloatArray, spread: float) -> int:
-    if spread == 0:
-        return 0
-    return int(np.rint(np.minimum(beyond * (TAIL_STEPS / spread), TAIL_LIMIT)).astype(np.int64).sum())
+def _steps(values: FloatArray, like: NumericColumn) -> NDArray[np.int64]:
+    if like.spread == 0:
+        return np.zeros(len(values), dtype=np.int64)
+    steps = (values - like.edges[0]) * (STEPS / like.spread)
+    return np.asarray(np.rint(np.clip(steps, -STEP_LIMIT, STEP_LIMIT)), dtype=np.int64)
 
 
 def _categorical(column: pd.Series[Any], name: str, role: Role) -> CategoricalColumn:
     codes, uniques = pd.factorize(column)
     if len(uniques) > MAX_CATEGORIES:
         raise TooManyLevels(
-            f"columns: {name!r} has {len(uniques):,} levels, more than {MAX_CATEGORIES:,}; it looks like an identifier, "
-            "leave it out or group its levels"
+            f"columns: {name!r} has {len(uniques):,} levels, more than {MAX_CATEGORIES:,}; it looks like an "
+            "identifier, leave it out or group its levels"
         )
     counts: dict[str, int] = {}
     for level, count in zip(uniques, np.bincount(codes[codes >= 0], minlength=len(uniques)).tolist(), strict=True):

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, scored_rows
 from mlflow_eval_plugin.stats.summaries import (
-    FINE_BINS,
     LOSS_ONE,
     LOSS_SQUARE_ONE,
     ONE,
+    SCORE_BINS,
     SMALLEST_PROBABILITY,
     ScoreSummary,
 )
@@ -34,7 +34,7 @@ def score_summary(
     weight: ColumnArgument | None = None,
     weight_scale: float | None = None,
 ) -> ScoreSummary:
-    """Count rows by fine score bin and label.
+    """Count rows by score bin and label.
 
     Args:
         rows: the data; neither changed nor copied.
@@ -47,11 +47,11 @@ def score_summary(
         InputError: when labels, scores or weights cannot be evaluated.
     """
     scored = scored_rows(rows, label=label, score=score, pos_label=pos_label, weight=weight, weight_scale=weight_scale)
-    lanes = np.zeros((7, FINE_BINS * 2), dtype=np.int64)
+    lanes = np.zeros((7, SCORE_BINS * 2), dtype=np.int64)
     for chunk in chunks(scored):
         for lane, amount in zip(lanes, _amounts(chunk), strict=True):
             np.add.at(lane, chunk.key, amount)
-    n, *others = lanes.reshape(7, FINE_BINS, 2)
+    n, *others = lanes.reshape(7, SCORE_BINS, 2)
     names = ("weight", "weight_square", "offset", "offset_square", "loss", "loss_square")
     return ScoreSummary(
         n=n,
@@ -67,7 +67,7 @@ class Chunk:
 
     Attributes:
         rows: which rows of the data these are.
-        key: ``2 * fine bin + label``.
+        key: ``2 * score bin + label``.
         label: 0 or 1, int64.
         score: in [0, 1].
         weight: relative to ``weight_scale``, in [0, 1].
@@ -81,8 +81,8 @@ class Chunk:
 
     @property
     def offset(self) -> FloatArray:
-        """The place of the score inside its fine bin, in [0, 1]."""
-        return self.score * FINE_BINS - (self.key >> 1)
+        """The place of the score inside its score bin, in [0, 1]."""
+        return self.score * SCORE_BINS - (self.key >> 1)
 
     @property
     def error(self) -> FloatArray:
@@ -104,7 +104,7 @@ def chunks(scored: Scored) -> Iterator[Chunk]:
     for start in range(0, len(scored.score), CHUNK_ROWS):
         part = slice(start, min(start + CHUNK_ROWS, len(scored.score)))
         score, label = scored.score[part], scored.label[part].astype(np.int64)
-        fine = np.minimum((score * FINE_BINS).astype(np.int64), FINE_BINS - 1)
+        fine = np.minimum((score * SCORE_BINS).astype(np.int64), SCORE_BINS - 1)
         weight = np.ones(len(score)) if scored.weight is None else scored.weight[part] / scored.weight_scale
         yield Chunk(part, 2 * fine + label, label, score, weight)
 

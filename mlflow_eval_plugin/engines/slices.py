@@ -26,6 +26,7 @@ from mlflow_eval_plugin.stats.summaries import (
     LOSS_ONE,
     LOSS_SQUARE_ONE,
     ONE,
+    SCORE_BINS,
     Slice,
     SliceSummary,
     slice_order,
@@ -207,8 +208,9 @@ def _count(
     chunk: Chunk,
     predicted: NDArray[np.uint8],
 ) -> None:
-    fine = cell * (2 * FINE_BINS) + chunk.key
-    coarse = cell * (2 * COARSE_BINS) + 2 * ((chunk.key >> 1) // (FINE_BINS // COARSE_BINS)) + chunk.label
+    score_bin = chunk.key >> 1
+    fine = cell * (2 * FINE_BINS) + 2 * (score_bin // (SCORE_BINS // FINE_BINS)) + chunk.label
+    coarse = cell * (2 * COARSE_BINS) + 2 * (score_bin // (SCORE_BINS // COARSE_BINS)) + chunk.label
     confusion = 4 * cell + 2 * chunk.label + predicted
     by_label = 2 * cell + chunk.label
     one, loss = chunk.fixed(np.ones(1), ONE), chunk.loss

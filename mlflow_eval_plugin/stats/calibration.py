@@ -3,8 +3,9 @@
     calibrate(summary) -> Calibration                    estimates with pointwise 95 % intervals, tables and curves
     calibration_bounds(summary, metric) -> Bounds        one metric with limits at any level, for a Check
 
-Where the intervals come from: calibration errors from ``norms`` (honest for statistics that noise inflates), Brier score, log
-loss and calibration in the large from the variance of their row values, the CORP components from a bootstrap of cells.
+Where the intervals come from: calibration errors from ``norms`` (honest for statistics that noise inflates), Brier
+score, log loss and calibration in the large from the variance of their row values, the CORP components from a
+bootstrap of cells.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from mlflow_eval_plugin.stats.norms import Kind
 from mlflow_eval_plugin.stats.quantities import MeanQuantity
 from mlflow_eval_plugin.stats.rates import kish
 from mlflow_eval_plugin.stats.reliability import Binning, ReliabilityBin, calibration_norm, reliability, score_spread
-from mlflow_eval_plugin.stats.summaries import FINE_BINS, ScoreSummary
+from mlflow_eval_plugin.stats.summaries import SCORE_BINS, ScoreSummary
 
 HISTOGRAM_BINS = 50
 NO_ROWS = "there are no rows with weight"
@@ -34,9 +35,9 @@ NO_ROWS = "there are no rows with weight"
 class CalibrationMetrics:
     """One estimate a metric.
 
-    ``ece_*``: expected calibration error of the positive class (Naeini 2015); ``ece_debiased``: the L2 error on equal-mass
-    bins less its bias (Kumar 2019); ``calibration_in_the_large``: mean score less prevalence, positive where scores are too
-    high; ``*_mcb``, ``*_dsc``, ``*_unc``: CORP components; log losses in nats.
+    ``ece_*``: expected calibration error of the positive class (Naeini 2015); ``ece_debiased``: the L2 error on
+    equal-mass bins less its bias (Kumar 2019); ``calibration_in_the_large``: mean score less prevalence, positive
+    where scores are too high; ``*_mcb``, ``*_dsc``, ``*_unc``: CORP components; log losses in nats.
     """
 
     ece_equal_width: Estimate
@@ -138,8 +139,8 @@ def calibration_bounds(
 
 
 def score_histogram(summary: ScoreSummary, bins: int = HISTOGRAM_BINS) -> Histogram:
-    """Weights per score bin and class; a fine bin that straddles an edge belongs to the bin of its lower end."""
-    member = np.arange(FINE_BINS) * bins // FINE_BINS
+    """Weights per score bin and class; a score bin that straddles an edge belongs to the bin of its lower end."""
+    member = np.arange(SCORE_BINS) * bins // SCORE_BINS
     negative, positive = (np.bincount(member, weights=summary.w[:, label], minlength=bins) for label in (0, 1))
     edges = (np.arange(bins + 1) / bins).tolist()
     return Histogram(tuple(edges), tuple(negative.tolist()), tuple(positive.tolist()))
@@ -148,7 +149,7 @@ def score_histogram(summary: ScoreSummary, bins: int = HISTOGRAM_BINS) -> Histog
 def spiegelhalter(summary: ScoreSummary) -> SpiegelhalterTest:
     """Spiegelhalter's z = sum w (y - s)(1 - 2 s) / sqrt(sum w**2 (1 - 2 s)**2 s (1 - s)).
 
-    The variance is taken at the mean score of each fine bin with a second-order correction; its relative error is
+    The variance is taken at the mean score of each score bin with a second-order correction; its relative error is
     below 1e-6.
     """
     weight, total = summary.w.sum(axis=1), summary.w_score.sum(axis=1)
@@ -210,7 +211,7 @@ class _Quantities:
         if name == "log_loss":
             return float(summary.w_loss.sum()), float(summary.w_loss_square.sum())
         if name == "brier":
-            # The square of the mean inside a fine bin: only the variance uses it, relative error below 1e-3.
+            # The square of the mean inside a score bin: only the variance uses it, relative error below 1e-3.
             squares = np.divide(errors**2, summary.w, out=np.zeros_like(errors), where=summary.w > 0)
             return float(errors.sum()), float(squares.sum())
         return float(summary.w_score.sum() - summary.w[:, 1].sum()), float(errors.sum())

@@ -6,10 +6,11 @@ The rule, for a ``maximum``; a ``minimum`` is its mirror image:
 - ``pass`` when the upper end lies at or below it,
 - ``insufficient`` otherwise, with the rows that would decide it.
 
-The end that can fail a Check is a confidence limit at the Check's level in Holm's (1979) procedure, so that the chance of
-*any* false ``fail`` in the family is at most ``alpha``. The end that can pass it is a limit at ``alpha`` itself: all Checks
-must pass for the Evidence to pass, an intersection-union test (Berger 1982), which needs no correction. The p-value of a
-Check is the least error at which its interval leaves the tolerance, so interval and p-value cannot disagree.
+The end that can fail a Check is a confidence limit at the Check's level in Holm's (1979) procedure, so that the
+chance of *any* false ``fail`` in the family is at most ``alpha``. The end that can pass it is a limit at ``alpha``
+itself: all Checks must pass for the Evidence to pass, an intersection-union test (Berger 1982), which needs no
+correction. The p-value of a Check is the least error at which its interval leaves the tolerance, so interval and
+p-value cannot disagree.
 """
 
 from __future__ import annotations
@@ -181,7 +182,7 @@ def _decide(claim: Claim, p: float, level: float, p_adjusted: float, alpha: floa
 
 
 def _interval(claim: Claim, level: float, alpha: float) -> tuple[float, float]:
-    """The failing end at the Check's Holm level, the passing end at ``alpha``; the wider of the two where both apply."""
+    """The failing end at the Check's Holm level, the passing end at ``alpha``; the wider where both apply."""
     bounds, share = claim.bounds, len(_failing_sides(claim))
     fail_at = min(level / share, alpha)
     lower = bounds.lower(fail_at if claim.maximum is not None else alpha)
@@ -242,7 +243,7 @@ def _insufficient(claim: Claim) -> CheckRecord:
 
 
 def _rows_to_decide(claim: Claim, lower: float, upper: float) -> int | None:
-    """Rows at which an interval of this shape, shrunk with the root of n, would clear the tolerance; None if none would."""
+    """Rows at which the interval, shrunk with the root of n, would clear the tolerance; None if none would."""
     value = claim.bounds.value
     if value is None:
         return None
@@ -259,7 +260,7 @@ def _rows_to_decide(claim: Claim, lower: float, upper: float) -> int | None:
         if blocked and reach > 0:
             factors.append(reach / room if room > 0 else math.inf)
     needed = claim.bounds.n * max(factors, default=math.inf) ** 2
-    return int(math.ceil(needed)) if needed <= LARGEST_N else None
+    return math.ceil(needed) if needed <= LARGEST_N else None
 
 
 def _validate(claims: Sequence[Claim], alpha: float) -> None:

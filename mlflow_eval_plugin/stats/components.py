@@ -1,7 +1,7 @@
 """Limits of the CORP components by a Poisson bootstrap of cells: its cost does not grow with the rows.
 
-MCB and DSC are biased upwards, since an isotonic fit follows noise. The lower limit takes off the bias that the bootstrap
-shows; the upper one does not, so it errs on the wide side.
+MCB and DSC are biased upwards, since an isotonic fit follows noise. The lower limit takes off the bias that the
+bootstrap shows; the upper one does not, so it errs on the wide side.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mlflow_eval_plugin.stats.corp import (
 )
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, normal_quantile
 from mlflow_eval_plugin.stats.rates import kish
-from mlflow_eval_plugin.stats.summaries import ScoreSummary
+from mlflow_eval_plugin.stats.summaries import ScoreSummary, grouped
 
 NAMES = ("brier_mcb", "brier_dsc", "brier_unc", "log_loss_mcb", "log_loss_dsc", "log_loss_unc")
 
@@ -52,9 +52,14 @@ class ReplicatedQuantity:
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """The six components in the order of ``NAMES``: values, bounds, and replicates ``(R, 6)``."""
+    """The six components in the order of ``NAMES``: values, bounds, and replicates ``(R, 6)``.
+
+    Attributes:
+        coarse: the values on the grid of the replicates, against which their bias is measured.
+    """
 
     value: FloatArray
+    coarse: FloatArray
     bound: FloatArray
     replicates: FloatArray
     n: int
@@ -66,7 +71,7 @@ class Components:
         return ReplicatedQuantity(
             value=self.value[at],
             deviation=column.std(axis=0, ddof=1),
-            bias=column.mean(axis=0) - self.value[at],
+            bias=column.mean(axis=0) - self.coarse[at],
             bound=self.bound[at],
             n=np.array([self.n], dtype=np.int64),
             reason="there are no rows with weight",
@@ -77,12 +82,14 @@ def components(summary: ScoreSummary, replicates: int, seed: int) -> Components:
     """The components of Brier score and log loss with their bootstrap replicates; deterministic for a given seed."""
     brier, log_loss = decompositions(summary)
     generator = np.random.default_rng(seed)
-    used = summary.w.sum(axis=1) > 0
-    cells = _Cells(summary.w[used], summary.w_square_error[used], summary.w_loss[used])
-    effective = kish(cells.weight, summary.w_square[used])
+    # Noise does not see the finest grid, and sixteen times fewer cells are sixteen times faster.
+    lanes = [grouped(lane) for lane in (summary.w, summary.w_square_error, summary.w_loss, summary.w_square)]
+    weight, square_error, loss, weight_square = (lane[lanes[0].sum(axis=1) > 0] for lane in lanes)
+    cells, effective = _Cells(weight, square_error, loss), kish(weight, weight_square)
     drawn = [cells.redrawn(generator, effective) for _ in range(replicates)]
     return Components(
         value=np.array([brier.mcb, brier.dsc, brier.unc, log_loss.mcb, log_loss.dsc, log_loss.unc]),
+        coarse=np.array(cells.components(np.ones_like(weight))),
         bound=np.array([brier.bound, brier.bound, 0.0, log_loss.bound, log_loss.bound, 0.0]),
         replicates=np.array([one for one in drawn if one is not None]).reshape(-1, len(NAMES)),
         n=int(summary.n.sum()),
@@ -100,10 +107,12 @@ class _Cells:
     def redrawn(self, generator: np.random.Generator, effective: FloatArray) -> tuple[float, ...] | None:
         """The components of one replicate; None where it drew no row at all."""
         factor = generator.poisson(effective) / np.where(effective > 0, effective, 1.0)
+        return self.components(factor) if (self.weight * factor).any() else None
+
+    def components(self, factor: FloatArray) -> tuple[float, ...]:
+        """The components where every cell counts ``factor`` times."""
         weight = self.weight * factor
         used = weight.sum(axis=1) > 0
-        if not used.any():
-            return None
         total, events = weight[used].sum(axis=1), weight[used, 1]
         curve = Curve(total, isotonic(events, total), total, events)
         return (

@@ -1,8 +1,9 @@
 """CORP: the isotonic reliability curve, its score decomposition and its consistency band.
 
 Dimitriadis, Gneiting & Jordan (2021), "Stable reliability diagrams for probabilistic classifiers", PNAS 118(8):
-mean score = MCB - DSC + UNC, where the recalibrated forecast is the isotonic (PAV) regression of labels on scores. PAV runs
-on fine bins; rows of one fine bin share their recalibrated value, and ``bound`` says how much that can matter.
+mean score = MCB - DSC + UNC, where the recalibrated forecast is the isotonic (PAV) regression of labels on scores.
+PAV runs on score bins; rows of one score bin share their recalibrated value, and ``bound`` says how much that can
+matter.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from scipy import optimize, special
 
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.rates import kish
-from mlflow_eval_plugin.stats.summaries import ScoreSummary
+from mlflow_eval_plugin.stats.summaries import ScoreSummary, grouped
 
 MAX_POINTS = 512
 Scoring = Callable[[FloatArray, FloatArray, FloatArray], float]
@@ -34,7 +35,7 @@ class Decomposition:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """The recalibrated event rate at the mean score of every occupied fine bin; arrays of one length, ascending."""
+    """The recalibrated event rate at the mean score of every occupied score bin; arrays of one length, ascending."""
 
     score: FloatArray
     event_rate: FloatArray
@@ -43,7 +44,7 @@ class Curve:
 
 
 def corp_curve(summary: ScoreSummary) -> Curve:
-    """The isotonic regression of labels on scores, on occupied fine bins."""
+    """The isotonic regression of labels on scores, on occupied score bins."""
     weight, events = summary.w.sum(axis=1), summary.w[:, 1]
     used = weight > 0
     weight, events, score = weight[used], events[used], summary.w_score.sum(axis=1)[used]
@@ -93,18 +94,19 @@ def consistency_band(
 ) -> tuple[tuple[float, float, float], ...]:
     """Where the curve would lie, pointwise, were the model calibrated: ``(score, lower, upper)``, at most 512 points.
 
-    In every replicate the labels of each fine bin are redrawn binomially with the bin's mean score, and the curve is fitted
-    again. Deterministic for a given seed. Under weights the number of trials is Kish's effective one.
+    In every replicate the labels of each fine bin are redrawn binomially with the bin's mean score, and the curve is
+    fitted again. Deterministic for a given seed. Under weights the number of trials is Kish's effective one.
     """
-    curve = corp_curve(summary)
-    occupied = summary.w.sum(axis=1) > 0
-    trials = np.maximum(np.rint(kish(curve.weight, summary.w_square.sum(axis=1)[occupied])), 1).astype(np.int64)
+    weight, square = (grouped(lane.sum(axis=1)) for lane in (summary.w, summary.w_square))
+    used = weight > 0
+    weight, score = weight[used], grouped(summary.w_score.sum(axis=1))[used] / weight[used]
+    trials = np.maximum(np.rint(kish(weight, square[used])), 1).astype(np.int64)
     generator = np.random.default_rng(seed)
-    drawn = generator.binomial(trials, np.clip(curve.score, 0, 1), size=(replicates, len(trials)))
+    drawn = generator.binomial(trials, np.clip(score, 0, 1), size=(replicates, len(trials)))
     points = np.unique(np.linspace(0, len(trials) - 1, MAX_POINTS).astype(np.intp))
-    fitted = np.stack([isotonic(one / trials * curve.weight, curve.weight)[points] for one in drawn])
+    fitted = np.stack([isotonic(one / trials * weight, weight)[points] for one in drawn])
     lower, upper = np.quantile(fitted, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return tuple(zip(curve.score[points].tolist(), lower.tolist(), upper.tolist(), strict=True))
+    return tuple(zip(score[points].tolist(), lower.tolist(), upper.tolist(), strict=True))
 
 
 def decomposed(score: float, curve: Curve, scoring: Scoring) -> Decomposition:
@@ -122,7 +124,7 @@ def _bounded(score: float, curve: Curve, scoring: Scoring) -> Decomposition:
 
 
 def _most_favourable(curve: Curve, scoring: Scoring) -> float:
-    """The score of the isotonic fit if, inside every fine bin, all negative rows came before all positive ones."""
+    """The score of the isotonic fit if, inside every score bin, all negative rows came before all positive ones."""
     weight = np.stack([curve.weight - curve.events, curve.events], axis=1).reshape(-1)
     events = np.stack([np.zeros_like(curve.events), curve.events], axis=1).reshape(-1)
     used = weight > 0

@@ -1,19 +1,19 @@
 """Distances between two binned distributions, with limits suited to "the distance exceeds its tolerance".
 
-All of them are positive for two samples of one population. The limits take that into account: they are confidence limits
-of the distance between the populations.
+All of them are positive for two samples of one population. The limits take that into account: they are confidence
+limits of the distance between the populations.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from mlflow_eval_plugin.stats.drift_summary import TAIL_STEPS, NumericColumn
+from mlflow_eval_plugin.stats.drift_summary import NumericColumn
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, normal_quantile
 from mlflow_eval_plugin.stats.norms import HALF_NORMAL_MEAN
 
@@ -27,9 +27,9 @@ class Divergence:
     """PSI (bias-corrected) or the Jensen-Shannon distance (base 2, as ``scipy.spatial.distance.jensenshannon``).
 
     Near no drift ``steepness * N * divergence`` is noncentral chi-squared with ``cells - 1`` degrees of freedom, where
-    ``N = n m / (n + m)``, steepness is 1 for PSI and 8 for Jensen-Shannon in nats; its noncentrality is the same multiple
-    of the true divergence. Limits of the noncentrality use sqrt(x - h) - sqrt(nc + h) ~ N(0, 1), h = (df - 1) / 2 (Sankaran
-    1963), widened where the delta method sees a larger variance.
+    ``N = n m / (n + m)``, steepness is 1 for PSI and 8 for Jensen-Shannon in nats; its noncentrality is the same
+    multiple of the true divergence. Limits of the noncentrality use sqrt(x - h) - sqrt(nc + h) ~ N(0, 1), h = (df -
+    1) / 2 (Sankaran 1963), widened where the delta method sees a larger variance.
 
     Attributes:
         raw: the divergence, in nats, not corrected; NaN where a side is empty.
@@ -48,7 +48,7 @@ class Divergence:
     def value(self) -> FloatArray:
         """PSI less its bias ``(cells - 1) / N``, at least 0; or the Jensen-Shannon distance, in [0, 1]."""
         if self.kind == "js":
-            return np.sqrt(np.maximum(self.raw, 0.0) / np.log(2))
+            return np.asarray(np.sqrt(np.maximum(self.raw, 0.0) / np.log(2)))
         return np.maximum(self.raw - (self.cells - 1) / self.size, 0.0)
 
     @property
@@ -80,8 +80,10 @@ class DistributionDistance:
     """KS or Wasserstein: the observed distance, and what noise alone makes of it.
 
     By the triangle inequality the observed distance exceeds the true one by at most the noise. KS: the noise is
-    Kolmogorov's. Wasserstein: the noise is the norm of a Gaussian process, which exceeds its mean by z standard deviations
-    with probability at most 1 - Phi(z) (Gaussian isoperimetry; Borell 1975).
+    Kolmogorov's. Wasserstein: the noise is the norm of a Gaussian process, which exceeds its mean by z standard
+    deviations with probability at most 1 - Phi(z) (Gaussian isoperimetry; Borell 1975). The Wasserstein distance is
+    also at least the distance of the means, ``shift``, whose limit is the better one for a plain shift; each limit
+    gets half of the error.
     """
 
     kind: Literal["ks", "wasserstein"]
@@ -91,6 +93,7 @@ class DistributionDistance:
     bound: FloatArray
     n: Counts
     reason: str = NO_VALUES
+    shift: FloatArray | None = None
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits; the same whether exact or not."""
@@ -98,13 +101,21 @@ class DistributionDistance:
         if self.kind == "ks":
             reach = special.kolmogi(np.asarray(alpha)) * self.noise_deviation
             return np.maximum(self.value - reach, 0.0), np.minimum(self.value + reach, 1.0)
-        reach = np.maximum(normal_quantile(alpha), 0.0) * self.noise_deviation
-        return np.maximum(self.value - self.noise_mean - reach, 0.0), self.value + reach
+        upper = self.value + np.maximum(normal_quantile(alpha), 0.0) * self.noise_deviation
+        half = np.maximum(normal_quantile(np.asarray(alpha) / 2), 0.0) * self.noise_deviation
+        lower = self.value - self.noise_mean - half
+        if self.shift is not None:
+            # The sign of the shift is not known beforehand, so its error is halved once more.
+            quarter = np.maximum(normal_quantile(np.asarray(alpha) / 4), 0.0) * self.noise_deviation
+            lower = np.maximum(lower, self.shift - quarter)
+        return np.maximum(lower, 0.0), upper
 
     def take(self, index: NDArray[np.intp]) -> DistributionDistance:
         """The entries at ``index``."""
-        names = ("value", "noise_mean", "noise_deviation", "bound", "n")
-        return replace(self, **{name: getattr(self, name)[index] for name in names})
+        names = ("value", "noise_mean", "noise_deviation", "bound", "n", "shift")
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in names}
+        taken: dict[str, Any] = {name: None if one is None else one[index] for name, one in arrays.items()}
+        return replace(self, **taken)
 
 
 def divergence(kind: Kind, reference: Counts, current: Counts) -> Divergence:
@@ -140,14 +151,14 @@ def coarse_counts(column: NumericColumn) -> Counts:
 
 
 def kolmogorov_smirnov(reference: NumericColumn, current: NumericColumn) -> DistributionDistance:
-    """The largest difference of the two distribution functions at the edges; ``bound`` covers what happens between them."""
+    """The largest difference of the distribution functions at the edges; ``bound`` covers what lies between them."""
     n, m = reference.present, current.present
     if n == 0 or m == 0:
         return _undefined("ks", current)
     f, g = _below(reference), _below(current)
     value = float(np.abs(f - g).max())
     # Between two edges one function may rise before the other does, unless the bin is a single value.
-    point = np.concatenate([[False], np.diff(reference.edges) <= np.abs(np.spacing(reference.edges[:-1])), [False]])
+    point = np.concatenate([[False], _is_point(reference), [False]])
     reach = np.maximum(f[1:] - g[:-1], g[1:] - f[:-1])
     most = float(np.where(point, 0.0, reach).max())
     return DistributionDistance(
@@ -170,24 +181,26 @@ def ks_p_value(distance: DistributionDistance, n: int, m: int) -> float | None:
 def wasserstein(reference: NumericColumn, current: NumericColumn) -> DistributionDistance:
     """The area between the distribution functions over the reference's standard deviation.
 
-    Between edges the functions are taken as linear; ``bound`` is what any other course could change. Beyond the outermost
-    edges the areas come from the sums of distances.
+    Where one function is above the other throughout a bin, the area follows exactly from the sum of values in the
+    bin. Where they may cross, they are taken as linear, and ``bound`` is what any other course could change.
     """
     n, m = reference.present, current.present
     if n == 0 or m == 0 or reference.spread == 0:
         return replace(_undefined("wasserstein", current), reason="the reference is constant, or a data set is empty")
-    f, g = _below(reference)[1:-1], _below(current)[1:-1]
-    width = np.diff(reference.edges)
-    step = reference.spread / TAIL_STEPS
-    tails_f, tails_g = reference.tails * (step / n), current.tails * (step / m)
-    area = float((width * _mean_absolute(f - g)).sum() + np.abs(tails_f - tails_g).sum())
-    slack = float((width * (np.diff(f) + np.diff(g)) / 2).sum() + 2 * np.minimum(tails_f, tails_g).sum())
-    rough = np.sqrt(f * (1 - f) / n + g * (1 - g) / m)
-    tail_noise = np.hypot(_tail_noise(reference), _tail_noise(current)).sum()
-    noise = HALF_NORMAL_MEAN * float((width * (rough[1:] + rough[:-1]) / 2).sum() + tail_noise)
+    area, slack = _areas(reference, current)
+    noise, spread = _noise_area(reference, current), reference.spread
+    shift = float(current.offsets.sum() / m - reference.offsets.sum() / n)
     deviation = np.sqrt(_variance_of(reference) / n + _variance_of(current) / m)
-    scaled = [np.array([amount / reference.spread]) for amount in (area, noise, deviation, slack)]
-    return DistributionDistance("wasserstein", *scaled, np.array([m], dtype=np.int64))
+    scaled = [np.array([amount / spread]) for amount in (area, noise, deviation, slack, abs(shift))]
+    return DistributionDistance(
+        kind="wasserstein",
+        value=scaled[0],
+        noise_mean=scaled[1],
+        noise_deviation=scaled[2],
+        bound=scaled[3],
+        n=np.array([m], dtype=np.int64),
+        shift=scaled[4],
+    )
 
 
 def chi_squared(reference: Counts, current: Counts) -> tuple[float, float] | None:
@@ -236,24 +249,61 @@ def _mean_absolute(difference: FloatArray) -> FloatArray:
     return np.where(left * right >= 0, total / 2, crossing)
 
 
-def _tail_noise(column: NumericColumn) -> FloatArray:
+def _areas(reference: NumericColumn, current: NumericColumn) -> tuple[float, float]:
+    """The area between the distribution functions, and how far it can be from the truth."""
+    (f, inside_f, tails_f), (g, inside_g, tails_g) = _integrals(reference), _integrals(current)
+    width = np.diff(reference.edges)
+    point = _is_point(reference)
+    # How far either can be above the other inside a bin; one of the two is 0 where they cannot cross.
+    overlap = np.minimum(np.maximum(f[1:] - g[:-1], 0.0), np.maximum(g[1:] - f[:-1], 0.0))
+    crossing = (overlap > 0) & ~point
+    net = np.abs(inside_f - inside_g)
+    inside = np.where(point, 0.0, np.where(crossing, np.maximum(width * _mean_absolute(f - g), net), net))
+    slack = np.where(crossing, np.minimum(width * (np.diff(f) + np.diff(g)) / 2, 2 * width * overlap), 0.0)
+    tails = np.abs(tails_f - tails_g).sum()
+    return float(inside.sum() + tails), float(slack.sum() + 2 * np.minimum(tails_f, tails_g).sum())
+
+
+def _integrals(column: NumericColumn) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The distribution function at the edges, its integral over each inner bin, and the areas of the two tails."""
+    n, offsets = column.present, column.offsets
+    f, width = _below(column)[1:-1], np.diff(column.edges)
+    ends = column.edges - column.edges[0]
+    inside = width * f[:-1] + (column.counts[1:-1] * ends[1:] - offsets[1:-1]) / n
+    tails = np.array([-offsets[0], offsets[-1] - column.counts[-1] * ends[-1]]) / n
+    return f, inside, np.maximum(tails, 0.0)
+
+
+def _noise_area(reference: NumericColumn, current: NumericColumn) -> float:
+    """The expected area between the distribution functions of two samples that differ by noise only."""
+    f, g = _below(reference)[1:-1], _below(current)[1:-1]
+    rough = np.sqrt(f * (1 - f) / reference.present + g * (1 - g) / current.present)
+    inner = (np.diff(reference.edges) * (rough[1:] + rough[:-1]) / 2).sum()
+    tails = np.hypot(_tail_roughness(reference), _tail_roughness(current)).sum()
+    return HALF_NORMAL_MEAN * float(inner + tails)
+
+
+def _tail_roughness(column: NumericColumn) -> FloatArray:
     """The integral of the standard error of the distribution function beyond either edge, for exponential tails."""
-    masses = np.array([column.counts[0], column.counts[-1]])
-    area = column.tails * (column.spread / TAIL_STEPS / column.present)
-    return np.where(masses > 0, 2 * area / np.sqrt(np.maximum(masses, 1)), 0.0)
+    masses = column.counts[[0, -1]]
+    # For F(x) = p exp(-x / t) the area is p t and the integral of sqrt(F / n) is 2 t sqrt(p / n).
+    return np.where(masses > 0, 2 * _integrals(column)[2] / np.sqrt(np.maximum(masses, 1)), 0.0)
 
 
 def _variance_of(column: NumericColumn) -> float:
-    """The variance of the values, from bin centres, and exponential tails."""
+    """The variance of the values: bin means, uniform inside bins, exponential tails."""
+    mean = column.offsets / np.maximum(column.counts, 1)
+    tails = _integrals(column)[2] * column.present / np.maximum(column.counts[[0, -1]], 1)
+    width = np.where(_is_point(column), 0.0, np.diff(column.edges))
+    inside = np.concatenate([[tails[0] ** 2], width**2 / 12, [tails[1] ** 2]])
     shares = column.counts / column.present
-    width = np.diff(column.edges)
-    beyond = column.tails * (column.spread / TAIL_STEPS) / np.maximum(column.counts[[0, -1]], 1)
-    centre = np.concatenate(
-        [[column.edges[0] - beyond[0]], column.edges[:-1] + width / 2, [column.edges[-1] + beyond[1]]]
-    )
-    inside = np.concatenate([[beyond[0] ** 2], width**2 / 12, [beyond[1] ** 2]])
-    mean = (shares * centre).sum()
-    return float((shares * ((centre - mean) ** 2 + inside)).sum())
+    centre = (shares * mean).sum()
+    return float((shares * ((mean - centre) ** 2 + inside)).sum())
+
+
+def _is_point(column: NumericColumn) -> NDArray[np.bool_]:
+    """Which inner bins hold a single value."""
+    return np.asarray(column.edges[1:] <= np.nextafter(column.edges[:-1], np.inf))
 
 
 def _undefined(kind: Literal["ks", "wasserstein"], current: NumericColumn) -> DistributionDistance:

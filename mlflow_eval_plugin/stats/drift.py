@@ -1,14 +1,15 @@
 """A drift report from two ``DriftSummary``s that were counted on the same bins.
 
-    compare(reference, current) -> Drift                        estimates with pointwise 95 % intervals, p-values, hints
-    drift_bounds(reference, current, column, metric) -> Bounds  one distance with limits at any level, for a Check
-    schema_changes(reference, current)                          columns that came, went or changed type
+compare(reference, current) -> Drift                        estimates with pointwise 95 % intervals, p-values, hints
+drift_bounds(reference, current, column, metric) -> Bounds  one distance with limits at any level, for a Check
+schema_changes(reference, current)                          columns that came, went or changed type
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -38,8 +39,8 @@ class DriftMetrics:
 
     ``psi``: population stability index on ten reference-quantile bins (or the categories), less its bias. ``js``:
     Jensen-Shannon distance, base 2. ``ks``: Kolmogorov-Smirnov distance. ``wasserstein``: over the reference's standard
-    deviation. ``chi2``: Pearson's statistic, without an interval as it grows with the rows. ``missing_change``: current less
-    reference share of missing values.
+    deviation. ``chi2``: Pearson's statistic, without an interval as it grows with the rows. ``missing_change``:
+    current less reference share of missing values.
     """
 
     psi: Estimate
@@ -125,7 +126,9 @@ def drift_bounds(reference: DriftSummary, current: DriftSummary, column: str, me
     before, after = _pair(reference, current, column)
     known = [m for m in (NUMERIC_METRICS if isinstance(before, NumericColumn) else CATEGORICAL_METRICS) if m != "chi2"]
     if metric not in known:
-        raise InputError(f"metric: {metric!r} cannot be checked for column {column!r}; expected one of {', '.join(known)}")
+        raise InputError(
+            f"metric: {metric!r} cannot be checked for column {column!r}; expected one of {', '.join(known)}"
+        )
     return bounds_at(_quantity(before, after, metric), 0)
 
 
@@ -222,7 +225,7 @@ def _histogram(before: Column, after: Column) -> ShareHistogram:
     a, b = _cells(before, after)
     if isinstance(before, NumericColumn):
         edges = [f"{edge:.4g}" for edge in before.edges[before.coarse]]
-        inner = [f"[{low}, {high})" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+        inner = [f"[{low}, {high})" for low, high in pairwise(edges)]
         labels = [f"below {edges[0]}", *inner, f"{edges[-1]} or more"]
     else:
         labels = sorted(set(before.levels) | set(after.levels if isinstance(after, CategoricalColumn) else ()))

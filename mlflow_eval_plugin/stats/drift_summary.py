@@ -1,9 +1,9 @@
 """Drift Summaries: counts of every column on the reference's bins; integers, mergeable, storable as JSON.
 
-A numeric column has about a thousand edges at the reference's quantiles; a value that holds a thousandth of the rows or more
-is a bin of its own, and where there are few distinct values each one is, so that counts of discrete columns are exact. Bin
-``j`` is ``[edges[j - 1], edges[j])``; the first and the last are open, and for these the sum of distances beyond the
-outermost edges is held too, since a distance between distributions is made in its tails.
+A numeric column has about four thousand edges at the reference's quantiles; a value that holds more of the rows than
+that is a bin of its own, and where there are few distinct values each one is, so that counts of discrete columns are
+exact. Bin ``j`` is ``[edges[j - 1], edges[j])``; the first and the last are open. The sum of the values of every bin
+is held too, so that areas between distribution functions are exact, in the tails as well.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from mlflow_eval_plugin.stats.errors import InputError, MergeError
 
 Role = Literal["feature", "score", "prediction", "label"]
 FORMAT = "mlflow-eval-plugin/drift-summary/1"
-TAIL_STEPS = 2.0**16  # fixed-point steps of a tail distance per reference standard deviation
-TAIL_LIMIT = 2**35  # steps beyond which a distance counts as this
+STEPS = 2.0**18  # fixed-point steps of a value per reference standard deviation
+STEP_LIMIT = 2**35  # a value further from the first edge, in steps, counts as this: 131,072 standard deviations
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating[Any]]
@@ -35,7 +35,7 @@ class NumericColumn:
         coarse: positions in ``edges`` of the edges of the ten-bin table for PSI and Jensen-Shannon.
         spread: standard deviation of the reference, the unit of Wasserstein distances; 0 where it is constant.
         counts: rows per bin, ``(E + 1,)``.
-        tails: sums of distances below the first and at or above the last edge, ``(2,)``, in ``spread / TAIL_STEPS``.
+        sums: sums per bin of value less first edge, ``(E + 1,)``, in ``spread / STEPS``; zeros where ``spread`` is 0.
         missing: rows that are missing or not a number.
     """
 
@@ -45,13 +45,18 @@ class NumericColumn:
     coarse: IntArray
     spread: float
     counts: IntArray
-    tails: IntArray
+    sums: IntArray
     missing: int
 
     @property
     def present(self) -> int:
         """Rows with a value."""
         return int(self.counts.sum())
+
+    @property
+    def offsets(self) -> FloatArray:
+        """The sums per bin of value less first edge, in units of the column."""
+        return self.sums * (self.spread / STEPS)
 
     def __add__(self, other: NumericColumn) -> NumericColumn:
         """The counts of both.
@@ -60,11 +65,13 @@ class NumericColumn:
             MergeError: when the edges differ.
         """
         if self.name != other.name or not np.array_equal(self.edges, other.edges) or self.spread != other.spread:
-            raise MergeError(f"column {self.name!r}: the bins differ; count both with drift_summary(..., like=reference)")
+            raise MergeError(
+                f"column {self.name!r}: the bins differ; count both with drift_summary(..., like=reference)"
+            )
         return replace(
             self,
             counts=self.counts + other.counts,
-            tails=self.tails + other.tails,
+            sums=self.sums + other.sums,
             missing=self.missing + other.missing,
         )
 
@@ -127,7 +134,9 @@ class DriftSummary:
             MergeError: when columns or their bins differ.
         """
         if [(one.name, type(one)) for one in self.columns] != [(one.name, type(one)) for one in other.columns]:
-            raise MergeError("drift Summaries have different columns; count both with drift_summary(..., like=reference)")
+            raise MergeError(
+                "drift Summaries have different columns; count both with drift_summary(..., like=reference)"
+            )
         merged: list[Any] = [a + b for a, b in zip(self.columns, other.columns, strict=True)]  # type: ignore[operator]
         return DriftSummary(self.rows + other.rows, tuple(merged))
 
@@ -160,7 +169,7 @@ def _written(column: Column) -> dict[str, Any]:
         "edges": column.edges.tolist(),
         "coarse": column.coarse.tolist(),
         "spread": column.spread,
-        "tails": column.tails.tolist(),
+        "sums": column.sums.tolist(),
     }
 
 
@@ -178,6 +187,6 @@ def _read(document: Mapping[str, Any]) -> Column:
         coarse=np.array(document["coarse"], dtype=np.int64),
         spread=float(document["spread"]),
         counts=counts,
-        tails=np.array(document["tails"], dtype=np.int64),
+        sums=np.array(document["sums"], dtype=np.int64),
         missing=document["missing"],
     )

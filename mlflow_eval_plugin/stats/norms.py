@@ -66,7 +66,7 @@ class NoisyNorm:
             "maximum": self._maximum_limits,
         }[self.kind](alpha)
         value = self.value
-        return np.clip(lower, 0.0, value), np.maximum(upper, value)
+        return np.clip(lower, 0.0, value), np.maximum(np.minimum(upper, 1.0), value)
 
     def take(self, index: NDArray[np.intp]) -> NoisyNorm:
         """The entries at ``index``."""

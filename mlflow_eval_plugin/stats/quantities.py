@@ -1,6 +1,7 @@
 """The kinds of estimate, vectorised over slices; each knows its limits at any one-sided error.
 
-``ProportionQuantity`` (rates), ``MeanQuantity`` (losses), ``AucQuantity``, and what is made of two of them: ``Difference``, ``Ratio``, ``BalancedAccuracy``, ``Widest``.
+``ProportionQuantity`` (rates), ``MeanQuantity`` (losses), ``AucQuantity``, and what is made of two of them:
+``Difference``, ``Ratio``, ``BalancedAccuracy``, ``Widest``.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ class MeanQuantity:
     weight: FloatArray
     reason: str
     lowest: float = 0.0
+    highest: float = np.inf
 
     @property
     def bound(self) -> FloatArray:
@@ -88,10 +90,10 @@ class MeanQuantity:
         return np.zeros_like(self.value)
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
-        """One-sided limits, cut off at the lowest possible value; the same whether exact or not."""
+        """One-sided limits, cut off at the lowest and highest possible value; the same whether exact or not."""
         del exact
         lower, upper = student(self.value, self.standard_error, self.effective - 1, alpha)
-        return np.maximum(lower, self.lowest), upper
+        return np.maximum(lower, self.lowest), np.minimum(upper, self.highest)
 
     def take(self, index: Index) -> MeanQuantity:
         """The entries at ``index``."""

@@ -1,8 +1,8 @@
 """Reliability tables and calibration errors from a ``ScoreSummary``.
 
-Equal-width bins are unions of fine bins, hence exact. Equal-mass bins are unions of fine bins too: a fine bin belongs to
-the equal-mass bin in which the middle of its cumulative weight lies, so ties and rows of one fine bin stay together, and a
-bin can be empty where one fine bin holds more than a bin's share.
+Equal-width bins are unions of score bins, hence exact. Equal-mass bins are unions of score bins too: a score bin
+belongs to the equal-mass bin in which the middle of its cumulative weight lies, so ties and rows of one score bin
+stay together, and a bin can be empty where one score bin holds more than a bin's share.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.intervals import FloatArray, wilson
 from mlflow_eval_plugin.stats.norms import Kind, NoisyNorm
 from mlflow_eval_plugin.stats.rates import gap_variance, kish
-from mlflow_eval_plugin.stats.summaries import FINE_BINS, ScoreSummary
+from mlflow_eval_plugin.stats.summaries import FINE_BINS, SCORE_BINS, ScoreSummary
 
 Binning = Literal["width", "mass"]
 EMPTY = "there are no rows with weight"
@@ -83,7 +83,7 @@ def reliability(summary: ScoreSummary, bins: int = 15, binning: Binning = "width
     member, edges = _equal_width(bins) if binning == "width" else _equal_mass(summary, bins)
 
     def total(lane: FloatArray) -> FloatArray:
-        return np.bincount(member, weights=lane, minlength=bins)
+        return np.asarray(np.bincount(member, weights=lane, minlength=bins), dtype=np.float64)
 
     weight, events = total(summary.w.sum(axis=1)), total(summary.w[:, 1])
     spread, inflation = total(score_spread(summary)), total(summary.w_square.sum(axis=1))
@@ -103,8 +103,8 @@ def reliability(summary: ScoreSummary, bins: int = 15, binning: Binning = "width
 def calibration_norm(table: ReliabilityTable, kind: Kind) -> NoisyNorm:
     """ECE ("sum"; Naeini 2015), debiased L2 error ("root_mean_square"; Kumar 2019) or MCE ("maximum"), of length one.
 
-    The debiased error follows Kumar: from every bin's squared gap the variance of its event rate, r (1 - r) / (n - 1), is
-    taken away (Bröcker 2012 for the same correction of reliability); bins with one row do not count.
+    The debiased error follows Kumar: from every bin's squared gap the variance of its event rate, r (1 - r) / (n -
+    1), is taken away (Bröcker 2012 for the same correction of reliability); bins with one row do not count.
     """
     share = table.weight / table.weight.sum()
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -115,21 +115,28 @@ def calibration_norm(table: ReliabilityTable, kind: Kind) -> NoisyNorm:
         share = np.where(effective > 1, share, np.nan)
     scale = {"sum": share, "root_mean_square": np.sqrt(share), "maximum": np.ones_like(share)}[kind]
     rows = np.array([int(table.n.sum())], dtype=np.int64)
-    return NoisyNorm((scale * table.gap)[None], (scale * deviation)[None], rows, EMPTY, kind, np.array([correction]))
+    return NoisyNorm(
+        (scale * table.gap)[None],
+        (scale * deviation)[None],
+        rows,
+        EMPTY if table.n.max(initial=0) < 1 else "no bin has two rows",
+        kind,
+        np.array([correction]),
+    )
 
 
 def score_spread(summary: ScoreSummary) -> FloatArray:
-    """Sum of w * s * (1 - s) per fine bin, ``(FINE_BINS,)``: the variance of calibrated labels."""
+    """Sum of w * s * (1 - s) per score bin, ``(SCORE_BINS,)``: the variance of calibrated labels."""
     # s (1 - s) is s - s**2, and s**2 comes from the squared errors of either label.
     errors, score, weight = summary.w_square_error, summary.w_score, summary.w
     square = errors[:, 0] + errors[:, 1] - weight[:, 1] + 2 * score[:, 1]
-    return np.maximum(score.sum(axis=1) - square, 0.0)
+    return np.asarray(np.maximum(score.sum(axis=1) - square, 0.0))
 
 
 def _equal_width(bins: int) -> tuple[NDArray[np.int64], FloatArray]:
     if bins < 1 or FINE_BINS % bins:
         raise InputError(f"bins: expected a divisor of {FINE_BINS} (such as 10, 15 or 20), found {bins}")
-    return np.arange(FINE_BINS) // (FINE_BINS // bins), np.arange(bins + 1) / bins
+    return np.arange(SCORE_BINS) // (SCORE_BINS // bins), np.arange(bins + 1) / bins
 
 
 def _equal_mass(summary: ScoreSummary, bins: int) -> tuple[NDArray[np.int64], FloatArray]:
@@ -140,4 +147,4 @@ def _equal_mass(summary: ScoreSummary, bins: int) -> tuple[NDArray[np.int64], Fl
     middle = (cumulative - weight / 2) / cumulative[-1]
     member = np.minimum((middle * bins).astype(np.int64), bins - 1)
     starts = np.searchsorted(member, np.arange(1, bins))
-    return member, np.concatenate([[0.0], starts / FINE_BINS, [1.0]])
+    return member, np.concatenate([[0.0], starts / SCORE_BINS, [1.0]])

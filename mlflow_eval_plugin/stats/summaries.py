@@ -1,9 +1,10 @@
 """Score Summaries: mergeable tables of exact integers, from which every calibration and slice statistic is computed.
 
-Scores in [0, 1] fall into ``FINE_BINS`` = 15 * 256 equal-width bins, so that tables of 10, 15 and 20 equal-width bins
-are exact unions of fine bins; score 1.0 belongs to the last bin. What a bin cannot say is held in *lanes*: sums of
-fixed-point numbers, kept as int64. Sums of integers do not depend on order, so row order, chunks, shards and engines
-cannot change a result. One row adds at most 2**36 to a lane, hence ``MAX_ROWS``.
+Scores in [0, 1] fall into equal-width bins, ``FINE_BINS`` = 15 * 256 per slice and sixteen times as many overall, so
+that tables of 10, 15 and 20 equal-width bins are exact unions of them; score 1.0 belongs to the last bin. What a bin
+cannot say is held in *lanes*: sums of fixed-point numbers, kept as int64. Sums of integers do not depend on order, so
+row order, chunks, shards and engines cannot change a result. One row adds at most 2**36 to a lane, hence
+``MAX_ROWS``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.stats.errors import MergeError
 
 FINE_BINS = 3840
+SCORE_BINS = 16 * FINE_BINS  # of the overall Summary, where a fine grid costs little and equal-mass bins profit from it
 COARSE_BINS = 60  # the least common multiple of 10, 15 and 20
 ONE = float(2**32)  # the fixed-point one of weights, offsets and scores
 LOSS_ONE = float(2**30)  # of log losses, which reach 36.04
@@ -31,7 +33,7 @@ FloatArray = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, eq=False)
 class ScoreSummary:
-    """Fine score bin x label, over all rows; every array has shape ``(FINE_BINS, 2)``, dtype int64.
+    """Score bin x label, over all rows; every array has shape ``(SCORE_BINS, 2)``, dtype int64.
 
     Attributes:
         n: rows.
@@ -78,19 +80,19 @@ class ScoreSummary:
     @property
     def w_score(self) -> FloatArray:
         """Sum of w * score."""
-        bins = np.arange(FINE_BINS)[:, None]
-        return (bins * self.w + self._offset) / FINE_BINS
+        bins = np.arange(SCORE_BINS)[:, None]
+        return (bins * self.w + self._offset) / SCORE_BINS
 
     @property
     def w_square_error(self) -> FloatArray:
         """Sum of w * (score - label)**2."""
         # Distances are taken from the label's own end, since s**2 - 2 s + 1 would cancel where scores are near 1.
-        below = np.arange(FINE_BINS, dtype=np.float64)
-        above = FINE_BINS - below
+        below = np.arange(SCORE_BINS, dtype=np.float64)
+        above = SCORE_BINS - below
         offset, square = self._offset, self.offset_square * (self.weight_scale / ONE)
         negative = below**2 * self.w[:, 0] + 2 * below * offset[:, 0] + square[:, 0]
         positive = above**2 * self.w[:, 1] - 2 * above * offset[:, 1] + square[:, 1]
-        return np.stack([negative, positive], axis=1) / FINE_BINS**2
+        return np.stack([negative, positive], axis=1) / SCORE_BINS**2
 
     @property
     def w_loss(self) -> FloatArray:
@@ -206,6 +208,11 @@ _SLICE_LANES = (
     "loss",
     "loss_square",
 )
+
+
+def grouped(lane: FloatArray) -> FloatArray:
+    """Sums over the score bins of each fine bin: ``(SCORE_BINS, ...)`` to ``(FINE_BINS, ...)``."""
+    return np.asarray(lane.reshape(FINE_BINS, SCORE_BINS // FINE_BINS, *lane.shape[1:]).sum(axis=1))
 
 
 def union_of_slices(first: tuple[Slice, ...], second: tuple[Slice, ...]) -> tuple[Slice, ...]:
