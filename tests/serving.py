@@ -89,14 +89,14 @@ class Process:
                 found.append(int(stat.parent.name))
         return found
 
-    def wait_until_healthy(self, uri: str, seconds: float = 90) -> None:
+    def wait_until_healthy(self, uri: str, seconds: float = 90, verify: bool | str = True) -> None:
         """Return once the server answers; fail with its log when it ends or takes too long."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if self.process.poll() is not None:
                 raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.told()}")
             try:
-                if requests.get(uri + "/health", timeout=2).ok:
+                if requests.get(uri + "/health", timeout=2, verify=verify).ok:
                     return
             except requests.RequestException:
                 time.sleep(0.1)

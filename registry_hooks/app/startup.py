@@ -28,10 +28,13 @@ def require_governed_store() -> None:
         SystemExit: with one message.
     """
     from mlflow.server.constants import ARTIFACTS_ONLY_ENV_VAR, REGISTRY_STORE_URI_ENV_VAR
-    from mlflow.server.handlers import _get_model_registry_store
+    from mlflow.server.handlers import _get_model_registry_store, _get_tracking_store
 
     if os.environ.get(ARTIFACTS_ONLY_ENV_VAR):
         _end_server(NOT_GOVERNED.format(found="--artifacts-only"))
+    # MLflow opens the tracking store with the first request about runs, and only then do clients within this process
+    # ask it; before, they would follow MLFLOW_TRACKING_URI, or make a database of their own.
+    _get_tracking_store()
     if getattr(_get_model_registry_store(), "desk", None) is None:
         uri = os.environ.get(REGISTRY_STORE_URI_ENV_VAR)
         # Only the scheme is told: a database URI may hold a password.

@@ -9,7 +9,7 @@ import click
 from registry_hooks.cli.client import Client, talks_to_server
 from registry_hooks.cli.failures import REFUSED
 from registry_hooks.cli.move import VERSION
-from registry_hooks.cli.output import Answer, clean, heading, numbered_reasons, pair, proposal, show, table
+from registry_hooks.cli.output import Answer, clean, heading, numbered_reasons, pair, proposal, show, table, when
 
 
 @click.command()
@@ -40,7 +40,8 @@ def _planned(answer: Answer) -> Iterator[str]:
         yield f"{subject} may {heading('not yet', 'yellow')} be promoted:"
         yield from numbered_reasons(answer["reasons"])
     yield f"  Now:   {pair(answer['pair'])}"
-    yield f"  After: {pair(answer['after'])}"
+    if answer["allowed"]:
+        yield f"  After: {pair(answer['after'])}"
     if answer["proposal"]:
         yield from proposal(answer["proposal"])
 
@@ -73,7 +74,7 @@ def _status_of(held: Answer) -> Iterator[str]:
     for review in held["reviews"]:
         due = heading("OVERDUE since", "red") if review["overdue"] else "due"
         yield (
-            f"  Review {clean(review['id'])} of version {review['version']}, {due} {clean(review['due_at'])}: "
+            f"  Review {clean(review['id'])} of version {review['version']}, {due} {when(review['due_at'])}: "
             f"{clean(review['reason'])}"
         )
 
@@ -91,5 +92,6 @@ def history(client: Client, model: str, limit: int | None, as_json: bool) -> Non
     """
     answer = client.get("history", model=model, limit=limit)
     columns = ("seq", "at", "actor", "action", "version", "summary")
-    lines = list(table(columns, [[each[name] for name in columns] for each in answer["entries"]]))
+    rows = [[when(each[name]) if name == "at" else each[name] for name in columns] for each in answer["entries"]]
+    lines = list(table(columns, rows))
     show(answer, as_json, lines or [f"Nothing was decided about {clean(model)} yet."])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from registry_hooks.cli.client import Client, talks_to_server
-from registry_hooks.cli.output import Answer, clean, evidence, heading, moves, pair, show
+from registry_hooks.cli.output import Answer, clean, evidence, heading, moves, pair, show, when
 
 VERSION = click.IntRange(min=1)
 
@@ -84,4 +84,4 @@ def _rolled_back(answer: Answer) -> Iterator[str]:
     yield f"Version {champion} of {clean(answer['model'])} is the {heading('champion', 'green')} again."
     yield from moves(answer["before"], answer["after"])
     yield f"  Ledger entry {clean(answer['entry'])}."
-    yield f"  Review {clean(review['id'])} is open and due {clean(review['due_at'])}."
+    yield f"  Review {clean(review['id'])} is open and due {when(review['due_at'])}."

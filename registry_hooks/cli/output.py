@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,11 @@ def clean(text: object) -> str:
     return "".join(
         each if each.isprintable() else repr(each)[1:-1] for each in str(text).replace("\n", " ").replace("\t", " ")
     )
+
+
+def when(moment: object) -> str:
+    """A time as the server gives it, to the second."""
+    return re.sub(r"T(\d\d:\d\d:\d\d)(\.\d+)?", r" \1", clean(moment))
 
 
 def heading(text: str, colour: str | None = None) -> str:
@@ -67,7 +73,7 @@ def moves(before: Answer, after: Answer) -> Iterator[str]:
 
 def evidence(items: Iterable[Answer]) -> Iterator[str]:
     """The Evidence that was found, one a line."""
-    rows = [(each["kind"], each["verdict"], each["created_at"], each["run_id"]) for each in items]
+    rows = [(each["kind"], each["verdict"], when(each["created_at"]), each["run_id"]) for each in items]
     yield from table(("evidence", "verdict", "created", "run"), rows)
 
 
@@ -75,11 +81,11 @@ def proposal(held: Answer) -> Iterator[str]:
     """A Proposal: its state, who decided what, and who is still needed."""
     yield (
         f"Proposal {clean(held['id'])}: {clean(held['model'])} version {held['version']} as champion, asked for by "
-        f"{clean(held['requester'])}; {heading(clean(held['state']))} until {clean(held['expires_at'])}."
+        f"{clean(held['requester'])}; {heading(clean(held['state']))} until {when(held['expires_at'])}."
     )
     if held.get("comment"):
         yield f"  Comment: {clean(held['comment'])}"
-    rows = [(each["actor"], each["decision"], each["at"], each["comment"]) for each in held["approvals"]]
+    rows = [(each["actor"], each["decision"], when(each["at"]), each["comment"]) for each in held["approvals"]]
     yield from table(("who", "decision", "when", "comment"), rows)
     for need in held["needs"]:
         yield f"  Approvals from {clean(need['role'])}: {need['have']} of {need['count']}."

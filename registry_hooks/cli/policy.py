@@ -9,7 +9,7 @@ import click
 
 from registry_hooks.cli.client import Client, talks_to_server
 from registry_hooks.cli.failures import USAGE, Failure
-from registry_hooks.cli.output import Answer, clean, heading, show
+from registry_hooks.cli.output import Answer, clean, heading, show, when
 
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
@@ -80,7 +80,7 @@ def show_policy(client: Client, model: str | None, name: str | None, as_json: bo
 def _policy(held: Answer) -> Iterator[str]:
     yield (
         f"{heading(clean(held['name']))} version {held['version']}, applied by {clean(held['applied_by'])} at "
-        f"{clean(held['applied_at'])}, rules {clean(', '.join(held['models']))}; {clean(held['digest'])}"
+        f"{when(held['applied_at'])}, rules {clean(', '.join(held['models']))}; {clean(held['digest'])}"
     )
     yield from (f"  {clean(line)}" for line in held["yaml"].splitlines())
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from registry_hooks.cli.failures import USAGE, Failure
+from registry_hooks.cli.output import heading
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 UNFIT = {
@@ -69,6 +70,8 @@ def server(mlflow_arguments: tuple[str, ...], **options: Any) -> None:
     options["registry_store_uri"] = options["registry_store_uri"] or f"governed:{options['backend_store_uri']}"
     refuse_unsafe(options, mlflow_arguments)
     _refuse_busy_port(options["host"], options["port"])
+    if options["unsafe_plain_http"] and not is_loopback(options["host"]):
+        click.echo(heading("UNSAFE: passwords travel in plain text unless a proxy in front does TLS", "red"), err=True)
     from registry_hooks.cli.launch import launch
 
     launch(options, mlflow_arguments)

@@ -3,13 +3,18 @@
 import socket
 import threading
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from releasing import govern
-from serving import PASSWORDS, Server, clean_environment, free_port, run
+from serving import ADMIN, PASSWORDS, SCRIPT, Process, Server, clean_environment, free_port, run
 
 DONE, REFUSED, USAGE, NO_ANSWER = range(4)
 
@@ -156,3 +161,42 @@ def test_an_export_that_breaks_off_leaves_no_file(
     done = governed.cli("guest", "audit", "export", "--output", str(tmp_path / "log"), "--tracking-uri", address)
     assert done.returncode == NO_ANSWER and "broke off" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def self_signed(directory: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1, and its key."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(timezone.utc)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    (directory / "cert.pem").write_bytes(certificate.public_bytes(pem))
+    (directory / "key.pem").write_bytes(key.private_bytes(pem, form, serialization.NoEncryption()))
+    return directory / "cert.pem", directory / "key.pem"
+
+
+def test_tls_is_checked_unless_told_otherwise(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    port = free_port()
+    options = f"--ssl-certfile {certificate} --ssl-keyfile {key}"
+    command = [str(SCRIPT), "server", "--workers", "1", "--port", str(port), "--uvicorn-opts", options]
+    env = clean_environment(tmp_path, MLFLOW_AUTH_ADMIN_PASSWORD=PASSWORDS[ADMIN])
+    server = Process(command, env, tmp_path)
+    address = f"https://127.0.0.1:{port}"
+    try:
+        server.wait_until_healthy(address, verify=str(certificate))
+        login = {"MLFLOW_TRACKING_USERNAME": ADMIN, "MLFLOW_TRACKING_PASSWORD": PASSWORDS[ADMIN]}
+        code, told = status(tmp_path, "--tracking-uri", address, **login)
+        assert code == NO_ANSWER and "no trusted TLS connection" in told
+        for trust in ("MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE"):
+            assert status(tmp_path, "--tracking-uri", address, **login, **{trust: str(certificate)}) == (DONE, "")
+        assert status(tmp_path, "--tracking-uri", address, **login, MLFLOW_TRACKING_INSECURE_TLS="true") == (DONE, "")
+    finally:
+        assert server.stop() == []
