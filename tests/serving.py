@@ -175,3 +175,23 @@ def start(directory: Path, *options: str, users: bool = True, **env: str) -> Ser
         process.stop()
         raise
     return server
+
+
+def start_plain(directory: Path, *options: str) -> Server:
+    """Start MLflow's own server with MLflow's own basic auth, its credential cache on, and wait until it answers."""
+    port, config = free_port(), directory / "auth.ini"
+    config.write_text(
+        "[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///auth.db\nadmin_username = admin\n"
+        f"admin_password = {PASSWORDS[ADMIN]}\nauth_cache_ttl_seconds = 600\n"
+        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+    )
+    env = clean_environment(directory, MLFLOW_FLASK_SERVER_SECRET_KEY="for a test", MLFLOW_AUTH_CONFIG_PATH=str(config))
+    command = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", *options]
+    command += ["--backend-store-uri", "sqlite:///mlflow.db", "--host", "127.0.0.1", "--port", str(port)]
+    server = Server(f"http://127.0.0.1:{port}", directory, Process(command, env, directory))
+    try:
+        server.process.wait_until_healthy(server.uri)
+    except BaseException:
+        server.process.stop()
+        raise
+    return server

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +10,7 @@ import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.store.entities.paged_list import PagedList
-from serving import PASSWORDS, Process, Server, clean_environment, free_port, start
+from serving import PASSWORDS, Server, start, start_plain
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 VOLATILE = re.compile(r"timestamp|_time$|^_?run_id$|artifact|^_?source$")
@@ -21,22 +20,9 @@ ID = re.compile(r"[0-9a-f]{32}")
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory) -> Iterator[Server]:
     """MLflow's own server with MLflow's own basic auth."""
-    directory, port = tmp_path_factory.mktemp("plain"), free_port()
-    config = directory / "auth.ini"
-    config.write_text(
-        "[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///auth.db\nadmin_username = admin\n"
-        f"admin_password = {PASSWORDS['admin']}\nauth_cache_ttl_seconds = 600\n"
-        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
-    )
-    env = clean_environment(directory, MLFLOW_FLASK_SERVER_SECRET_KEY="for a test", MLFLOW_AUTH_CONFIG_PATH=str(config))
-    command = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", "--workers", "1"]
-    command += ["--backend-store-uri", "sqlite:///mlflow.db", "--host", "127.0.0.1", "--port", str(port)]
-    server = Server(f"http://127.0.0.1:{port}", directory, Process(command, env, directory))
-    try:
-        server.process.wait_until_healthy(server.uri)
-        yield server
-    finally:
-        server.process.stop()
+    server = start_plain(tmp_path_factory.mktemp("plain"), "--workers", "1")
+    yield server
+    server.process.stop()
 
 
 @pytest.fixture(scope="module")
