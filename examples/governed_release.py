@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -253,7 +253,7 @@ def register(story: Story, trained: dict[str, tuple[str, str]]) -> list[int]:
     with contextlib.redirect_stderr(io.StringIO()):  # MLflow tells it too
         versions = [int(mlflow.register_model(uri, MODEL).version) for uri, _run in trained.values()]
     client = mlflow.MlflowClient()
-    tries = {
+    tries: dict[str, Callable[[], object]] = {
         f'client.set_registered_model_alias("{MODEL}", "champion", {versions[0]})': lambda: (
             client.set_registered_model_alias(MODEL, "champion", str(versions[0]))
         ),
