@@ -5,6 +5,7 @@ import signal
 import socket
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -148,10 +149,10 @@ def test_plain_mlflow_server_without_the_governed_store_ends_with_one_reason(tmp
     assert process.stop() == []
 
 
-def test_a_governed_server_on_postgresql(tmp_path: Path, postgres_database: str) -> None:
-    _scheme, _, rest = postgres_database.partition("://")
-    # SQLAlchemy 2.1 takes a plain postgresql:// to mean psycopg 3.
-    server = start(tmp_path, "--workers", "2", "--backend-store-uri", f"postgresql+psycopg2://{rest}")
+def test_a_governed_server_on_postgresql(tmp_path: Path, postgres: Callable[[], str]) -> None:
+    stores = ["--backend-store-uri", postgres(), "--auth-database-uri", postgres()]
+    # A server's own MLFLOW_TRACKING_URI must not lead its workers to another server for the runs.
+    server = start(tmp_path, "--workers", "2", *stores, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     try:
         model = govern(server)
         assert [serve(server, model), serve(server, model)] == [1, 2]
