@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -69,13 +70,18 @@ def digest_summary(rows: pd.DataFrame) -> DigestSummary:
     positions = {str(name): position for position, name in enumerate(rows.columns)}
     lanes = [np.zeros(len(rows), dtype=np.uint64) for _ in KEYS]
     with ThreadPoolExecutor(THREADS) as threads:
-        hashed = threads.map(lambda name: _hashed(rows.iloc[:, positions[name]]), names)
-        for place, column in enumerate(hashed):
+        for place, column in enumerate(_in_turn(threads, lambda name: _hashed(rows.iloc[:, positions[name]]), names)):
             for lane, key in zip(lanes, KEYS, strict=True):
                 # Each column is mixed with its place and the key before it is added, so that swapped values show.
                 np.add(lane, _mixed(column ^ np.uint64((key * (place + 1)) % 2**64)), out=lane)
     sums = [int(_mixed(lane).sum(dtype=np.uint64)) for lane in lanes]
     return DigestSummary(schema, len(rows), (sums[0], sums[1]))
+
+
+def _in_turn(threads: ThreadPoolExecutor, hashed: Callable[[str], Hashes], names: Sequence[str]) -> Iterator[Hashes]:
+    """Hash a few columns ahead at a time: all at once would hold a second copy of the data."""
+    for start in range(0, len(names), THREADS):
+        yield from threads.map(hashed, names[start : start + THREADS])
 
 
 def schema_of(rows: pd.DataFrame) -> tuple[ColumnType, ...]:

@@ -109,7 +109,12 @@ class MeanQuantity:
 
 @dataclass(frozen=True, eq=False)
 class AucQuantity:
-    """Areas under the ROC curve with DeLong standard errors; limits are Student's on the logit scale."""
+    """Areas under the ROC curve with DeLong standard errors; limits are Student's on the logit scale.
+
+    The variance of an AUC is at most ``A (1 - A) / min(n0, n1)`` (Birnbaum & Klose 1957), that of a proportion of the
+    smaller class, so the limits of a proportion hold as well; they are the better ones near 0 and 1, where the logit is
+    infinite.
+    """
 
     value: FloatArray
     standard_error: FloatArray
@@ -119,13 +124,13 @@ class AucQuantity:
     reason: str
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
-        """One-sided limits, in [0, 1]; the same whether exact or not."""
-        del exact
-        # At 0 and 1 the logit is infinite; one half of a pair is the finest step the data could have shown.
+        """One-sided limits, in [0, 1]."""
+        # One half of a pair is the finest step the data could have shown.
         step = 0.5 / np.maximum(self.df + 1, 1.0) ** 2
         inside = np.clip(self.value, step, 1 - step)
         lower, upper = logit_student(inside, self.standard_error, self.df, alpha)
-        return np.minimum(lower, self.value), np.maximum(upper, self.value)
+        low, high = (clopper_pearson if exact else wilson)(self.value, self.df + 1, alpha)
+        return np.clip(lower, low, self.value), np.clip(upper, self.value, high)
 
     def take(self, index: Index) -> AucQuantity:
         """The entries at ``index``."""

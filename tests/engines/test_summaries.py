@@ -1,0 +1,169 @@
+"""Summaries do not depend on the order of rows, and shards merge by addition."""
+
+from dataclasses import fields
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlflow_eval_plugin.engines import (
+    data_digest,
+    digest_summary,
+    drift_binning,
+    drift_summary,
+    score_summary,
+    scores,
+    slice_summary,
+)
+from mlflow_eval_plugin.stats.drift_summary import DriftSummary
+from mlflow_eval_plugin.stats.errors import InputError, MergeError
+
+SCALE = 8.0
+
+
+def _rows(seed, n=60):
+    rng = np.random.default_rng(seed)
+    score = rng.choice([0.0, 1.0, 0.5, 0.25, *rng.random(20)], n)
+    label = rng.integers(0, 2, n)
+    label[[0, 1, n // 3, n // 3 + 1, 2 * n // 3, 2 * n // 3 + 1]] = [0, 1, 0, 1, 0, 1]
+    return pd.DataFrame(
+        {
+            "s": score,
+            "y": label,
+            "w": rng.random(n) * 7 + 0.01,
+            "g": rng.choice(np.array(["a", "b", None], dtype=object), n),
+            "h": rng.integers(0, 3, n),
+            "x": np.where(rng.random(n) < 0.1, np.nan, rng.normal(size=n)),
+        }
+    )
+
+
+def _slices(rows, **options):
+    return slice_summary(rows, label="y", score="s", slices=["g", "h"], weight="w", weight_scale=SCALE, **options)
+
+
+def _scores(rows):
+    return score_summary(rows, label="y", score="s", weight="w", weight_scale=SCALE)
+
+
+def _same(first, second):
+    for field in fields(first):
+        a, b = getattr(first, field.name), getattr(second, field.name)
+        if field.name == "columns":
+            assert all(_same(one, two) for one, two in zip(a, b, strict=True))
+        elif isinstance(a, np.ndarray):
+            assert np.array_equal(a, b), field.name
+        else:
+            assert a == b, field.name
+    return True
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6))
+def test_permuted_rows_give_identical_summaries(seed):
+    rows = _rows(seed)
+    mixed = rows.sample(frac=1, random_state=seed)
+    assert _same(_scores(rows), _scores(mixed))
+    assert _same(_slices(rows), _slices(mixed))
+    assert _same(drift_binning(rows), drift_binning(mixed))
+    assert digest_summary(rows) == digest_summary(mixed)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6))
+def test_shards_merge_into_the_whole_in_any_grouping(seed):
+    rows = _rows(seed)
+    parts = [rows[:20], rows[20:40], rows[40:]]
+    like = drift_binning(rows)
+    for count in (_scores, _slices, digest_summary, lambda part: drift_summary(part, like=like)):
+        a, b, c = (count(part) for part in parts)
+        assert _same((a + b) + c, count(rows))
+        assert _same(a + (b + c), count(rows))
+
+
+def test_chunks_do_not_matter(monkeypatch):
+    rows = _rows(1, 500)
+    whole = _slices(rows)
+    monkeypatch.setattr(scores, "CHUNK_ROWS", 7)
+    assert _same(whole, _slices(rows))
+
+
+def test_a_joint_table_gives_the_margins_of_single_passes():
+    rows = _rows(2, 400)
+    both = slice_summary(rows, label="y", score="s", slices=["g", "h"])
+    for column in ("g", "h"):
+        alone = slice_summary(rows, label="y", score="s", slices=[column])
+        for position, one in enumerate(alone.slices):
+            found = both.index(one.label)
+            assert np.array_equal(both.n[found], alone.n[position])
+            assert np.array_equal(both.score[found], alone.score[position])
+
+
+def test_whole_weights_are_counted_exactly():
+    rows = _rows(3).assign(w=lambda d: np.arange(len(d)) % 4 + 1)
+    summary = score_summary(rows, label="y", score="s", weight="w")
+    assert summary.w.sum() == rows.w.sum()
+    assert summary.w_square.sum() == (rows.w**2).sum()
+
+
+def test_equal_weights_change_nothing():
+    rows = _rows(4)
+    plain = score_summary(rows, label="y", score="s")
+    equal = score_summary(rows, label="y", score="s", weight=np.full(len(rows), 2.0))
+    assert np.allclose(equal.w_square_error, 2 * plain.w_square_error, rtol=0, atol=1e-9)
+    assert np.array_equal(equal.n, plain.n)
+
+
+@pytest.mark.parametrize("other", [None, 16.0])
+def test_different_weight_scales_do_not_merge(other):
+    rows = _rows(5)
+    with pytest.raises(MergeError, match="weight_scale"):
+        _scores(rows) + score_summary(
+            rows, label="y", score="s", weight=None if other is None else "w", weight_scale=other
+        )
+
+
+def test_drift_summaries_on_other_bins_do_not_merge():
+    first, second = drift_binning(_rows(6)[["x"]]), drift_binning(_rows(7)[["x"]])
+    with pytest.raises(MergeError, match="like=reference"):
+        first + second
+
+
+def test_a_reference_can_be_stored_and_used_again():
+    reference = drift_binning(_rows(8))
+    again = DriftSummary.from_document(reference.to_document())
+    assert _same(reference, again)
+    with pytest.raises(InputError, match="format"):
+        DriftSummary.from_document({})
+    with pytest.raises(InputError, match="damaged"):
+        DriftSummary.from_document({"format": "mlflow-eval-plugin/drift-summary/1", "rows": 3})
+
+
+def test_the_digest_sees_content_only():
+    rows = _rows(9)
+    digest = data_digest(rows)
+    assert digest.startswith("sha256:")
+    assert len(digest) == 71
+    assert data_digest(rows.set_index(np.arange(100, 160))) == digest
+    assert data_digest(rows[list(reversed(rows.columns))]) == digest
+    assert data_digest(rows.astype({"h": "int8"})) == digest
+    assert data_digest(rows.astype({"g": "category"})) != digest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d.assign(s=d.s.mask(d.index == 5, 0.123)),
+        lambda d: d.iloc[:-1],
+        lambda d: pd.concat([d, d.iloc[:1]]),
+        lambda d: d.rename(columns={"x": "z"}),
+        lambda d: d.assign(s=d.x, x=d.s),
+        lambda d: d.assign(s=d.s.to_numpy()[::-1]),
+        lambda d: d.assign(g=d.g.fillna("missing")),
+    ],
+)
+def test_the_digest_changes_with_any_change(change):
+    rows = _rows(10)
+    assert data_digest(change(rows)) != data_digest(rows)

@@ -1,0 +1,106 @@
+import numpy as np
+import pandas as pd
+import polars
+import pytest
+from model_diagnostics.scoring import LogLoss, SquaredError, decompose
+from sklearn.metrics import brier_score_loss, log_loss
+
+from mlflow_eval_plugin.engines import score_summary
+from mlflow_eval_plugin.stats.calibration import CALIBRATION_METRICS, calibrate, calibration_bounds
+from mlflow_eval_plugin.stats.errors import InputError
+
+
+def _rows(n=3000, digits=3, seed=0):
+    rng = np.random.default_rng(seed)
+    score = np.round(rng.beta(1, 1.4, n), digits)
+    return pd.DataFrame({"s": score, "y": (rng.random(n) < score**1.2).astype(int), "w": rng.integers(1, 6, n)})
+
+
+@pytest.mark.parametrize("weight", [None, "w"])
+def test_scores_are_those_of_scikit_learn(weight):
+    rows = _rows(digits=15)
+    found = calibrate(score_summary(rows, label="y", score="s", weight=weight), replicates=0).metrics
+    w = None if weight is None else rows.w
+    assert found.brier.value == pytest.approx(brier_score_loss(rows.y, rows.s, sample_weight=w), abs=1e-12)
+    assert found.log_loss.value == pytest.approx(log_loss(rows.y, rows.s, sample_weight=w), abs=1e-9)
+
+
+@pytest.mark.parametrize("weight", [None, "w"])
+@pytest.mark.parametrize(("prefix", "scoring"), [("brier", SquaredError()), ("log_loss", LogLoss())])
+def test_corp_components_are_those_of_model_diagnostics(weight, prefix, scoring):
+    rows = _rows()
+    rows["s"] = rows.s.clip(0.001, 0.999)
+    found = calibrate(score_summary(rows, label="y", score="s", weight=weight), replicates=0).metrics
+    frame = decompose(rows.y, rows.s, weights=None if weight is None else rows.w, scoring_function=scoring)
+    expected = polars.DataFrame(frame).row(0, named=True)
+    for part, name in (("mcb", "miscalibration"), ("dsc", "discrimination"), ("unc", "uncertainty")):
+        assert getattr(found, f"{prefix}_{part}").value == pytest.approx(expected[name], abs=1e-9)
+
+
+def test_a_score_of_one_belongs_to_the_last_bin_and_empty_bins_are_listed():
+    rows = pd.DataFrame({"s": [0.0, 1.0, 1.0, 0.95], "y": [0, 1, 0, 1]})
+    bins = calibrate(score_summary(rows, label="y", score="s"), bins=10, replicates=0).bins
+    assert [one.n for one in bins] == [1, 0, 0, 0, 0, 0, 0, 0, 0, 3]
+    assert (bins[1].mean_score, bins[1].event_rate, bins[1].interval) == (None, None, None)
+    assert bins[9].mean_score == pytest.approx(2.95 / 3)
+
+
+def test_edges_that_are_scores_belong_to_the_bin_above():
+    rows = pd.DataFrame({"s": np.arange(11) / 10, "y": np.arange(11) % 2})
+    bins = calibrate(score_summary(rows, label="y", score="s"), bins=10, replicates=0).bins
+    assert [one.n for one in bins] == [1] * 9 + [2]
+
+
+def test_equal_mass_bins_have_equal_mass():
+    bins = calibrate(score_summary(_rows(digits=12), label="y", score="s"), replicates=0).bins_equal_mass
+    assert sum(one.n for one in bins) == 3000
+    assert max(abs(one.n - 200) for one in bins) <= 2
+    assert (bins[0].lower, bins[-1].upper) == (0.0, 1.0)
+
+
+def test_the_report_is_deterministic_and_consistent():
+    summary = score_summary(_rows(), label="y", score="s")
+    first, second = calibrate(summary, seed=3), calibrate(summary, seed=3)
+    assert first == second
+    for name in CALIBRATION_METRICS:
+        one = getattr(first.metrics, name)
+        assert one.interval[0] <= one.value <= one.interval[1], name
+        assert calibration_bounds(summary, name, seed=3).value == one.value
+    assert first.corp == tuple(sorted(first.corp))
+    assert all(low <= high for _, low, high in first.corp_band)
+    assert sum(first.histogram.negative) + sum(first.histogram.positive) == 3000
+
+
+def test_the_consistency_band_holds_a_calibrated_curve():
+    rng = np.random.default_rng(8)
+    score = rng.random(20_000)
+    rows = pd.DataFrame({"s": score, "y": (rng.random(20_000) < score).astype(int)})
+    report = calibrate(score_summary(rows, label="y", score="s"))
+    curve = np.array(report.corp)
+    place, lower, upper = np.array(report.corp_band).T
+    fitted = np.interp(place, curve[:, 0], curve[:, 1])
+    assert np.mean((lower - 1e-9 <= fitted) & (fitted <= upper + 1e-9)) > 0.85
+
+
+def test_spiegelhalter_is_the_row_by_row_statistic():
+    rows = _rows(digits=15)
+    s, y = rows.s, rows.y
+    z = ((y - s) * (1 - 2 * s)).sum() / np.sqrt(((1 - 2 * s) ** 2 * s * (1 - s)).sum())
+    found = calibrate(score_summary(rows, label="y", score="s"), replicates=0).spiegelhalter
+    assert found.z == pytest.approx(z, rel=1e-6)
+
+
+def test_brier_interval_covers():
+    rng = np.random.default_rng(9)
+    covered = 0
+    for _ in range(300):
+        s = rng.beta(1, 1, 100)
+        rows = pd.DataFrame({"s": s, "y": (rng.random(100) < s).astype(int)})
+        bounds = calibration_bounds(score_summary(rows, label="y", score="s"), "brier")
+        covered += bounds.lower(0.025) <= 1 / 6 <= bounds.upper(0.025)
+    assert covered / 300 >= 0.92
+
+
+def test_bins_that_do_not_divide_the_grid_are_refused():
+    with pytest.raises(InputError, match="divisor of 3840"):
+        calibrate(score_summary(_rows(), label="y", score="s"), bins=7)

@@ -1,0 +1,163 @@
+import numpy as np
+import pandas as pd
+import pytest
+from fairlearn import metrics as fairlearn
+from sklearn import metrics as sklearn
+
+from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.stats.checks import Claim, judge
+from mlflow_eval_plugin.stats.disaggregated import disaggregate, fairness_bounds, gap_bounds, metric_bounds
+from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.gaps import SliceTable
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    n = 4000
+    score = np.round(rng.beta(1, 1.3, n), 3)
+    return pd.DataFrame(
+        {
+            "s": score,
+            "y": (rng.random(n) < score).astype(int),
+            "g": rng.choice(["a", "b", "c"], n, p=[0.6, 0.3, 0.1]),
+            "h": rng.integers(0, 2, n),
+            "w": rng.integers(1, 5, n),
+        }
+    )
+
+
+REFERENCES = {
+    "accuracy": lambda y, p, s, w: sklearn.accuracy_score(y, p, sample_weight=w),
+    "balanced_accuracy": lambda y, p, s, w: sklearn.balanced_accuracy_score(y, p, sample_weight=w),
+    "precision": lambda y, p, s, w: sklearn.precision_score(y, p, sample_weight=w),
+    "recall": lambda y, p, s, w: sklearn.recall_score(y, p, sample_weight=w),
+    "f1": lambda y, p, s, w: sklearn.f1_score(y, p, sample_weight=w),
+    "log_loss": lambda y, p, s, w: sklearn.log_loss(y, s, sample_weight=w),
+    "brier": lambda y, p, s, w: sklearn.brier_score_loss(y, s, sample_weight=w),
+    "auc": lambda y, p, s, w: sklearn.roc_auc_score(y, s, sample_weight=w),
+    "selection_rate": lambda y, p, s, w: fairlearn.selection_rate(y, p, sample_weight=w),
+    "fpr": lambda y, p, s, w: fairlearn.false_positive_rate(y, p, sample_weight=w),
+    "fnr": lambda y, p, s, w: fairlearn.false_negative_rate(y, p, sample_weight=w),
+    "prevalence": lambda y, p, s, w: np.average(y, weights=w),
+    "calibration_in_the_large": lambda y, p, s, w: np.average(s - y, weights=w),
+}
+
+
+@pytest.mark.parametrize("weight", [None, "w"])
+@pytest.mark.parametrize("threshold", [0.5, 0.437])
+def test_metrics_are_those_of_scikit_learn_and_fairlearn(rows, weight, threshold):
+    summary = slice_summary(rows, label="y", score="s", slices=["g", "h"], threshold=threshold, weight=weight)
+    report = disaggregate(summary, gap_metrics=())
+    for one in (report.overall, *report.slices):
+        chosen = np.ones(len(rows), dtype=bool)
+        for column, level in one.slice:
+            chosen &= (rows[column].astype(str) == level).to_numpy()
+        part = rows[chosen]
+        w = None if weight is None else part.w
+        for metric, reference in REFERENCES.items():
+            expected = reference(part.y, (part.s >= threshold).astype(int), part.s, w)
+            assert getattr(one.metrics, metric).value == pytest.approx(expected, abs=1e-9), (one.label, metric)
+        assert one.n == len(part)
+    assert len(report.slices) == 3 + 2 + 6
+
+
+def test_fairness_measures_are_those_of_fairlearn(rows):
+    report = disaggregate(slice_summary(rows, label="y", score="s", slices=["g", "h"]), gap_metrics=())
+    predicted = (rows.s >= 0.5).astype(int)
+    for one in report.fairness:
+        options = {"sensitive_features": rows[one.column]}
+        for name in ("demographic_parity_difference", "demographic_parity_ratio", "equalized_odds_difference"):
+            expected = getattr(fairlearn, name)(rows.y, predicted, **options)
+            assert getattr(one, name).value == pytest.approx(expected, abs=1e-9)
+        expected = fairlearn.equal_opportunity_difference(rows.y, predicted, **options)
+        assert one.equal_opportunity_difference.value == pytest.approx(expected, abs=1e-9)
+
+
+def test_gaps_are_differences_and_ratios_of_the_metrics(rows):
+    report = disaggregate(slice_summary(rows, label="y", score="s", slices=["g"]), gap_metrics=("recall", "fpr"))
+    by_label = {one.label: one.metrics for one in report.slices}
+    for gap in report.gaps:
+        own = getattr(by_label[gap.label], gap.metric).value
+        if gap.versus == "overall":
+            other = getattr(report.overall.metrics, gap.metric).value
+        elif gap.versus == "best":
+            values = [getattr(one, gap.metric).value for one in by_label.values()]
+            other = min(values) if gap.metric == "fpr" else max(values)
+            assert getattr(by_label[gap.against], gap.metric).value == other
+        else:
+            continue
+        assert gap.difference.value == pytest.approx(own - other, abs=1e-12)
+        assert gap.ratio.value == pytest.approx(own / other, rel=1e-12)
+        assert gap.difference.interval[0] <= gap.difference.value <= gap.difference.interval[1]
+        assert gap.ratio.interval[0] <= gap.ratio.value <= gap.ratio.interval[1]
+
+
+def test_no_estimate_is_ever_nan_in_tiny_and_one_sided_slices():
+    rows = pd.DataFrame(
+        {
+            "y": [0, 0, 1, 0, 1, 1, 0, 1],
+            "s": [0.1, 0.2, 0.9, 0.4, 1.0, 0.0, 0.5, 0.5],
+            "g": ["one", "neg", "pos", "neg", "pos", None, "mix", "mix"],
+        }
+    )
+    report = disaggregate(slice_summary(rows, label="y", score="s", slices=["g"]), minimum_count=1)
+    found = {one.label: one.metrics for one in report.slices}
+    assert found["g=neg"].recall.value is None
+    assert "positive label" in found["g=neg"].recall.reason
+    assert found["g=one"].brier.interval is None
+    assert found["g=(missing)"].log_loss.value == pytest.approx(36.04, abs=0.01)
+    estimates = [e for one in report.slices for e in vars(one.metrics).values()]
+    estimates += [e for gap in report.gaps for e in (gap.difference, gap.ratio)]
+    for one in estimates:
+        assert (one.value is None) == (one.reason is not None)
+        assert one.value is None or np.isfinite([one.value, one.bound, *(one.interval or ())]).all()
+
+
+def test_equal_groups_are_not_failed_for_the_gap_to_the_best():
+    # Ten levels with equal recall: the best of ten looks better than it is, in every sample.
+    rng = np.random.default_rng(3)
+    trials, wrong = 60, 0
+    for _ in range(trials):
+        n = 2000
+        score = rng.choice([0.3, 0.7], n)
+        rows = pd.DataFrame({"s": score, "y": (rng.random(n) < 0.5).astype(int), "g": rng.integers(0, 10, n)})
+        table = SliceTable(slice_summary(rows, label="y", score="s", slices=["g"]))
+        claims = [
+            Claim(str(i), "", "recall", "", gap_bounds(table, "recall", f"g={i}", "best"), minimum=0.0)
+            for i in range(10)
+        ]
+        claims.append(
+            Claim("eo", "", "", "", fairness_bounds(table, "g", "equal_opportunity_difference"), maximum=1e-9)
+        )
+        wrong += any(check.verdict == "fail" for check in judge(claims).checks)
+    assert wrong / trials <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / trials)
+
+
+def test_a_real_gap_is_failed(rows):
+    worse = rows.assign(y=np.where(rows.g == "c", (rows.s < 0.5).astype(int), rows.y))
+    summary = slice_summary(worse, label="y", score="s", slices=["g"])
+    for versus in ("complement", "best", "overall"):
+        bounds = gap_bounds(summary, "recall", "g=c", versus)
+        check = judge([Claim("x", "", "recall", "g=c", bounds, minimum=-0.1)]).checks[0]
+        assert check.verdict == "fail", versus
+
+
+def test_given_predictions_take_the_place_of_the_threshold(rows):
+    summary = slice_summary(rows, label="y", score="s", slices=[], prediction=1 - rows.y)
+    assert metric_bounds(summary, "accuracy").value == 0
+    assert summary.threshold is None
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda s: metric_bounds(s, "acuracy"), "there is no 'acuracy'"),
+        (lambda s: metric_bounds(s, "accuracy", "g=z"), "no rows are in 'g=z'"),
+        (lambda s: gap_bounds(s, "recall", "g=a", "worst"), "expected one of complement, best, overall"),
+        (lambda s: fairness_bounds(s, "z", "demographic_parity_ratio"), "no slice column"),
+    ],
+)
+def test_unknown_names_are_refused_with_those_there_are(rows, call, message):
+    with pytest.raises(InputError, match=message):
+        call(slice_summary(rows, label="y", score="s", slices=["g"]))

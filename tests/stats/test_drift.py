@@ -1,0 +1,201 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from scipy.spatial import distance
+
+from mlflow_eval_plugin.engines import drift_binning, drift_summary
+from mlflow_eval_plugin.stats.checks import Claim, judge
+from mlflow_eval_plugin.stats.divergences import chi_squared, divergence
+from mlflow_eval_plugin.stats.drift import ColumnType, compare, drift_bounds, schema_changes
+from mlflow_eval_plugin.stats.errors import InputError
+
+TOLERANCES = {"psi": 0.1, "js": 0.1, "ks": 0.05, "wasserstein": 0.05, "missing_change": 0.02}
+
+
+def _drift(reference, current, **options):
+    before = drift_binning(reference, **options)
+    after = drift_summary(current, like=before)
+    return before, after, {one.name: one for one in compare(before, after).columns}
+
+
+def test_discrete_columns_are_exact():
+    rng = np.random.default_rng(0)
+    a, b = rng.poisson(4, 3000), rng.poisson(4.4, 2000)
+    found = _drift(pd.DataFrame({"x": a}), pd.DataFrame({"x": b}))[2]["x"]
+    expected = stats.ks_2samp(a, b, method="asymp")
+    assert found.metrics.ks.value == pytest.approx(expected.statistic, abs=1e-12)
+    assert found.metrics.ks.bound == pytest.approx(0, abs=1e-12)
+    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-9)
+    # Values beyond the reference's are summed in steps of 4e-6 standard deviations.
+    assert found.metrics.wasserstein.value == pytest.approx(stats.wasserstein_distance(a, b) / a.std(), abs=1e-8)
+
+
+@pytest.mark.parametrize("shape", ["normal", "lognormal", "zero inflated"])
+def test_continuous_columns_are_within_their_bounds(shape):
+    rng = np.random.default_rng(1)
+    draw = {
+        "normal": lambda n, s: rng.normal(s, 1, n),
+        "lognormal": lambda n, s: rng.lognormal(s, 1.5, n),
+        "zero inflated": lambda n, s: np.where(rng.random(n) < 0.6, 0.0, rng.exponential(1 + s, n)),
+    }[shape]
+    a, b = draw(40_000, 0.0), draw(30_000, 0.15)
+    found = _drift(pd.DataFrame({"x": a}), pd.DataFrame({"x": b}))[2]["x"].metrics
+    assert abs(found.ks.value - stats.ks_2samp(a, b).statistic) <= found.ks.bound + 1e-12
+    assert found.ks.bound < 1e-3
+    exact = stats.wasserstein_distance(a, b) / a.std()
+    assert abs(found.wasserstein.value - exact) <= found.wasserstein.bound + 1e-5
+    # Far out in a heavy tail the functions may cross unseen.
+    assert found.wasserstein.value == pytest.approx(exact, rel=0.05 if shape == "lognormal" else 2e-3)
+
+
+def test_jensen_shannon_and_chi_squared_are_those_of_scipy():
+    a, b = np.array([50, 30, 20, 0]), np.array([40, 20, 35, 5])
+    expected = distance.jensenshannon(a, b, base=2)
+    assert divergence("js", a, b).value[0] == pytest.approx(expected, abs=1e-12)
+    table = stats.chi2_contingency(np.stack([a, b]), correction=False)
+    assert chi_squared(a, b) == pytest.approx((table.statistic, table.pvalue), rel=1e-9)
+
+
+def test_psi_by_hand_less_its_bias():
+    # (.5 - .4) ln(.5/.4) + (.5 - .6) ln(.5/.6) = .0223144 + .0182322 = .0405465; bias (2 - 1)(1/1000 + 1/500) = .003.
+    found = divergence("psi", np.array([500, 500]), np.array([200, 300])).value[0]
+    assert found == pytest.approx(0.0405465 - 0.003, abs=1e-7)
+
+
+def test_psi_without_drift_has_no_bias_left_to_speak_of():
+    rng = np.random.default_rng(2)
+    cells = rng.multinomial(500, np.full(10, 0.1), size=(2, 400))
+    made = [divergence("psi", a, b) for a, b in zip(*cells, strict=True)]
+    raw = np.array([one.raw[0] for one in made])
+    assert abs((raw - 9 * (2 / 500)).mean()) < 0.15 * raw.mean()
+
+
+@pytest.mark.parametrize("rows", [200, 2000, 100_000])
+def test_no_drift_gives_at_most_five_percent_false_alarms_over_twenty_columns(rows):
+    rng = np.random.default_rng(rows)
+    trials = {200: 60, 2000: 40, 100_000: 4}[rows]
+    before = drift_binning(pd.DataFrame({f"c{i}": rng.normal(size=20_000) for i in range(20)}))
+    alarms = 0
+    for _ in range(trials):
+        after = drift_summary(pd.DataFrame({f"c{i}": rng.normal(size=rows) for i in range(20)}), like=before)
+        # Tolerances of nearly nothing: every alarm is false.
+        claims = [
+            Claim(f"{c}/{m}", "", m, c, drift_bounds(before, after, c, m), maximum=1e-9)
+            for c in (f"c{i}" for i in range(20))
+            for m in ("psi", "js", "ks", "wasserstein", "missing_change")
+        ]
+        alarms += any(check.verdict == "fail" for check in judge(claims).checks)
+    assert alarms / trials <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / trials)
+
+
+def test_a_shift_of_eight_hundredths_is_found_at_a_hundred_thousand_rows():
+    rng = np.random.default_rng(3)
+    n = 100_000
+    before = drift_binning(pd.DataFrame({f"c{i}": rng.normal(size=n) for i in range(20)}))
+    shifted = {f"c{i}": rng.normal(size=n) + (0.08 if i == 7 else 0) for i in range(20)}
+    after = drift_summary(pd.DataFrame(shifted), like=before)
+    claims = [
+        Claim(f"{c}/{m}", "", m, c, drift_bounds(before, after, c, m), maximum=t)
+        for c in shifted
+        for m, t in TOLERANCES.items()
+    ]
+    failed = [check.id for check in judge(claims).checks if check.verdict == "fail"]
+    assert failed == ["c7/wasserstein"]
+
+
+def test_effects_on_their_tolerance_are_not_failed_more_often_than_alpha():
+    rng = np.random.default_rng(4)
+    trials, n = 80, 3000
+    before = drift_binning(pd.DataFrame({"x": rng.normal(size=n * 20)}))
+    wrong = {"wasserstein": 0, "ks": 0}
+    truth = {"wasserstein": 0.2, "ks": 2 * stats.norm.cdf(0.1) - 1}
+    for _ in range(trials):
+        after = drift_summary(pd.DataFrame({"x": rng.normal(0.2, 1, n)}), like=before)
+        for metric in wrong:
+            wrong[metric] += drift_bounds(before, after, "x", metric).lower(0.05) > truth[metric]
+    assert max(wrong.values()) / trials <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / trials)
+
+
+@pytest.mark.parametrize(("kind", "multiple"), [("psi", 1.0), ("js", 1.0)])
+def test_divergences_on_their_tolerance_are_not_failed_more_often_than_alpha(kind, multiple):
+    rng = np.random.default_rng(5)
+    p, q = np.full(10, 0.1), np.r_[np.full(5, 0.07), np.full(5, 0.13)] * multiple
+    truth = ((p - q) * np.log(p / q)).sum() if kind == "psi" else distance.jensenshannon(p, q, base=2)
+    trials = 1500
+    made = [divergence(kind, rng.multinomial(2000, p), rng.multinomial(1000, q)) for _ in range(trials)]
+    lower, upper = np.array([[side[0] for side in one.limits(0.05, exact=True)] for one in made]).T
+    tolerance = 0.05 + 3 * np.sqrt(0.05 * 0.95 / trials)
+    assert np.mean(lower > truth) <= tolerance
+    assert np.mean(upper < truth) <= tolerance
+
+
+def test_hints_name_data_bugs_before_shifts():
+    rng = np.random.default_rng(6)
+    n = 2000
+    reference = pd.DataFrame(
+        {
+            "holes": rng.normal(size=n),
+            "unit": rng.normal(size=n),
+            "shift": rng.normal(size=n),
+            "same": rng.normal(size=n),
+            "code": rng.choice(["a", "b"], n),
+            "stuck": rng.choice(["a", "b"], n),
+        }
+    )
+    current = pd.DataFrame(
+        {
+            "holes": np.where(rng.random(n) < 0.1, np.nan, rng.normal(size=n)),
+            "unit": rng.normal(size=n) * 1000,
+            "shift": rng.normal(0.5, 1, n),
+            "same": rng.normal(size=n),
+            "code": rng.choice(["a", "b", "c"], n),
+            "stuck": ["a"] * n,
+        }
+    )
+    hints = {name: one.hint for name, one in _drift(reference, current)[2].items()}
+    assert hints == {
+        "holes": "data bug",
+        "unit": "data bug",
+        "shift": "distribution shift",
+        "same": "none",
+        "code": "data bug",
+        "stuck": "data bug",
+    }
+
+
+def test_categories_are_compared_on_their_union():
+    found = _drift(pd.DataFrame({"x": ["a", "b", None]}), pd.DataFrame({"x": ["b", "c", "c"]}))[2]["x"]
+    assert (found.new_categories, found.vanished_categories) == (("c",), ("a",))
+    assert (found.missing_reference, found.missing_current) == (pytest.approx(1 / 3), 0.0)
+    assert found.metrics.missing_change.value == pytest.approx(-1 / 3)
+    assert found.metrics.ks is None
+
+
+def test_an_empty_column_is_undefined_with_a_reason():
+    found = _drift(pd.DataFrame({"x": [1.0, 2.0]}), pd.DataFrame({"x": [np.nan, np.nan]}))[2]["x"]
+    assert found.metrics.ks.value is None
+    assert found.metrics.psi.reason
+    assert found.hint == "data bug"
+
+
+def test_a_constant_reference_has_no_unit_for_wasserstein():
+    found = _drift(pd.DataFrame({"x": [1.0, 1.0]}), pd.DataFrame({"x": [1.0, 2.0]}))[2]["x"]
+    assert found.metrics.wasserstein.value is None
+    assert found.metrics.ks.value == 0.5
+
+
+def test_schema_changes_are_listed_by_column():
+    before = (ColumnType("a", "float"), ColumnType("b", "text"), ColumnType("c", "integer"))
+    after = (ColumnType("a", "float"), ColumnType("b", "integer"), ColumnType("d", "text"))
+    assert [(one.column, one.change) for one in schema_changes(before, after)] == [
+        ("b", "type"),
+        ("c", "removed"),
+        ("d", "added"),
+    ]
+
+
+def test_chi_squared_is_no_claim():
+    before, after, _ = _drift(pd.DataFrame({"x": ["a", "b"]}), pd.DataFrame({"x": ["a", "b"]}))
+    with pytest.raises(InputError, match="chi2"):
+        drift_bounds(before, after, "x", "chi2")

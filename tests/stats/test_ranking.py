@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from mlflow_eval_plugin.stats.quantities import AucQuantity
+from mlflow_eval_plugin.stats.ranking import auc
+
+
+def _delong(score, label):
+    """DeLong, DeLong & Clarke-Pearson (1988), by comparing every pair."""
+    positive, negative = score[label == 1], score[label == 0]
+    wins = (positive[:, None] > negative) + 0.5 * (positive[:, None] == negative)
+    return wins.mean(), np.sqrt(
+        wins.mean(axis=1).var(ddof=1) / len(positive) + wins.mean(axis=0).var(ddof=1) / len(negative)
+    )
+
+
+def _histogram(score, label, bins):
+    member = np.minimum((score * bins).astype(int), bins - 1)
+    return np.bincount(2 * member + label, minlength=2 * bins).reshape(1, bins, 2)
+
+
+def test_auc_and_delong_on_grid_scores_are_exact():
+    rng = np.random.default_rng(3)
+    score, label = rng.integers(0, 20, 200) / 20, rng.integers(0, 2, 200)
+    found = auc(_histogram(score, label, 20), np.array([[(label == 0).sum(), (label == 1).sum()]], dtype=float))
+    value, error = _delong(score, label)
+    assert found.value[0] == pytest.approx(value, abs=1e-12)
+    assert found.value[0] == pytest.approx(roc_auc_score(label, score), abs=1e-12)
+    assert found.standard_error[0] == pytest.approx(error, rel=1e-12)
+
+
+def test_delong_by_hand():
+    # Positives .2 .8, negatives .1 .5: wins (1, 0), (1, 1): AUC 3/4; V10 = 1/2, 1, variance 1/8; V01 = 1, 1/2, as well;
+    # so the squared standard error is (1/8)/2 + (1/8)/2 = 1/8.
+    score, label = np.array([0.2, 0.8, 0.1, 0.5]), np.array([1, 1, 0, 0])
+    found = auc(_histogram(score, label, 3840), np.array([[2.0, 2.0]]))
+    assert (found.value[0], found.standard_error[0] ** 2) == (0.75, pytest.approx(1 / 8))
+
+
+def test_the_bound_holds():
+    rng = np.random.default_rng(4)
+    label = rng.integers(0, 2, 3000)
+    score = np.clip(rng.normal(0.4 + 0.2 * label, 0.15), 0, 1)
+    found = auc(_histogram(score, label, 30), np.array([[(label == 0).sum(), (label == 1).sum()]], dtype=float))
+    assert abs(found.value[0] - roc_auc_score(label, score)) <= found.bound[0] < 0.05
+
+
+def test_separated_classes_still_have_an_interval():
+    score, label = np.r_[np.full(20, 0.1), np.full(20, 0.9)], np.repeat([0, 1], 20)
+    found = auc(_histogram(score, label, 10), np.array([[20.0, 20.0]]))
+    made = AucQuantity(found.value, found.standard_error, np.array([19.0]), found.bound, np.array([40]), "")
+    lower, upper = made.limits(0.025, exact=False)
+    assert found.value[0] == 1
+    assert 0.7 < lower[0] < 0.999
+    assert upper[0] == 1
+
+
+def test_one_class_only_is_undefined():
+    found = auc(np.array([[[3.0, 0.0], [1.0, 0.0]]]), np.array([[4.0, 0.0]]))
+    assert np.isnan(found.value[0])
+
+
+def test_coverage_in_small_groups():
+    rng = np.random.default_rng(5)
+    trials, n = 1500, 30
+    label = np.repeat([0, 1], n)
+    score = np.clip((rng.normal(size=(trials, 2 * n)) + 1.0 * label + 4) / 9, 0, 1)
+    histogram = np.concatenate([_histogram(one, label, 3840) for one in score])
+    found = auc(histogram, np.full((trials, 2), float(n)))
+    made = AucQuantity(
+        found.value, found.standard_error, np.full(trials, n - 1.0), found.bound, np.full(trials, 60), ""
+    )
+    lower, upper = made.limits(0.025, exact=False)
+    truth = 0.7602499  # Phi(1 / sqrt(2))
+    assert np.mean((lower <= truth) & (truth <= upper)) >= 0.94
