@@ -32,7 +32,7 @@ def _summary(census, year):
     [(2015, 15, 0.0063112), (2015, 10, 0.0061757), (2016, 10, 0.0102760), (2017, 10, 0.0113725), (2018, 10, 0.0120767)],
 )
 def test_ece_of_the_positive_class_on_census_data(census, year, bins, published):
-    # docs of the data set: employment, Massachusetts; equal-width bins, |mean score - event rate| weighted by rows.
+    # Naeini, Cooper & Hauskrecht (2015) for the positive class: sum over equal-width bins of |sum s - sum y| / n.
     found = calibrate(_summary(census, year), bins=bins, replicates=0).metrics.ece_equal_width
     # Summed row by row the first is .00631112, not .0063112, hence 1e-7 and not 5e-8.
     assert found.value == pytest.approx(published, abs=1e-7)
