@@ -6,7 +6,7 @@ from scipy.spatial import distance
 
 from mlflow_eval_plugin.engines import drift_binning, drift_summary
 from mlflow_eval_plugin.stats.checks import Claim, judge
-from mlflow_eval_plugin.stats.divergences import chi_squared, divergence
+from mlflow_eval_plugin.stats.divergences import DistributionDistance, chi_squared, divergence, ks_p_value
 from mlflow_eval_plugin.stats.drift import ColumnType, compare, drift_bounds, schema_changes
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -199,3 +199,11 @@ def test_chi_squared_is_no_claim():
     before, after, _ = _drift(pd.DataFrame({"x": ["a", "b"]}), pd.DataFrame({"x": ["a", "b"]}))
     with pytest.raises(InputError, match="chi2"):
         drift_bounds(before, after, "x", "chi2")
+
+
+@pytest.mark.parametrize("z", [0.3, 0.8, 1.0, 1.36, 1.63, 2.0, 3.0])
+def test_large_sample_ks_p_values_are_near_the_exact_ones(z):
+    n = 20_004  # an effective 10,002 rows, just above where the approximation starts and is worst
+    value, nothing = np.array([z / np.sqrt(n / 2)]), np.zeros(1)
+    found = ks_p_value(DistributionDistance("ks", value, nothing, nothing, nothing, np.array([n])), n, n)
+    assert found == pytest.approx(stats.kstwo.sf(value[0], n // 2), abs=2.5e-6)
