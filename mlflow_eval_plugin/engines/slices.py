@@ -64,7 +64,7 @@ def slice_summary(  # noqa: PLR0913 - the options of a report
         slices: slice columns; their levels and the intersections of up to ``depth`` columns are slices.
         threshold: rows with ``score >= threshold`` are predicted positive, exactly, wherever the bins are.
         prediction: predicted labels; takes the place of ``threshold``.
-        edges, quantiles: numeric columns to cut, at edges or into so many equally full intervals; shards need ``edges``.
+        edges, quantiles: numeric columns to cut, at edges or into so many full intervals; shards need ``edges``.
 
     Raises:
         InputError: when labels, scores, weights, columns or edges cannot be evaluated.
