@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 from mlflow_eval_plugin.engines import score_summary
 from mlflow_eval_plugin.evaluators.config import CalibrationConfig
-from mlflow_eval_plugin.evaluators.rows import About, Rows, document
+from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.calibration import calibrate, calibration_bounds
 from mlflow_eval_plugin.stats.checks import Claim
@@ -52,7 +51,8 @@ def _summary(rows: Rows) -> ScoreSummary:
 
 
 def _measured(summary: ScoreSummary, config: CalibrationConfig) -> dict[str, Any]:
-    return asdict(calibrate(summary, bins=config.bins))
+    measured: dict[str, Any] = as_json(calibrate(summary, bins=config.bins))
+    return measured
 
 
 def _claims(summary: ScoreSummary, config: CalibrationConfig) -> Iterator[Claim]:

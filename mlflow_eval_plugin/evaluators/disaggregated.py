@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
 from mlflow_eval_plugin.engines import slice_summary
 from mlflow_eval_plugin.evaluators.config import Band, DisaggregatedConfig, SliceItem
-from mlflow_eval_plugin.evaluators.rows import About, Rows, document
+from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.disaggregated import (
@@ -23,10 +23,11 @@ from mlflow_eval_plugin.stats.disaggregated import (
 )
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate
-from mlflow_eval_plugin.stats.gaps import SliceTable
+from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable
 from mlflow_eval_plugin.stats.summaries import SliceSummary
 
 _OF_SCORES = ("auc", "log_loss", "brier", "ece", "calibration_in_the_large")
+_MOST_FULLY_COMPARED = 100
 _NO_SCORES = Estimate(None, None, 0.0, "predictions are classes, not probabilities")
 Wanted = frozenset[frozenset[str]]
 
@@ -41,11 +42,19 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
     _needs_scores(config, rows)
     table = SliceTable(_summary(config, rows))
     wanted = _wanted(config)
-    gap_metrics = [m for m in (*DEFAULT_GAP_METRICS, *config.max_gap, *config.min_ratio) if _known(m, rows)]
-    found = disaggregate(table.summary, minimum_count=config.min_count, gap_metrics=list(dict.fromkeys(gap_metrics)))
+    found = disaggregate(table.summary, minimum_count=config.min_count, **_compared(config, rows, table))
     labels = {report.label for report in found.slices if _columns(report) in wanted}
     claims = _claims(config, table, _in_order(found, labels))
     return document(config, rows, claims, _measured(config, rows, found, labels), about)
+
+
+def _compared(config: DisaggregatedConfig, rows: Rows, table: SliceTable) -> dict[str, list[str]]:
+    chosen = [*config.max_gap, *config.min_ratio]
+    if len(table.summary.slices) > _MOST_FULLY_COMPARED:
+        # With hundreds of slices, three comparisons of seven metrics each would be most of the document.
+        return {"gap_metrics": sorted(set(chosen)), "versus": [config.gap_versus]}
+    known = [metric for metric in (*DEFAULT_GAP_METRICS, *chosen) if _known(metric, rows)]
+    return {"gap_metrics": list(dict.fromkeys(known)), "versus": list(VERSUS)}
 
 
 def _in_order(found: Disaggregated, labels: set[str]) -> list[str]:
@@ -117,8 +126,8 @@ def _measured(config: DisaggregatedConfig, rows: Rows, found: Disaggregated, lab
         "weighted": found.weighted,
         "overall": _report(found.overall, rows),
         "slices": [_report(report, rows) for report in found.slices if report.label in labels],
-        "gaps": [asdict(one) for one in found.gaps if one.label in labels],
-        "fairness": {one.column: _without(asdict(one), "column") for one in found.fairness},
+        "gaps": [as_json(one) for one in found.gaps if one.label in labels],
+        "fairness": {one.column: _without(as_json(one), "column") for one in found.fairness},
     }
 
 
@@ -126,7 +135,7 @@ def _report(report: SliceReport, rows: Rows) -> dict[str, Any]:
     if rows.score is None:
         blank = dict.fromkeys(_OF_SCORES, _NO_SCORES)
         report = replace(report, metrics=replace(report.metrics, **blank))
-    return {**asdict(report), "slice": dict(report.slice)}
+    return {**as_json(report), "slice": dict(report.slice)}
 
 
 def _without(record: dict[str, Any], key: str) -> dict[str, Any]:

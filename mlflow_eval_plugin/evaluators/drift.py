@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 from mlflow_eval_plugin.engines import drift_binning, drift_summary, schema_of
 from mlflow_eval_plugin.evaluators.config import DriftConfig
-from mlflow_eval_plugin.evaluators.rows import About, Rows, document
+from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import CheckRecord, Claim
 from mlflow_eval_plugin.stats.drift import Drift, SchemaChange, compare, drift_bounds, schema_changes
@@ -112,12 +111,12 @@ def _claims(config: DriftConfig, found: Drift, before: DriftSummary, after: Drif
 def _measured(found: Drift, changes: tuple[SchemaChange, ...]) -> dict[str, Any]:
     columns = []
     for column in found.columns:
-        record = asdict(column)
+        record = as_json(column)
         record["metrics"] = {name: value for name, value in record["metrics"].items() if value is not None}
         columns.append(record)
     return {
         "n_reference": found.n_reference,
         "n_current": found.n_current,
         "columns": columns,
-        "schema_changes": [asdict(change) for change in changes],
+        "schema_changes": [as_json(change) for change in changes],
     }

@@ -25,6 +25,7 @@ class Table:
     Attributes:
         inputs: what a model is asked with.
         labels, predictions: one value a row; None where there are none.
+        mlflow_digest: where the table was given as an MLflow data set, the digest that it has there.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Table:
     labels_name: str
     predictions: Any
     predictions_name: str | None
+    mlflow_digest: str | None = None
 
 
 @dataclass(eq=False)
@@ -120,6 +122,7 @@ def reference_table(given: Any, name: str, like: Table) -> Table:
         labels_name=like.labels_name,
         predictions=frame[predictions_name].to_numpy() if predictions_name in frame.columns else None,
         predictions_name=like.predictions_name,
+        mlflow_digest=getattr(given, "digest", None),
     )
 
 

@@ -28,7 +28,8 @@ def figures(evidence: Evidence) -> dict[str, bytes]:
     if evidence.kind == "calibration":
         return {"reliability": _png(_reliability(evidence))}
     name = "forest" if evidence.kind == "disaggregated" else "overview"
-    return {name: _png(_ranked(evidence))} if evidence.checks else {}
+    drawn = [check for check in evidence.checks if check.metric != "schema_changes"]
+    return {name: _png(_ranked(evidence, drawn))} if drawn else {}
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -96,9 +97,9 @@ def _scores(axes: Axes, histogram: Mapping[str, Sequence[float]]) -> None:
     axes.set_yticks([-top / 2, top / 2], ["negative", "positive"])
 
 
-def _ranked(evidence: Evidence) -> Figure:
+def _ranked(evidence: Evidence, checks: Sequence[Check]) -> Figure:
     # One metric: that of the worst Check. The page shows the others.
-    ordered = worst_first(evidence.checks)
+    ordered = worst_first(checks)
     metric = ordered[0].metric
     shown = [check for check in ordered if check.metric == metric][:_ROWS]
     figure = _figure(7.4, 1.3 + 0.27 * len(shown))

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.reports import words
 from mlflow_eval_plugin.reports.histograms import histogram
-from mlflow_eval_plugin.reports.ranges import forests
+from mlflow_eval_plugin.reports.ranges import Forest, forests
 from mlflow_eval_plugin.reports.reliability import reliability
 from mlflow_eval_plugin.reports.tables import Table, checks_table, key_numbers, tables_of
 
@@ -49,7 +49,7 @@ def render(evidence: Evidence) -> str:
         ],
         pictures=_pictures(evidence),
         aside=key_numbers(evidence.measurements) if evidence.kind == "calibration" else None,
-        forests=forests(evidence.checks) if evidence.kind != "calibration" else [],
+        forests=_forests(evidence),
         tables=_tables(evidence),
         config=_config(evidence.config),
     )
@@ -62,6 +62,13 @@ def _template() -> Template:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.get_template("report.html.j2")
+
+
+def _forests(evidence: Evidence) -> list[Forest]:
+    if evidence.kind == "calibration":
+        return []
+    # A change of schema is a fact without an interval; its own table tells more than a dot.
+    return forests([check for check in evidence.checks if check.metric != "schema_changes"])
 
 
 def _pictures(evidence: Evidence) -> list[Picture]:
