@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -138,7 +139,10 @@ class Ledger:
     def state(self, model: str) -> ModelState:
         """The state of a model; empty when nothing was ever recorded of it."""
         row = self._session.execute(sa.select(_models.c.state).where(_models.c.model == model)).scalar_one_or_none()
-        return ModelState.model_validate_json(row) if row is not None else ModelState(model=model)
+        try:
+            return ModelState.model_validate_json(row) if row is not None else ModelState(model=model)
+        except ValueError as error:
+            raise RegistryError(f"the state of {model!r} cannot be read: it was changed in the database") from error
 
     def replayed_state(self, model: str) -> ModelState:
         """The state of a model folded anew from its entries; differs from ``state`` only if somebody meddled."""
@@ -229,8 +233,7 @@ def migrate(engine: sa.Engine) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     script = ScriptDirectory.from_config(config)
     known = {revision.revision for revision in script.walk_revisions()}
-    with engine.begin() as connection:
-        _lock_for_migration(connection)
+    with engine.begin() as connection, _one_at_a_time(connection):
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         current = context.get_current_revision()
         if current == script.get_current_head():
@@ -244,12 +247,17 @@ def migrate(engine: sa.Engine) -> None:
         command.upgrade(config, "head")
 
 
-def _lock_for_migration(connection: sa.Connection) -> None:
+@contextmanager
+def _one_at_a_time(connection: sa.Connection) -> Iterator[None]:
     # Four server workers start at once; only one may create the tables, and the others must then find them.
-    if connection.dialect.name == "sqlite":
+    dialect = connection.dialect.name
+    if dialect == "sqlite":
         connection.exec_driver_sql("PRAGMA busy_timeout = 60000")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-    elif connection.dialect.name == "postgresql":
+    elif dialect == "postgresql":
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7217046951)")
-    elif connection.dialect.name in ("mysql", "mariadb"):
+    elif dialect in ("mysql", "mariadb"):
         connection.exec_driver_sql("SELECT GET_LOCK('registry_hooks_migration', 60)")
+    yield
+    if dialect in ("mysql", "mariadb"):
+        connection.exec_driver_sql("SELECT RELEASE_LOCK('registry_hooks_migration')")

@@ -213,10 +213,9 @@ def manifest(row: VersionRow) -> Manifest:
     files: dict[str, tuple[int, str]] = {}
     digest_of_model = None
     for path, local in _files(_repository(row.location), f"version {row.version} of {row.model}"):
-        content = local.read_bytes()
-        files[path] = (len(content), hashlib.sha256(content).hexdigest())
+        files[path] = (local.stat().st_size, _sha256(local))
         if path == "MLmodel":
-            digest_of_model = model_digest(yaml.safe_load(content))
+            digest_of_model = model_digest(yaml.safe_load(local.read_bytes()))
     if not files:
         raise Invalid(f"version {row.version} of {row.model} has no files at {row.location}")
     listed = [{"path": path, "size": size, "sha256": digest} for path, (size, digest) in sorted(files.items())]
@@ -254,6 +253,14 @@ def evidence_in(run_id: str) -> list[FoundEvidence]:
     if bad:
         raise Invalid(f"run {run_id} holds Evidence that cannot be trusted", bad)
     return found
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as content:
+        while chunk := content.read(1 << 20):  # a model may be larger than memory
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _repository(uri: str) -> ArtifactRepository:

@@ -21,12 +21,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from registry_hooks.errors import Reason
+from registry_hooks.errors import Reason, RegistryError
 from registry_hooks.records import Approval, Entry, ModelState, Nomination, Pair, Proposal, Review
 
 
-class PairError(Exception):
-    """A transition that its own reasons forbid, or one that would break an invariant."""
+class PairError(RegistryError):
+    """A transition that its own reasons forbid, or one that would break an invariant: a bug or a trick, HTTP 400."""
+
+    code = "INVALID_STATE"
 
 
 def may_nominate(state: ModelState, nomination: Nomination) -> list[Reason]:

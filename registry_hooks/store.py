@@ -75,9 +75,7 @@ class GovernedStore(SqlAlchemyStore):
         """
         refused: RegistryError | None = None
         with self._open_session(read_only=not write) as session:
-            if write and self.engine.dialect.name == "sqlite":
-                # Taken at once, or two writers could both read before either writes, and one of them fail late.
-                session.connection().exec_driver_sql("BEGIN IMMEDIATE")
+            self._begin(session, write)
             token = self._joined.set(session)
             try:
                 yield session
@@ -88,6 +86,15 @@ class GovernedStore(SqlAlchemyStore):
                 self._joined.reset(token)
         if refused is not None:
             raise refused
+
+    def _begin(self, session: Session, write: bool) -> None:
+        dialect = self.engine.dialect.name
+        if dialect == "sqlite":
+            # A writer takes the lock at once, or two could both read before either writes, and one of them fail late.
+            session.connection().exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        elif dialect == "postgresql" and not write:
+            # One snapshot for all reads: the ledger, its head and the aliases must be of the same moment.
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
     @contextmanager
     def _join_or_open_session(self, read_only: bool = True) -> Iterator[Session]:

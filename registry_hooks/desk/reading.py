@@ -9,7 +9,6 @@ from registry_hooks.desk.case import BaseDesk
 from registry_hooks.errors import NotFound, RegistryError
 from registry_hooks.ledger import Ledger
 from registry_hooks.mlflow_io import Registry
-from registry_hooks.pair import PairError
 
 
 class Reading(BaseDesk):
@@ -61,7 +60,7 @@ def _disagreements(ledger: Ledger, registry: Registry, model: str) -> list[str]:
     """Where a model's cached state, aliases and stages are not what its ledger entries say."""
     try:
         state, replayed = ledger.state(model), ledger.replayed_state(model)
-    except (RegistryError, PairError, ValueError) as error:
+    except (RegistryError, ValueError) as error:
         return [f"{model}: its ledger entries or its state cannot be replayed: {error}"]
     said = []
     if state != replayed:
