@@ -118,3 +118,32 @@ def test_ks_of_nannyml(car_loan):
     for chunk, expected in zip(car_loan[1], [0.01576, 0.01268, 0.01734, 0.0128, 0.01918], strict=True):
         found = compare(reference, drift_summary(chunk, like=reference)).columns[0].metrics.ks
         assert found.value == pytest.approx(expected, abs=2e-4)
+
+
+def test_recall_by_intersecting_groups_of_fairlearn():
+    # fairlearn user guide, "Intersecting Groups" (18 rows): recall and precision by two sensitive features.
+    data = pd.DataFrame({
+        "y": [0, 1, 1, 1, 1, 0, 1, 0, 1, 0, 0, 0, 1, 1, 1, 1, 1, 1],
+        "predicted": [0, 0, 1, 0, 1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 1, 1, 0],
+        "SF 0": list("bbabbcccaacabccbcc"),
+        "SF 1": [8, 6, 8, 8, 8, 8, 6, 6, 6, 8, 6, 6, 6, 6, 8, 6, 6, 6],
+    })  # fmt: skip
+    table = slice_summary(data, label="y", score="predicted", slices=["SF 0", "SF 1"], depth=2)
+    report = disaggregate(table, minimum_count=1)
+    published = {
+        ("a", "6"): (0, 0, 2), ("a", "8"): (1, 0.5, 2), ("b", "6"): (2 / 3, 1, 3),
+        ("b", "8"): (0.5, 1, 3), ("c", "6"): (0.5, 2 / 3, 6), ("c", "8"): (0, 0, 2),
+    }  # fmt: skip
+    found = {
+        tuple(level for _, level in one.slice): (one.metrics.recall.value, one.metrics.precision.value, one.n)
+        for one in report.slices
+        if len(one.slice) == 2
+    }
+    assert report.overall.metrics.recall.value == pytest.approx(0.5)
+    assert report.overall.metrics.precision.value == pytest.approx(0.6)
+    assert set(found) == set(published)
+    for group, (recall, precision, n) in published.items():
+        assert found[group][0] == pytest.approx(recall) and found[group][2] == n
+        # Nothing predicted positive: scikit-learn says 0 and warns, we say undefined.
+        expected = None if (found[group][1] is None and precision == 0) else pytest.approx(precision)
+        assert found[group][1] == expected
