@@ -102,13 +102,13 @@ class Process:
                 time.sleep(0.1)
         raise AssertionError(f"the server did not come up:\n{self.told()}")
 
-    def stop(self, how: int = signal.SIGTERM, seconds: float = 20) -> list[int]:
+    def stop(self, how: int = signal.SIGTERM, seconds: float = 60) -> list[int]:
         """Ask the first process to end; return those of the group that were still there afterwards, and end them."""
         if self.process.poll() is None:
             self.process.send_signal(how)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(seconds)
-        until = time.monotonic() + 5
+        until = time.monotonic() + 30  # MLflow's job runners notice by themselves that their server is gone
         while self.members() and time.monotonic() < until:
             time.sleep(0.05)
         left = self.members()
