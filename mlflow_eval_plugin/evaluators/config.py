@@ -290,12 +290,14 @@ def _known(what: str, name: str, names: tuple[str, ...]) -> str:
 
 
 def _did_you_mean(name: str, names: tuple[str, ...]) -> str:
-    near = [repr(match) for match, _, _ in process.extract(name, names, limit=2, score_cutoff=60)]
-    return f"; did you mean {' or '.join(near)}?" if near else f"; known are {', '.join(sorted(names))}"
+    near = process.extractOne(name, names, score_cutoff=60)
+    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(names))}"
 
 
 def _invalid(kind: str, error: ValidationError) -> str:
-    first = error.errors()[0]
+    # A value that may be of several types has one error for each; ours says most.
+    found = error.errors()
+    first = next((one for one in found if one["type"] == "value_error"), found[0])
     key = str(first["loc"][0]) if first["loc"] else "config"
     if first["type"] == "missing":
         return f"{kind}: key {key!r} is required; set it in evaluator_config[{kind!r}]"

@@ -1,0 +1,159 @@
+"""What cannot be evaluated: one clear error, MLflow's, and nothing of ours in the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from evaluators.conftest import FEATURES, LABEL, World
+from mlflow.exceptions import MlflowException
+
+ALL = ["calibration", "disaggregated", "drift"]
+
+
+def refused(world: World, data: pd.DataFrame | None = None, **arguments: Any) -> str:
+    """The message of the refusal, after looking that the run holds nothing of ours."""
+    arguments = {"model": world.model_uri, "targets": LABEL, "model_type": "classifier", **arguments}
+    with pytest.raises(MlflowException) as caught, mlflow.start_run() as run:
+        mlflow.models.evaluate(data=world.rows if data is None else data, **arguments)
+    assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
+    after = world.client.get_run(run.info.run_id)
+    assert [item.path for item in world.client.list_artifacts(run.info.run_id)] == []
+    assert after.data.metrics == {}
+    assert not [one for one in after.inputs.dataset_inputs if one.tags]
+    return str(caught.value.message)
+
+
+def three(world: World, **changes: Any) -> dict[str, Any]:
+    """Three evaluators, the last of which is given something wrong: the first two must not have logged."""
+    given: dict[str, Any] = {
+        "calibration": {},
+        "disaggregated": {"slices": ["SEX"]},
+        "drift": {"reference": world.train},
+    }
+    return {"evaluators": ALL, "evaluator_config": {kind: {**c, **changes.get(kind, {})} for kind, c in given.items()}}
+
+
+CONFIGS = [
+    ({"drift": {"max_pis": 0.1}}, "drift: there is no key 'max_pis'; did you mean 'max_psi'?"),
+    ({"drift": {"max_ece": 0.1}}, "key 'max_ece' belongs to calibration"),
+    ({"drift": {"reference": None}}, "drift needs 'reference'"),
+    ({"disaggregated": {"slices": []}}, "disaggregated: key 'slices'"),
+    ({"disaggregated": {"max_gap": {"frp": 0.1}}}, "there is no metric 'frp'; did you mean 'fpr'"),
+    ({"disaggregated": {"max_gap": {"fpr": -1}}}, "disaggregated: key 'max_gap'"),
+    ({"disaggregated": {"gap_versus": "rest"}}, "there is no gap_versus 'rest'"),
+    ({"disaggregated": {"slices": [{"column": "AGEP"}]}}, "give either 'edges' or 'quantiles'"),
+    ({"calibration": {"bins": 17}}, "expected a divisor of 3840, such as 16"),
+    ({"calibration": {"alpha": 2}}, "calibration: key 'alpha'"),
+    ({"calibration": {"metric_prefix": "../"}}, "calibration: key 'metric_prefix'"),
+    ({"calibration": {"pos_label": 2, "label_list": [0, 1]}}, "'pos_label' 2 is not in 'label_list'"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), CONFIGS, ids=[message for _, message in CONFIGS])
+def test_a_config_that_is_wrong_names_its_key(world: World, changes: dict[str, Any], message: str) -> None:
+    assert message in refused(world, **three(world, **changes))
+
+
+def test_a_slice_column_that_is_missing(world: World) -> None:
+    message = refused(world, **three(world, disaggregated={"slices": ["SEX", "NATIVTY"]}))
+    assert "no column 'NATIVTY'" in message and "did you mean 'NATIVITY'" in message
+
+
+def test_a_target_column_that_is_missing(world: World) -> None:
+    # MLflow itself looks for it, before any evaluator.
+    assert "employd" in refused(world, **{**three(world), "targets": "employd"})
+
+
+def test_a_weight_column_that_is_missing(world: World) -> None:
+    message = refused(world, **three(world, calibration={"sample_weights": "AGE"}))
+    assert "sample_weights: no column 'AGE'" in message and "did you mean 'AGEP'" in message
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [(-1.0, "6,000 rows are (first at row 0) negative"), (np.nan, "missing or infinite"), (0.0, "every weight is 0")],
+)
+def test_weights_that_weigh_nothing(world: World, weights: float, message: str) -> None:
+    changes = {"sample_weights": np.full(len(world.rows), weights)}
+    assert message in refused(world, **three(world, disaggregated=changes))
+
+
+def test_weights_of_another_length(world: World) -> None:
+    assert "expected 6000 values, one a row, found 3" in refused(
+        world, **three(world, calibration={"sample_weights": [1.0, 1.0, 1.0]})
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(1.7, "1 row is (first at row 5) outside [0, 1]"), (np.nan, "1 row is (first at row 5) missing")],
+)
+def test_probabilities_that_are_none(world: World, value: float, message: str) -> None:
+    data = world.rows.assign(p=0.4)
+    data.loc[5, "p"] = value
+    static = {"model": None, "predictions": "p", "evaluators": ALL[:2]}
+    config = {"calibration": {}, "disaggregated": {"slices": ["SEX"]}}
+    assert message in refused(world, data, evaluator_config=config, **static)
+
+
+def test_one_class_only(world: World) -> None:
+    ones = world.rows[world.rows[LABEL] == 1]
+    given = three(world)
+    assert "expected two classes, found only 1" in refused(world, ones, **given)
+
+
+def test_labels_that_are_missing(world: World) -> None:
+    data = world.rows.astype({LABEL: "float64"})
+    data.loc[[3, 9], LABEL] = np.nan
+    assert "2 rows are (first at row 3) missing" in refused(world, data, **three(world))
+
+
+def test_no_rows(world: World) -> None:
+    static = {"model": None, "predictions": "p", "evaluators": "calibration", "evaluator_config": {"bins": 15}}
+    assert "no rows" in refused(world, world.rows.assign(p=0.4).head(0), **static)
+
+
+def test_a_reference_without_a_column(world: World) -> None:
+    changes = {"reference": world.train.drop(columns=["SCHL", "MAR"])}
+    message = refused(world, **three(world, drift=changes))
+    assert "reference: no column 'SCHL'" in message and "'MAR'" in message
+
+
+def test_a_reference_without_rows_or_of_another_kind(world: World) -> None:
+    assert "reference: there are no rows" in refused(world, **three(world, drift={"reference": world.train.head(0)}))
+    assert "expected a data frame" in refused(world, **three(world, drift={"reference": 3}))
+
+
+def test_a_slice_column_with_a_hundred_thousand_levels(census: pd.DataFrame, world: World) -> None:
+    rows = census[census.year == 2018][[*FEATURES, LABEL]].reset_index(drop=True)
+    many = pd.concat([rows, rows.head(40_000)], ignore_index=True)
+    changes = {"slices": ["person"], "slice_data": {"person": np.arange(len(many)) % 100_000}}
+    message = refused(world, many, **three(world, disaggregated=changes))
+    assert "'person' has 100,000 levels" in message
+
+
+def test_slice_data_that_does_not_fit(world: World) -> None:
+    short = three(world, disaggregated={"slices": ["g"], "slice_data": {"g": [1, 2]}})
+    assert "has 2 values, the data has 6000 rows" in refused(world, **short)
+    twice = three(world, disaggregated={"slice_data": {"SEX": np.ones(len(world.rows))}})
+    assert "'SEX' is a feature too" in refused(world, **twice)
+
+
+def test_text_labels_without_pos_label(world: World) -> None:
+    data = world.rows.assign(employed=np.where(world.rows[LABEL] == 1, "yes", "no"), p=0.4)
+    static = {"model": None, "predictions": "p", "evaluators": "calibration", "evaluator_config": {"bins": 15}}
+    assert "say with pos_label which one is positive" in refused(world, data, **static)
+
+
+def test_a_model_of_another_type(world: World) -> None:
+    message = refused(world, model_type="regressor", evaluators="calibration", evaluator_config={"bins": 15})
+    assert "expected model_type='classifier', found 'regressor'" in message
+
+
+def test_a_flat_config_is_read_before_anything_is_logged(world: World) -> None:
+    # MLflow's own evaluator would have run first.
+    assert "'maxgap'" in refused(world, evaluators=None, evaluator_config={"slices": ["SEX"], "maxgap": {"fpr": 1}})
