@@ -1,0 +1,132 @@
+"""The Evidence format: what ``loads`` must refuse, and that version 1 documents are read as they were written."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlflow_eval_plugin.evaluators.config import CONFIGS
+from mlflow_eval_plugin.evidence import Evidence, EvidenceError, digest_of, dumps, loads, model_digest
+from mlflow_eval_plugin.reports import render
+from mlflow_eval_plugin.reports.figures import figures
+
+ROOT = Path(__file__).parents[1]
+GOLDEN = {
+    "calibration": "6872b13454b918bf6a98b24752ab945527a910373fecb90759b4f9b99c08baaf",
+    "disaggregated": "6738de99e12fac3420e6bb0c8f1009097bfa8db15f2a7a83188452e1d92d0887",
+    "drift": "896c7d7574b96fd69cf9db8de61a3c2ebd3aaa0d7fafa3844df28038d2e4ff47",
+}
+
+
+def text(kind: str = "drift") -> str:
+    return (ROOT / "tests" / "golden" / f"{kind}-v1.json").read_text()
+
+
+def changed(**members: Any) -> str:
+    """A document with other members, sealed again: its digest is right."""
+    document = {**json.loads(text()), **members}
+    del document["digest"]
+    return json.dumps({**document, "digest": digest_of(document)})
+
+
+@pytest.mark.parametrize("kind", GOLDEN)
+def test_version_1_is_read_and_written_as_ever(kind: str) -> None:
+    evidence = loads(text(kind))
+    assert evidence.kind == kind
+    assert evidence.digest == "sha256:" + GOLDEN[kind]
+    assert dumps(evidence).decode() == text(kind)
+    assert len(render(evidence)) > 10_000 and figures(evidence)
+
+
+def test_the_verdicts_of_the_golden_files() -> None:
+    assert {kind: loads(text(kind)).verdict for kind in GOLDEN} == {
+        "calibration": "insufficient",
+        "disaggregated": "fail",
+        "drift": "fail",
+    }
+    assert {check.scope for check in loads(text("drift")).failed} >= {"AGEP"}
+
+
+@pytest.mark.parametrize("cut", [1, 100, 5000])
+def test_a_truncated_document(cut: int) -> None:
+    with pytest.raises(EvidenceError, match=r"cut short|not readable"):
+        loads(text()[:-cut])
+
+
+def test_a_changed_document() -> None:
+    with pytest.raises(EvidenceError, match="does not match its digest"):
+        loads(text().replace('"verdict":"fail"', '"verdict":"pass"'))
+
+
+def test_the_order_and_spacing_of_members_do_not_matter() -> None:
+    document = json.loads(text())
+    again = json.dumps(dict(reversed(document.items())), indent=2)
+    assert loads(again) == loads(text())
+
+
+@pytest.mark.parametrize("schema", ["mlflow-eval-plugin/evidence/2", None, 1])
+def test_an_unknown_schema(schema: object) -> None:
+    with pytest.raises(EvidenceError, match="unknown Evidence schema"):
+        loads(changed(schema=schema))
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_are_none(constant: str) -> None:
+    with pytest.raises(EvidenceError, match="is not JSON"):
+        loads(re.sub(r'"n_current":\d+', f'"n_current":{constant}', text()))
+
+
+def test_a_member_that_is_there_twice() -> None:
+    with pytest.raises(EvidenceError, match="'verdict' twice"):
+        loads(text()[:-1] + ',"verdict":"pass"}')
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"kind": "vibes"}, "kind"),
+        ({"verdict": "pass"}, "its checks give 'fail'"),
+        ({"extra": 1}, "extra"),
+        ({"subject": {}}, "subject.run_id"),
+    ],
+)
+def test_a_document_that_is_sealed_and_wrong(members: dict[str, Any], message: str) -> None:
+    with pytest.raises(EvidenceError, match=message):
+        loads(changed(**members))
+
+
+@pytest.mark.parametrize("other", ["[]", "3", "", "{", '"x"'])
+def test_json_that_is_no_evidence(other: str) -> None:
+    with pytest.raises(EvidenceError):
+        loads(other)
+
+
+def test_model_digests_do_not_depend_on_how_yaml_is_read() -> None:
+    import datetime
+
+    document = {"flavors": {"python_function": {1: "a"}}, "utc_time_created": "2026-01-02 03:04:05", "size": 2**60}
+    loaded = {**document, "prompts": None, "is_signature_from_type_hint": False}
+    assert model_digest(document) == model_digest(dict(reversed(loaded.items())))
+    assert model_digest(document) != model_digest({**document, "model_uuid": "x"})
+    assert model_digest({"at": datetime.date(2026, 1, 2)}) == model_digest({"at": "2026-01-02"})
+
+
+def test_the_format_is_described() -> None:
+    described = (ROOT / "docs" / "evidence.md").read_text()
+    members: set[str] = {field.alias or name for name, field in Evidence.model_fields.items()}
+    for kind in GOLDEN:
+        measured = loads(text(kind)).measurements
+        members |= set(measured) | set(measured.get("metrics", {}))
+    words = set(re.findall(r"[a-z][a-z0-9_]*", described))
+    assert members - words == set()
+
+
+@pytest.mark.parametrize("kind", GOLDEN)
+def test_every_key_is_described(kind: str) -> None:
+    described = (ROOT / "docs" / "evaluators.md").read_text()
+    keys = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.*?) \|", described, re.M))))
+    assert set(CONFIGS[kind].model_fields) - keys == set()
