@@ -11,7 +11,7 @@ from mlflow_eval_plugin.reports.svg import Scale, element
 from mlflow_eval_plugin.reports.words import number
 
 _WIDTH, _HEIGHT, _BASE, _TOP = 340.0, 168.0, 128.0, 8.0
-_LONGEST = 14
+_LONGEST = 18
 
 
 def histogram(column: Mapping[str, Any]) -> Markup:
@@ -39,14 +39,14 @@ def histogram(column: Mapping[str, Any]) -> Markup:
 
 def _labels(labels: list[str], step: float) -> list[Markup]:
     # As many labels as fit side by side; the others are in the bars' titles.
-    longest = max((min(len(label), _LONGEST) for label in labels), default=1)
-    every = max(1, int(-(-longest * 7.2 // step)))
-    parts = []
-    for i in range(0, len(labels), every):
-        text = labels[i] if len(labels[i]) <= _LONGEST else labels[i][: _LONGEST - 1] + "…"
-        centre = 1 + (i + 0.5) * step
+    parts, taken = [], 0.0
+    for i, label in enumerate(labels):
+        text = label if len(label) <= _LONGEST else label[: _LONGEST - 1] + "…"
         half = len(text) * 3.4
-        centre = min(max(centre, half), _WIDTH - half)
+        centre = min(max(1 + (i + 0.5) * step, half), _WIDTH - half)
+        if centre - half < taken:
+            continue
+        taken = centre + half + 6.0
         parts.append(element("text", text, x=centre, y=_BASE + 17, text_anchor="middle", class_="small"))
     return parts
 

@@ -38,7 +38,7 @@ _METRICS = {
     "ks": "Kolmogorov-Smirnov distance",
     "js": "Jensen-Shannon distance",
     "chi2": "Chi-squared statistic",
-    "wasserstein": "Wasserstein distance",
+    "wasserstein": "Wasserstein distance (reference σ)",
     "missing_change": "Change in share missing",
     "schema_changes": "Changes of schema",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from html.parser import HTMLParser
 
@@ -138,3 +139,16 @@ def test_figures_leave_pyplot_alone() -> None:
 
 def test_a_label_with_a_dollar_sign_is_not_mathematics() -> None:
     assert figures(documents.disaggregated(["income=$50,000$ & _x^{", "SEX=1"]))["forest"]
+
+
+@pytest.mark.parametrize(
+    "labels", [["below 0.0001", "[0.1802, 0.3561)", "0.9057 or more"] * 4, [str(i) for i in range(30)]]
+)
+def test_labels_of_a_histogram_do_not_overlap(labels: list[str]) -> None:
+    from mlflow_eval_plugin.reports.histograms import histogram
+
+    text = str(histogram(documents.drift_column("AGEP", "none", 1.0, labels)))
+    placed = [(float(x), len(label)) for x, label in re.findall(r'<text x="([\d.]+)".*?>(.*?)</text>', text)]
+    assert len(placed) >= 2
+    ends = [(x - 3.4 * size, x + 3.4 * size) for x, size in placed]
+    assert all(right < left for (_, right), (left, _) in itertools.pairwise(ends))
