@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_small_benchmark_prints_its_table() -> None:
-    command = [sys.executable, str(ROOT / "benchmarks" / "evaluators.py"), "--rows", "5000"]
+    command = [sys.executable, str(ROOT / "benchmarks" / "bench_evaluators.py"), "--rows", "5000"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     rows = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", done.stdout, re.M))
     assert float(rows["three evaluators, beyond scoring"].split()[0]) < 30

@@ -1,6 +1,6 @@
 """The three evaluators beside MLflow's own, in one call: time beyond scoring, memory beyond the data.
 
-    python benchmarks/evaluators.py [--rows 1000000]
+    python benchmarks/bench_evaluators.py [--rows 1000000]
 
 Prints a markdown table. Time is taken around the evaluators' ``evaluate``; the time of asking the model is subtracted.
 Memory is the highest resident size seen while our evaluators run, less that at their start.
