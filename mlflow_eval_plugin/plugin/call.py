@@ -13,7 +13,15 @@ from mlflow_eval_plugin.evaluators.config import CalibrationConfig, Config, Disa
 from mlflow_eval_plugin.evaluators.rows import About, Rows
 from mlflow_eval_plugin.evidence import Evidence, EvidenceError, Producer, Subject, model_digest
 from mlflow_eval_plugin.plugin.asked import Asked, asked_of_mlflow, invalid
-from mlflow_eval_plugin.plugin.source import Scorer, Table, reference_rows, reference_table, rows_of, table_of
+from mlflow_eval_plugin.plugin.source import (
+    Scorer,
+    Table,
+    reference_rows,
+    reference_table,
+    rows_of,
+    score_first,
+    table_of,
+)
 from mlflow_eval_plugin.stats.errors import InputError
 
 _PACKAGE = "mlflow-registry-hooks"
@@ -81,6 +89,8 @@ def _compute(call: Call) -> None:
     about = About(_subject(request), _producer(), _now())
     # Everything that can be wrong with the data is found for all evaluators before the first number is computed.
     _read_references(call)
+    for config in call.configs.values():
+        score_first(call.table, call.reference(config), config, scorer)
     inputs = {kind: _inputs(call, config, scorer) for kind, config in call.configs.items()}
     for kind, config in call.configs.items():
         call.evidence[kind] = _evaluated(config, *inputs[kind], about)

@@ -12,10 +12,10 @@ from typing import Any
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
 from mlflow.models.evaluation.base import EvaluationArtifact, EvaluationResult
-from mlflow.tracking.artifact_utils import get_artifact_uri
 from mlflow.tracking.client import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from mlflow.utils.time import get_current_time_millis
+from mlflow.utils.uri import append_to_uri_path
 
 from mlflow_eval_plugin.evaluators.config import Config
 from mlflow_eval_plugin.evaluators.scalars import scalars
@@ -26,7 +26,7 @@ from mlflow_eval_plugin.plugin.source import Table
 from mlflow_eval_plugin.reports import render
 from mlflow_eval_plugin.reports.figures import figures
 
-_SCHEMA_ROWS = 10_000  # MLflow infers a schema from all values of a text column, which takes minutes on large ones
+_SCHEMA_ROWS = 1_000  # MLflow infers a schema from all values of a text column, which takes minutes on large ones
 
 
 class PageArtifact(EvaluationArtifact):
@@ -69,7 +69,8 @@ def logged(call: Call, kind: str) -> EvaluationResult:
     metrics = {f"{config.metric_prefix}{name}": value for name, value in scalars(evidence).items()}
     if request.model_id is None:
         _log_metrics(client, request, metrics)
-    artifacts = {file.artifact: _artifact(file, request.run_id) for file in files}
+    root = client.get_run(request.run_id).info.artifact_uri
+    artifacts = {file.artifact: _artifact(file, append_to_uri_path(root, file.path)) for file in files}
     return EvaluationResult(metrics=metrics, artifacts=artifacts, run_id=request.run_id)
 
 
@@ -95,11 +96,10 @@ def _free_stem(client: MlflowClient, run_id: str, name: str) -> str:
     return stem
 
 
-def _artifact(file: File, run_id: str) -> EvaluationArtifact:
+def _artifact(file: File, uri: str) -> EvaluationArtifact:
     from mlflow.models.evaluation.artifacts import ImageEvaluationArtifact, JsonEvaluationArtifact
     from PIL import Image
 
-    uri = get_artifact_uri(run_id, file.path)
     if file.path.endswith(".json"):
         return JsonEvaluationArtifact(uri=uri, content=json.loads(file.content))
     if file.path.endswith(".png"):

@@ -126,16 +126,28 @@ def reference_table(given: Any, name: str, like: Table) -> Table:
     )
 
 
+def score_first(table: Table, reference: Table | None, config: Config, scorer: Scorer) -> None:
+    """Ask the model about all rows before anything else is held: the copy that it makes of them is the peak of memory.
+
+    Raises:
+        InputError: when there are no rows or labels, or the model's output cannot be used.
+    """
+    if len(table.features) == 0:
+        raise InputError("there are no rows to evaluate; expected at least one, check the filter that made the data")
+    if table.labels is None:
+        raise InputError("there are no labels; give mlflow 'targets'")
+    _, positive = _coded(table, config)
+    for one in (table, reference):
+        if scorer.model is not None and one is not None and one.inputs is not None:
+            scorer.scores(one, positive, config.probability_column)
+
+
 def rows_of(table: Table, config: Config, scorer: Scorer) -> Rows:
     """Everything an evaluator needs of the evaluated data set.
 
     Raises:
         InputError: for labels, scores, weights or further columns that cannot be evaluated.
     """
-    if len(table.features) == 0:
-        raise InputError("there are no rows to evaluate; expected at least one, check the filter that made the data")
-    if table.labels is None:
-        raise InputError("there are no labels; give mlflow 'targets'")
     frame, extra = _with_columns(table.features, getattr(config, "slice_data", None))
     label, positive = _coded(table, config)
     weight = _weight(frame, config)
