@@ -1,0 +1,74 @@
+"""What the README says is true: its commands and options exist, its policy loads, its config is taken."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from mlflow_eval_plugin.evaluators.config import CONFIGS, parse
+from registry_hooks.cli import main
+from registry_hooks.policy import load_policy
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+CALLS = sorted(set(re.findall(r"^\$ registry-hooks (.+?)(?:\s+#.*)?$", README, re.MULTILINE)))
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_every_command_and_option_of_the_readme_exists(call):
+    words, command = call.split(), main
+    while isinstance(command, click.Group):
+        found = command.get_command(click.Context(command), words.pop(0))
+        assert found is not None, call
+        command = found
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= known
+
+
+def test_every_command_is_in_the_readme():
+    shown = {call.split()[0] for call in CALLS}
+    assert set(main.list_commands(click.Context(main))) <= shown
+
+
+def test_the_policy_of_the_readme_is_that_of_the_example():
+    (shown,) = blocks("yaml")
+    example = load_policy((ROOT / "examples" / "policy.yaml").read_text())
+    assert load_policy(shown) == example
+
+
+def test_the_config_of_the_readme_is_taken():
+    (code,) = blocks("python")
+    call = next(node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call))
+    given = next(keyword.value for keyword in call.keywords if keyword.arg == "evaluator_config")
+    given = ast.literal_eval(ast.unparse(given).replace("training_rows", "'rows'"))
+    assert set(given) == set(CONFIGS)
+    for kind, config in given.items():
+        parse(kind, config)
+
+
+def test_the_table_of_keys_is_whole_and_right():
+    rows = dict(re.findall(r"^\| (all|`\w+`) \| (.*) \|$", README, re.MULTILINE))
+    common = set(re.findall(r"`(\w+)`", rows.pop("all")))
+    assert set(rows) == {f"`{kind}`" for kind in CONFIGS}
+    for kind, model in CONFIGS.items():
+        named = set(re.findall(r"`(\w+)`", rows[f"`{kind}`"])) - {"edges", "quantiles"}
+        assert named | common == set(model.model_fields), kind
+
+
+def test_links_and_pictures_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("http") or (ROOT / target).exists(), target
+
+
+def test_the_targets_of_the_makefile_are_there():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"make (\w+)", README):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
