@@ -60,8 +60,7 @@ def train_and_evaluate(name: str, model: Any, data: dict[str, pd.DataFrame]) -> 
         )  # fmt: skip
         result = mlflow.models.evaluate(
             logged.model_uri,
-            held_out[[*FEATURES, LABEL]],
-            targets=LABEL,
+            mlflow.data.from_pandas(held_out[[*FEATURES, LABEL]], name="acs-2015-held-out", targets=LABEL),
             model_type="classifier",
             evaluators=["default", "calibration", "disaggregated", "drift"],
             evaluator_config={
@@ -88,9 +87,7 @@ def evaluate_production(year: str, served: pd.DataFrame, reference: pd.DataFrame
     with mlflow.start_run(run_name=f"production-{year}") as run:
         result = mlflow.models.evaluate(
             model=None,
-            data=served,
-            targets=LABEL,
-            predictions=SCORE,
+            data=mlflow.data.from_pandas(served, name=f"acs-{year}", targets=LABEL, predictions=SCORE),
             model_type="classifier",
             evaluators=["calibration", "disaggregated", "drift"],
             evaluator_config={
