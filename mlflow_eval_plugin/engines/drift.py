@@ -122,12 +122,11 @@ def _binning(column: pd.Series[Any], name: str, role: Role) -> NumericColumn:
     if len(finite) == 0:
         raise InputError(f"column {name!r} has no finite value in the reference; leave it out of the columns")
     edges = _edges(finite)
-    deciles = np.unique(finite[(np.arange(1, 10) * len(finite)) // 10])
     return NumericColumn(
         name=name,
         role=role,
         edges=edges,
-        coarse=np.searchsorted(edges, deciles).astype(np.int64),
+        coarse=np.searchsorted(edges, _coarse_edges(finite)).astype(np.int64),
         # A standard deviation of sorted values does not depend on the order of the rows.
         spread=float(finite.std()),
         counts=np.zeros(len(edges) + 1, dtype=np.int64),
@@ -136,14 +135,20 @@ def _binning(column: pd.Series[Any], name: str, role: Role) -> NumericColumn:
     )
 
 
+def _coarse_edges(ordered: FloatArray) -> FloatArray:
+    """The deciles; a value that holds more than one of them is a cell of its own, with others above and below it."""
+    deciles = ordered[(np.arange(1, 10) * len(ordered)) // 10]
+    masses = deciles[1:][deciles[1:] == deciles[:-1]]
+    return np.unique(np.concatenate([deciles, np.nextafter(masses, np.inf)]))
+
+
 def _edges(ordered: FloatArray) -> FloatArray:
     distinct = ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])]
     if len(distinct) <= FEW_DISTINCT:
         return np.unique(np.concatenate([distinct, np.nextafter(distinct, np.inf)]))
     picked = ordered[(np.arange(1, QUANTILES) * len(ordered)) // QUANTILES]
-    deciles = ordered[(np.arange(1, 10) * len(ordered)) // 10]
     masses = picked[1:][picked[1:] == picked[:-1]]
-    return np.unique(np.concatenate([picked, deciles, np.nextafter(masses, np.inf)]))
+    return np.unique(np.concatenate([picked, _coarse_edges(ordered), np.nextafter(masses, np.inf)]))
 
 
 def _counted(column: pd.Series[Any], like: NumericColumn) -> NumericColumn:

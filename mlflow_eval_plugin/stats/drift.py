@@ -25,6 +25,7 @@ from mlflow_eval_plugin.stats.divergences import (
 from mlflow_eval_plugin.stats.drift_summary import CategoricalColumn, Column, DriftSummary, NumericColumn, Role
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates
+from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.quantities import Difference, ProportionQuantity
 from mlflow_eval_plugin.stats.triage import Hint, triage
 
@@ -224,9 +225,7 @@ def _only_in(first: Column, second: Column) -> tuple[str, ...]:
 def _histogram(before: Column, after: Column) -> ShareHistogram:
     a, b = _cells(before, after)
     if isinstance(before, NumericColumn):
-        edges = [f"{edge:.4g}" for edge in before.edges[before.coarse]]
-        inner = [f"[{low}, {high})" for low, high in pairwise(edges)]
-        labels = [f"below {edges[0]}", *inner, f"{edges[-1]} or more"]
+        labels = _ranges(before.edges[before.coarse])
     else:
         labels = sorted(set(before.levels) | set(after.levels if isinstance(after, CategoricalColumn) else ()))
         order = np.argsort(-(a + b), kind="stable")
@@ -237,3 +236,15 @@ def _histogram(before: Column, after: Column) -> ShareHistogram:
         labels = [*labels[:cut], f"({len(labels) - cut} others)"]
     shares = [tuple((side / max(int(side.sum()), 1)).tolist()) for side in (a, b)]
     return ShareHistogram(tuple(labels), *shares)
+
+
+def _ranges(edges: FloatArray) -> list[str]:
+    """Labels of the cells below, between and above edges; the cell up to the next float is a single value."""
+    follows = [False, *(edges[1:] <= np.nextafter(edges[:-1], np.inf)).tolist()]
+    # The float that follows a value is written as that value, which is then left out: "(0, 3)".
+    texts = [f"{edge:.4g}" for edge in np.where(follows, np.roll(edges, 1), edges)]
+    inner = [
+        low if point else f"{'(' if left_out else '['}{low}, {high})"
+        for (low, high), (left_out, point) in zip(pairwise(texts), pairwise(follows), strict=True)
+    ]
+    return [f"below {texts[0]}", *inner, f"above {texts[-1]}" if follows[-1] else f"{texts[-1]} or more"]

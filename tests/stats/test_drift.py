@@ -207,3 +207,29 @@ def test_large_sample_ks_p_values_are_near_the_exact_ones(z):
     value, nothing = np.array([z / np.sqrt(n / 2)]), np.zeros(1)
     found = ks_p_value(DistributionDistance("ks", value, nothing, nothing, nothing, np.array([n])), n, n)
     assert found == pytest.approx(stats.kstwo.sf(value[0], n // 2), abs=2.5e-6)
+
+
+@pytest.mark.parametrize(
+    ("reference", "current"),
+    [
+        (np.arange(2000) < 100, np.arange(2000) < 1200),
+        (np.zeros(2000), np.ones(2000)),
+        (np.zeros(2000), -np.ones(2000)),
+    ],
+    ids=["rare flag becomes common", "constant moves up", "constant moves down"],
+)
+def test_psi_sees_what_leaves_a_value_that_holds_most_deciles(reference, current):
+    data = [pd.DataFrame({"x": np.asarray(side, dtype=float)}) for side in (reference, current)]
+    before, after, found = _drift(*data)
+    claim = Claim("psi", "", "psi", "x", drift_bounds(before, after, "x", "psi"), maximum=0.1)
+    assert judge([claim]).checks[0].verdict == "fail"
+    assert found["x"].histogram.labels == ("below 0", "0", "above 0")
+
+
+def test_psi_of_a_flag_is_that_of_its_two_values():
+    # p = (.95, .05), q = (.4, .6): (.95 - .4) ln(.95 / .4) + (.05 - .6) ln(.05 / .6) = 1.842447; bias 2 / 2000.
+    reference, current = np.arange(2000) < 100, np.arange(2000) < 1200
+    found = _drift(pd.DataFrame({"x": reference * 1.0}), pd.DataFrame({"x": current * 1.0}))[2]["x"]
+    p, q = np.array([0.95, 0.05]), np.array([0.4, 0.6])
+    assert found.metrics.psi.value == pytest.approx(((p - q) * np.log(p / q)).sum() - 2 / 2000, abs=1e-9)
+    assert found.metrics.psi.value == pytest.approx(1.842447 - 0.001, abs=1e-6)
