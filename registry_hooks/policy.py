@@ -29,6 +29,9 @@ from registry_hooks.errors import Invalid, Reason
 from registry_hooks.identity import Actor
 
 LARGEST = 256 * 1024  # bytes of YAML; a policy is a page, not a data set
+# What PyYAML raises for text that is none: its own errors, and those of the tags that it takes on trust (!!int "").
+NOT_YAML = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError)
+_LONGEST = timedelta(days=3650)
 _DURATION = re.compile(r"^(\d{1,6})\s*(s|m|h|d|w)$")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -39,11 +42,14 @@ def _duration(value: object) -> timedelta:
     match = _DURATION.match(value.strip()) if isinstance(value, str) else None
     if match is None or int(match[1]) == 0:
         raise ValueError("expected a duration such as 90m, 24h, 7d or 2w")
-    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+    found = timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+    if found > _LONGEST:  # a time this far from now may be none that a calendar has
+        raise ValueError(f"expected at most {_LONGEST.days}d")
+    return found
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^\S(.*\S)?$")]
+Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\s\x00]([^\n\x00]*[^\s\x00])?$")]
 
 
 class _Part(BaseModel):
@@ -206,7 +212,7 @@ def load_policy(text: str) -> Policy:
         raise _invalid(Reason("size", f"at most {LARGEST} bytes", f"{len(text)} characters", "shorten the policy"))
     try:
         document = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except NOT_YAML as error:
         raise _invalid(Reason("yaml", "a YAML mapping", " ".join(str(error).split()), "correct the file")) from error
     if not isinstance(document, dict):
         raise _invalid(Reason("yaml", "a YAML mapping", type(document).__name__, "see examples/policy.yaml"))

@@ -69,6 +69,8 @@ def test_the_digest_is_of_the_text():
         ("kind: drift", "kind: vibes", "promote.evidence.1.kind"),
         ("max_age: 7d", "max_age: soon", "90m, 24h, 7d or 2w"),
         ("max_age: 7d", "max_age: 0d", "90m, 24h, 7d or 2w"),
+        ("max_age: 7d", "max_age: 999999w", "at most 3650d"),
+        ("name: employment", 'name: "a\\0b"', "name: String should match"),
         ("count: 2", "count: 0", "promote.approvals.0.count"),
         ("count: 2", "count: 3", "at least 3 holders of 'risk'"),
         ("policy/1", "policy/9", "schema"),
@@ -89,7 +91,22 @@ def test_all_mistakes_are_told_at_once():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "42", "a: [", "\t", "a: b: c", "!!python/object:os.system x", "a: " + "[" * 5000]
+    "text",
+    [
+        "",
+        "[]",
+        "42",
+        "a: [",
+        "\t",
+        "a: b: c",
+        "!!python/object:os.system x",
+        "a: " + "[" * 5000,
+        'a: !!int ""',
+        'a: !!float ""',
+        "a: !!bool x",
+        "a: !!timestamp x",
+        "!!set [a]",
+    ],
 )
 def test_what_is_not_a_policy_is_refused_and_nothing_runs(text):
     assert reasons(text)
