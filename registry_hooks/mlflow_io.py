@@ -36,12 +36,14 @@ from sqlalchemy.orm import Session
 
 from mlflow_eval_plugin.evidence import Evidence, EvidenceError, digest_of, loads, model_digest
 from registry_hooks.errors import Conflict, Invalid, NotFound, Reason
+from registry_hooks.policy import NOT_YAML
 from registry_hooks.records import ROLES, Pair
 
 _STAGE_OF = {"champion": STAGE_PRODUCTION, "challenger": STAGE_STAGING}
 _ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
 _LARGEST_EVIDENCE = 16 * 1024 * 1024
 _MOST_EVIDENCE = 200
+_LARGEST_VERSION = 2**31 - 1  # what the column holds; SQLite's driver fails on a number beyond its own
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ class Registry:
         self._session = session
         self._workspace = workspace
 
-    def lock(self, model: str) -> None:
-        """Take the model's row for this unit of work.
+    def lock(self, model: str, *, missing_ok: bool = False) -> None:
+        """Take the model's row for this unit of work, or no row where there is none and that is well.
 
         Raises:
             NotFound: when there is no such registered model.
@@ -90,7 +92,8 @@ class Registry:
             .where(SqlRegisteredModel.workspace == self._workspace, SqlRegisteredModel.name == model)
             .with_for_update()
         )
-        if self._session.execute(query).scalar_one_or_none() != model:
+        found = self._session.execute(query).scalar_one_or_none()
+        if found != model and not (found is None and missing_ok):
             raise NotFound(f"there is no registered model {model!r}")
 
     def exists(self, model: str) -> bool:
@@ -120,7 +123,7 @@ class Registry:
             SqlModelVersion.version == version,
             SqlModelVersion.current_stage != STAGE_DELETED_INTERNAL,
         )
-        row = self._session.execute(query).scalar_one_or_none()
+        row = self._session.execute(query).scalar_one_or_none() if version <= _LARGEST_VERSION else None
         if row is None:
             known = f"; its versions are {self.versions(model)}" if self.exists(model) else ", nor such a model"
             raise NotFound(f"there is no version {version} of model {model!r}{known}")
@@ -154,6 +157,11 @@ class Registry:
         for row in self._staged(model):
             found[str(row.current_stage)].append(int(row.version))
         return found
+
+    def agrees(self, model: str, pair: Pair) -> bool:
+        """Whether aliases and stages are those of ``pair``."""
+        wanted = {stage: [held] if (held := getattr(pair, role)) else [] for role, stage in _STAGE_OF.items()}
+        return self.pair(model) == pair and self.stages(model) == wanted
 
     def put_pair(self, model: str, pair: Pair, at_ms: int) -> None:
         """Make aliases and stages say what ``pair`` says; what leaves Production or Staging becomes Archived."""
@@ -212,10 +220,11 @@ def manifest(row: VersionRow) -> Manifest:
     """
     files: dict[str, tuple[int, str]] = {}
     digest_of_model = None
-    for path, local in _files(_repository(row.location), f"version {row.version} of {row.model}"):
+    what = f"version {row.version} of {row.model}"
+    for path, local in _files(row.location, what):
         files[path] = (local.stat().st_size, _sha256(local))
         if path == "MLmodel":
-            digest_of_model = model_digest(yaml.safe_load(local.read_bytes()))
+            digest_of_model = _digest_of_mlmodel(local, what)
     if not files:
         raise Invalid(f"version {row.version} of {row.model} has no files at {row.location}")
     listed = [{"path": path, "size": size, "sha256": digest} for path, (size, digest) in sorted(files.items())]
@@ -255,6 +264,16 @@ def evidence_in(run_id: str) -> list[FoundEvidence]:
     return found
 
 
+def _digest_of_mlmodel(file: Path, what: str) -> str:
+    try:
+        document = yaml.safe_load(file.read_bytes())
+    except NOT_YAML as error:
+        raise Invalid(f"the file MLmodel of {what} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(document, dict):
+        raise Invalid(f"the file MLmodel of {what} is no mapping; log the model again with MLflow")
+    return model_digest(document)
+
+
 def _sha256(file: Path) -> str:
     digest = hashlib.sha256()
     with file.open("rb") as content:
@@ -278,11 +297,11 @@ def _local(repository: ArtifactRepository, path: str, folder: str) -> Path:
     return Path(repository.download_artifacts(path) if in_place else repository.download_artifacts(path, folder))
 
 
-def _files(repository: ArtifactRepository, what: str) -> Iterator[tuple[str, Path]]:
+def _files(location: str, what: str) -> Iterator[tuple[str, Path]]:
     with tempfile.TemporaryDirectory() as folder:
         try:
-            root = _local(repository, "", folder)
-        except (MlflowException, OSError) as error:
+            root = _local(_repository(location), "", folder)
+        except (MlflowException, OSError, ImportError, ValueError) as error:
             raise Invalid(f"the files of {what} cannot be read: {error}") from error
         for local in sorted(root.rglob("*")):
             if local.is_file():

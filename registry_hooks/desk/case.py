@@ -56,15 +56,15 @@ class Case:
         self.registry.put_pair(self.model, after, int(self.facts.now.timestamp() * 1000))
 
     def meddling(self) -> list[Reason]:
-        """A reason when MLflow's aliases are not what the ledger says; nothing is decided on such ground."""
-        found = self.registry.pair(self.model)
-        if found == self.state.pair:
+        """A reason when MLflow's aliases or stages are not what the ledger says; nothing is decided on such ground."""
+        if self.registry.agrees(self.model, self.state.pair):
             return []
+        stages = ", ".join(f"{stage} {held or 'none'}" for stage, held in self.registry.stages(self.model).items())
         return [
             Reason(
                 "meddled",
-                f"aliases as the ledger has them ({self.state.pair})",
-                f"{found}: they were changed in the database, past the server",
+                f"aliases and stages as the ledger has them ({self.state.pair})",
+                f"{self.registry.pair(self.model)}, {stages}: they were changed in the database, past the server",
                 "find out who did; then an admin applies the policy again to adopt what is there",
             )
         ]

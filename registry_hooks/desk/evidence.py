@@ -16,6 +16,12 @@ def trusted_evidence(row: VersionRow, files: Manifest, runs: list[str]) -> tuple
         raise Invalid(
             f"version {row.version} of {row.model} names no run; say which runs hold its Evidence (--run RUN_ID)"
         )
+    if files.model_digest is None:
+        # Evidence about predictions alone names no model either; that must not make it speak of this one.
+        raise Invalid(
+            f"version {row.version} of {row.model} has no file MLmodel, so no Evidence speaks of it; log the model "
+            "with MLflow and register that"
+        )
     newest: dict[str, EvidenceRef] = {}
     for run_id in wanted:
         for found in evidence_in(run_id):
