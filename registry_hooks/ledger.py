@@ -4,7 +4,8 @@ A ``Ledger`` lives for one unit of work, on that unit's session. ``append`` writ
 model's state; whether they stay is the unit's decision, together with the registry rows that it moved.
 
 Locks are always taken in one order, so that they cannot deadlock: the model's row (``mlflow_io.Registry.lock``), then
-the head's row. The head's row is taken last and held for the few statements until commit.
+the head's row. The head's row is taken last and held for the few statements until commit. Whoever changes policies
+takes ``lock_policies`` before both.
 """
 
 from __future__ import annotations
@@ -165,12 +166,18 @@ class Ledger:
         row = self._session.execute(sa.select(_ledger.c.entry).where(_ledger.c.seq == seq)).scalar_one_or_none()
         return _parsed(row) if row is not None else None
 
-    def rows(self) -> Iterator[StoredEntry]:
-        """Every row as it is stored, in order, a thousand at a time."""
+    def rows(self, after: int = 0, limit: int | None = None) -> Iterator[StoredEntry]:
+        """Rows as they are stored, in order, a thousand at a time: those behind number ``after``, at most ``limit``."""
         query = sa.select(_ledger.c.seq, _ledger.c.entry, _ledger.c.leaf_hash).order_by(_ledger.c.seq)
+        query = query.where(_ledger.c.seq > after).limit(limit)
         for row in self._session.execute(query, execution_options={"yield_per": 1000}):
             text = row.entry if isinstance(row.entry, bytes) else str(row.entry).encode()
             yield StoredEntry(int(row.seq), text, str(row.leaf_hash))
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the last entry that is there; 0 when there is none."""
+        return int(self._session.execute(sa.select(sa.func.max(_ledger.c.seq))).scalar_one() or 0)
 
     def verify(self) -> Verification:
         """Recompute the Merkle tree from every entry and hold it against the head."""
@@ -187,6 +194,11 @@ class Ledger:
     def policy_for(self, model: str) -> AppliedPolicy | None:
         """The policy that governs a model, or None: then the model is plain MLflow."""
         return next((applied for applied in self.policies() if model in applied.policy.models), None)
+
+    def lock_policies(self) -> None:
+        """Let one unit of work at a time change policies; taken before any model's row."""
+        one_row = sa.table(VERSION_TABLE, sa.column("version_num"))  # always there, and written by migrations alone
+        self._session.execute(sa.select(one_row.c.version_num).with_for_update()).all()
 
     def save_policy(self, policy: Policy, text: str, version: int, actor: Actor, at: datetime) -> None:
         """Put a policy in force; the history of policies is in the ledger."""

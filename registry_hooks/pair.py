@@ -145,7 +145,10 @@ def fold(state: ModelState, entry: Entry) -> ModelState:
     body: dict[str, Any] = entry.body
     match entry.action:
         case "adopted":
-            return _adopt(ModelState(model=state.model) if body["fresh"] else state, Pair.model_validate(body["pair"]))
+            # Who registered a version stays known while the model is there, or its author could approve it.
+            authors = state.authors if body.get("registered") else {}
+            anew = ModelState(model=state.model, authors=authors) if body["fresh"] else state
+            return _adopt(anew, Pair.model_validate(body["pair"]))
         case "registered":
             return state.model_copy(update={"authors": {**state.authors, _version(entry): entry.actor}})
         case "deleted":

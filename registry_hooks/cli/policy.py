@@ -58,7 +58,8 @@ def apply(client: Client, file: Path, as_json: bool) -> None:
     """
     answer = client.post("policy/apply", yaml=_text_of(file))
     told = f"Policy {clean(answer['name'])} version {answer['version']} is in force."
-    show(answer, as_json, [told, f"  Ledger entry {clean(answer['entry'])}."])
+    entry = answer["entry"]
+    show(answer, as_json, [told, f"  Ledger entry {clean(entry)}." if entry else "  It was already: nothing changed."])
 
 
 @policy.command("show")

@@ -11,7 +11,7 @@ from registry_hooks.identity import Actor, require_actor
 from registry_hooks.ledger import AppliedPolicy, Ledger
 from registry_hooks.mlflow_io import Registry
 from registry_hooks.policy import Policy, load_policy, policy_digest
-from registry_hooks.records import ModelState, Pair
+from registry_hooks.records import Entry, ModelState, Pair
 
 
 class Policies(BaseDesk):
@@ -26,7 +26,8 @@ class Policies(BaseDesk):
         """Put a policy in force, as the next version of its name, and take its models under it as they are.
 
         Applying the same text again changes nothing, except that a model whose roles were changed past the server is
-        taken under policy again as it is now, with a ledger entry that says so.
+        taken under policy again as it is now, with a ledger entry that says so. ``entry`` is the first one written,
+        or None.
         """
         actor = require_actor()
         if not actor.is_admin:
@@ -35,6 +36,7 @@ class Policies(BaseDesk):
         policy = load_policy(yaml)
         with self._unit_of_work(write=True) as session:
             ledger, registry = Ledger(session), Registry(session)
+            ledger.lock_policies()
             in_force = ledger.policies()
             _refuse_clash(policy, in_force)
             old = next((applied for applied in in_force if applied.policy.name == policy.name), None)
@@ -42,14 +44,14 @@ class Policies(BaseDesk):
             answer = {"name": policy.name, "version": version, "digest": policy_digest(yaml)}
             governed = set(old.policy.models) if old else set()
             adoptions = [_adoption(ledger, registry, model, model not in governed) for model in sorted(policy.models)]
+            written: list[Entry] = []
             if version != (old.version if old else 0):
                 now = self._clock()
                 body = {**answer, "models": list(policy.models), "text": yaml}
-                ledger.append("policy-applied", actor, now, model=None, version=None, body=body)
+                written.append(ledger.append("policy-applied", actor, now, model=None, version=None, body=body))
                 ledger.save_policy(policy, yaml, version, actor, now)
-            for adoption in adoptions:
-                self._adopt(ledger, registry, actor, adoption)
-            return {**answer, "entry": ledger.next_seq - 1}
+            written += [self._adopt(ledger, registry, actor, adoption) for adoption in adoptions if adoption]
+            return {**answer, "entry": written[0].seq if written else None}
 
     def policy_show(self, model: str | None = None, name: str | None = None) -> Answer:
         """The policies in force; those of one name, or the one that governs a model."""
@@ -63,15 +65,15 @@ class Policies(BaseDesk):
             raise NotFound(f"no policy governs {model!r}" if model else f"there is no policy {name!r}")
         return {"policies": [_policy_json(applied) for applied in found]}
 
-    def _adopt(self, ledger: Ledger, registry: Registry, actor: Actor, adoption: dict[str, Any] | None) -> None:
-        if adoption is None:
-            return
+    def _adopt(self, ledger: Ledger, registry: Registry, actor: Actor, adoption: dict[str, Any]) -> Entry:
         now = self._clock()
         model, pair = adoption["model"], adoption["pair"]
-        body = {"pair": pair.as_json(), "fresh": adoption["fresh"]}
-        ledger.append("adopted", actor, now, model=model, version=None, body=body)
-        if registry.exists(model):
+        registered = registry.exists(model)
+        body = {"pair": pair.as_json(), "fresh": adoption["fresh"], "registered": registered}
+        entry = ledger.append("adopted", actor, now, model=model, version=None, body=body)
+        if registered:
             registry.put_pair(model, ledger.state(model).pair, int(now.timestamp() * 1000))
+        return entry
 
 
 def _policy_json(applied: AppliedPolicy) -> Answer:
@@ -105,7 +107,8 @@ def _adoption(ledger: Ledger, registry: Registry, model: str, fresh: bool) -> di
     if registry.is_prompt(model):
         raise Invalid(f"{model!r} is a prompt; policies govern models. Take it out of the policy's models")
     pair = _pair_as_it_is(registry, model)
-    return {"model": model, "pair": pair, "fresh": fresh} if fresh or pair != state.pair else None
+    as_recorded = pair == state.pair and registry.agrees(model, pair)
+    return {"model": model, "pair": pair, "fresh": fresh} if fresh or not as_recorded else None
 
 
 def _pair_as_it_is(registry: Registry, model: str) -> Pair:

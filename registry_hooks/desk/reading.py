@@ -10,6 +10,8 @@ from registry_hooks.errors import NotFound, RegistryError
 from registry_hooks.ledger import Ledger
 from registry_hooks.mlflow_io import Registry
 
+_BATCH = 1000  # entries
+
 
 class Reading(BaseDesk):
     """Questions; nothing here changes anything."""
@@ -44,9 +46,20 @@ class Reading(BaseDesk):
 
     def audit_export(self) -> Iterator[bytes]:
         """Every entry as it is stored, one a line; the leaf hash of each line is RFC 6962's."""
-        with self._unit_of_work(write=False) as session:
-            for row in Ledger(session).rows():
+        after, last = 0, self._last_seq()
+        while after < last:
+            # A transaction a batch: on SQLite an open one keeps everybody from writing while a reader dawdles.
+            with self._unit_of_work(write=False) as session:
+                batch = list(Ledger(session).rows(after, min(_BATCH, last - after)))
+            if not batch:
+                return
+            for row in batch:
                 yield row.entry + b"\n"
+            after = batch[-1].seq
+
+    def _last_seq(self) -> int:
+        with self._unit_of_work(write=False) as session:
+            return Ledger(session).last_seq
 
     def _status(self, model: str) -> Answer:
         with self._case(model, write=False) as case:
