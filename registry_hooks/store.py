@@ -95,6 +95,9 @@ class GovernedStore(SqlAlchemyStore):
         elif dialect == "postgresql" and not write:
             # One snapshot for all reads: the ledger, its head and the aliases must be of the same moment.
             session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        elif dialect in ("mysql", "mariadb") and write:
+            # What is read under a lock must be what the lock's last holder left, not a snapshot from before the wait.
+            session.connection(execution_options={"isolation_level": "READ COMMITTED"})
 
     @contextmanager
     def _join_or_open_session(self, read_only: bool = True) -> Iterator[Session]:
@@ -111,7 +114,7 @@ class GovernedStore(SqlAlchemyStore):
     def set_registered_model_alias(self, name: str, alias: str, version: Any) -> None:
         """Gate: a role's alias is a promotion, a rollback or a nomination."""
         with _told_to_mlflow():
-            if not is_role(alias):
+            if not self._may_be_role(alias):
                 super().set_registered_model_alias(name, alias, version)
             elif self.desk.governs(name):
                 self.desk.refuse_misspelt(alias)
@@ -123,7 +126,7 @@ class GovernedStore(SqlAlchemyStore):
     def delete_registered_model_alias(self, name: str, alias: str) -> None:
         """Gate: a role is never taken away."""
         with _told_to_mlflow():
-            if not is_role(alias):
+            if not self._may_be_role(alias):
                 super().delete_registered_model_alias(name, alias)
             elif self.desk.governs(name):
                 self.desk.native_alias_removal(name, alias)
@@ -149,6 +152,11 @@ class GovernedStore(SqlAlchemyStore):
                     super().transition_model_version_stage(name, number, wanted, archive_existing_versions)
             return self.get_model_version(name, number)
 
+    def _may_be_role(self, alias: str) -> bool:
+        # MySQL and SQL Server may hold "chämpion" and "champion" for one alias, by rules of their own.
+        by_its_own_rules = self.engine.dialect.name not in ("sqlite", "postgresql")
+        return is_role(alias) or (by_its_own_rules and not alias.isascii())
+
     # What a role points to -----------------------------------------------------------------------------------------
 
     def create_model_version(
@@ -166,7 +174,8 @@ class GovernedStore(SqlAlchemyStore):
         rest = (run_id, tags, run_link, description, local_model_path, model_id)
         with _told_to_mlflow():
             if not self.desk.governs(name):
-                return super().create_model_version(name, source, *rest)
+                with self.desk.plainly(name):
+                    return super().create_model_version(name, source, *rest)
             with self.desk.native_registration(name) as made:
                 version = super().create_model_version(name, source, *rest)
                 made.append(int(version.version))

@@ -38,8 +38,7 @@ class Native(Transitions):
         """A unit of work for a plain call on a model that no policy governs, held so until the call is done."""
         with self._unit_of_work(write=True) as session:
             registry = Registry(session)
-            if registry.exists(model):
-                registry.lock(model)
+            registry.lock(model, missing_ok=True)
             if Ledger(session).policy_for(model) is not None:
                 raise Refused(f"{model!r} came under a policy just now; ask again")
             yield
@@ -65,7 +64,8 @@ class Native(Transitions):
         if version == pair.champion:
             return
         if version == pair.fallback:
-            self.rollback(model, "asked for through MLflow, which takes no reason", via=VIA)
+            # Named: when the roles move before the lock is taken, it must not go back once more, to another version.
+            self.rollback(model, "asked for through MLflow, which takes no reason", to=version, via=VIA)
         else:
             self.promote(model, version, via=VIA)
 
@@ -73,6 +73,7 @@ class Native(Transitions):
     def native_unstage(self, model: str, version: int) -> Iterator[None]:
         """A unit of work in which a version that has no stage of a role may change to a stage that is none."""
         with self._case(model, write=True) as case:
+            case.registry.version(model, version)
             if version in (case.state.pair.champion, case.state.pair.challenger):
                 raise self._no_such_way(model, f"the stage of version {version}", "its stage follows from its role")
             yield
@@ -120,11 +121,12 @@ class Native(Transitions):
             )  # fmt: skip
 
     def refuse_misspelt(self, alias: str) -> None:
-        """Refuse an alias that is a role's name in other letters."""
+        """Refuse an alias that is a role's name in other letters, or may be to the database."""
         if alias not in ROLES:
-            raise Invalid(
-                f"alias {alias!r} reads as a role; write {alias.strip().casefold()!r}, or choose another name"
-            )
+            said = f"reads as a role; write {alias.strip().casefold()!r}, or" if is_role(alias) else (
+                "may be a role's name to this database, which may compare without accents;"
+            )  # fmt: skip
+            raise Invalid(f"alias {alias!r} {said} choose another name")
 
     def _no_such_way(self, model: str, what: str, why: str) -> Refused:
         require_actor()

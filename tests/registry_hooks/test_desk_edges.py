@@ -1,0 +1,196 @@
+"""Where two calls meet, where somebody meddled, and where a request is odd: still one decision, and never a 5xx."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from contextlib import suppress
+
+import pytest
+import sqlalchemy as sa
+from mlflow.exceptions import MlflowException
+from world import MODEL, POLICY
+
+from registry_hooks.errors import Conflict, Invalid, Refused
+from registry_hooks.ledger import Ledger
+
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
+
+
+def test_two_native_calls_for_one_rollback_roll_back_once(world, monkeypatch):
+    """The second saw the fallback before the first moved it, and would otherwise go back once more."""
+    world.govern()
+    world.register(3)
+    for version in (1, 2, 3):
+        world.promote(version)
+    rollback = world.desk.rollback
+
+    def after_another_one(*arguments, **options):
+        monkeypatch.undo()
+        rollback(MODEL, "the other call")
+        return rollback(*arguments, **options)
+
+    monkeypatch.setattr(world.desk, "rollback", after_another_one)
+    with world.acting("oncall"), pytest.raises(MlflowException, match="cannot be rolled back"):
+        world.client.set_registered_model_alias(MODEL, "champion", "2")
+    assert world.roles() == {"champion": 2, "challenger": 1, "fallback": 1}
+    world.assert_sound()
+
+
+def test_policies_applied_at_once_do_not_both_take_a_model(any_world):
+    world = any_world
+    policies_of, both, outcome = Ledger.policies, threading.Barrier(2), []
+
+    def policies_when_both_are_there(self):
+        found = policies_of(self)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(2)  # breaks where the other has to wait for this one, as it should
+        return found
+
+    def apply(name: str) -> None:
+        with world.acting("admin"):
+            try:
+                world.desk.policy_apply(POLICY.replace("name: employment", f"name: {name}"))
+                outcome.append("applied")
+            except Conflict:
+                outcome.append("refused")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ledger, "policies", policies_when_both_are_there)
+        threads = [threading.Thread(target=apply, args=(name,)) for name in ("one", "two")]
+        [thread.start() for thread in threads]
+        [thread.join(60) for thread in threads]
+    assert sorted(outcome) == ["applied", "refused"]
+    assert len(world.desk.policy_show()["policies"]) == 1
+
+
+def test_a_version_of_a_model_that_comes_under_policy_meanwhile_is_refused(world, monkeypatch):
+    """Its author would be unknown, and could approve it."""
+    world.register()
+    governs = world.desk.governs
+
+    def and_then_it_is_governed(model):
+        answer = governs(model)
+        monkeypatch.undo()
+        world.govern()
+        return answer
+
+    monkeypatch.setattr(world.desk, "governs", and_then_it_is_governed)
+    with world.acting("ana"), pytest.raises(MlflowException, match="came under a policy just now"):
+        world.client.create_model_version(MODEL, "file:///tmp/x")
+    assert world.stages() == {1: "None"}
+
+
+def test_authors_stay_known_when_a_model_leaves_its_policy_and_returns(world):
+    world.govern()
+    world.register()
+    world.govern(POLICY.replace(f"[{MODEL}]", "[elsewhere]"))
+    world.govern()
+    world.ask(1)
+    with world.acting("ana"), pytest.raises(Refused, match="ana registered it"):
+        world.desk.approve(MODEL, 1, comment="mine")
+    world.govern()
+    world.assert_sound()
+
+
+def test_an_alias_that_the_database_may_take_for_a_role_is_refused(world, monkeypatch):
+    world.govern()
+    world.register()
+    with world.acting("ana"):
+        world.client.set_registered_model_alias(MODEL, "chämpion", "1")
+        monkeypatch.setattr(world.store.engine.dialect, "name", "mysql")
+        for call in (world.store.delete_registered_model_alias, world.store.set_registered_model_alias):
+            with pytest.raises(MlflowException, match="alias 'chämpion'"):
+                call(MODEL, "chämpion", *(["1"] if "set" in call.__name__ else []))
+
+
+def test_a_policy_that_changes_nothing_names_no_entry(world):
+    world.govern()
+    world.register()
+    with world.acting("admin"):
+        assert world.desk.policy_apply(POLICY)["entry"] is None
+        assert world.desk.policy_apply(POLICY + "# second\n")["entry"] == 3
+
+
+def test_stages_changed_past_the_server_stop_every_decision(world):
+    world.govern()
+    world.register(2)
+    world.promote(1)
+    world.promote(2)
+    with world.store.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE model_versions SET current_stage = 'Archived' WHERE version = 2"))
+    with world.acting("oncall"), pytest.raises(Refused, match="meddled"):
+        world.desk.rollback(MODEL, "what is going on")
+    world.govern()
+    assert world.stages() == {1: "Staging", 2: "Production"}
+    world.assert_sound()
+
+
+def test_an_export_that_nobody_reads_on_keeps_nobody_from_writing(world):
+    world.govern()
+    world.register()
+    export = world.desk.audit_export()
+    first = next(export)
+    with world.store.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout = 100")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("UPDATE registered_models SET description = 'written meanwhile'")
+        connection.commit()
+    assert len([first, *export]) == 2
+
+
+def test_evidence_about_predictions_alone_does_not_speak_of_a_version_without_mlmodel(world, tmp_path):
+    world.govern()
+    world.register()
+    run_id = world.client.create_run(world.experiment).info.run_id
+    world.put_evidence(run_id, None)
+    files = tmp_path / "weights"
+    files.mkdir()
+    (files / "weights.bin").write_bytes(b"anything")
+    with world.acting("ana"):
+        world.client.create_model_version(MODEL, files.as_uri(), run_id)
+        with pytest.raises(Invalid, match="has no file MLmodel"):
+            world.desk.nominate(MODEL, 2)
+    assert world.roles() == {}
+
+
+@pytest.mark.parametrize("mlmodel", [b"\x00\xff: [", b"- a list\n", b"a: !!int ''\n", b"!!bool x"])
+def test_an_mlmodel_that_is_none_is_told(world, tmp_path, mlmodel):
+    world.govern()
+    world.register()
+    files = tmp_path / "odd"
+    files.mkdir()
+    (files / "MLmodel").write_bytes(mlmodel)
+    with world.acting("ana"):
+        world.client.create_model_version(MODEL, files.as_uri(), "0" * 32)
+        with pytest.raises(Invalid, match="MLmodel of version 2"):
+            world.desk.nominate(MODEL, 2)
+
+
+@pytest.mark.parametrize("source", ["weird://x/y", "http://127.0.0.1:9/x", "dbfs:/x"])
+def test_files_that_cannot_be_reached_are_told(world, source):
+    world.govern()
+    world.register()
+    with world.acting("ana"):
+        world.client.create_model_version(MODEL, source, "0" * 32)
+        with pytest.raises(MlflowException, match="files of version 2") as caught:
+            world.client.set_registered_model_alias(MODEL, "challenger", "2")
+    assert caught.value.get_http_status_code() == 400
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda c, v: c.set_registered_model_alias(MODEL, "champion", v),
+        lambda c, v: c.transition_model_version_stage(MODEL, v, "Production"),
+        lambda c, v: c.transition_model_version_stage(MODEL, v, "Archived"),
+        lambda c, v: c.delete_model_version(MODEL, v),
+    ],
+)
+def test_a_version_number_that_no_database_holds_is_not_found(any_world, call):
+    any_world.govern()
+    any_world.register()
+    with any_world.acting("ana"), pytest.raises(MlflowException) as caught, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        call(any_world.client, str(10**30))
+    assert caught.value.get_http_status_code() == 404
