@@ -22,10 +22,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.drift import ColumnType
-from mlflow_eval_plugin.stats.errors import MergeError
+from mlflow_eval_plugin.stats.errors import InputError, MergeError
 
 THREADS = 2
 KEYS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
+UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # of times, in a second
 FORMAT = "mlflow-eval-plugin/data-digest/1"
 
 Hashes = NDArray[np.uint64]
@@ -111,16 +112,37 @@ def _hashed(column: pd.Series[Any]) -> Hashes:
             values = np.where(np.isnan(values), np.nan, values)
         return _mixed(values.view(np.uint64))
     if kind == "datetime":
-        return _mixed(pd.DatetimeIndex(column).as_unit("ns").asi8.view(np.uint64))
-    codes, uniques = pd.factorize(column)
-    texts = np.array([f"{type(value).__name__}:{value}" for value in uniques] + ["missing:"], dtype=object)
-    table = pd.util.hash_array(texts, categorize=False)
-    return table[np.where(codes < 0, len(uniques), codes)]
+        return _hashed_times(pd.DatetimeIndex(column))
+    try:
+        codes, uniques = pd.factorize(column)
+    except TypeError as error:
+        raise InputError(
+            f"column {column.name!r}: expected one value a row, found lists or the like ({error}); leave it out"
+        ) from error
+    texts = np.array([_text(value) for value in uniques] + ["missing:"], dtype=object)
+    table: Hashes = pd.util.hash_array(texts, categorize=False)
+    return np.asarray(table[np.where(codes < 0, len(uniques), codes)])
+
+
+def _hashed_times(times: pd.DatetimeIndex) -> Hashes:
+    """The same in any unit, and beyond the year 2262, where nanoseconds since 1970 overflow."""
+    a_second = UNITS[times.unit]
+    seconds, rest = np.divmod(times.asi8, a_second)
+    hashes = _mixed(seconds.view(np.uint64)) ^ (rest * (10**9 // a_second)).view(np.uint64)
+    return _mixed(np.where(times.isna(), np.uint64(0), hashes))
+
+
+def _text(value: object) -> str:
+    # In a column of objects 1, 1.0 and True are one value to pandas, whichever comes first.
+    if isinstance(value, (int, float, np.number, np.bool_)):
+        whole = not isinstance(value, (float, np.floating)) or float(value).is_integer()
+        return f"number:{int(value) if whole else float(value)}"
+    return f"{type(value).__name__}:{value}"
 
 
 def _mixed(values: Hashes) -> Hashes:
     """The finaliser of splitmix64 (Steele, Lea & Flood 2014)."""
-    mixed = values.copy()
+    mixed: Hashes = values.copy()
     mixed ^= mixed >> np.uint64(30)
     mixed *= np.uint64(0xBF58476D1CE4E5B9)
     mixed ^= mixed >> np.uint64(27)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.engines.digest import UNITS
 from mlflow_eval_plugin.engines.inputs import require_columns
 from mlflow_eval_plugin.engines.levels import level_label
 from mlflow_eval_plugin.stats.drift_summary import (
@@ -108,8 +109,9 @@ def _is_numeric(column: pd.Series[Any]) -> bool:
 
 def _values(column: pd.Series[Any]) -> FloatArray:
     if pd.api.types.is_datetime64_any_dtype(column):
-        seconds = (column - pd.Timestamp(0, tz=column.dt.tz)).dt.total_seconds()
-        return np.asarray(seconds.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+        times = pd.DatetimeIndex(column)
+        # In the column's own unit: nanoseconds would overflow at sentinels such as the year 9999.
+        return np.where(times.isna(), np.nan, times.asi8 / UNITS[times.unit])
     if not pd.api.types.is_numeric_dtype(column):
         column = pd.to_numeric(column.astype(object), errors="coerce")
     return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)

@@ -145,7 +145,7 @@ def checked_scores(scores: pd.Series[Any]) -> NDArray[np.float64]:
         raise InputError(f"score: {_how_many(absent)} missing (NaN); expected a probability in [0, 1] in every row")
     outside = (values < 0) | (values > 1)
     if outside.any():
-        first = values[int(np.argmax(outside))]
+        first = float(values[int(np.argmax(outside))])
         raise InputError(
             f"score: {_how_many(outside)} outside [0, 1] ({first!r}); expected the probability of the positive class, "
             "not a logit, a percentage or a class"

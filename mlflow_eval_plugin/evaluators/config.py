@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -46,6 +47,10 @@ class Band(BaseModel):
     def _one_of_two(self) -> Band:
         if (self.edges is None) == (self.quantiles is None):
             raise ValueError(f"band of {self.column!r}: give either 'edges' or 'quantiles'")
+        if not all(map(isfinite, self.edges or ())):
+            raise ValueError(
+                f"band of {self.column!r}: edges are finite numbers; what lies beyond them has its own slice"
+            )
         return self
 
 
@@ -82,6 +87,10 @@ class Config(BaseModel):
     def _positive_is_listed(self) -> Config:
         if self.label_list and self.pos_label is not None and self.pos_label not in self.label_list:
             raise ValueError(f"'pos_label' {self.pos_label!r} is not in 'label_list' {list(self.label_list)!r}")
+        try:
+            _ = self.positive
+        except TypeError as error:
+            raise ValueError(f"'label_list' {list(self.label_list or ())!r} has no order; give 'pos_label'") from error
         return self
 
     @property
@@ -192,6 +201,17 @@ class DisaggregatedConfig(Config):
     @classmethod
     def _ratios_are_known(cls, value: Tolerances) -> Tolerances:
         return {_known("fairness ratio", name, RATIOS): limit for name, limit in value.items()}
+
+    @model_validator(mode="after")
+    def _one_cut_a_column(self) -> DisaggregatedConfig:
+        # A plain name beside a band means that band; two bands of one column would leave one of them out.
+        bands: dict[str, Band] = {}
+        for item in (item for subset in self.subsets for item in subset):
+            if isinstance(item, Band) and bands.setdefault(self.column(item.column), item) != item:
+                raise ValueError(
+                    f"column {item.column!r} is cut in two ways; give it the same band wherever it is named"
+                )
+        return self
 
     @property
     def subsets(self) -> tuple[tuple[SliceItem, ...], ...]:

@@ -56,8 +56,10 @@ def _roles(rows: Rows) -> dict[str, Role]:
 def _columns(config: DriftConfig, rows: Rows, reference: Rows) -> list[str]:
     if config.columns is not None:
         return list(dict.fromkeys(config.column(name) for name in config.columns))
-    # Score and label are compared where the reference has them; a feature that it lacks is an error further down.
-    optional = [name for name in (rows.score_name, rows.label_name) if name in reference.everything.columns]
+    # Score, label and slice_data are compared where the reference has them; a feature that it lacks is an error further
+    # down.
+    further = [name for name in map(str, rows.frame.columns) if name not in set(rows.features)]
+    optional = [name for name in (*further, rows.score_name, rows.label_name) if name in reference.everything.columns]
     return [*rows.features, *optional]
 
 

@@ -83,9 +83,9 @@ def _frames() -> Iterator[FrameType]:
 def _running(bundles: list[Any]) -> Asked:
     # Everyone in this list was named, or has said yes before.
     given = {bundle.name: bundle.config or {} for bundle in bundles if bundle.name in CONFIGS}
-    others = [bundle.config for bundle in bundles if bundle.name not in CONFIGS]
-    configs = [*given.values(), *others]
-    flat = any(one and one is other for i, one in enumerate(configs) for other in configs[:i] if one in given.values())
+    # By identity: configs hold frames, which have no truth value when compared.
+    configs = [bundle.config for bundle in bundles if bundle.config]
+    flat = any(sum(config is one for config in configs) > 1 for one in given.values())
     return Asked(given, flat)
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.errors import InputError
 
+_NUMBERS = frozenset({"floating", "integer", "mixed-integer-float", "decimal", "integer-na"})
+
 
 @dataclass(frozen=True, eq=False)
 class Scores:
@@ -46,7 +48,7 @@ def column_scores(values: Any, positive: str, name: str) -> Scores:
     Raises:
         InputError: when text in it has not the positive class, nor one other.
     """
-    array = np.asarray(values)
+    array = _numbers(np.asarray(values))
     if array.dtype.kind in "biuf" and not np.isin(array, (-1, 0, 1)).all():
         return Scores(array.astype(np.float64, copy=False), None)
     others = sorted({class_text(one) for one in pd.unique(pd.Series(array))} - {positive})
@@ -56,6 +58,13 @@ def column_scores(values: Any, positive: str, name: str) -> Scores:
             + ", ".join(map(repr, others[:6]))
         )
     return Scores(None, are_positive(array, positive))
+
+
+def _numbers(array: NDArray[Any]) -> NDArray[Any]:
+    # A column that once held text, or an output of None beside numbers, has objects that are numbers all the same.
+    if array.dtype.kind == "O" and pd.api.types.infer_dtype(array) in _NUMBERS:
+        return np.asarray(pd.Series(array).to_numpy(dtype=np.float64, na_value=np.nan))
+    return array
 
 
 def are_positive(values: Any, positive: str) -> NDArray[np.uint8]:

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from mlflow.utils.string_utils import generate_feature_name_if_not_string
 
 from mlflow_eval_plugin.engines import data_digest
 from mlflow_eval_plugin.engines.inputs import checked_scores, checked_weights, coded_labels, column_of, require_columns
 from mlflow_eval_plugin.evaluators.config import Config
 from mlflow_eval_plugin.evaluators.rows import Rows
 from mlflow_eval_plugin.evidence import Data
-from mlflow_eval_plugin.plugin.scoring import Scores, are_positive, class_text, column_scores, model_scores
+from mlflow_eval_plugin.plugin.scoring import Scores, class_text, column_scores, model_scores
 from mlflow_eval_plugin.stats.errors import InputError
 
 
@@ -45,7 +46,7 @@ class Scorer:
     model: Any
     output_column: str | None
     done: dict[tuple[int, str, str | None], Scores] = field(default_factory=dict)
-    digests: dict[tuple[int, ...], str] = field(default_factory=dict)
+    digests: dict[tuple[int | str, ...], str] = field(default_factory=dict)
 
     def scores(self, table: Table, positive: str, column: str | None) -> Scores:
         """Probabilities or classes of a table's rows; neither where there is neither a model nor predictions.
@@ -68,7 +69,7 @@ class Scorer:
             return Scores(None, None)
         return column_scores(table.predictions, positive, f"predictions column {table.predictions_name!r}")
 
-    def digest(self, frame: pd.DataFrame, key: tuple[int, ...]) -> str:
+    def digest(self, frame: pd.DataFrame, key: tuple[int | str, ...]) -> str:
         """The digest of a frame; the same key is digested once."""
         if key not in self.digests:
             self.digests[key] = data_digest(frame)
@@ -105,24 +106,28 @@ def reference_table(given: Any, name: str, like: Table) -> Table:
     Raises:
         InputError: when it is none of these, or has no rows.
     """
-    frame = getattr(given, "df", given)
+    # A frame has its columns as attributes, and those may be called "df", "name" or "targets" too.
+    known = None if isinstance(given, (pd.DataFrame, Mapping)) else given
+    frame = getattr(known, "df", given)
     if isinstance(frame, Mapping):
         frame = pd.DataFrame(dict(frame))
     if not isinstance(frame, pd.DataFrame):
-        raise InputError(f"reference: expected a data frame or an MLflow data set, found {type(given).__name__}")
+        kind = f"{type(given).__module__.partition('.')[0]}.{type(given).__name__}"
+        raise InputError(f"reference: expected a data frame (pandas) or an MLflow data set, found {kind}")
     if len(frame) == 0:
         raise InputError("reference: there are no rows to compare with")
-    labels_name = getattr(given, "targets", None) or like.labels_name
-    predictions_name = getattr(given, "predictions", None) or like.predictions_name
+    frame = _named(frame)
+    labels_name = str(getattr(known, "targets", None) or like.labels_name)
+    predictions_name = getattr(known, "predictions", None) or like.predictions_name
     return Table(
-        name=str(getattr(given, "name", None) or name),
+        name=str(getattr(known, "name", None) or name),
         features=frame,
         inputs=_inputs(frame, [str(name) for name in like.features.columns]),
         labels=frame[labels_name].to_numpy() if labels_name in frame.columns else None,
         labels_name=like.labels_name,
         predictions=frame[predictions_name].to_numpy() if predictions_name in frame.columns else None,
         predictions_name=like.predictions_name,
-        mlflow_digest=getattr(given, "digest", None),
+        mlflow_digest=getattr(known, "digest", None),
     )
 
 
@@ -138,6 +143,9 @@ def score_first(table: Table, reference: Table | None, config: Config, scorer: S
         raise InputError("there are no labels; give mlflow 'targets'")
     _, positive = _coded(table, config)
     for one in (table, reference):
+        if one is not None and not one.features.columns.is_unique:
+            twice = one.features.columns[one.features.columns.duplicated()][0]
+            raise InputError(f"data {one.name!r}: there are several columns {twice!r}; rename all but one")
         if scorer.model is not None and one is not None and one.inputs is not None:
             scorer.scores(one, positive, config.probability_column)
 
@@ -148,17 +156,17 @@ def rows_of(table: Table, config: Config, scorer: Scorer) -> Rows:
     Raises:
         InputError: for labels, scores, weights or further columns that cannot be evaluated.
     """
-    frame, extra = _with_columns(table.features, getattr(config, "slice_data", None))
+    frame = _with_columns(table.features, getattr(config, "slice_data", None))
     label, positive = _coded(table, config)
     weight = _weight(frame, config)
     scores = scorer.scores(table, positive, _probability_column(config, scorer))
     if scores.probability is not None:
         checked_scores(pd.Series(scores.probability, copy=False))
-    digest_key = (id(table), *(id(values) for values in extra.values()), id(weight))
     stored = _stored(table, frame, weight)
-    data = Data(
-        name=table.name, digest=scorer.digest(stored, digest_key), rows=len(frame), columns=tuple(stored.columns)
-    )
+    # What the config was given lives as long as the call, so that no other object can get its id meanwhile.
+    given = [getattr(config, key, None) for key in ("slice_data", "sample_weights")]
+    key = (id(table), *(one if isinstance(one, str) else id(one) for one in given))
+    data = Data(name=table.name, digest=scorer.digest(stored, key), rows=len(frame), columns=tuple(stored.columns))
     name = _free_name(table.predictions_name or "score", frame)
     return _rows(table, frame, data, Labelled(label, positive), scores, name, weight)
 
@@ -169,7 +177,9 @@ def reference_rows(table: Table, like: Rows, config: Config, scorer: Scorer) -> 
     Raises:
         InputError: when it lacks a feature that the model needs, or its values cannot be evaluated.
     """
-    label = None if table.labels is None else are_positive(table.labels, like.pos_label)
+    # Drift compares labels as they are; whoever counts them needs them whole.
+    uncounted = table.labels is None or config.kind == "drift"
+    label = None if uncounted else _reference_label(table, like.pos_label)
     scores = _reference_scores(table, like, config, scorer)
     digest = scorer.digest(table.features, (id(table),))
     data = Data(
@@ -227,12 +237,31 @@ def _coded(table: Table, config: Config) -> tuple[Any, str]:
     return label, class_text(positive)
 
 
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame under the column names that MLflow gives to evaluated data: those that are no text become text."""
+    names = [generate_feature_name_if_not_string(name) for name in frame.columns]
+    if list(frame.columns) == names:
+        return frame
+    named: pd.DataFrame = frame.copy(deep=False)
+    named.columns = pd.Index(names)
+    return named
+
+
 def _inputs(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame | None:
     if not set(names) <= set(frame.columns):
         return None
     # drop gives a view where a selection by names would copy.
-    inputs = frame.drop(columns=[name for name in frame.columns if name not in set(names)])
+    inputs: pd.DataFrame = frame.drop(columns=[name for name in frame.columns if name not in set(names)])
     return inputs if list(inputs.columns) == names else inputs[names]
+
+
+def _reference_label(table: Table, positive: str) -> Any:
+    labels = pd.Series(table.labels)
+    known = next((one for one in pd.unique(labels.dropna()) if class_text(one) == positive), positive)
+    try:
+        return coded_labels(labels, known)[0]
+    except InputError as error:
+        raise InputError(f"reference: {error}") from error
 
 
 def _free_name(name: str, frame: pd.DataFrame) -> str:
@@ -247,21 +276,20 @@ def _probability_column(config: Config, scorer: Scorer) -> str | None:
     return config.column(config.probability_column) if scorer.model is None else config.probability_column
 
 
-def _with_columns(features: pd.DataFrame, given: Any) -> tuple[pd.DataFrame, dict[str, Any]]:
+def _with_columns(features: pd.DataFrame, given: Any) -> pd.DataFrame:
     if given is None:
-        return features, {}
+        return features
     if not isinstance(given, (pd.DataFrame, Mapping)):
         raise InputError(f"slice_data: expected a data frame or a mapping of columns, found {type(given).__name__}")
-    extra = {str(name): given[name] for name in given}
-    frame = features.copy(deep=False)
-    for name, values in extra.items():
+    frame: pd.DataFrame = features.copy(deep=False)
+    for name, values in ((str(key), given[key]) for key in given):
         if name in features.columns:
             raise InputError(f"slice_data: {name!r} is a feature too; leave it out of slice_data or rename it")
         if len(values) != len(frame):
             raise InputError(f"slice_data: column {name!r} has {len(values)} values, the data has {len(frame)} rows")
         # By position: the two frames need not share an index.
         frame[name] = values.array if isinstance(values, pd.Series) else np.asarray(values)
-    return frame, extra
+    return frame
 
 
 def _weight(frame: pd.DataFrame, config: Config) -> Any:
@@ -274,7 +302,7 @@ def _weight(frame: pd.DataFrame, config: Config) -> Any:
 
 def _stored(table: Table, frame: pd.DataFrame, weight: Any) -> pd.DataFrame:
     # What is digested is what was given; a model's scores follow from it.
-    stored = frame.copy(deep=False)
+    stored: pd.DataFrame = frame.copy(deep=False)
     stored[table.labels_name] = table.labels
     if table.predictions is not None:
         stored[_free_name(str(table.predictions_name), frame)] = table.predictions

@@ -73,7 +73,7 @@ def _reliability(evidence: Evidence) -> Figure:
 
 
 def _bins(axes: Axes, bins: Sequence[Mapping[str, Any]]) -> None:
-    drawn = [b for b in bins if b["n"]]
+    drawn = [b for b in bins if b["mean_score"] is not None]
     for b in drawn:
         if b["interval"]:
             axes.plot([b["mean_score"]] * 2, b["interval"], color="black", linewidth=0.9)

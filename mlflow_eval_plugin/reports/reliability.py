@@ -35,7 +35,7 @@ def reliability(measurements: Mapping[str, Any]) -> Markup:
 
 
 def _described(measurements: Mapping[str, Any]) -> str:
-    rates = [b for b in measurements["bins"] if b["n"]]
+    rates = [b for b in measurements["bins"] if b["mean_score"] is not None]
     furthest = max(rates, key=lambda b: abs(b["event_rate"] - b["mean_score"]), default=None)
     if furthest is None:
         return "No rows."
@@ -76,7 +76,8 @@ def _band(band: Sequence[Sequence[float]] | None, x: Scale, y: Scale) -> list[Ma
 def _points(bins: Sequence[Mapping[str, Any]], x: Scale, y: Scale) -> list[Markup]:
     parts = []
     for b in bins:
-        if not b["n"]:
+        # Rows without weight count in n, and have no mean.
+        if b["mean_score"] is None:
             continue
         at = x(b["mean_score"])
         if b["interval"]:

@@ -167,3 +167,17 @@ def test_the_digest_sees_content_only():
 def test_the_digest_changes_with_any_change(change):
     rows = _rows(10)
     assert data_digest(change(rows)) != data_digest(rows)
+
+
+def test_the_digest_of_mixed_numbers_does_not_depend_on_which_comes_first():
+    numbers = pd.DataFrame({"x": pd.Series([1, 1.0, True, 2.5, None], dtype=object)})
+    assert {data_digest(numbers.iloc[order]) for order in ([0, 1, 2, 3, 4], [1, 0, 2, 4, 3], [2, 1, 0, 3, 4])} == {
+        data_digest(numbers)
+    }
+
+
+def test_the_digest_of_times_does_not_depend_on_their_unit():
+    times = pd.DataFrame({"t": pd.to_datetime(["2020-01-01 10:00:01", None, "1969-07-20 20:17:40"])})
+    assert {data_digest(times.astype({"t": f"datetime64[{unit}]"})) for unit in ("s", "ms", "us", "ns")} == {
+        data_digest(times)
+    }

@@ -157,3 +157,27 @@ def test_a_model_of_another_type(world: World) -> None:
 def test_a_flat_config_is_read_before_anything_is_logged(world: World) -> None:
     # MLflow's own evaluator would have run first.
     assert "'maxgap'" in refused(world, evaluators=None, evaluator_config={"slices": ["SEX"], "maxgap": {"fpr": 1}})
+
+
+def test_reference_labels_that_are_missing_are_not_negative_ones(world: World) -> None:
+    late = world.train.assign(**{LABEL: world.train[LABEL].where(world.train.index > 100)})
+    message = refused(world, **three(world, calibration={"reference": late}))
+    assert "reference: label: 101 rows" in message
+
+
+def test_columns_that_hold_lists_or_have_one_name(world: World) -> None:
+    lists = {"slices": ["g"], "slice_data": {"g": pd.Series([[1]] * len(world.rows))}}
+    assert "column 'g': expected one value a row" in refused(world, **three(world, disaggregated=lists))
+    twice = pd.concat([world.train, world.train[["SEX"]]], axis=1)
+    assert "several columns 'SEX'" in refused(world, **three(world, drift={"reference": twice}))
+
+
+def test_bands_that_cannot_be_cut(world: World) -> None:
+    bands = [{"column": "AGEP", "edges": [0, 30, 99]}, [{"column": "AGEP", "edges": [0, 60, 99]}, "SEX"]]
+    assert "'AGEP' is cut in two ways" in refused(world, **three(world, disaggregated={"slices": bands}))
+    endless = {"slices": [{"column": "AGEP", "edges": [-np.inf, 30, np.inf]}]}
+    assert "edges are finite numbers" in refused(world, **three(world, disaggregated=endless))
+
+
+def test_a_label_list_without_order_needs_the_positive_label(world: World) -> None:
+    assert "give 'pos_label'" in refused(world, **three(world, calibration={"label_list": ["a", 1]}))
