@@ -105,6 +105,15 @@ def _canonical(name: str, codes: NDArray[np.intp], labels: list[str]) -> CodedCo
     return CodedColumn(name, table[codes], levels)
 
 
+def slice_label(name: str, level: str) -> str:
+    """How a slice is called: ``SEX=2``, and where a band is open ``AGEP<25`` or ``AGEP>65``."""
+    if level.startswith("(-inf, ") and level.endswith(")"):
+        return f"{name}<{level[7:-1]}"
+    if level.startswith("(") and level.endswith(", inf)"):
+        return f"{name}>{level[1:-6]}"
+    return f"{name}={level}"
+
+
 def level_label(value: object) -> str:
     """The label of a value: ``1`` for 1, 1.0 and "1"."""
     plain = value.item() if isinstance(value, np.generic) else value

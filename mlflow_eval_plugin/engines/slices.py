@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, coded_labels, column_of, scored_rows
-from mlflow_eval_plugin.engines.levels import CodedColumn, coded_columns
+from mlflow_eval_plugin.engines.levels import CodedColumn, coded_columns, slice_label
 from mlflow_eval_plugin.engines.scores import Chunk, chunks
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 from mlflow_eval_plugin.stats.summaries import (
@@ -125,7 +125,7 @@ class _Counted:
 
     def _slice(self, codes: Iterable[np.intp]) -> Slice:
         levels = tuple((column.name, column.levels[code]) for column, code in zip(self.columns, codes, strict=True))
-        return Slice(" & ".join(f"{name}={level}" for name, level in levels), levels)
+        return Slice(" & ".join(slice_label(name, level) for name, level in levels), levels)
 
 
 def _predicted(

@@ -233,7 +233,7 @@ def level_order(level: str) -> tuple[int, float, str]:
         number = float(level.lstrip("[(").split(",")[0])
     except ValueError:
         return (1, 0.0, level)
-    return (0, number, level) if math.isfinite(number) else (1, 0.0, level)
+    return (1, 0.0, level) if math.isnan(number) else (0, number, level)
 
 
 def rows_fit(rows: int) -> None:

@@ -126,7 +126,7 @@ def test_levels_are_labelled_as_people_write_them(values, labels):
 def test_edges_close_the_last_interval():
     rows = ROWS.assign(age=[25, 35, 45, 60])
     summary = _slices(rows, slices=["age"], edges={"age": [25, 35, 45]})
-    assert [one.label for one in summary.slices[1:]] == ["age=[25, 35)", "age=[35, 45]", "age=(45, inf)"]
+    assert [one.label for one in summary.slices[1:]] == ["age=[25, 35)", "age=[35, 45]", "age>45"]
     assert summary.cells.sum(axis=(1, 2)).tolist() == [4, 1, 2, 1]
 
 
@@ -145,3 +145,10 @@ def test_the_threshold_is_exact_inside_a_bin():
 def test_a_model_that_predicts_one_class_only_is_legal():
     cells = _slices(slices=[], prediction=[1, 1, 1, 1]).cells[0]
     assert cells.tolist() == [[0, 2], [0, 2]]
+
+
+def test_open_bands_are_called_by_their_edge_and_come_in_order():
+    rows = ROWS.assign(age=[10.0, 30.0, 40.0, 70.0])
+    summary = _slices(rows, slices=["age"], edges={"age": [25, 35, 65]})
+    assert [one.label for one in summary.slices[1:]] == ["age<25", "age=[25, 35)", "age=[35, 65]", "age>65"]
+    assert summary.slices[1].levels == (("age", "(-inf, 25)"),)
