@@ -18,11 +18,13 @@ ask at all (a transition whose reasons were not heeded) raises ``PairError``.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from registry_hooks.errors import Reason, RegistryError
 from registry_hooks.records import Approval, Entry, ModelState, Nomination, Pair, Proposal, Review
+
+TWICE = timedelta(minutes=2)  # within it a second rollback is taken for the first one, sent again
 
 
 class PairError(RegistryError):
@@ -82,9 +84,40 @@ def may_roll_back(state: ModelState, to: int | None) -> list[Reason]:
     )  # fmt: skip
     if target is None:
         return [Reason("pair", "a fallback", "none: no earlier champion that is not condemned", mend)]
+    if target == state.pair.champion:
+        return [Reason("pair", "a version that is not champion", f"version {target} is champion", "nothing to do")]
     if target not in earlier:
         return [Reason("pair", "a version that was champion before", f"version {target} was not", mend)]
     return []
+
+
+def meant_twice(state: ModelState, now: datetime, expected: int | None, to: int | None) -> list[Reason]:
+    """Why a rollback may not be what its caller means: the champion is not the one that was seen.
+
+    ``expected`` is the champion that the caller saw. A caller who says neither that nor ``to`` is refused for a short
+    while after a rollback: two people at night, or a request sent again, would otherwise go back two versions.
+    """
+    champion = state.pair.champion
+    if expected is not None and expected != champion:
+        mend = f"look at registry-hooks status {state.model}, and decide again"
+        return [
+            Reason("champion-changed", f"version {expected} as champion", f"champion is {champion or 'none'}", mend)
+        ]
+    newest = state.reviews[-1] if state.reviews else None
+    if expected is not None or to is not None or newest is None or champion is None:
+        return []
+    last_change_was_this = state.champions[-2:] == (newest.version, champion)
+    if not last_change_was_this or now - newest.opened_at >= TWICE:
+        return []
+    ago = f"{(now - newest.opened_at).total_seconds():.0f} s ago"
+    return [
+        Reason(
+            "rolled-back-just-now",
+            f"no rollback in the last {TWICE.total_seconds():.0f} s, or --from saying which champion you see",
+            f"{newest.opened_by} rolled back from {newest.version} to {champion} {ago}",
+            f"if {champion} is bad as well: registry-hooks rollback {state.model} --from {champion} --reason …",
+        )
+    ]
 
 
 def nominate(state: ModelState, nomination: Nomination) -> ModelState:

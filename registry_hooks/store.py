@@ -27,6 +27,7 @@ from registry_hooks.errors import RegistryError
 from registry_hooks.ledger import migrate
 
 SCHEME = "governed:"
+DATABASES = ("sqlite", "postgresql", "mysql")
 
 
 def as_mlflow_exception(error: RegistryError) -> MlflowException:
@@ -34,6 +35,15 @@ def as_mlflow_exception(error: RegistryError) -> MlflowException:
     return MlflowException(
         str(error), error_code=getattr(databricks_pb2, error.code), reasons=error.as_json()["reasons"]
     )
+
+
+def _refuse_unlockable(store_uri: str) -> None:
+    dialect = store_uri.removeprefix(SCHEME).split(":", 1)[0].split("+", 1)[0]
+    if dialect not in DATABASES:
+        raise RegistryError(
+            f"a governed registry needs a database of {', '.join(DATABASES)}, found {dialect!r}. "
+            "Rows must be locked while a decision is made, which is not done on other databases"
+        )
 
 
 @contextmanager
@@ -58,6 +68,7 @@ class GovernedStore(SqlAlchemyStore):
     def __init__(self, store_uri: str) -> None:
         with _told_to_mlflow():
             check_closure(SqlAlchemyStore, GovernedStore)
+            _refuse_unlockable(store_uri)
         super().__init__(store_uri.removeprefix(SCHEME))
         with _told_to_mlflow():
             migrate(self.engine)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import mlflow
 import numpy as np
+import pytest
 import yaml
 from sklearn.linear_model import LogisticRegression
 
 from mlflow_eval_plugin.evidence import Check, Data, Inference, Producer, Subject, dumps, model_digest, seal
 from registry_hooks.desk import Desk
+from registry_hooks.errors import RegistryError
 from registry_hooks.identity import Actor, acting_as
 from registry_hooks.store import GovernedStore
 
@@ -159,3 +162,17 @@ class World:
         """The ledger verifies, and registry, stages and ledger agree."""
         verified = self.desk.audit_verify()
         assert verified["ok"], verified["problems"]
+
+
+def refused(error: type[RegistryError], world: World, call: Callable[[], object]) -> RegistryError:
+    """The refusal of ``call``, after which neither roles, nor stages, nor the ledger have changed."""
+    before = world.roles(), world.stages(), world.desk.audit_verify()
+    with pytest.raises(error) as caught:
+        call()
+    assert (world.roles(), world.stages(), world.desk.audit_verify()) == before
+    return caught.value
+
+
+def rules_of(error: RegistryError) -> list[str]:
+    """Names of the rules that a refusal gives as reasons."""
+    return [reason.rule for reason in error.reasons]

@@ -23,6 +23,7 @@ ANY_VERSION = Field("version", "whole")
 COMMENT = Field("comment")
 PROPOSAL = Field("proposal", longest=64)
 YAML = Field("yaml", required=True, longest=256 * 1024)
+ROLLBACK = (MODEL, Field("reason", required=True), Field("to", "whole"), Field("expected", "whole"))
 DECISION = (MODEL, ANY_VERSION, PROPOSAL, COMMENT, Field("meaning"))
 
 Reads = Literal["model", "models", "everything", "nothing"]
@@ -63,7 +64,7 @@ ROUTES = (
     Route("POST", "approve", "approve", DECISION),
     Route("POST", "reject", "reject", DECISION),
     Route("POST", "promote", "promote", (MODEL, VERSION)),
-    Route("POST", "rollback", "rollback", (MODEL, Field("reason", required=True), Field("to", "whole"))),
+    Route("POST", "rollback", "rollback", ROLLBACK),
     Route("GET", "status", "status", (ANY_MODEL,), reads="models"),
     Route("GET", "history", "history", (MODEL, Field("limit", "whole"))),
     Route("GET", "audit/verify", "audit_verify", reads="nothing"),

@@ -65,17 +65,19 @@ def _promoted(answer: Answer) -> Iterator[str]:
 @click.argument("model")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; it goes into the audit log.")
 @click.option("--to", type=VERSION, metavar="V", help="A version that was champion before; else the fallback.")
+@click.option("--from", "expected", type=VERSION, metavar="V", help="Only if this version is champion.")
 @talks_to_server
-def rollback(client: Client, model: str, reason: str, to: int | None, as_json: bool) -> None:
+def rollback(client: Client, model: str, reason: str, to: int | None, expected: int | None, as_json: bool) -> None:
     """Return MODEL to the champion before, at once and in one request. A review falls due afterwards.
 
-    The version left is condemned: it comes back only with newer Evidence.
+    The version left is condemned: it comes back only with newer Evidence. A second rollback within two minutes is
+    taken for the first one, given twice, and refused; to go further back, say --from or --to.
 
     \b
     Example:
       registry-hooks rollback acs-employment --reason "scores drifted since Monday"
     """
-    answer = client.post("rollback", model=model, reason=reason, to=to)
+    answer = client.post("rollback", model=model, reason=reason, to=to, expected=expected)
     show(answer, as_json, _rolled_back(answer))
 
 

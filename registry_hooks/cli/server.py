@@ -13,7 +13,7 @@ import click
 from registry_hooks.cli.failures import USAGE, Failure
 from registry_hooks.cli.output import heading
 
-DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+DATABASES = ("sqlite", "postgresql", "mysql")
 UNFIT = {
     "--artifacts-only": "such a server has no registry to govern",
     "--enable-workspaces": "roles of one workspace would count in another; run one governed server a workspace",

@@ -64,8 +64,18 @@ class Transitions(BaseDesk):
             case.move(after)
         return {**moved_json(model, before, after, entry), "version": version, "proposal": proposal.id}
 
-    def rollback(self, model: str, reason: str, to: int | None = None, via: str = "registry-hooks") -> Answer:
-        """Make the fallback (or ``to``, any earlier champion) champion again; opens a review of it."""
+    def rollback(
+        self,
+        model: str,
+        reason: str,
+        to: int | None = None,
+        expected: int | None = None,
+        via: str = "registry-hooks",
+    ) -> Answer:
+        """Make the fallback (or ``to``, any earlier champion) champion again; opens a review of it.
+
+        ``expected`` is the champion that the caller sees; where another one serves by now, nothing happens.
+        """
         check_text("reason", reason, required=True)
         with self._case(model, write=True) as case:
             policy = case.applied.policy
@@ -73,20 +83,14 @@ class Transitions(BaseDesk):
                 *policy.role_reasons(case.actor, policy.rollback.by, f"roll {model} back"),
                 *case.meddling(),
                 *rules.may_roll_back(case.state, to),
+                *rules.meant_twice(case.state, case.facts.now, expected, to),
             ]
             refuse_if(f"{model} cannot be rolled back", reasons)
             before = case.state.pair
             target = before.fallback if to is None else to
             assert target is not None and before.champion is not None  # may_roll_back has seen to it
             case.registry.version(model, target)
-            review = Review(
-                id=f"R-{case.ledger.next_seq}",
-                version=before.champion,
-                opened_by=case.actor.name,
-                opened_at=case.facts.now,
-                due_at=case.facts.now + policy.rollback.review_due,
-                reason=reason,
-            )
+            review = _review(case, before.champion, reason)
             after = rules.roll_back(case.state, target, case.facts.now, review).pair
             body = {"review": review.as_json(), "before": before.as_json(), "after": after.as_json(), "via": via}
             entry = case.record("rolled-back", target, body)
@@ -125,3 +129,14 @@ class Transitions(BaseDesk):
             *(holds(proposal, case.state, case.facts) if proposal else ()),
             *quorum_reasons(proposal, case.state, version, case.applied.policy),
         ]
+
+
+def _review(case: Case, version: int, reason: str) -> Review:
+    return Review(
+        id=f"R-{case.ledger.next_seq}",
+        version=version,
+        opened_by=case.actor.name,
+        opened_at=case.facts.now,
+        due_at=case.facts.now + case.applied.policy.rollback.review_due,
+        reason=reason,
+    )
