@@ -21,14 +21,13 @@ from mlflow_eval_plugin.stats.components import Components, components
 from mlflow_eval_plugin.stats.corp import consistency_band, corp_curve, thinned
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Bounds, Estimate, Quantity, bounds_at, estimates
+from mlflow_eval_plugin.stats.means import Sums, brier, calibrated_loss, in_the_large, log_loss
 from mlflow_eval_plugin.stats.norms import Kind
-from mlflow_eval_plugin.stats.quantities import MeanQuantity
 from mlflow_eval_plugin.stats.rates import kish
 from mlflow_eval_plugin.stats.reliability import Binning, ReliabilityBin, calibration_norm, reliability, score_spread
 from mlflow_eval_plugin.stats.summaries import SCORE_BINS, ScoreSummary
 
 HISTOGRAM_BINS = 50
-NO_ROWS = "there are no rows with weight"
 
 
 @dataclass(frozen=True)
@@ -194,24 +193,22 @@ class _Quantities:
     def _components(self) -> Components:
         return components(self.summary, self.replicates, self.seed)
 
-    def _mean(self, name: str) -> MeanQuantity:
-        total, square = self._moments(name)
-        weight = self.summary.w.sum()
-        effective = kish(weight[None], self.summary.w_square.sum()[None])
-        mean = np.array([total / weight])
-        variance = np.maximum(square / weight - mean**2, 0.0) / np.maximum(effective - 1, 1e-300)
-        rows = np.array([int(self.summary.n.sum())], dtype=np.int64)
-        lowest = -1.0 if name == "calibration_in_the_large" else 0.0
-        return MeanQuantity(mean, np.sqrt(variance), effective, rows, weight[None], NO_ROWS, lowest)
-
-    def _moments(self, name: str) -> tuple[float, float]:
-        """The sums of the row values and of their squares."""
+    def _mean(self, name: str) -> Quantity:
         summary = self.summary
-        errors = summary.w_square_error
+        weight, errors = summary.w.sum(axis=1), summary.w_square_error
+        rows = np.array([int(summary.n.sum())], dtype=np.int64)
+        sums = Sums(rows, weight.sum(keepdims=True), kish(weight.sum(keepdims=True), summary.w_square.sum()[None]))
+        used = weight > 0
         if name == "log_loss":
-            return float(summary.w_loss.sum()), float(summary.w_loss_square.sum())
+            calibrated = calibrated_loss(np.clip(summary.w_score.sum(axis=1)[used] / weight[used], 0.0, 1.0))
+            expected = [(weight[used] * one).sum(keepdims=True) for one in calibrated]
+            return log_loss(sums, summary.w_loss.sum()[None], summary.w_loss_square.sum()[None], *expected)
+        spread = score_spread(summary)
         if name == "brier":
-            # The square of the mean inside a score bin: only the variance uses it, relative error below 1e-3.
+            # The square of the mean inside a score bin: only variances use it, relative error below 1e-3.
             squares = np.divide(errors**2, summary.w, out=np.zeros_like(errors), where=summary.w > 0)
-            return float(errors.sum()), float(squares.sum())
-        return float(summary.w_score.sum() - summary.w[:, 1].sum()), float(errors.sum())
+            spread_square = np.square(spread[used]) / weight[used]
+            totals = [one.sum()[None] for one in (errors, squares, spread, spread_square)]
+            return brier(sums, *totals)
+        totals = [one.sum()[None] for one in (summary.w_score, summary.w[:, 1], errors, spread)]
+        return in_the_large(sums, *totals)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.estimate import Quantity
 from mlflow_eval_plugin.stats.intervals import FloatArray
-from mlflow_eval_plugin.stats.quantities import Difference, MeanQuantity, ProportionQuantity, Ratio, Widest
+from mlflow_eval_plugin.stats.quantities import Difference, MeanQuantity, ProportionQuantity, Ratio, UnitMean, Widest
 from mlflow_eval_plugin.stats.rates import Part, part_of, quantity
 from mlflow_eval_plugin.stats.summaries import SliceSummary
 
@@ -111,7 +111,7 @@ def _gap_to_overall(table: SliceTable, metric: str, kind: str) -> Quantity:
     inside = table.metric(metric)
     whole = inside.take(np.zeros(len(inside.n), dtype=np.intp))
     rest = table.metric(metric, complement=True)
-    if isinstance(rest, MeanQuantity) or (isinstance(rest, ProportionQuantity) and not rest.f1):
+    if isinstance(rest, (MeanQuantity, UnitMean)) or (isinstance(rest, ProportionQuantity) and not rest.f1):
         weights = np.asarray(rest.weight), np.asarray(getattr(whole, "weight"))  # noqa: B009 - both kinds have it
         with np.errstate(divide="ignore", invalid="ignore"):
             return compared(inside, rest, kind, weights[0] / weights[1])

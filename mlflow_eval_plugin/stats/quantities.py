@@ -1,7 +1,7 @@
 """The kinds of estimate, vectorised over slices; each knows its limits at any one-sided error.
 
-``ProportionQuantity`` (rates), ``MeanQuantity`` (losses), ``AucQuantity``, and what is made of two of them:
-``Difference``, ``Ratio``, ``BalancedAccuracy``, ``Widest``.
+``ProportionQuantity`` (rates), ``UnitMean`` (Brier score, calibration in the large), ``MeanQuantity`` (log loss),
+``AucQuantity``, and what is made of two of them: ``Difference``, ``Ratio``, ``BalancedAccuracy``, ``Widest``.
 """
 
 from __future__ import annotations
@@ -105,6 +105,57 @@ class MeanQuantity:
             n=self.n[index],
             weight=self.weight[index],
         )
+
+
+@dataclass(frozen=True, eq=False)
+class UnitMean:
+    """Means of per-row values in [0, 1], with the limits of a proportion of as many trials as have their variance.
+
+    Student's limits of a mean trust the variance that is seen, and among a few dozen rows without an event that is next
+    to nothing. Here the variance is at least that of calibrated scores, and the tails are those of a proportion.
+
+    Attributes:
+        trials: see ``trials_of``.
+        base: where given, the value is ``base - mean``: the mean score less the event rate.
+    """
+
+    mean: FloatArray
+    trials: FloatArray
+    n: Counts
+    weight: FloatArray
+    reason: str
+    base: FloatArray | None = None
+
+    @property
+    def value(self) -> FloatArray:
+        """The estimates."""
+        return self.mean if self.base is None else self.base - self.mean
+
+    @property
+    def bound(self) -> FloatArray:
+        """Zero: the sums are exact to 1e-9."""
+        return np.zeros_like(self.mean)
+
+    def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
+        """One-sided limits."""
+        lower, upper = (clopper_pearson if exact else wilson)(self.mean, self.trials, alpha)
+        return (lower, upper) if self.base is None else (self.base - upper, self.base - lower)
+
+    def take(self, index: Index) -> UnitMean:
+        """The entries at ``index``."""
+        arrays = {name: getattr(self, name)[index] for name in ("mean", "trials", "n", "weight")}
+        return replace(self, **arrays, base=None if self.base is None else self.base[index])
+
+
+def trials_of(mean: FloatArray, expected: FloatArray, variance: FloatArray, effective: FloatArray) -> FloatArray:
+    """How many trials of a proportion vary as much as the mean of ``effective`` rows of this variance; never fewer.
+
+    Args:
+        mean, expected: the mean as seen, and as calibrated scores would have it; the one nearer a half counts.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        most = np.maximum(mean * (1 - mean), expected * (1 - expected))
+        return effective * np.where(variance > 0, np.maximum(most / variance, 1.0), 1.0)
 
 
 @dataclass(frozen=True, eq=False)

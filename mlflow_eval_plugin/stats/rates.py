@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Quantity
 from mlflow_eval_plugin.stats.intervals import FloatArray
+from mlflow_eval_plugin.stats.means import Sums, brier, calibrated_loss, in_the_large, log_loss
 from mlflow_eval_plugin.stats.norms import NoisyNorm
-from mlflow_eval_plugin.stats.quantities import AucQuantity, BalancedAccuracy, MeanQuantity, ProportionQuantity
+from mlflow_eval_plugin.stats.quantities import AucQuantity, BalancedAccuracy, ProportionQuantity
 from mlflow_eval_plugin.stats.ranking import BLOCK, auc
 from mlflow_eval_plugin.stats.summaries import (
     COARSE_BINS,
@@ -172,26 +173,30 @@ def _auc(part: Part) -> Quantity:
 
 def _brier(part: Part) -> Quantity:
     centre = (np.arange(FINE_BINS) + 0.5) / FINE_BINS
-    # Only the variance uses bin centres; its relative error is below 1e-3.
+    spread = centre * (1 - centre)
+    # Only variances use bin centres; their relative error is below 1e-3.
     fourth = _dot(part.histogram, np.stack([centre**4, (1 - centre) ** 4], axis=1))
-    return _mean(part, part.square_error, fourth)
+    return brier(_sums(part), part.square_error, fourth, _by_score(part, spread), _by_score(part, spread**2))
 
 
 def _log_loss(part: Part) -> Quantity:
-    return _mean(part, part.loss, part.loss_square)
+    centre = (np.arange(FINE_BINS) + 0.5) / FINE_BINS
+    calibrated = [_by_score(part, factor) for factor in calibrated_loss(centre)]
+    return log_loss(_sums(part), part.loss, part.loss_square, *calibrated)
 
 
 def _calibration_in_the_large(part: Part) -> Quantity:
-    positives = part.cells[:, 1].sum(axis=1)
-    return _mean(part, part.score.sum(axis=(1, 2)) - positives, part.square_error, lowest=-1.0)
+    centre = (np.arange(FINE_BINS) + 0.5) / FINE_BINS
+    events, score = part.cells[:, 1].sum(axis=1), part.score.sum(axis=(1, 2))
+    return in_the_large(_sums(part), score, events, part.square_error, _by_score(part, centre * (1 - centre)))
 
 
-def _mean(part: Part, total: FloatArray, square: FloatArray, *, lowest: float = 0.0) -> MeanQuantity:
-    weight, effective = part.weight, part.effective
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.where(weight > 0, total / weight, np.nan)
-        variance = np.maximum(square / weight - mean**2, 0.0) / np.maximum(effective - 1, 1e-300)
-    return MeanQuantity(mean, np.sqrt(variance), effective, part.n, weight, "there are no rows with weight", lowest)
+def _sums(part: Part) -> Sums:
+    return Sums(part.n, part.weight, part.effective)
+
+
+def _by_score(part: Part, factor: FloatArray) -> FloatArray:
+    return _dot(part.histogram, np.stack([factor, factor], axis=1))
 
 
 def _ece(part: Part) -> Quantity:
