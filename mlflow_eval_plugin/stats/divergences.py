@@ -20,6 +20,7 @@ from mlflow_eval_plugin.stats.norms import HALF_NORMAL_MEAN
 Kind = Literal["psi", "js"]
 Counts = NDArray[np.int64]
 LARGE_SAMPLE = 10_000
+LEAST_EXPECTED = 5
 NO_VALUES = "one of the data sets has no value of this column"
 
 
@@ -32,8 +33,13 @@ class Divergence:
     multiple of the true divergence. Limits of the noncentrality use sqrt(x - h) - sqrt(nc + h) ~ N(0, 1), h = (df -
     1) / 2 (Sankaran 1963), widened where the delta method sees a larger variance.
 
+    Rare cells break the approximation. So the lower limit is that of the divergence with all of them taken together,
+    which cannot exceed the one asked for, and the upper limit grants each of them one more degree, for what it may hide.
+
     Attributes:
         raw: the divergence, in nats, not corrected; NaN where a side is empty.
+        rare: how many cells are rare; 0 where fewer than two are.
+        firm: the divergence with those taken together; None where there are none.
         inflation: standard deviation by the delta method over that of the noncentral chi-squared, at least 1.
     """
 
@@ -43,6 +49,8 @@ class Divergence:
     size: FloatArray
     inflation: FloatArray
     n: Counts
+    rare: int = 0
+    firm: Divergence | None = None
     reason: str = NO_VALUES
 
     @property
@@ -65,15 +73,18 @@ class Divergence:
         root = np.sqrt(np.maximum(self.raw * multiple - half, 0.0))
         z = np.maximum(normal_quantile(alpha), 0.0) * self.inflation
         lower = np.maximum(np.maximum(root - z, 0.0) ** 2 - half, 0.0) / multiple
-        upper = np.maximum((root + z) ** 2 - half, 0.0) / multiple
+        upper = np.maximum((root + z) ** 2 - half + self.rare, 0.0) / multiple
         if self.kind == "js":
             lower, upper = np.sqrt(lower / np.log(2)), np.minimum(np.sqrt(upper / np.log(2)), 1.0)
+        if self.firm is not None:
+            lower = self.firm.limits(alpha, exact=True)[0]
         return np.minimum(lower, self.value), np.maximum(upper, self.value)
 
     def take(self, index: NDArray[np.intp]) -> Divergence:
         """The entries at ``index``."""
         names = ("raw", "cells", "size", "inflation", "n")
-        return replace(self, **{name: getattr(self, name)[index] for name in names})
+        firm = None if self.firm is None else self.firm.take(index)
+        return replace(self, **{name: getattr(self, name)[index] for name in names}, firm=firm)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +153,19 @@ def divergence(kind: Kind, reference: Counts, current: Counts) -> Divergence:
         np.array([size]),
         np.array([inflation]),
         np.array([int(m)], dtype=np.int64),
+        **_rare(kind, a, b),
     )
+
+
+def _rare(kind: Kind, a: FloatArray, b: FloatArray) -> dict[str, Any]:
+    # Read off both sides together, which tells nothing about their difference. Cochran (1954) asks for five; what the
+    # approximation lacks adds up over cells, while their noise grows with the root of their number only.
+    least = max(LEAST_EXPECTED, 2 * np.sqrt(len(a)))
+    rare = (a + b) * min(a.sum(), b.sum()) < least * (a + b).sum()
+    if rare.sum() < 2:
+        return {}
+    firm = [np.append(side[~rare], side[rare].sum()).astype(np.int64) for side in (a, b)]
+    return {"rare": int(rare.sum()), "firm": divergence(kind, *firm)}
 
 
 def coarse_counts(column: NumericColumn) -> Counts:

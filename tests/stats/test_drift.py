@@ -233,3 +233,28 @@ def test_psi_of_a_flag_is_that_of_its_two_values():
     p, q = np.array([0.95, 0.05]), np.array([0.4, 0.6])
     assert found.metrics.psi.value == pytest.approx(((p - q) * np.log(p / q)).sum() - 2 / 2000, abs=1e-9)
     assert found.metrics.psi.value == pytest.approx(1.842447 - 0.001, abs=1e-6)
+
+
+def test_drift_among_more_categories_than_rows_can_show_is_not_called_none():
+    rng = np.random.default_rng(5)
+    before = np.full(2000, 1 / 2000)
+    after = before * np.exp(rng.normal(0, 0.7, 2000))
+    after /= after.sum()
+    assert ((before - after) * np.log(before / after)).sum() > 0.4
+    drawn = [pd.DataFrame({"x": rng.choice(2000, 3000, p=p).astype(str)}) for p in (before, after)]
+    summaries = _drift(*drawn)[:2]
+    claim = Claim("psi", "", "psi", "x", drift_bounds(*summaries, "x", "psi"), maximum=0.1)
+    assert judge([claim]).checks[0].verdict == "insufficient"
+
+
+@pytest.mark.parametrize(("levels", "before", "after"), [(200, 400, 400), (1000, 33_000, 3300), (2000, 3000, 3000)])
+@pytest.mark.parametrize("shape", ["even", "zipf"])
+@pytest.mark.parametrize("kind", ["psi", "js"])
+def test_many_rare_categories_without_drift_give_no_false_alarm(kind, shape, levels, before, after):
+    rng = np.random.default_rng(levels)
+    shares = np.ones(levels) if shape == "even" else 1 / np.arange(1, levels + 1)
+    shares = shares / shares.sum()
+    trials = 100
+    drawn = [divergence(kind, rng.multinomial(before, shares), rng.multinomial(after, shares)) for _ in range(trials)]
+    alarms = sum(one.limits(0.05, exact=True)[0][0] > 1e-9 for one in drawn)
+    assert alarms / trials <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / trials)
