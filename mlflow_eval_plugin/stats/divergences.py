@@ -34,7 +34,7 @@ class Divergence:
     1) / 2 (Sankaran 1963), widened where the delta method sees a larger variance.
 
     Rare cells break the approximation. So the lower limit is that of the divergence with all of them taken together,
-    which cannot exceed the one asked for, and the upper limit grants each of them one more degree, for what it may hide.
+    which cannot exceed the one asked for, and the upper limit grants each of them a degree for what it may hide.
 
     Attributes:
         raw: the divergence, in nats, not corrected; NaN where a side is empty.
