@@ -90,6 +90,9 @@ class Drift:
     columns: tuple[ColumnDrift, ...]
 
 
+_NUMBERS = {"integer": "number", "float": "number"}
+
+
 @dataclass(frozen=True)
 class ColumnType:
     """A column's name and kind: "boolean", "integer", "float", "datetime", "category" or "text"."""
@@ -134,12 +137,18 @@ def drift_bounds(reference: DriftSummary, current: DriftSummary, column: str, me
 
 
 def schema_changes(reference: Sequence[ColumnType], current: Sequence[ColumnType]) -> tuple[SchemaChange, ...]:
-    """What changed between two schemas, by column name."""
+    """What changed between two schemas, by column name.
+
+    A number stays a number: pandas turns a column of integers into floats at its first missing value. Missing values
+    have a Check of their own, and values of another kind show in the distances.
+    """
     before, after = ({one.name: one.kind for one in schema} for schema in (reference, current))
     changes = [SchemaChange(name, "removed", kind, None) for name, kind in before.items() if name not in after]
     changes += [SchemaChange(name, "added", None, kind) for name, kind in after.items() if name not in before]
     changes += [
-        SchemaChange(name, "type", kind, after[name]) for name, kind in before.items() if after.get(name, kind) != kind
+        SchemaChange(name, "type", kind, after[name])
+        for name, kind in before.items()
+        if name in after and _NUMBERS.get(after[name], after[name]) != _NUMBERS.get(kind, kind)
     ]
     return tuple(sorted(changes, key=lambda change: (change.column, change.change)))
 
