@@ -161,11 +161,6 @@ class Ledger:
         entries = [_parsed(row) for row in rows]
         return entries[::-1] if newest else entries
 
-    def find(self, seq: int) -> Entry | None:
-        """One entry by its number."""
-        row = self._session.execute(sa.select(_ledger.c.entry).where(_ledger.c.seq == seq)).scalar_one_or_none()
-        return _parsed(row) if row is not None else None
-
     def rows(self, after: int = 0, limit: int | None = None) -> Iterator[StoredEntry]:
         """Rows as they are stored, in order, a thousand at a time: those behind number ``after``, at most ``limit``."""
         query = sa.select(_ledger.c.seq, _ledger.c.entry, _ledger.c.leaf_hash).order_by(_ledger.c.seq)
