@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -20,7 +21,7 @@ def reasons_json(reasons: list[Reason]) -> list[Answer]:
 def proposal_json(proposal: Proposal, state: ModelState, facts: Facts) -> Answer:
     """A Proposal, its state now and why, and which signatures it needs and has."""
     verdict, reasons = proposal_state(proposal, state, facts)
-    have = count(proposal, state, facts.policy)
+    have = count(proposal, state, facts)
     needs = [
         {"role": item.role, "count": item.count, "have": have[item.role]} for item in facts.policy.promote.approvals
     ]
@@ -39,9 +40,43 @@ def status_json(state: ModelState, facts: Facts, policy: Answer) -> Answer:
         "policy": policy,
         "pair": state.pair.as_json(),
         "condemned": sorted(state.condemned),
+        "file_check": state.file_check.as_json() if state.file_check else None,
         "proposals": [proposal_json(proposal, state, facts) for proposal in state.proposals.values()],
         "reviews": [{**review.as_json(), "overdue": facts.now > review.due_at} for review in state.reviews],
     }
+
+
+def state_json(state: ModelState) -> Answer:
+    """A model's roles, Proposals and reviews as they stood at some time, without today's judgement."""
+    return {
+        "model": state.model,
+        "pair": state.pair.as_json(),
+        "condemned": sorted(state.condemned),
+        "proposals": [proposal.as_json() for proposal in state.proposals.values()],
+        "reviews": [review.as_json() for review in state.reviews],
+    }
+
+
+def tenures(entries: Iterable[Entry]) -> list[Answer]:
+    """Who was champion from when to when, how each came to be, and by whose act; the last one's end is None."""
+    found: list[Answer] = []
+    for entry in entries:
+        serves = _champion_after(entry)
+        if serves is None or (found and found[-1]["version"] == serves and found[-1]["until"] is None):
+            continue
+        at = entry.as_json()["at"]
+        if found:
+            found[-1]["until"] = at
+        found.append(
+            {"version": serves, "since": at, "until": None, "by": entry.actor, "how": entry.action, "seq": entry.seq}
+        )
+    return found
+
+
+def _champion_after(entry: Entry) -> int | None:
+    if entry.action in ("promoted", "rolled-back", "broke-glass"):
+        return entry.version
+    return Pair.model_validate(entry.body["pair"]).champion if entry.action == "adopted" else None
 
 
 def entry_json(entry: Entry) -> Answer:
@@ -64,6 +99,11 @@ def _pair(body: Answer) -> str:
     return ", ".join(said) or "no roles"
 
 
+def _for(body: Answer) -> str:
+    lender = body["approval"].get("for_whom")
+    return f" for {lender}" if lender else ""
+
+
 def _evidence(nomination: Answer) -> str:
     return ", ".join(f"{item['kind']} {item['verdict']}" for item in nomination["evidence"])
 
@@ -75,12 +115,23 @@ _SENTENCES = {
     "adopted": lambda e, b: f"taken under policy as it was: {_pair(b['pair'])}",
     "registered": lambda e, b: f"version {e.version} registered",
     "deleted": lambda e, b: f"version {e.version} deleted",
+    "withdrawn": lambda e, b: f"withdrew {b['proposal']}: {b['comment']}",
+    "approval-withdrawn": lambda e, b: f"took back the signature under {b['proposal']}: {b['comment']}",
+    "files-checked": lambda e, b: (
+        f"files of version {e.version} held against its nomination: "
+        + (", ".join(b["differences"][:5]) if b["differences"] else "they are the same")
+    ),
+    "review-closed": lambda e, b: f"closed review {b['review']}: {b['finding']}",
+    "broke-glass": lambda e, b: (
+        f"BROKE GLASS: version {e.version} became champion past {len(b['overridden'])} rules, because: "
+        f"{b['review']['reason']}; now {_pair(b['after'])}"
+    ),
     "nominated": lambda e, b: f"version {e.version} nominated as challenger on {_evidence(b['nomination'])}",
     "requested": lambda e, b: (
         f"asked to promote version {e.version} ({b['proposal']['id']}): {b['proposal']['comment']}"
     ),
-    "approved": lambda e, b: f"said yes to {b['approval']['proposal']}: {b['approval']['comment']}",
-    "rejected": lambda e, b: f"said no to {b['approval']['proposal']}: {b['approval']['comment']}",
+    "approved": lambda e, b: f"said yes to {b['approval']['proposal']}{_for(b)}: {b['approval']['comment']}",
+    "rejected": lambda e, b: f"said no to {b['approval']['proposal']}{_for(b)}: {b['approval']['comment']}",
     "promoted": lambda e, b: f"version {e.version} became champion; now {_pair(b['after'])}",
     "rolled-back": lambda e, b: (
         f"back to version {e.version}, because: {b['review']['reason']}; now {_pair(b['after'])}"

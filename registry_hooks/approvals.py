@@ -1,20 +1,25 @@
 """Four eyes: who may sign a Proposal, whether a Proposal still holds, and whether it has enough signatures.
 
-Pure functions of records, a policy and the time. Nothing is stored about a Proposal being void, expired or approved: it
-is judged anew, from its digests, whenever somebody asks.
+Pure functions of records, a policy, the people as they are now, and the time. Nothing is stored about a Proposal being
+void, expired or approved: it is judged anew, from its digests, whenever somebody asks.
+
+A signature is somebody's own, or stands for a holder of the role who lent it (`Delegation`). The person whose seat it
+takes must be neither the requester nor the version's author, must hold the role now, and counts once; so must the one
+who signs be neither of the two.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
 from registry_hooks.errors import Reason
-from registry_hooks.identity import Actor
+from registry_hooks.identity import Actor, Directory
 from registry_hooks.policy import Policy
-from registry_hooks.records import Approval, EvidenceRef, ModelState, Proposal
+from registry_hooks.quorum import Seat, seated
+from registry_hooks.records import Approval, Delegation, ModelState, Proposal, TrustState
 
 ProposalState = Literal["open", "approved", "rejected", "void", "expired"]
 
@@ -27,28 +32,92 @@ class Facts:
         now: the time of judgement.
         policy: the policy in force, ``policy_digest`` its digest.
         files_digest: digest of the version's files as they are; None where they were not read this time.
+        trust: the keys and delegations.
+        directory: who can say what a user is now; None where nobody can, as outside a server: then a role held
+            through MLflow stands as it was at the signing, until the policy changes.
     """
 
     now: datetime
     policy: Policy
     policy_digest: str
     files_digest: str | None = None
+    trust: TrustState = field(default_factory=TrustState)
+    directory: Directory | None = None
 
 
-def may_sign(actor: Actor, proposal: Proposal, state: ModelState, facts: Facts) -> list[Reason]:
-    """Why ``actor`` cannot sign ``proposal``; empty when they can."""
-    model, version = proposal.model, proposal.version
-    wanted = tuple(item.role for item in facts.policy.promote.approvals)
-    reasons = facts.policy.role_reasons(actor, wanted, f"approve version {version} of {model}")
-    others = f"ask one of {', '.join(n for n in facts.policy.who(wanted) if n != actor.name)}"
-    if actor.name == proposal.requester:
-        reasons.append(Reason("four-eyes", "somebody other than the requester", f"{actor.name} requested it", others))
-    if actor.name == state.authors.get(version):
+@dataclass(frozen=True)
+class Standing:
+    """In whose right, and in which roles, an actor would sign; ``roles`` is empty for somebody who may not."""
+
+    person: str
+    roles: tuple[str, ...]
+
+
+def standing(actor: Actor, facts: Facts, for_whom: str | None = None) -> Standing:
+    """The actor's own roles where they hold one that the quorum asks for; else those lent to them.
+
+    Args:
+        actor: who would sign.
+        facts: the world as it is now.
+        for_whom: the lender meant; needed only by somebody to whom several people lend a role.
+    """
+    wanted = facts.policy.approver_roles
+    own = tuple(role for role in facts.policy.roles_of(actor) if role in wanted)
+    lent = [d for d in lent_to(actor.name, facts) if d.role in wanted and for_whom in (None, d.by)]
+    if for_whom not in (None, actor.name):
+        own = ()
+    if own or not lent or len({d.by for d in lent}) > 1:
+        return Standing(actor.name, own)
+    return Standing(lent[0].by, tuple(sorted({d.role for d in lent})))
+
+
+def lent_to(name: str, facts: Facts) -> list[Delegation]:
+    """Delegations to somebody that are in force now, and whose lender still holds the role."""
+    return [
+        d
+        for d in facts.trust.delegations.values()
+        if d.to == name
+        and d.policy == facts.policy.name
+        and facts.policy.delegation is not None
+        and d.in_force(facts.now)
+        and holds_role(d.by, d.role, facts, otherwise=False)
+    ]
+
+
+def holds_role(name: str, role: str, facts: Facts, *, otherwise: bool) -> bool:
+    """Whether somebody holds a role now; ``otherwise`` where it comes through MLflow and nobody can say."""
+    members = facts.policy.roles.get(role)
+    if members is None:
+        return False
+    if facts.directory is None:
+        return name in members.users or (bool(members.mlflow_roles) and otherwise)
+    person = facts.directory(name)
+    return person is not None and members.held_by(person)
+
+
+def may_sign(actor: Actor, proposal: Proposal, state: ModelState, facts: Facts, as_: Standing) -> list[Reason]:
+    """Why ``actor`` cannot sign ``proposal``, standing as they do; empty when they can."""
+    model, version, policy = proposal.model, proposal.version, facts.policy
+    wanted = policy.approver_roles
+    reasons = [] if as_.roles else policy.role_reasons(actor, wanted, f"approve version {version} of {model}")
+    lenders = sorted({d.by for d in lent_to(actor.name, facts)})
+    if not as_.roles and (not reasons or len(lenders) > 1):
+        reasons = [Reason("delegation", "one person in whose place you sign", f"{', '.join(lenders) or 'nobody'} lent "
+                          "you a role", "say which with --for")]  # fmt: skip
+    others = f"ask one of {', '.join(n for n in policy.who(wanted) if n not in (actor.name, as_.person))}"
+    for name in dict.fromkeys((actor.name, as_.person)):
+        if name == proposal.requester:
+            reasons.append(Reason("four-eyes", "somebody other than the requester", f"{name} requested it", others))
+        if name == state.authors.get(version):
+            found = f"{name} registered it"
+            reasons.append(Reason("four-eyes", "somebody other than the version's author", found, others))
+        if any(name in (a.actor, a.person) for a in proposal.approvals):
+            reasons.append(Reason("twice", "one signature a person", f"{name} has signed {proposal.id}", others))
+    if policy.promote.reauthenticate and not actor.reauthenticated:
         reasons.append(
-            Reason("four-eyes", "somebody other than the version's author", f"{actor.name} registered it", others)
-        )
-    if any(a.actor == actor.name for a in proposal.approvals):
-        reasons.append(Reason("twice", "one signature a person", f"{actor.name} has signed {proposal.id}", others))
+            Reason("re-authentication", "the password once more, with the signature itself", "the login alone",
+                   f"registry-hooks approve {model} {version} --reauthenticate, which asks for it")
+        )  # fmt: skip
     return [*reasons, *holds(proposal, state, facts)]
 
 
@@ -78,93 +147,71 @@ def holds(proposal: Proposal, state: ModelState, facts: Facts) -> list[Reason]:
     return reasons
 
 
-def still_signed(approval: Approval, proposal: Proposal, state: ModelState, policy: Policy) -> tuple[str, ...]:
-    """The roles that an Approval still stands for: those its actor signed in and holds by today's policy.
-
-    Where a role is held through MLflow's RBAC, membership was checked at signing and stands until the policy changes.
-    """
+def still_signed(approval: Approval, proposal: Proposal, state: ModelState, facts: Facts) -> frozenset[str]:
+    """The roles that an Approval still stands for: those it was signed in and that its person holds now."""
     excluded = {proposal.requester, state.authors.get(proposal.version)}
-    if approval.decision != "yes" or approval.proposal_digest != proposal.digest or approval.actor in excluded:
-        return ()
-    return tuple(
+    if approval.decision != "yes" or approval.proposal_digest != proposal.digest:
+        return frozenset()
+    if excluded & {approval.actor, approval.person} or _is_gone(approval.actor, facts):
+        return frozenset()
+    forever = facts.now - approval.at + timedelta(days=1)
+    lapse = {item.role: item.expires or forever for item in facts.policy.promote.approvals}
+    return frozenset(
         role
         for role in approval.roles
-        if role in policy.roles and (approval.actor in policy.roles[role].users or policy.roles[role].mlflow_roles)
+        if role in lapse
+        and facts.now < approval.at + lapse[role]
+        and holds_role(approval.person, role, facts, otherwise=True)
     )
 
 
-def count(proposal: Proposal, state: ModelState, policy: Policy) -> dict[str, int]:
-    """Valid approvals per role that the policy asks for; one person counts once per role."""
-    signed = [still_signed(a, proposal, state, policy) for a in proposal.approvals]
-    return {item.role: sum(item.role in roles for roles in signed) for item in policy.promote.approvals}
+def count(proposal: Proposal, state: ModelState, facts: Facts) -> dict[str, int]:
+    """Filled seats per role of the quorum; each person fills one."""
+    signed = {a.person: still_signed(a, proposal, state, facts) for a in proposal.approvals}
+    wanted = facts.policy.promote.approvals
+    seats = list(dict.fromkeys(Seat(item.role, number) for item in wanted for number in range(item.count)))
+    filled = seated(seats, signed)
+    return {item.role: sum(seat.role == item.role for seat in filled) for item in wanted}
 
 
-def quorum_reasons(proposal: Proposal | None, state: ModelState, version: int, policy: Policy) -> list[Reason]:
+def quorum_reasons(proposal: Proposal | None, state: ModelState, version: int, facts: Facts) -> list[Reason]:
     """Why the approvals do not suffice; empty when they do."""
+    policy = facts.policy
+    mend = _ask(proposal, state, version, policy)
     if proposal is None:
         asked = " and ".join(f"{item.count} of {item.role}" for item in policy.promote.approvals)
+        again = f"registry-hooks request {state.model} {version}"
         return [
-            Reason(
-                "proposal",
-                "an open Proposal for this version",
-                "none",
-                f"registry-hooks request {state.model} {version}",
-            ),
-            Reason(
-                "approvals",
-                f"yes from {asked}",
-                "no Proposal that could be approved",
-                _ask(proposal, state, version, policy),
-            ),
+            Reason("proposal", "an open Proposal for this version", "none", again),
+            Reason("approvals", f"yes from {asked}", "no Proposal that could be approved", mend),
         ]
-    have = count(proposal, state, policy)
+    have = count(proposal, state, facts)
     return [
-        Reason(
-            "approvals",
-            f"{item.count} yes from {item.role}",
-            f"{have[item.role]} on {proposal.id}",
-            _ask(proposal, state, version, policy),
-        )
+        Reason("approvals", f"{item.count} yes from {item.role}", f"{have[item.role]} on {proposal.id}", mend)
         for item in policy.promote.approvals
         if have[item.role] < item.count
     ]
 
 
-def evidence_reasons(state: ModelState, version: int, facts: Facts) -> list[Reason]:
-    """Why the nomination's Evidence does not open the gate, for each kind that the policy asks for."""
-    nomination = state.nominations.get(version)
-    evidence = nomination.evidence if nomination else ()
-    return judge_evidence(evidence, state.model, version, facts.policy, facts.now)
+def overdue_reviews(state: ModelState, facts: Facts) -> list[Reason]:
+    """A reason for each review that nobody closed in time, where the policy lets those block a promotion."""
+    if facts.policy.promote.overdue_reviews == "allow":
+        return []
+    closers = ", ".join(facts.policy.who(facts.policy.review_roles))
+    return [
+        Reason(
+            "review-overdue",
+            f"review {review.id} closed by {review.due_at:%Y-%m-%d %H:%M}Z",
+            f"it is open: {review.kind} of version {review.version} by {review.opened_by}",
+            f"ask one of {closers} to run registry-hooks review close {state.model} {review.id} --finding …",
+        )
+        for review in state.reviews
+        if facts.now > review.due_at
+    ]
 
 
-def judge_evidence(
-    evidence: tuple[EvidenceRef, ...], model: str, version: int, policy: Policy, now: datetime
-) -> list[Reason]:
-    """One reason for each kind of Evidence that is missing, stale, or not good enough."""
-    by_kind = {item.kind: item for item in evidence}
-    mend = f"evaluate version {version} with mlflow.models.evaluate, then registry-hooks nominate {model} {version}"
-    reasons = []
-    for required in policy.promote.evidence:
-        found = by_kind.get(required.kind)
-        if found is None:
-            reasons.append(Reason("evidence", f"{required.kind} Evidence", "none taken in by a nomination", mend))
-            continue
-        if not required.accepts(found.verdict):
-            failed = f" ({'; '.join(found.failed[:3])})" if found.failed else ""
-            reasons.append(
-                Reason("evidence", f"{required.kind} Evidence that passes", f"verdict {found.verdict}{failed}", mend)
-            )
-        age = now - found.created_at
-        if age > required.max_age or age < -timedelta(minutes=5):
-            reasons.append(
-                Reason(
-                    "evidence-age",
-                    f"{required.kind} Evidence of the last {required.max_age}",
-                    f"made {found.created_at:%Y-%m-%d %H:%M}Z",
-                    mend,
-                )
-            )
-    return reasons
+def _is_gone(name: str, facts: Facts) -> bool:
+    return facts.directory is not None and facts.directory(name) is None
 
 
 def proposal_state(proposal: Proposal, state: ModelState, facts: Facts) -> tuple[ProposalState, list[Reason]]:
@@ -177,7 +224,7 @@ def proposal_state(proposal: Proposal, state: ModelState, facts: Facts) -> tuple
         return "expired", reasons
     if reasons:
         return "void", reasons
-    missing = quorum_reasons(proposal, state, proposal.version, facts.policy)
+    missing = quorum_reasons(proposal, state, proposal.version, facts)
     return ("open", missing) if missing else ("approved", [])
 
 
@@ -185,7 +232,7 @@ def _ask(proposal: Proposal | None, state: ModelState, version: int, policy: Pol
     excluded = {proposal.requester if proposal else None, state.authors.get(version)}
     signed = {a.actor for a in proposal.approvals} if proposal else set()
     left: Callable[[str], bool] = lambda name: name not in excluded | signed  # noqa: E731
-    names = [n for n in policy.who(tuple(item.role for item in policy.promote.approvals)) if left(n)]
+    names = [n for n in policy.who(policy.approver_roles) if left(n)]
     what = f"registry-hooks approve {state.model} {version}" + ("" if proposal else ", once requested")
     return f"ask {', '.join(names) or 'more holders of the role'} to run {what}"
 

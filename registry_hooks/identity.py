@@ -19,18 +19,27 @@ class Actor:
         authenticated_by: how, e.g. ``mlflow-auth``.
         is_admin: an administrator of MLflow's auth; may apply policies, and counts for no approval by that alone.
         mlflow_roles: names of the MLflow RBAC roles held; a policy may map them to its own roles.
+        reauthenticated: whether this very request proved the password once more, apart from the login.
     """
 
     name: str
     authenticated_by: str
     is_admin: bool = False
     mlflow_roles: frozenset[str] = field(default_factory=frozenset)
+    reauthenticated: bool = False
 
+
+SYSTEM = Actor("registry-hooks", "system")
+"""The server itself, for what it does on its own after somebody's decision."""
+
+Directory = Callable[[str], Actor | None]
+"""Looks a user up by login name; None for one who does not exist, or no longer does."""
 
 Whoever = Actor | Callable[[], Actor | None] | None
 """An Actor, nobody, or a function that looks the Actor up when a rule first asks."""
 
 _actor: ContextVar[Whoever] = ContextVar("registry_hooks_actor", default=None)
+_directory: ContextVar[Directory | None] = ContextVar("registry_hooks_directory", default=None)
 
 
 def current_actor() -> Actor | None:
@@ -54,15 +63,21 @@ def require_actor() -> Actor:
     return actor
 
 
+def current_directory() -> Directory | None:
+    """Who can say whether a user still exists, and in which MLflow roles; None outside a server."""
+    return _directory.get()
+
+
 @contextmanager
-def acting_as(actor: Whoever) -> Iterator[None]:
-    """Make ``actor`` the current one for the length of the block.
+def acting_as(actor: Whoever, directory: Directory | None = None) -> Iterator[None]:
+    """Make ``actor`` the current one for the length of the block, and ``directory`` the one that knows the others.
 
     A function is called each time the Actor is asked for, and not before: most requests change nothing in the
     registry, and need not pay for the queries that find the admin flag and the roles.
     """
-    token = _actor.set(actor)
+    token, known = _actor.set(actor), _directory.set(directory)
     try:
         yield
     finally:
         _actor.reset(token)
+        _directory.reset(known)

@@ -1,72 +1,39 @@
 """The append-only audit log and what is derived from it: the only SQL on our own tables.
 
 A ``Ledger`` lives for one unit of work, on that unit's session. ``append`` writes the entry, the tree's head and the
-model's state; whether they stay is the unit's decision, together with the registry rows that it moved.
+state that the entry belongs to; whether they stay is the unit's decision, together with the registry rows that it
+moved. An entry's *scope* is its model, or `trust.SCOPE` for keys and delegations; entries about policies have none.
 
-Locks are always taken in one order, so that they cannot deadlock: the model's row (``mlflow_io.Registry.lock``), then
-the head's row. The head's row is taken last and held for the few statements until commit. Whoever changes policies
-takes ``lock_policies`` before both.
+Locks are always taken in one order, so that they cannot deadlock: policies (to change them, or to keep them from
+changing), the model's row (``mlflow_io.Registry.lock``), then the head's row. The head's row is taken last and held for
+the few statements until commit.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import rfc8785
 import sqlalchemy as sa
-from sqlalchemy.dialects.mysql import LONGTEXT
 from sqlalchemy.orm import Session
 
+from registry_hooks import schema, trust
 from registry_hooks.audit import StoredEntry, Tree, Verification, leaf_hash, verify
 from registry_hooks.errors import RegistryError
 from registry_hooks.identity import Actor
 from registry_hooks.pair import fold
-from registry_hooks.policy import Policy, load_policy, policy_digest
-from registry_hooks.records import Action, Entry, ModelState
+from registry_hooks.policy import Policy, governing
+from registry_hooks.policy_file import load_policy, policy_digest
+from registry_hooks.records import Action, Entry, ModelState, TrustState
 
-VERSION_TABLE = "registry_hooks_alembic_version"
-_LONG = sa.Text().with_variant(LONGTEXT(), "mysql")
-
-metadata = sa.MetaData()
-_ledger = sa.Table(
-    "registry_hooks_ledger",
-    metadata,
-    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("model", sa.String(256)),
-    sa.Column("action", sa.String(32), nullable=False),
-    sa.Column("entry", _LONG, nullable=False),
-    sa.Column("leaf_hash", sa.String(64), nullable=False),
-    sa.Index("registry_hooks_ledger_model", "model", "seq"),
-)
-_head = sa.Table(
-    "registry_hooks_head",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("size", sa.BigInteger, nullable=False),
-    sa.Column("frontier", sa.Text, nullable=False),
-)
-_policies = sa.Table(
-    "registry_hooks_policies",
-    metadata,
-    sa.Column("name", sa.String(256), primary_key=True),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("text", _LONG, nullable=False),
-    sa.Column("applied_by", sa.String(256), nullable=False),
-    sa.Column("applied_at", sa.String(40), nullable=False),
-)
-_models = sa.Table(
-    "registry_hooks_models",
-    metadata,
-    sa.Column("model", sa.String(256), primary_key=True),
-    sa.Column("seq", sa.BigInteger, nullable=False),
-    sa.Column("state", _LONG, nullable=False),
-)
+State = TypeVar("State", ModelState, TrustState)
+_ledger, _head, _policies, _states, _manifests = (
+    schema.ledger, schema.head, schema.policies, schema.states, schema.manifests,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -100,8 +67,9 @@ class Ledger:
         model: str | None,
         version: int | None,
         body: dict[str, Any],
+        scope: str | None = None,
     ) -> Entry:
-        """Write one entry at the end, and fold it into its model's state.
+        """Write one entry at the end, and fold it into the state of its scope (by default its model).
 
         Raises:
             registry_hooks.pair.PairError: when the entry is not possible in the model's state; nothing is kept then.
@@ -122,14 +90,16 @@ class Ledger:
         leaf = leaf_hash(text)
         self._session.execute(
             sa.insert(_ledger).values(
-                seq=entry.seq, model=model, action=action, entry=text.decode(), leaf_hash=leaf.hex()
+                seq=entry.seq, model=scope or model, action=action, entry=text.decode(), leaf_hash=leaf.hex()
             )
         )
         grown = tree.append(leaf)
         frontier = ",".join(node.hex() for node in grown.frontier)
         self._session.execute(sa.update(_head).where(_head.c.id == 1).values(size=grown.size, frontier=frontier))
         if model is not None:
-            self._save(fold(self.state(model), entry), entry.seq)
+            self._save(model, fold(self.state(model), entry), entry.seq)
+        elif scope is not None:
+            self._save(scope, trust.fold_trust(self.trust(), entry), entry.seq)
         return entry
 
     @property
@@ -139,11 +109,25 @@ class Ledger:
 
     def state(self, model: str) -> ModelState:
         """The state of a model; empty when nothing was ever recorded of it."""
-        row = self._session.execute(sa.select(_models.c.state).where(_models.c.model == model)).scalar_one_or_none()
+        return self._stored(model, ModelState(model=model))
+
+    def trust(self) -> TrustState:
+        """The keys and delegations; empty when there never were any."""
+        return self._stored(trust.SCOPE, TrustState())
+
+    def replayed_trust(self) -> TrustState:
+        """Keys and delegations folded anew from their entries."""
+        state = TrustState()
+        for entry in self.entries(trust.SCOPE):
+            state = trust.fold_trust(state, entry)
+        return state
+
+    def _stored(self, scope: str, empty: State) -> State:
+        row = self._session.execute(sa.select(_states.c.state).where(_states.c.model == scope)).scalar_one_or_none()
         try:
-            return ModelState.model_validate_json(row) if row is not None else ModelState(model=model)
+            return type(empty).model_validate_json(row) if row is not None else empty
         except ValueError as error:
-            raise RegistryError(f"the state of {model!r} cannot be read: it was changed in the database") from error
+            raise RegistryError(f"the state of {scope!r} cannot be read: it was changed in the database") from error
 
     def replayed_state(self, model: str) -> ModelState:
         """The state of a model folded anew from its entries; differs from ``state`` only if somebody meddled."""
@@ -152,11 +136,11 @@ class Ledger:
             state = fold(state, entry)
         return state
 
-    def entries(self, model: str | None = None, newest: int | None = None) -> list[Entry]:
-        """Entries in order, of one model or of all; with ``newest`` only the last so many."""
+    def entries(self, scope: str | None = None, newest: int | None = None) -> list[Entry]:
+        """Entries in order, of one scope or of all; with ``newest`` only the last so many."""
         query = sa.select(_ledger.c.entry).order_by(_ledger.c.seq.desc() if newest else _ledger.c.seq)
-        if model is not None:
-            query = query.where(_ledger.c.model == model)
+        if scope is not None:
+            query = query.where(_ledger.c.model == scope)
         rows = self._session.execute(query.limit(newest) if newest else query).scalars()
         entries = [_parsed(row) for row in rows]
         return entries[::-1] if newest else entries
@@ -187,13 +171,17 @@ class Ledger:
         ]
 
     def policy_for(self, model: str) -> AppliedPolicy | None:
-        """The policy that governs a model, or None: then the model is plain MLflow."""
-        return next((applied for applied in self.policies() if model in applied.policy.models), None)
+        """The policy that governs a model of that name, or None: then the model is plain MLflow."""
+        return governing(model, ((applied.policy, applied) for applied in self.policies()))
 
-    def lock_policies(self) -> None:
-        """Let one unit of work at a time change policies; taken before any model's row."""
-        one_row = sa.table(VERSION_TABLE, sa.column("version_num"))  # always there, and written by migrations alone
-        self._session.execute(sa.select(one_row.c.version_num).with_for_update()).all()
+    def lock_policies(self, *, shared: bool = False) -> None:
+        """Let one unit of work at a time change policies, and none while others hold them ``shared``.
+
+        Taken before any model's row.
+        """
+        # This row is always there, and written by migrations alone.
+        one_row = sa.table(schema.VERSION_TABLE, sa.column("version_num"))
+        self._session.execute(sa.select(one_row.c.version_num).with_for_update(read=shared)).all()
 
     def save_policy(self, policy: Policy, text: str, version: int, actor: Actor, at: datetime) -> None:
         """Put a policy in force; the history of policies is in the ledger."""
@@ -201,11 +189,35 @@ class Ledger:
         values = {"version": version, "text": text, "applied_by": actor.name, "applied_at": at.isoformat()}
         self._session.execute(sa.insert(_policies).values(name=policy.name, **values))
 
-    def _save(self, state: ModelState, seq: int) -> None:
+    def save_manifest(self, model: str, version: int, digest: str, files: dict[str, tuple[int, str]]) -> None:
+        """Keep a nominated version's list of files; what it must be is said by its digest in the ledger."""
+        here = (_manifests.c.model == model, _manifests.c.version == version)
+        self._session.execute(sa.delete(_manifests).where(*here))
+        text = json.dumps(files, separators=(",", ":"))
+        self._session.execute(sa.insert(_manifests).values(model=model, version=version, digest=digest, files=text))
+
+    def manifest(self, model: str, version: int, digest: str) -> dict[str, tuple[int, str]] | None:
+        """The list of files that was nominated under ``digest``, or None where it is not kept."""
+        here = (_manifests.c.model == model, _manifests.c.version == version, _manifests.c.digest == digest)
+        text = self._session.execute(sa.select(_manifests.c.files).where(*here)).scalar_one_or_none()
+        return None if text is None else {path: (size, sha) for path, (size, sha) in json.loads(text).items()}
+
+    def rebuild_states(self) -> None:
+        """Fold every scope anew and keep the result, as after an upgrade that changed what a state holds."""
+        self._session.execute(sa.delete(_states))
+        for scope, seq in self._session.execute(
+            sa.select(_ledger.c.model, sa.func.max(_ledger.c.seq))
+            .where(_ledger.c.model.is_not(None))
+            .group_by(_ledger.c.model)
+        ).all():
+            state = self.replayed_trust() if scope == trust.SCOPE else self.replayed_state(scope)
+            self._save(scope, state, seq)
+
+    def _save(self, scope: str, state: ModelState | TrustState, seq: int) -> None:
         values = {"seq": seq, "state": state.model_dump_json()}
-        found = self._session.execute(sa.update(_models).where(_models.c.model == state.model).values(**values))
+        found = self._session.execute(sa.update(_states).where(_states.c.model == scope).values(**values))
         if not found.rowcount:  # type: ignore[attr-defined]
-            self._session.execute(sa.insert(_models).values(model=state.model, **values))
+            self._session.execute(sa.insert(_states).values(model=scope, **values))
 
     def _locked_head(self) -> Tree:
         query = sa.select(_head.c.size, _head.c.frontier).where(_head.c.id == 1).with_for_update()
@@ -223,48 +235,3 @@ def _parsed(text: str) -> Entry:
         raise RegistryError(
             "a ledger entry cannot be read: it was changed in the database. registry-hooks audit verify names it"
         ) from error
-
-
-def migrate(engine: sa.Engine) -> None:
-    """Bring our own tables to the newest revision; safe to run from several processes at once.
-
-    Raises:
-        RegistryError: when the database was written by a newer version than this one.
-    """
-    from alembic import command
-    from alembic.config import Config
-    from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    script = ScriptDirectory.from_config(config)
-    known = {revision.revision for revision in script.walk_revisions()}
-    with engine.begin() as connection, _one_at_a_time(connection):
-        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-        current = context.get_current_revision()
-        if current == script.get_current_head():
-            return
-        if current is not None and current not in known:
-            raise RegistryError(
-                f"the database's registry-hooks tables are at revision {current}, which this version does not know; "
-                "install the version that wrote them, or a newer one"
-            )
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-
-
-@contextmanager
-def _one_at_a_time(connection: sa.Connection) -> Iterator[None]:
-    # Four server workers start at once; only one may create the tables, and the others must then find them.
-    dialect = connection.dialect.name
-    if dialect == "sqlite":
-        connection.exec_driver_sql("PRAGMA busy_timeout = 60000")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    elif dialect == "postgresql":
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7217046951)")
-    elif dialect in ("mysql", "mariadb"):
-        connection.exec_driver_sql("SELECT GET_LOCK('registry_hooks_migration', 60)")
-    yield
-    if dialect in ("mysql", "mariadb"):
-        connection.exec_driver_sql("SELECT RELEASE_LOCK('registry_hooks_migration')")

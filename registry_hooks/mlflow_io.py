@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -31,16 +32,19 @@ from mlflow.store.model_registry.dbmodels.models import (
     SqlRegisteredModelAlias,
     SqlRegisteredModelTag,
 )
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME, MLFLOW_USER
 from mlflow.utils.uri import append_to_uri_path, validate_path_is_safe
 from sqlalchemy.orm import Session
 
 from mlflow_eval_plugin.evidence import Evidence, EvidenceError, digest_of, loads, model_digest
+from registry_hooks.envelope import SUFFIX
 from registry_hooks.errors import Conflict, Invalid, NotFound, Reason
-from registry_hooks.policy import NOT_YAML
+from registry_hooks.policy_file import NOT_YAML
 from registry_hooks.records import ROLES, Pair
 
 _STAGE_OF = {"champion": STAGE_PRODUCTION, "challenger": STAGE_STAGING}
 _ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
+_SOURCE_TAGS = {"name": MLFLOW_SOURCE_NAME, "git_commit": MLFLOW_GIT_COMMIT, "user": MLFLOW_USER}
 _LARGEST_EVIDENCE = 16 * 1024 * 1024
 _MOST_EVIDENCE = 200
 _LARGEST_VERSION = 2**31 - 1  # what the column holds; SQLite's driver fails on a number beyond its own
@@ -68,10 +72,11 @@ class Manifest:
 
 @dataclass(frozen=True)
 class FoundEvidence:
-    """Evidence as found in a run, with the path that it was found at."""
+    """Evidence as found in a run, with the path that it was found at, and the envelope that signs it, if any."""
 
     path: str
     evidence: Evidence
+    envelope: bytes | None = None
 
 
 class Registry:
@@ -102,6 +107,17 @@ class Registry:
             SqlRegisteredModel.workspace == self._workspace, SqlRegisteredModel.name == model
         )
         return self._session.execute(query).scalar_one_or_none() is not None
+
+    def models(self) -> list[str]:
+        """Names of all registered models, sorted; prompts, which MLflow keeps in the same tables, are none."""
+        tag, model = SqlRegisteredModelTag, SqlRegisteredModel
+        prompt: sa.Select[Any] = sa.select(tag.name).where(
+            tag.workspace == self._workspace, tag.key == IS_PROMPT_TAG_KEY, sa.func.lower(tag.value) == "true"
+        )
+        query: sa.Select[Any] = sa.select(model.name).where(
+            model.workspace == self._workspace, model.name.not_in(prompt)
+        )
+        return sorted(str(name) for name in self._session.execute(query).scalars())
 
     def is_prompt(self, model: str) -> bool:
         """Whether the name is that of a prompt, which MLflow keeps in the same tables."""
@@ -243,25 +259,56 @@ def evidence_in(run_id: str) -> list[FoundEvidence]:
     except MlflowException as error:
         raise NotFound(f"there is no run {run_id!r}: {error.message}") from error
     repository = _repository(run.info.artifact_uri)
-    listed = [f for f in repository.list_artifacts("evidence") if not f.is_dir and f.path.endswith(".json")]
+    there = [f for f in repository.list_artifacts("evidence") if not f.is_dir]
+    listed = [f for f in there if f.path.endswith((".json", SUFFIX))]
+    envelopes = {f.path for f in listed if f.path.endswith(SUFFIX)}
     if len(listed) > _MOST_EVIDENCE or any((f.file_size or 0) > _LARGEST_EVIDENCE for f in listed):
         raise Invalid(
             f"run {run_id} holds more than {_MOST_EVIDENCE} Evidence files, or one over {_LARGEST_EVIDENCE} bytes"
         )
     found, bad = [], []
     with tempfile.TemporaryDirectory() as folder:
-        for info in listed:
-            text = _local(repository, info.path, folder).read_bytes()
+        for path in (info.path for info in listed if info.path not in envelopes):
+            text = _local(repository, path, folder).read_bytes()
+            beside = path + SUFFIX
+            envelope = _local(repository, beside, folder).read_bytes() if beside in envelopes else None
             try:
-                found.append(FoundEvidence(info.path, loads(text)))
+                found.append(FoundEvidence(path, loads(text), envelope))
             except EvidenceError as error:
                 bad.append(
-                    Reason("evidence", "Evidence that matches its digest", f"{info.path} of run {run_id}: {error}",
+                    Reason("evidence", "Evidence that matches its digest", f"{path} of run {run_id}: {error}",
                            "evaluate again into a new run")
                 )  # fmt: skip
     if bad:
         raise Invalid(f"run {run_id} holds Evidence that cannot be trusted", bad)
     return found
+
+
+def lineage(row: VersionRow) -> dict[str, Any]:
+    """Where a version comes from, as its run says now: training data, metrics, source; empty without a run.
+
+    ``data`` lists the run's data sets with MLflow's own digest of each and the context that they were used in;
+    ``metrics`` the run's newest values, at most 200 by name. A run that is gone is said to be.
+    """
+    if row.run_id is None:
+        return {"run_id": None}
+    try:
+        run = MlflowClient().get_run(row.run_id)
+    except MlflowException as error:
+        return {"run_id": row.run_id, "unreadable": str(error.message)[:500]}
+    inputs = run.inputs.dataset_inputs if run.inputs else []
+    data = [
+        {
+            "name": used.dataset.name,
+            "digest": used.dataset.digest,
+            "context": next((tag.value for tag in used.tags if tag.key == MLFLOW_DATASET_CONTEXT), None),
+        }
+        for used in inputs[:100]
+    ]
+    finite = {name: value for name, value in sorted(run.data.metrics.items()) if math.isfinite(value)}
+    source = {name: run.data.tags[tag] for name, tag in _SOURCE_TAGS.items() if tag in run.data.tags}
+    metrics = dict(list(finite.items())[:200])
+    return {"run_id": row.run_id, "data": data, "metrics": metrics, "source": source}
 
 
 def _digest_of_mlmodel(file: Path, what: str) -> str:

@@ -6,6 +6,7 @@
   with Evidence that is newer than the rollback that condemned it; it stays condemned until it is promoted again.
 - *promote(v)* needs v to be the challenger. v becomes champion; the old champion becomes fallback and challenger, so
   the pair stays whole.
+- *break-glass(v)* does the same for a version that was never nominated or approved, and opens a review.
 - *rollback(to)* returns to the fallback, or to any version that was champion before. The version left is condemned.
   Fallback and challenger move to the newest earlier champion that is not condemned, or to nobody.
 
@@ -22,7 +23,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from registry_hooks.errors import Reason, RegistryError
-from registry_hooks.records import Approval, Entry, ModelState, Nomination, Pair, Proposal, Review
+from registry_hooks.records import Approval, Entry, FileCheck, ModelState, Nomination, Pair, Proposal, Review
 
 TWICE = timedelta(minutes=2)  # within it a second rollback is taken for the first one, sent again
 
@@ -103,7 +104,7 @@ def meant_twice(state: ModelState, now: datetime, expected: int | None, to: int 
         return [
             Reason("champion-changed", f"version {expected} as champion", f"champion is {champion or 'none'}", mend)
         ]
-    newest = state.reviews[-1] if state.reviews else None
+    newest = state.last_rollback
     if expected is not None or to is not None or newest is None or champion is None:
         return []
     last_change_was_this = state.champions[-2:] == (newest.version, champion)
@@ -123,11 +124,13 @@ def meant_twice(state: ModelState, now: datetime, expected: int | None, to: int 
 def nominate(state: ModelState, nomination: Nomination) -> ModelState:
     """The state with ``nomination.version`` as challenger."""
     _heed(may_nominate(state, nomination))
+    used = {*state.champions, *(proposal.version for proposal in state.proposals.values())}
+    kept = {version: older for version, older in state.nominations.items() if version in used}
     return _checked(
         state.model_copy(
             update={
                 "pair": state.pair.model_copy(update={"challenger": nomination.version}),
-                "nominations": {**state.nominations, nomination.version: nomination},
+                "nominations": {**kept, nomination.version: nomination},
             }
         )
     )
@@ -136,37 +139,89 @@ def nominate(state: ModelState, nomination: Nomination) -> ModelState:
 def promote(state: ModelState, version: int) -> ModelState:
     """The state with ``version`` as champion, and the old champion as fallback and challenger."""
     _heed(may_promote(state, version))
-    old = state.pair.champion
+    return _crowned(state, version)
+
+
+def may_break_glass(state: ModelState, version: int) -> list[Reason]:
+    """Why ``version`` cannot become champion even past the rules; empty when it can."""
+    if state.pair.champion == version:
+        return [Reason("pair", "a version that is not champion yet", f"version {version} is champion", "nothing to do")]
+    return []
+
+
+def break_glass(state: ModelState, version: int, review: Review, nomination: Nomination) -> ModelState:
+    """The state with ``version`` as champion, whatever it was before, and a review open.
+
+    ``nomination`` says which files it has: those that were nominated, or, without a nomination, those of the moment.
+    """
+    _heed(may_break_glass(state, version))
+    nominations = {**state.nominations, version: nomination}
+    return _crowned(state, version).model_copy(update={"reviews": (*state.reviews, review), "nominations": nominations})
+
+
+def _crowned(state: ModelState, version: int) -> ModelState:
     return _checked(
         state.model_copy(
             update={
-                "pair": Pair(champion=version, challenger=old, fallback=old),
+                "pair": pair_after_promotion(state, version),
                 "champions": (*state.champions, version),
                 "condemned": {v: at for v, at in state.condemned.items() if v != version},
                 "proposals": {i: p for i, p in state.proposals.items() if p.version != version},
+                "file_check": None,
             }
         )
     )
 
 
-def roll_back(state: ModelState, to: int, at: datetime, review: Review) -> ModelState:
-    """The state with ``to`` as champion again, the version left condemned, and a review open."""
+def pair_after_promotion(state: ModelState, version: int) -> Pair:
+    """The pair once ``version`` is champion: the old champion is fallback and challenger."""
+    old = state.pair.champion
+    return Pair(champion=version, challenger=old, fallback=old)
+
+
+def pair_after_rollback(state: ModelState, to: int, at: datetime) -> Pair:
+    """The pair once ``to`` is champion again; empty-handed where no earlier champion is left."""
+    fallback = _newest_earlier((*state.champions, to), to, _condemned_after(state, to, at))
+    return Pair(champion=to, challenger=fallback, fallback=fallback)
+
+
+def roll_back(state: ModelState, to: int, at: datetime, review: Review, files_pending: bool = False) -> ModelState:
+    """The state with ``to`` as champion again, the version left condemned, and a review open.
+
+    With ``files_pending`` the files of ``to`` have not been held against its nomination yet.
+    """
     _heed(may_roll_back(state, to))
-    left = state.pair.champion
-    assert left is not None  # may_roll_back has seen to it
-    condemned = {**{v: when for v, when in state.condemned.items() if v != to}, left: at}
-    champions = (*state.champions, to)
-    fallback = _newest_earlier(champions, to, condemned)
     return _checked(
         state.model_copy(
             update={
-                "pair": Pair(champion=to, challenger=fallback, fallback=fallback),
-                "champions": champions,
-                "condemned": condemned,
+                "pair": pair_after_rollback(state, to, at),
+                "champions": (*state.champions, to),
+                "condemned": _condemned_after(state, to, at),
                 "reviews": (*state.reviews, review),
+                "last_rollback": review,
+                "file_check": FileCheck(version=to, since=at) if files_pending else None,
             }
         )
     )
+
+
+def _condemned_after(state: ModelState, to: int, at: datetime) -> dict[int, datetime]:
+    left = state.pair.champion
+    others = {version: when for version, when in state.condemned.items() if version != to}
+    return others if left is None else {**others, left: at}
+
+
+def may_close(state: ModelState, review_id: str, closer: str) -> list[Reason]:
+    """Why ``closer`` cannot close a review; empty when they can. Nobody closes what their own act opened."""
+    review = next((each for each in state.reviews if each.id == review_id), None)
+    if review is None:
+        known = ", ".join(each.id for each in state.reviews) or "none"
+        return [Reason("review", "an open review of this model", f"{review_id}; open are: {known}",
+                       f"registry-hooks status {state.model}")]  # fmt: skip
+    if review.opened_by == closer:
+        return [Reason("four-eyes", "somebody other than the one whose act opened the review", f"{closer} opened it",
+                       "ask another holder of a role that closes reviews")]  # fmt: skip
+    return []
 
 
 def fold(state: ModelState, entry: Entry) -> ModelState:
@@ -175,7 +230,10 @@ def fold(state: ModelState, entry: Entry) -> ModelState:
     Raises:
         PairError: when the entry is not possible in this state.
     """
-    body: dict[str, Any] = entry.body
+    return _folded(state, entry, entry.body).model_copy(update={"last_at": entry.at})
+
+
+def _folded(state: ModelState, entry: Entry, body: dict[str, Any]) -> ModelState:  # noqa: PLR0911 (one for each kind of entry)
     match entry.action:
         case "adopted":
             # Who registered a version stays known while the model is there, or its author could approve it.
@@ -188,20 +246,44 @@ def fold(state: ModelState, entry: Entry) -> ModelState:
             return without(state, _version(entry))
         case "nominated":
             return nominate(state, Nomination.model_validate(body["nomination"]))
-        case "requested":
-            proposal = Proposal.model_validate(body["proposal"])
-            others = {i: p for i, p in state.proposals.items() if p.version != proposal.version}
-            return state.model_copy(update={"proposals": {**others, proposal.id: proposal}})
-        case "approved" | "rejected":
-            approval = Approval.model_validate(body["approval"])
-            signed = state.proposals[approval.proposal]
-            signed = signed.model_copy(update={"approvals": (*signed.approvals, approval)})
-            return state.model_copy(update={"proposals": {**state.proposals, signed.id: signed}})
+        case "requested" | "approved" | "rejected" | "approval-withdrawn" | "withdrawn":
+            return state.model_copy(update={"proposals": _proposals(state, entry, body)})
         case "promoted":
             return promote(state, _version(entry))
         case "rolled-back":
-            return roll_back(state, _version(entry), entry.at, Review.model_validate(body["review"]))
+            pending = body.get("files") == "pending"
+            return roll_back(state, _version(entry), entry.at, Review.model_validate(body["review"]), pending)
+        case "broke-glass":
+            review, nomination = Review.model_validate(body["review"]), Nomination.model_validate(body["nomination"])
+            return break_glass(state, _version(entry), review, nomination)
+        case "files-checked":
+            return _files_checked(state, _version(entry), tuple(body["differences"]))
+        case "review-closed":
+            return state.model_copy(update={"reviews": tuple(r for r in state.reviews if r.id != body["review"])})
     raise PairError(f"entry {entry.seq}: {entry.action} is not an entry of a model")
+
+
+def _proposals(state: ModelState, entry: Entry, body: dict[str, Any]) -> dict[str, Proposal]:
+    """The Proposals after an entry about one of them."""
+    if entry.action == "requested":
+        asked = Proposal.model_validate(body["proposal"])
+        return {**{i: p for i, p in state.proposals.items() if p.version != asked.version}, asked.id: asked}
+    approval = Approval.model_validate(body["approval"]) if "approval" in body else None
+    meant = state.proposals.get(approval.proposal if approval else body["proposal"])
+    if meant is None:
+        raise PairError(f"entry {entry.seq}: {entry.action}, but there is no such Proposal")
+    if entry.action == "withdrawn":
+        return {i: p for i, p in state.proposals.items() if i != meant.id}
+    kept = tuple(each for each in meant.approvals if each.actor != entry.actor)
+    signed = meant.model_copy(update={"approvals": (*kept, approval) if approval else kept})
+    return {**state.proposals, signed.id: signed}
+
+
+def _files_checked(state: ModelState, version: int, differences: tuple[str, ...]) -> ModelState:
+    if state.file_check is None or state.file_check.version != version:
+        return state  # the champion has changed since the check began
+    done = state.file_check.model_copy(update={"differences": differences}) if differences else None
+    return state.model_copy(update={"file_check": done})
 
 
 def without(state: ModelState, version: int) -> ModelState:

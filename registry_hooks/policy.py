@@ -1,42 +1,28 @@
 """Policy: which Evidence, which approvals, from whom and how fresh, for the roles of which models.
 
-A policy is a YAML document. What it does not say is refused, not guessed: an unknown key, a role that nobody defined, a
-key given twice and a YAML alias are errors, and all of them are told at once.
+What it does not say is refused, not guessed. The document is read, and its faults are told, in `policy_file`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from functools import lru_cache
-from typing import Annotated, Any, Literal
+from functools import cached_property, lru_cache
+from typing import Annotated, Literal, TypeVar
 
-import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from rapidfuzz import process
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from registry_hooks.errors import Invalid, Reason
+from registry_hooks.errors import Reason
 from registry_hooks.identity import Actor
 
-LARGEST = 256 * 1024  # bytes of YAML; a policy is a page, not a data set
-# What PyYAML raises for text that is none: its own errors, and those of the tags that it takes on trust (!!int "").
-NOT_YAML = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError)
 _LONGEST = timedelta(days=3650)
 _DURATION = re.compile(r"^(\d{1,6})\s*(s|m|h|d|w)$")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-def _duration(value: object) -> timedelta:
+def duration(value: object) -> timedelta:
+    """A duration such as ``90m``, ``24h``, ``7d`` or ``2w``; ValueError says what was expected."""
     if isinstance(value, timedelta):
         return value
     match = _DURATION.match(value.strip()) if isinstance(value, str) else None
@@ -48,15 +34,17 @@ def _duration(value: object) -> timedelta:
     return found
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[timedelta, BeforeValidator(duration)]
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\s\x00]([^\n\x00]*[^\s\x00])?$")]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A mapping within a policy; unknown keys are refused."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
-class RoleMembers(_Part):
+class RoleMembers(Part):
     """Who holds a role: login names, and MLflow RBAC roles whose holders hold it too."""
 
     users: tuple[Name, ...] = ()
@@ -78,38 +66,52 @@ class RoleMembers(_Part):
         return actor.name in self.users or not actor.mlflow_roles.isdisjoint(self.mlflow_roles)
 
 
-class RequiredEvidence(_Part):
-    """One kind of Evidence that must pass; ``insufficient: allow`` says that only a ``fail`` blocks."""
+class RequiredEvidence(Part):
+    """One kind of Evidence that must pass; ``insufficient: allow`` says that only a ``fail`` blocks.
+
+    With ``signed_by`` it must carry a signature by a trusted key of one of those names (`registry-hooks key trust`).
+    """
 
     kind: Literal["calibration", "disaggregated", "drift"]
     max_age: Duration = timedelta(days=30)
     insufficient: Literal["block", "allow"] = "block"
+    signed_by: tuple[Name, ...] = ()
 
     def accepts(self, verdict: str) -> bool:
         """Whether a verdict opens this gate."""
         return verdict == "pass" or (verdict == "insufficient" and self.insufficient == "allow")
 
 
-class RequiredApprovals(_Part):
-    """How many holders of a role must say yes."""
+class RequiredApprovals(Part):
+    """How many holders of a role must say yes; a yes counts for as long as ``expires`` says, or as the Proposal does.
+
+    Each person fills one seat: who holds two roles that the quorum asks for counts for one of them.
+    """
 
     role: Name
     count: int = Field(default=1, ge=1, le=100)
+    expires: Duration | None = None
 
 
-class Nominate(_Part):
+class Nominate(Part):
     """Who may make a version the challenger."""
 
     by: tuple[Name, ...] = Field(min_length=1)
 
 
-class Promote(_Part):
-    """What makes the challenger the champion."""
+class Promote(Part):
+    """What makes the challenger the champion.
+
+    ``reauthenticate`` asks every approver for the password once more. ``overdue_reviews`` says whether a review that
+    nobody closed in time keeps the next version from serving.
+    """
 
     by: tuple[Name, ...] = Field(min_length=1)
     evidence: tuple[RequiredEvidence, ...] = Field(min_length=1)
     approvals: tuple[RequiredApprovals, ...] = Field(min_length=1)
     expires: Duration = timedelta(days=7)
+    reauthenticate: bool = False
+    overdue_reviews: Literal["block", "allow"] = "block"
 
     @field_validator("evidence")
     @classmethod
@@ -120,23 +122,84 @@ class Promote(_Part):
         return evidence
 
 
-class Rollback(_Part):
+class Rollback(Part):
     """Who may go back, and when the review of it falls due."""
 
     by: tuple[Name, ...] = Field(min_length=1)
     review_due: Duration = timedelta(hours=24)
 
 
-class Policy(_Part):
-    """A whole policy; make one with ``load_policy``."""
+class BreakGlass(Part):
+    """Who may promote past Evidence and approvals in an emergency, and when the review of it falls due."""
+
+    by: tuple[Name, ...] = Field(min_length=1)
+    review_due: Duration = timedelta(hours=4)
+
+
+class Reviews(Part):
+    """Who may close a review with a finding; never the one whose act opened it."""
+
+    by: tuple[Name, ...] = Field(min_length=1)
+
+
+class Delegations(Part):
+    """For how long at most a holder of a role may lend it to somebody else."""
+
+    longest: Duration = timedelta(days=14)
+
+
+class Policy(Part):
+    """A whole policy; make one with ``load_policy``.
+
+    ``models`` are names, or patterns with ``*`` and ``?``; ``"*"`` makes governed the default. ``exempt`` takes names
+    or patterns out again. Without ``break_glass`` there is no way past the rules, and without ``delegation`` nobody
+    lends a role. Without ``reviews`` those who hold the roles that approve close them.
+    """
 
     schema_: Literal["registry-hooks/policy/1"] = Field(alias="schema")
     name: Name
-    models: tuple[Name, ...] = Field(min_length=1)
+    models: tuple[Name, ...]
+    exempt: tuple[Name, ...] = ()
     roles: dict[Name, RoleMembers] = Field(min_length=1)
     nominate: Nominate
     promote: Promote
     rollback: Rollback
+    break_glass: BreakGlass | None = None
+    reviews: Reviews | None = None
+    delegation: Delegations | None = None
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Those of ``models`` that are patterns."""
+        return tuple(each for each in self.models if is_pattern(each))
+
+    @cached_property
+    def _known_names(self) -> frozenset[str]:
+        return frozenset(self.names)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those of ``models`` that are names."""
+        return tuple(each for each in self.models if not is_pattern(each))
+
+    def rank(self, model: str) -> tuple[int, int] | None:
+        """How closely the policy names a model: by its very name, or by a pattern of so many letters; None for not."""
+        if any(matches(each, model) for each in self.exempt):
+            return None
+        if model in self._known_names:
+            return (1, 0)
+        letters = [len(each.replace("*", "").replace("?", "")) for each in self.patterns if matches(each, model)]
+        return (0, max(letters)) if letters else None
+
+    @property
+    def approver_roles(self) -> tuple[str, ...]:
+        """The roles that the quorum asks for, in order, each once."""
+        return tuple(dict.fromkeys(item.role for item in self.promote.approvals))
+
+    @property
+    def review_roles(self) -> tuple[str, ...]:
+        """The roles that may close a review."""
+        return self.reviews.by if self.reviews else self.approver_roles
 
     def roles_of(self, actor: Actor) -> tuple[str, ...]:
         """The policy's roles that ``actor`` holds, sorted."""
@@ -164,120 +227,41 @@ class Policy(_Part):
 
     def named_roles(self) -> Iterator[tuple[str, str]]:
         """Every (place, role) at which the document names a role."""
-        for place, part in (
-            ("nominate.by", self.nominate),
-            ("promote.by", self.promote),
-            ("rollback.by", self.rollback),
-        ):
-            yield from ((place, role) for role in part.by)
+        parts: tuple[tuple[str, Nominate | Promote | Rollback | BreakGlass | Reviews | None], ...] = (
+            ("nominate", self.nominate),
+            ("promote", self.promote),
+            ("rollback", self.rollback),
+            ("break_glass", self.break_glass),
+            ("reviews", self.reviews),
+        )
+        for name, part in parts:
+            yield from ((f"{name}.by", role) for role in (part.by if part else ()))
         yield from ((f"promote.approvals.{i}.role", item.role) for i, item in enumerate(self.promote.approvals))
 
 
-class _Loader(yaml.SafeLoader):
-    """SafeLoader without anchors (a small document that unfolds into gigabytes) and without repeated keys."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise _alias_error(event.start_mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
+def is_pattern(name: str) -> bool:
+    """Whether a policy means a pattern by it: ``*`` stands for any letters, ``?`` for one."""
+    return "*" in name or "?" in name
 
 
-def _alias_error(mark: Any) -> yaml.YAMLError:
-    return yaml.composer.ComposerError(None, None, "YAML aliases (*name) are not accepted; write it out", mark)
+def matches(name: str, model: str) -> bool:
+    """Whether a name, or a pattern, of a policy is that of ``model``; letter case counts."""
+    return bool(_compiled(name).fullmatch(model))
 
 
-def policy_digest(text: str) -> str:
-    """``sha256:`` and the SHA-256 of the document's bytes, comments included: what was applied is what is named."""
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+Held = TypeVar("Held")
 
 
-@lru_cache(maxsize=256)
-def load_policy(text: str) -> Policy:
-    """Read a policy.
+def governing(model: str, policies: Iterable[tuple[Policy, Held]]) -> Held | None:
+    """What comes with the policy that governs ``model``: the one that names it, else the closest pattern.
 
-    Raises:
-        Invalid: with a reason for each thing that is wrong (size, YAML, keys, values, undefined roles).
+    Of two patterns with as many letters, that of the policy whose name comes first counts.
     """
-    if len(text.encode("utf-8", "replace")) > LARGEST:
-        raise _invalid(Reason("size", f"at most {LARGEST} bytes", f"{len(text)} characters", "shorten the policy"))
-    try:
-        document = yaml.load(text, Loader=_Loader)
-    except NOT_YAML as error:
-        raise _invalid(Reason("yaml", "a YAML mapping", " ".join(str(error).split()), "correct the file")) from error
-    if not isinstance(document, dict):
-        raise _invalid(Reason("yaml", "a YAML mapping", type(document).__name__, "see examples/policy.yaml"))
-    try:
-        policy = Policy.model_validate(document)
-    except ValidationError as error:
-        raise _invalid(*_reasons_of(error)) from error
-    undefined = [
-        Reason("unknown-role", f"a role defined under roles: ({', '.join(policy.roles)})", f"{role!r} at {place}",
-               _did_you_mean(role, list(policy.roles)) or f"define {role!r} under roles:")
-        for place, role in policy.named_roles() if role not in policy.roles
-    ]  # fmt: skip
-    if undefined:
-        raise _invalid(*undefined)
-    unreachable = [
-        Reason(
-            "quorum",
-            f"at least {item.count} holders of {item.role!r}",
-            f"{len(policy.roles[item.role].users)} users",
-            f"name more users under roles.{item.role}, or ask for fewer",
-        )
-        for item in policy.promote.approvals
-        if not policy.roles[item.role].mlflow_roles and len(set(policy.roles[item.role].users)) < item.count
-    ]
-    if unreachable:
-        raise _invalid(*unreachable)
-    return policy
+    ranked = [((-rank[0], -rank[1], policy.name), held) for policy, held in policies if (rank := policy.rank(model))]
+    return min(ranked, key=lambda item: item[0])[1] if ranked else None
 
 
-def _invalid(*reasons: Reason) -> Invalid:
-    return Invalid("the policy cannot be used", reasons)
-
-
-def _did_you_mean(word: str, known: list[str]) -> str:
-    match = process.extractOne(word, known, score_cutoff=60)
-    return f"did you mean {match[0]!r}?" if match else ""
-
-
-def _keys_at(location: tuple[int | str, ...]) -> list[str]:
-    model: Any = Policy
-    for part in location:
-        if isinstance(part, int):
-            continue
-        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, _Part) else None
-        if field is None:
-            model = RoleMembers
-            continue
-        inner = getattr(field.annotation, "__args__", (field.annotation,))
-        model = next((t for t in inner if isinstance(t, type) and issubclass(t, _Part)), field.annotation)
-    fields = model.model_fields.items() if isinstance(model, type) and issubclass(model, _Part) else ()
-    return [field.alias or name for name, field in fields]
-
-
-def _reasons_of(error: ValidationError) -> list[Reason]:
-    reasons = []
-    for item in error.errors():
-        if item["type"] == "too_short" and item["input"]:
-            continue  # pydantic counts only the items that are right; the wrong ones have errors of their own
-        place = ".".join(str(part) for part in item["loc"]) or "the document"
-        if item["type"] == "extra_forbidden":
-            keys = _keys_at(item["loc"][:-1])
-            mend = _did_you_mean(str(item["loc"][-1]), keys) or "remove it"
-            reasons.append(Reason("unknown-key", f"one of {', '.join(keys)}", f"{place}", mend))
-        elif item["type"] == "missing":
-            reasons.append(Reason("missing-key", f"{place}", "nothing", f"add {place}; see examples/policy.yaml"))
-        else:
-            reasons.append(Reason("value", f"{place}: {item['msg']}", repr(item["input"])[:80], f"correct {place}"))
-    return reasons
+@lru_cache(maxsize=4096)
+def _compiled(name: str) -> re.Pattern[str]:
+    letters = (".*" if letter == "*" else "." if letter == "?" else re.escape(letter) for letter in name)
+    return re.compile("".join(letters), re.DOTALL)

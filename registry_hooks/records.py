@@ -14,6 +14,10 @@ Role = Literal["champion", "challenger", "fallback"]
 ROLES: tuple[Role, ...] = ("champion", "challenger", "fallback")
 Action = Literal[
     "policy-applied",
+    "key-trusted",
+    "key-revoked",
+    "delegated",
+    "delegation-ended",
     "adopted",
     "registered",
     "deleted",
@@ -21,8 +25,13 @@ Action = Literal[
     "requested",
     "approved",
     "rejected",
+    "withdrawn",
+    "approval-withdrawn",
     "promoted",
+    "broke-glass",
     "rolled-back",
+    "files-checked",
+    "review-closed",
 ]
 
 
@@ -45,7 +54,10 @@ class Pair(Record):
 
 
 class EvidenceRef(Record):
-    """Evidence as it was when a nomination took it in: enough to judge it later without reading it again."""
+    """Evidence as it was when a nomination took it in: enough to judge it later without reading it again.
+
+    ``signed_by`` lists the ids of the trusted keys whose signature over it was verified then.
+    """
 
     kind: str
     digest: str
@@ -54,6 +66,7 @@ class EvidenceRef(Record):
     run_id: str
     path: str
     failed: tuple[str, ...] = ()
+    signed_by: tuple[str, ...] = ()
 
 
 class Nomination(Record):
@@ -68,7 +81,10 @@ class Nomination(Record):
 
 
 class Approval(Record):
-    """One actor's signed-off yes or no to one Proposal, bound to the Proposal's digest."""
+    """One actor's signed-off yes or no to one Proposal, bound to the Proposal's digest.
+
+    ``for_whom`` is the holder of the roles who delegated them to the actor; None for a signature in one's own right.
+    """
 
     proposal: str
     proposal_digest: str
@@ -78,6 +94,13 @@ class Approval(Record):
     meaning: str
     comment: str
     at: datetime
+    for_whom: str | None = None
+    reauthenticated: bool = False
+
+    @property
+    def person(self) -> str:
+        """Whose seat in the quorum the signature takes."""
+        return self.for_whom or self.actor
 
 
 class Proposal(Record):
@@ -104,7 +127,10 @@ class Proposal(Record):
 
 
 class Review(Record):
-    """What must be looked at after a rollback, and by when."""
+    """What must be looked at after a rollback or a promotion by break-glass, and by when.
+
+    ``version`` is the one that was rolled back from, or that was promoted past the rules.
+    """
 
     id: str
     version: int
@@ -112,13 +138,25 @@ class Review(Record):
     opened_at: datetime
     due_at: datetime
     reason: str
+    kind: Literal["rollback", "break-glass"] = "rollback"
+
+
+class FileCheck(Record):
+    """A version's files held against its nomination after a rollback; ``differences`` is None until that is done."""
+
+    version: int
+    since: datetime
+    differences: tuple[str, ...] | None = None
 
 
 class ModelState(Record):
     """All that the rules need to know of one registered model: the fold of its ledger entries.
 
     ``champions`` lists versions in the order in which they became champion. ``condemned`` maps a version that was
-    rolled back from to the time of that rollback. ``proposals`` holds those that are neither promoted nor superseded.
+    rolled back from to the time of that rollback. ``nominations`` are kept of versions that are, or ever were, in a
+    role. ``proposals`` holds those that are neither promoted, withdrawn nor superseded. ``reviews`` are the open ones.
+    ``file_check`` is of the champion, where it came back by a rollback that did not wait for the check. ``last_at`` is
+    the time of the newest entry: time does not go back in a ledger, even where a clock does.
     """
 
     model: str
@@ -129,11 +167,54 @@ class ModelState(Record):
     authors: dict[int, str] = Field(default_factory=dict)
     proposals: dict[str, Proposal] = Field(default_factory=dict)
     reviews: tuple[Review, ...] = ()
+    last_rollback: Review | None = None
+    file_check: FileCheck | None = None
+    last_at: datetime | None = None
 
     def open_proposal(self, version: int) -> Proposal | None:
         """The newest Proposal of ``version`` that nobody has rejected, whether it still holds or not."""
         mine = [p for p in self.proposals.values() if p.version == version and p.rejected_by is None]
         return mine[-1] if mine else None
+
+
+class TrustedKey(Record):
+    """A public Ed25519 key that signs Evidence; ``revoked_at`` ends the trust in all that it ever signed."""
+
+    id: str
+    name: str
+    public: str
+    trusted_by: str
+    trusted_at: datetime
+    revoked_at: datetime | None = None
+
+
+class Delegation(Record):
+    """A holder's seat in a role of a policy, lent to somebody else for a time."""
+
+    id: str
+    policy: str
+    role: str
+    by: str
+    to: str
+    since: datetime
+    until: datetime
+    reason: str
+
+    def in_force(self, now: datetime) -> bool:
+        """Whether it counts at that time; it has ended at ``until`` itself."""
+        return self.since <= now < self.until
+
+
+class TrustState(Record):
+    """Keys and delegations, of no single model: the fold of the ledger entries about them."""
+
+    keys: dict[str, TrustedKey] = Field(default_factory=dict)
+    delegations: dict[str, Delegation] = Field(default_factory=dict)
+
+    def key_name(self, key_id: str) -> str | None:
+        """The name of a key that is trusted now; None for one that is unknown or revoked."""
+        key = self.keys.get(key_id)
+        return key.name if key is not None and key.revoked_at is None else None
 
 
 class Entry(Record):

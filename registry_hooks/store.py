@@ -14,7 +14,7 @@ from typing import Any
 
 from mlflow.entities.model_registry.model_version_stages import STAGE_PRODUCTION, STAGE_STAGING, get_canonical_stage
 from mlflow.exceptions import MlflowException
-from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
+from mlflow.prompt.constants import _STORE_PROMPT_SOURCE_PLACEHOLDER, IS_PROMPT_TAG_KEY
 from mlflow.protos import databricks_pb2
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.validation import _validate_model_version
@@ -24,9 +24,10 @@ from registry_hooks.closure import check_closure
 from registry_hooks.desk import Desk
 from registry_hooks.desk.native import is_role
 from registry_hooks.errors import RegistryError
-from registry_hooks.ledger import migrate
+from registry_hooks.schema import migrate
 
 SCHEME = "governed:"
+
 DATABASES = ("sqlite", "postgresql", "mysql")
 
 
@@ -185,7 +186,7 @@ class GovernedStore(SqlAlchemyStore):
         rest = (run_id, tags, run_link, description, local_model_path, model_id)
         with _told_to_mlflow():
             if not self.desk.governs(name):
-                with self.desk.plainly(name):
+                with self.desk.plainly(name, though_prompt=source != _STORE_PROMPT_SOURCE_PLACEHOLDER):
                     return super().create_model_version(name, source, *rest)
             with self.desk.native_registration(name) as made:
                 version = super().create_model_version(name, source, *rest)
@@ -206,7 +207,7 @@ class GovernedStore(SqlAlchemyStore):
         """Gate: a name that a policy governs is not given to a prompt."""
         with _told_to_mlflow():
             if any(tag.key == IS_PROMPT_TAG_KEY for tag in tags or ()):
-                self.desk.refuse_governed(name, "making a prompt of this name")
+                self.desk.refuse_prompt_named(name)
         return super().create_registered_model(name, tags, description, deployment_job_id)
 
     def rename_registered_model(self, name: str, new_name: str) -> Any:

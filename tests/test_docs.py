@@ -11,7 +11,7 @@ import pytest
 
 from mlflow_eval_plugin.evaluators.config import CONFIGS, parse
 from registry_hooks.cli import main
-from registry_hooks.policy import load_policy
+from registry_hooks.policy_file import load_policy
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache, wraps
 from types import ModuleType
 from typing import Any
 
+from registry_hooks.errors import Reason, Refused
 from registry_hooks.identity import Actor, Whoever, acting_as
 
 _SYNTHETIC_ROLE = "__user_"  # the prefix under which MLflow stores a user's own grants as a role of one
@@ -46,6 +48,25 @@ def look_up(username: str) -> Actor | None:
     return Actor(user.username, named, is_admin=user.is_admin, mlflow_roles=held)
 
 
+def reauthenticated(actor: Actor, password: str) -> Actor:
+    """The Actor, who has proved the password in this very request; nothing remembered counts.
+
+    Raises:
+        Refused: when it is not the password, or when logins are not MLflow's own and it cannot be checked here.
+    """
+    from mlflow.server import auth
+    from mlflow.server.auth.config import DEFAULT_AUTHORIZATION_FUNCTION
+
+    if auth.auth_config.authorization_function != DEFAULT_AUTHORIZATION_FUNCTION:
+        found = f"logins are made by {auth.auth_config.authorization_function}"
+        mend = "leave the password out; a policy that asks for it (reauthenticate: true) does not fit this server"
+        raise Refused("not re-authenticated", [Reason("re-authentication", "MLflow's own logins", found, mend)])
+    if not auth.store.authenticate_user(actor.name, password):
+        reason = Reason("re-authentication", f"the password of {actor.name}", "another one", "type it again")
+        raise Refused("not re-authenticated", [reason])
+    return replace(actor, reauthenticated=True)
+
+
 def _named(username: str | None) -> Whoever:
     # Looked up at most once a request, and only when a rule asks: it costs two queries.
     return None if username is None else cache(lambda: look_up(username))
@@ -57,7 +78,7 @@ def name_the_actor_in_flask(app: Any) -> None:
 
     def begin() -> None:
         acting = ExitStack()
-        acting.enter_context(acting_as(_named(g.get("mlflow_authenticated_user"))))
+        acting.enter_context(acting_as(_named(g.get("mlflow_authenticated_user")), look_up))
         setattr(g, _ACTING, acting)
 
     def end(_error: BaseException | None) -> None:
@@ -78,7 +99,7 @@ class ActorMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request as the user whom MLflow authenticated, or as nobody."""
         username = (scope.get("state") or {}).get("username") if scope["type"] == "http" else None
-        with acting_as(_named(username)):
+        with acting_as(_named(username), look_up):
             await self._app(scope, receive, send)
 
 

@@ -15,11 +15,12 @@ LARGEST_BODY = 512 * 1024  # bytes; a policy of 256 KiB, escaped as JSON, still 
 _WHOLE = re.compile(r"[0-9]{1,10}")
 _LARGEST_WHOLE = 2**31 - 1  # what a version is in MLflow's tables
 
-Kind = Literal["text", "whole", "texts"]
+Kind = Literal["text", "whole", "texts", "choice"]
 _EXPECTED: dict[Kind, str] = {
     "text": "text of 1 to {longest} characters",
     "whole": "a whole number from 1, as 3 or as '3'",
     "texts": "a list of texts, each of 1 to {longest} characters",
+    "choice": "one of {choices}",
 }
 
 
@@ -29,20 +30,22 @@ class Field:
 
     Args:
         name: as in the JSON body or the query.
-        kind: ``text``, ``whole`` (a whole number from 1, also as digits) or ``texts``.
+        kind: ``text``, ``whole`` (a whole number from 1, also as digits), ``texts`` or ``choice``.
         required: whether it must be there; null counts as not there.
         longest: characters at most, of the text or of each text.
+        choices: of a ``choice``.
     """
 
     name: str
     kind: Kind = "text"
     required: bool = False
     longest: int = 4000
+    choices: tuple[str, ...] = ()
 
     @property
     def expected(self) -> str:
         """What a reader is told to send."""
-        return _EXPECTED[self.kind].format(longest=self.longest)
+        return _EXPECTED[self.kind].format(longest=self.longest, choices=", ".join(self.choices))
 
 
 def parse_json(body: bytes, content_type: str) -> Mapping[str, object]:
@@ -122,7 +125,13 @@ def _texts(value: object, field: Field) -> list[str]:
     return [_text(item, field) for item in value]
 
 
-_READ = {"text": _text, "whole": _whole, "texts": _texts}
+def _choice(value: object, field: Field) -> str:
+    if not isinstance(value, str) or value not in field.choices:
+        raise ValueError(f"the text {value[:40]!r}" if isinstance(value, str) else _kind_of(value))
+    return value
+
+
+_READ = {"text": _text, "whole": _whole, "texts": _texts, "choice": _choice}
 
 
 def _unknown(name: str, known: Mapping[str, Field]) -> Reason:

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal
 
-from registry_hooks.app import permissions
+from registry_hooks.app import actors, permissions
 from registry_hooks.app.bodies import LARGEST_BODY, Field, check, parse_json
 from registry_hooks.errors import Invalid, Reason, Refused, RegistryError
 from registry_hooks.identity import Actor, acting_as, require_actor
 
+PASSWORD = "password"
+"""The field that no use case sees: it re-authenticates the Actor."""
 MODEL = Field("model", required=True, longest=256)
 ANY_MODEL = Field("model", longest=256)
 VERSION = Field("version", "whole", required=True)
@@ -23,8 +25,19 @@ ANY_VERSION = Field("version", "whole")
 COMMENT = Field("comment")
 PROPOSAL = Field("proposal", longest=64)
 YAML = Field("yaml", required=True, longest=256 * 1024)
-ROLLBACK = (MODEL, Field("reason", required=True), Field("to", "whole"), Field("expected", "whole"))
-DECISION = (MODEL, ANY_VERSION, PROPOSAL, COMMENT, Field("meaning"))
+REASON = Field("reason", required=True)
+NAME = Field("name", required=True, longest=256)
+VERIFY = Field("verify", "choice", choices=("parallel", "now", "later"))
+ROLLBACK = (MODEL, REASON, Field("to", "whole"), Field("expected", "whole"), VERIFY)
+SIGNED = (Field("digest", longest=80), Field("for_whom", longest=256), Field(PASSWORD, longest=1024))
+DECISION = (MODEL, ANY_VERSION, PROPOSAL, COMMENT, Field("meaning"), *SIGNED)
+DELEGATE = (
+    Field("policy", required=True, longest=256),
+    Field("role", required=True, longest=256),
+    Field("to", required=True, longest=256),
+    Field("lasts", required=True, longest=16),
+    REASON,
+)
 
 Reads = Literal["model", "models", "everything", "nothing"]
 
@@ -63,10 +76,33 @@ ROUTES = (
     Route("POST", "request", "request", (MODEL, VERSION, COMMENT)),
     Route("POST", "approve", "approve", DECISION),
     Route("POST", "reject", "reject", DECISION),
+    Route("POST", "withdraw", "withdraw", (MODEL, ANY_VERSION, PROPOSAL, COMMENT)),
     Route("POST", "promote", "promote", (MODEL, VERSION)),
+    Route("POST", "break-glass", "break_glass", (MODEL, VERSION, REASON)),
+    Route(
+        "POST",
+        "review/close",
+        "review_close",
+        (MODEL, Field("review", required=True, longest=64), Field("finding", required=True)),
+    ),
     Route("POST", "rollback", "rollback", ROLLBACK),
     Route("GET", "status", "status", (ANY_MODEL,), reads="models"),
-    Route("GET", "history", "history", (MODEL, Field("limit", "whole"))),
+    Route("GET", "history", "history", (MODEL, Field("limit", "whole"), Field("at", longest=64))),
+    Route("GET", "lineage", "lineage", (MODEL, VERSION)),
+    Route("POST", "reconcile", "reconcile", (MODEL,)),
+    Route("POST", "key/trust", "key_trust", (NAME, Field("public", required=True)), reads="nothing", admin_only=True),
+    Route(
+        "POST",
+        "key/revoke",
+        "key_revoke",
+        (Field("key", required=True, longest=80), REASON),
+        reads="nothing",
+        admin_only=True,
+    ),
+    Route("GET", "key", "keys", reads="nothing"),
+    Route("POST", "delegate", "delegate", DELEGATE, reads="nothing"),
+    Route("POST", "delegate/end", "delegation_end", (Field("delegation", required=True, longest=64),), reads="nothing"),
+    Route("GET", "delegate", "delegations", reads="nothing"),
     Route("GET", "audit/verify", "audit_verify", reads="nothing"),
     Route("GET", "audit/export", "audit_export", reads="everything", streams=True),
     Route("GET", "health", "health", reads="nothing"),
@@ -122,12 +158,21 @@ def _answer(route: Route, actor: Actor) -> Any:
     if route.answers == "health":
         return _json(_health())
     desk = getattr(_get_model_registry_store(), "desk")  # noqa: B009 (MLflow's type does not know it)
-    answer = getattr(desk, route.answers)(**arguments)
+    answer = _as_reauthenticated(actor, arguments, getattr(desk, route.answers))
     if route.streams:
         return _lines(answer, actor)
     if route.reads == "models" and not actor.is_admin:
         answer["models"] = [each for each in answer["models"] if permissions.can_read(actor.name, each["model"])]
     return _json(answer)
+
+
+def _as_reauthenticated(actor: Actor, arguments: dict[str, Any], answers: Callable[..., Any]) -> Any:
+    """The desk's answer, to an Actor who has proved the password once more where one was sent."""
+    password = arguments.pop(PASSWORD, None)
+    if password is None:
+        return answers(**arguments)
+    with acting_as(actors.reauthenticated(actor, password), actors.look_up):
+        return answers(**arguments)
 
 
 def _values(route: Route) -> Any:
@@ -185,7 +230,7 @@ def _lines(chunks: Iterator[bytes], actor: Actor) -> Any:
 
 def _next_of(chunks: Iterator[bytes], actor: Actor) -> bytes | None:
     # The server asks for chunks after Flask has ended the request, when its Actor is gone.
-    with acting_as(actor):
+    with acting_as(actor, actors.look_up):
         return next(chunks, None)
 
 

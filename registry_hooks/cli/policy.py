@@ -35,7 +35,7 @@ def check(file: Path, as_json: bool) -> None:
       registry-hooks policy check policy.yaml
     """
     from registry_hooks.errors import Invalid
-    from registry_hooks.policy import load_policy, policy_digest
+    from registry_hooks.policy_file import load_policy, policy_digest
 
     text = _text_of(file)
     try:

@@ -1,4 +1,4 @@
-"""The use cases: nominate, request, approve, promote, rollback, and what people ask to see.
+"""The use cases: nominate, request, approve, promote, roll back, reconcile, and what people ask to see.
 
 Every change is decided and written in one unit of work, under the lock of the model's row: the policy, the state and
 the registry's rows are read, all reasons against it are collected, and either all are told or the registry rows and
@@ -10,10 +10,12 @@ from registry_hooks.desk.case import UnitOfWork, utc_now
 from registry_hooks.desk.native import Native
 from registry_hooks.desk.policies import Policies
 from registry_hooks.desk.reading import Reading
+from registry_hooks.desk.reconciling import Reconciling
 from registry_hooks.desk.signing import Signing
+from registry_hooks.desk.trusting import Trusting
 
 __all__ = ["Desk", "UnitOfWork", "utc_now"]
 
 
-class Desk(Signing, Policies, Reading, Native):
+class Desk(Signing, Policies, Trusting, Reading, Native, Reconciling):
     """All use cases over one registry; each answers with plain JSON and raises ``registry_hooks.errors``."""

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
+from functools import cache
 from typing import Any, Protocol
 
 from registry_hooks.approvals import Facts
 from registry_hooks.errors import Invalid, NotFound, Reason, Refused
-from registry_hooks.identity import Actor, require_actor
+from registry_hooks.files import differing_files, files_reason
+from registry_hooks.identity import Actor, Directory, current_directory, require_actor
 from registry_hooks.ledger import AppliedPolicy, Ledger
-from registry_hooks.mlflow_io import Registry, manifest
-from registry_hooks.records import Action, Entry, ModelState, Nomination, Pair
+from registry_hooks.mlflow_io import Manifest, Registry, manifest
+from registry_hooks.records import Action, Entry, ModelState, Pair
 
 LONGEST_TEXT = 4000
+CLOCK_TOLERANCE = timedelta(minutes=5)  # by which the clocks of several servers may differ
 
 
 class UnitOfWork(Protocol):
@@ -33,7 +36,17 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Case:
-    """A governed model within one unit of work: all that a decision is made on."""
+    """A governed model within one unit of work: all that a decision is made on.
+
+    Args:
+        actor: who asks.
+        ledger: the ledger in this unit of work, ``registry`` MLflow's rows.
+        state: the model's state as the ledger has it, under the lock of the model's row where the unit writes.
+        applied: the policy that governs it.
+        facts: policy, time, people and keys. Its time is never before the model's newest entry.
+        files: the version's files as they are, where they were read.
+        clock: what the clock says, where that is well before the model's newest entry; else None.
+    """
 
     actor: Actor
     ledger: Ledger
@@ -41,19 +54,37 @@ class Case:
     state: ModelState
     applied: AppliedPolicy
     facts: Facts
+    files: Manifest | None = None
+    clock: datetime | None = None
 
     @property
     def model(self) -> str:
         """Name of the registered model."""
         return self.state.model
 
-    def record(self, action: Action, version: int, body: dict[str, Any]) -> Entry:
-        """Append an entry of this model, now, by this actor."""
+    def record(self, action: Action, version: int | None, body: dict[str, Any]) -> Entry:
+        """Append an entry of this model, now, by this actor. Last of all, because it locks the ledger's head."""
         return self.ledger.append(action, self.actor, self.facts.now, model=self.model, version=version, body=body)
 
     def move(self, after: Pair) -> None:
         """Make MLflow's aliases and stages say ``after``."""
         self.registry.put_pair(self.model, after, int(self.facts.now.timestamp() * 1000))
+
+    def unsettled(self) -> list[Reason]:
+        """Why nothing new is decided about this model now: it was meddled with, or the clock cannot be right."""
+        return [*self.meddling(), *self._clock_went_back()]
+
+    def _clock_went_back(self) -> list[Reason]:
+        if self.clock is None:
+            return []
+        return [
+            Reason(
+                "clock",
+                f"a time after this model's newest entry, {self.facts.now:%Y-%m-%d %H:%M:%S}Z",
+                f"the server's clock says {self.clock:%Y-%m-%d %H:%M:%S}Z",
+                "set the server's clock; if it is the entry's time that is wrong, an admin applies the policy again",
+            )
+        ]
 
     def meddling(self) -> list[Reason]:
         """A reason when MLflow's aliases or stages are not what the ledger says; nothing is decided on such ground."""
@@ -83,46 +114,73 @@ class BaseDesk:
         self._clock = clock
 
     @contextmanager
-    def _case(self, model: str, *, write: bool, files_digest: str | None = None) -> Iterator[Case]:
+    def _case(self, model: str, *, write: bool, files: Manifest | None = None) -> Iterator[Case]:
         actor = require_actor()
         with self._unit_of_work(write=write) as session:
             ledger, registry = Ledger(session), Registry(session)
             if write:
                 registry.lock(model)
-            applied = ledger.policy_for(model)
+            applied = governing_policy(ledger, registry, model)
             if applied is None:
                 raise NotFound(
                     f"{model!r} has no policy"
                     + ("" if registry.exists(model) else " and is not registered")
                     + ": to govern it an admin runs registry-hooks policy apply FILE"
                 )
-            facts = Facts(self._clock(), applied.policy, applied.digest, files_digest)
-            yield Case(actor, ledger, registry, ledger.state(model), applied, facts)
+            state, clock = ledger.state(model), self._clock()
+            now = max(clock, state.last_at or clock)
+            facts = Facts(
+                now,
+                applied.policy,
+                applied.digest,
+                files.digest if files else None,
+                ledger.trust(),
+                remembering(current_directory()),
+            )
+            behind = clock if now - clock > CLOCK_TOLERANCE else None
+            yield Case(actor, ledger, registry, state, applied, facts, files, behind)
 
-    def _files_as_they_are(self, model: str, version: int) -> str:
+    def _files_as_they_are(self, model: str, version: int) -> Manifest:
         with self._case(model, write=False) as case:
             row = case.registry.version(model, version)
-        return manifest(row).digest
+        return manifest(row)
 
 
-def changed_files(nomination: Nomination | None, files: str | None) -> list[Reason]:
-    """A reason when the version's files are not those that were nominated; none where they were not read."""
-    if nomination is None or files is None or nomination.files_digest == files:
+def governing_policy(ledger: Ledger, registry: Registry, model: str) -> AppliedPolicy | None:
+    """The policy that governs a model. A pattern governs no prompts, which MLflow keeps in the same tables."""
+    applied = ledger.policy_for(model)
+    if applied is None or model in applied.policy.models or not registry.is_prompt(model):
+        return applied
+    return None
+
+
+def remembering(directory: Directory | None) -> Directory | None:
+    """The directory, asked once for each person."""
+    return None if directory is None else cache(directory)
+
+
+def changed_files(case: Case, version: int) -> list[Reason]:
+    """A reason with the names of files that are not as they were nominated; none where files were not read."""
+    nomination = case.state.nominations.get(version)
+    if nomination is None or case.files is None or nomination.files_digest == case.files.digest:
         return []
-    return [
-        Reason(
-            "files",
-            f"the files as nominated ({nomination.files_digest[:19]}…)",
-            f"other files ({files[:19]}…)",
-            "find out who changed the artifacts; register and nominate them as a new version",
-        )
-    ]
+    differences = differing_files(case.ledger.manifest(case.model, version, nomination.files_digest), case.files.files)
+    return [files_reason(case.model, version, differences)]
 
 
 def refuse_if(headline: str, reasons: list[Reason]) -> None:
     """Raise ``Refused`` with every reason, each once, if there is any."""
     if reasons:
         raise Refused(headline, list(dict.fromkeys(reasons)))
+
+
+def require_admin(what: str) -> Actor:
+    """The Actor, who must be an administrator for ``what`` (a clause: "keys are trusted")."""
+    actor = require_actor()
+    if not actor.is_admin:
+        reason = Reason("role", "an administrator of MLflow", actor.name, "ask an MLflow admin")
+        raise Refused(f"{what} by an admin", [reason])
+    return actor
 
 
 def promote_role(case: Case) -> list[Reason]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from registry_hooks.envelope import signers
 from registry_hooks.errors import Invalid
-from registry_hooks.mlflow_io import Manifest, VersionRow, evidence_in
-from registry_hooks.records import EvidenceRef
+from registry_hooks.mlflow_io import FoundEvidence, Manifest, VersionRow, evidence_in
+from registry_hooks.records import EvidenceRef, TrustState
 
 
-def trusted_evidence(row: VersionRow, files: Manifest, runs: list[str]) -> tuple[EvidenceRef, ...]:
+def trusted_evidence(row: VersionRow, files: Manifest, runs: list[str], trust: TrustState) -> tuple[EvidenceRef, ...]:
     """The newest Evidence of each kind in ``runs`` (by default the run that made the version), sorted by kind."""
     wanted = list(dict.fromkeys(runs)) or ([row.run_id] if row.run_id else [])
     if not wanted:
@@ -37,7 +38,20 @@ def trusted_evidence(row: VersionRow, files: Manifest, runs: list[str]) -> tuple
                 run_id=run_id,
                 path=found.path,
                 failed=tuple(check.claim for check in evidence.failed),
+                signed_by=_signed_by(found, trust),
             )
             if evidence.kind not in newest or ref.created_at > newest[evidence.kind].created_at:
                 newest[evidence.kind] = ref
     return tuple(newest[kind] for kind in sorted(newest))
+
+
+def _signed_by(found: FoundEvidence, trust: TrustState) -> tuple[str, ...]:
+    """The trusted keys that signed this very document; none where the envelope holds another."""
+    if found.envelope is None:
+        return ()
+    keys = {key.id: key.public for key in trust.keys.values() if key.revoked_at is None}
+    try:
+        signed, by = signers(found.envelope, keys)
+    except Invalid as error:
+        raise Invalid(f"the envelope of {found.path} cannot be trusted: {error.headline}") from error
+    return by if signed.digest == found.evidence.digest else ()

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from registry_hooks.desk.transitions import Transitions
+from registry_hooks.desk.case import governing_policy
+from registry_hooks.desk.emergency import Emergency
 from registry_hooks.errors import Invalid, Reason, Refused
 from registry_hooks.identity import require_actor
 from registry_hooks.ledger import Ledger
@@ -25,22 +26,28 @@ def is_role(alias: str) -> bool:
     return alias.strip().casefold() in ROLES
 
 
-class Native(Transitions):
+class Native(Emergency):
     """Gates for MLflow's own calls."""
 
     def governs(self, model: str) -> bool:
         """Whether a policy governs the model."""
         with self._unit_of_work(write=False) as session:
-            return Ledger(session).policy_for(model) is not None
+            return governing_policy(Ledger(session), Registry(session), model) is not None
 
     @contextmanager
-    def plainly(self, model: str) -> Iterator[None]:
-        """A unit of work for a plain call on a model that no policy governs, held so until the call is done."""
+    def plainly(self, model: str, *, though_prompt: bool = False) -> Iterator[None]:
+        """A unit of work for a plain call on a model that no policy governs, held so until the call is done.
+
+        With ``though_prompt`` no policy's pattern may match the name either, which does not govern prompts.
+        """
         with self._unit_of_work(write=True) as session:
-            registry = Registry(session)
+            ledger, registry = Ledger(session), Registry(session)
+            ledger.lock_policies(shared=True)
             registry.lock(model, missing_ok=True)
-            if Ledger(session).policy_for(model) is not None:
+            if governing_policy(ledger, registry, model) is not None:
                 raise Refused(f"{model!r} came under a policy just now; ask again")
+            if though_prompt and ledger.policy_for(model) is not None:
+                raise _governed(model, "what makes a model of a prompt")
             yield
 
     def native_alias(self, model: str, alias: str, version: int) -> None:
@@ -113,12 +120,14 @@ class Native(Transitions):
     def refuse_governed(self, model: str, what: str) -> None:
         """Refuse ``what`` for a governed model."""
         if self.governs(model):
-            require_actor()
-            raise Refused(
-                f"{what} is refused: {model!r} is governed",
-                [Reason("policy", "a model that no policy names", f"{model!r} is named by one",
-                        "an admin takes it out of the policy first (registry-hooks policy apply)")],
-            )  # fmt: skip
+            raise _governed(model, what)
+
+    def refuse_prompt_named(self, name: str) -> None:
+        """Refuse a prompt the name that a policy gives to a model; a pattern governs models alone."""
+        with self._unit_of_work(write=False) as session:
+            applied = Ledger(session).policy_for(name)
+        if applied is not None and name in applied.policy.models:
+            raise _governed(name, "making a prompt of this name")
 
     def refuse_misspelt(self, alias: str) -> None:
         """Refuse an alias that is a role's name in other letters, or may be to the database."""
@@ -133,3 +142,10 @@ class Native(Transitions):
         commands = f"registry-hooks nominate, promote or rollback {model}"
         reason = Reason("role", "a nomination, promotion or rollback", f"a direct change of {what}; {why}", commands)
         return Refused(f"{what} of {model} cannot be changed directly", [reason])
+
+
+def _governed(model: str, what: str) -> Refused:
+    require_actor()
+    mend = "an admin takes it out of the policy first (registry-hooks policy apply)"
+    reason = Reason("policy", "a model that no policy names", f"{model!r} is named by one", mend)
+    return Refused(f"{what} is refused: {model!r} is governed", [reason])

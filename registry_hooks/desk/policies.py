@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from registry_hooks.answers import Answer
-from registry_hooks.desk.case import BaseDesk
-from registry_hooks.errors import Conflict, Invalid, NotFound, Reason, Refused
-from registry_hooks.identity import Actor, require_actor
+from registry_hooks.desk.case import CLOCK_TOLERANCE, BaseDesk, require_admin
+from registry_hooks.errors import Conflict, Invalid, NotFound
+from registry_hooks.identity import Actor
 from registry_hooks.ledger import AppliedPolicy, Ledger
 from registry_hooks.mlflow_io import Registry
-from registry_hooks.policy import Policy, load_policy, policy_digest
+from registry_hooks.policy import Policy, governing
+from registry_hooks.policy_file import load_policy, policy_digest
 from registry_hooks.records import Entry, ModelState, Pair
 
 
@@ -29,10 +31,7 @@ class Policies(BaseDesk):
         taken under policy again as it is now, with a ledger entry that says so. ``entry`` is the first one written,
         or None.
         """
-        actor = require_actor()
-        if not actor.is_admin:
-            mend = Reason("role", "an administrator of MLflow", actor.name, "ask an MLflow admin to apply the policy")
-            raise Refused("policies are applied by an admin", [mend])
+        actor = require_admin("policies are applied")
         policy = load_policy(yaml)
         with self._unit_of_work(write=True) as session:
             ledger, registry = Ledger(session), Registry(session)
@@ -42,8 +41,12 @@ class Policies(BaseDesk):
             old = next((applied for applied in in_force if applied.policy.name == policy.name), None)
             version = old.version if old and old.text == yaml else (old.version if old else 0) + 1
             answer = {"name": policy.name, "version": version, "digest": policy_digest(yaml)}
-            governed = set(old.policy.models) if old else set()
-            adoptions = [_adoption(ledger, registry, model, model not in governed) for model in sorted(policy.models)]
+            rest = [(each.policy, each.policy.name) for each in in_force if each.policy.name != policy.name]
+            before = [*rest, (old.policy, old.policy.name)] if old else rest
+            adoptions = [
+                _adoption(ledger, registry, model, governing(model, before) is None, self._clock())
+                for model in _models_under(policy, rest, registry)
+            ]
             written: list[Entry] = []
             if version != (old.version if old else 0):
                 now = self._clock()
@@ -56,10 +59,11 @@ class Policies(BaseDesk):
     def policy_show(self, model: str | None = None, name: str | None = None) -> Answer:
         """The policies in force; those of one name, or the one that governs a model."""
         with self._unit_of_work(write=False) as session:
+            ledger = Ledger(session)
             found = [
                 applied
-                for applied in Ledger(session).policies()
-                if name in (None, applied.policy.name) and (model is None or model in applied.policy.models)
+                for applied in ([each for each in [ledger.policy_for(model)] if each] if model else ledger.policies())
+                if name in (None, applied.policy.name)
             ]
         if not found and (model or name):
             raise NotFound(f"no policy governs {model!r}" if model else f"there is no policy {name!r}")
@@ -88,6 +92,13 @@ def _policy_json(applied: AppliedPolicy) -> Answer:
     }
 
 
+def _models_under(policy: Policy, others: list[tuple[Policy, str]], registry: Registry) -> list[str]:
+    """The models that ``policy`` will govern: those it names, and those there that its patterns match, no prompts."""
+    every = [(policy, policy.name), *others]
+    there = registry.models() if policy.patterns else ()
+    return sorted({*policy.names, *(model for model in there if governing(model, every) == policy.name)})
+
+
 def _refuse_clash(policy: Policy, in_force: list[AppliedPolicy]) -> None:
     for applied in in_force:
         both = sorted(set(applied.policy.models) & set(policy.models))
@@ -98,8 +109,8 @@ def _refuse_clash(policy: Policy, in_force: list[AppliedPolicy]) -> None:
             )
 
 
-def _adoption(ledger: Ledger, registry: Registry, model: str, fresh: bool) -> dict[str, Any] | None:
-    """What must be adopted of a model, or None where the ledger and the registry agree."""
+def _adoption(ledger: Ledger, registry: Registry, model: str, fresh: bool, now: datetime) -> dict[str, Any] | None:
+    """What must be adopted of a model, or None where the ledger and the registry agree and no time lies ahead."""
     state = ledger.state(model)
     if not registry.exists(model):
         return {"model": model, "pair": Pair(), "fresh": True} if state != ModelState(model=model) else None
@@ -107,8 +118,10 @@ def _adoption(ledger: Ledger, registry: Registry, model: str, fresh: bool) -> di
     if registry.is_prompt(model):
         raise Invalid(f"{model!r} is a prompt; policies govern models. Take it out of the policy's models")
     pair = _pair_as_it_is(registry, model)
-    as_recorded = pair == state.pair and registry.agrees(model, pair)
-    return {"model": model, "pair": pair, "fresh": fresh} if fresh or not as_recorded else None
+    ahead = state.last_at is not None and state.last_at - now > CLOCK_TOLERANCE
+    as_recorded = pair == state.pair and registry.agrees(model, pair) and not ahead
+    nothing_yet = pair == Pair() and state == ModelState(model=model)
+    return {"model": model, "pair": pair, "fresh": fresh} if (fresh and not nothing_yet) or not as_recorded else None
 
 
 def _pair_as_it_is(registry: Registry, model: str) -> Pair:

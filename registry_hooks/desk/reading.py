@@ -1,14 +1,18 @@
-"""What people ask to see: status, history, and the audit of the ledger."""
+"""What people ask to see: status, history, lineage, and the audit of the ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timezone
 
-from registry_hooks.answers import Answer, entry_json, reasons_json, status_json
+from registry_hooks.answers import Answer, entry_json, reasons_json, state_json, status_json, tenures
 from registry_hooks.desk.case import BaseDesk
-from registry_hooks.errors import NotFound, RegistryError
+from registry_hooks.errors import Invalid, NotFound, Reason, RegistryError
 from registry_hooks.ledger import Ledger
-from registry_hooks.mlflow_io import Registry
+from registry_hooks.mlflow_io import Registry, lineage
+from registry_hooks.pair import fold
+from registry_hooks.policy import governing
+from registry_hooks.records import ModelState
 
 _BATCH = 1000  # entries
 
@@ -19,17 +23,46 @@ class Reading(BaseDesk):
     def status(self, model: str | None = None) -> Answer:
         """The governed models, or one of them, as they stand."""
         with self._unit_of_work(write=False) as session:
-            ledger = Ledger(session)
-            names = [model] if model else sorted(m for p in ledger.policies() for m in p.policy.models)
+            names = [model] if model else governed_models(Ledger(session), Registry(session))
         return {"models": [self._status(name) for name in names]}
 
-    def history(self, model: str, limit: int = 100) -> Answer:
-        """The newest ``limit`` ledger entries of a model, oldest first."""
+    def history(self, model: str, limit: int = 100, at: str | None = None) -> Answer:
+        """The newest ``limit`` ledger entries of a model, oldest first.
+
+        With ``at`` (RFC 3339) those until then, and the model as it stood at that time: the fold of those entries.
+        """
+        moment = _moment(at) if at is not None else None
         with self._unit_of_work(write=False) as session:
             ledger = Ledger(session)
             if not Registry(session).exists(model) and not ledger.entries(model, newest=1):
                 raise NotFound(f"there is no registered model {model!r}")
-            return {"model": model, "entries": [entry_json(e) for e in ledger.entries(model, newest=limit)]}
+            if moment is None:
+                return {"model": model, "entries": [entry_json(e) for e in ledger.entries(model, newest=limit)]}
+            state, until = ModelState(model=model), [e for e in ledger.entries(model) if e.at <= moment]
+            for entry in until:
+                state = fold(state, entry)
+        return {"model": model, "entries": [entry_json(e) for e in until[-limit:]], "as_of": state_json(state)}
+
+    def lineage(self, model: str, version: int) -> Answer:
+        """A version's record: who registered it from which run, its nominations with data and metrics, its tenures.
+
+        ``now`` is what its run says today, for a version that was never nominated or to compare with.
+        """
+        with self._case(model, write=False) as case:
+            row, entries = case.registry.version(model, version), case.ledger.entries(model)
+        mine = [entry for entry in entries if entry.version == version]
+        nominations = [
+            {**e.body["nomination"], "lineage": e.body.get("lineage")} for e in mine if e.action == "nominated"
+        ]
+        return {
+            "model": model,
+            "version": version,
+            "stage": row.stage,
+            "registered": next((entry_json(e) for e in mine if e.action == "registered"), None),
+            "nominations": nominations,
+            "deployments": [each for each in tenures(entries) if each["version"] == version],
+            "now": lineage(row),
+        }
 
     def audit_verify(self) -> Answer:
         """Recompute the ledger's Merkle tree, and hold every governed model's roles and stages against the ledger.
@@ -40,8 +73,10 @@ class Reading(BaseDesk):
             ledger, registry = Ledger(session), Registry(session)
             found = ledger.verify()
             problems: list[Answer] = [{"seq": problem.seq, "what": problem.what} for problem in found.problems]
-            for model in sorted(m for applied in ledger.policies() for m in applied.policy.models):
-                problems += [{"seq": None, "what": what} for what in _disagreements(ledger, registry, model)]
+            if ledger.trust() != ledger.replayed_trust():
+                problems.append({"seq": None, "what": "keys or delegations are not what their ledger entries say"})
+            for model in governed_models(ledger, registry):
+                problems += [{"seq": None, "what": what} for what in disagreements(ledger, registry, model)]
         return {"ok": not problems, "size": found.tree.size, "root": found.tree.root.hex(), "problems": problems}
 
     def audit_export(self) -> Iterator[bytes]:
@@ -66,10 +101,27 @@ class Reading(BaseDesk):
             answer = status_json(
                 case.state, case.facts, {"name": case.applied.policy.name, "version": case.applied.version}
             )
-            return {**answer, "meddled": reasons_json(case.meddling())}
+            return {**answer, "meddled": reasons_json(case.unsettled())}
 
 
-def _disagreements(ledger: Ledger, registry: Registry, model: str) -> list[str]:
+def governed_models(ledger: Ledger, registry: Registry) -> list[str]:
+    """Names of the models that policies name, and of those there that a policy's pattern matches; sorted."""
+    policies = [(applied.policy, applied) for applied in ledger.policies()]
+    named = {name for policy, _ in policies for name in policy.names}
+    there = registry.models() if any(policy.patterns for policy, _ in policies) else ()
+    return sorted(named | {model for model in there if governing(model, policies) is not None})
+
+
+def _moment(at: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(at.strip().upper().replace("Z", "+00:00"))
+    except ValueError as error:
+        reason = Reason("at", "a time such as 2026-11-25T03:00:00Z", at[:80], "give date, time and zone")
+        raise Invalid(f"at: no time: {at[:80]}", [reason]) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def disagreements(ledger: Ledger, registry: Registry, model: str) -> list[str]:
     """Where a model's cached state, aliases and stages are not what its ledger entries say."""
     try:
         state, replayed = ledger.state(model), ledger.replayed_state(model)

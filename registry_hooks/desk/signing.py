@@ -1,18 +1,28 @@
-"""Proposals and their signatures: request, approve, reject."""
+"""Proposals and their signatures: request, approve, reject, withdraw."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from mlflow_eval_plugin.evidence import digest_of
 from registry_hooks import pair as rules
 from registry_hooks.answers import Answer, proposal_json
-from registry_hooks.approvals import evidence_reasons, holds, may_sign
+from registry_hooks.approvals import holds, may_sign, standing
 from registry_hooks.desk.case import BaseDesk, Case, changed_files, check_text, promote_role, refuse_if
-from registry_hooks.errors import Conflict, NotFound
+from registry_hooks.errors import Conflict, NotFound, Reason
+from registry_hooks.evidence_gate import evidence_reasons
 from registry_hooks.records import Approval, Nomination, Proposal
 
 MEANING = "I have read the Evidence and approve this version for production use."
+
+
+@dataclass(frozen=True)
+class _Which:
+    version: int | None
+    proposal: str | None
+    digest: str | None
+    for_whom: str | None
 
 
 class Signing(BaseDesk):
@@ -22,15 +32,15 @@ class Signing(BaseDesk):
         """Open a Proposal to promote ``version``, bound to its files, Evidence, the policy and the champion."""
         check_text("comment", comment)
         files = self._files_as_they_are(model, version)
-        with self._case(model, write=True, files_digest=files) as case:
+        with self._case(model, write=True, files=files) as case:
             _refuse_second_proposal(case, version)
             nomination = case.state.nominations.get(version)
             reasons = [
                 *promote_role(case),
-                *case.meddling(),
+                *case.unsettled(),
                 *rules.may_promote(case.state, version),
                 *evidence_reasons(case.state, version, case.facts),
-                *changed_files(nomination, files),
+                *changed_files(case, version),
             ]
             refuse_if(f"the promotion of version {version} of {model} cannot be requested", reasons)
             assert nomination is not None  # may_promote has seen to it
@@ -40,50 +50,98 @@ class Signing(BaseDesk):
             return proposal_json(proposal, state, case.facts)
 
     def approve(
-        self, model: str, version: int | None = None, proposal: str | None = None, comment: str = "", meaning: str = ""
+        self,
+        model: str,
+        version: int | None = None,
+        proposal: str | None = None,
+        comment: str = "",
+        meaning: str = "",
+        digest: str | None = None,
+        for_whom: str | None = None,
     ) -> Answer:
-        """Say yes to a Proposal; a comment is required, and the meaning of the signature is recorded."""
-        check_text("meaning", meaning)
-        return self._sign("yes", model, version, proposal, comment, meaning or MEANING)
+        """Say yes to a Proposal; a comment is required, and the meaning of the signature is recorded.
+
+        Which Proposal is said by ``version`` or by ``proposal``, its id; with ``digest`` only if it is the one that
+        was read. ``for_whom`` names the person who lent the role, where several did.
+        """
+        which = _Which(version, proposal, digest, for_whom)
+        return self._sign("yes", model, which, comment, meaning or MEANING)
 
     def reject(
-        self, model: str, version: int | None = None, proposal: str | None = None, comment: str = "", meaning: str = ""
-    ) -> Answer:
-        """Say no to a Proposal, with the reason as comment; one no ends it."""
-        check_text("meaning", meaning)
-        return self._sign("no", model, version, proposal, comment, meaning or "I reject this Proposal.")
-
-    def _sign(
         self,
-        decision: Literal["yes", "no"],
         model: str,
-        version: int | None,
-        proposal_id: str | None,
-        comment: str,
-        meaning: str,
+        version: int | None = None,
+        proposal: str | None = None,
+        comment: str = "",
+        meaning: str = "",
+        digest: str | None = None,
+        for_whom: str | None = None,
     ) -> Answer:
+        """Say no to a Proposal, with the reason as comment; one no ends it. The rest is as for `approve`."""
+        which = _Which(version, proposal, digest, for_whom)
+        return self._sign("no", model, which, comment, meaning or "I reject this Proposal.")
+
+    def withdraw(
+        self, model: str, version: int | None = None, proposal: str | None = None, comment: str = ""
+    ) -> Answer:
+        """Take back one's own: the requester the Proposal, an approver the yes or no given to it."""
         check_text("comment", comment, required=True)
         with self._case(model, write=True) as case:
-            proposal = _find_proposal(case, version, proposal_id)
-            wanted = tuple(item.role for item in case.applied.policy.promote.approvals)
-            refuse_if(
-                f"{case.actor.name} cannot sign {proposal.id}", may_sign(case.actor, proposal, case.state, case.facts)
-            )
+            found = _find_proposal(case, version, proposal)
+            body = {"proposal": found.id, "comment": comment}
+            if case.actor.name == found.requester:
+                entry = case.record("withdrawn", found.version, body)
+                return {"model": model, "version": found.version, "withdrawn": found.id, "entry": entry.seq}
+            if not any(signed.actor == case.actor.name for signed in found.approvals):
+                mend = f"ask {found.requester} to withdraw it, or say no with registry-hooks reject"
+                reason = Reason("withdraw", f"the requester of {found.id}, or somebody who signed it",
+                                case.actor.name, mend)  # fmt: skip
+                refuse_if(f"{case.actor.name} has nothing to withdraw from {found.id}", [reason])
+            case.record("approval-withdrawn", found.version, body)
+            state = case.ledger.state(model)
+            return proposal_json(state.proposals[found.id], state, case.facts)
+
+    def _sign(self, decision: Literal["yes", "no"], model: str, which: _Which, comment: str, meaning: str) -> Answer:
+        check_text("comment", comment, required=True)
+        check_text("meaning", meaning)
+        with self._case(model, write=True) as case:
+            found = _find_proposal(case, which.version, which.proposal)
+            as_ = standing(case.actor, case.facts, which.for_whom)
+            reasons = [
+                *may_sign(case.actor, found, case.state, case.facts, as_),
+                *_another_than_read(found, which.digest),
+            ]
+            if decision == "yes":
+                reasons += case.unsettled()
+            refuse_if(f"{case.actor.name} cannot sign {found.id}", reasons)
             approval = Approval(
-                proposal=proposal.id,
-                proposal_digest=proposal.digest,
+                proposal=found.id,
+                proposal_digest=found.digest,
                 actor=case.actor.name,
-                roles=tuple(role for role in case.applied.policy.roles_of(case.actor) if role in wanted),
+                roles=as_.roles,
                 decision=decision,
                 meaning=meaning,
                 comment=comment,
                 at=case.facts.now,
+                for_whom=as_.person if as_.person != case.actor.name else None,
+                reauthenticated=case.actor.reauthenticated,
             )
             case.record(
-                "approved" if decision == "yes" else "rejected", proposal.version, {"approval": approval.as_json()}
+                "approved" if decision == "yes" else "rejected", found.version, {"approval": approval.as_json()}
             )
             state = case.ledger.state(model)
-            return proposal_json(state.proposals[proposal.id], state, case.facts)
+            return proposal_json(state.proposals[found.id], state, case.facts)
+
+
+def _another_than_read(proposal: Proposal, digest: str | None) -> list[Reason]:
+    if digest in (None, proposal.digest):
+        return []
+    mend = f"read it again: registry-hooks status {proposal.model}"
+    return [
+        Reason(
+            "digest", f"the Proposal that was read ({str(digest)[:80]})", f"{proposal.id} is {proposal.digest}", mend
+        )
+    ]
 
 
 def _refuse_second_proposal(case: Case, version: int) -> None:
@@ -116,6 +174,8 @@ def _proposal(case: Case, nomination: Nomination, comment: str) -> Proposal:
 def _find_proposal(case: Case, version: int | None, proposal_id: str | None) -> Proposal:
     known = list(case.state.proposals.values())
     matching = [p for p in known if proposal_id in (None, p.id) and version in (None, p.version)]
+    if len(matching) > 1:  # those that nobody can decide any more do not make the one that can be ambiguous
+        matching = [p for p in matching if not holds(p, case.state, case.facts)] or matching
     if len(matching) != 1:
         listed = ", ".join(f"{p.id} (version {p.version})" for p in known) or "none"
         asked = proposal_id or (f"for version {version}" if version is not None else "at all")

@@ -154,5 +154,5 @@ def test_adoption_takes_what_is_there_and_starts_anew_where_it_is_fresh():
         )
         return rules.fold(state, entry)
 
-    assert adopt(fresh=True) == ModelState(model="m", pair=Pair(champion=2), champions=(2,))
+    assert adopt(fresh=True) == ModelState(model="m", pair=Pair(champion=2), champions=(2,), last_at=START)
     assert adopt(fresh=False).pair == Pair(champion=2, fallback=1)

@@ -6,7 +6,7 @@ import pytest
 
 from registry_hooks.errors import Invalid
 from registry_hooks.identity import Actor
-from registry_hooks.policy import load_policy, policy_digest
+from registry_hooks.policy_file import load_policy, policy_digest
 
 GOOD = """
 schema: registry-hooks/policy/1
@@ -74,7 +74,7 @@ def test_the_digest_is_of_the_text():
         ("count: 2", "count: 0", "promote.approvals.0.count"),
         ("count: 2", "count: 3", "at least 3 holders of 'risk'"),
         ("policy/1", "policy/9", "schema"),
-        ("models: [acs-employment]", "models: []", "models"),
+        ("models: [acs-employment]", "models: [12, '']", "models"),
         ("author: [ana]", "author: []", "at least one user"),
         ("name: employment", "name: employment\nname: other", "key 'name' is given twice"),
         ("models: [acs-employment]", "models: &a [acs-employment]\nextra: *a", "aliases (*name) are not accepted"),

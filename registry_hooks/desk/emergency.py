@@ -1,0 +1,216 @@
+"""What cannot wait: roll back, promote past the rules by break-glass, and the reviews that both leave behind."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as StillRunning
+from datetime import timedelta
+from typing import Literal
+
+from registry_hooks import pair as rules
+from registry_hooks.answers import Answer, moved_json, reasons_json
+from registry_hooks.desk.case import Case, changed_files, check_text, refuse_if
+from registry_hooks.desk.transitions import Transitions
+from registry_hooks.errors import Reason, Refused, RegistryError
+from registry_hooks.files import Files, differing_files, files_reason
+from registry_hooks.identity import SYSTEM, acting_as
+from registry_hooks.mlflow_io import VersionRow, manifest
+from registry_hooks.records import Nomination, Review
+
+Verify = Literal["parallel", "now", "later"]
+Checked = tuple[int, Nomination | None]
+FilesSaid = Literal["match", "pending", "unknown"]
+PATIENCE = 0.1  # seconds that a rollback waits for the check of files that runs beside it
+
+
+class Emergency(Transitions):
+    """What changes roles at once, on one person's word, and is looked at afterwards."""
+
+    _checkers: ThreadPoolExecutor | None = None
+
+    def rollback(
+        self,
+        model: str,
+        reason: str,
+        to: int | None = None,
+        expected: int | None = None,
+        verify: Verify = "parallel",
+        via: str = "registry-hooks",
+    ) -> Answer:
+        """Make the fallback (or ``to``, any earlier champion) champion again; opens a review of it.
+
+        ``expected`` is the champion that the caller sees; where another one serves by now, nothing happens.
+
+        The files of the version are held against its nomination, and a rollback to changed files is refused. ``now``
+        waits for that; ``parallel`` reads them beside its own work and waits for no more than ``PATIENCE``, after
+        which the check goes on alone, and the ledger and ``status`` say what it found; ``later`` never waits.
+        """
+        check_text("reason", reason, required=True)
+        checked = self._files_checked_first(model, to) if verify == "now" else None
+        with self._case(model, write=True) as case:
+            refuse_if(f"{model} cannot be rolled back", _rollback_reasons(case, to, expected))
+            before = case.state.pair
+            target = before.fallback if to is None else to
+            assert target is not None and before.champion is not None  # may_roll_back has seen to it
+            row = case.registry.version(model, target)
+            if checked is None:
+                check = self._begin_check(case, row)
+            after = rules.pair_after_rollback(case.state, target, case.facts.now)
+            case.move(after)
+            files: FilesSaid = _outcome(case, row, check, verify) if checked is None else _now(case, target, checked)
+            review = _review(case, "rollback", before.champion, reason, case.applied.policy.rollback.review_due)
+            body = {"review": review.as_json(), "before": before.as_json(), "after": after.as_json(), "via": via}
+            entry = case.record("rolled-back", target, {**body, "files": files})
+        if checked is None and check is not None and files == "pending":
+            check.add_done_callback(lambda done: self._note_check(model, target, done))
+        said = {"version": target, "review": review.as_json(), "files": files}
+        return {**moved_json(model, before, after, entry), **said}
+
+    def break_glass(self, model: str, version: int, reason: str) -> Answer:
+        """Make ``version`` champion past Evidence and approvals, by the role that the policy names for emergencies.
+
+        What an ordinary promotion would have met is written down. Only what no emergency mends stays in the way: a
+        registry that was meddled with, and files that are not those that were nominated.
+        """
+        check_text("reason", reason, required=True)
+        files = self._files_as_they_are(model, version)
+        with self._case(model, write=True, files=files) as case:
+            overridden = [r for r in self._promote_reasons(case, version) if r.rule not in ("meddled", "files")]
+            reasons = [*_break_glass_role(case), *case.meddling(), *rules.may_break_glass(case.state, version),
+                       *changed_files(case, version)]  # fmt: skip
+            if not reasons and not overridden:
+                mend = f"registry-hooks promote {model} {version}"
+                reasons = [Reason("break-glass", "a rule that stands in the way", "none: it may be promoted", mend)]
+            refuse_if(f"version {version} of {model} cannot become champion by break-glass", reasons)
+            power = case.applied.policy.break_glass
+            assert power is not None  # _break_glass_role has seen to it
+            nomination = case.state.nominations.get(version) or Nomination(
+                version=version, evidence=(), files_digest=files.digest, actor=case.actor.name, at=case.facts.now,
+                comment=reason,
+            )  # fmt: skip
+            before, after = case.state.pair, rules.pair_after_promotion(case.state, version)
+            case.move(after)
+            case.ledger.save_manifest(model, version, files.digest, files.files)
+            review = _review(case, "break-glass", version, reason, power.review_due)
+            body = {"review": review.as_json(), "before": before.as_json(), "after": after.as_json(),
+                    "nomination": nomination.as_json(), "overridden": reasons_json(overridden)}  # fmt: skip
+            entry = case.record("broke-glass", version, body)
+        said = {"version": version, "review": review.as_json(), "overridden": body["overridden"]}
+        return {**moved_json(model, before, after, entry), **said}
+
+    def review_close(self, model: str, review: str, finding: str) -> Answer:
+        """Close a review with what was found; by a holder of the policy's role who did not open it."""
+        check_text("finding", finding, required=True)
+        with self._case(model, write=True) as case:
+            policy = case.applied.policy
+            reasons = [
+                *policy.role_reasons(case.actor, policy.review_roles, f"close reviews of {model}"),
+                *rules.may_close(case.state, review, case.actor.name),
+            ]
+            refuse_if(f"review {review[:80]} cannot be closed", reasons)
+            closed = next(each for each in case.state.reviews if each.id == review)
+            entry = case.record("review-closed", closed.version, {"review": review, "finding": finding})
+        return {"model": model, "review": closed.as_json(), "finding": finding, "entry": entry.seq}
+
+    def _files_checked_first(self, model: str, to: int | None) -> Checked:
+        """The version to go back to and its nomination, whose files were read to the end and are as nominated."""
+        with self._case(model, write=False) as case:
+            refuse_if(f"{model} cannot be rolled back", _rollback_reasons(case, to, case.state.pair.champion))
+            target = case.state.pair.fallback if to is None else to
+            assert target is not None  # may_roll_back has seen to it
+            row, nomination = case.registry.version(model, target), case.state.nominations.get(target)
+        if nomination is not None:
+            with self._case(model, write=False, files=manifest(row)) as case:
+                refuse_if(f"{model} cannot be rolled back", changed_files(case, target))
+        return target, nomination
+
+    def _begin_check(self, case: Case, row: VersionRow) -> Future[tuple[str, ...]] | None:
+        nomination = case.state.nominations.get(row.version)
+        if nomination is None:
+            return None
+        if self._checkers is None:
+            self._checkers = ThreadPoolExecutor(2, thread_name_prefix="registry-hooks-files")
+        nominated = case.ledger.manifest(case.model, row.version, nomination.files_digest)
+        return self._checkers.submit(differences_now, row, nomination.files_digest, nominated)
+
+    def _note_check(self, model: str, version: int, done: Future[tuple[str, ...]]) -> None:
+        """Write down what a check found that a rollback did not wait for."""
+        with acting_as(SYSTEM):
+            self.note_files(model, version, done.result())
+
+    def note_files(self, model: str, version: int, differences: tuple[str, ...]) -> None:
+        """Write down what a check of the champion's files found, if it is still awaited."""
+        with self._case(model, write=True) as case:
+            awaited = case.state.file_check
+            if awaited is not None and awaited.version == version and awaited.differences is None:
+                case.record("files-checked", version, {"differences": list(differences)})
+
+
+def differences_now(row: VersionRow, digest: str, nominated: Files | None) -> tuple[str, ...]:
+    """How a version's files differ from those nominated under ``digest``, by name; that they cannot be read is one."""
+    try:
+        found = manifest(row)
+    except RegistryError as error:
+        return (error.headline,)
+    return () if found.digest == digest else differing_files(nominated, found.files)
+
+
+def _outcome(case: Case, row: VersionRow, check: Future[tuple[str, ...]] | None, verify: Verify) -> FilesSaid:
+    if check is None:
+        return "unknown"
+    if verify == "later":
+        return "pending"
+    try:
+        differences = check.result(PATIENCE)
+    except StillRunning:
+        return "pending"
+    if differences:
+        anyway = Reason(
+            "files-anyway",
+            "somebody who knows these files",
+            "no word of it",
+            f"to serve them as they are: registry-hooks rollback {case.model} --verify later --reason …",
+        )
+        reasons = [files_reason(case.model, row.version, differences), anyway]
+        raise Refused(f"{case.model} cannot be rolled back", reasons)
+    return "match"
+
+
+def _now(case: Case, target: int, checked: Checked) -> FilesSaid:
+    version, nomination = checked
+    if checked != (target, case.state.nominations.get(target)):
+        mend = f"look at registry-hooks status {case.model}, and decide again"
+        reason = Reason("champion-changed", f"version {version} to go back to, as its files were read",
+                        f"roles have moved; it would be version {target}", mend)  # fmt: skip
+        raise Refused(f"{case.model} cannot be rolled back", [reason])
+    return "unknown" if nomination is None else "match"
+
+
+def _rollback_reasons(case: Case, to: int | None, expected: int | None) -> list[Reason]:
+    policy = case.applied.policy
+    return [
+        *policy.role_reasons(case.actor, policy.rollback.by, f"roll {case.model} back"),
+        *case.meddling(),
+        *rules.may_roll_back(case.state, to),
+        *rules.meant_twice(case.state, case.facts.now, expected, to),
+    ]
+
+
+def _break_glass_role(case: Case) -> list[Reason]:
+    policy = case.applied.policy
+    if policy.break_glass is None:
+        return [Reason("break-glass", "a policy that lets somebody break the glass", f"none in policy {policy.name!r}",
+                       "an admin adds break_glass: to the policy")]  # fmt: skip
+    return policy.role_reasons(case.actor, policy.break_glass.by, f"promote a version of {case.model} past the rules")
+
+
+def _review(case: Case, kind: Literal["rollback", "break-glass"], version: int, reason: str, due: timedelta) -> Review:
+    return Review(
+        id=f"R-{case.ledger.next_seq}",
+        version=version,
+        opened_by=case.actor.name,
+        opened_at=case.facts.now,
+        due_at=case.facts.now + due,
+        reason=reason,
+        kind=kind,
+    )

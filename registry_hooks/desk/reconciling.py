@@ -1,0 +1,57 @@
+"""Everything that was decided held against the world as it is: roles, stages, files and Evidence of one model."""
+
+from __future__ import annotations
+
+from registry_hooks.answers import Answer
+from registry_hooks.desk.case import Case
+from registry_hooks.desk.emergency import Emergency, differences_now
+from registry_hooks.desk.reading import disagreements
+from registry_hooks.errors import RegistryError
+from registry_hooks.mlflow_io import VersionRow, evidence_in
+from registry_hooks.records import ROLES, Nomination
+
+
+class Reconciling(Emergency):
+    """Finds what was changed past the server."""
+
+    def reconcile(self, model: str) -> Answer:
+        """Hold a model's roles, stages, files and Evidence against the ledger; ``problems`` says what differs, by name.
+
+        Reads every file of the versions in a role, which takes as long as it takes. A check of files that a rollback
+        did not wait for, and that nobody finished, is finished here.
+        """
+        with self._case(model, write=False) as case:
+            problems = disagreements(case.ledger, case.registry, model)
+            held = _held(case)
+            lists = {row.version: case.ledger.manifest(model, row.version, n.files_digest) for row, n in held}
+        for row, nomination in held:
+            differences = differences_now(row, nomination.files_digest, lists[row.version])
+            problems += [f"{model} version {row.version}: {difference}" for difference in differences]
+            problems += _evidence(model, nomination)
+            self.note_files(model, row.version, differences)
+        return {"model": model, "ok": not problems, "versions": [row.version for row, _ in held], "problems": problems}
+
+
+def _held(case: Case) -> list[tuple[VersionRow, Nomination]]:
+    versions = dict.fromkeys(version for role in ROLES if (version := getattr(case.state.pair, role)))
+    nominations = case.state.nominations
+    return [(case.registry.version(case.model, v), nominations[v]) for v in versions if v in nominations]
+
+
+def _evidence(model: str, nomination: Nomination) -> list[str]:
+    """What became of the Evidence documents that the nomination took in."""
+    problems = []
+    for run_id in dict.fromkeys(item.run_id for item in nomination.evidence):
+        taken = {item.path: item.digest for item in nomination.evidence if item.run_id == run_id}
+        try:
+            there = {found.path: found.evidence.digest for found in evidence_in(run_id)}
+        except RegistryError as error:
+            problems.append(f"{model} version {nomination.version}: {error}")
+            continue
+        problems += [
+            f"{model} version {nomination.version}: Evidence {path} of run {run_id} "
+            + ("is gone" if path not in there else "is another document than was nominated")
+            for path, digest in taken.items()
+            if there.get(path) != digest
+        ]
+    return problems

@@ -1,0 +1,123 @@
+"""Whose word counts beside the policy's: keys that sign Evidence, and roles lent for a time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from registry_hooks import trust
+from registry_hooks.answers import Answer
+from registry_hooks.approvals import Facts, holds_role
+from registry_hooks.desk.case import BaseDesk, check_text, refuse_if, remembering, require_admin
+from registry_hooks.envelope import key_id, read_public
+from registry_hooks.errors import Invalid, NotFound, Reason, Refused
+from registry_hooks.identity import Actor, current_directory, require_actor
+from registry_hooks.ledger import AppliedPolicy, Ledger
+from registry_hooks.policy import duration
+from registry_hooks.records import Action, Delegation, Entry, TrustedKey
+
+
+class Trusting(BaseDesk):
+    """Keys and delegations."""
+
+    def key_trust(self, name: str, public: str) -> Answer:
+        """Trust a public key, in PEM, under a name that policies may ask for. Administrators only."""
+        actor = require_admin("keys are trusted")
+        check_text("name", name, required=True)
+        known = key_id(read_public(public))
+        with self._unit_of_work(write=True) as session:
+            ledger = Ledger(session)
+            ledger.lock_policies()
+            refuse_if(f"the key cannot be trusted as {name!r}", trust.may_trust(ledger.trust(), known, name))
+            key = TrustedKey(id=known, name=name, public=public, trusted_by=actor.name, trusted_at=self._clock())
+            entry = self._note(ledger, "key-trusted", actor, {"key": key.as_json()})
+        return {"key": key.as_json(), "entry": entry.seq}
+
+    def key_revoke(self, key: str, reason: str) -> Answer:
+        """End the trust in a key, by its id: nothing that it ever signed counts from now on. Administrators only."""
+        actor = require_admin("keys are revoked")
+        check_text("reason", reason, required=True)
+        with self._unit_of_work(write=True) as session:
+            ledger = Ledger(session)
+            ledger.lock_policies()
+            known = ledger.trust().keys.get(key)
+            if known is None or known.revoked_at is not None:
+                raise NotFound(f"there is no trusted key {key[:80]!r}; registry-hooks key list shows them")
+            entry = self._note(ledger, "key-revoked", actor, {"key": key, "reason": reason})
+            found = ledger.trust().keys[key]
+        return {"key": found.as_json(), "entry": entry.seq}
+
+    def keys(self) -> Answer:
+        """Every key that is or ever was trusted."""
+        with self._unit_of_work(write=False) as session:
+            return {"keys": [key.as_json() for key in Ledger(session).trust().keys.values()]}
+
+    def delegate(self, policy: str, role: str, to: str, lasts: str, reason: str) -> Answer:
+        """Lend one's own seat in a role of a policy to somebody, from now and for so long (``3d``)."""
+        actor = require_actor()
+        check_text("reason", reason, required=True)
+        try:
+            length = duration(lasts)
+        except ValueError as error:
+            raise Invalid(f"lasts: {error}, found {lasts[:40]!r}") from error
+        with self._unit_of_work(write=True) as session:
+            ledger = Ledger(session)
+            ledger.lock_policies()
+            applied = next((each for each in ledger.policies() if each.policy.name == policy), None)
+            if applied is None:
+                raise NotFound(f"there is no policy {policy[:80]!r}; registry-hooks policy show lists them")
+            now = self._clock()
+            refuse_if(f"{role} cannot be lent to {to}", self._cannot_lend(applied, ledger, actor, role, to, length))
+            lent = Delegation(
+                id=f"D-{ledger.next_seq}", policy=policy, role=role, by=actor.name, to=to, since=now,
+                until=now + length, reason=reason,
+            )  # fmt: skip
+            entry = self._note(ledger, "delegated", actor, {"delegation": lent.as_json()})
+        return {"delegation": lent.as_json(), "entry": entry.seq}
+
+    def delegation_end(self, delegation: str) -> Answer:
+        """Take a seat back before its time: the lender, the borrower or an administrator."""
+        actor = require_actor()
+        with self._unit_of_work(write=True) as session:
+            ledger = Ledger(session)
+            ledger.lock_policies()
+            found = ledger.trust().delegations.get(delegation)
+            if found is None or not found.in_force(self._clock()):
+                raise NotFound(f"there is no delegation {delegation[:80]!r} in force")
+            if actor.name not in (found.by, found.to) and not actor.is_admin:
+                reason = Reason("role", f"{found.by}, {found.to} or an administrator", actor.name, f"ask {found.by}")
+                raise Refused(f"delegation {found.id} is not yours to end", [reason])
+            entry = self._note(ledger, "delegation-ended", actor, {"delegation": found.id})
+        return {"delegation": found.as_json(), "entry": entry.seq}
+
+    def delegations(self) -> Answer:
+        """The delegations in force."""
+        with self._unit_of_work(write=False) as session:
+            found = Ledger(session).trust().delegations.values()
+        return {"delegations": [each.as_json() for each in found if each.in_force(self._clock())]}
+
+    def _note(self, ledger: Ledger, action: Action, actor: Actor, body: dict[str, Any]) -> Entry:
+        return ledger.append(action, actor, self._clock(), model=None, version=None, body=body, scope=trust.SCOPE)
+
+    def _cannot_lend(
+        self, applied: AppliedPolicy, ledger: Ledger, actor: Actor, role: str, to: str, length: timedelta
+    ) -> list[Reason]:
+        policy, directory = applied.policy, remembering(current_directory())
+        facts = Facts(self._clock(), policy, applied.digest, trust=ledger.trust(), directory=directory)
+        if policy.delegation is None:
+            mend = "an admin adds delegation: to the policy"
+            return [Reason("delegation", "a policy that lets roles be lent", f"none in {policy.name!r}", mend)]
+        reasons = []
+        if role not in policy.roles_of(actor):  # what is lent to somebody is not theirs to lend on
+            held = ", ".join(policy.roles_of(actor)) or "no role of this policy"
+            wanted = f"a holder of {role[:80]}, in their own right"
+            reasons.append(Reason("role", wanted, f"{actor.name}, who holds {held}", "ask somebody who holds it"))
+        if length > policy.delegation.longest:
+            reasons.append(
+                Reason("delegation", f"at most {policy.delegation.longest}", str(length), "lend it for less")
+            )
+        if to == actor.name or (directory is not None and directory(to) is None):
+            reasons.append(Reason("delegation", "another user of this server", to[:80], "name one by login"))
+        elif role in policy.roles and holds_role(to, role, facts, otherwise=False):
+            reasons.append(Reason("delegation", f"somebody who does not hold {role}", f"{to} does", "nothing to lend"))
+        return reasons

@@ -1,0 +1,67 @@
+"""Which Evidence opens the gate: of each kind that the policy asks for, passing, fresh, and signed where it must be."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from registry_hooks.approvals import Facts
+from registry_hooks.errors import Reason
+from registry_hooks.policy import RequiredEvidence
+from registry_hooks.records import EvidenceRef, ModelState, TrustState
+
+
+def evidence_reasons(state: ModelState, version: int, facts: Facts) -> list[Reason]:
+    """Why the nomination's Evidence does not open the gate, for each kind that the policy asks for."""
+    nomination = state.nominations.get(version)
+    evidence = nomination.evidence if nomination else ()
+    return judge_evidence(evidence, state.model, version, facts)
+
+
+def judge_evidence(evidence: tuple[EvidenceRef, ...], model: str, version: int, facts: Facts) -> list[Reason]:
+    """One reason for each kind of Evidence that is missing, stale, unsigned or not good enough."""
+    by_kind = {item.kind: item for item in evidence}
+    mend = f"evaluate version {version} with mlflow.models.evaluate, then registry-hooks nominate {model} {version}"
+    reasons: list[Reason] = []
+    for required in facts.policy.promote.evidence:
+        found = by_kind.get(required.kind)
+        if found is None:
+            reasons.append(Reason("evidence", f"{required.kind} Evidence", "none taken in by a nomination", mend))
+            continue
+        if not required.accepts(found.verdict):
+            failed = f" ({'; '.join(found.failed[:3])})" if found.failed else ""
+            reasons.append(
+                Reason("evidence", f"{required.kind} Evidence that passes", f"verdict {found.verdict}{failed}", mend)
+            )
+        age = facts.now - found.created_at
+        if age > required.max_age or age < -timedelta(minutes=5):
+            reasons.append(
+                Reason(
+                    "evidence-age",
+                    f"{required.kind} Evidence of the last {required.max_age}",
+                    f"made {found.created_at:%Y-%m-%d %H:%M}Z",
+                    mend,
+                )
+            )
+        reasons += _unsigned(required, found, model, version, facts.trust)
+    return reasons
+
+
+def _unsigned(
+    required: RequiredEvidence, found: EvidenceRef, model: str, version: int, trust: TrustState
+) -> list[Reason]:
+    if not required.signed_by:
+        return []
+    names = {trust.key_name(key) for key in found.signed_by} - {None}
+    if names & set(required.signed_by):
+        return []
+    revoked = [trust.keys[key].name for key in found.signed_by if key in trust.keys and trust.key_name(key) is None]
+    held = sorted(map(str, names)) or (f"the revoked key {revoked[0]}" if revoked else "no trusted key")
+    return [
+        Reason(
+            "evidence-signature",
+            f"{required.kind} Evidence signed by {' or '.join(required.signed_by)}",
+            f"signed by {', '.join(held) if isinstance(held, list) else held}",
+            f"registry-hooks evidence sign --run {found.run_id} --key KEYFILE, then registry-hooks nominate {model} "
+            f"{version}",
+        )
+    ]

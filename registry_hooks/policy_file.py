@@ -1,0 +1,144 @@
+"""Policies as YAML documents: read, and every fault told at once.
+
+An unknown key, a role that nobody defined, a key given twice and a YAML alias are errors, each with what would mend it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable
+from functools import lru_cache
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from rapidfuzz import process
+
+from registry_hooks.errors import Invalid, Reason
+from registry_hooks.policy import Part, Policy, RoleMembers
+from registry_hooks.quorum import Seat, seated
+
+LARGEST = 256 * 1024  # bytes of YAML; a policy is a page, not a data set
+# What PyYAML raises for text that is none: its own errors, and those of the tags that it takes on trust (!!int "").
+NOT_YAML = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError)
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader without anchors (a small document that unfolds into gigabytes) and without repeated keys."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            raise _alias_error(event.start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable) and key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _alias_error(mark: Any) -> yaml.YAMLError:
+    return yaml.composer.ComposerError(None, None, "YAML aliases (*name) are not accepted; write it out", mark)
+
+
+def policy_digest(text: str) -> str:
+    """``sha256:`` and the SHA-256 of the document's bytes, comments included: what was applied is what is named."""
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+@lru_cache(maxsize=256)
+def load_policy(text: str) -> Policy:
+    """Read a policy.
+
+    Raises:
+        Invalid: with a reason for each thing that is wrong (size, YAML, keys, values, undefined roles).
+    """
+    if len(text.encode("utf-8", "replace")) > LARGEST:
+        raise _invalid(Reason("size", f"at most {LARGEST} bytes", f"{len(text)} characters", "shorten the policy"))
+    try:
+        document = yaml.load(text, Loader=_Loader)
+    except NOT_YAML as error:
+        raise _invalid(Reason("yaml", "a YAML mapping", " ".join(str(error).split()), "correct the file")) from error
+    if not isinstance(document, dict):
+        raise _invalid(Reason("yaml", "a YAML mapping", type(document).__name__, "see examples/policy.yaml"))
+    try:
+        policy = Policy.model_validate(document)
+    except ValidationError as error:
+        raise _invalid(*_reasons_of(error)) from error
+    undefined = [
+        Reason("unknown-role", f"a role defined under roles: ({', '.join(policy.roles)})", f"{role!r} at {place}",
+               _did_you_mean(role, list(policy.roles)) or f"define {role!r} under roles:")
+        for place, role in policy.named_roles() if role not in policy.roles
+    ]  # fmt: skip
+    if undefined:
+        raise _invalid(*undefined)
+    if unreachable := _unreachable(policy):
+        raise _invalid(*unreachable)
+    return policy
+
+
+def _unreachable(policy: Policy) -> list[Reason]:
+    """A reason for each role of the quorum that too few people hold, were all of them to sign."""
+    wanted = [item for item in policy.promote.approvals if not policy.roles[item.role].mlflow_roles]
+    seats = [Seat(item.role, number) for item in wanted for number in range(item.count)]
+    people = {user for item in wanted for user in policy.roles[item.role].users}
+    filled = seated(
+        seats, {user: frozenset(r for r, members in policy.roles.items() if user in members.users) for user in people}
+    )
+    have = {item.role: sum(seat.role == item.role for seat in filled) for item in wanted}
+    return [
+        Reason(
+            "quorum",
+            f"at least {item.count} holders of {item.role!r}, each of whom fills one seat of the quorum",
+            f"{have[item.role]} users",
+            f"name more users under roles.{item.role}, or ask for fewer",
+        )
+        for item in wanted
+        if have[item.role] < item.count
+    ]
+
+
+def _invalid(*reasons: Reason) -> Invalid:
+    return Invalid("the policy cannot be used", reasons)
+
+
+def _did_you_mean(word: str, known: list[str]) -> str:
+    match = process.extractOne(word, known, score_cutoff=60)
+    return f"did you mean {match[0]!r}?" if match else ""
+
+
+def _keys_at(location: tuple[int | str, ...]) -> list[str]:
+    model: Any = Policy
+    for part in location:
+        if isinstance(part, int):
+            continue
+        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, Part) else None
+        if field is None:
+            model = RoleMembers
+            continue
+        inner = getattr(field.annotation, "__args__", (field.annotation,))
+        model = next((t for t in inner if isinstance(t, type) and issubclass(t, Part)), field.annotation)
+    fields = model.model_fields.items() if isinstance(model, type) and issubclass(model, Part) else ()
+    return [field.alias or name for name, field in fields]
+
+
+def _reasons_of(error: ValidationError) -> list[Reason]:
+    reasons = []
+    for item in error.errors():
+        if item["type"] == "too_short" and item["input"]:
+            continue  # pydantic counts only the items that are right; the wrong ones have errors of their own
+        place = ".".join(str(part) for part in item["loc"]) or "the document"
+        if item["type"] == "extra_forbidden":
+            keys = _keys_at(item["loc"][:-1])
+            mend = _did_you_mean(str(item["loc"][-1]), keys) or "remove it"
+            reasons.append(Reason("unknown-key", f"one of {', '.join(keys)}", f"{place}", mend))
+        elif item["type"] == "missing":
+            reasons.append(Reason("missing-key", f"{place}", "nothing", f"add {place}; see examples/policy.yaml"))
+        else:
+            reasons.append(Reason("value", f"{place}: {item['msg']}", repr(item["input"])[:80], f"correct {place}"))
+    return reasons

@@ -1,0 +1,114 @@
+"""Our own tables, and how a database comes to have them. MLflow's tables are MLflow's to make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.mysql import LONGTEXT
+
+from registry_hooks.errors import RegistryError
+
+VERSION_TABLE = "registry_hooks_alembic_version"
+LONG = sa.Text().with_variant(LONGTEXT(), "mysql")
+
+metadata = sa.MetaData()
+ledger = sa.Table(
+    "registry_hooks_ledger",
+    metadata,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("model", sa.String(256)),
+    sa.Column("action", sa.String(32), nullable=False),
+    sa.Column("entry", LONG, nullable=False),
+    sa.Column("leaf_hash", sa.String(64), nullable=False),
+    sa.Index("registry_hooks_ledger_model", "model", "seq"),
+)
+head = sa.Table(
+    "registry_hooks_head",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("frontier", sa.Text, nullable=False),
+)
+policies = sa.Table(
+    "registry_hooks_policies",
+    metadata,
+    sa.Column("name", sa.String(256), primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("text", LONG, nullable=False),
+    sa.Column("applied_by", sa.String(256), nullable=False),
+    sa.Column("applied_at", sa.String(40), nullable=False),
+)
+states = sa.Table(
+    "registry_hooks_models",
+    metadata,
+    sa.Column("model", sa.String(256), primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("state", LONG, nullable=False),
+)
+manifests = sa.Table(
+    "registry_hooks_manifests",
+    metadata,
+    sa.Column("model", sa.String(256), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("digest", sa.String(80), nullable=False),
+    sa.Column("files", LONG, nullable=False),
+)
+
+
+def migrate(engine: sa.Engine, *, upgrade: bool = False) -> None:
+    """Make our tables where there are none; safe to run from several processes at once.
+
+    Args:
+        engine: of the database.
+        upgrade: also bring the tables of an older version to the newest revision, which needs a backup and a moment
+            without servers, and so is asked for by a person (``registry-hooks db upgrade``).
+
+    Raises:
+        RegistryError: when the tables are of a newer version than this one, or of an older one without ``upgrade``.
+    """
+    from alembic import command
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    script = ScriptDirectory.from_config(config)
+    known = {revision.revision for revision in script.walk_revisions()}
+    with engine.begin() as connection, _one_at_a_time(connection):
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        current = context.get_current_revision()
+        if current == script.get_current_head():
+            return
+        if current is not None and current not in known:
+            raise RegistryError(
+                f"the database's registry-hooks tables are at revision {current}, which this version does not know; "
+                "install the version that wrote them, or a newer one"
+            )
+        if current is not None and not upgrade:
+            raise RegistryError(
+                f"the database's registry-hooks tables are at revision {current}, older than this version's "
+                f"{script.get_current_head()}: stop the servers, make a backup, and run registry-hooks db upgrade "
+                "with the database's URI"
+            )
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+@contextmanager
+def _one_at_a_time(connection: sa.Connection) -> Iterator[None]:
+    # Four server workers start at once; only one may create the tables, and the others must then find them.
+    dialect = connection.dialect.name
+    if dialect == "sqlite":
+        connection.exec_driver_sql("PRAGMA busy_timeout = 60000")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    elif dialect == "postgresql":
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7217046951)")
+    elif dialect in ("mysql", "mariadb"):
+        connection.exec_driver_sql("SELECT GET_LOCK('registry_hooks_migration', 60)")
+    yield
+    if dialect in ("mysql", "mariadb"):
+        connection.exec_driver_sql("SELECT RELEASE_LOCK('registry_hooks_migration')")
