@@ -14,7 +14,8 @@ def create_app() -> Any:
     """The app that MLflow serves: FastAPI under uvicorn, Flask under gunicorn and waitress.
 
     Raises:
-        SystemExit: when the registry store is not a governed one. Logins without the gate would look like safety.
+        SystemExit: when the registry store is not a governed one, for logins without the gate would look like safety;
+            or when MLflow has a route that writes to the registry and nobody has judged.
     """
     # Not at the top: mlflow.server.auth reads its configuration when it is imported, and MLflow's launching process
     # imports this module only to see whether `create_app` is a function.
@@ -30,6 +31,7 @@ def create_app() -> Any:
     actors.authenticate_once_per_request(auth)
     actors.name_the_actor_in_flask(flask_app)
     routes.install(flask_app)
+    startup.require_known_writes(flask_app, served)
     if not isinstance(served, Flask):
         actors.name_the_actor_in_asgi(served)
     return served
