@@ -54,7 +54,7 @@ SURFACE: dict[tuple[str, str], Methods] = {
         "set_prompt_tag",
         "set_registered_model_tag",
     ),
-    ("POST", "/mlflow/demo/delete"): ("delete_registered_model_alias", "delete_registered_model"),
+    ("POST", "/mlflow/demo/delete"): ("delete_prompt_alias", "delete_prompt"),
     # Its job registers the prompt that it arrived at.
     ("POST", "/mlflow/prompt-optimization/jobs"): ("create_model_version",),
     # Fields of the schema stand in GRAPHQL.

@@ -23,7 +23,7 @@ def create_app() -> Any:
     from mlflow.server import app as flask_app
     from mlflow.server import auth
 
-    from registry_hooks.app import actors, routes, startup
+    from registry_hooks.app import actors, routes, startup, workspaces
 
     startup.require_governed_store()
     with startup.one_worker_at_a_time(auth.auth_config.database_uri):
@@ -32,6 +32,8 @@ def create_app() -> Any:
     actors.name_the_actor_in_flask(flask_app)
     routes.install(flask_app)
     startup.require_known_writes(flask_app, served)
+    workspaces.refuse_in_flask(flask_app)
     if not isinstance(served, Flask):
         actors.name_the_actor_in_asgi(served)
+        served.add_middleware(workspaces.WorkspaceMiddleware)
     return served
