@@ -56,7 +56,7 @@ def test_a_method_that_a_new_mlflow_drops_stops_the_start():
     class NewerStore:
         """Has lost what the gates are built on."""
 
-    with pytest.raises(RegistryError, match="lacks methods.*set_registered_model_alias"):
+    with pytest.raises(RegistryError, match=r"lacks methods.*set_registered_model_alias"):
         check_closure(NewerStore, GovernedStore)
 
 
