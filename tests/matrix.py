@@ -22,9 +22,7 @@ TESTS = (
     "tests/contract",
     "tests/registry_hooks/test_desk.py",
     "tests/registry_hooks/test_app_identity.py",
-    "tests/registry_hooks/test_app_start.py",
     "tests/registry_hooks/test_releases.py",
-    "tests/test_registry_over_http.py",
     "tests/evaluators/test_plugin_calls.py",
 )
 VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"

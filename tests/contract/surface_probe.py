@@ -123,13 +123,15 @@ def drive(flask_app: Any, requests: list[list[Any]]) -> list[dict[str, Any]]:
     return answers
 
 
-def main(requests_file: str, answer_file: str) -> None:
+def main(requests_file: str, answer_file: str, added_by_mlflow: str = "") -> None:
     note_calls()
     from mlflow.server import app as flask_app
 
     from registry_hooks.app import create_app
     from registry_hooks.app.startup import routes_of
 
+    if added_by_mlflow:
+        flask_app.add_url_rule(added_by_mlflow, "added", lambda: "", methods=["POST"])
     served = create_app()
     told = {
         "routes": sorted(set(routes_of(flask_app, served))),

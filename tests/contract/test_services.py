@@ -80,10 +80,8 @@ REQUESTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a governed app in a process of its own told of itself."""
-    folder = tmp_path_factory.mktemp("surface")
+def probe(folder: Path, *added: str) -> subprocess.CompletedProcess[str]:
+    """Start a governed app in a process of its own, which writes ``told.json``."""
     database = f"sqlite:///{folder / 'mlflow.db'}"
     (folder / "requests.json").write_text(json.dumps(REQUESTS))
     (folder / "auth.ini").write_text(
@@ -97,8 +95,15 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         _MLFLOW_SERVER_SERVE_ARTIFACTS="true", _MLFLOW_SERVER_ARTIFACT_DESTINATION=str(folder / "artifacts"),
         MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS="true",
     )  # fmt: skip
-    command = [sys.executable, str(PROBE), str(folder / "requests.json"), str(folder / "told.json")]
-    done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=300)
+    command = [sys.executable, str(PROBE), str(folder / "requests.json"), str(folder / "told.json"), *added]
+    return subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a governed app told of itself."""
+    folder = tmp_path_factory.mktemp("surface")
+    done = probe(folder)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads((folder / "told.json").read_text())
     return found
@@ -207,7 +212,13 @@ def flask_with(verb: str, path: str) -> Any:
     return app
 
 
-def test_an_app_with_such_a_route_does_not_start_and_names_it():
+def test_a_server_with_such_a_route_does_not_start(tmp_path: Path):
+    done = probe(tmp_path, "/api/2.0/mlflow/registered-models/teleport")
+    assert done.returncode == 1 and not (tmp_path / "told.json").exists()
+    assert "refusing to start" in done.stderr and "POST /api/2.0/mlflow/registered-models/teleport" in done.stderr
+
+
+def test_such_a_route_is_named():
     app = flask_with("POST", "/api/2.0/mlflow/registered-models/<name>/teleport")
     with pytest.raises(SystemExit, match=r"POST /api/2\.0/mlflow/registered-models/<name>/teleport"):
         require_known_writes(app, app)
