@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: test demo ui bench soak clean
+.PHONY: test test-matrix demo ui bench soak clean
 
 test: $(VENV)/.for-test
 	$(BIN)/ruff check
@@ -11,6 +11,11 @@ test: $(VENV)/.for-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# The contract on the oldest and the newest MLflow that setup.cfg admits, each on PYTHONS ("python3.10 python3.13").
+test-matrix: export PYTHONS := $(PYTHONS)
+test-matrix:
+	$(PYTHON) tests/matrix.py
 
 demo: $(VENV)/.for-use
 	$(BIN)/python examples/governed_release.py

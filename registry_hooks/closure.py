@@ -15,6 +15,7 @@ from typing import Literal
 from registry_hooks.errors import RegistryError
 
 Kind = Literal["read", "pass", "gate", "through"]
+MEND = "Use an MLflow that setup.cfg admits, or a newer registry-hooks"
 
 CLOSURE: dict[str, Kind] = {
     "create_registered_model": "gate",
@@ -67,6 +68,9 @@ CLOSURE: dict[str, Kind] = {
     "supports_workspaces": "read",
 }
 
+SOME_RELEASES_ONLY: frozenset[str] = frozenset()
+"""Methods of the table that not every release that setup.cfg admits has: 3.15, 3.16 and 3.17 have all."""
+
 
 def public_names(store_class: type) -> set[str]:
     """Names of the public methods and properties that MLflow's store class has, inherited ones included."""
@@ -81,14 +85,19 @@ def check_closure(store_class: type, governed_class: type) -> None:
     """Hold the table against MLflow's store and ours.
 
     Raises:
-        RegistryError: naming every method that the table lacks, and every gate that our store does not override.
+        RegistryError: naming every method that the table lacks, every gate that our store does not override, and
+            every method of the table that is gone: what it did goes another way now, perhaps past its gate.
     """
-    unknown = sorted(public_names(store_class) - set(CLOSURE))
+    names = public_names(store_class)
+    unknown = sorted(names - set(CLOSURE))
+    gone = sorted(set(CLOSURE) - names - SOME_RELEASES_ONLY)
     open_gates = sorted(
         name for name, kind in CLOSURE.items() if kind == "gate" and name not in vars(governed_class)
     )  # fmt: skip
     if unknown or open_gates:
         raise RegistryError(
             "this MLflow's model registry has methods that governance does not know, and does not let by: "
-            f"{', '.join(unknown + open_gates)}. Use an MLflow that setup.cfg admits, or a newer registry-hooks"
+            f"{', '.join(unknown + open_gates)}. {MEND}"
         )
+    if gone:
+        raise RegistryError(f"this MLflow's model registry lacks methods that governance counts on: {gone}. {MEND}")

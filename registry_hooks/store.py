@@ -17,13 +17,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.prompt.constants import _STORE_PROMPT_SOURCE_PLACEHOLDER, IS_PROMPT_TAG_KEY
 from mlflow.protos import databricks_pb2
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
-from mlflow.utils.validation import _validate_model_version
 from sqlalchemy.orm import Session
 
 from registry_hooks.closure import check_closure
 from registry_hooks.desk import Desk
 from registry_hooks.desk.native import is_role
 from registry_hooks.errors import RegistryError
+from registry_hooks.releases import version_number
 from registry_hooks.schema import migrate
 
 SCHEME = "governed:"
@@ -130,7 +130,7 @@ class GovernedStore(SqlAlchemyStore):
                 super().set_registered_model_alias(name, alias, version)
             elif self.desk.governs(name):
                 self.desk.refuse_misspelt(alias)
-                self.desk.native_alias(name, alias, int(_validate_model_version(version)))
+                self.desk.native_alias(name, alias, version_number(version))
             else:
                 with self.desk.plainly(name):
                     super().set_registered_model_alias(name, alias, version)
@@ -154,7 +154,7 @@ class GovernedStore(SqlAlchemyStore):
             if not self.desk.governs(name):
                 with self.desk.plainly(name):
                     return super().transition_model_version_stage(name, version, stage, archive_existing_versions)
-            number, wanted = int(_validate_model_version(version)), get_canonical_stage(stage)
+            number, wanted = version_number(version), get_canonical_stage(stage)
             if wanted == STAGE_PRODUCTION:
                 self.desk.native_champion(name, number)
             elif wanted == STAGE_STAGING:
@@ -197,7 +197,7 @@ class GovernedStore(SqlAlchemyStore):
         """Gate: a version in a role stays."""
         with _told_to_mlflow():
             governed = self.desk.governs(name)
-            number = int(_validate_model_version(version))
+            number = version_number(version)
             with self.desk.native_deletion(name, number) if governed else self.desk.plainly(name):
                 super().delete_model_version(name, number)
 

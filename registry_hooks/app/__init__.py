@@ -14,7 +14,8 @@ def create_app() -> Any:
     """The app that MLflow serves: FastAPI under uvicorn, Flask under gunicorn and waitress.
 
     Raises:
-        SystemExit: when the registry store is not a governed one. Logins without the gate would look like safety.
+        SystemExit: when the registry store is not a governed one, for logins without the gate would look like safety;
+            or when MLflow has a route that writes to the registry and nobody has judged.
     """
     # Not at the top: mlflow.server.auth reads its configuration when it is imported, and MLflow's launching process
     # imports this module only to see whether `create_app` is a function.
@@ -22,7 +23,7 @@ def create_app() -> Any:
     from mlflow.server import app as flask_app
     from mlflow.server import auth
 
-    from registry_hooks.app import actors, routes, startup
+    from registry_hooks.app import actors, routes, startup, workspaces
 
     startup.require_governed_store()
     with startup.one_worker_at_a_time(auth.auth_config.database_uri):
@@ -30,6 +31,9 @@ def create_app() -> Any:
     actors.authenticate_once_per_request(auth)
     actors.name_the_actor_in_flask(flask_app)
     routes.install(flask_app)
+    startup.require_known_writes(flask_app, served)
+    workspaces.refuse_in_flask(flask_app)
     if not isinstance(served, Flask):
         actors.name_the_actor_in_asgi(served)
+        served.add_middleware(workspaces.WorkspaceMiddleware)
     return served

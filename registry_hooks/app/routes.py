@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal
 
-from registry_hooks.app import actors, permissions
+from registry_hooks.app import actors
 from registry_hooks.app.bodies import LARGEST_BODY, Field, check, parse_json
 from registry_hooks.errors import Invalid, Reason, Refused, RegistryError
 from registry_hooks.identity import Actor, acting_as, require_actor
+from registry_hooks.releases import may_read
 
 PASSWORD = "password"
 """The field that no use case sees: it re-authenticates the Actor."""
@@ -162,7 +163,7 @@ def _answer(route: Route, actor: Actor) -> Any:
     if route.streams:
         return _lines(answer, actor)
     if route.reads == "models" and not actor.is_admin:
-        answer["models"] = [each for each in answer["models"] if permissions.can_read(actor.name, each["model"])]
+        answer["models"] = [each for each in answer["models"] if may_read(actor.name, each["model"])]
     return _json(answer)
 
 
@@ -195,7 +196,7 @@ def _require_read(route: Route, actor: Actor, model: str | None) -> None:
     if actor.is_admin or route.reads == "nothing":
         return
     name = model if route.reads in ("model", "models") else "*"
-    if name is None or permissions.can_read(actor.name, name):
+    if name is None or may_read(actor.name, name):
         return
     expected = "READ on every registered model" if name == "*" else f"READ on the registered model {name!r}"
     reason = Reason("mlflow-permission", expected, f"{actor.name} has not", "ask an administrator to grant it")

@@ -8,9 +8,12 @@ import multiprocessing
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from registry_hooks.surface import unknown_writes
 
 _logger = logging.getLogger(__name__)
 
@@ -18,6 +21,11 @@ NOT_GOVERNED = (
     "registry-hooks: refusing to start, because the model registry of this server is not governed: expected "
     "--registry-store-uri governed:<database uri>, found {found}. Start it with `registry-hooks server`, or give "
     "`mlflow server` that option."
+)
+UNKNOWN_WRITES = (
+    "registry-hooks: refusing to start, because this MLflow has writes that read as the model registry's and that "
+    "governance does not know, and does not let by: {found}. Use an MLflow that setup.cfg admits, or a newer "
+    "registry-hooks."
 )
 
 
@@ -40,6 +48,34 @@ def require_governed_store() -> None:
         # Only the scheme is told: a database URI may hold a password.
         scheme = uri.split(":", 1)[0] + ":…" if uri else "no --registry-store-uri"
         _end_server(NOT_GOVERNED.format(found=scheme))
+
+
+def require_known_writes(flask_app: Any, served: Any) -> None:
+    """End the server when one of MLflow's routes writes to the registry in a way that nobody has judged.
+
+    Raises:
+        SystemExit: naming the routes.
+    """
+    unknown = unknown_writes(routes_of(flask_app, served))
+    if unknown:
+        _end_server(UNKNOWN_WRITES.format(found=", ".join(unknown)))
+
+
+def routes_of(flask_app: Any, served: Any) -> Iterator[tuple[str, str]]:
+    """Verb and path of every route of MLflow's Flask app, and of the FastAPI app around it if there is one."""
+    for rule in flask_app.url_map.iter_rules():
+        yield from ((verb, rule.rule) for verb in rule.methods - {"HEAD", "OPTIONS"})
+    if served is not flask_app:
+        yield from _native_routes(served.routes)
+
+
+def _native_routes(routes: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    for route in routes:
+        if hasattr(route, "effective_candidates"):  # how newer FastAPIs keep what include_router was given
+            yield from _native_routes([*route.effective_candidates(), *route.effective_low_priority_routes()])
+        else:
+            verbs = getattr(route, "methods", None) or {type(route).__name__.upper()}  # a mount, a web socket
+            yield from ((verb, getattr(route, "path", f"/?{route!r}")) for verb in verbs)
 
 
 def _end_server(message: str) -> None:

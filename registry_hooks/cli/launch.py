@@ -14,6 +14,8 @@ import click
 
 from registry_hooks.cli.failures import USAGE, Failure
 from registry_hooks.cli.output import heading
+from registry_hooks.errors import Invalid
+from registry_hooks.releases import create_first_administrator, demanded_settings
 
 SECRET, CONFIGURATION, LOGINS = "secret.key", "auth.ini", "auth.db"
 
@@ -69,6 +71,7 @@ def _write_configuration(state: Path, options: dict[str, Any]) -> Path:
         "database_uri": options["auth_database_uri"] or f"sqlite:///{state / LOGINS}",
         "admin_username": os.environ.get("MLFLOW_AUTH_ADMIN_USERNAME") or "admin",
         "auth_cache_ttl_seconds": str(options["auth_cache_seconds"] or 0),
+        **demanded_settings(),
     }
     # MLflow reads with interpolation, where a % (as in an escaped password) must be doubled.
     parser["mlflow"] = {name: value.replace("%", "%%") for name, value in settings.items()}
@@ -85,28 +88,22 @@ def _write_configuration(state: Path, options: dict[str, Any]) -> Path:
 def _make_administrator() -> None:
     """Create the auth database and its first administrator in one process, before there are workers to race.
 
-    MLflow does this itself, but only for the app named ``basic-auth``; the variable set at the end is how it tells its
-    workers that it is done.
+    MLflow does this itself, but only for the app named ``basic-auth``.
     """
-    from mlflow.environment_variables import _MLFLOW_AUTH_ADMIN_BOOTSTRAPPED
     from mlflow.exceptions import MlflowException
     from mlflow.server import auth
 
     configured = auth.auth_config
-    name, password = configured.admin_username, configured.admin_password
     try:
         auth.store.init_db(configured.database_uri, read_db_uri=configured.read_database_uri)
-        made = name and password is None and not auth.store.has_user(name, use_primary=True)
-        if made:
-            password = secrets.token_urlsafe(18)
-        auth.create_admin_user(name, password)
+        password = create_first_administrator(auth)
     except MlflowException as error:
         raise Failure(f"not started: {error.message}", USAGE) from error
-    if made:
-        click.echo(heading(f"Administrator {name!r} was made. Password, told this once: {password}"), err=True)
-    # Workers do not need it, and a process's environment is easy to read.
-    os.environ.pop("MLFLOW_AUTH_ADMIN_PASSWORD", None)
-    os.environ[_MLFLOW_AUTH_ADMIN_BOOTSTRAPPED.name] = "true"
+    except Invalid as error:
+        raise Failure(f"not started: {error}", USAGE) from error
+    if password:
+        told = f"Administrator {configured.admin_username!r} was made. Password, told this once: {password}"
+        click.echo(heading(told), err=True)
 
 
 def _share_job_token() -> None:

@@ -12,6 +12,7 @@ import click
 
 from registry_hooks.cli.failures import USAGE, Failure
 from registry_hooks.cli.output import heading
+from registry_hooks.releases import LEGACY_PASSWORD
 
 DATABASES = ("sqlite", "postgresql", "mysql")
 UNFIT = {
@@ -25,7 +26,6 @@ UNFIT_VARIABLES = {
     "MLFLOW_ENABLE_WORKSPACES": "--enable-workspaces",
     "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "--disable-security-middleware",
 }
-LEGACY_PASSWORD = "password1234"  # shipped by MLflow for years, and known to everybody
 _TRUE = ("true", "1")
 
 

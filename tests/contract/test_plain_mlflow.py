@@ -10,10 +10,13 @@ import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.store.entities.paged_list import PagedList
+from packaging.version import Version
 from serving import PASSWORDS, Server, start, start_plain
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 VOLATILE = re.compile(r"timestamp|_time$|^_?run_id$|artifact|^_?source$")
+# Before 3.17 MLflow's own server leaves the aliases of a deleted version behind; a governed one never does.
+DROPS_ALIASES = Version(mlflow.__version__) >= Version("3.17")
 ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -92,6 +95,9 @@ def transcript(client: mlflow.MlflowClient) -> list[tuple[str, Any]]:
     call("delete alias", c.delete_registered_model_alias, "churn", "champion")
     call("delete alias again", c.delete_registered_model_alias, "churn", "champion")
     call("by gone alias", c.get_model_version_by_alias, "churn", "champion")
+    if not DROPS_ALIASES:
+        for alias in ("challenger", "Champion"):
+            call(f"delete alias {alias}", c.delete_registered_model_alias, "churn", alias)
     call("delete version", c.delete_model_version, "churn", "2")
     call("delete version again", c.delete_model_version, "churn", "2")
     call("rename", c.rename_registered_model, "churn", "leavers")
@@ -114,6 +120,7 @@ def transcript(client: mlflow.MlflowClient) -> list[tuple[str, Any]]:
 def test_a_client_without_a_policy_sees_no_difference(plain, empty, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", PASSWORDS["admin"])
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # a 500 would be asked for again, for minutes
     on_plain, on_governed = (transcript(mlflow.MlflowClient(server.uri, server.uri)) for server in (plain, empty))
     assert [name for name, _ in on_plain] == [name for name, _ in on_governed]
     for (name, expected), (_, found) in zip(on_plain, on_governed, strict=True):

@@ -121,7 +121,10 @@ def plain(directory: Path, *options: str) -> tuple[Process, str]:
         directory, MLFLOW_FLASK_SERVER_SECRET_KEY="secret", MLFLOW_AUTH_ADMIN_PASSWORD=PASSWORDS[ADMIN]
     )
     ini = directory / "auth.ini"
-    ini.write_text("[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///auth.db\nadmin_username = admin\n")
+    ini.write_text(
+        "[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///auth.db\nadmin_username = admin\n"
+        f"admin_password = {PASSWORDS[ADMIN]}\n"
+    )
     store = "sqlite:///mlflow.db"
     process = Process(
         [*command, "--backend-store-uri", store, *options], {**env, "MLFLOW_AUTH_CONFIG_PATH": str(ini)}, directory

@@ -1,0 +1,109 @@
+"""What differs between the MLflow releases that setup.cfg admits, 3.15 to 3.17: all of it stands here.
+
+A difference is told by what the release has, not by its number. MLflow's auth reads its configuration when it is
+imported, so nothing of it is imported before a function is called.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import Any
+
+from registry_hooks.errors import Invalid
+
+PASSWORD_VARIABLE = "MLFLOW_AUTH_ADMIN_PASSWORD"
+LEGACY_PASSWORD = "password1234"  # shipped by MLflow for years, and known to everybody
+_NOBODYS = "nobody-has-this-password-"
+
+
+def may_read(username: str, model: str) -> bool:
+    """Whether MLflow's auth gives ``username`` READ on ``model``; ``*`` asks for every registered model."""
+    from mlflow.server import auth
+
+    if not hasattr(auth, "authorize"):  # before 3.17
+        granted = auth._role_permission_for_known_workspace(username, "registered_model", model, None)
+        return bool(auth._get_role_permission_or_default(granted).can_read)
+    from mlflow.server.auth.requirements import Requirement
+
+    wanted = Requirement("registered_model", model, "read")
+    return bool(auth.authorize(username, ("registered_model", model), [wanted]))
+
+
+def version_number(version: Any) -> int:
+    """The number of a model version as MLflow's clients name it; 3.15 checks it and returns nothing.
+
+    Raises:
+        MlflowException: when it is no number.
+    """
+    from mlflow.utils.validation import _validate_model_version
+
+    _validate_model_version(version)
+    return int(version)
+
+
+def demanded_settings() -> dict[str, str]:
+    """Settings without which MLflow does not read its auth configuration.
+
+    3.15 wants the first administrator's password in the file. It gets one that is never used: when 3.15 looks for that
+    user, `create_first_administrator` has made it.
+    """
+    return {} if _knows_the_variable() else {"admin_password": _NOBODYS + secrets.token_urlsafe(32)}
+
+
+def create_first_administrator(auth: Any) -> str | None:
+    """Create the configured administrator where there is none; returns the password where one had to be made up.
+
+    Args:
+        auth: the module ``mlflow.server.auth``, with its store initialised.
+
+    Raises:
+        MlflowException, Invalid: when the configured password is too short, or is the one that MLflow used to ship.
+    """
+    name, password = auth.auth_config.admin_username, _configured_password(auth)
+    made_up = None
+    if name and password is None and not _has_user(auth, name):
+        password = made_up = secrets.token_urlsafe(18)
+    if not _knows_the_variable():
+        _refuse_weak_password(auth, name, password)
+    auth.create_admin_user(name, password)
+    # Workers do not need it, and a process's environment is easy to read.
+    os.environ.pop(PASSWORD_VARIABLE, None)
+    # How MLflow, from 3.16, tells its workers that it is done. In 3.15 each looks, and finds the user.
+    os.environ["_MLFLOW_AUTH_ADMIN_BOOTSTRAPPED"] = "true"
+    return made_up
+
+
+def _knows_the_variable() -> bool:
+    from mlflow import environment_variables
+
+    return hasattr(environment_variables, PASSWORD_VARIABLE)  # from 3.16
+
+
+def _configured_password(auth: Any) -> str | None:
+    configured: str | None = auth.auth_config.admin_password
+    if _knows_the_variable():
+        return configured
+    unset = configured is None or configured.startswith(_NOBODYS)
+    return os.environ.get(PASSWORD_VARIABLE) or (None if unset else configured)
+
+
+def _has_user(auth: Any, name: str) -> bool:
+    if not _knows_the_variable():
+        return bool(auth.store.has_user(name))
+    return bool(auth.store.has_user(name, use_primary=True))  # a replica may not have heard of it yet
+
+
+def _refuse_weak_password(auth: Any, name: str, password: str | None) -> None:
+    """What MLflow does by itself from 3.16."""
+    if _has_user(auth, name):
+        if auth.store.authenticate_user(name, LEGACY_PASSWORD):
+            raise Invalid(
+                f"administrator {name!r} has the password that MLflow used to ship, which everybody knows; "
+                "change it with MLflow's own server first, or use a newer MLflow"
+            )
+    elif password is None or len(password) < 12 or password == LEGACY_PASSWORD:
+        raise Invalid(
+            f"administrator {name!r} needs a password of at least 12 characters, and not the one that MLflow used to "
+            f"ship; set {PASSWORD_VARIABLE}"
+        )
