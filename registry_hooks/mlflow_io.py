@@ -27,6 +27,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.store.model_registry.dbmodels.models import (
     SqlModelVersion,
+    SqlModelVersionTag,
     SqlRegisteredModel,
     SqlRegisteredModelAlias,
     SqlRegisteredModelTag,
@@ -104,12 +105,17 @@ class Registry:
         return self._session.execute(query).scalar_one_or_none() is not None
 
     def is_prompt(self, model: str) -> bool:
-        """Whether the name is that of a prompt, which MLflow keeps in the same tables."""
-        tag = SqlRegisteredModelTag
-        query: sa.Select[Any] = sa.select(tag.value).where(
-            tag.workspace == self._workspace, tag.name == model, tag.key == IS_PROMPT_TAG_KEY
-        )
-        return str(self._session.execute(query).scalar_one_or_none()).lower() == "true"
+        """Whether the name is that of a prompt, which MLflow keeps in the same tables.
+
+        MLflow's searches take it for one as soon as the model, or a single version of it, is marked so.
+        """
+        marks: list[str] = []
+        for tag in (SqlRegisteredModelTag, SqlModelVersionTag):
+            query: sa.Select[Any] = sa.select(tag.value).where(
+                tag.workspace == self._workspace, tag.name == model, tag.key == IS_PROMPT_TAG_KEY
+            )
+            marks += [str(value).lower() for value in self._session.execute(query).scalars()]
+        return "true" in marks
 
     def version(self, model: str, version: int) -> VersionRow:
         """One version.
