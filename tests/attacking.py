@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import sqlite3
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from string import Template
 from typing import Any
@@ -62,6 +64,7 @@ class Attacker:
     def __init__(self, server: Server, names: dict[str, str]) -> None:
         self._server, self._names = server, names
         self._connections: dict[str | None, http.client.HTTPConnection] = {}
+        self._seen: dict[str, dict[str, Any]] = {}
 
     def perform(self, attempt: Attempt) -> Answer:
         """Make one attempt; a redirect is followed, because clients do."""
@@ -69,7 +72,8 @@ class Attacker:
         if attempt.body is not None:
             body = json.dumps(attempt.body)
         body = self.fill(body) if isinstance(body, str) else body
-        headers = {"Content-Type": JSON, **_login(attempt.user), **attempt.headers}
+        more = {name: self.fill(value) for name, value in attempt.headers.items()}
+        headers = {"Content-Type": JSON, **login(attempt.user), **more}
         path = self.fill(attempt.path if attempt.path.startswith("/") else MLFLOW + attempt.path)
         connection = self._warm(attempt.user)
         begun = time.monotonic()
@@ -78,6 +82,18 @@ class Attacker:
             again = urlsplit(location)
             status, text, _ = _exchange(connection, attempt.method, again.path, body, headers)
         return Answer(status, text, time.monotonic() - begun)
+
+    def refused(self, attempt: Attempt) -> None:
+        """Make the attempt: it must be answered 4xx within a second, and change neither roles nor stages nor ledger."""
+        model = self.fill(f"${attempt.on}")
+        # What the last attempt left is what this one finds: nobody else acts on the server meanwhile.
+        before = self._seen.get(model) or standing(self._server, model)
+        answer = self.perform(attempt)
+        self._seen = {model: standing(self._server, model)}
+        assert self._seen[model] == before
+        assert 400 <= answer.status < 500, f"{answer.status}: {answer.text[:500]}"
+        assert self.fill(attempt.said) in answer.text, f"{answer.status}: {answer.text[:800]}"
+        assert answer.seconds < 1
 
     def fill(self, text: str) -> str:
         """The text with the names of what was made."""
@@ -95,17 +111,21 @@ class Attacker:
             self._connections[user] = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
         connection = self._connections[user]
         try:
-            _exchange(connection, "GET", f"{API}health", None, _login(user))
+            _exchange(connection, "GET", f"{API}health", None, login(user))
         except (http.client.HTTPException, OSError):  # the server closes a connection that was idle
             connection.close()
-            _exchange(connection, "GET", f"{API}health", None, _login(user))
+            _exchange(connection, "GET", f"{API}health", None, login(user))
         return connection
 
 
-def _login(user: str | None) -> dict[str, str]:
-    if user is None:
-        return {}
-    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{PASSWORDS[user]}".encode()).decode()}
+def login(user: str | None) -> dict[str, str]:
+    """The header of a user's login; none for nobody."""
+    return {"Authorization": basic(user, PASSWORDS[user])} if user is not None else {}
+
+
+def basic(name: str, password: str) -> str:
+    """What a login looks like on the way."""
+    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
 
 
 def _exchange(
@@ -117,21 +137,11 @@ def _exchange(
     return answer.status, answer.read().decode(errors="replace"), answer.getheader("Location")
 
 
-def refusal(attacker: Attacker, server: Server, attempt: Attempt) -> Answer:
-    """Make the attempt; it must be answered 4xx within a second, and change neither roles nor stages nor ledger."""
-    model = attacker.fill(f"${attempt.on}")
-    before = standing(server, model)
-    answer = attacker.perform(attempt)
-    assert standing(server, model) == before
-    assert 400 <= answer.status < 500, f"{answer.status}: {answer.text[:500]}"
-    assert attacker.fill(attempt.said) in answer.text, f"{answer.status}: {answer.text[:800]}"
-    assert answer.seconds < 1
-    return answer
-
-
 def standing(server: Server, model: str) -> dict[str, Any]:
     """What clients of MLflow see of a model's roles and stages, and how many entries the ledger has."""
-    return {**roles(server, model), "ledger": _get(server, f"{API}audit/verify")["size"]}
+    with closing(sqlite3.connect(f"file:{server.directory / 'mlflow.db'}?mode=ro", uri=True)) as database:
+        (entries,) = database.execute("SELECT count(*) FROM registry_hooks_ledger").fetchone()
+    return {**roles(server, model), "ledger": entries}
 
 
 def roles(server: Server, model: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from attacking import AJAX, Attacker, Attempt, refusal, release
+from attacking import AJAX, Attacker, Attempt, release
 from releasing import POLICY, govern, serve
 from serving import ADMIN, Server
 
@@ -260,7 +260,5 @@ def attacker(governed: Server, names: dict[str, str]) -> Iterator[Attacker]:
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS, ids=str)
-def test_an_attempt_is_refused_at_once_and_changes_nothing(
-    governed: Server, attacker: Attacker, attempt: Attempt
-) -> None:
-    refusal(attacker, governed, attempt)
+def test_an_attempt_is_refused_at_once_and_changes_nothing(attacker: Attacker, attempt: Attempt) -> None:
+    attacker.refused(attempt)
