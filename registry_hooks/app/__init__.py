@@ -22,7 +22,7 @@ def create_app() -> Any:
     from mlflow.server import app as flask_app
     from mlflow.server import auth
 
-    from registry_hooks.app import actors, malformed, routes, startup
+    from registry_hooks.app import actors, locations, malformed, routes, startup
 
     startup.require_governed_store()
     with startup.one_worker_at_a_time(auth.auth_config.database_uri):
@@ -31,6 +31,7 @@ def create_app() -> Any:
     actors.name_the_actor_in_flask(flask_app)
     routes.install(flask_app)
     malformed.refuse_malformed(flask_app)
+    locations.guard_locations(flask_app)
     if not isinstance(served, Flask):
         actors.name_the_actor_in_asgi(served)
     return served

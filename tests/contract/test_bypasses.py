@@ -27,6 +27,12 @@ PROMPT = {"key": "mlflow.prompt.is_prompt", "value": "true"}
 ITS_ALIAS = {"name": "$model", "alias": "champion"}
 SERVING = {"name": "$model", "version": "$champion"}
 CHAMPION = {"name": "$model", "alias": "champion", "version": "$fresh"}
+JAVA = """{
+  "name": "$model",
+  "version": "$fresh",
+  "stage": "Production",
+  "archive_existing_versions": true
+}"""
 QUERY = "name=$model&alias=champion&version=$fresh"
 PRODUCTION = {"name": "$model", "version": "$fresh", "stage": "Production"}
 
@@ -154,6 +160,8 @@ VERSIONS_AND_MODELS = [
 ROUTES_AND_BODIES = [
     Attempt("by the route of pages", "POST", AJAX + ALIAS, CHAMPION, said=NO_PROMOTION),
     Attempt("stage by the route of pages", "POST", AJAX + STAGE, PRODUCTION, said=NO_PROMOTION),
+    Attempt("as MLflow's Java client sends it", "POST", STAGE, said=NO_PROMOTION, text=JAVA,
+            headers={"User-Agent": "mlflow-java-client/3.17.2", "Content-Type": "application/json; charset=UTF-8"}),
     Attempt("by a version of the API that is none", "POST", f"/api/3.0/mlflow/{ALIAS}", CHAMPION, "admin"),
     Attempt("by the old preview API", "POST", f"/api/2.0/preview/mlflow/{ALIAS}", CHAMPION, "admin"),
     Attempt("by a path with two slashes", "POST", f"//api//2.0/mlflow/{ALIAS}", CHAMPION),
@@ -224,6 +232,10 @@ OTHER_DOORS = [
     Attempt("upload out of a run", "POST", UPLOAD + "../../../../mlflow.db", text=b"x"),
     Attempt("files of the version replaced by a reader", "PUT", FILES + "$files/MLmodel",
             user="guest", text=b"x"),
+    Attempt("an experiment that keeps its files in the version's folder, by a reader", "POST", "experiments/create",
+            {"name": "$model", "artifact_location": "file://$disk"}, "guest", "ask an administrator"),
+    Attempt("an experiment that keeps its files in the version's folder, by a plain path", "POST", "experiments/create",
+            {"name": "$model", "artifactLocation": " $disk"}, "ana", "ask an administrator"),
     Attempt("webhook", "POST", "webhooks", {"name": "w", "url": "https://x.example"}, said="Permission denied"),
     Attempt("job", "POST", "/ajax-api/3.0/jobs/", {"job_name": "promote", "params": {}}),
     Attempt("job by the administrator", "POST", "/ajax-api/3.0/jobs/",
@@ -247,7 +259,9 @@ def names(governed: Server) -> dict[str, str]:
     serve(governed, composed)
     policy = {"yaml": POLICY.format(name=planned, model=planned)}
     assert governed.ask(ADMIN, "POST", "policy/apply", json=policy).ok
-    around = {"plain": plain, "guests": guests, "planned": planned, "composed": composed}
+    disk = governed.directory / "mlartifacts" / made["files"]
+    assert disk.is_dir()
+    around = {"disk": str(disk), "plain": plain, "guests": guests, "planned": planned, "composed": composed}
     return made | around | {"decomposed": unicodedata.normalize("NFD", composed)}
 
 

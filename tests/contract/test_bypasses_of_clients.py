@@ -12,7 +12,8 @@ from attacking import AJAX, Attacker, Attempt, release, roles, standing
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
-from serving import PASSWORDS, Server
+from releasing import POLICY
+from serving import ADMIN, PASSWORDS, Server
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 Call = Callable[[MlflowClient, dict[str, str]], Any]
@@ -142,3 +143,9 @@ def test_what_is_allowed_beside_the_roles_does_not_move_them(
     attacker.close()
     assert answer.status == 200, answer.text
     assert roles(governed, names["model"]) == before
+
+
+def test_a_policy_takes_no_model_that_searches_hold_for_a_prompt(governed: Server, names: dict[str, str]) -> None:
+    policy = POLICY.format(name=names["marked"], model=names["marked"])
+    answer = governed.ask(ADMIN, "POST", "policy/apply", json={"yaml": policy})
+    assert answer.status_code == 400 and "is a prompt" in answer.text
