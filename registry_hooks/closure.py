@@ -34,7 +34,7 @@ CLOSURE: dict[str, Kind] = {
     "get_model_version": "read",
     "get_model_version_download_uri": "read",
     "search_model_versions": "read",
-    "set_model_version_tag": "pass",
+    "set_model_version_tag": "gate",
     "delete_model_version_tag": "pass",
     "set_registered_model_alias": "gate",
     "delete_registered_model_alias": "gate",

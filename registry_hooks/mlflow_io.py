@@ -28,6 +28,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.store.model_registry.dbmodels.models import (
     SqlModelVersion,
+    SqlModelVersionTag,
     SqlRegisteredModel,
     SqlRegisteredModelAlias,
     SqlRegisteredModelTag,
@@ -121,11 +122,17 @@ class Registry:
 
     def is_prompt(self, model: str) -> bool:
         """Whether the name is that of a prompt, which MLflow keeps in the same tables."""
-        tag = SqlRegisteredModelTag
+        return self._marked(model, SqlRegisteredModelTag)
+
+    def passes_for_prompt(self, model: str) -> bool:
+        """Whether MLflow's searches take it for a prompt: it, or a single version of it, is marked so."""
+        return self.is_prompt(model) or self._marked(model, SqlModelVersionTag)
+
+    def _marked(self, model: str, tag: Any) -> bool:
         query: sa.Select[Any] = sa.select(tag.value).where(
             tag.workspace == self._workspace, tag.name == model, tag.key == IS_PROMPT_TAG_KEY
         )
-        return str(self._session.execute(query).scalar_one_or_none()).lower() == "true"
+        return "true" in {str(value).lower() for value in self._session.execute(query).scalars()}
 
     def version(self, model: str, version: int) -> VersionRow:
         """One version.

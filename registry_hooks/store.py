@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from registry_hooks.closure import check_closure
 from registry_hooks.desk import Desk
 from registry_hooks.desk.native import is_role
-from registry_hooks.errors import RegistryError
+from registry_hooks.errors import Invalid, RegistryError
 from registry_hooks.releases import version_number
 from registry_hooks.schema import migrate
 
@@ -159,6 +159,8 @@ class GovernedStore(SqlAlchemyStore):
                 self.desk.native_champion(name, number)
             elif wanted == STAGE_STAGING:
                 self.desk.native_alias(name, "challenger", number)
+            elif archive_existing_versions:  # MLflow refuses it as well, with a 500
+                raise Invalid(f"archive_existing_versions goes with Production and Staging, not with {wanted}")
             else:
                 with self.desk.native_unstage(name, number):
                     super().transition_model_version_stage(name, number, wanted, archive_existing_versions)
@@ -185,6 +187,8 @@ class GovernedStore(SqlAlchemyStore):
         """Gate: whoever registers a version is its author, and never approves it."""
         rest = (run_id, tags, run_link, description, local_model_path, model_id)
         with _told_to_mlflow():
+            if any(tag.key == IS_PROMPT_TAG_KEY for tag in tags or ()):
+                self.desk.refuse_governed(name, "a version that is marked as a prompt")
             if not self.desk.governs(name):
                 with self.desk.plainly(name, though_prompt=source != _STORE_PROMPT_SOURCE_PLACEHOLDER):
                     return super().create_model_version(name, source, *rest)
@@ -225,16 +229,28 @@ class GovernedStore(SqlAlchemyStore):
             with self.desk.plainly(name):
                 super().delete_registered_model(name)
 
+    # What hides a model from searches ------------------------------------------------------------------------------
+
     def set_registered_model_tag(self, name: str, tag: Any) -> None:
         """Gate: the tag that makes a prompt of a model would hide it from searches."""
-        with _told_to_mlflow():
-            if tag.key == IS_PROMPT_TAG_KEY:
-                self.desk.refuse_governed(name, f"tag {tag.key!r}")
-        super().set_registered_model_tag(name, tag)
+        with _told_to_mlflow(), self._ungoverned_if_prompt(name, tag.key, f"tag {tag.key!r}", though_prompt=True):
+            super().set_registered_model_tag(name, tag)
 
     def delete_registered_model_tag(self, name: str, key: str) -> None:
         """Gate, as for setting it."""
-        with _told_to_mlflow():
-            if key == IS_PROMPT_TAG_KEY:
-                self.desk.refuse_governed(name, f"removing tag {key!r}")
-        super().delete_registered_model_tag(name, key)
+        with _told_to_mlflow(), self._ungoverned_if_prompt(name, key, f"removing tag {key!r}", though_prompt=True):
+            super().delete_registered_model_tag(name, key)
+
+    def set_model_version_tag(self, name: str, version: Any, tag: Any) -> None:
+        """Gate: one version that is marked as a prompt hides every version of its model from searches."""
+        with _told_to_mlflow(), self._ungoverned_if_prompt(name, tag.key, f"tag {tag.key!r} of version {version}"):
+            super().set_model_version_tag(name, version, tag)
+
+    @contextmanager
+    def _ungoverned_if_prompt(self, name: str, key: str, what: str, though_prompt: bool = False) -> Iterator[None]:
+        if key == IS_PROMPT_TAG_KEY:  # MLflow compares it letter by letter on every database
+            self.desk.refuse_governed(name, what)
+            with self.desk.plainly(name, though_prompt=though_prompt):
+                yield
+        else:
+            yield

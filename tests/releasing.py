@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timezone
+from typing import Any
 
 import requests
 import yaml
@@ -30,23 +32,30 @@ rollback: {{by: [oncall]}}
 _numbers = itertools.count(1)
 
 
-def govern(server: Server) -> str:
-    """Make a registered model of ana's with a policy of its own; returns its name."""
-    model = f"churn-{uuid.uuid4().hex[:8]}"
+def govern(server: Server, name: str = "churn") -> str:
+    """Make a registered model of ana's with a policy of its own; returns its name, which begins with ``name``."""
+    model = f"{name}-{uuid.uuid4().hex[:8]}"
     server.mlflow("ana", "POST", "registered-models/create", name=model)
     answer = server.ask(ADMIN, "POST", "policy/apply", json={"yaml": POLICY.format(name=model, model=model)})
     assert answer.ok, answer.text
     return model
 
 
-def register(server: Server, model: str, verdict: str = "pass") -> tuple[int, str]:
-    """Register one more version of ``model`` by ana, with calibration Evidence in its run; (version, run id)."""
+def register(
+    server: Server, model: str, verdict: str = "pass", evidence: Callable[[Subject], bytes] | None = None
+) -> tuple[int, str]:
+    """Register one more version of ``model`` by ana, with calibration Evidence in its run; (version, run id).
+
+    ``evidence`` makes another document for the subject than one with that verdict; an empty one is not uploaded.
+    """
     experiment = server.mlflow("ana", "POST", "experiments/create", name=uuid.uuid4().hex)["experiment_id"]
     run = server.mlflow("ana", "POST", "runs/create", experiment_id=experiment, start_time=0)["run"]["info"]
     document = {"model_uuid": uuid.uuid4().hex, "flavors": {"python_function": {"loader_module": "none"}}}
-    _upload(server, run, "model/MLmodel", yaml.safe_dump(document).encode())
+    upload(server, run["artifact_uri"], "model/MLmodel", yaml.safe_dump(document).encode())
     subject = Subject(run_id=run["run_id"], model_digest=model_digest(document))
-    _upload(server, run, "evidence/calibration.json", sealed(subject, verdict))
+    content = evidence(subject) if evidence else sealed(subject, verdict)
+    if content:
+        upload(server, run["artifact_uri"], "evidence/calibration.json", content)
     made = server.mlflow(
         "ana", "POST", "model-versions/create", name=model, source=f"{run['artifact_uri']}/model", run_id=run["run_id"]
     )
@@ -72,18 +81,25 @@ def sealed(subject: Subject, verdict: str) -> bytes:
 def serve(server: Server, model: str) -> int:
     """Register one more version and take it all the way to champion; returns its number."""
     version, _run = register(server, model)
-    steps = [
-        ("ana", "nominate", {}), ("ana", "request", {}), ("raj", "approve", {"comment": "read it"}),
-        ("mei", "approve", {"comment": "read it too"}), ("ana", "promote", {}),
-    ]  # fmt: skip
-    for user, step, more in steps:
-        answer = server.ask(user, "POST", step, json={"model": model, "version": version, **more})
-        assert answer.ok, answer.text
+    go(server, model, version, "ana nominate", "ana request", "raj approve", "mei approve", "ana promote")
     return version
 
 
-def _upload(server: Server, run: dict[str, str], path: str, content: bytes) -> None:
-    root = run["artifact_uri"].removeprefix("mlflow-artifacts:/")
+def go(server: Server, model: str, version: int, *steps: str) -> dict[str, Any]:
+    """Take steps such as ``raj approve``, each of which must succeed; what the last one answered."""
+    answer: dict[str, Any] = {}
+    for step in steps:
+        user, verb = step.split()
+        more = {"comment": "read it"} if verb in ("approve", "reject") else {}
+        told = server.ask(user, "POST", verb, json={"model": model, "version": version, **more})
+        assert told.ok, told.text
+        answer = told.json()
+    return answer
+
+
+def upload(server: Server, artifact_uri: str, path: str, content: bytes) -> None:
+    """Put a file where a run of ana's keeps its artifacts, as her."""
+    root = artifact_uri.removeprefix("mlflow-artifacts:/")
     url = f"{server.uri}/api/2.0/mlflow-artifacts/artifacts/{root}/{path}"
     answer = requests.put(url, data=content, auth=("ana", PASSWORDS["ana"]), timeout=60)
     assert answer.ok, answer.text

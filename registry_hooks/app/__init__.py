@@ -23,7 +23,7 @@ def create_app() -> Any:
     from mlflow.server import app as flask_app
     from mlflow.server import auth
 
-    from registry_hooks.app import actors, routes, startup, workspaces
+    from registry_hooks.app import actors, locations, malformed, routes, startup, workspaces
 
     startup.require_governed_store()
     with startup.one_worker_at_a_time(auth.auth_config.database_uri):
@@ -33,6 +33,8 @@ def create_app() -> Any:
     routes.install(flask_app)
     startup.require_known_writes(flask_app, served)
     workspaces.refuse_in_flask(flask_app)
+    malformed.refuse_malformed(flask_app)
+    locations.guard_locations(flask_app)
     if not isinstance(served, Flask):
         actors.name_the_actor_in_asgi(served)
         served.add_middleware(workspaces.WorkspaceMiddleware)

@@ -19,6 +19,7 @@ from registry_hooks.releases import may_read
 
 PASSWORD = "password"
 """The field that no use case sees: it re-authenticates the Actor."""
+OURS = "registry-hooks:"  # what Flask's names of our routes begin with
 MODEL = Field("model", required=True, longest=256)
 ANY_MODEL = Field("model", longest=256)
 VERSION = Field("version", "whole", required=True)
@@ -123,7 +124,7 @@ def install(app: Any) -> None:
     for route in ROUTES:
         view = _view(route)
         for path in _get_paths(f"/registry-hooks/{route.path}"):
-            app.add_url_rule(path, f"registry-hooks:{path}", view, methods=[route.method])
+            app.add_url_rule(path, f"{OURS}{path}", view, methods=[route.method])
             auth.BEFORE_REQUEST_VALIDATORS[path, route.method] = _authorised_by_the_view
 
 

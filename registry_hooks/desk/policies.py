@@ -115,7 +115,7 @@ def _adoption(ledger: Ledger, registry: Registry, model: str, fresh: bool, now: 
     if not registry.exists(model):
         return {"model": model, "pair": Pair(), "fresh": True} if state != ModelState(model=model) else None
     registry.lock(model)
-    if registry.is_prompt(model):
+    if registry.passes_for_prompt(model):
         raise Invalid(f"{model!r} is a prompt; policies govern models. Take it out of the policy's models")
     pair = _pair_as_it_is(registry, model)
     ahead = state.last_at is not None and state.last_at - now > CLOCK_TOLERANCE
