@@ -1,8 +1,9 @@
-"""Fixtures that every test may use: real servers with real logins, and a real PostgreSQL."""
+"""Fixtures that every test may use: real servers with real logins, a real PostgreSQL and a real MariaDB."""
 
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -45,3 +46,21 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
 
     yield database
     server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """A MariaDB (or MySQL) server of this test process: call it for the URI of a new database."""
+    if os.environ.get("REGISTRY_HOOKS_NO_MARIADB"):
+        pytest.skip("REGISTRY_HOOKS_NO_MARIADB is set")
+    from mariadb_server import mariadb_server
+
+    numbers = itertools.count()
+    with mariadb_server(tmp_path_factory.mktemp("mariadb")) as server:
+
+        def database() -> str:
+            name = f"fresh_{next(numbers)}"
+            server.run(f"CREATE DATABASE {name}")
+            return server.uri(name)
+
+        yield database

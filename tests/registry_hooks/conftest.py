@@ -1,4 +1,4 @@
-"""A real registry on SQLite and on PostgreSQL."""
+"""A real registry on SQLite, PostgreSQL and MariaDB."""
 
 import mlflow
 import pytest
@@ -18,10 +18,12 @@ def world(tmp_path):
     yield from _world(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
 def any_world(request, tmp_path):
-    """The same registry on SQLite and on PostgreSQL."""
+    """The same registry on SQLite, PostgreSQL and MariaDB."""
+    fixtures = {"postgresql": "postgres", "mariadb": "mariadb"}
     on_sqlite = request.param == "sqlite"
     yield from _world(
-        f"sqlite:///{tmp_path / 'mlflow.db'}" if on_sqlite else request.getfixturevalue("postgres")(), tmp_path
+        f"sqlite:///{tmp_path / 'mlflow.db'}" if on_sqlite else request.getfixturevalue(fixtures[request.param])(),
+        tmp_path,
     )
