@@ -1,5 +1,7 @@
 """A real registry on SQLite, PostgreSQL and MariaDB."""
 
+from contextlib import ExitStack, contextmanager
+
 import mlflow
 import pytest
 from world import World
@@ -10,6 +12,13 @@ def _world(uri, tmp_path):
     yield World(uri, tmp_path / "artifacts")
     mlflow.set_tracking_uri(before[0])
     mlflow.set_registry_uri(before[1])
+
+
+@pytest.fixture
+def new_world(tmp_path):
+    """Call it for the registry at a database URI; once in a test."""
+    with ExitStack() as worlds:
+        yield lambda uri: worlds.enter_context(contextmanager(_world)(uri, tmp_path))
 
 
 @pytest.fixture
