@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from mlflow.entities.model_registry.model_version_stages import STAGE_PRODUCTION, STAGE_STAGING, get_canonical_stage
 from mlflow.exceptions import MlflowException
@@ -31,7 +31,6 @@ from registry_hooks.ledger import migrate
 SCHEME = "governed:"
 DATABASES = ("sqlite", "postgresql", "mysql")
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 
@@ -59,13 +58,11 @@ def _told_to_mlflow() -> Iterator[None]:
         raise as_mlflow_exception(error) from error
 
 
-def _gate(
-    method: Callable[Concatenate[GovernedStore, str, P], R],
-) -> Callable[Concatenate[GovernedStore, str, P], R]:
+def _gate(method: Callable[..., R]) -> Callable[..., R]:
     """A gate is asked by the model's own name, and again when the database undid it."""
 
     @wraps(method)
-    def gate(self: GovernedStore, /, name: str, *arguments: P.args, **options: P.kwargs) -> R:
+    def gate(self: GovernedStore, name: str, *arguments: Any, **options: Any) -> R:
         if self.compares_loosely:
             with _told_to_mlflow():
                 self.desk.refuse_lookalike(name)

