@@ -15,6 +15,7 @@ New = Callable[[], str]
 @contextmanager
 def database_server(kind: str, folder: Path) -> Iterator[New]:
     """A server of ``sqlite``, ``postgresql`` or ``mariadb`` with its data in ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
     with {"sqlite": _sqlite, "postgresql": _postgresql, "mariadb": _mariadb}[kind](folder) as new:
         yield new
 
