@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from databases import database_server
@@ -27,9 +29,10 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+def postgres() -> Iterator[Callable[[], str]]:
     """A PostgreSQL server of this test process: call it for the URI of a new database."""
-    with database_server("postgresql", tmp_path_factory.mktemp("pg")) as new:
+    # Not in pytest's folder: as root, PostgreSQL runs as another user, whom each pytest that starts shuts out of there.
+    with TemporaryDirectory(prefix="registry-hooks-") as folder, database_server("postgresql", Path(folder)) as new:
         yield new
 
 
