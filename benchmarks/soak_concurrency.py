@@ -40,6 +40,7 @@ def soak(database: str, operations: int, clients: int, models: int, seed: int) -
     tell(
         f"{len(outcome.ops)} operations of {clients} clients on {models} models in {outcome.seconds:.0f} s "
         f"({rate:.0f}/s), {outcome.entries} entries, {len(outcome.unanswered)} without an answer or 5xx, "
+        f"{outcome.undone} transactions done again, "
         f"{len(outcome.wrong)} anomalies"
     )
     return not outcome.wrong

@@ -241,6 +241,8 @@ def evidence_in(run_id: str) -> list[FoundEvidence]:
     try:
         run = MlflowClient().get_run(run_id)
     except MlflowException as error:
+        if error.get_http_status_code() >= 500:
+            raise  # a database that does not answer says nothing about the run
         raise NotFound(f"there is no run {run_id!r}: {error.message}") from error
     repository = _repository(run.info.artifact_uri)
     listed = [f for f in repository.list_artifacts("evidence") if not f.is_dir and f.path.endswith(".json")]

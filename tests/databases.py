@@ -10,6 +10,17 @@ from pathlib import Path
 import sqlalchemy as sa
 
 New = Callable[[], str]
+CHANGED_TOGETHER = (
+    "registry_hooks_ledger", "registry_hooks_models", "registry_hooks_policies", "registry_hooks_head",
+    "registered_model_aliases", "registered_models", "model_versions",
+)  # fmt: skip
+
+
+def facts(engine: sa.Engine) -> tuple[tuple[object, ...], ...]:
+    """All rows that a unit of work may change, the ledger's first."""
+    with engine.connect() as connection:
+        queries = [sa.text(f"SELECT * FROM {table} ORDER BY 1, 2") for table in CHANGED_TOGETHER]
+        return tuple(tuple(connection.execute(query).fetchall()) for query in queries)
 
 
 @contextmanager

@@ -220,12 +220,16 @@ def counted(ops: list[Op]) -> str:
 
 @dataclass
 class Outcome:
-    """What came of a run; ``wrong`` is empty when every call is explained."""
+    """What came of a run; ``wrong`` is empty when every call is explained.
+
+    ``undone`` counts the transactions that the database undid and that were done again.
+    """
 
     ops: list[Op]
     entries: int
     seconds: float
     wrong: list[str]
+    undone: int
 
     @property
     def unanswered(self) -> list[Op]:
@@ -268,7 +272,8 @@ def play(
         verified = started[0].ask(ADMIN, "GET", "audit/verify").json()
         tell(f"{len(entries)} entries; {counted(ops)}")
         wrong = [str(problem) for problem in verified["problems"]] + anomalies(ops, entries, ground.base)
-        return Outcome(ops, len(entries), took, wrong)
+        undone = sum(server.process.told().count("which is done again") for server in started)
+        return Outcome(ops, len(entries), took, wrong, undone)
     finally:
         for server in started:
             server.process.stop()

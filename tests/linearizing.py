@@ -88,8 +88,7 @@ def anomalies(ops: list[Op], entries: list[Entry], base: int) -> list[str]:
     """
     found: list[str] = []
     claimed = _claims(ops, entries, base, found)
-    earliest, latest = _bounds(claimed, entries)
-    _claim_native(ops, entries, base, claimed, (earliest, latest))
+    _claim_the_rest(ops, entries, base, claimed, _bounds(claimed, entries))
     earliest, latest = _bounds(claimed, entries)
     found += _out_of_order(claimed, entries)
     lines = _lines(entries, base, earliest, latest, found)
@@ -134,8 +133,6 @@ def _claims(ops: list[Op], entries: list[Entry], base: int, found: list[str]) ->
             kind = "register" if entry.action == "registered" else "delete"
             op = by_version.get((kind, entry.model or "", entry.version))
         if op is None:
-            op = next((o for o in ops if o.status == 0 and _could_have_made(o, entry, claimed)), None)
-        if op is None:
             continue
         if op.refused:
             found.append(f"entry {entry.seq} was made by a call that was refused: {op}")
@@ -144,13 +141,6 @@ def _claims(ops: list[Op], entries: list[Entry], base: int, found: list[str]) ->
         claimed[entry.seq] = op
     _each_once(ops, claimed, found)
     return claimed
-
-
-def _could_have_made(op: Op, entry: Entry, claimed: dict[int, Op]) -> bool:
-    right = (WRITES.get(op.kind), op.model, op.user) == (entry.action, entry.model, entry.actor)
-    if not right or op.kind not in ("promote", "register", "delete"):  # the others have a token
-        return False
-    return (op.kind == "register" or op.version == entry.version) and all(o is not op for o in claimed.values())
 
 
 def _each_once(ops: list[Op], claimed: dict[int, Op], found: list[str]) -> None:
@@ -183,30 +173,40 @@ def _bounds(claimed: dict[int, Op], entries: list[Entry]) -> tuple[dict[int, flo
     return earliest, latest
 
 
-def _claim_native(
+def _claim_the_rest(
     ops: list[Op],
     entries: list[Entry],
     base: int,
     claimed: dict[int, Op],
     bounds: tuple[dict[int, float], dict[int, float]],
 ) -> None:
-    """MLflow's own calls carry no token: an entry goes to the fitting call that must be over first."""
+    """MLflow's own calls carry no token, nor do some of those in doubt: an entry goes to the one over first."""
     earliest, latest = bounds
+    taken = {id(op) for op in claimed.values()}
     waiting = defaultdict(list)
     for op in ops:
-        if op.kind in NATIVE and not op.refused:
-            waiting[op.model, op.user, op.version].append(op)
+        if (op.kind in NATIVE and not op.refused) or (op.kind in WRITES and op.status == 0 and id(op) not in taken):
+            waiting[op.model, op.user].append(op)
     for entry in entries:
-        if entry.seq <= base or entry.body.get("via") != "mlflow":
+        if entry.seq <= base or entry.seq in claimed:
             continue
         fitting = [
             op
-            for op in waiting[entry.model or "", entry.actor, entry.version]
-            if entry.action in NATIVE[op.kind] and op.begin <= latest[entry.seq] and op.end >= earliest[entry.seq]
+            for op in waiting[entry.model or "", entry.actor]
+            if _fits(op, entry) and op.begin <= latest[entry.seq] and op.end >= earliest[entry.seq]
         ]
         if fitting:
-            claimed[entry.seq] = op = min(fitting, key=lambda o: o.end)
-            waiting[entry.model or "", entry.actor, entry.version].remove(op)
+            claimed[entry.seq] = op = min(fitting, key=lambda o: (o.end, o.begin))
+            waiting[entry.model or "", entry.actor].remove(op)
+
+
+def _fits(op: Op, entry: Entry) -> bool:
+    if op.kind in NATIVE:
+        return (entry.action in NATIVE[op.kind], entry.version, entry.body.get("via")) == (True, op.version, "mlflow")
+    if op.kind not in ("promote", "register", "delete"):  # the others have a token
+        return False
+    right = WRITES[op.kind] == entry.action and entry.body.get("via") != "mlflow"
+    return right and (op.kind == "register" or op.version == entry.version)
 
 
 def _out_of_order(claimed: dict[int, Op], entries: list[Entry]) -> list[str]:

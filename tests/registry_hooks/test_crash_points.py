@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import pytest
 import sqlalchemy as sa
+from databases import facts
 from world import MODEL, POLICY, World
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
@@ -104,17 +105,6 @@ def crash_in_child(world: World, act: Callable[[World], None], at: int) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def facts(world: World) -> tuple[object, ...]:
-    """All that a unit of work changes."""
-    with world.store.engine.connect() as connection:
-        rows = [
-            connection.execute(sa.text(f"SELECT * FROM {table} ORDER BY 1, 2")).fetchall()
-            for table in ("registry_hooks_ledger", "registry_hooks_models", "registry_hooks_policies",
-                          "registry_hooks_head", "registered_model_aliases", "registered_models", "model_versions")
-        ]  # fmt: skip
-    return tuple(map(tuple, rows))
-
-
 def test_a_process_that_ends_at_any_statement_leaves_all_or_nothing(any_world):
     world = any_world
     world.govern()
@@ -127,16 +117,16 @@ def test_a_process_that_ends_at_any_statement_leaves_all_or_nothing(any_world):
     for act in STORY:
         if act is approve:
             world.approve(3, "raj")
-        at, before = 0, facts(world)
+        at, before = 0, facts(world.store.engine)
         while (ended := crash_in_child(world, act, at)) != THROUGH:
             assert ended == CRASHED, f"{act.__name__} failed by itself at point {at}"
             world.assert_sound()
-            points, after = points + 1, facts(world)
+            points, after = points + 1, facts(world.store.engine)
             if after != before:
                 assert after[0] != before[0] and len(after[0]) > len(before[0]), f"{act.__name__} at {at}: no entry"
                 break  # it was committed: what follows in this call only reads
             at += EVERY
         world.assert_sound()
-        assert facts(world) != before, f"{act.__name__} changed nothing"
+        assert facts(world.store.engine) != before, f"{act.__name__} changed nothing"
     assert points > len(STORY)
     assert world.roles() == {"champion": 2, "challenger": 1, "fallback": 1}
