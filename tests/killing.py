@@ -143,11 +143,11 @@ def kill_loop(
     kills: int,
     seed: int,
     tell: Callable[[str], None] = lambda line: None,
-    backends: bool = False,
+    backends: int = 0,
 ) -> int:
     """Kill servers ``kills`` times in the middle of their work; the number of ledger entries in the end.
 
-    With ``backends`` every tenth kill is of one of PostgreSQL's own processes instead, after which it recovers.
+    Where ``backends`` is 10, every tenth kill is of one of PostgreSQL's own processes instead, after which it recovers.
 
     Raises:
         AssertionError: naming what disagreed after which kill.
@@ -162,7 +162,7 @@ def kill_loop(
             for number in range(1, kills + 1):
                 _wait_for_answers(players, CLIENTS + 2, number)
                 time.sleep(chance.uniform(0, 0.3))
-                if backends and number % 10 == 0:
+                if backends and number % backends == 0:
                     _kill_a_backend(store)
                 else:
                     servers.kill(chance.choice((1, 2)))

@@ -149,7 +149,8 @@ def mariadb_server(folder: Path) -> Iterator[MariaDB]:
         # A socket's path must be short, which a test's folder is not.
         f"--socket=/tmp/registry-hooks-{port}.sock", f"--pid-file={folder / 'pid'}",
         # A test outlives no power cut; without waiting for the disk, MLflow's migrations take 2 s instead of 17.
-        "--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync", "--innodb-buffer-pool-size=64M", "--max-connections=400",
+        "--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync",
+        "--innodb-buffer-pool-size=64M", "--max-connections=400",
         *([] if is_mysql else ["--skip-grant-tables", "--innodb-log-file-size=64M"]),
     ]  # fmt: skip
     log = folder / "mariadb.log"

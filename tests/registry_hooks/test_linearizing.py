@@ -15,7 +15,7 @@ from registry_hooks.records import Entry
 def played(kind: str, folder, calls: int):
     with database_server(kind, folder) as new:
         outcome = play(
-            folder, new(), servers=1 if kind == "sqlite" else 2, models=2, calls=calls, clients=12,
+            folder, new(), servers=2 if kind == "postgresql" else 1, models=2, calls=calls, clients=12,
             auth_uri=new() if kind == "postgresql" else None,
         )  # fmt: skip
     return outcome
