@@ -23,7 +23,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 TRIES = 6
-LONGEST = 10.0  # seconds; a lock that was waited for longer is not waited for once more
+LONGEST = 30.0  # seconds; a lock that was waited for longer is not waited for once more (SQLite waits 20, MySQL 50)
 FIRST_PAUSE = 0.02  # seconds; doubled each time, and a random share of it is waited
 DEADLOCK, SERIALIZATION = "40P01", "40001"  # PostgreSQL's SQLSTATEs
 # MySQL and MariaDB: lock wait timeout, deadlock, and MariaDB's "record has changed since last read".
