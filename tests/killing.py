@@ -160,7 +160,7 @@ def kill_loop(
         players = Players.begin(servers.uri, ground, seed)
         try:
             for number in range(1, kills + 1):
-                _wait_for_answers(players, CLIENTS + 2, number)
+                _wait_for_answers(players, CLIENTS // 2, number)
                 time.sleep(chance.uniform(0, 0.3))
                 if backends and number % backends == 0:
                     _kill_a_backend(store)

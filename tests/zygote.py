@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 # In the parent only what opens no database: each fork opens its own, as a process started anew would.
@@ -38,13 +39,19 @@ def main() -> None:
     listening.listen(256)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that were killed
     print("listening", flush=True)
+    forked: list[int] = []
     for _line in sys.stdin:
         pid = os.fork()
         if pid == 0:
+            sys.stdin.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             serve(listening, Path(sys.argv[2]))
             os._exit(0)
+        forked.append(pid)
         print(pid, flush=True)
+    for pid in forked[-8:]:  # whoever asked for them is gone; older ones were killed, and their ids may be others' now
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":
