@@ -165,7 +165,7 @@ def kill_loop(
                 if backends and number % backends == 0:
                     _kill_a_backend(store)
                 else:
-                    servers.kill(chance.choice((1, 2)))
+                    servers.kill(chance.choice((1, 1, 2)))
                 size = assert_agreement(store, list(ground.models), number, whole=number % ALL_OF_IT == 0)
                 servers.start(2)
                 if number % ALL_OF_IT == 0:
