@@ -1,14 +1,19 @@
-"""Kill a governed server 200 times in the middle of promotions (or as many times as the first argument says)."""
+"""Kill governed servers 500 times on SQLite and 500 times on PostgreSQL, or as often as the first argument says."""
 
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from databases import database_server
 from killing import kill_loop
 
 if __name__ == "__main__":
-    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    with tempfile.TemporaryDirectory() as folder:
-        promotions = kill_loop(Path(folder), kills, seed=2, tell=lambda line: print(line, flush=True))
-    print(f"{kills} kills, {promotions} promotions: registry, stages and ledger agreed after each")
+    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+    for kind in ("sqlite", "postgresql"):
+        with tempfile.TemporaryDirectory() as folder, database_server(kind, Path(folder) / "db") as new:
+            entries = kill_loop(
+                Path(folder), new(), kills, seed=2, backends=10 if kind == "postgresql" else 0,
+                tell=lambda line, kind=kind: print(f"{kind}: {line}", flush=True),
+            )  # fmt: skip
+        print(f"{kind}: {kills} kills, {entries} entries: registry, stages, proposals and ledger agreed after each")

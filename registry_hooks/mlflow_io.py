@@ -109,6 +109,13 @@ class Registry:
         )
         return self._session.execute(query).scalar_one_or_none() is not None
 
+    def spelt(self, model: str) -> str | None:
+        """How the name that the database finds for ``model`` is spelt, which may be in other letters; None for none."""
+        query: sa.Select[Any] = sa.select(SqlRegisteredModel.name).where(
+            SqlRegisteredModel.workspace == self._workspace, SqlRegisteredModel.name == model
+        )
+        return self._session.execute(query).scalar_one_or_none()
+
     def models(self) -> list[str]:
         """Names of all registered models, sorted; prompts, which MLflow keeps in the same tables, are none."""
         tag, model = SqlRegisteredModelTag, SqlRegisteredModel
@@ -264,6 +271,8 @@ def evidence_in(run_id: str) -> list[FoundEvidence]:
     try:
         run = MlflowClient().get_run(run_id)
     except MlflowException as error:
+        if error.get_http_status_code() >= 500:
+            raise  # a database that does not answer says nothing about the run
         raise NotFound(f"there is no run {run_id!r}: {error.message}") from error
     repository = _repository(run.info.artifact_uri)
     there = [f for f in repository.list_artifacts("evidence") if not f.is_dir]

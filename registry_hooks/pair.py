@@ -29,9 +29,9 @@ TWICE = timedelta(minutes=2)  # within it a second rollback is taken for the fir
 
 
 class PairError(RegistryError):
-    """A transition that its own reasons forbid, or one that would break an invariant: a bug or a trick, HTTP 400."""
+    """A transition that its own reasons forbid, or one that would break an invariant: a bug or a trick, HTTP 409."""
 
-    code = "INVALID_STATE"
+    code = "RESOURCE_CONFLICT"
 
 
 def may_nominate(state: ModelState, nomination: Nomination) -> list[Reason]:

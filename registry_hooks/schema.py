@@ -108,7 +108,11 @@ def _one_at_a_time(connection: sa.Connection) -> Iterator[None]:
     elif dialect == "postgresql":
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7217046951)")
     elif dialect in ("mysql", "mariadb"):
-        connection.exec_driver_sql("SELECT GET_LOCK('registry_hooks_migration', 60)")
-    yield
-    if dialect in ("mysql", "mariadb"):
-        connection.exec_driver_sql("SELECT RELEASE_LOCK('registry_hooks_migration')")
+        name = "CONCAT('registry_hooks_', SHA1(DATABASE()))"  # such locks are the server's, not the database's
+        if connection.exec_driver_sql(f"SELECT GET_LOCK({name}, 60)").scalar() != 1:
+            raise RegistryError("another process has been making this database's tables for a minute; start again")
+    try:
+        yield
+    finally:
+        if dialect in ("mysql", "mariadb"):
+            connection.exec_driver_sql(f"SELECT RELEASE_LOCK({name})")

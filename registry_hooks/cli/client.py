@@ -14,7 +14,7 @@ from registry_hooks.cli.logins import Login, read_login, server_address, without
 
 PREFIX = "/api/2.0/registry-hooks/"
 # What MLflow answers with 400 and is no mistake in the request: the registry is in no state to allow it.
-_REFUSED_CODES = {"PERMISSION_DENIED", "INVALID_STATE", "RESOURCE_ALREADY_EXISTS"}
+_REFUSED_CODES = {"PERMISSION_DENIED", "RESOURCE_CONFLICT", "RESOURCE_ALREADY_EXISTS"}
 
 
 class Client:

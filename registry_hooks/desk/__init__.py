@@ -6,6 +6,7 @@ the ledger entry change together. Files and Evidence are read before the unit of
 takes time; what was read is bound by its digest.
 """
 
+from registry_hooks.again import again_if_undone
 from registry_hooks.desk.case import UnitOfWork, utc_now
 from registry_hooks.desk.native import Native
 from registry_hooks.desk.policies import Policies
@@ -18,4 +19,23 @@ __all__ = ["Desk", "UnitOfWork", "utc_now"]
 
 
 class Desk(Signing, Policies, Trusting, Reading, Native, Reconciling):
-    """All use cases over one registry; each answers with plain JSON and raises ``registry_hooks.errors``."""
+    """All use cases over one registry; each answers with plain JSON and raises ``registry_hooks.errors``.
+
+    Those that change something are made again, in full, when the database undid them.
+    """
+
+    policy_apply = again_if_undone(Policies.policy_apply)
+    nominate = again_if_undone(Native.nominate)
+    request = again_if_undone(Signing.request)
+    approve = again_if_undone(Signing.approve)
+    reject = again_if_undone(Signing.reject)
+    promote = again_if_undone(Native.promote)
+    rollback = again_if_undone(Native.rollback)
+    withdraw = again_if_undone(Signing.withdraw)
+    break_glass = again_if_undone(Native.break_glass)
+    review_close = again_if_undone(Native.review_close)
+    key_trust = again_if_undone(Trusting.key_trust)
+    key_revoke = again_if_undone(Trusting.key_revoke)
+    delegate = again_if_undone(Trusting.delegate)
+    delegation_end = again_if_undone(Trusting.delegation_end)
+    note_files = again_if_undone(Native.note_files)

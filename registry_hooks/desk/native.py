@@ -7,6 +7,7 @@ one in a way that no use case has, is refused with the command to use instead.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,6 +25,12 @@ VIA = "mlflow"
 def is_role(alias: str) -> bool:
     """Whether an alias is the name of a role, in any letter case: some databases compare without it."""
     return alias.strip().casefold() in ROLES
+
+
+def _loosely(name: str) -> str:
+    """A name without what a database's collation may not see: letter case, accents, spaces at the end."""
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
+    return plain.strip().casefold()
 
 
 class Native(Emergency):
@@ -128,6 +135,22 @@ class Native(Emergency):
             applied = Ledger(session).policy_for(name)
         if applied is not None and name in applied.policy.models:
             raise _governed(name, "making a prompt of this name")
+
+    def refuse_lookalike(self, model: str) -> None:
+        """Refuse a name that the database may hold for a governed model's though it is spelt in other letters.
+
+        MLflow on MySQL finds ``churn`` when asked for ``CHURN``: what is allowed to an ungoverned ``CHURN`` would be
+        seen by all who ask for the governed ``churn``.
+        """
+        with self._unit_of_work(write=False) as session:
+            ledger, registry = Ledger(session), Registry(session)
+            named = {name for applied in ledger.policies() for name in applied.policy.names}
+            there = registry.spelt(model)
+            if there is not None and governing_policy(ledger, registry, there) is not None:
+                named.add(there)
+        meant = sorted(name for name in named if _loosely(name) == _loosely(model))
+        if meant and model not in meant:
+            raise Invalid(f"the model {model!r} may be {meant[0]!r} to this database, which is governed; write it so")
 
     def refuse_misspelt(self, alias: str) -> None:
         """Refuse an alias that is a role's name in other letters, or may be to the database."""

@@ -1,4 +1,6 @@
-"""A real registry on SQLite and on PostgreSQL."""
+"""A real registry on SQLite, PostgreSQL and MariaDB."""
+
+from contextlib import ExitStack, contextmanager
 
 import mlflow
 import pytest
@@ -13,15 +15,24 @@ def _world(uri, tmp_path):
 
 
 @pytest.fixture
+def new_world(tmp_path):
+    """Call it for the registry at a database URI; once in a test."""
+    with ExitStack() as worlds:
+        yield lambda uri: worlds.enter_context(contextmanager(_world)(uri, tmp_path))
+
+
+@pytest.fixture
 def world(tmp_path):
     """A registry on SQLite."""
     yield from _world(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
 def any_world(request, tmp_path):
-    """The same registry on SQLite and on PostgreSQL."""
+    """The same registry on SQLite, PostgreSQL and MariaDB."""
+    fixtures = {"postgresql": "postgres", "mariadb": "mariadb"}
     on_sqlite = request.param == "sqlite"
     yield from _world(
-        f"sqlite:///{tmp_path / 'mlflow.db'}" if on_sqlite else request.getfixturevalue("postgres")(), tmp_path
+        f"sqlite:///{tmp_path / 'mlflow.db'}" if on_sqlite else request.getfixturevalue(fixtures[request.param])(),
+        tmp_path,
     )

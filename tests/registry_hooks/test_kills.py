@@ -4,6 +4,11 @@ import pytest
 from killing import kill_loop
 
 
-@pytest.mark.timeout(900)
-def test_ten_kills_in_the_middle_of_promotions_leave_everything_agreeing(tmp_path):
-    assert kill_loop(tmp_path, kills=10, seed=1) > 0
+@pytest.mark.timeout(300)
+def test_ten_kills_in_the_middle_of_everything_leave_all_agreeing(tmp_path):
+    assert kill_loop(tmp_path, f"sqlite:///{tmp_path / 'mlflow.db'}", kills=10, seed=1) > 0
+
+
+@pytest.mark.timeout(300)
+def test_kills_on_postgresql_one_of_them_of_its_own_process(tmp_path, postgres):
+    assert kill_loop(tmp_path, postgres(), kills=6, seed=2, backends=5) > 0
