@@ -7,16 +7,20 @@ import os
 import click
 
 from registry_hooks.cli.audit import audit
-from registry_hooks.cli.decide import approve, reject, request
+from registry_hooks.cli.decide import approve, reject, request, withdraw
 from registry_hooks.cli.doctor import doctor
-from registry_hooks.cli.look import history, plan, status
+from registry_hooks.cli.emergency import break_glass, review
+from registry_hooks.cli.evidence import evidence
+from registry_hooks.cli.look import history, lineage, plan, reconcile, status
 from registry_hooks.cli.move import nominate, promote, rollback
 from registry_hooks.cli.policy import policy
 from registry_hooks.cli.server import server
+from registry_hooks.cli.trust import delegate, key
 
 COMMANDS = (
-    *(server, doctor, policy, nominate, plan, request, approve, reject),
-    *(promote, rollback, status, history, audit),
+    *(server, doctor, policy, nominate, plan, request, approve, reject, withdraw, promote),
+    *(rollback, break_glass, review, status, history, lineage, reconcile, audit),
+    *(evidence, key, delegate),
 )
 
 
@@ -40,7 +44,7 @@ def main(context: click.Context) -> None:
       2  usage: wrong input, or no such model, version, proposal or policy
       3  no answer to rely on: the server cannot be reached, does not run
          registry-hooks, did not accept the login, or failed; doctor found a fault
-      4  the audit log does not add up
+      4  the audit log, or what was reconciled with it, does not add up
 
     \b
     Example:

@@ -10,6 +10,11 @@ from registry_hooks.cli.client import Client, talks_to_server
 from registry_hooks.cli.output import Answer, clean, evidence, heading, moves, pair, show, when
 
 VERSION = click.IntRange(min=1)
+FILES_SAID = {
+    "match": "as they were nominated.",
+    "pending": "being held against the nomination; registry-hooks status will say what differs.",
+    "unknown": "never nominated under this server, so there is nothing to hold them against.",
+}
 
 
 @click.command()
@@ -66,18 +71,24 @@ def _promoted(answer: Answer) -> Iterator[str]:
 @click.option("--reason", required=True, metavar="TEXT", help="Why; it goes into the audit log.")
 @click.option("--to", type=VERSION, metavar="V", help="A version that was champion before; else the fallback.")
 @click.option("--from", "expected", type=VERSION, metavar="V", help="Only if this version is champion.")
+@click.option("--verify", type=click.Choice(["parallel", "now", "later"]), default="parallel", show_default=True,
+              help="Hold the version's files against its nomination: beside the work without waiting for long, to the "
+              "end before anything else, or only afterwards.")  # fmt: skip
 @talks_to_server
-def rollback(client: Client, model: str, reason: str, to: int | None, expected: int | None, as_json: bool) -> None:
+def rollback(
+    client: Client, model: str, reason: str, to: int | None, expected: int | None, verify: str, as_json: bool
+) -> None:
     """Return MODEL to the champion before, at once and in one request. A review falls due afterwards.
 
     The version left is condemned: it comes back only with newer Evidence. A second rollback within two minutes is
-    taken for the first one, given twice, and refused; to go further back, say --from or --to.
+    taken for the first one, given twice, and refused; to go further back, say --from or --to. A version whose files
+    were changed since it was nominated is refused by their names, unless --verify later says to look afterwards.
 
     \b
     Example:
       registry-hooks rollback acs-employment --reason "scores drifted since Monday"
     """
-    answer = client.post("rollback", model=model, reason=reason, to=to, expected=expected)
+    answer = client.post("rollback", model=model, reason=reason, to=to, expected=expected, verify=verify)
     show(answer, as_json, _rolled_back(answer))
 
 
@@ -86,4 +97,5 @@ def _rolled_back(answer: Answer) -> Iterator[str]:
     yield f"Version {champion} of {clean(answer['model'])} is the {heading('champion', 'green')} again."
     yield from moves(answer["before"], answer["after"])
     yield f"  Ledger entry {clean(answer['entry'])}."
+    yield f"  Files: {FILES_SAID[answer['files']]}"
     yield f"  Review {clean(review['id'])} is open and due {when(review['due_at'])}."

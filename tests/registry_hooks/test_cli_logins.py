@@ -136,7 +136,7 @@ def test_a_rollback_is_exactly_one_request(governed: Server, forwarder: tuple[st
         ((503, {}, b'{"error_code": "TEMPORARILY_UNAVAILABLE", "message": "busy"}'), NO_ANSWER, "busy"),
         ((403, {}, b"Permission denied"), REFUSED, "Permission denied"),
         ((302, {"Location": "http://u:secret@elsewhere/"}, b""), NO_ANSWER, "sends us on to http://elsewhere/"),
-        ((400, {}, b'{"error_code": "INVALID_STATE", "message": "no"}'), REFUSED, "no"),
+        ((400, {}, b'{"error_code": "RESOURCE_CONFLICT", "message": "no"}'), REFUSED, "no"),
     ],
 )  # fmt: skip
 def test_what_other_servers_answer_is_told_and_never_tried_again(

@@ -15,7 +15,7 @@ from world import MODEL, POLICY, World
 
 from registry_hooks.again import again_if_undone, was_undone
 from registry_hooks.errors import RegistryError
-from registry_hooks.ledger import VERSION_TABLE, migrate
+from registry_hooks.schema import VERSION_TABLE, migrate
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
