@@ -168,7 +168,7 @@ def _origin(origin: Answer) -> Iterator[str]:
 def reconcile(client: Client, model: str | None, as_json: bool) -> None:
     """Hold roles, stages, files and Evidence of MODEL, or of every governed model, against the ledger.
 
-    Reads every file of the versions in a role. Exit code 4 when something differs, by name.
+    Reads every file of the versions in a role and of earlier champions. Exit code 4 when something differs, by name.
 
     \b
     Example:

@@ -85,8 +85,13 @@ def proposal(held: Answer) -> Iterator[str]:
     )
     if held.get("comment"):
         yield f"  Comment: {clean(held['comment'])}"
-    rows = [(each["actor"], each["decision"], when(each["at"]), each["comment"]) for each in held["approvals"]]
+    rows = [(_signer(each), each["decision"], when(each["at"]), each["comment"]) for each in held["approvals"]]
     yield from table(("who", "decision", "when", "comment"), rows)
     for need in held["needs"]:
         yield f"  Approvals from {clean(need['role'])}: {need['have']} of {need['count']}."
     yield from numbered_reasons(held["reasons"])
+
+
+def _signer(approval: Answer) -> str:
+    lender = approval.get("for_whom")
+    return f"{approval['actor']} for {lender}" if lender else str(approval["actor"])

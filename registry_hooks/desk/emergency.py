@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillRunning
+from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
@@ -165,14 +166,15 @@ def _outcome(case: Case, row: VersionRow, check: Future[tuple[str, ...]] | None,
     except StillRunning:
         return "pending"
     if differences:
-        anyway = Reason(
-            "files-anyway",
-            "somebody who knows these files",
-            "no word of it",
-            f"to serve them as they are: registry-hooks rollback {case.model} --verify later --reason …",
+        earlier = [
+            v for v in dict.fromkeys(reversed(case.state.champions)) if v not in (row.version, case.state.pair.champion)
+        ]
+        other = f"--to VERSION, with one of {earlier}, or " if earlier else ""
+        again = (
+            f"registry-hooks rollback {case.model} --reason … {other}--verify later, to serve these files as they are"
         )
-        reasons = [files_reason(case.model, row.version, differences), anyway]
-        raise Refused(f"{case.model} cannot be rolled back", reasons)
+        reason = replace(files_reason(case.model, row.version, differences), mend=again)
+        raise Refused(f"{case.model} cannot be rolled back", [reason])
     return "match"
 
 

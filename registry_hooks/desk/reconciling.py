@@ -17,8 +17,8 @@ class Reconciling(Emergency):
     def reconcile(self, model: str) -> Answer:
         """Hold a model's roles, stages, files and Evidence against the ledger; ``problems`` says what differs, by name.
 
-        Reads every file of the versions in a role, which takes as long as it takes. A check of files that a rollback
-        did not wait for, and that nobody finished, is finished here.
+        Reads every file of the versions in a role and of earlier champions, which takes as long as it takes. A check of
+        files that a rollback did not wait for, and that nobody finished, is finished here.
         """
         with self._case(model, write=False) as case:
             problems = disagreements(case.ledger, case.registry, model)
@@ -33,7 +33,8 @@ class Reconciling(Emergency):
 
 
 def _held(case: Case) -> list[tuple[VersionRow, Nomination]]:
-    versions = dict.fromkeys(version for role in ROLES if (version := getattr(case.state.pair, role)))
+    roles = [version for role in ROLES if (version := getattr(case.state.pair, role))]
+    versions = dict.fromkeys([*roles, *case.state.champions])  # a rollback may go to any that was champion
     nominations = case.state.nominations
     return [(case.registry.version(case.model, v), nominations[v]) for v in versions if v in nominations]
 
