@@ -80,7 +80,8 @@ def main() -> None:
         told.run("mei", "history", MODEL, "--limit", "8")
         told.run("mei", "audit", "verify")
         told.say(
-            f"\nChampion: version {fourth}. Versions {first} and {second} may be rolled back to; {third} is condemned."
+            f"\nChampion: version {fourth}. Version {first} is the fallback, version {second} was changed, "
+            f"and version {third} is condemned."
         )
 
 
