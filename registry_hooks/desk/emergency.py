@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as StillRunning
 from dataclasses import replace
 from datetime import timedelta
+from threading import Thread
 from typing import Literal
 
 from registry_hooks import pair as rules
@@ -26,8 +27,6 @@ PATIENCE = 0.1  # seconds that a rollback waits for the check of files that runs
 
 class Emergency(Transitions):
     """What changes roles at once, on one person's word, and is looked at afterwards."""
-
-    _checkers: ThreadPoolExecutor | None = None
 
     def rollback(
         self,
@@ -129,10 +128,11 @@ class Emergency(Transitions):
         nomination = case.state.nominations.get(row.version)
         if nomination is None:
             return None
-        if self._checkers is None:
-            self._checkers = ThreadPoolExecutor(2, thread_name_prefix="registry-hooks-files")
         nominated = case.ledger.manifest(case.model, row.version, nomination.files_digest)
-        return self._checkers.submit(differences_now, row, nomination.files_digest, nominated)
+        check: Future[tuple[str, ...]] = Future()
+        # A daemon: a server that is told to stop does not wait for gigabytes to be read; ``reconcile`` finishes it.
+        Thread(target=_check, args=(check, row, nomination.files_digest, nominated), daemon=True).start()
+        return check
 
     def _note_check(self, model: str, version: int, done: Future[tuple[str, ...]]) -> None:
         """Write down what a check found that a rollback did not wait for."""
@@ -147,12 +147,21 @@ class Emergency(Transitions):
                 case.record("files-checked", version, {"differences": list(differences)})
 
 
+def _check(check: Future[tuple[str, ...]], row: VersionRow, digest: str, nominated: Files | None) -> None:
+    try:
+        check.set_result(differences_now(row, digest, nominated))
+    except BaseException as error:  # noqa: BLE001 (whoever waits for the check is told, not this thread)
+        check.set_exception(error)
+
+
 def differences_now(row: VersionRow, digest: str, nominated: Files | None) -> tuple[str, ...]:
     """How a version's files differ from those nominated under ``digest``, by name; that they cannot be read is one."""
     try:
         found = manifest(row)
     except RegistryError as error:
         return (error.headline,)
+    except OSError as error:
+        return (f"its files cannot be read: {error}",)
     return () if found.digest == digest else differing_files(nominated, found.files)
 
 
