@@ -7,6 +7,7 @@ import os
 import click
 
 from registry_hooks.cli.audit import audit
+from registry_hooks.cli.db import db
 from registry_hooks.cli.decide import approve, reject, request
 from registry_hooks.cli.doctor import doctor
 from registry_hooks.cli.look import history, plan, status
@@ -16,7 +17,7 @@ from registry_hooks.cli.server import server
 
 COMMANDS = (
     *(server, doctor, policy, nominate, plan, request, approve, reject),
-    *(promote, rollback, status, history, audit),
+    *(promote, rollback, status, history, audit, db),
 )
 
 
