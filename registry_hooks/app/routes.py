@@ -125,7 +125,7 @@ def install(app: Any) -> None:
     for route in ROUTES:
         view = _view(route)
         for path in _get_paths(f"/registry-hooks/{route.path}"):
-            app.add_url_rule(path, f"{OURS}{path}", view, methods=[route.method])
+            app.add_url_rule(path, f"{OURS}{route.method} {path}", view, methods=[route.method])
             auth.BEFORE_REQUEST_VALIDATORS[path, route.method] = _authorised_by_the_view
 
 
