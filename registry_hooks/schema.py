@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.mysql import LONGTEXT
 
 from registry_hooks.errors import RegistryError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 VERSION_TABLE = "registry_hooks_alembic_version"
 LONG = sa.Text().with_variant(LONGTEXT(), "mysql")
@@ -58,30 +62,42 @@ manifests = sa.Table(
 )
 
 
-def migrate(engine: sa.Engine, *, upgrade: bool = False) -> None:
+def migration_scripts() -> tuple[str, frozenset[str]]:
+    """The newest revision of our tables, and all that this version knows."""
+    from alembic.script import ScriptDirectory
+
+    script = ScriptDirectory.from_config(_config())
+    return str(script.get_current_head()), frozenset(revision.revision for revision in script.walk_revisions())
+
+
+def _config() -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return config
+
+
+def migrate(engine: sa.Engine, *, upgrade: bool = False, then: Callable[[sa.Connection], None] | None = None) -> None:
     """Make our tables where there are none; safe to run from several processes at once.
 
     Args:
         engine: of the database.
         upgrade: also bring the tables of an older version to the newest revision, which needs a backup and a moment
             without servers, and so is asked for by a person (``registry-hooks db upgrade``).
+        then: what to do in the same transaction, when the tables changed.
 
     Raises:
         RegistryError: when the tables are of a newer version than this one, or of an older one without ``upgrade``.
     """
     from alembic import command
-    from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
 
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    script = ScriptDirectory.from_config(config)
-    known = {revision.revision for revision in script.walk_revisions()}
+    newest, known = migration_scripts()
     with engine.begin() as connection, _one_at_a_time(connection):
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         current = context.get_current_revision()
-        if current == script.get_current_head():
+        if current == newest:
             return
         if current is not None and current not in known:
             raise RegistryError(
@@ -91,11 +107,14 @@ def migrate(engine: sa.Engine, *, upgrade: bool = False) -> None:
         if current is not None and not upgrade:
             raise RegistryError(
                 f"the database's registry-hooks tables are at revision {current}, older than this version's "
-                f"{script.get_current_head()}: stop the servers, make a backup, and run registry-hooks db upgrade "
+                f"{newest}: stop the servers, make a backup, and run registry-hooks db upgrade "
                 "with the database's URI"
             )
+        config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        if then is not None:
+            then(connection)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from registry_hooks.errors import Invalid, Reason
 
 LARGEST_BODY = 512 * 1024  # bytes; a policy of 256 KiB, escaped as JSON, still fits
 _WHOLE = re.compile(r"[0-9]{1,10}")
-_LARGEST_WHOLE = 2**31 - 1  # what a version is in MLflow's tables
+LARGEST_WHOLE = 2**31 - 1  # what a version is in MLflow's tables
 
 Kind = Literal["text", "whole", "texts", "choice"]
 _EXPECTED: dict[Kind, str] = {
@@ -114,7 +114,7 @@ def _whole(value: object, _field: Field) -> int:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"the text {value[:40]!r}" if isinstance(value, str) else _kind_of(value))
-    if not 1 <= value <= _LARGEST_WHOLE:
+    if not 1 <= value <= LARGEST_WHOLE:
         raise ValueError(str(value)[:40])
     return value
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal
 
-from registry_hooks.app import actors
+from registry_hooks.app import actors, openapi
 from registry_hooks.app.bodies import LARGEST_BODY, Field, check, parse_json
 from registry_hooks.errors import Invalid, Reason, Refused, RegistryError
 from registry_hooks.identity import Actor, acting_as, require_actor
@@ -108,8 +108,9 @@ ROUTES = (
     Route("GET", "audit/verify", "audit_verify", reads="nothing"),
     Route("GET", "audit/export", "audit_export", reads="everything", streams=True),
     Route("GET", "health", "health", reads="nothing"),
+    Route("GET", "openapi.json", "openapi", reads="nothing"),
 )
-"""All routes. ``health`` is the one that the door answers itself."""
+"""All routes. ``health`` and ``openapi`` are those that the door answers itself."""
 
 
 def install(app: Any) -> None:
@@ -157,8 +158,8 @@ def _answer(route: Route, actor: Actor) -> Any:
         )
     arguments = check(route.fields, _values(route))
     _require_read(route, actor, arguments.get("model"))
-    if route.answers == "health":
-        return _json(_health())
+    if route.answers in _OF_THE_DOOR:
+        return _json(_OF_THE_DOOR[route.answers]())
     desk = getattr(_get_model_registry_store(), "desk")  # noqa: B009 (MLflow's type does not know it)
     answer = _as_reauthenticated(actor, arguments, getattr(desk, route.answers))
     if route.streams:
@@ -204,10 +205,13 @@ def _require_read(route: Route, actor: Actor, model: str | None) -> None:
     raise Refused("permission denied", [reason])
 
 
-def _health() -> dict[str, object]:
+def _health() -> dict[str, Any]:
     from importlib.metadata import version
 
     return {"version": version("mlflow-registry-hooks"), "governed": True}  # a server that is not does not start
+
+
+_OF_THE_DOOR: dict[str, Callable[[], dict[str, Any]]] = {"health": _health, "openapi": lambda: openapi.document(ROUTES)}
 
 
 def _json(answer: object, status: int = 200) -> Any:

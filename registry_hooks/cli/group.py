@@ -7,6 +7,7 @@ import os
 import click
 
 from registry_hooks.cli.audit import audit
+from registry_hooks.cli.db import db
 from registry_hooks.cli.decide import approve, reject, request, withdraw
 from registry_hooks.cli.doctor import doctor
 from registry_hooks.cli.emergency import break_glass, review
@@ -20,7 +21,7 @@ from registry_hooks.cli.trust import delegate, key
 COMMANDS = (
     *(server, doctor, policy, nominate, plan, request, approve, reject, withdraw, promote),
     *(rollback, break_glass, review, status, history, lineage, reconcile, audit),
-    *(evidence, key, delegate),
+    *(evidence, key, delegate, db),
 )
 
 

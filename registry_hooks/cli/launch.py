@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 
 import click
 
-from registry_hooks.cli.failures import USAGE, Failure
+from registry_hooks.cli.failures import NO_ANSWER, USAGE, Failure
 from registry_hooks.cli.output import heading
-from registry_hooks.errors import Invalid
+from registry_hooks.errors import Invalid, RegistryError
 from registry_hooks.releases import create_first_administrator, demanded_settings
 
 SECRET, CONFIGURATION, LOGINS = "secret.key", "auth.ini", "auth.db"
@@ -24,6 +24,10 @@ def launch(options: dict[str, Any], mlflow_arguments: tuple[str, ...]) -> NoRetu
     """Run the server until it is told to stop; does not return."""
     state: Path = options["state_dir"].absolute()
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for uri in dict.fromkeys(
+        options[f"{name}_store_uri"].removeprefix("governed:") for name in ("backend", "registry")
+    ):
+        _refuse_unfit(uri)
     os.environ.setdefault("MLFLOW_FLASK_SERVER_SECRET_KEY", _secret_key(state / SECRET))
     if not os.environ.get("MLFLOW_AUTH_CONFIG_PATH"):
         os.environ["MLFLOW_AUTH_CONFIG_PATH"] = str(_write_configuration(state, options))
@@ -37,6 +41,18 @@ def launch(options: dict[str, Any], mlflow_arguments: tuple[str, ...]) -> NoRetu
 
     cli.main(["server", *_arguments(options), *mlflow_arguments], prog_name="mlflow")
     raise SystemExit(0)
+
+
+def _refuse_unfit(database_uri: str) -> None:
+    """End with one message, before there are workers that would each end with a traceback and be started again."""
+    from registry_hooks.upgrading import Unreachable, refuse_unfit
+
+    try:
+        refuse_unfit(database_uri)
+    except Unreachable as error:
+        raise Failure(f"not started: {error}", NO_ANSWER) from error
+    except RegistryError as error:
+        raise Failure(f"not started: {error}", USAGE) from error
 
 
 def _arguments(options: dict[str, Any]) -> list[str]:
