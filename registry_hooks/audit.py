@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from registry_hooks import trust
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -55,13 +58,51 @@ class Tree:
         return root
 
 
-@dataclass(frozen=True)
-class StoredEntry:
-    """A ledger row as the database gives it back; nothing in it is trusted."""
+class Growing:
+    """The same tree while many leaves are put in, one after another: no tree is made for each."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.frontier: list[bytes] = []
+
+    def append(self, leaf: bytes) -> None:
+        """Put in one more leaf hash."""
+        size = self.size
+        while size & 1:
+            leaf = node_hash(self.frontier.pop(), leaf)
+            size >>= 1
+        self.frontier.append(leaf)
+        self.size += 1
+
+    @property
+    def root(self) -> bytes:
+        """The tree head, as `Tree.root`."""
+        if not self.frontier:
+            return hashlib.sha256(b"").digest()
+        sha256, root = hashlib.sha256, self.frontier[-1]
+        for left in self.frontier[-2::-1]:
+            root = sha256(b"\x01" + left + root).digest()  # node_hash; ten of them for each of a million entries
+        return root
+
+    def tree(self) -> Tree:
+        """The tree as it is now."""
+        return Tree(self.size, tuple(self.frontier))
+
+
+class Columns(NamedTuple):
+    """What stands beside an entry in its row, for searches: its scope and its action."""
+
+    scope: str | None
+    action: str
+
+
+class StoredEntry(NamedTuple):
+    """A ledger row as the database gives it back; nothing in it is trusted. A file has no ``columns``."""
 
     seq: int
     entry: bytes
     leaf_hash: str
+    columns: Columns | None = None
 
 
 @dataclass(frozen=True)
@@ -85,19 +126,23 @@ class Verification:
         return not self.problems
 
 
-def verify(rows: Iterable[StoredEntry], head: Tree) -> Verification:
+def verify(
+    rows: Iterable[StoredEntry], head: Tree, read: Callable[[int, dict[str, Any]], None] | None = None
+) -> Verification:
     """Recompute the tree from ``rows`` (in order of ``seq``, from 1) and hold it against ``head``.
 
     A changed entry is named by its number: its bytes no longer give its leaf hash, or the next entry's ``tree`` no
-    longer matches. A missing row is named by the number that is missing.
+    longer matches. A missing row is named by the number that is missing, and one whose columns say something else
+    than its entry by its own. ``read`` is given the number and the document of each entry that can be read.
     """
-    tree, problems, chained = Tree(), [], True
+    tree, problems, chained = Growing(), list[Problem](), True
     for row in rows:
         for missing in range(tree.size + 1, row.seq):
             problems.append(Problem(missing, "this entry is missing"))
-            tree = tree.append(b"")
+            tree.append(b"")
             chained = False
-        if chained and _tree_named_by(row.entry) not in (None, tree.root.hex()):
+        document = _document(row.entry)
+        if chained and document.get("tree") not in (None, tree.root.hex()):
             problems.append(Problem(max(tree.size, 1), "this entry is not the one that the next entry was built on"))
             chained = False
         leaf = leaf_hash(row.entry)
@@ -105,14 +150,28 @@ def verify(rows: Iterable[StoredEntry], head: Tree) -> Verification:
             problems.append(Problem(row.seq, "this entry was changed: it does not match its leaf hash"))
             # Going on from the stored hash keeps one changed entry from blaming all that follow it.
             leaf = _from_hex(row.leaf_hash, leaf)
-        if _seq_named_by(row.entry) != row.seq:
-            problems.append(Problem(row.seq, "this entry is unreadable, or stands at another place than it was given"))
-        tree = tree.append(leaf)
+        problems += _misplaced(row, document)
+        if read is not None and document:
+            read(row.seq, document)
+        tree.append(leaf)
     if tree.size != head.size:
         problems.append(Problem(None, f"the ledger's head says {head.size} entries, {tree.size} were found"))
     elif tree.root != head.root and not problems:
         problems.append(Problem(tree.size or None, "the tree's root differs from the ledger's head"))
-    return Verification(tree, tuple(problems))
+    return Verification(tree.tree(), tuple(problems))
+
+
+def _misplaced(row: StoredEntry, document: dict[str, Any]) -> tuple[Problem, ...]:
+    if document.get("seq") != row.seq:
+        return (Problem(row.seq, "this entry is unreadable, or stands at another place than it was given"),)
+    if row.columns is None:
+        return ()
+    action, model = document.get("action"), document.get("model")
+    scope = trust.SCOPE if model is None and action in trust.ACTIONS else model
+    if (row.columns.scope, row.columns.action) == (scope, action):
+        return ()
+    what = f"its row says {row.columns.action} of {row.columns.scope}, the entry itself {action} of {scope}"
+    return (Problem(row.seq, f"this entry is filed under another name: {what}"),)
 
 
 def _from_hex(text: str, otherwise: bytes) -> bytes:
@@ -122,17 +181,10 @@ def _from_hex(text: str, otherwise: bytes) -> bytes:
         return otherwise
 
 
-def _member(entry: bytes, name: str) -> object:
+def _document(entry: bytes) -> dict[str, Any]:
+    """The entry as an object; empty for what is none."""
     try:
         document = json.loads(entry)
     except (ValueError, RecursionError):
-        return None
-    return document.get(name) if isinstance(document, dict) else None
-
-
-def _tree_named_by(entry: bytes) -> object:
-    return _member(entry, "tree")
-
-
-def _seq_named_by(entry: bytes) -> object:
-    return _member(entry, "seq")
+        return {}
+    return document if isinstance(document, dict) else {}

@@ -12,7 +12,7 @@ the few statements until commit.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from registry_hooks import schema, trust
-from registry_hooks.audit import StoredEntry, Tree, Verification, leaf_hash, verify
+from registry_hooks.audit import Columns, StoredEntry, Tree, Verification, leaf_hash, verify
 from registry_hooks.errors import RegistryError
 from registry_hooks.identity import Actor
 from registry_hooks.pair import fold
@@ -34,6 +34,8 @@ State = TypeVar("State", ModelState, TrustState)
 _ledger, _head, _policies, _states, _manifests = (
     schema.ledger, schema.head, schema.policies, schema.states, schema.manifests,
 )  # fmt: skip
+
+_UNFIT = (ValueError, LookupError, TypeError, AttributeError)  # what an entry that somebody rewrote may raise
 
 
 @dataclass(frozen=True)
@@ -111,23 +113,19 @@ class Ledger:
         """The state of a model; empty when nothing was ever recorded of it."""
         return self._stored(model, ModelState(model=model))
 
+    def stored_states(self) -> Iterator[tuple[str, str]]:
+        """Every model whose state is kept, with that state as it is stored, a thousand at a time."""
+        query = sa.select(_states.c.model, _states.c.state).where(_states.c.model != trust.SCOPE)
+        for model, text in self._session.execute(query, execution_options={"yield_per": 1000}):
+            yield str(model), str(text)
+
     def trust(self) -> TrustState:
         """The keys and delegations; empty when there never were any."""
         return self._stored(trust.SCOPE, TrustState())
 
-    def replayed_trust(self) -> TrustState:
-        """Keys and delegations folded anew from their entries."""
-        state = TrustState()
-        for entry in self.entries(trust.SCOPE):
-            state = trust.fold_trust(state, entry)
-        return state
-
     def _stored(self, scope: str, empty: State) -> State:
         row = self._session.execute(sa.select(_states.c.state).where(_states.c.model == scope)).scalar_one_or_none()
-        try:
-            return type(empty).model_validate_json(row) if row is not None else empty
-        except ValueError as error:
-            raise RegistryError(f"the state of {scope!r} cannot be read: it was changed in the database") from error
+        return _read_state(scope, type(empty), row) if row is not None else empty
 
     def replayed_state(self, model: str) -> ModelState:
         """The state of a model folded anew from its entries; differs from ``state`` only if somebody meddled."""
@@ -147,21 +145,21 @@ class Ledger:
 
     def rows(self, after: int = 0, limit: int | None = None) -> Iterator[StoredEntry]:
         """Rows as they are stored, in order, a thousand at a time: those behind number ``after``, at most ``limit``."""
-        query = sa.select(_ledger.c.seq, _ledger.c.entry, _ledger.c.leaf_hash).order_by(_ledger.c.seq)
-        query = query.where(_ledger.c.seq > after).limit(limit)
-        for row in self._session.execute(query, execution_options={"yield_per": 1000}):
-            text = row.entry if isinstance(row.entry, bytes) else str(row.entry).encode()
-            yield StoredEntry(int(row.seq), text, str(row.leaf_hash))
+        columns = (_ledger.c.seq, _ledger.c.entry, _ledger.c.leaf_hash, _ledger.c.model, _ledger.c.action)
+        query = sa.select(*columns).order_by(_ledger.c.seq).where(_ledger.c.seq > after).limit(limit)
+        for seq, entry, leaf, scope, action in self._session.execute(query, execution_options={"yield_per": 1000}):
+            text = entry if isinstance(entry, bytes) else str(entry).encode()
+            yield StoredEntry(int(seq), text, str(leaf), Columns(scope, str(action)))
 
     @property
     def last_seq(self) -> int:
         """The number of the last entry that is there; 0 when there is none."""
         return int(self._session.execute(sa.select(sa.func.max(_ledger.c.seq))).scalar_one() or 0)
 
-    def verify(self) -> Verification:
-        """Recompute the Merkle tree from every entry and hold it against the head."""
+    def verify(self, read: Callable[[int, dict[str, Any]], None] | None = None) -> Verification:
+        """Recompute the Merkle tree from every entry and hold it against the head; ``read`` is given each entry."""
         head = self._tree(self._session.execute(sa.select(_head.c.size, _head.c.frontier)).one())
-        return verify(self.rows(), head)
+        return verify(self.rows(), head, read)
 
     def policies(self) -> list[AppliedPolicy]:
         """The policies in force, by name."""
@@ -210,8 +208,13 @@ class Ledger:
             .where(_ledger.c.model.is_not(None))
             .group_by(_ledger.c.model)
         ).all():
-            state = self.replayed_trust() if scope == trust.SCOPE else self.replayed_state(scope)
-            self._save(scope, state, seq)
+            self._save(scope, self._replayed_trust() if scope == trust.SCOPE else self.replayed_state(scope), seq)
+
+    def _replayed_trust(self) -> TrustState:
+        state = TrustState()
+        for entry in self.entries(trust.SCOPE):
+            state = trust.fold_trust(state, entry)
+        return state
 
     def _save(self, scope: str, state: ModelState | TrustState, seq: int) -> None:
         values = {"seq": seq, "state": state.model_dump_json()}
@@ -226,6 +229,49 @@ class Ledger:
     @staticmethod
     def _tree(row: Any) -> Tree:
         return Tree(int(row.size), tuple(bytes.fromhex(node) for node in row.frontier.split(",") if node))
+
+
+class Replay:
+    """States folded anew from entries as `Ledger.verify` reads them: of every model, and of keys and delegations.
+
+    ``broken`` says of a model why its entries cannot be replayed; its state is then the one before.
+    """
+
+    def __init__(self) -> None:
+        self.states: dict[str, ModelState] = {}
+        self.broken: dict[str, str] = {}
+        self.trust = TrustState()
+
+    def read(self, seq: int, document: dict[str, Any]) -> None:
+        """Fold one more entry in. It counts for the model that itself names, whatever its row says."""
+        model = document.get("model")
+        if (model is None and document.get("action") not in trust.ACTIONS) or str(model) in self.broken:
+            return
+        scope = trust.SCOPE if model is None else str(model)
+        try:
+            entry = Entry.model_validate(document)
+            if model is None:
+                self.trust = trust.fold_trust(self.trust, entry)
+            else:
+                self.states[scope] = fold(self.states.get(scope) or ModelState(model=scope), entry)
+        except (RegistryError, *_UNFIT) as error:
+            self.broken[scope] = f"entry {seq}: {error}"
+
+
+def _read_state(scope: str, kind: type[State], text: str) -> State:
+    try:
+        return kind.model_validate_json(text)
+    except ValueError as error:
+        raise RegistryError(f"the state of {scope!r} cannot be read: it was changed in the database") from error
+
+
+def read_model_state(model: str, text: str) -> ModelState:
+    """A model's state from what `Ledger.stored_states` gives.
+
+    Raises:
+        RegistryError: when it cannot be read.
+    """
+    return _read_state(model, ModelState, text)
 
 
 def _parsed(text: str) -> Entry:

@@ -242,6 +242,32 @@ class Registry:
         )
 
 
+class SweptRegistry(Registry):
+    """The registry with the roles and stages of all models read at once, for questions about every model."""
+
+    def __init__(self, session: Session, workspace: str = "default") -> None:
+        super().__init__(session, workspace)
+        alias: Any = SqlRegisteredModelAlias
+        mv: Any = SqlModelVersion
+        held: dict[str, dict[str, int]] = {}
+        roles = sa.select(alias.name, alias.alias, alias.version).where(alias.alias.in_(ROLES))
+        for name, role, version in session.execute(roles.where(alias.workspace == workspace)):
+            held.setdefault(str(name), {})[role] = int(version)
+        self._pairs = {name: Pair(**roles_of_it) for name, roles_of_it in held.items()}
+        self._stages: dict[str, dict[str, list[int]]] = {}
+        staged = sa.select(mv.name, mv.version, mv.current_stage).where(mv.current_stage.in_(_STAGE_OF.values()))
+        for name, version, stage in session.execute(staged.where(mv.workspace == workspace)):
+            self._stages.setdefault(str(name), {}).setdefault(str(stage), []).append(int(version))
+
+    def pair(self, model: str) -> Pair:
+        """The roles as MLflow's aliases had them."""
+        return self._pairs.get(model, Pair())
+
+    def stages(self, model: str) -> dict[str, list[int]]:
+        """Versions in Production and Staging, as they were."""
+        return {stage: self._stages.get(model, {}).get(stage, []) for stage in (STAGE_PRODUCTION, STAGE_STAGING)}
+
+
 def manifest(row: VersionRow) -> Manifest:
     """Path, size and SHA-256 of every file of a version, as the files are now.
 

@@ -10,6 +10,8 @@ from registry_hooks.records import Delegation, Entry, TrustedKey, TrustState
 
 SCOPE = ":trust"
 """The scope of such entries in the ledger; no registered model can have a name with a colon."""
+ACTIONS = frozenset({"key-trusted", "key-revoked", "delegated", "delegation-ended"})
+"""The actions of such entries."""
 
 
 def fold_trust(state: TrustState, entry: Entry) -> TrustState:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any, Protocol
@@ -127,23 +127,28 @@ class BaseDesk:
                     + ("" if registry.exists(model) else " and is not registered")
                     + ": to govern it an admin runs registry-hooks policy apply FILE"
                 )
-            state, clock = ledger.state(model), self._clock()
-            now = max(clock, state.last_at or clock)
             facts = Facts(
-                now,
+                self._clock(),
                 applied.policy,
                 applied.digest,
                 files.digest if files else None,
                 ledger.trust(),
                 remembering(current_directory()),
             )
-            behind = clock if now - clock > CLOCK_TOLERANCE else None
-            yield Case(actor, ledger, registry, state, applied, facts, files, behind)
+            yield case_at(Case(actor, ledger, registry, ledger.state(model), applied, facts, files))
 
     def _files_as_they_are(self, model: str, version: int) -> Manifest:
         with self._case(model, write=False) as case:
             row = case.registry.version(model, version)
         return manifest(row)
+
+
+def case_at(case: Case) -> Case:
+    """The case at the time that counts: what its facts hold is the clock's, which may be behind the newest entry."""
+    clock, last = case.facts.now, case.state.last_at
+    if last is None or last <= clock:
+        return case
+    return replace(case, facts=replace(case.facts, now=last), clock=clock if last - clock > CLOCK_TOLERANCE else None)
 
 
 def governing_policy(ledger: Ledger, registry: Registry, model: str) -> AppliedPolicy | None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
+from registry_hooks import trust
 from registry_hooks.answers import Answer, entry_json, reasons_json, state_json, status_json, tenures
-from registry_hooks.desk.case import BaseDesk
+from registry_hooks.approvals import Facts
+from registry_hooks.desk.case import BaseDesk, Case, case_at, remembering
 from registry_hooks.errors import Invalid, NotFound, Reason, RegistryError
-from registry_hooks.ledger import Ledger
-from registry_hooks.mlflow_io import Registry, lineage
+from registry_hooks.identity import current_directory, require_actor
+from registry_hooks.ledger import AppliedPolicy, Ledger, Replay, read_model_state
+from registry_hooks.mlflow_io import Registry, SweptRegistry, lineage
 from registry_hooks.pair import fold
 from registry_hooks.policy import governing
 from registry_hooks.records import ModelState
@@ -22,9 +25,19 @@ class Reading(BaseDesk):
 
     def status(self, model: str | None = None) -> Answer:
         """The governed models, or one of them, as they stand."""
+        if model:
+            with self._case(model, write=False) as case:
+                return {"models": [_status(case)]}
+        actor = require_actor()
         with self._unit_of_work(write=False) as session:
-            names = [model] if model else governed_models(Ledger(session), Registry(session))
-        return {"models": [self._status(name) for name in names]}
+            ledger, registry = Ledger(session), SweptRegistry(session)
+            stored, keys, directory = dict(ledger.stored_states()), ledger.trust(), remembering(current_directory())
+            now, found = self._clock(), []
+            for name, applied in governed_models(ledger, registry).items():
+                facts = Facts(now, applied.policy, applied.digest, None, keys, directory)
+                state = read_model_state(name, stored[name]) if name in stored else ModelState(model=name)
+                found.append(_status(case_at(Case(actor, ledger, registry, state, applied, facts))))
+        return {"models": found}
 
     def history(self, model: str, limit: int = 100, at: str | None = None) -> Answer:
         """The newest ``limit`` ledger entries of a model, oldest first.
@@ -70,13 +83,15 @@ class Reading(BaseDesk):
         ``problems`` names every ledger entry that does not add up, and every model whose registry rows do not.
         """
         with self._unit_of_work(write=False) as session:
-            ledger, registry = Ledger(session), Registry(session)
-            found = ledger.verify()
+            ledger, registry, replay = Ledger(session), SweptRegistry(session), Replay()
+            found = ledger.verify(replay.read)
             problems: list[Answer] = [{"seq": problem.seq, "what": problem.what} for problem in found.problems]
-            if ledger.trust() != ledger.replayed_trust():
+            if trust.SCOPE in replay.broken or ledger.trust() != replay.trust:
                 problems.append({"seq": None, "what": "keys or delegations are not what their ledger entries say"})
+            stored = dict(ledger.stored_states())
             for model in governed_models(ledger, registry):
-                problems += [{"seq": None, "what": what} for what in disagreements(ledger, registry, model)]
+                told = _replayed_otherwise(replay, registry, model, stored.get(model))
+                problems += [{"seq": None, "what": what} for what in told]
         return {"ok": not problems, "size": found.tree.size, "root": found.tree.root.hex(), "problems": problems}
 
     def audit_export(self) -> Iterator[bytes]:
@@ -96,20 +111,19 @@ class Reading(BaseDesk):
         with self._unit_of_work(write=False) as session:
             return Ledger(session).last_seq
 
-    def _status(self, model: str) -> Answer:
-        with self._case(model, write=False) as case:
-            answer = status_json(
-                case.state, case.facts, {"name": case.applied.policy.name, "version": case.applied.version}
-            )
-            return {**answer, "meddled": reasons_json(case.unsettled())}
+
+def _status(case: Case) -> Answer:
+    policy = {"name": case.applied.policy.name, "version": case.applied.version}
+    return {**status_json(case.state, case.facts, policy), "meddled": reasons_json(case.unsettled())}
 
 
-def governed_models(ledger: Ledger, registry: Registry) -> list[str]:
-    """Names of the models that policies name, and of those there that a policy's pattern matches; sorted."""
+def governed_models(ledger: Ledger, registry: Registry) -> dict[str, AppliedPolicy]:
+    """The models that policies name, and those there that a policy's pattern matches, by name; and the policy of each."""
     policies = [(applied.policy, applied) for applied in ledger.policies()]
     named = {name for policy, _ in policies for name in policy.names}
     there = registry.models() if any(policy.patterns for policy, _ in policies) else ()
-    return sorted(named | {model for model in there if governing(model, policies) is not None})
+    found = ((name, governing(name, policies)) for name in sorted({*named, *there}))
+    return {name: applied for name, applied in found if applied is not None}
 
 
 def _moment(at: str) -> datetime:
@@ -126,8 +140,27 @@ def disagreements(ledger: Ledger, registry: Registry, model: str) -> list[str]:
     try:
         state, replayed = ledger.state(model), ledger.replayed_state(model)
     except (RegistryError, ValueError) as error:
-        return [f"{model}: its ledger entries or its state cannot be replayed: {error}"]
-    said = []
+        return [_not_replayed(model, error)]
+    return _otherwise(registry, state, replayed)
+
+
+def _replayed_otherwise(replay: Replay, registry: Registry, model: str, stored: str | None) -> list[str]:
+    if model in replay.broken:
+        return [_not_replayed(model, replay.broken[model])]
+    empty = ModelState(model=model)
+    try:
+        state = empty if stored is None else read_model_state(model, stored)
+    except RegistryError as error:
+        return [_not_replayed(model, error)]
+    return _otherwise(registry, state, replay.states.get(model, empty))
+
+
+def _not_replayed(model: str, why: object) -> str:
+    return f"{model}: its ledger entries or its state cannot be replayed: {why}"
+
+
+def _otherwise(registry: Registry, state: ModelState, replayed: ModelState) -> list[str]:
+    said, model = [], replayed.model
     if state != replayed:
         said.append(f"{model}: its cached state is not what its ledger entries say")
     pair, aliases = replayed.pair, registry.pair(model)
