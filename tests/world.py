@@ -105,7 +105,7 @@ class World:
         return run.info.run_id, info.model_uri, digest
 
     def quick_model(self) -> tuple[str, str, str]:
-        """As `log_model`, but of files that nobody can load: a hundred times as fast, where only the registry matters."""
+        """As `log_model`, of files that nobody can load: a hundred times as fast, where only the registry matters."""
         run = self.client.create_run(self.experiment)
         folder = self._artifacts / run.info.run_id / "artifacts" / "model"
         folder.mkdir(parents=True)

@@ -163,9 +163,17 @@ def _base64(rng, text):
     held = holder[member]
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     spare = held.rstrip("=")
-    forms = [held.rstrip("="), held + "=", held + "\n", " " + held, held[:8] + "\n" + held[8:], held + "AAAA",
-             held.replace("+", "-").replace("/", "_"),
-             spare[:-1] + letters[letters.index(spare[-1]) ^ rng.randrange(1, 4)] + "=" * (len(held) - len(spare))]  # fmt: skip
+    spare_bits = letters[letters.index(spare[-1]) ^ rng.randrange(1, 4)]
+    forms = [
+        spare,
+        held + "=",
+        held + "\n",
+        " " + held,
+        held[:8] + "\n" + held[8:],
+        held + "AAAA",
+        held.replace("+", "-").replace("/", "_"),
+        spare[:-1] + spare_bits + "=" * (len(held) - len(spare)),
+    ]
     holder[member] = rng.choice(forms)
     return json.dumps(document).encode()
 
@@ -421,11 +429,18 @@ def test_replayed_approvals_are_not_accepted(world):
     for _ in range(MUTATIONS // 40):
         name, version = rng.choice(["raj", "mei"]), rng.choice([None, 1, 2])
         proposal, digest = rng.choice(gone)
-        which = rng.choice([
-            {"proposal": proposal}, {"proposal": proposal, "digest": digest}, {"proposal": now["id"], "digest": digest},
-            {"digest": digest}, {"proposal": proposal, "digest": now["digest"]},
-            {"proposal": now["id"].lower()}, {"proposal": now["id"] + " "}, {"proposal": now["id"], "digest": now["digest"][:-1]},
-        ])  # fmt: skip
+        which = rng.choice(
+            [
+                {"proposal": proposal},
+                {"proposal": proposal, "digest": digest},
+                {"proposal": proposal, "digest": now["digest"]},
+                {"digest": digest},
+                {"proposal": now["id"], "digest": digest},
+                {"proposal": now["id"], "digest": now["digest"][:-1]},
+                {"proposal": now["id"].lower()},
+                {"proposal": now["id"] + " "},
+            ]
+        )
         with world.acting(name), pytest.raises(RegistryError):
             world.desk.approve(MODEL, version, comment="again", **which)
     assert world.desk.audit_verify() == before
