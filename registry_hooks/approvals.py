@@ -167,7 +167,9 @@ def still_signed(approval: Approval, proposal: Proposal, state: ModelState, fact
 
 def count(proposal: Proposal, state: ModelState, facts: Facts) -> dict[str, int]:
     """Filled seats per role of the quorum; each person fills one."""
-    signed = {a.person: still_signed(a, proposal, state, facts) for a in proposal.approvals}
+    signed: dict[str, frozenset[str]] = {}
+    for each in proposal.approvals:  # one that counts for nothing takes nothing from another of the same person
+        signed[each.person] = signed.get(each.person, frozenset()) | still_signed(each, proposal, state, facts)
     wanted = facts.policy.promote.approvals
     seats = list(dict.fromkeys(Seat(item.role, number) for item in wanted for number in range(item.count)))
     filled = seated(seats, signed)

@@ -129,7 +129,7 @@ def signers(envelope: bytes, keys: Mapping[str, str]) -> tuple[Evidence, tuple[s
         raise Invalid(f"the envelope holds no Evidence: {error}") from error
     if dumps(evidence) != payload:
         raise Invalid("the envelope's document is not in canonical form")
-    return evidence, tuple(dict.fromkeys(found))
+    return evidence, tuple(found)
 
 
 def _encoded(payload: bytes) -> bytes:
@@ -139,7 +139,8 @@ def _encoded(payload: bytes) -> bytes:
 
 def _opened(envelope: bytes) -> tuple[bytes, list[dict[str, str]]]:
     try:
-        document: Any = json.loads(envelope)
+        # As text: of bytes, json.loads would also take UTF-16 and what no UTF-8 decoder of another language takes.
+        document: Any = json.loads(envelope.decode(), object_pairs_hook=_each_once)
     except (ValueError, RecursionError) as error:
         raise Invalid(f"the envelope is not JSON: {error}") from error
     if not isinstance(document, dict) or set(document) != {"payload", "payloadType", "signatures"}:
@@ -157,7 +158,16 @@ def _opened(envelope: bytes) -> tuple[bytes, list[dict[str, str]]]:
     )
     if not well_formed:
         raise Invalid(f"expected 1 to {MOST_SIGNATURES} signatures, each of a keyid and a sig")
+    if len({each["keyid"] for each in signatures}) != len(signatures):
+        raise Invalid("the envelope names a key twice")
     return _bytes(document["payload"], "payload"), signatures
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):  # of two members of one name another reader may take the other one
+        raise ValueError("a member is given twice")
+    return document
 
 
 def _text(data: bytes) -> str:

@@ -278,9 +278,12 @@ def manifest(row: VersionRow) -> Manifest:
     digest_of_model = None
     what = f"version {row.version} of {row.model}"
     for path, local in _files(row.location, what):
-        files[path] = (local.stat().st_size, _sha256(local))
-        if path == "MLmodel":
-            digest_of_model = _digest_of_mlmodel(local, what)
+        try:
+            files[path] = (local.stat().st_size, _sha256(local))
+            if path == "MLmodel":
+                digest_of_model = _digest_of_mlmodel(local, what)
+        except OSError as error:  # no rights to it, a disk that fails, or it went away while it was read
+            raise Invalid(f"the file {path} of {what} cannot be read: {error}") from error
     if not files:
         raise Invalid(f"version {row.version} of {row.model} has no files at {row.location}")
     listed = [{"path": path, "size": size, "sha256": digest} for path, (size, digest) in sorted(files.items())]

@@ -104,6 +104,34 @@ class World:
         digest = model_digest(yaml.safe_load((Path(folder) / "MLmodel").read_text()))
         return run.info.run_id, info.model_uri, digest
 
+    def quick_model(self) -> tuple[str, str, str]:
+        """As `log_model`, of files that nobody can load: a hundred times as fast, where only the registry matters."""
+        run = self.client.create_run(self.experiment)
+        folder = self._artifacts / run.info.run_id / "artifacts" / "model"
+        folder.mkdir(parents=True)
+        document = {"flavors": {"none": {"data": "weights.bin"}}, "model_uuid": run.info.run_id}
+        (folder / "MLmodel").write_text(yaml.safe_dump(document))
+        (folder / "weights.bin").write_bytes(run.info.run_id.encode() * 10)
+        return run.info.run_id, folder.as_uri(), model_digest(document)
+
+    def folder(self, version: int, model: str = MODEL) -> Path:
+        """Where the files of a version are."""
+        uri = self.client.get_model_version_download_uri(model, str(version))
+        return Path(mlflow.artifacts.download_artifacts(uri))
+
+    def quickly(self, versions: int = 1, model: str = MODEL, verdict: str = "pass") -> list[tuple[str, str]]:
+        """As `register`, with `quick_model`."""
+        made = []
+        with self.acting("ana"):
+            if not self.client.search_registered_models(f"name='{model}'"):
+                self.client.create_registered_model(model)
+            for _ in range(versions):
+                run_id, uri, digest = self.quick_model()
+                self.put_evidence(run_id, digest, verdict=verdict)
+                self.store.create_model_version(model, uri, run_id)
+                made.append((run_id, digest))
+        return made
+
     def put_evidence(
         self, run_id: str, digest: str | None, kinds=KINDS, verdict: str = "pass", at: datetime | None = None, name=None
     ) -> None:

@@ -1,10 +1,13 @@
 """A real registry on SQLite, PostgreSQL and MariaDB."""
 
+import shutil
 from contextlib import ExitStack, contextmanager
 
 import mlflow
 import pytest
 from world import World
+
+from registry_hooks.store import GovernedStore
 
 
 def _world(uri, tmp_path):
@@ -21,9 +24,18 @@ def new_world(tmp_path):
         yield lambda uri: worlds.enter_context(contextmanager(_world)(uri, tmp_path))
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory):
+    """A SQLite file with MLflow's tables and ours, which take seconds to make; tests copy it."""
+    file = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    GovernedStore(f"governed:sqlite:///{file}").engine.dispose()
+    return file
+
+
 @pytest.fixture
-def world(tmp_path):
+def world(tmp_path, empty_database):
     """A registry on SQLite."""
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
     yield from _world(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path)
 
 
