@@ -168,6 +168,11 @@ class Ledger:
             AppliedPolicy(load_policy(row.text), row.text, row.version, row.applied_by, row.applied_at) for row in rows
         ]
 
+    def policy_texts(self) -> dict[str, str]:
+        """The texts of the policies in force, by name, as they are stored; they may be none that can be read."""
+        rows = self._session.execute(sa.select(_policies.c.name, _policies.c.text))
+        return {str(row.name): str(row.text) for row in rows}
+
     def policy_for(self, model: str) -> AppliedPolicy | None:
         """The policy that governs a model of that name, or None: then the model is plain MLflow."""
         return governing(model, ((applied.policy, applied) for applied in self.policies()))
@@ -234,6 +239,8 @@ class Ledger:
 class Replay:
     """States folded anew from entries as `Ledger.verify` reads them: of every model, and of keys and delegations.
 
+    ``policies`` are the texts applied last, by name.
+
     ``broken`` says of a model why its entries cannot be replayed; its state is then the one before.
     """
 
@@ -241,10 +248,14 @@ class Replay:
         self.states: dict[str, ModelState] = {}
         self.broken: dict[str, str] = {}
         self.trust = TrustState()
+        self.policies: dict[str, str] = {}
 
     def read(self, seq: int, document: dict[str, Any]) -> None:
         """Fold one more entry in. It counts for the model that itself names, whatever its row says."""
         model = document.get("model")
+        body = document.get("body")
+        if document.get("action") == "policy-applied" and isinstance(body, dict):
+            self.policies[str(body.get("name"))] = str(body.get("text"))
         if (model is None and document.get("action") not in trust.ACTIONS) or str(model) in self.broken:
             return
         scope = trust.SCOPE if model is None else str(model)

@@ -88,6 +88,10 @@ class Reading(BaseDesk):
             problems: list[Answer] = [{"seq": problem.seq, "what": problem.what} for problem in found.problems]
             if trust.SCOPE in replay.broken or ledger.trust() != replay.trust:
                 problems.append({"seq": None, "what": "keys or delegations are not what their ledger entries say"})
+            if changed := _changed_policies(ledger.policy_texts(), replay.policies):
+                # Who is governed, and by whom, is then not known.
+                problems += [{"seq": None, "what": what} for what in changed]
+                return {"ok": False, "size": found.tree.size, "root": found.tree.root.hex(), "problems": problems}
             stored = dict(ledger.stored_states())
             for model in governed_models(ledger, registry):
                 told = _replayed_otherwise(replay, registry, model, stored.get(model))
@@ -110,6 +114,14 @@ class Reading(BaseDesk):
     def _last_seq(self) -> int:
         with self._unit_of_work(write=False) as session:
             return Ledger(session).last_seq
+
+
+def _changed_policies(in_force: dict[str, str], applied: dict[str, str]) -> list[str]:
+    return [
+        f"policy {name!r}: the text in force is not the one that was applied last; an admin applies it again"
+        for name in sorted(in_force.keys() | applied.keys())
+        if in_force.get(name) != applied.get(name)
+    ]
 
 
 def _status(case: Case) -> Answer:

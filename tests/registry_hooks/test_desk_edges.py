@@ -194,3 +194,13 @@ def test_a_version_number_that_no_database_holds_is_not_found(any_world, call):
         warnings.simplefilter("ignore")
         call(any_world.client, str(10**30))
     assert caught.value.get_http_status_code() == 404
+
+
+def test_a_policy_changed_past_the_server_is_found(world):
+    world.govern()
+    with world.store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE registry_hooks_policies SET text = replace(text, 'count: 2', 'count: 1')")
+    told = world.desk.audit_verify()
+    assert not told["ok"] and "policy 'employment': the text in force is not the one" in told["problems"][-1]["what"]
+    world.govern()
+    world.assert_sound()
