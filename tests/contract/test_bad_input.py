@@ -91,7 +91,7 @@ def test_code_of_other_languages_in_a_text_is_kept_as_it_is_and_printed_as_escap
         assert answer.ok, answer.text
     go(governed, model, version, "ana promote")
     told = governed.ask("ana", "GET", f"history?model={model}").json()
-    assert json.dumps(told).count(json.dumps(HOSTILE)[1:-1]) >= 4
+    assert json.dumps(told).count(json.dumps(HOSTILE)[1:-1]) >= 3  # the request and both approvals
     for command in ("status", "history"):
         shown = governed.cli("ana", command, model).stdout
         assert "DROP TABLE" in shown and not {"\x1b", "\x07", "\u202e", "\u200b"} & set(shown)
