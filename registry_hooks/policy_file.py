@@ -27,11 +27,11 @@ NOT_YAML = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeEr
 class _Loader(yaml.SafeLoader):
     """SafeLoader without anchors (a small document that unfolds into gigabytes), repeated keys and deep brackets."""
 
-    def increase_flow_level(self) -> None:
-        super().increase_flow_level()  # type: ignore[no-untyped-call]
-        if self.flow_level > DEEPEST:
-            mark = self.get_mark()  # type: ignore[no-untyped-call]
+    def fetch_flow_collection_start(self, token: Any) -> None:
+        if self.flow_level >= DEEPEST:
+            mark = self.get_mark()
             raise yaml.scanner.ScannerError(None, None, f"brackets nested deeper than {DEEPEST}", mark)
+        super().fetch_flow_collection_start(token)
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
