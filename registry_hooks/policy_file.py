@@ -18,13 +18,20 @@ from registry_hooks.errors import Invalid, Reason
 from registry_hooks.policy import Part, Policy, RoleMembers
 from registry_hooks.quorum import Seat, seated
 
+DEEPEST = 32  # brackets within brackets; PyYAML's time grows with the square of the depth
 LARGEST = 256 * 1024  # bytes of YAML; a policy is a page, not a data set
 # What PyYAML raises for text that is none: its own errors, and those of the tags that it takes on trust (!!int "").
 NOT_YAML = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError)
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader without anchors (a small document that unfolds into gigabytes) and without repeated keys."""
+    """SafeLoader without anchors (a small document that unfolds into gigabytes), repeated keys and deep brackets."""
+
+    def fetch_flow_collection_start(self, token: Any) -> None:
+        if self.flow_level >= DEEPEST:
+            mark = self.get_mark()
+            raise yaml.scanner.ScannerError(None, None, f"brackets nested deeper than {DEEPEST}", mark)
+        super().fetch_flow_collection_start(token)
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):

@@ -135,9 +135,11 @@ _READ = {"text": _text, "whole": _whole, "texts": _texts, "choice": _choice}
 
 
 def _unknown(name: str, known: Mapping[str, Field]) -> Reason:
+    # JSON may name a field with half of a surrogate pair, which no answer could repeat as it is.
+    name = name[:80].encode(errors="backslashreplace").decode()
     near = difflib.get_close_matches(name, known, n=1)
     mend = f"did you mean {near[0]!r}?" if near else f"send only: {', '.join(known) or 'no fields'}"
-    return Reason(name[:80], "a field that this route knows", f"unknown field {name[:80]!r}", mend)
+    return Reason(name, "a field that this route knows", f"unknown field {name!r}", mend)
 
 
 def _kind_of(value: object) -> str:
