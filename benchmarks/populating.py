@@ -1,8 +1,8 @@
 """A registry of many governed models with a long ledger, written with bulk statements; the ledger is a sound one.
 
-Each model has a hundred versions. Seventy-nine are from before it was governed; the others were registered under its policy,
-fifteen of them went all the way to champion, and one stands as challenger with an approved Proposal. The steps of all
-models are interleaved, as on a server.
+Each model has a hundred versions. Seventy-nine are from before it was governed; the others were registered under its
+policy, fifteen of them went all the way to champion, and one stands as challenger with an approved Proposal. The steps
+of all models are interleaved, as on a server.
 """
 
 from __future__ import annotations
