@@ -149,9 +149,9 @@ def write_for(uri: str, models: list[str], seconds: float, start: Any, written: 
 def writes(uri: str, models: int, processes: int, seconds: float) -> float:
     """Governed writes per second of several processes on different models."""
     context = multiprocessing.get_context("fork")  # MLflow takes seconds to import
-    start, written, share = context.Barrier(processes), context.Queue(), max(models // processes, 1)
+    start, written, share = context.Barrier(processes), context.Queue(), max(models // 2 // processes, 1)
     share = min(share, 200)
-    # From the last model down: those before were rolled back over HTTP.
+    # From the last model down: the first half is rolled back over HTTP.
     names = [name_of(models - 1 - number) for number in range(share * processes)]
     started = [
         context.Process(target=write_for, args=(uri, names[n * share : (n + 1) * share], seconds, start, written))
@@ -165,17 +165,17 @@ def writes(uri: str, models: int, processes: int, seconds: float) -> float:
     return total / seconds
 
 
-def starts(folder: Path, uri: str, auth: str, runs: int) -> tuple[Server, Server, str]:
+def starts(folder: Path, uri: str, auth: str, runs: int, workers: int) -> tuple[Server, Server, str]:
     """Start ours and MLflow's own in turn, to the first healthy answer; the last two stay up."""
     options = ["--backend-store-uri", uri, "--artifacts-destination", str(folder / "artifacts")]
-    options += ["--auth-cache-seconds", "600", "--auth-database-uri", auth]
+    options += ["--auth-cache-seconds", "600", "--auth-database-uri", auth, "--workers", str(workers)]
     ours, plain, took = folder_in(folder, "ours"), folder_in(folder, "mlflow"), ([], [])  # type: ignore[var-annotated]
     for number in range(runs):
         begun = time.perf_counter()
         governed = start(ours, *options, users=False)
         took[0].append(time.perf_counter() - begun)
         begun = time.perf_counter()
-        other = start_plain(plain, database_uri=uri)
+        other = start_plain(plain, "--workers", str(workers), database_uri=uri)
         took[1].append(time.perf_counter() - begun)
         if number < runs - 1:
             governed.process.stop(), other.process.stop()
@@ -201,7 +201,7 @@ def processes_of(kind: str, server: Server, runs: int) -> list[str]:
     return lines
 
 
-def measure(kind: str, uri: str, folder: Path, arguments: argparse.Namespace, tables: dict[str, list[str]]) -> None:
+def measure(kind: str, uri: str, folder: Path, arguments: argparse.Namespace, tables: dict[str, _Told]) -> None:
     """All figures of one database."""
     store = GovernedStore("governed:" + uri)
     population, begun = Population(arguments.models, folder / "files"), time.perf_counter()
@@ -210,20 +210,29 @@ def measure(kind: str, uri: str, folder: Path, arguments: argparse.Namespace, ta
         connection.execution_options(isolation_level="AUTOCOMMIT").execute(sa.text("ANALYZE"))
     took = time.perf_counter() - begun
     print(f"{kind}: {arguments.models} models, {entries} entries written in {took:.0f} s", file=sys.stderr)
-    tables["seconds"] += readings(kind, store, entries)
+    tables["seconds"].tell(readings(kind, store, entries))
     if arguments.writers:
         store.engine.dispose()  # a connection cannot be shared with the processes that are forked
         rate = writes(uri, arguments.models, arguments.writers, arguments.seconds)
-        tables["writes"].append(
-            f"| {kind} | {arguments.writers} | {rate:.0f} | {300 if kind == 'postgresql' else '-'} |"
-        )
-    governed, plain, told = starts(folder, uri, f"sqlite:///{folder / 'logins.db'}", arguments.starts)
+        aim = 300 if kind == "postgresql" else "-"
+        tables["writes"].tell([f"| {kind} | {arguments.writers} | {rate:.0f} | {aim} |"])
+    governed, plain, told = starts(
+        folder, uri, f"sqlite:///{folder / 'logins.db'}", arguments.starts, arguments.workers
+    )
     try:
-        tables["start"].append(f"| {kind} | {told} |")
-        tables["http"] += over_http(kind, Client(governed, plain, arguments.models // 2), arguments.calls)
-        tables["process"] += processes_of(kind, governed, arguments.runs)
+        tables["start"].tell([f"| {kind} | {told} |"])
+        tables["http"].tell(over_http(kind, Client(governed, plain, arguments.models // 2), arguments.calls))
+        tables["process"].tell(processes_of(kind, governed, arguments.runs))
     finally:
         governed.process.stop(), plain.process.stop()
+
+
+class _Told(list[str]):
+    """The lines of a table, each told on standard error when it is known: a whole run takes long."""
+
+    def tell(self, lines: list[str]) -> None:
+        self += lines
+        print("\n".join(lines), file=sys.stderr, flush=True)
 
 
 HEADS = {
@@ -241,12 +250,13 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=10_000)
     parser.add_argument("--calls", type=int, default=300)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=4, help="of each server")
     parser.add_argument("--starts", type=int, default=3)
     parser.add_argument("--writers", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--databases", default="sqlite,postgresql")
     arguments = parser.parse_args()
-    tables: dict[str, list[str]] = {name: [] for name in HEADS}
+    tables = {name: _Told() for name in HEADS}
     for kind in arguments.databases.split(","):
         with (
             tempfile.TemporaryDirectory(prefix="registry-hooks-") as folder,
