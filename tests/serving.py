@@ -177,7 +177,7 @@ def start(directory: Path, *options: str, users: bool = True, **env: str) -> Ser
     return server
 
 
-def start_plain(directory: Path, *options: str) -> Server:
+def start_plain(directory: Path, *options: str, database_uri: str = "sqlite:///mlflow.db") -> Server:
     """Start MLflow's own server with MLflow's own basic auth, its credential cache on, and wait until it answers."""
     port, config = free_port(), directory / "auth.ini"
     config.write_text(
@@ -187,7 +187,7 @@ def start_plain(directory: Path, *options: str) -> Server:
     )
     env = clean_environment(directory, MLFLOW_FLASK_SERVER_SECRET_KEY="for a test", MLFLOW_AUTH_CONFIG_PATH=str(config))
     command = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", *options]
-    command += ["--backend-store-uri", "sqlite:///mlflow.db", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", database_uri, "--host", "127.0.0.1", "--port", str(port)]
     server = Server(f"http://127.0.0.1:{port}", directory, Process(command, env, directory))
     try:
         server.process.wait_until_healthy(server.uri)

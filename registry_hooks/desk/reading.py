@@ -130,7 +130,7 @@ def _status(case: Case) -> Answer:
 
 
 def governed_models(ledger: Ledger, registry: Registry) -> dict[str, AppliedPolicy]:
-    """The models that policies name, and those there that a policy's pattern matches, by name, with its policy."""
+    """The policy of each model that one names, and of each there that one's pattern matches; by name."""
     policies = [(applied.policy, applied) for applied in ledger.policies()]
     named = {name for policy, _ in policies for name in policy.names}
     there = registry.models() if any(policy.patterns for policy, _ in policies) else ()
