@@ -217,7 +217,7 @@ def test_a_metric_edited_by_hand_opens_no_gate(world):
 @pytest.mark.parametrize("sealed_again", [False, True])
 def test_evidence_edited_by_hand_opens_no_gate(world, sealed_again):
     world.govern()
-    ((run, _),) = world.quickly(verdict="fail")
+    world.quickly(verdict="fail")
     file = world.folder(1).parent / "evidence" / "drift.json"
     document = json.loads(file.read_text())
     document["checks"][0]["verdict"] = "pass"
