@@ -31,7 +31,7 @@ from registry_hooks.schema import migrate
 SCHEME = "governed:"
 
 DATABASES = ("sqlite", "postgresql", "mysql")
-# What stands for the source of a prompt's version, which has no files: MLflow's store says the one, its client the other.
+# What MLflow's store and its client give as the source of a prompt's version, which has no files.
 PROMPT_SOURCES = (_STORE_PROMPT_SOURCE_PLACEHOLDER, "dummy-source")
 
 R = TypeVar("R")

@@ -19,8 +19,7 @@ from registry_hooks.errors import RegistryError
 from registry_hooks.ledger import Ledger
 from registry_hooks.mlflow_io import Registry
 
-
-STEPS = int(os.environ.get("REGISTRY_HOOKS_STATEFUL_STEPS", "400"))
+STEPS = int(os.environ.get("REGISTRY_HOOKS_STATEFUL_STEPS", "300"))
 STEPS_A_RUN = 50
 POLICY = """
 schema: registry-hooks/policy/1
@@ -42,7 +41,10 @@ break_glass: {by: [emergency], review_due: 2h}
 AUTHORS = {1: "ana", 2: "ana", 3: "bob", 4: "raj"}
 VERSIONS = st.integers(1, 5)  # the fifth is not there
 WHO = st.sampled_from(["ana", "bob", "raj", "mei", "sam", "oncall", "eva", "admin"])
-LIKELY = {"author": st.sampled_from(["ana", "ana", "bob", "raj"]), "risk": st.sampled_from(["raj", "mei", "sam", "bob"])}
+LIKELY = {
+    "author": st.sampled_from(["ana", "ana", "bob", "raj"]),
+    "risk": st.sampled_from(["raj", "mei", "sam", "bob"]),
+}
 
 
 class Shared:
