@@ -31,6 +31,8 @@ from registry_hooks.schema import migrate
 SCHEME = "governed:"
 
 DATABASES = ("sqlite", "postgresql", "mysql")
+# What MLflow's store and its client give as the source of a prompt's version, which has no files.
+PROMPT_SOURCES = (_STORE_PROMPT_SOURCE_PLACEHOLDER, "dummy-source")
 
 R = TypeVar("R")
 
@@ -221,7 +223,7 @@ class GovernedStore(SqlAlchemyStore):
             if any(self._may_be_prompt_tag(tag.key) for tag in tags or ()):
                 self.desk.refuse_governed(name, "a version that is marked as a prompt")
             if not self.desk.governs(name):
-                with self.desk.plainly(name, though_prompt=source != _STORE_PROMPT_SOURCE_PLACEHOLDER):
+                with self.desk.plainly(name, though_prompt=source not in PROMPT_SOURCES):
                     return super().create_model_version(name, source, *rest)
             with self.desk.native_registration(name) as made:
                 version = super().create_model_version(name, source, *rest)

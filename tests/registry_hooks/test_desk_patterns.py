@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mlflow
 import pytest
+from mlflow.entities.model_registry import RegisteredModelTag
 from mlflow.exceptions import MlflowException
 from world import MODEL, POLICY, refused, rules_of
 
@@ -110,11 +111,11 @@ def test_prompts_stay_plain_under_a_pattern(world):
         mlflow.genai.set_prompt_alias("greeting", "champion", 2)
         mlflow.genai.set_prompt_alias("greeting", "challenger", 1)
         assert mlflow.genai.load_prompt("prompts:/greeting@champion").version == 2
-        world.client.set_registered_model_tag("greeting", "team", "support")
+        world.store.set_registered_model_tag("greeting", RegisteredModelTag("team", "support"))
         assert world.desk.status()["models"] == []
         for convert in (
-            lambda: world.client.delete_registered_model_tag("greeting", PROMPT_TAG),
-            lambda: world.client.set_registered_model_tag("greeting", PROMPT_TAG, "false"),
+            lambda: world.store.delete_registered_model_tag("greeting", PROMPT_TAG),
+            lambda: world.store.set_registered_model_tag("greeting", RegisteredModelTag(PROMPT_TAG, "false")),
             lambda: world.store.create_model_version("greeting", world.quick_model()[1]),
         ):
             with pytest.raises(MlflowException) as caught:

@@ -308,7 +308,7 @@ def test_break_glass_is_no_way_past_changed_files_or_meddling(burning):
 def test_break_glass_is_for_what_the_rules_refuse_and_for_policies_that_have_it(burning):
     burning.ask(2)
     burning.approve(2)
-    assert rules_of(refused(Refused, burning, lambda: break_glass(burning))) == ["break-glass"]
+    assert rules_of(refused(Refused, burning, lambda: break_glass(burning, name="ana"))) == ["break-glass"]
     burning.govern(PEOPLE.replace("break_glass: {by: [emergency], review_due: 2h}", ""))
     assert rules_of(refused(Refused, burning, lambda: break_glass(burning))) == ["break-glass"]
 
