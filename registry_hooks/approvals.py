@@ -111,7 +111,7 @@ def may_sign(actor: Actor, proposal: Proposal, state: ModelState, facts: Facts, 
         if name == state.authors.get(version):
             found = f"{name} registered it"
             reasons.append(Reason("four-eyes", "somebody other than the version's author", found, others))
-        if any(name in (a.actor, a.person) for a in proposal.approvals):
+        if any(name in (a.actor, a.person) and _stands(a, proposal, state, facts) for a in proposal.approvals):
             reasons.append(Reason("twice", "one signature a person", f"{name} has signed {proposal.id}", others))
     if policy.promote.reauthenticate and not actor.reauthenticated:
         reasons.append(
@@ -163,6 +163,11 @@ def still_signed(approval: Approval, proposal: Proposal, state: ModelState, fact
         and facts.now < approval.at + lapse[role]
         and holds_role(approval.person, role, facts, otherwise=True)
     )
+
+
+def _stands(approval: Approval, proposal: Proposal, state: ModelState, facts: Facts) -> bool:
+    # One that has lapsed may be given anew; a no stands until it is taken back.
+    return approval.decision == "no" or bool(still_signed(approval, proposal, state, facts))
 
 
 def count(proposal: Proposal, state: ModelState, facts: Facts) -> dict[str, int]:

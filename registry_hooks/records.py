@@ -166,10 +166,11 @@ class ModelState(Record):
     """All that the rules need to know of one registered model: the fold of its ledger entries.
 
     ``champions`` lists versions in the order in which they became champion. ``condemned`` maps a version that was
-    rolled back from to the time of that rollback. ``nominations`` are kept of versions that are, or ever were, in a
-    role. ``proposals`` holds those that are neither promoted, withdrawn nor superseded. ``reviews`` are the open ones.
-    ``file_check`` is of the champion, where it came back by a rollback that did not wait for the check. ``last_at`` is
-    the time of the newest entry: time does not go back in a ledger, even where a clock does.
+    rolled back from to the time of that rollback. ``nominations`` are kept of the challenger, of versions that ever
+    were champion, and of those with a Proposal. ``proposals`` holds those that are neither promoted, withdrawn nor
+    superseded. ``reviews`` are the open ones. ``file_check`` is of the champion, where it came back by a rollback that
+    did not wait for the check. ``last_at`` is the time of the newest entry: time does not go back in a ledger, even
+    where a clock does.
     """
 
     model: str

@@ -94,6 +94,9 @@ def _policy_json(applied: AppliedPolicy) -> Answer:
 
 def _models_under(policy: Policy, others: list[tuple[Policy, str]], registry: Registry) -> list[str]:
     """The models that ``policy`` will govern: those it names, and those there that its patterns match, no prompts."""
+    for name in policy.names:
+        if registry.passes_for_prompt(name):
+            raise Invalid(f"{name!r} is a prompt; policies govern models. Take it out of the policy's models")
     every = [(policy, policy.name), *others]
     there = registry.models() if policy.patterns else ()
     return sorted({*policy.names, *(model for model in there if governing(model, every) == policy.name)})
@@ -115,8 +118,6 @@ def _adoption(ledger: Ledger, registry: Registry, model: str, fresh: bool, now: 
     if not registry.exists(model):
         return {"model": model, "pair": Pair(), "fresh": True} if state != ModelState(model=model) else None
     registry.lock(model)
-    if registry.passes_for_prompt(model):
-        raise Invalid(f"{model!r} is a prompt; policies govern models. Take it out of the policy's models")
     pair = _pair_as_it_is(registry, model)
     ahead = state.last_at is not None and state.last_at - now > CLOCK_TOLERANCE
     as_recorded = pair == state.pair and registry.agrees(model, pair) and not ahead

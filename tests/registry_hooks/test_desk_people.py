@@ -351,3 +351,15 @@ def test_an_overdue_review_blocks_the_next_promotion_by_policy(burning, overdue)
     else:
         promote(burning, 3)
     burning.assert_sound()
+
+
+def test_a_yes_that_has_lapsed_may_be_given_anew(world):
+    world.govern(PEOPLE.replace("count: 2", "count: 2, expires: 2h"))
+    world.quickly()
+    world.ask(1)
+    world.approve(1, "raj")
+    world.later(hours=3)
+    world.approve(1, "raj")
+    found = proposal(world)
+    assert [signed["actor"] for signed in found["approvals"]] == ["raj"]
+    assert [need["have"] for need in found["needs"]] == [1]
