@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry_hooks.audit import StoredEntry, Tree, leaf_hash, node_hash, verify
+from registry_hooks.audit import Columns, Growing, StoredEntry, Tree, leaf_hash, node_hash, verify
 
 # Test vectors of Google's certificate-transparency implementation of RFC 6962 (merkletree tests): eight leaves and the
 # root after each.
@@ -46,9 +46,11 @@ def recursive_root(leaves: list[bytes]) -> bytes:
 
 @given(st.lists(st.binary(max_size=8), min_size=1, max_size=70))
 def test_appending_gives_the_recursive_definition(leaves):
-    tree = Tree()
+    tree, growing = Tree(), Growing()
     for leaf in leaves:
         tree = tree.append(leaf_hash(leaf))
+        growing.append(leaf_hash(leaf))
+        assert growing.root == tree.root and growing.tree() == tree
     assert tree.root == recursive_root(leaves)
 
 
@@ -104,3 +106,16 @@ def test_missing_newest_entries_are_found():
     rows, head = ledger(20)
     (problem,) = verify(rows[:-2], head).problems
     assert problem.seq is None and "20 entries" in problem.what and "18" in problem.what
+
+
+FILED = [("churn", "promoted", "churn"), (None, "policy-applied", None), (None, "key-trusted", ":trust")]
+
+
+@pytest.mark.parametrize(("model", "action", "scope"), FILED)
+def test_a_row_filed_under_another_name_is_named(model, action, scope):
+    text = json.dumps({"seq": 1, "tree": Tree().root.hex(), "model": model, "action": action}).encode()
+    leaf, head = leaf_hash(text).hex(), Tree().append(leaf_hash(text))
+    assert verify([StoredEntry(1, text, leaf, Columns(scope, action))], head).ok
+    for columns in (Columns("other", action), Columns(scope, "rejected")):
+        (problem,) = verify([StoredEntry(1, text, leaf, columns)], head).problems
+        assert problem.seq == 1 and "filed under another name" in problem.what
