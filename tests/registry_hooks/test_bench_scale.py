@@ -17,7 +17,7 @@ ROWS = {
     "sqlite: history --at, 601 entries": 3,
     "sqlite: status of every model, 601 entries": 3,
     "sqlite: registry-hooks status MODEL": 2,
-    "sqlite: registry-hooks history --at": 2,
+    "sqlite: registry-hooks history MODEL": 2,
 }
 
 
