@@ -20,7 +20,7 @@ from world import MODEL, POLICY, World
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 THROUGH, CRASHED, FAILED = 0, 9, 1
-EVERY = int(os.environ.get("REGISTRY_HOOKS_EVERY_CRASH_POINT", "11"))  # 1 for each point, as `make soak` does
+EVERY = int(os.environ.get("REGISTRY_HOOKS_EVERY_CRASH_POINT", "23"))  # 1 for each point, as `make soak` does
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Clients that meet on SQLite, PostgreSQL and MariaDB leave no anomaly; and the checker sees each kind of anomaly."""
+"""Clients that meet on SQLite and PostgreSQL leave no anomaly; and the checker sees each kind of anomaly."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def played(kind: str, folder, calls: int):
     return outcome
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "mariadb"])
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])  # MariaDB too in the long run, soak_concurrency.py
 def test_what_twelve_clients_saw_is_explained_by_the_ledgers_order(kind, tmp_path):
-    outcome = played(kind, tmp_path, 300)
+    outcome = played(kind, tmp_path, 200)
     assert outcome.wrong == []
     assert [op.answer for op in outcome.unanswered] == []
     done = {op.kind for op in outcome.ops if op.done}

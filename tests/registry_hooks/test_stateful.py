@@ -19,7 +19,7 @@ from registry_hooks.errors import RegistryError
 from registry_hooks.ledger import Ledger
 from registry_hooks.mlflow_io import Registry
 
-STEPS = int(os.environ.get("REGISTRY_HOOKS_STATEFUL_STEPS", "300"))
+STEPS = int(os.environ.get("REGISTRY_HOOKS_STATEFUL_STEPS", "150"))
 STEPS_A_RUN = 50
 POLICY = """
 schema: registry-hooks/policy/1
