@@ -147,7 +147,7 @@ class Population:
             yield name, first + number, self.states[name].model_dump_json()
 
     def _entries(self, tree: Growing) -> Iterator[Row]:
-        policy = {"name": "scale", "version": 1, "models": ["scale-*"], "digest": policy_digest(POLICY)}
+        policy = {"name": "scale", "version": 1, "models": ["scale-*"], "digest": policy_digest(POLICY), "text": POLICY}
         applied = Step("admin", "policy-applied", 0)
         yield self._row(tree, None, self._template(applied, self.times[0], policy, None, None))
         common = ModelState(model=name_of(0))

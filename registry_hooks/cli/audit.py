@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from registry_hooks.cli.client import Client, talks_to_server
-from registry_hooks.cli.failures import BROKEN_AUDIT
+from registry_hooks.cli.failures import BROKEN_AUDIT, require_name
 from registry_hooks.cli.output import Answer, clean, heading, show
 
 
@@ -103,6 +103,7 @@ def export(client: Client, output: Path | None, as_json: bool) -> None:
     if output is None:
         sys.stdout.buffer.writelines(chunks)
         return
+    require_name(output)
     # Beside the file first: a log that broke off must not look whole.
     part = output.with_name(output.name + ".part")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +12,12 @@ import click
 from registry_hooks.cli.output import clean, heading, numbered_reasons
 
 DONE, REFUSED, USAGE, NO_ANSWER, BROKEN_AUDIT = range(5)
+
+
+def require_name(file: Path) -> None:
+    """End with the usage code where no file was meant: an empty text is the folder that one stands in."""
+    if not file.name:
+        raise Failure("expected the name of a file, found none", USAGE)
 
 
 class Failure(click.ClickException):

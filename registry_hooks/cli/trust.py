@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from registry_hooks.cli.client import Client, talks_to_server
-from registry_hooks.cli.failures import USAGE, Failure
+from registry_hooks.cli.failures import USAGE, Failure, require_name
 from registry_hooks.cli.output import clean, heading, show, table, when
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -40,6 +40,7 @@ def new(file: Path, as_json: bool) -> None:
     """
     from registry_hooks import envelope
 
+    require_name(file)
     made, public = envelope.new_key(), file.with_name(file.name + ".pub")
     for each in (file, public):
         if each.exists():
