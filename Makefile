@@ -27,6 +27,7 @@ bench: $(VENV)/.for-test
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 soak: $(VENV)/.for-test
+	$(BIN)/pytest -m long
 	@for script in benchmarks/soak_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 clean:

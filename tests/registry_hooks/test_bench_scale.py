@@ -21,6 +21,7 @@ ROWS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_its_tables_are_filled(tmp_path):
     small = ["--models", "6", "--calls", "8", "--runs", "1", "--starts", "1", "--workers", "1", "--writers", "1"]

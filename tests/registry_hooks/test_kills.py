@@ -4,6 +4,7 @@ import pytest
 from killing import kill_loop
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_four_kills_in_the_middle_of_everything_leave_all_agreeing(tmp_path):
     assert kill_loop(tmp_path, f"sqlite:///{tmp_path / 'mlflow.db'}", kills=4, seed=1) > 0
