@@ -108,10 +108,7 @@ class Registry:
 
     def exists(self, model: str) -> bool:
         """Whether the model is registered."""
-        query: sa.Select[Any] = sa.select(SqlRegisteredModel.name).where(
-            SqlRegisteredModel.workspace == self._workspace, SqlRegisteredModel.name == model
-        )
-        return self._session.execute(query).scalar_one_or_none() is not None
+        return self.spelt(model) is not None
 
     def spelt(self, model: str) -> str | None:
         """How the name that the database finds for ``model`` is spelt, which may be in other letters; None for none."""
