@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from mlflow.entities.model_registry.model_version_stages import STAGE_PRODUCTION, STAGE_STAGING, get_canonical_stage
 from mlflow.exceptions import MlflowException
-from mlflow.prompt.constants import _STORE_PROMPT_SOURCE_PLACEHOLDER, IS_PROMPT_TAG_KEY
+from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 from mlflow.protos import databricks_pb2
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy.orm import Session
@@ -31,8 +31,9 @@ from registry_hooks.schema import migrate
 SCHEME = "governed:"
 
 DATABASES = ("sqlite", "postgresql", "mysql")
-# What MLflow's store and its client give as the source of a prompt's version, which has no files.
-PROMPT_SOURCES = (_STORE_PROMPT_SOURCE_PLACEHOLDER, "dummy-source")
+# What MLflow's store and its client give as the source of a prompt's version, which has no files. MLflow has names for
+# them from 3.17.
+PROMPT_SOURCES = ("prompt-template", "dummy-source")
 
 R = TypeVar("R")
 
