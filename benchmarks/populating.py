@@ -24,7 +24,8 @@ from mlflow.store.model_registry.dbmodels.models import SqlModelVersion, SqlRegi
 
 from registry_hooks import schema
 from registry_hooks.audit import Growing, leaf_hash
-from registry_hooks.mlflow_io import Manifest, VersionRow, manifest
+from registry_hooks.mlflow_io import Manifest, manifest
+from registry_hooks.mlflow_rows import VersionRow
 from registry_hooks.pair import fold, pair_after_promotion
 from registry_hooks.policy_file import policy_digest
 from registry_hooks.records import Action, Approval, Entry, EvidenceRef, ModelState, Nomination, Proposal

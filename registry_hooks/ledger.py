@@ -5,8 +5,8 @@ state that the entry belongs to; whether they stay is the unit's decision, toget
 moved. An entry's *scope* is its model, or `trust.SCOPE` for keys and delegations; entries about policies have none.
 
 Locks are always taken in one order, so that they cannot deadlock: policies (to change them, or to keep them from
-changing), the model's row (``mlflow_io.Registry.lock``), then the head's row. The head's row is taken last and held for
-the few statements until commit.
+changing), the model's row (``mlflow_rows.Registry.lock``), then the head's row. The head's row is taken last and held
+for the few statements until commit.
 """
 
 from __future__ import annotations
@@ -35,6 +35,26 @@ _ledger, _head, _policies, _states, _manifests = (
     schema.ledger, schema.head, schema.policies, schema.states, schema.manifests,
 )  # fmt: skip
 
+_scope: sa.BindParameter[str] = sa.bindparam("of_scope")
+_HEAD = sa.select(_head.c.size, _head.c.frontier).where(_head.c.id == 1)
+_LOCK_HEAD = _HEAD.with_for_update()
+_MOVE_HEAD = (
+    sa.update(_head).where(_head.c.id == 1).values(size=sa.bindparam("new_size"), frontier=sa.bindparam("new_frontier"))
+)
+_ADD = sa.insert(_ledger)
+_STATES = sa.select(_states.c.model, _states.c.state).where(_states.c.model.in_((_scope, trust.SCOPE)))
+_MOVE_STATE = (
+    sa.update(_states)
+    .where(_states.c.model == _scope)
+    .values(seq=sa.bindparam("new_seq"), state=sa.bindparam("new_state"))
+)
+_POLICIES = sa.select(_policies).order_by(_policies.c.name)
+_MANIFEST = sa.select(_manifests.c.files).where(
+    _manifests.c.model == _scope,
+    _manifests.c.version == sa.bindparam("of_version"),
+    _manifests.c.digest == sa.bindparam("of_digest"),
+)
+
 _UNFIT = (ValueError, LookupError, TypeError, AttributeError)  # what an entry that somebody rewrote may raise
 
 
@@ -58,7 +78,8 @@ class Ledger:
     """The ledger within one unit of work."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        self._rows = session.connection()
+        self._written: dict[str, ModelState] = {}  # by this unit of work
         self._promised: Tree | None = None  # the head, from when its lock was taken for the next number
 
     def append(
@@ -71,8 +92,11 @@ class Ledger:
         version: int | None,
         body: dict[str, Any],
         scope: str | None = None,
+        onto: ModelState | None = None,
     ) -> Entry:
         """Write one entry at the end, and fold it into the state of its scope (by default its model).
+
+        ``onto`` is the model's state as it was read under the lock of the model's row; read anew where it is None.
 
         Raises:
             registry_hooks.pair.PairError: when the entry is not possible in the model's state; nothing is kept then.
@@ -91,16 +115,15 @@ class Ledger:
         )
         text = rfc8785.dumps(entry.as_json())
         leaf = leaf_hash(text)
-        self._session.execute(
-            sa.insert(_ledger).values(
-                seq=entry.seq, model=scope or model, action=action, entry=text.decode(), leaf_hash=leaf.hex()
-            )
-        )
+        row = {"seq": entry.seq, "model": scope or model, "action": action, "entry": text.decode()}
+        self._rows.execute(_ADD, {**row, "leaf_hash": leaf.hex()})
         grown = tree.append(leaf)
         frontier = ",".join(node.hex() for node in grown.frontier)
-        self._session.execute(sa.update(_head).where(_head.c.id == 1).values(size=grown.size, frontier=frontier))
+        self._rows.execute(_MOVE_HEAD, {"new_size": grown.size, "new_frontier": frontier})
         if model is not None:
-            self._save(model, fold(self.state(model), entry), entry.seq)
+            before = self._written.get(model) or onto or self.state(model)
+            self._written[model] = after = fold(before, entry)
+            self._save(model, after, entry.seq)
         elif scope is not None:
             self._save(scope, trust.fold_trust(self.trust(), entry), entry.seq)
         return entry
@@ -113,21 +136,24 @@ class Ledger:
 
     def state(self, model: str) -> ModelState:
         """The state of a model; empty when nothing was ever recorded of it."""
-        return self._stored(model, ModelState(model=model))
+        return self.state_and_trust(model)[0]
+
+    def state_and_trust(self, model: str) -> tuple[ModelState, TrustState]:
+        """The state of a model, and the keys and delegations, by one query."""
+        rows: dict[str, str] = {row.model: row.state for row in self._rows.execute(_STATES, {"of_scope": model})}
+        written = self._written.get(model)
+        state = written or _read_state(model, ModelState(model=model), rows.get(model))
+        return state, _read_state(trust.SCOPE, TrustState(), rows.get(trust.SCOPE))
 
     def stored_states(self) -> Iterator[tuple[str, str]]:
         """Every model whose state is kept, with that state as it is stored, a thousand at a time."""
         query = sa.select(_states.c.model, _states.c.state).where(_states.c.model != trust.SCOPE)
-        for model, text in self._session.execute(query, execution_options={"yield_per": 1000}):
+        for model, text in self._rows.execute(query, execution_options={"yield_per": 1000}):
             yield str(model), str(text)
 
     def trust(self) -> TrustState:
         """The keys and delegations; empty when there never were any."""
-        return self._stored(trust.SCOPE, TrustState())
-
-    def _stored(self, scope: str, empty: State) -> State:
-        row = self._session.execute(sa.select(_states.c.state).where(_states.c.model == scope)).scalar_one_or_none()
-        return _read_state(scope, type(empty), row) if row is not None else empty
+        return self.state_and_trust(trust.SCOPE)[1]
 
     def replayed_state(self, model: str) -> ModelState:
         """The state of a model folded anew from its entries; differs from ``state`` only if somebody meddled."""
@@ -141,7 +167,7 @@ class Ledger:
         query = sa.select(_ledger.c.entry).order_by(_ledger.c.seq.desc() if newest else _ledger.c.seq)
         if scope is not None:
             query = query.where(_ledger.c.model == scope)
-        rows = self._session.execute(query.limit(newest) if newest else query).scalars()
+        rows = self._rows.execute(query.limit(newest) if newest else query).scalars()
         entries = [_parsed(row) for row in rows]
         return entries[::-1] if newest else entries
 
@@ -149,30 +175,30 @@ class Ledger:
         """Rows as they are stored, in order, a thousand at a time: those behind number ``after``, at most ``limit``."""
         columns = (_ledger.c.seq, _ledger.c.entry, _ledger.c.leaf_hash, _ledger.c.model, _ledger.c.action)
         query = sa.select(*columns).order_by(_ledger.c.seq).where(_ledger.c.seq > after).limit(limit)
-        for seq, entry, leaf, scope, action in self._session.execute(query, execution_options={"yield_per": 1000}):
+        for seq, entry, leaf, scope, action in self._rows.execute(query, execution_options={"yield_per": 1000}):
             text = entry if isinstance(entry, bytes) else str(entry).encode()
             yield StoredEntry(int(seq), text, str(leaf), Columns(scope, str(action)))
 
     @property
     def last_seq(self) -> int:
         """The number of the last entry that is there; 0 when there is none."""
-        return int(self._session.execute(sa.select(sa.func.max(_ledger.c.seq))).scalar_one() or 0)
+        return int(self._rows.execute(sa.select(sa.func.max(_ledger.c.seq))).scalar_one() or 0)
 
     def verify(self, read: Callable[[int, dict[str, Any]], None] | None = None) -> Verification:
         """Recompute the Merkle tree from every entry and hold it against the head; ``read`` is given each entry."""
-        head = self._tree(self._session.execute(sa.select(_head.c.size, _head.c.frontier)).one())
+        head = self._tree(self._rows.execute(_HEAD).one())
         return verify(self.rows(), head, read)
 
     def policies(self) -> list[AppliedPolicy]:
         """The policies in force, by name."""
-        rows = self._session.execute(sa.select(_policies).order_by(_policies.c.name))
+        rows = self._rows.execute(_POLICIES)
         return [
             AppliedPolicy(load_policy(row.text), row.text, row.version, row.applied_by, row.applied_at) for row in rows
         ]
 
     def policy_texts(self) -> dict[str, str]:
         """The texts of the policies in force, by name, as they are stored; they may be none that can be read."""
-        rows = self._session.execute(sa.select(_policies.c.name, _policies.c.text))
+        rows = self._rows.execute(sa.select(_policies.c.name, _policies.c.text))
         return {str(row.name): str(row.text) for row in rows}
 
     def policy_for(self, model: str) -> AppliedPolicy | None:
@@ -186,31 +212,31 @@ class Ledger:
         """
         # This row is always there, and written by migrations alone.
         one_row = sa.table(schema.VERSION_TABLE, sa.column("version_num"))
-        self._session.execute(sa.select(one_row.c.version_num).with_for_update(read=shared)).all()
+        self._rows.execute(sa.select(one_row.c.version_num).with_for_update(read=shared)).all()
 
     def save_policy(self, policy: Policy, text: str, version: int, actor: Actor, at: datetime) -> None:
         """Put a policy in force; the history of policies is in the ledger."""
-        self._session.execute(sa.delete(_policies).where(_policies.c.name == policy.name))
+        self._rows.execute(sa.delete(_policies).where(_policies.c.name == policy.name))
         values = {"version": version, "text": text, "applied_by": actor.name, "applied_at": at.isoformat()}
-        self._session.execute(sa.insert(_policies).values(name=policy.name, **values))
+        self._rows.execute(sa.insert(_policies).values(name=policy.name, **values))
 
     def save_manifest(self, model: str, version: int, digest: str, files: dict[str, tuple[int, str]]) -> None:
         """Keep a nominated version's list of files; what it must be is said by its digest in the ledger."""
         here = (_manifests.c.model == model, _manifests.c.version == version)
-        self._session.execute(sa.delete(_manifests).where(*here))
+        self._rows.execute(sa.delete(_manifests).where(*here))
         text = json.dumps(files, separators=(",", ":"))
-        self._session.execute(sa.insert(_manifests).values(model=model, version=version, digest=digest, files=text))
+        self._rows.execute(sa.insert(_manifests).values(model=model, version=version, digest=digest, files=text))
 
     def manifest(self, model: str, version: int, digest: str) -> dict[str, tuple[int, str]] | None:
         """The list of files that was nominated under ``digest``, or None where it is not kept."""
-        here = (_manifests.c.model == model, _manifests.c.version == version, _manifests.c.digest == digest)
-        text = self._session.execute(sa.select(_manifests.c.files).where(*here)).scalar_one_or_none()
+        here = {"of_scope": model, "of_version": version, "of_digest": digest}
+        text = self._rows.execute(_MANIFEST, here).scalar_one_or_none()
         return None if text is None else {path: (size, sha) for path, (size, sha) in json.loads(text).items()}
 
     def rebuild_states(self) -> None:
         """Fold every scope anew and keep the result, as after an upgrade that changed what a state holds."""
-        self._session.execute(sa.delete(_states))
-        for scope, seq in self._session.execute(
+        self._rows.execute(sa.delete(_states))
+        for scope, seq in self._rows.execute(
             sa.select(_ledger.c.model, sa.func.max(_ledger.c.seq))
             .where(_ledger.c.model.is_not(None))
             .group_by(_ledger.c.model)
@@ -225,13 +251,12 @@ class Ledger:
 
     def _save(self, scope: str, state: ModelState | TrustState, seq: int) -> None:
         values = {"seq": seq, "state": state.model_dump_json()}
-        found = self._session.execute(sa.update(_states).where(_states.c.model == scope).values(**values))
-        if not found.rowcount:  # type: ignore[attr-defined]
-            self._session.execute(sa.insert(_states).values(model=scope, **values))
+        found = self._rows.execute(_MOVE_STATE, {"of_scope": scope, "new_seq": seq, "new_state": values["state"]})
+        if not found.rowcount:
+            self._rows.execute(sa.insert(_states).values(model=scope, **values))
 
     def _locked_head(self) -> Tree:
-        query = sa.select(_head.c.size, _head.c.frontier).where(_head.c.id == 1).with_for_update()
-        return self._tree(self._session.execute(query).one())
+        return self._tree(self._rows.execute(_LOCK_HEAD).one())
 
     @staticmethod
     def _tree(row: Any) -> Tree:
@@ -271,9 +296,11 @@ class Replay:
             self.broken[scope] = f"entry {seq}: {error}"
 
 
-def _read_state(scope: str, kind: type[State], text: str) -> State:
+def _read_state(scope: str, empty: State, text: str | None) -> State:
+    if text is None:
+        return empty
     try:
-        return kind.model_validate_json(text)
+        return type(empty).model_validate_json(text)
     except ValueError as error:
         raise RegistryError(f"the state of {scope!r} cannot be read: it was changed in the database") from error
 
@@ -284,7 +311,7 @@ def read_model_state(model: str, text: str) -> ModelState:
     Raises:
         RegistryError: when it cannot be read.
     """
-    return _read_state(model, ModelState, text)
+    return _read_state(model, ModelState(model=model), text)
 
 
 def _parsed(text: str) -> Entry:

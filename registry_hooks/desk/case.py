@@ -14,7 +14,8 @@ from registry_hooks.errors import Invalid, NotFound, Reason, Refused
 from registry_hooks.files import differing_files, files_reason
 from registry_hooks.identity import Actor, Directory, current_directory, require_actor
 from registry_hooks.ledger import AppliedPolicy, Ledger
-from registry_hooks.mlflow_io import Manifest, Registry, manifest
+from registry_hooks.mlflow_io import Manifest, manifest
+from registry_hooks.mlflow_rows import Registry
 from registry_hooks.records import Action, Entry, ModelState, Pair
 
 LONGEST_TEXT = 4000
@@ -64,7 +65,8 @@ class Case:
 
     def record(self, action: Action, version: int | None, body: dict[str, Any]) -> Entry:
         """Append an entry of this model, now, by this actor. Last of all, because it locks the ledger's head."""
-        return self.ledger.append(action, self.actor, self.facts.now, model=self.model, version=version, body=body)
+        ledger, at, state = self.ledger, self.facts.now, self.state
+        return ledger.append(action, self.actor, at, model=self.model, version=version, body=body, onto=state)
 
     def move(self, after: Pair) -> None:
         """Make MLflow's aliases and stages say ``after``."""
@@ -127,15 +129,16 @@ class BaseDesk:
                     + ("" if registry.exists(model) else " and is not registered")
                     + ": to govern it an admin runs registry-hooks policy apply FILE"
                 )
+            state, trust = ledger.state_and_trust(model)
             facts = Facts(
                 self._clock(),
                 applied.policy,
                 applied.digest,
                 files.digest if files else None,
-                ledger.trust(),
+                trust,
                 remembering(current_directory()),
             )
-            yield case_at(Case(actor, ledger, registry, ledger.state(model), applied, facts, files))
+            yield case_at(Case(actor, ledger, registry, state, applied, facts, files))
 
     def _files_as_they_are(self, model: str, version: int) -> Manifest:
         with self._case(model, write=False) as case:

@@ -16,7 +16,8 @@ from registry_hooks.desk.transitions import Transitions
 from registry_hooks.errors import Reason, Refused, RegistryError
 from registry_hooks.files import Files, differing_files, files_reason
 from registry_hooks.identity import SYSTEM, acting_as
-from registry_hooks.mlflow_io import VersionRow, manifest
+from registry_hooks.mlflow_io import manifest
+from registry_hooks.mlflow_rows import VersionRow
 from registry_hooks.records import Nomination, Review
 
 Verify = Literal["parallel", "now", "later"]

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from registry_hooks.envelope import signers
 from registry_hooks.errors import Invalid
-from registry_hooks.mlflow_io import FoundEvidence, Manifest, VersionRow, evidence_in
+from registry_hooks.mlflow_io import FoundEvidence, Manifest, evidence_in, model_digest_in
+from registry_hooks.mlflow_rows import VersionRow
 from registry_hooks.records import EvidenceRef, TrustState
 
 
@@ -17,7 +18,8 @@ def trusted_evidence(row: VersionRow, files: Manifest, runs: list[str], trust: T
         raise Invalid(
             f"version {row.version} of {row.model} names no run; say which runs hold its Evidence (--run RUN_ID)"
         )
-    if files.model_digest is None:
+    model_digest = model_digest_in(files, row)
+    if model_digest is None:
         # Evidence about predictions alone names no model either; that must not make it speak of this one.
         raise Invalid(
             f"version {row.version} of {row.model} has no file MLmodel, so no Evidence speaks of it; log the model "
@@ -28,7 +30,7 @@ def trusted_evidence(row: VersionRow, files: Manifest, runs: list[str], trust: T
         for found in evidence_in(run_id):
             evidence = found.evidence
             # Evidence copied in from elsewhere speaks of another run, or of another model: it is not this version's.
-            if evidence.subject.run_id != run_id or evidence.subject.model_digest != files.model_digest:
+            if evidence.subject.run_id != run_id or evidence.subject.model_digest != model_digest:
                 continue
             ref = EvidenceRef(
                 kind=evidence.kind,

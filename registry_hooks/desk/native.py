@@ -16,7 +16,7 @@ from registry_hooks.desk.emergency import Emergency
 from registry_hooks.errors import Invalid, Reason, Refused
 from registry_hooks.identity import require_actor
 from registry_hooks.ledger import Ledger
-from registry_hooks.mlflow_io import Registry
+from registry_hooks.mlflow_rows import Registry
 from registry_hooks.records import ROLES
 
 VIA = "mlflow"

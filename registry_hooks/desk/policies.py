@@ -10,7 +10,7 @@ from registry_hooks.desk.case import CLOCK_TOLERANCE, BaseDesk, require_admin
 from registry_hooks.errors import Conflict, Invalid, NotFound
 from registry_hooks.identity import Actor
 from registry_hooks.ledger import AppliedPolicy, Ledger
-from registry_hooks.mlflow_io import Registry
+from registry_hooks.mlflow_rows import Registry
 from registry_hooks.policy import Policy, governing
 from registry_hooks.policy_file import load_policy, policy_digest
 from registry_hooks.records import Entry, ModelState, Pair

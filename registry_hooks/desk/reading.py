@@ -12,7 +12,8 @@ from registry_hooks.desk.case import BaseDesk, Case, case_at, remembering
 from registry_hooks.errors import Invalid, NotFound, Reason, RegistryError
 from registry_hooks.identity import current_directory, require_actor
 from registry_hooks.ledger import AppliedPolicy, Ledger, Replay, read_model_state
-from registry_hooks.mlflow_io import Registry, SweptRegistry, lineage
+from registry_hooks.mlflow_io import lineage
+from registry_hooks.mlflow_rows import Registry, SweptRegistry
 from registry_hooks.pair import fold
 from registry_hooks.policy import governing
 from registry_hooks.records import ModelState

@@ -7,7 +7,8 @@ from registry_hooks.desk.case import Case
 from registry_hooks.desk.emergency import Emergency, differences_now
 from registry_hooks.desk.reading import disagreements
 from registry_hooks.errors import RegistryError
-from registry_hooks.mlflow_io import VersionRow, evidence_in
+from registry_hooks.mlflow_io import evidence_in
+from registry_hooks.mlflow_rows import VersionRow
 from registry_hooks.records import ROLES, Nomination
 
 

@@ -1,0 +1,219 @@
+"""MLflow's registry rows: the only SQL on its tables.
+
+Rows are read and written by statements that are made once, when this module is loaded: as MLflow's objects the same
+takes twice as long, and as statements made for each call three times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import sqlalchemy as sa
+from mlflow.entities.model_registry.model_version_stages import (
+    STAGE_ARCHIVED,
+    STAGE_DELETED_INTERNAL,
+    STAGE_PRODUCTION,
+    STAGE_STAGING,
+)
+from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
+from mlflow.store.model_registry.dbmodels.models import (
+    SqlModelVersion,
+    SqlModelVersionTag,
+    SqlRegisteredModel,
+    SqlRegisteredModelAlias,
+    SqlRegisteredModelTag,
+)
+from sqlalchemy.orm import Session
+
+from registry_hooks.errors import NotFound
+from registry_hooks.records import ROLES, Pair
+
+_ALIASES, _VERSIONS, _MODELS, _MODEL_TAGS, _VERSION_TAGS = (
+    cast(sa.Table, each.__table__)
+    for each in (
+        SqlRegisteredModelAlias, SqlModelVersion, SqlRegisteredModel, SqlRegisteredModelTag, SqlModelVersionTag,
+    )
+)  # fmt: skip
+_STAGE_OF = {"champion": STAGE_PRODUCTION, "challenger": STAGE_STAGING}
+_LARGEST_VERSION = 2**31 - 1  # what the column holds; SQLite's driver fails on a number beyond its own
+
+
+def _here(table: sa.Table) -> sa.ColumnElement[bool]:
+    """The rows of one model, which is given as ``of_model`` and ``in_workspace``."""
+    return sa.and_(table.c.workspace == sa.bindparam("in_workspace"), table.c.name == sa.bindparam("of_model"))
+
+
+_a, _v = _ALIASES.c, _VERSIONS.c
+_there = sa.and_(_here(_VERSIONS), _v.current_stage != STAGE_DELETED_INTERNAL)
+_this_version = _v.version == sa.bindparam("of_version")
+_this_role = sa.and_(_here(_ALIASES), _a.alias == sa.bindparam("of_role"))
+_SPELT = sa.select(_MODELS.c.name).where(_here(_MODELS))
+_LOCK = _SPELT.with_for_update()
+_MODEL_TAG, _VERSION_TAG = (
+    sa.select(tags.c.value).where(_here(tags), tags.c.key == IS_PROMPT_TAG_KEY) for tags in (_MODEL_TAGS, _VERSION_TAGS)
+)
+_VERSION = sa.select(_v.version, _v.run_id, _v.storage_location, _v.source, _v.current_stage).where(
+    _there, _this_version
+)
+_NUMBERS = sa.select(_v.version).where(_there).order_by(_v.version)
+# Roles and stages by one statement, so that they are of one moment on every database.
+_HELD = sa.union_all(
+    sa.select(_a.alias.label("held"), _a.version).where(_here(_ALIASES), _a.alias.in_(ROLES)),
+    sa.select(_v.current_stage, _v.version).where(_here(_VERSIONS), _v.current_stage.in_(_STAGE_OF.values())),
+)
+_GIVE_ROLE = sa.insert(_ALIASES)
+_MOVE_ROLE = sa.update(_ALIASES).where(_this_role).values(version=sa.bindparam("to_version"))
+_END_ROLE = sa.delete(_ALIASES).where(_this_role)
+_PUT_STAGE = (
+    sa.update(_VERSIONS)
+    .where(_here(_VERSIONS), _this_version)
+    .values(current_stage=sa.bindparam("to_stage"), last_updated_time=sa.bindparam("at_ms"))
+)
+_TOUCH = sa.update(_MODELS).where(_here(_MODELS)).values(last_updated_time=sa.bindparam("at_ms"))
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    """What the registry knows of one model version."""
+
+    model: str
+    version: int
+    run_id: str | None
+    location: str
+    stage: str
+
+
+class Registry:
+    """MLflow's registry rows within one unit of work."""
+
+    def __init__(self, session: Session, workspace: str = "default") -> None:
+        self._rows = session.connection()
+        self._workspace = workspace
+
+    def lock(self, model: str, *, missing_ok: bool = False) -> None:
+        """Take the model's row for this unit of work, or no row where there is none and that is well.
+
+        Raises:
+            NotFound: when there is no such registered model.
+        """
+        found = self._read(_LOCK, model).scalar_one_or_none()
+        if found != model and not (found is None and missing_ok):
+            raise NotFound(f"there is no registered model {model!r}")
+
+    def exists(self, model: str) -> bool:
+        """Whether the model is registered."""
+        return self.spelt(model) is not None
+
+    def spelt(self, model: str) -> str | None:
+        """How the name that the database finds for ``model`` is spelt, which may be in other letters; None for none."""
+        return cast("str | None", self._read(_SPELT, model).scalar_one_or_none())
+
+    def models(self) -> list[str]:
+        """Names of all registered models, sorted; prompts, which MLflow keeps in the same tables, are none."""
+        tag, model = _MODEL_TAGS.c, _MODELS.c
+        prompt = sa.select(tag.name).where(
+            tag.workspace == self._workspace, tag.key == IS_PROMPT_TAG_KEY, sa.func.lower(tag.value) == "true"
+        )
+        query = sa.select(model.name).where(model.workspace == self._workspace, model.name.not_in(prompt))
+        return sorted(str(name) for name in self._rows.execute(query).scalars())
+
+    def is_prompt(self, model: str) -> bool:
+        """Whether the name is that of a prompt, which MLflow keeps in the same tables."""
+        return self._marked(model, _MODEL_TAG)
+
+    def passes_for_prompt(self, model: str) -> bool:
+        """Whether MLflow's searches take it for a prompt: it, or a single version of it, is marked so."""
+        return self.is_prompt(model) or self._marked(model, _VERSION_TAG)
+
+    def _marked(self, model: str, tag: sa.Select[Any]) -> bool:
+        return "true" in {str(value).lower() for value in self._read(tag, model).scalars()}
+
+    def version(self, model: str, version: int) -> VersionRow:
+        """One version.
+
+        Raises:
+            NotFound: when there is no such model, or no such version, or it was deleted.
+        """
+        row = self._read(_VERSION, model, of_version=version).one_or_none() if version <= _LARGEST_VERSION else None
+        if row is None:
+            known = f"; its versions are {self.versions(model)}" if self.exists(model) else ", nor such a model"
+            raise NotFound(f"there is no version {version} of model {model!r}{known}")
+        location = str(row.storage_location or row.source or "")
+        return VersionRow(model, version, str(row.run_id) if row.run_id else None, location, str(row.current_stage))
+
+    def versions(self, model: str) -> list[int]:
+        """Numbers of the versions that are not deleted, ascending."""
+        return [int(version) for version in self._read(_NUMBERS, model).scalars()]
+
+    def pair(self, model: str) -> Pair:
+        """The roles as MLflow's aliases have them."""
+        return self._held(model)[0]
+
+    def stages(self, model: str) -> dict[str, list[int]]:
+        """Versions in Production and Staging."""
+        return self._held(model)[1]
+
+    def agrees(self, model: str, pair: Pair) -> bool:
+        """Whether aliases and stages are those of ``pair``."""
+        wanted = {stage: [held] if (held := getattr(pair, role)) else [] for role, stage in _STAGE_OF.items()}
+        return self._held(model) == (pair, wanted)
+
+    def put_pair(self, model: str, pair: Pair, at_ms: int) -> None:
+        """Make aliases and stages say what ``pair`` says; what leaves Production or Staging becomes Archived."""
+        now, stages = self._held(model)
+        for role in ROLES:
+            self._put_role(model, role, getattr(now, role), getattr(pair, role))
+        wanted = {getattr(pair, role): stage for role, stage in _STAGE_OF.items() if getattr(pair, role)}
+        staged = {version: stage for stage, held in stages.items() for version in held}
+        moved = {v: s for v, s in {**dict.fromkeys(staged, STAGE_ARCHIVED), **wanted}.items() if staged.get(v) != s}
+        of_model = {"in_workspace": self._workspace, "of_model": model, "at_ms": at_ms}
+        if moved:
+            self._rows.execute(_PUT_STAGE, [{**of_model, "of_version": v, "to_stage": s} for v, s in moved.items()])
+        self._rows.execute(_TOUCH, of_model)
+
+    def _put_role(self, model: str, role: str, now: int | None, version: int | None) -> None:
+        if version == now:
+            return
+        if now is None:
+            row = {"workspace": self._workspace, "name": model, "alias": role, "version": version}
+            self._rows.execute(_GIVE_ROLE, row)
+        elif version is None:
+            self._read(_END_ROLE, model, of_role=role)
+        else:
+            self._read(_MOVE_ROLE, model, of_role=role, to_version=version)
+
+    def _held(self, model: str) -> tuple[Pair, dict[str, list[int]]]:
+        roles: dict[str, int] = {}
+        stages: dict[str, list[int]] = {STAGE_PRODUCTION: [], STAGE_STAGING: []}
+        for row in self._read(_HELD, model):
+            if row.held in stages:
+                stages[row.held].append(int(row.version))
+            else:
+                roles[row.held] = int(row.version)
+        return Pair(**roles), stages
+
+    def _read(self, statement: sa.Executable, model: str, **values: Any) -> sa.CursorResult[Any]:
+        return self._rows.execute(statement, {"in_workspace": self._workspace, "of_model": model, **values})
+
+
+class SweptRegistry(Registry):
+    """The registry with the roles and stages of all models read at once, for questions about every model."""
+
+    def __init__(self, session: Session, workspace: str = "default") -> None:
+        super().__init__(session, workspace)
+        held: dict[str, dict[str, int]] = {}
+        roles = sa.select(_a.name, _a.alias, _a.version).where(_a.alias.in_(ROLES), _a.workspace == workspace)
+        for name, role, version in self._rows.execute(roles):
+            held.setdefault(str(name), {})[role] = int(version)
+        self._pairs = {name: Pair(**roles_of_it) for name, roles_of_it in held.items()}
+        self._stages: dict[str, dict[str, list[int]]] = {}
+        staged = sa.select(_v.name, _v.version, _v.current_stage).where(
+            _v.current_stage.in_(_STAGE_OF.values()), _v.workspace == workspace
+        )
+        for name, version, stage in self._rows.execute(staged):
+            self._stages.setdefault(str(name), {}).setdefault(str(stage), []).append(int(version))
+
+    def _held(self, model: str) -> tuple[Pair, dict[str, list[int]]]:
+        stages = {stage: self._stages.get(model, {}).get(stage, []) for stage in (STAGE_PRODUCTION, STAGE_STAGING)}
+        return self._pairs.get(model, Pair()), stages
