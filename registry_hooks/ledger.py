@@ -140,8 +140,7 @@ class Ledger:
 
     def state_and_trust(self, model: str) -> tuple[ModelState, TrustState]:
         """The state of a model, and the keys and delegations, by one query."""
-        rows: dict[str, str] = {row.model: row.state for row in self._rows.execute(_STATES, {"of_scope": model})}
-        written = self._written.get(model)
+        rows, written = self._stored(model), self._written.get(model)
         state = written or _read_state(model, ModelState(model=model), rows.get(model))
         return state, _read_state(trust.SCOPE, TrustState(), rows.get(trust.SCOPE))
 
@@ -153,7 +152,11 @@ class Ledger:
 
     def trust(self) -> TrustState:
         """The keys and delegations; empty when there never were any."""
-        return self.state_and_trust(trust.SCOPE)[1]
+        return _read_state(trust.SCOPE, TrustState(), self._stored(trust.SCOPE).get(trust.SCOPE))
+
+    def _stored(self, scope: str) -> dict[str, str]:
+        """The states as they are stored, of one scope and of keys and delegations."""
+        return {row.model: row.state for row in self._rows.execute(_STATES, {"of_scope": scope})}
 
     def replayed_state(self, model: str) -> ModelState:
         """The state of a model folded anew from its entries; differs from ``state`` only if somebody meddled."""
