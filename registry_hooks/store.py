@@ -29,6 +29,7 @@ from registry_hooks.releases import version_number
 from registry_hooks.schema import migrate
 
 SCHEME = "governed:"
+SERVERS_FAULT = 500
 
 DATABASES = ("sqlite", "postgresql", "mysql")
 # What MLflow's store and its client give as the source of a prompt's version, which has no files. MLflow has names for
@@ -60,6 +61,13 @@ def _told_to_mlflow() -> Iterator[None]:
         yield
     except RegistryError as error:
         raise as_mlflow_exception(error) from error
+    except MlflowException as error:
+        # MLflow before 3.17 says 500 of a source that is not there, which its client repeats for minutes.
+        cause = error.__cause__
+        if error.get_http_status_code() >= SERVERS_FAULT and isinstance(cause, MlflowException):
+            if cause.get_http_status_code() < SERVERS_FAULT:
+                raise cause from error
+        raise
 
 
 def _gate(method: Callable[..., R]) -> Callable[..., R]:

@@ -85,15 +85,20 @@ class Attacker:
 
     def refused(self, attempt: Attempt) -> None:
         """Make the attempt: it must be answered 4xx within a second, and change neither roles nor stages nor ledger."""
+        answer = self.changes_nothing(attempt)
+        assert 400 <= answer.status < 500, f"{answer.status}: {answer.text[:500]}"
+        assert self.fill(attempt.said) in answer.text, f"{answer.status}: {answer.text[:800]}"
+        assert answer.seconds < 1
+
+    def changes_nothing(self, attempt: Attempt) -> Answer:
+        """Make the attempt: whatever the answer, it must change neither roles nor stages nor ledger."""
         model = self.fill(f"${attempt.on}")
         # What the last attempt left is what this one finds: nobody else acts on the server meanwhile.
         before = self._seen.get(model) or standing(self._server, model)
         answer = self.perform(attempt)
         self._seen = {model: standing(self._server, model)}
         assert self._seen[model] == before
-        assert 400 <= answer.status < 500, f"{answer.status}: {answer.text[:500]}"
-        assert self.fill(attempt.said) in answer.text, f"{answer.status}: {answer.text[:800]}"
-        assert answer.seconds < 1
+        return answer
 
     def fill(self, text: str) -> str:
         """The text with the names of what was made."""

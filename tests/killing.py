@@ -195,10 +195,13 @@ def _kill_a_backend(store: GovernedStore) -> None:
     with store.engine.connect() as connection:
         query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         found = connection.execute(sa.text(query)).scalars().all()
-    for pid in found[:1]:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    until = time.monotonic() + LONGEST_START
+        until = time.monotonic() + LONGEST_START
+        for pid in found[:1]:
+            with suppress(ProcessLookupError, sa.exc.DBAPIError):
+                os.kill(pid, signal.SIGKILL)
+                while time.monotonic() < until:  # it goes on for a moment, until the first process has noticed
+                    connection.execute(sa.text("SELECT 1"))
+                    time.sleep(0.01)
     store.engine.dispose()
     while True:
         try:
