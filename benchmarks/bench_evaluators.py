@@ -103,7 +103,7 @@ def run(rows: int) -> tuple[Clock, int]:
     features = [name for name in current.columns if name != "label"]
     slices = [name for name in features if name.startswith("g")]
     model = LogisticRegression(max_iter=500).fit(train[features], train["label"])
-    logged = mlflow.sklearn.log_model(model, name="model")
+    logged = mlflow.sklearn.log_model(model, name="model", pip_requirements=["scikit-learn"])
     ours = (plugin.CalibrationEvaluator, plugin.DisaggregatedEvaluator, plugin.DriftEvaluator)
     kept = [(one, "evaluate", one.evaluate) for one in (*ours, ClassifierEvaluator)]
     kept.append((source, "model_scores", source.model_scores))

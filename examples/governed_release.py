@@ -123,9 +123,9 @@ def clear(folder: Path) -> None:
     (folder / MARK).touch()
 
 
-def command(port: int) -> list[str]:
-    """How the server is started; four workers, as by default."""
-    return [str(SCRIPT), "server", "--port", str(port), "--auth-cache-seconds", "60"]
+def command(port: int, workers: int = 2) -> list[str]:
+    """How the server is started; by default it has four workers, which take longer to start."""
+    return [str(SCRIPT), "server", "--port", str(port), "--workers", str(workers), "--auth-cache-seconds", "60"]
 
 
 def server_environment() -> dict[str, str]:
@@ -136,16 +136,16 @@ def server_environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def serving(story: Story) -> Iterator[None]:
+def serving(story: Story, workers: int = 2) -> Iterator[None]:
     """A real server for the length of the block; its process group is ours, and ends with it."""
     with (story.folder / "server.log").open("w") as log:
         process = subprocess.Popen(
-            command(story.port), cwd=story.folder, env=server_environment(), stdin=subprocess.DEVNULL,
+            command(story.port, workers), cwd=story.folder, env=server_environment(), stdin=subprocess.DEVNULL,
             stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
-        story.step(f"A real MLflow server starts on {story.uri}: SQLite, logins, four workers, a governed registry")
-        story.say(f"  $ registry-hooks {' '.join(command(story.port)[1:])}")
+        story.step(f"A real MLflow server starts on {story.uri}: SQLite, logins, a governed registry")
+        story.say(f"  $ registry-hooks {' '.join(command(story.port, workers)[1:])}")
         wait_until_it_answers(story, process)
         yield
     finally:

@@ -25,7 +25,7 @@ def story(name: str, policy: str, people: tuple[str, ...]) -> Iterator[Story]:
     folder = options.folder.resolve()
     clear(folder)
     told = Story(folder, free_port(options.port))
-    with serving(told):
+    with serving(told, workers=1):
         _quietly(told.uri)
         told.step("The administrator makes users and puts the policy in force")
         from mlflow.server.auth.client import AuthServiceClient

@@ -1,4 +1,4 @@
-"""The demonstration, as a reader runs it: a process of its own against a real server with four workers."""
+"""The demonstration, as a reader runs it: a process of its own against a real server with two workers."""
 
 import importlib
 import re

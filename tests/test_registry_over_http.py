@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mlflow
@@ -15,11 +16,14 @@ from serving import PASSWORDS, Server, start
 
 @pytest.fixture(scope="module")
 def on_postgres(tmp_path_factory, postgres) -> Server:
-    """A governed server whose tracking and registry live in PostgreSQL."""
+    """A governed server with two workers whose tracking, registry and logins live in PostgreSQL."""
     options = ("--workers", "2", "--auth-cache-seconds", "600", "--backend-store-uri", postgres())
-    server = start(tmp_path_factory.mktemp("on-postgres"), *options)
+    options += ("--auth-database-uri", postgres())
+    # A server's own MLFLOW_TRACKING_URI must not lead its workers to another server for the runs.
+    folder = tmp_path_factory.mktemp("on-postgres")
+    server = start(folder, *options, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     yield server
-    server.process.stop()
+    assert server.process.stop() == []
 
 
 def done(server: Server, user: str, *arguments: str, code: int = 0) -> str:
@@ -62,6 +66,21 @@ def test_two_releases_and_a_rollback_on_postgresql(on_postgres: Server, monkeypa
     ]
     assert server.json("mei", "audit", "verify")["ok"]
     assert [e["action"] for e in server.json("mei", "history", model)["entries"]].count("promoted") == 2
+
+
+def test_the_ledger_names_the_actor_whichever_of_several_workers_answers(on_postgres: Server) -> None:
+    model = govern(on_postgres)
+    versions = [register(on_postgres, model)[0] for _ in range(2)]
+    users = ["ana", "raj", "mei", "guest"] * 6
+
+    def refused(user: str) -> str:
+        answer = on_postgres.ask(user, "POST", "rollback", json={"model": model, "reason": "x"})
+        return str(answer.json()["reasons"][0]["found"])
+
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(refused, users))
+    assert [each.split(",")[0] for each in told] == users
+    assert versions and on_postgres.json("ana", "history", model)["entries"][-1]["actor"] == "ana"
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")

@@ -53,7 +53,10 @@ def world(census: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Ite
         train = census[census.year == 2015].head(6000).reset_index(drop=True)[[*FEATURES, LABEL]]
         rows = census[census.year == 2018].head(6000).reset_index(drop=True)[[*FEATURES, LABEL]]
         model = make_pipeline(StandardScaler(), LogisticRegression()).fit(train[FEATURES], train[LABEL])
-        logged = mlflow.sklearn.log_model(model, name="model", input_example=train[FEATURES].head(2))
+        # With its requirements given, MLflow starts no process to find them out.
+        logged = mlflow.sklearn.log_model(
+            model, name="model", input_example=train[FEATURES].head(2), pip_requirements=["scikit-learn"]
+        )
         yield World(mlflow.MlflowClient(), logged.model_uri, model, train, rows)
     finally:
         while mlflow.active_run():

@@ -102,7 +102,7 @@ def test_a_function_as_a_model(world: World) -> None:
 
 def test_arrays_instead_of_frames(world: World) -> None:
     raw = LogisticRegression(max_iter=1000).fit(world.train[FEATURES].to_numpy(), world.train[LABEL])
-    logged = mlflow.sklearn.log_model(raw, name="arrays")
+    logged = mlflow.sklearn.log_model(raw, name="arrays", pip_requirements=["scikit-learn"])
     config = {"slices": [{"column": "feature_1", "quantiles": 2}]}
     _, result = world.evaluate(
         world.rows[FEATURES].to_numpy(), model=logged.model_uri, targets=world.rows[LABEL].to_numpy(),
