@@ -64,9 +64,9 @@ def _told_to_mlflow() -> Iterator[None]:
     except MlflowException as error:
         # MLflow before 3.17 says 500 of a source that is not there, which its client repeats for minutes.
         cause = error.__cause__
-        if error.get_http_status_code() < SERVERS_FAULT or not isinstance(cause, MlflowException):
+        if not isinstance(cause, MlflowException) or error.get_http_status_code() < SERVERS_FAULT:
             raise
-        raise (cause if cause.get_http_status_code() < SERVERS_FAULT else error) from error.__cause__
+        raise (cause if cause.get_http_status_code() < SERVERS_FAULT else error) from None  # no error causes itself
 
 
 def _gate(method: Callable[..., R]) -> Callable[..., R]:
