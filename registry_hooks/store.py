@@ -64,9 +64,9 @@ def _told_to_mlflow() -> Iterator[None]:
     except MlflowException as error:
         # MLflow before 3.17 says 500 of a source that is not there, which its client repeats for minutes.
         cause = error.__cause__
-        if not isinstance(cause, MlflowException) or error.get_http_status_code() < SERVERS_FAULT:
-            raise
-        raise (cause if cause.get_http_status_code() < SERVERS_FAULT else error) from None  # no error causes itself
+        if isinstance(cause, MlflowException) and cause.get_http_status_code() < SERVERS_FAULT:
+            raise cause from None  # not from ``error``, of which it is the cause
+        raise
 
 
 def _gate(method: Callable[..., R]) -> Callable[..., R]:
