@@ -63,8 +63,8 @@ def _told_to_mlflow() -> Iterator[None]:
         raise as_mlflow_exception(error) from error
     except MlflowException as error:
         # MLflow before 3.17 says 500 of a source that is not there, which its client repeats for minutes.
-        cause = error.__cause__
-        if isinstance(cause, MlflowException) and cause.get_http_status_code() < SERVERS_FAULT:
+        cause, status = error.__cause__, error.get_http_status_code()
+        if isinstance(cause, MlflowException) and cause.get_http_status_code() < SERVERS_FAULT <= status:
             raise cause from None  # not from ``error``, of which it is the cause
         raise
 
