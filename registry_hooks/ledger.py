@@ -121,9 +121,8 @@ class Ledger:
         frontier = ",".join(node.hex() for node in grown.frontier)
         self._rows.execute(_MOVE_HEAD, {"new_size": grown.size, "new_frontier": frontier})
         if model is not None:
-            before = self._written.get(model) or onto or self.state(model)
-            self._written[model] = after = fold(before, entry)
-            self._save(model, after, entry.seq)
+            self._written[model] = fold(self._written.get(model) or onto or self.state(model), entry)
+            self._save(model, self._written[model], entry.seq)
         elif scope is not None:
             self._save(scope, trust.fold_trust(self.trust(), entry), entry.seq)
         return entry
@@ -136,13 +135,12 @@ class Ledger:
 
     def state(self, model: str) -> ModelState:
         """The state of a model; empty when nothing was ever recorded of it."""
-        return self.state_and_trust(model)[0]
+        return self._written.get(model) or _model_state(model, self._stored(model))
 
     def state_and_trust(self, model: str) -> tuple[ModelState, TrustState]:
         """The state of a model, and the keys and delegations, by one query."""
-        rows, written = self._stored(model), self._written.get(model)
-        state = written or _read_state(model, ModelState(model=model), rows.get(model))
-        return state, _read_state(trust.SCOPE, TrustState(), rows.get(trust.SCOPE))
+        stored = self._stored(model)
+        return _model_state(model, stored), _trust_state(stored)
 
     def stored_states(self) -> Iterator[tuple[str, str]]:
         """Every model whose state is kept, with that state as it is stored, a thousand at a time."""
@@ -152,7 +150,7 @@ class Ledger:
 
     def trust(self) -> TrustState:
         """The keys and delegations; empty when there never were any."""
-        return _read_state(trust.SCOPE, TrustState(), self._stored(trust.SCOPE).get(trust.SCOPE))
+        return _trust_state(self._stored(trust.SCOPE))
 
     def _stored(self, scope: str) -> dict[str, str]:
         """The states as they are stored, of one scope and of keys and delegations."""
@@ -253,10 +251,10 @@ class Ledger:
         return state
 
     def _save(self, scope: str, state: ModelState | TrustState, seq: int) -> None:
-        values = {"seq": seq, "state": state.model_dump_json()}
-        found = self._rows.execute(_MOVE_STATE, {"of_scope": scope, "new_seq": seq, "new_state": values["state"]})
+        text = state.model_dump_json()
+        found = self._rows.execute(_MOVE_STATE, {"of_scope": scope, "new_seq": seq, "new_state": text})
         if not found.rowcount:
-            self._rows.execute(sa.insert(_states).values(model=scope, **values))
+            self._rows.execute(sa.insert(_states).values(model=scope, seq=seq, state=text))
 
     def _locked_head(self) -> Tree:
         return self._tree(self._rows.execute(_LOCK_HEAD).one())
@@ -299,11 +297,17 @@ class Replay:
             self.broken[scope] = f"entry {seq}: {error}"
 
 
-def _read_state(scope: str, empty: State, text: str | None) -> State:
-    if text is None:
-        return empty
+def _model_state(model: str, stored: dict[str, str]) -> ModelState:
+    return read_model_state(model, stored[model]) if model in stored else ModelState(model=model)
+
+
+def _trust_state(stored: dict[str, str]) -> TrustState:
+    return _read_state(trust.SCOPE, TrustState, stored[trust.SCOPE]) if trust.SCOPE in stored else TrustState()
+
+
+def _read_state(scope: str, kind: type[State], text: str) -> State:
     try:
-        return type(empty).model_validate_json(text)
+        return kind.model_validate_json(text)
     except ValueError as error:
         raise RegistryError(f"the state of {scope!r} cannot be read: it was changed in the database") from error
 
@@ -314,7 +318,7 @@ def read_model_state(model: str, text: str) -> ModelState:
     Raises:
         RegistryError: when it cannot be read.
     """
-    return _read_state(model, ModelState(model=model), text)
+    return _read_state(model, ModelState, text)
 
 
 def _parsed(text: str) -> Entry:

@@ -97,7 +97,7 @@ class Registry:
         Raises:
             NotFound: when there is no such registered model.
         """
-        found = self._read(_LOCK, model).scalar_one_or_none()
+        found = self._execute(_LOCK, model).scalar_one_or_none()
         if found != model and not (found is None and missing_ok):
             raise NotFound(f"there is no registered model {model!r}")
 
@@ -107,7 +107,7 @@ class Registry:
 
     def spelt(self, model: str) -> str | None:
         """How the name that the database finds for ``model`` is spelt, which may be in other letters; None for none."""
-        return cast("str | None", self._read(_SPELT, model).scalar_one_or_none())
+        return cast("str | None", self._execute(_SPELT, model).scalar_one_or_none())
 
     def models(self) -> list[str]:
         """Names of all registered models, sorted; prompts, which MLflow keeps in the same tables, are none."""
@@ -127,7 +127,7 @@ class Registry:
         return self.is_prompt(model) or self._marked(model, _VERSION_TAG)
 
     def _marked(self, model: str, tag: sa.Select[Any]) -> bool:
-        return "true" in {str(value).lower() for value in self._read(tag, model).scalars()}
+        return "true" in {str(value).lower() for value in self._execute(tag, model).scalars()}
 
     def version(self, model: str, version: int) -> VersionRow:
         """One version.
@@ -135,7 +135,7 @@ class Registry:
         Raises:
             NotFound: when there is no such model, or no such version, or it was deleted.
         """
-        row = self._read(_VERSION, model, of_version=version).one_or_none() if version <= _LARGEST_VERSION else None
+        row = self._execute(_VERSION, model, of_version=version).one_or_none() if version <= _LARGEST_VERSION else None
         if row is None:
             known = f"; its versions are {self.versions(model)}" if self.exists(model) else ", nor such a model"
             raise NotFound(f"there is no version {version} of model {model!r}{known}")
@@ -144,7 +144,7 @@ class Registry:
 
     def versions(self, model: str) -> list[int]:
         """Numbers of the versions that are not deleted, ascending."""
-        return [int(version) for version in self._read(_NUMBERS, model).scalars()]
+        return [int(version) for version in self._execute(_NUMBERS, model).scalars()]
 
     def pair(self, model: str) -> Pair:
         """The roles as MLflow's aliases have them."""
@@ -179,21 +179,21 @@ class Registry:
             row = {"workspace": self._workspace, "name": model, "alias": role, "version": version}
             self._rows.execute(_GIVE_ROLE, row)
         elif version is None:
-            self._read(_END_ROLE, model, of_role=role)
+            self._execute(_END_ROLE, model, of_role=role)
         else:
-            self._read(_MOVE_ROLE, model, of_role=role, to_version=version)
+            self._execute(_MOVE_ROLE, model, of_role=role, to_version=version)
 
     def _held(self, model: str) -> tuple[Pair, dict[str, list[int]]]:
         roles: dict[str, int] = {}
         stages: dict[str, list[int]] = {STAGE_PRODUCTION: [], STAGE_STAGING: []}
-        for row in self._read(_HELD, model):
+        for row in self._execute(_HELD, model):
             if row.held in stages:
                 stages[row.held].append(int(row.version))
             else:
                 roles[row.held] = int(row.version)
         return Pair(**roles), stages
 
-    def _read(self, statement: sa.Executable, model: str, **values: Any) -> sa.CursorResult[Any]:
+    def _execute(self, statement: sa.Executable, model: str, **values: Any) -> sa.CursorResult[Any]:
         return self._rows.execute(statement, {"in_workspace": self._workspace, "of_model": model, **values})
 
 

@@ -62,7 +62,7 @@ def _told_to_mlflow() -> Iterator[None]:
     except RegistryError as error:
         raise as_mlflow_exception(error) from error
     except MlflowException as error:
-        # MLflow before 3.17 says 500 of a source that is not there, which its client repeats for minutes.
+        # MLflow's store says 500 of a source that is not there, which its client repeats for minutes.
         cause, status = error.__cause__, error.get_http_status_code()
         if isinstance(cause, MlflowException) and cause.get_http_status_code() < SERVERS_FAULT <= status:
             raise cause from None  # not from ``error``, of which it is the cause

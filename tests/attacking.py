@@ -13,12 +13,14 @@ from string import Template
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import mlflow
 from releasing import go, govern, register, serve
 from serving import ADMIN, API, PASSWORDS, Server
 
 MLFLOW = "/api/2.0/mlflow/"
 AJAX = "/ajax-api/2.0/mlflow/"
 JSON = "application/json"
+OLDEST = mlflow.__version__.startswith("3.15.")  # the oldest release that setup.cfg admits
 
 
 @dataclass(frozen=True)

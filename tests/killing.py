@@ -202,6 +202,7 @@ def _kill_a_backend(store: GovernedStore) -> None:
                 while time.monotonic() < until:  # it goes on for a moment, until the first process has noticed
                     connection.execute(sa.text("SELECT 1"))
                     time.sleep(0.01)
+                raise AssertionError("PostgreSQL did not notice that one of its processes was killed")
     store.engine.dispose()
     while True:
         try:

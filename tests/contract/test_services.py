@@ -9,8 +9,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import mlflow
 import pytest
+from attacking import OLDEST
 from serving import clean_environment
 
 from registry_hooks.app.startup import require_known_writes, routes_of
@@ -29,7 +29,6 @@ from registry_hooks.surface import (
 PROBE = Path(__file__).with_name("surface_probe.py")
 # The job needs a language model. What it registers, `mlflow.genai.register_prompt` registers.
 NOT_DRIVEN = {("POST", "/mlflow/prompt-optimization/jobs")}
-OLDEST = mlflow.__version__.startswith("3.15.")
 READS = {name for name, kind in CLOSURE.items() if kind == "read"}
 
 

@@ -20,21 +20,19 @@ NATIVE = ("/ajax-api/3.0/mlflow/assistant/probe", "/ajax-api/3.0/mlflow/assistan
 
 
 @pytest.fixture(scope="module")
-def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A governed server as it is by default: it remembers no checked password, and logins themselves are tested."""
-    server = start(tmp_path_factory.mktemp("strict"), "--workers", "1")
-    yield server
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a first start has made the databases and the users, as an operator's would, and has ended."""
+    server = start(tmp_path_factory.mktemp("made"), "--workers", "1")
     server.process.stop()
+    return server.directory
 
 
 @pytest.fixture(scope="module", params=["uvicorn", "gunicorn"])
-def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, strict: Server) -> Iterator[Server]:
-    """The app with probes, in one process with several threads, under both kinds of server."""
-    # A first start has made the databases and the users, as an operator's would.
-    strict.process.stop()
-    directory: Path = shutil.copytree(strict.directory, tmp_path_factory.mktemp("probe") / request.param)
+def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, made: Path) -> Iterator[Server]:
+    """The app with probes, in one process with several threads, under both kinds of server; it remembers no login."""
+    directory: Path = shutil.copytree(made, tmp_path_factory.mktemp("probe") / request.param)
     ini = directory / "registry-hooks-state" / "auth.ini"
-    ini.write_text(ini.read_text().replace(str(strict.directory), str(directory)))
+    ini.write_text(ini.read_text().replace(str(made), str(directory)))
     port = free_port()
     env = clean_environment(
         directory,
@@ -55,12 +53,12 @@ def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     process.stop()
 
 
-def test_a_deleted_user_is_nobody(strict: Server) -> None:
-    strict.mlflow(ADMIN, "POST", "users/create", username="gone", password="gone-long-password")
+def test_a_deleted_user_is_nobody(probe: Server) -> None:
+    probe.mlflow(ADMIN, "POST", "users/create", username="gone", password="gone-long-password")
     PASSWORDS["gone"] = "gone-long-password"
-    assert strict.ask("gone", "GET", "health").status_code == 200
-    strict.mlflow(ADMIN, "DELETE", "users/delete", username="gone")
-    assert strict.ask("gone", "GET", "health").status_code == 401
+    assert probe.ask("gone", "GET", "health").status_code == 200
+    probe.mlflow(ADMIN, "DELETE", "users/delete", username="gone")
+    assert probe.ask("gone", "GET", "health").status_code == 401
     del PASSWORDS["gone"]
 
 

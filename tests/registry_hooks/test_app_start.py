@@ -46,12 +46,11 @@ def test_a_first_start_makes_what_is_missing_and_a_second_one_keeps_it(tmp_path:
     assert second.stop() == []
 
 
-# SIGHUP makes the first process send itself SIGTERM, so that it is the test of both.
-@pytest.mark.parametrize(("how", "workers"), [(signal.SIGINT, 1), (signal.SIGHUP, 2)])
-def test_no_process_stays_behind(tmp_path: Path, how: int, workers: int) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_no_process_stays_behind(tmp_path: Path, how: int) -> None:
     # With job execution on, as it is by default, MLflow starts processes of its own beside the workers.
-    server = start(tmp_path, "--workers", str(workers), users=False, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="true")
-    assert len(server.process.members()) >= 2 + workers
+    server = start(tmp_path, "--workers", "2", users=False, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="true")
+    assert len(server.process.members()) >= 4
     assert server.process.stop(how) == []
 
 
