@@ -17,7 +17,8 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,6 +49,18 @@ def was_undone(error: BaseException | None) -> bool:
     if isinstance(first, int):
         return first in GIVEN_UP_BY_MYSQL
     return isinstance(first, str) and first.startswith(GIVEN_UP_BY_SQLITE)
+
+
+def lost_connection(context: ExceptionContext) -> OperationalError | None:
+    """What a lost connection is told as, for SQLAlchemy's event ``handle_error``; None for any other error.
+
+    psycopg2 raises a plain DatabaseError where PostgreSQL dies in the middle of an answer. MLflow makes a 400 of that,
+    which says that nothing was done; nobody knows. Of an OperationalError it makes a 503.
+    """
+    told = context.original_exception
+    if not context.is_disconnect or isinstance(context.sqlalchemy_exception, OperationalError):
+        return None
+    return OperationalError(context.statement, context.parameters, told, connection_invalidated=True)
 
 
 def again_if_undone(call: Callable[P, R]) -> Callable[P, R]:

@@ -18,9 +18,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 from mlflow.protos import databricks_pb2
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
-from registry_hooks.again import again_if_undone
+from registry_hooks.again import again_if_undone, lost_connection
 from registry_hooks.closure import check_closure
 from registry_hooks.desk import Desk
 from registry_hooks.desk.native import is_role
@@ -37,6 +38,9 @@ DATABASES = ("sqlite", "postgresql", "mysql")
 PROMPT_SOURCES = ("prompt-template", "dummy-source")
 
 R = TypeVar("R")
+
+# For every engine of the process: runs are read through MLflow's tracking store, which has its own.
+event.listen(Engine, "handle_error", lost_connection)
 
 
 def as_mlflow_exception(error: RegistryError) -> MlflowException:

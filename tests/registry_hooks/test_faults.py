@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import psycopg2
 import pytest
 import sqlalchemy as sa
 from databases import facts
@@ -70,6 +71,29 @@ def test_a_connection_that_is_lost_in_the_middle_leaves_nothing_and_is_told_as_s
         assert facts(world.store.engine) == before, f"at {seen[-1]}"  # by the same pool: it notices by itself
         number += 1
     assert number > len(seen) > 5  # every statement was hit, and only with none left did it come through
+    world.assert_sound()
+
+
+def test_a_loss_that_the_driver_calls_by_no_name_is_told_as_one(postgres, new_world):
+    world = new_world(postgres())
+    world.govern()
+    world.register()
+    world.ask(1)
+    before = facts(world.store.engine)
+
+    def lost(cursor, _statement, _parameters, _context) -> None:
+        # As seen where PostgreSQL's first process ends all others in the middle of an answer; it cannot be timed.
+        raise psycopg2.DatabaseError("server closed the connection unexpectedly")
+
+    sa.event.listen(world.store.engine, "do_execute", lost)
+    try:
+        with pytest.raises(MlflowException) as caught:
+            world.approve(1, "raj")
+    finally:
+        sa.event.remove(world.store.engine, "do_execute", lost)
+    assert caught.value.get_http_status_code() == 503
+    assert facts(world.store.engine) == before
+    world.approve(1, "raj")
     world.assert_sound()
 
 
