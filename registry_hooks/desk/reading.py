@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from registry_hooks import trust
 from registry_hooks.answers import Answer, entry_json, reasons_json, state_json, status_json, tenures
 from registry_hooks.approvals import Facts
+from registry_hooks.cycles import unsearched
 from registry_hooks.desk.case import BaseDesk, Case, case_at, remembering
 from registry_hooks.errors import Invalid, NotFound, Reason, RegistryError
 from registry_hooks.identity import current_directory, require_actor
@@ -83,7 +84,7 @@ class Reading(BaseDesk):
 
         ``problems`` names every ledger entry that does not add up, and every model whose registry rows do not.
         """
-        with self._unit_of_work(write=False) as session:
+        with unsearched(), self._unit_of_work(write=False) as session:
             ledger, registry, replay = Ledger(session), SweptRegistry(session), Replay()
             found = ledger.verify(replay.read)
             problems: list[Answer] = [{"seq": problem.seq, "what": problem.what} for problem in found.problems]
