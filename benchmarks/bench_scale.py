@@ -128,22 +128,26 @@ def readings(kind: str, store: GovernedStore, entries: int) -> list[str]:
 
 
 def write_for(uri: str, models: list[str], seconds: float, start: Any, written: Any) -> None:
-    """Roll models back, one after another, until the time is over."""
-    store = GovernedStore("governed:" + uri)
-    champion = dict.fromkeys(models, CHALLENGER - 2)
-    done = 0
-    with acting_as(Actor("oncall", "bench")):
-        first = store.desk.rollback(models[0], "warm up", to=champion[models[0]])
-        champion[models[0]] = 2 * CHALLENGER - 3 - first["version"]
-        start.wait()
-        until = time.monotonic() + seconds
-        for model in itertools.cycle(models):
-            if time.monotonic() >= until:
-                break
-            store.desk.rollback(model, "bench", to=champion[model])
-            champion[model] = 2 * CHALLENGER - 3 - champion[model]
-            done += 1
-    written.put(done)
+    """Roll models back, one after another, until the time is over; puts how many, or what went wrong."""
+    try:
+        store = GovernedStore("governed:" + uri)
+        champion = dict.fromkeys(models, CHALLENGER - 2)
+        done = 0
+        with acting_as(Actor("oncall", "bench")):
+            first = store.desk.rollback(models[0], "warm up", to=champion[models[0]])
+            champion[models[0]] = 2 * CHALLENGER - 3 - first["version"]
+            start.wait()
+            until = time.monotonic() + seconds
+            for model in itertools.cycle(models):
+                if time.monotonic() >= until:
+                    break
+                store.desk.rollback(model, "bench", to=champion[model])
+                champion[model] = 2 * CHALLENGER - 3 - champion[model]
+                done += 1
+        written.put(done)
+    except Exception as error:  # noqa: BLE001 (told by the first process)
+        start.abort()
+        written.put(f"{models[0]} to {models[-1]}: {error!r}")
 
 
 def writes(uri: str, models: int, processes: int, seconds: float) -> float:
@@ -159,10 +163,12 @@ def writes(uri: str, models: int, processes: int, seconds: float) -> float:
     ]
     for process in started:
         process.start()
-    total = sum(written.get(timeout=seconds + 60) for _ in started)
+    told = [written.get(timeout=seconds + 60) for _ in started]
     for process in started:
         process.join()
-    return total / seconds
+    if wrong := [each for each in told if isinstance(each, str)]:
+        raise SystemExit("\n".join(wrong))
+    return sum(told) / seconds
 
 
 def starts(folder: Path, uri: str, auth: str, runs: int, workers: int) -> tuple[Server, Server, str]:
