@@ -23,14 +23,14 @@ def create_app() -> Any:
     from mlflow.server import app as flask_app
     from mlflow.server import auth
 
-    from registry_hooks.app import actors, locations, malformed, routes, startup, workspaces
+    from registry_hooks.app import actors, door, locations, malformed, startup, workspaces
 
     startup.require_governed_store()
     with startup.one_worker_at_a_time(auth.auth_config.database_uri):
         served = auth.create_app(flask_app)
     actors.authenticate_once_per_request(auth)
     actors.name_the_actor_in_flask(flask_app)
-    routes.install(flask_app)
+    door.install(flask_app)
     startup.require_known_writes(flask_app, served)
     workspaces.refuse_in_flask(flask_app)
     malformed.refuse_malformed(flask_app)

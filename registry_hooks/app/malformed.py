@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from registry_hooks.app.routes import OURS
+from registry_hooks.app.door import OURS
 from registry_hooks.errors import Invalid, Reason
 
 

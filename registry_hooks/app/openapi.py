@@ -10,13 +10,11 @@ import sys
 from collections.abc import Iterable
 from dataclasses import fields
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from registry_hooks.app.bodies import LARGEST_BODY, LARGEST_WHOLE, Field
+from registry_hooks.app.routes import ROUTES, Route
 from registry_hooks.errors import Reason
-
-if TYPE_CHECKING:
-    from registry_hooks.app.routes import Route
 
 PREFIX = "/api/2.0/registry-hooks"
 _ERRORS = {
@@ -27,7 +25,7 @@ _ERRORS = {
 }
 
 
-def document(routes: Iterable[Route]) -> dict[str, Any]:
+def document(routes: Iterable[Route] = ROUTES) -> dict[str, Any]:
     """The document of these routes."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -137,6 +135,4 @@ def _reason() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    from registry_hooks.app.routes import ROUTES
-
-    sys.stdout.write(json.dumps(document(ROUTES), indent=2) + "\n")
+    sys.stdout.write(json.dumps(document(), indent=2) + "\n")
