@@ -89,9 +89,23 @@ def _calibration(measurements: Mapping[str, Any]) -> list[Table]:
         metrics = reference["metrics"]
         rows = [(Cell(metric_label(name)), *_estimate(metrics[name])) for name in in_order(metrics)]
         tables.append(_table("The same metrics on the reference rows", ("Metric", "Value", "95 % interval"), rows))
+    if tests := _tests(measurements):
+        tables.append(tests)
     tables.append(_bins("Bins of equal width", measurements["bins"]))
     tables.append(_bins("Bins of equal mass", measurements["bins_equal_mass"]))
     return tables
+
+
+def _tests(measurements: Mapping[str, Any]) -> Table | None:
+    named = (("Spiegelhalter", "spiegelhalter", "z"), ("Hosmer-Lemeshow", "hosmer_lemeshow", "chi_squared"),
+             ("ECCE-R", "ecce_test", "sigmas"))  # fmt: skip
+    rows = [
+        (Cell(words), _number(measurements[member][statistic]), _number(measurements[member]["p_value"]))
+        for words, member, statistic in named
+        if member in measurements  # Evidence of an earlier release has fewer
+    ]
+    caption = "Tests: how surprising would these rows be if every score were the true probability?"
+    return _table(caption, ("Test", "Statistic", "p-value"), rows) if rows else None
 
 
 def _bins(caption: str, bins: Sequence[Mapping[str, Any]]) -> Table:

@@ -20,6 +20,7 @@ _METRICS = {
     "ece_debiased": "Calibration error (L2, debiased)",
     "ece": "ECE",
     "smooth_ece": "Smooth ECE",
+    "ecce": "Cumulative calibration error (ECCE-R)",
     "max_calibration_error": "Largest error of a bin",
     "brier": "Brier score",
     "log_loss": "Log loss",

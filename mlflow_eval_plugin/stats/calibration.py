@@ -10,13 +10,20 @@ bootstrap of cells.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
-from scipy import special
 
+from mlflow_eval_plugin.stats.bin_free import Gaps, ecce, smooth_ece
+from mlflow_eval_plugin.stats.calibration_tests import (
+    EcceTest,
+    HosmerLemeshowTest,
+    SpiegelhalterTest,
+    ecce_test,
+    hosmer_lemeshow,
+    spiegelhalter,
+)
 from mlflow_eval_plugin.stats.components import Components, components
 from mlflow_eval_plugin.stats.corp import consistency_band, corp_curve, thinned
 from mlflow_eval_plugin.stats.errors import InputError
@@ -35,14 +42,17 @@ class CalibrationMetrics:
     """One estimate a metric.
 
     ``ece_*``: expected calibration error of the positive class (Naeini 2015); ``ece_debiased``: the L2 error on
-    equal-mass bins less its bias (Kumar 2019); ``calibration_in_the_large``: mean score less prevalence, positive
-    where scores are too high; ``*_mcb``, ``*_dsc``, ``*_unc``: CORP components; log losses in nats.
+    equal-mass bins less its bias (Kumar 2019); ``smooth_ece`` and ``ecce``: without bins, see ``bin_free``;
+    ``calibration_in_the_large``: mean score less prevalence, positive where scores are too high; ``*_mcb``, ``*_dsc``,
+    ``*_unc``: CORP components; log losses in nats.
     """
 
     ece_equal_width: Estimate
     ece_equal_mass: Estimate
     ece_debiased: Estimate
     max_calibration_error: Estimate
+    smooth_ece: Estimate
+    ecce: Estimate
     brier: Estimate
     log_loss: Estimate
     brier_mcb: Estimate
@@ -67,14 +77,6 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class SpiegelhalterTest:
-    """Spiegelhalter's (1986) z: standard normal were the model calibrated; two-sided p-value; None where undefined."""
-
-    z: float | None
-    p_value: float | None
-
-
-@dataclass(frozen=True)
 class Calibration:
     """A whole calibration report."""
 
@@ -90,6 +92,8 @@ class Calibration:
     corp_band: tuple[tuple[float, float, float], ...] | None
     histogram: Histogram
     spiegelhalter: SpiegelhalterTest
+    hosmer_lemeshow: HosmerLemeshowTest
+    ecce_test: EcceTest
 
 
 def calibrate(summary: ScoreSummary, *, bins: int = 15, replicates: int = 200, seed: int = 0) -> Calibration:
@@ -121,6 +125,8 @@ def calibrate(summary: ScoreSummary, *, bins: int = 15, replicates: int = 200, s
         corp_band=consistency_band(summary, replicates=replicates, seed=seed) if replicates else None,
         histogram=score_histogram(summary),
         spiegelhalter=spiegelhalter(summary),
+        hosmer_lemeshow=hosmer_lemeshow(summary),
+        ecce_test=ecce_test(made.gaps),
     )
 
 
@@ -145,28 +151,6 @@ def score_histogram(summary: ScoreSummary, bins: int = HISTOGRAM_BINS) -> Histog
     return Histogram(tuple(edges), tuple(negative.tolist()), tuple(positive.tolist()))
 
 
-def spiegelhalter(summary: ScoreSummary) -> SpiegelhalterTest:
-    """Spiegelhalter's z = sum w (y - s)(1 - 2 s) / sqrt(sum w**2 (1 - 2 s)**2 s (1 - s)).
-
-    The variance is taken at the mean score of each score bin with a second-order correction; its relative error is
-    below 1e-6.
-    """
-    weight, total = summary.w.sum(axis=1), summary.w_score.sum(axis=1)
-    positive_score = summary.w_score[:, 1]
-    square = total - score_spread(summary)
-    numerator = float((summary.w[:, 1] - total - 2 * positive_score + 2 * square).sum())
-    used = weight > 0
-    mean = total[used] / weight[used]
-    spread = np.maximum(square[used] / weight[used] - mean**2, 0.0)
-    u = mean * (1 - mean)
-    curved = np.maximum(u - 4 * u**2 + spread * (48 * u - 10) / 2, 0.0)
-    variance = float((summary.w_square.sum(axis=1)[used] * curved).sum())
-    if variance <= 0:
-        return SpiegelhalterTest(None, None)
-    z = numerator / math.sqrt(variance)
-    return SpiegelhalterTest(z, float(2 * special.ndtr(-abs(z))))
-
-
 @dataclass(frozen=True, eq=False)
 class _Quantities:
     """Makes the Quantity of a metric by its name."""
@@ -181,6 +165,8 @@ class _Quantities:
             return self._mean(name)
         if name.endswith(("_mcb", "_dsc", "_unc")):
             return self._components.quantity(name)
+        if name in ("smooth_ece", "ecce"):
+            return (smooth_ece if name == "smooth_ece" else ecce)(self.gaps)
         binning: Binning = "mass" if name in ("ece_equal_mass", "ece_debiased") else "width"
         kind: Kind = "sum"
         if name == "ece_debiased":
@@ -188,6 +174,10 @@ class _Quantities:
         elif name == "max_calibration_error":
             kind = "maximum"
         return calibration_norm(reliability(self.summary, self.bins, binning), kind)
+
+    @cached_property
+    def gaps(self) -> Gaps:
+        return Gaps(self.summary)
 
     @cached_property
     def _components(self) -> Components:

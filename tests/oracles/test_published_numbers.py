@@ -65,6 +65,23 @@ def test_debiased_l2_error_is_the_published_one_on_the_published_bins(census):
     assert calibration_norm(table, "root_mean_square").value[0] == pytest.approx(0.0050268, abs=5e-8)
 
 
+def test_ecce_of_all_years_of_census_data(census):
+    # Arrieta-Ibarra et al. (2022), ECCE-R .00888675, 13.2524 of its standard deviations.
+    summary = score_summary(census, label="employed", score="predicted_probability")
+    found = calibrate(summary, replicates=0)
+    assert found.metrics.ecce.value == pytest.approx(0.00888675, abs=5e-9)
+    assert found.ecce_test.sigmas == pytest.approx(13.2524, abs=5e-5)
+    assert found.ecce_test.p_value < 1e-30
+
+
+def test_smooth_ece_on_census_data(census):
+    # relplot 1.0.3, smECE: .0088779. It halves the bandwidth ten times, to 10/1024, where ours is the root itself, and
+    # reflects its grid so that what lies on 0 and 1 counts half in the mass that it divides by. The definition row by
+    # row is in tests/stats/test_bin_free.py.
+    found = calibrate(_summary(census, 2015), replicates=0).metrics.smooth_ece
+    assert found.value == pytest.approx(0.0088779, abs=2e-4)
+
+
 def test_corp_decompositions_of_model_diagnostics():
     # model-diagnostics, scoring/tests/test_scoring.py; by hand: PAV of .1 .2 .3 .4 .5 .9 with labels 1 0 0 0 1 1
     # pools the first four to 1/4, so Brier's recalibrated score is (3/16 * 4) / 6 = .125, UNC 1/4, S .2266667.

@@ -94,6 +94,8 @@ def calibration_measurements() -> dict[str, Any]:
             "positive": [math.exp(-((e - 0.6) ** 2) * 8) * 300 for e in edges[:-1]],
             "negative": [math.exp(-e * 4) * 900 for e in edges[:-1]],
         },
+        "spiegelhalter": {"z": -2.643, "p_value": 0.0082},
+        "hosmer_lemeshow": {"chi_squared": None, "degrees_of_freedom": 10, "p_value": None},
         "reference": None,
     }
 

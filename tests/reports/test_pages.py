@@ -104,6 +104,13 @@ def test_a_document_without_checks_says_so() -> None:
     assert "Nothing was checked" in render(evidence)
 
 
+def test_tests_are_told_with_their_p_values_and_one_without_a_value_by_a_dash() -> None:
+    text = " ".join(" ".join(_Page(render(of("calibration"))).text).split())
+    assert "Spiegelhalter −2.643 0.0082" in text
+    assert "Hosmer-Lemeshow – –" in text
+    assert "ECCE-R" not in text  # this document is from before there was one
+
+
 def test_forests_put_the_worst_first() -> None:
     text = render(documents.disaggregated())
     forest = text[text.index('class="forest"') :]

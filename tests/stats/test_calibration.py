@@ -3,10 +3,13 @@ import pandas as pd
 import polars
 import pytest
 from model_diagnostics.scoring import LogLoss, SquaredError, decompose
+from scipy import stats
 from sklearn.metrics import brier_score_loss, log_loss
 
 from mlflow_eval_plugin.engines import score_summary
+from mlflow_eval_plugin.stats.bin_free import Gaps
 from mlflow_eval_plugin.stats.calibration import CALIBRATION_METRICS, calibrate, calibration_bounds
+from mlflow_eval_plugin.stats.calibration_tests import ecce_test, hosmer_lemeshow, spiegelhalter
 from mlflow_eval_plugin.stats.errors import InputError
 
 
@@ -88,6 +91,40 @@ def test_spiegelhalter_is_the_row_by_row_statistic():
     z = ((y - s) * (1 - 2 * s)).sum() / np.sqrt(((1 - 2 * s) ** 2 * s * (1 - s)).sum())
     found = calibrate(score_summary(rows, label="y", score="s"), replicates=0).spiegelhalter
     assert found.z == pytest.approx(z, rel=1e-6)
+
+
+def test_hosmer_lemeshow_by_hand():
+    # Ten groups of ten rows, with the scores .05, .15 ... .95.
+    score = np.repeat((np.arange(10) + 0.5) / 10, 10)
+    label = np.concatenate([np.arange(10) < events for events in (2, 1, 2, 3, 4, 5, 6, 7, 8, 7)]).astype(int)
+    expected = 10 * (np.arange(10) + 0.5) / 10
+    observed = np.array([2, 1, 2, 3, 4, 5, 6, 7, 8, 7])
+    by_hand = ((observed - expected) ** 2 / (expected * (1 - expected / 10))).sum()
+    rows = pd.DataFrame({"s": score, "y": label, "w": 3})
+    for weight in (None, "w"):  # three times the weight is no more rows
+        found = calibrate(score_summary(rows, label="y", score="s", weight=weight), replicates=0).hosmer_lemeshow
+        assert found.p_value == pytest.approx(stats.chi2.sf(by_hand, 10), rel=1e-9)
+        assert found.chi_squared == pytest.approx(by_hand, rel=1e-9)
+        assert found.degrees_of_freedom == 10
+
+
+def test_hosmer_lemeshow_is_undefined_where_no_event_is_expected():
+    rows = pd.DataFrame({"s": [0.0] * 10 + [0.5] * 90, "y": [0] * 55 + [1] * 45})
+    found = calibrate(score_summary(rows, label="y", score="s"), replicates=0).hosmer_lemeshow
+    assert (found.chi_squared, found.p_value) == (None, None)
+
+
+def test_p_values_are_uniform_where_the_model_is_calibrated():
+    rng = np.random.default_rng(11)
+    found = []
+    for _ in range(300):
+        s = rng.beta(0.8, 1.2, 1500)
+        rows = pd.DataFrame({"s": s, "y": (rng.random(1500) < s).astype(int)})
+        summary = score_summary(rows, label="y", score="s")
+        tests = (hosmer_lemeshow(summary), ecce_test(Gaps(summary)), spiegelhalter(summary))
+        found.append([one.p_value for one in tests])
+    for p_values in np.array(found).T:
+        assert stats.kstest(p_values, "uniform").pvalue > 0.001
 
 
 def test_brier_interval_covers():

@@ -1,0 +1,124 @@
+"""Smooth ECE and ECCE against their definitions row by row, and their limits against simulation."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import integrate
+
+from mlflow_eval_plugin.engines import score_summary
+from mlflow_eval_plugin.stats.bin_free import Gaps, ecce, range_exceeded, range_quantile, smooth_ece
+from mlflow_eval_plugin.stats.estimate import bounds_at
+
+
+def _gaps(score, label, weight=None) -> Gaps:
+    rows = pd.DataFrame({"s": score, "y": label})
+    return Gaps(score_summary(rows, label="y", score="s", weight=weight))
+
+
+def _smoothed_row_by_row(score, label, weight, bandwidth):
+    """The definition: the integral of |sum_i w_i K(t, s_i) (s_i - y_i)| / sum w, with the images of K written out."""
+    t = np.linspace(0, 1, 40_001)
+    total = np.zeros_like(t)
+    for s, gap in zip(score, weight * (score - label) / weight.sum(), strict=True):
+        for image in (s, -s, 2 - s, s - 2, s + 2):
+            total += gap * np.exp(-(((t - image) / bandwidth) ** 2) / 2)
+    return integrate.simpson(np.abs(total), x=t) / (bandwidth * math.sqrt(2 * math.pi))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("bandwidth", [0.01, 0.05, 0.3])
+def test_smoothed_gaps_are_those_of_the_definition(bandwidth, weighted):
+    rng = np.random.default_rng(3)
+    score = np.concatenate([rng.beta(0.4, 0.6, 80), [0.0, 1.0, 1.0, 0.5]])
+    label = (rng.random(84) < score**1.5).astype(int)
+    weight = rng.integers(1, 9, 84).astype(float) if weighted else np.ones(84)
+    found = _gaps(score, label, weight if weighted else None).smoothed(bandwidth)
+    assert found == pytest.approx(_smoothed_row_by_row(score, label, weight, bandwidth), abs=2e-6)
+
+
+def test_smooth_ece_is_the_bandwidth_that_it_equals():
+    rng = np.random.default_rng(4)
+    score = rng.random(2000)
+    gaps = _gaps(score, (rng.random(2000) < score**1.3).astype(int))
+    value = smooth_ece(gaps).value[0]
+    assert gaps.smoothed(value) == pytest.approx(value, abs=1e-9)
+
+
+def test_smooth_ece_of_constant_gaps_is_their_size():
+    # By hand: ninety of a hundred rows of each score are positive; smoothing a gap of one sign does not change its sum.
+    score = np.repeat(np.linspace(0.2, 0.8, 7), 100)
+    label = np.tile(np.arange(100) < 90, 7).astype(int)
+    assert smooth_ece(_gaps(score, label)).value[0] == pytest.approx(0.4, abs=1e-6)
+
+
+def test_perfect_scores_have_no_error():
+    gaps = _gaps(np.array([0.0, 0.0, 1.0, 1.0]), np.array([0, 0, 1, 1]))
+    for one in (smooth_ece(gaps), ecce(gaps)):
+        assert one.value[0] == pytest.approx(0.0, abs=1e-12)
+        assert one.limits(0.025, exact=True)[1][0] == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_ecce_is_the_range_of_the_cumulative_sum(weighted):
+    rng = np.random.default_rng(5)
+    score = np.round(rng.random(500), 2)
+    label = (rng.random(500) < score**2).astype(int)
+    weight = rng.integers(1, 9, 500).astype(float) if weighted else np.ones(500)
+    sums = pd.Series(weight * (score - label) / weight.sum()).groupby(score).sum().cumsum()
+    gaps = _gaps(score, label, weight if weighted else None)
+    assert ecce(gaps).value[0] == pytest.approx(max(sums.max(), 0) - min(sums.min(), 0), abs=1e-9)
+    # Rows of one score are taken together, so that nothing is lost in a bin of one score.
+    assert ecce(gaps).bound[0] == 0.0
+
+
+def test_ecce_is_within_its_bound_where_scores_share_a_bin():
+    rng = np.random.default_rng(6)
+    score = 0.3 + rng.random(400) / 61440 / 2
+    label = (np.argsort(np.argsort(score)) < 120).astype(int)
+    order = np.argsort(score)
+    walk = np.cumsum((score - label)[order]) / 400
+    exact = max(walk.max(), 0) - min(walk.min(), 0)
+    found = ecce(_gaps(score, label))
+    assert 0.1 < abs(found.value[0] - exact) <= found.bound[0]
+
+
+def test_the_range_of_a_brownian_motion_has_the_moments_of_feller():
+    # Feller (1951), "The asymptotic distribution of the range of sums": mean sqrt(8 / pi), mean square 4 log 2.
+    size = np.linspace(0, 12, 40_001)
+    exceeded = range_exceeded(size)
+    assert integrate.simpson(exceeded, x=size) == pytest.approx(math.sqrt(8 / math.pi), abs=1e-6)
+    assert integrate.simpson(2 * size * exceeded, x=size) == pytest.approx(4 * math.log(2), abs=1e-6)
+    assert (np.diff(exceeded) <= 1e-12).all()
+    assert range_exceeded(range_quantile([1e-9, 0.05, 0.5, 0.99])) == pytest.approx([1e-9, 0.05, 0.5, 0.99], rel=1e-6)
+    assert range_quantile(0.0) == math.inf
+    assert range_quantile(1.0) == 0.0
+
+
+@pytest.mark.parametrize("statistic", [smooth_ece, ecce])
+@pytest.mark.parametrize("n", [40, 400])
+def test_both_limits_hold_for_calibrated_and_for_other_models(statistic, n):
+    # The truth of each model: the statistic of its own gaps, without noise, on a fine grid of scores.
+    trials, alpha = 150, 0.05
+    for power in (1.0, 1.15, 2.0):
+        rng = np.random.default_rng(int(n + 100 * power))
+        grid = (np.arange(20_000) + 0.5) / 20_000
+        both = np.concatenate([grid, grid]), np.repeat([1, 0], 20_000)
+        truth = statistic(_gaps(*both, np.concatenate([grid**power, 1 - grid**power]))).value[0]
+        missed = np.zeros(2)
+        for _ in range(trials):
+            score = rng.random(n)
+            bounds = bounds_at(statistic(_gaps(score, (rng.random(n) < score**power).astype(int))), 0)
+            missed += bounds.lower(alpha) > truth + 1e-9, bounds.upper(alpha) < truth - 1e-9
+        assert (missed <= trials * alpha + 3 * math.sqrt(trials * alpha * (1 - alpha))).all(), power
+
+
+def test_a_badly_calibrated_model_is_told_from_a_good_one():
+    rng = np.random.default_rng(8)
+    score = rng.random(5000)
+    gaps = _gaps(score, (rng.random(5000) < score**2).astype(int))
+    # The integral of s - s**2 is 1/6.
+    for one in (smooth_ece(gaps), ecce(gaps)):
+        assert bounds_at(one, 0).lower(0.001) > 0.1
+        assert bounds_at(one, 0).upper(0.001) < 0.22
