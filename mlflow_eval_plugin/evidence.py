@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
 
 import rfc8785
@@ -132,31 +132,36 @@ def digest_of(document: Any) -> Digest:
     return "sha256:" + hashlib.sha256(canonical(document)).hexdigest()
 
 
-def model_digest(mlmodel: Mapping[str, Any]) -> Digest:
-    """The digest by which Evidence names a model: that of its ``MLmodel`` document.
+def file_digest(file: Path) -> tuple[int, str]:
+    """Size in bytes and hex SHA-256 of a file, which may be larger than memory.
 
-    The document holds the model's own UUID, signature and flavors, so no two logged models share it. The digest is the
-    same whether the mapping was parsed from the file or comes from the metadata of a loaded model: MLflow adds null and
-    false members when it loads a file written by an older release, so those count as absent. Values that JSON has no
-    form for (dates, large integers, infinities) are taken by their text.
+    Raises:
+        OSError: when it cannot be read.
+    """
+    size, digest = 0, hashlib.sha256()
+    with file.open("rb") as content:
+        while chunk := content.read(1 << 20):
+            size += len(chunk)
+            digest.update(chunk)
+    return size, digest.hexdigest()
+
+
+def model_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Every file below a model's folder: its path there, with ``/``, and where it is."""
+    for local in sorted(folder.rglob("*")):
+        if local.is_file():
+            yield local.relative_to(folder).as_posix(), local
+
+
+def model_digest(files: Mapping[str, tuple[int, str]]) -> Digest:
+    """The digest by which Evidence names a model: that of the list of its files, so that it means these very weights.
+
+    A digest of the ``MLmodel`` document alone would not: whoever copies that file has the digest, over other weights.
 
     Args:
-        mlmodel: the ``MLmodel`` file as ``yaml.safe_load`` gives it, or ``Model.to_dict()``.
+        files: path below the model's folder, with ``/`` → size and hex SHA-256, as `file_digest` gives them.
     """
-    return digest_of(_as_json({key: value for key, value in mlmodel.items() if value is not False}))
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _as_json(item) for key, item in value.items() if item is not None}
-    if isinstance(value, (list, tuple)):
-        return [_as_json(item) for item in value]
-    if isinstance(value, (set, frozenset)):
-        return sorted(str(item) for item in value)
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    exact = (isinstance(value, int) and abs(value) < 2**53) or (isinstance(value, float) and math.isfinite(value))
-    return value if exact else str(value)
+    return digest_of([{"path": path, "size": size, "sha256": sha} for path, (size, sha) in sorted(files.items())])
 
 
 def overall_verdict(checks: Iterable[Check]) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from registry_hooks.approvals import Facts
@@ -17,15 +18,25 @@ def evidence_reasons(state: ModelState, version: int, facts: Facts) -> list[Reas
     return judge_evidence(evidence, state.model, version, facts)
 
 
-def judge_evidence(evidence: tuple[EvidenceRef, ...], model: str, version: int, facts: Facts) -> list[Reason]:
-    """One reason for each kind of Evidence that is missing, stale, unsigned or not good enough."""
+def judge_evidence(
+    evidence: tuple[EvidenceRef, ...],
+    model: str,
+    version: int,
+    facts: Facts,
+    passed_over: Mapping[str, Reason] | None = None,
+) -> list[Reason]:
+    """One reason for each kind of Evidence that is missing, stale, unsigned or not good enough.
+
+    ``passed_over`` says by kind why some that is there was not taken in.
+    """
     by_kind = {item.kind: item for item in evidence}
     mend = f"evaluate version {version} with mlflow.models.evaluate, then registry-hooks nominate {model} {version}"
     reasons: list[Reason] = []
     for required in facts.policy.promote.evidence:
         found = by_kind.get(required.kind)
         if found is None:
-            reasons.append(Reason("evidence", f"{required.kind} Evidence", "none taken in by a nomination", mend))
+            missing = Reason("evidence", f"{required.kind} Evidence", "none taken in by a nomination", mend)
+            reasons.append((passed_over or {}).get(required.kind, missing))
             continue
         if not required.accepts(found.verdict):
             failed = f" ({'; '.join(found.failed[:3])})" if found.failed else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import tempfile
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-import yaml
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
@@ -21,11 +19,10 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME, MLFLOW_USER
 from mlflow.utils.uri import append_to_uri_path, validate_path_is_safe
 
-from mlflow_eval_plugin.evidence import Evidence, EvidenceError, digest_of, loads, model_digest
+from mlflow_eval_plugin.evidence import Evidence, EvidenceError, file_digest, loads, model_digest, model_files
 from registry_hooks.envelope import SUFFIX
-from registry_hooks.errors import Conflict, Invalid, NotFound, Reason
+from registry_hooks.errors import Conflict, Invalid, NotFound, Reason, RegistryError
 from registry_hooks.mlflow_rows import VersionRow
-from registry_hooks.policy_file import NOT_YAML
 
 _ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
 _SOURCE_TAGS = {"name": MLFLOW_SOURCE_NAME, "git_commit": MLFLOW_GIT_COMMIT, "user": MLFLOW_USER}
@@ -35,11 +32,10 @@ _MOST_EVIDENCE = 200
 
 @dataclass(frozen=True)
 class Manifest:
-    """The files of a model version: path → (size, SHA-256), the digest of all, and what its file MLmodel holds."""
+    """The files of a model version, path → (size, SHA-256), and the digest of all: Evidence names the model by it."""
 
     files: dict[str, tuple[int, str]]
     digest: str
-    mlmodel: bytes | None
 
 
 @dataclass(frozen=True)
@@ -58,36 +54,15 @@ def manifest(row: VersionRow) -> Manifest:
         Invalid: when the version's files cannot be read.
     """
     files: dict[str, tuple[int, str]] = {}
-    what, mlmodel = f"version {row.version} of {row.model}", None
+    what = f"version {row.version} of {row.model}"
     for path, local in _files(row.location, what):
         try:
-            files[path] = (local.stat().st_size, _sha256(local))
-            if path == "MLmodel":
-                mlmodel = local.read_bytes()
+            files[path] = file_digest(local)
         except OSError as error:  # no rights to it, a disk that fails, or it went away while it was read
             raise Invalid(f"the file {path} of {what} cannot be read: {error}") from error
     if not files:
         raise Invalid(f"version {row.version} of {row.model} has no files at {row.location}")
-    listed = [{"path": path, "size": size, "sha256": digest} for path, (size, digest) in sorted(files.items())]
-    return Manifest(files, digest_of(listed), mlmodel)
-
-
-def model_digest_in(files: Manifest, row: VersionRow) -> str | None:
-    """The model that a version's files are, as Evidence names it; None where there is no file MLmodel.
-
-    Raises:
-        Invalid: when MLmodel is not what MLflow writes.
-    """
-    if files.mlmodel is None:
-        return None
-    what = f"version {row.version} of {row.model}"
-    try:
-        document = yaml.safe_load(files.mlmodel)
-    except NOT_YAML as error:
-        raise Invalid(f"the file MLmodel of {what} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(document, dict):
-        raise Invalid(f"the file MLmodel of {what} is no mapping; log the model again with MLflow")
-    return model_digest(document)
+    return Manifest(files, model_digest(files))
 
 
 def evidence_in(run_id: str) -> list[FoundEvidence]:
@@ -95,7 +70,8 @@ def evidence_in(run_id: str) -> list[FoundEvidence]:
 
     Raises:
         NotFound: when there is no such run.
-        Invalid: when a document cannot be trusted (cut short, changed, of an unknown schema), by its path.
+        Invalid: when a document cannot be trusted (cut short, changed, of an unknown schema), by its path, or the run's
+            files cannot be read.
     """
     try:
         run = MlflowClient().get_run(run_id)
@@ -103,30 +79,38 @@ def evidence_in(run_id: str) -> list[FoundEvidence]:
         if error.get_http_status_code() >= 500:
             raise  # a database that does not answer says nothing about the run
         raise NotFound(f"there is no run {run_id!r}: {error.message}") from error
-    repository = _repository(run.info.artifact_uri)
-    there = [f for f in repository.list_artifacts("evidence") if not f.is_dir]
-    listed = [f for f in there if f.path.endswith((".json", SUFFIX))]
-    envelopes = {f.path for f in listed if f.path.endswith(SUFFIX)}
-    if len(listed) > _MOST_EVIDENCE or any((f.file_size or 0) > _LARGEST_EVIDENCE for f in listed):
-        raise Invalid(
-            f"run {run_id} holds more than {_MOST_EVIDENCE} Evidence files, or one over {_LARGEST_EVIDENCE} bytes"
-        )
     found, bad = [], []
-    with tempfile.TemporaryDirectory() as folder:
-        for path in (info.path for info in listed if info.path not in envelopes):
-            text = _local(repository, path, folder).read_bytes()
-            beside = path + SUFFIX
-            envelope = _local(repository, beside, folder).read_bytes() if beside in envelopes else None
-            try:
-                found.append(FoundEvidence(path, loads(text), envelope))
-            except EvidenceError as error:
-                bad.append(
-                    Reason("evidence", "Evidence that matches its digest", f"{path} of run {run_id}: {error}",
-                           "evaluate again into a new run")
-                )  # fmt: skip
+    for path, text, envelope in _fetched(run_id, run.info.artifact_uri):
+        try:
+            found.append(FoundEvidence(path, loads(text), envelope))
+        except EvidenceError as error:
+            bad.append(
+                Reason("evidence", "Evidence that matches its digest", f"{path} of run {run_id}: {error}",
+                       "evaluate again into a new run")
+            )  # fmt: skip
     if bad:
         raise Invalid(f"run {run_id} holds Evidence that cannot be trusted", bad)
     return found
+
+
+def _fetched(run_id: str, artifact_uri: str) -> list[tuple[str, bytes, bytes | None]]:
+    """Path and bytes of each Evidence file of a run, and the bytes of the envelope beside it."""
+    try:
+        repository = _repository(artifact_uri)
+        listed = [
+            f for f in repository.list_artifacts("evidence") if f.path.endswith((".json", SUFFIX)) and not f.is_dir
+        ]
+        if len(listed) > _MOST_EVIDENCE or any((f.file_size or 0) > _LARGEST_EVIDENCE for f in listed):
+            raise Invalid(
+                f"run {run_id} holds more than {_MOST_EVIDENCE} Evidence files, or one over {_LARGEST_EVIDENCE} bytes"
+            )
+        with tempfile.TemporaryDirectory() as folder:
+            read = {f.path: _local(repository, f.path, folder).read_bytes() for f in listed}
+    except RegistryError:
+        raise
+    except Exception as error:  # every artifact store has errors of its own
+        raise Invalid(f"the Evidence of run {run_id} cannot be read: {error}") from error
+    return [(path, text, read.get(path + SUFFIX)) for path, text in read.items() if not path.endswith(SUFFIX)]
 
 
 def lineage(row: VersionRow) -> dict[str, Any]:
@@ -156,14 +140,6 @@ def lineage(row: VersionRow) -> dict[str, Any]:
     return {"run_id": row.run_id, "data": data, "metrics": metrics, "source": source}
 
 
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as content:
-        while chunk := content.read(1 << 20):  # a model may be larger than memory
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _repository(uri: str) -> ArtifactRepository:
     if urlparse(uri).scheme == "mlflow-artifacts":
         root = os.environ.get(_ARTIFACT_ROOT)
@@ -183,8 +159,6 @@ def _files(location: str, what: str) -> Iterator[tuple[str, Path]]:
     with tempfile.TemporaryDirectory() as folder:
         try:
             root = _local(_repository(location), "", folder)
-        except (MlflowException, OSError, ImportError, ValueError) as error:
+        except Exception as error:  # every artifact store has errors of its own
             raise Invalid(f"the files of {what} cannot be read: {error}") from error
-        for local in sorted(root.rglob("*")):
-            if local.is_file():
-                yield local.relative_to(root).as_posix(), local
+        yield from model_files(root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import uuid
 from collections.abc import Callable
@@ -51,8 +52,10 @@ def register(
     experiment = server.mlflow("ana", "POST", "experiments/create", name=uuid.uuid4().hex)["experiment_id"]
     run = server.mlflow("ana", "POST", "runs/create", experiment_id=experiment, start_time=0)["run"]["info"]
     document = {"model_uuid": uuid.uuid4().hex, "flavors": {"python_function": {"loader_module": "none"}}}
-    upload(server, run["artifact_uri"], "model/MLmodel", yaml.safe_dump(document).encode())
-    subject = Subject(run_id=run["run_id"], model_digest=model_digest(document))
+    mlmodel = yaml.safe_dump(document).encode()
+    upload(server, run["artifact_uri"], "model/MLmodel", mlmodel)
+    files = {"MLmodel": (len(mlmodel), hashlib.sha256(mlmodel).hexdigest())}
+    subject = Subject(run_id=run["run_id"], model_digest=model_digest(files))
     content = evidence(subject) if evidence else sealed(subject, verdict)
     if content:
         upload(server, run["artifact_uri"], "evidence/calibration.json", content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -10,7 +11,16 @@ from typing import Any
 import pytest
 
 from mlflow_eval_plugin.evaluators.config import CONFIGS
-from mlflow_eval_plugin.evidence import Evidence, EvidenceError, digest_of, dumps, loads, model_digest
+from mlflow_eval_plugin.evidence import (
+    Evidence,
+    EvidenceError,
+    digest_of,
+    dumps,
+    file_digest,
+    loads,
+    model_digest,
+    model_files,
+)
 from mlflow_eval_plugin.reports import render
 from mlflow_eval_plugin.reports.figures import figures
 
@@ -105,14 +115,25 @@ def test_json_that_is_no_evidence(other: str) -> None:
         loads(other)
 
 
-def test_model_digests_do_not_depend_on_how_yaml_is_read() -> None:
-    import datetime
+def test_a_model_is_named_by_every_one_of_its_files(tmp_path: Path) -> None:
+    def found() -> str:
+        return model_digest({path: file_digest(local) for path, local in model_files(tmp_path)})
 
-    document = {"flavors": {"python_function": {1: "a"}}, "utc_time_created": "2026-01-02 03:04:05", "size": 2**60}
-    loaded = {**document, "prompts": None, "is_signature_from_type_hint": False}
-    assert model_digest(document) == model_digest(dict(reversed(loaded.items())))
-    assert model_digest(document) != model_digest({**document, "model_uuid": "x"})
-    assert model_digest({"at": datetime.date(2026, 1, 2)}) == model_digest({"at": "2026-01-02"})
+    (tmp_path / "data").mkdir()
+    (tmp_path / "MLmodel").write_text("flavors: {}")
+    (tmp_path / "data" / "weights.bin").write_bytes(b"\0" * (2**20 + 1))
+    seen = {found()}
+    # By hand: the canonical form of the list, in the order of paths.
+    files = ((tmp_path / path).read_bytes() for path in ("MLmodel", "data/weights.bin"))
+    listed = [{"path": path, "sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+              for path, content in zip(("MLmodel", "data/weights.bin"), files, strict=True)]  # fmt: skip
+    text = json.dumps(listed, separators=(",", ":"), sort_keys=True)
+    assert seen == {"sha256:" + hashlib.sha256(text.encode()).hexdigest()}
+    (tmp_path / "data" / "weights.bin").write_bytes(b"\0" * 2**20 + b"\1")
+    seen.add(found())
+    (tmp_path / "data" / "weights.bin").rename(tmp_path / "weights.bin")
+    seen.add(found())
+    assert len(seen) == 3
 
 
 def test_the_format_is_described() -> None:

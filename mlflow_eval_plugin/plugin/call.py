@@ -11,8 +11,9 @@ from typing import Any
 from mlflow_eval_plugin.evaluators import calibration, disaggregated, drift
 from mlflow_eval_plugin.evaluators.config import CalibrationConfig, Config, DisaggregatedConfig, DriftConfig
 from mlflow_eval_plugin.evaluators.rows import About, Rows
-from mlflow_eval_plugin.evidence import Evidence, EvidenceError, Producer, Subject, model_digest
+from mlflow_eval_plugin.evidence import Evidence, EvidenceError, Producer, Subject
 from mlflow_eval_plugin.plugin.asked import Asked, asked_of_mlflow, invalid
+from mlflow_eval_plugin.plugin.files import digest_at
 from mlflow_eval_plugin.plugin.source import (
     Scorer,
     Table,
@@ -123,11 +124,11 @@ def _evaluated(config: Config, rows: Rows, reference: Rows | None, about: About)
 
 def _subject(request: Request) -> Subject:
     metadata = getattr(request.model, "metadata", None)
-    document = metadata.to_dict() if metadata is not None else None
+    uri = _model_uri(metadata.to_dict() if metadata is not None else {}, request.model_id)
     return Subject(
-        model_uri=_model_uri(document or {}, request.model_id),
+        model_uri=uri,
         model_id=request.model_id,
-        model_digest=model_digest(document) if document else None,
+        model_digest=digest_at(uri) if uri and metadata is not None else None,
         run_id=request.run_id,
     )
 

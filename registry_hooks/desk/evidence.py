@@ -1,36 +1,39 @@
-"""Which Evidence counts for a version: what its runs hold, matches its own digest, and speaks of this very model."""
+"""Which Evidence counts for a version: what its runs hold, matches its own digest, and speaks of these very files."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from registry_hooks.envelope import signers
-from registry_hooks.errors import Invalid
-from registry_hooks.mlflow_io import FoundEvidence, Manifest, evidence_in, model_digest_in
+from registry_hooks.errors import Invalid, Reason
+from registry_hooks.mlflow_io import FoundEvidence, Manifest, evidence_in
 from registry_hooks.mlflow_rows import VersionRow
 from registry_hooks.records import EvidenceRef, TrustState
 
 
-def trusted_evidence(row: VersionRow, files: Manifest, runs: list[str], trust: TrustState) -> tuple[EvidenceRef, ...]:
-    """The newest Evidence of each kind in ``runs`` (by default the run that made the version), sorted by kind."""
+@dataclass(frozen=True)
+class Taken:
+    """The newest Evidence of each kind, sorted by kind, and by kind why some that is there was passed over."""
+
+    evidence: tuple[EvidenceRef, ...]
+    passed_over: dict[str, Reason]
+
+
+def trusted_evidence(row: VersionRow, files: Manifest, runs: list[str], trust: TrustState) -> Taken:
+    """The Evidence in ``runs`` (by default the run that made the version) that speaks of these files."""
     wanted = list(dict.fromkeys(runs)) or ([row.run_id] if row.run_id else [])
     if not wanted:
         raise Invalid(
             f"version {row.version} of {row.model} names no run; say which runs hold its Evidence (--run RUN_ID)"
         )
-    model_digest = model_digest_in(files, row)
-    if model_digest is None:
-        # Evidence about predictions alone names no model either; that must not make it speak of this one.
-        raise Invalid(
-            f"version {row.version} of {row.model} has no file MLmodel, so no Evidence speaks of it; log the model "
-            "with MLflow and register that"
-        )
     newest: dict[str, EvidenceRef] = {}
+    others: dict[str, Reason] = {}
     for run_id in wanted:
         for found in evidence_in(run_id):
             evidence = found.evidence
-            # Evidence copied in from elsewhere speaks of another run, or of another model: it is not this version's.
-            if evidence.subject.run_id != run_id or evidence.subject.model_digest != model_digest:
+            if other := _of_something_else(found, run_id, files, row):
+                others[evidence.kind] = other
                 continue
             ref = EvidenceRef(
                 kind=evidence.kind,
@@ -44,7 +47,23 @@ def trusted_evidence(row: VersionRow, files: Manifest, runs: list[str], trust: T
             )
             if evidence.kind not in newest or ref.created_at > newest[evidence.kind].created_at:
                 newest[evidence.kind] = ref
-    return tuple(newest[kind] for kind in sorted(newest))
+    return Taken(tuple(newest[kind] for kind in sorted(newest)), others)
+
+
+def _of_something_else(found: FoundEvidence, run_id: str, files: Manifest, row: VersionRow) -> Reason | None:
+    """Why Evidence in a run is not about this version: it was copied in from elsewhere, or the files have changed."""
+    subject = found.evidence.subject
+    if subject.run_id != run_id:
+        what = f"was made in run {subject.run_id[:40]}"
+    elif subject.model_digest is None:
+        what = "speaks of no model's files: it is about predictions, or they could not be read"
+    elif subject.model_digest != files.digest:
+        what = "speaks of other files"
+    else:
+        return None
+    mend = "evaluate the model as it is registered, by its URI, and leave its files as they are"
+    return Reason("evidence", f"{found.evidence.kind} Evidence about the files of version {row.version}",
+                  f"{found.path} of run {run_id} {what}", mend)  # fmt: skip
 
 
 def _signed_by(found: FoundEvidence, trust: TrustState) -> tuple[str, ...]:

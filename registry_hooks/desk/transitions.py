@@ -28,13 +28,13 @@ class Transitions(BaseDesk):
             refuse_if(f"version {version} of {model} cannot be nominated", self._nominate_role(case))
             trust = case.facts.trust
         files = manifest(row)
-        evidence = trusted_evidence(row, files, list(runs), trust)
+        taken = trusted_evidence(row, files, list(runs), trust)
         history = lineage(row)
         with self._case(model, write=True) as case:
             case.registry.version(model, version)
             nomination = Nomination(
                 version=version,
-                evidence=evidence,
+                evidence=taken.evidence,
                 files_digest=files.digest,
                 actor=case.actor.name,
                 at=case.facts.now,
@@ -44,7 +44,7 @@ class Transitions(BaseDesk):
                 *self._nominate_role(case),
                 *case.unsettled(),
                 *rules.may_nominate(case.state, nomination),
-                *judge_evidence(evidence, model, version, case.facts),
+                *judge_evidence(taken.evidence, model, version, case.facts, taken.passed_over),
             ]
             refuse_if(f"version {version} of {model} cannot be nominated", reasons)
             after = case.state.pair.model_copy(update={"challenger": version})
@@ -52,7 +52,11 @@ class Transitions(BaseDesk):
             case.move(after)
             case.ledger.save_manifest(model, version, files.digest, files.files)
             entry = case.record("nominated", version, {**body, "after": after.as_json(), "lineage": history})
-        said = {"version": version, "evidence": [item.as_json() for item in evidence], "files_digest": files.digest}
+        said = {
+            "version": version,
+            "evidence": [item.as_json() for item in taken.evidence],
+            "files_digest": files.digest,
+        }
         return {"model": model, **said, "pair": after.as_json(), "entry": entry.seq}
 
     def promote(self, model: str, version: int, via: str = "registry-hooks") -> Answer:

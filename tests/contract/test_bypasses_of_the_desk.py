@@ -102,18 +102,20 @@ APPROVALS = [
 EVIDENCE = [
     desk("nominate on failing Evidence", "nominate", {"model": "$model", "version": "$failing"}, said="passes"),
     desk("nominate on another version's run", "nominate",
-         {"model": "$model", "version": "$failing", "runs": ["$run"]}, said="none taken in"),
+         {"model": "$model", "version": "$failing", "runs": ["$run"]}, said="speaks of other files"),
     desk("nominate on another model's run", "nominate",
-         {"model": "$model", "version": "$failing", "runs": ["$other_run"]}, said="none taken in"),
+         {"model": "$model", "version": "$failing", "runs": ["$other_run"]}, said="speaks of other files"),
     desk("nominate on a run that is none", "nominate", FRESH | {"runs": ["../../etc"]}, said="no run"),
     desk("nominate with Evidence in the request", "nominate", FRESH | {"evidence": [{"kind": "calibration"}]},
          said=UNKNOWN),
     desk("nominate Evidence whose verdict was edited", "nominate", {"model": "$forged", "version": "$edited"},
          said="digest", on="forged"),
     desk("nominate Evidence that was made for another model", "nominate", {"model": "$forged", "version": "$foreign"},
-         said="none taken in", on="forged"),
+         said="speaks of other files", on="forged"),
+    desk("nominate Evidence of the same MLmodel beside other weights", "nominate",
+         {"model": "$forged", "version": "$reweighed"}, said="speaks of other files", on="forged"),
     desk("nominate Evidence that was made for another run", "nominate", {"model": "$forged", "version": "$elsewhere"},
-         said="none taken in", on="forged"),
+         said="was made in run", on="forged"),
     desk("nominate Evidence that is cut short", "nominate", {"model": "$forged", "version": "$cut"},
          said="cannot be trusted", on="forged"),
     desk("nominate without Evidence", "nominate", {"model": "$forged", "version": "$bare"}, said="none taken in",
@@ -122,7 +124,7 @@ EVIDENCE = [
     Attempt("nominate a forged version by its alias", "POST", "registered-models/alias",
             {"name": "$forged", "alias": "challenger", "version": "$edited"}, said="digest", on="forged"),
     Attempt("stage of a forged version", "POST", "model-versions/transition-stage",
-            {"name": "$forged", "version": "$foreign", "stage": "Staging"}, said="none taken in", on="forged"),
+            {"name": "$forged", "version": "$foreign", "stage": "Staging"}, said="speaks of other files", on="forged"),
 ]  # fmt: skip
 
 IDENTITIES = [
@@ -220,13 +222,17 @@ def _forged(server: Server) -> dict[str, str]:
     def elsewhere(subject: Subject) -> bytes:
         return sealed(Subject(run_id="1" * 32, model_digest=subject.model_digest), "pass")
 
+    def reweighed(subject: Subject) -> bytes:
+        upload(server, _artifacts_of(server, subject.run_id), "model/weights.bin", b"never evaluated")
+        return sealed(subject, "pass")
+
     def cut(subject: Subject) -> bytes:
         return sealed(subject, "pass")[:-100]
 
     def bare(_subject: Subject) -> bytes:
         return b""
 
-    makers = (edited, foreign, elsewhere, cut, bare)
+    makers = (edited, foreign, elsewhere, reweighed, cut, bare)
     return {"forged": model, **{make.__name__: str(register(server, model, evidence=make)[0]) for make in makers}}
 
 

@@ -13,13 +13,12 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from evaluators.conftest import FEATURES, LABEL, World
 from mlflow.models import EvaluationResult, MetricThreshold
 from mlflow.models.evaluation.validation import ModelValidationFailedException
 from sklearn.metrics import brier_score_loss
 
-from mlflow_eval_plugin.evidence import Evidence, loads, model_digest
+from mlflow_eval_plugin.evidence import Evidence, file_digest, loads, model_digest, model_files
 from mlflow_eval_plugin.plugin import CalibrationEvaluator, DisaggregatedEvaluator, DriftEvaluator
 
 ALL = ["calibration", "disaggregated", "drift"]
@@ -80,10 +79,10 @@ def test_the_numbers_are_those_of_scikit_learn(world: World, three: tuple[Any, A
 def test_evidence_names_model_and_data(world: World, three: tuple[Any, Any]) -> None:
     run, _ = three
     documents = [evidence_of(world, run, kind) for kind in ALL]
-    local = mlflow.artifacts.download_artifacts(world.model_uri)
-    parsed = yaml.safe_load(Path(local, "MLmodel").read_text())
+    local = Path(mlflow.artifacts.download_artifacts(world.model_uri))
+    files = {path: file_digest(file) for path, file in model_files(local)}
     for document in documents:
-        assert document.subject.model_digest == model_digest(parsed)
+        assert document.subject.model_digest == model_digest(files)
         assert document.subject.model_uri == world.model_uri
         assert document.subject.run_id == run.info.run_id
         assert document.data.rows == len(world.rows)
