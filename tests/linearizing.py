@@ -18,6 +18,7 @@ from typing import Any
 
 from registry_hooks import pair as rules
 from registry_hooks.errors import RegistryError
+from registry_hooks.identity import SYSTEM
 from registry_hooks.records import Entry, ModelState, Pair
 
 NATIVE = {
@@ -93,7 +94,7 @@ def anomalies(ops: list[Op], entries: list[Entry], base: int) -> list[str]:
     found += _out_of_order(claimed, entries)
     lines = _lines(entries, base, earliest, latest, found)
     found += [f"entry {e.seq} ({e.action} {e.model} {e.version} by {e.actor}): nobody asked for it"
-              for e in entries if e.seq > base and e.seq not in claimed]  # fmt: skip
+              for e in entries if e.seq > base and e.seq not in claimed and e.action != "files-checked"]  # fmt: skip
     places = {entry.seq: (line, place) for line in lines.values() for place, entry in enumerate(line.entries)}
     for seq, op in claimed.items():
         if op.done and seq in places:
@@ -237,6 +238,8 @@ def _lines(
             found.append(f"entry {entry.seq} is not possible where it stands: {error}")
             broken.add(entry.model)
             continue
+        if entry.action == "files-checked" and entry.seq > base and not _is_awaited(entry, line.states[-1]):
+            found.append(f"entry {entry.seq} is of a check that nobody awaited: {entry.model} {entry.version}")
         before, after = line.states[-1].pair, state.pair
         for name, pair in (("before", before), ("after", after)):
             if name in entry.body and Pair.model_validate(entry.body[name]) != pair:
@@ -252,6 +255,14 @@ def _lines(
         line.earliest.append(earliest[entry.seq] if entry.seq > base else float("-inf"))
         line.latest.append(latest[entry.seq] if entry.seq > base else float("-inf"))
     return lines
+
+
+def _is_awaited(entry: Entry, state: ModelState) -> bool:
+    """Whether a rollback did not wait for its check of files, so that the server itself writes down what it found."""
+    awaited = state.file_check
+    if awaited is None or awaited.differences is not None:
+        return False
+    return (entry.actor, entry.version) == (SYSTEM.name, awaited.version)
 
 
 def _wrong_answer(op: Op, line: Line, place: int) -> list[str]:

@@ -49,6 +49,10 @@ def nominated(seq: int, version: int, token: str, before: int | None) -> Entry:
     return entry(seq, "nominated", "ana", version, {"nomination": nomination, "via": "registry-hooks", **pairs})
 
 
+def checked(seq: int, version: int) -> Entry:
+    return entry(seq, "files-checked", "registry-hooks", version, {"differences": []})
+
+
 def pair(**roles: int | None) -> dict:
     return {"champion": None, "challenger": None, "fallback": None, **roles}
 
@@ -98,6 +102,7 @@ def test_a_history_without_fault_has_no_anomaly(history):
         (lambda ops, entries: entries[3].body.update(before=pair(challenger=7)), "the fold says"),
         (lambda ops, entries: [*entries, nominated(5, 2, "b", 2)], "more than one entry"),
         (lambda ops, entries: vars(ops[1]).update(user="raj"), "not nominate"),
+        (lambda ops, entries: [*entries, checked(5, 2)], "a check that nobody awaited"),
     ],
 )  # fmt: skip
 def test_a_doctored_history_is_found_out(history, change, told):
