@@ -5,8 +5,9 @@ state that the entry belongs to; whether they stay is the unit's decision, toget
 moved. An entry's *scope* is its model, or `trust.SCOPE` for keys and delegations; entries about policies have none.
 
 Locks are always taken in one order, so that they cannot deadlock: policies (to change them, or to keep them from
-changing), the model's row (``mlflow_rows.Registry.lock``), then the head's row. The head's row is taken last and held
-for the few statements until commit.
+changing), the model's row (``mlflow_rows.Registry.lock``), or those of all models in the order of their names where a
+policy, a key or a lent role changes that decisions under way may rest on, then the head's row. The head's row is taken
+last and held for the few statements until commit.
 """
 
 from __future__ import annotations

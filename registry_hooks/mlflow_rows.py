@@ -7,7 +7,7 @@ takes twice as long, and as statements made for each call three times.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 from mlflow.entities.model_registry.model_version_stages import (
@@ -50,6 +50,12 @@ _this_version = _v.version == sa.bindparam("of_version")
 _this_role = sa.and_(_here(_ALIASES), _a.alias == sa.bindparam("of_role"))
 _SPELT = sa.select(_MODELS.c.name).where(_here(_MODELS))
 _LOCK = _SPELT.with_for_update()
+_LOCK_ALL = (
+    sa.select(_MODELS.c.name)
+    .where(_MODELS.c.workspace == sa.bindparam("in_workspace"))
+    .order_by(_MODELS.c.name)
+    .with_for_update()
+)
 _MODEL_TAG, _VERSION_TAG = (
     sa.select(tags.c.value).where(_here(tags), tags.c.key == IS_PROMPT_TAG_KEY) for tags in (_MODEL_TAGS, _VERSION_TAGS)
 )
@@ -67,7 +73,7 @@ _MOVE_ROLE = sa.update(_ALIASES).where(_this_role).values(version=sa.bindparam("
 _END_ROLE = sa.delete(_ALIASES).where(_this_role)
 _PUT_STAGE = (
     sa.update(_VERSIONS)
-    .where(_here(_VERSIONS), _this_version)
+    .where(_there, _this_version)
     .values(current_stage=sa.bindparam("to_stage"), last_updated_time=sa.bindparam("at_ms"))
 )
 _TOUCH = sa.update(_MODELS).where(_here(_MODELS)).values(last_updated_time=sa.bindparam("at_ms"))
@@ -82,6 +88,14 @@ class VersionRow:
     run_id: str | None
     location: str
     stage: str
+
+
+class Held(NamedTuple):
+    """Roles and stages of one model; ``misspelt`` are aliases that the database takes for a role's in other letters."""
+
+    pair: Pair
+    stages: dict[str, list[int]]
+    misspelt: tuple[str, ...]
 
 
 class Registry:
@@ -100,6 +114,13 @@ class Registry:
         found = self._execute(_LOCK, model).scalar_one_or_none()
         if found != model and not (found is None and missing_ok):
             raise NotFound(f"there is no registered model {model!r}")
+
+    def lock_all(self) -> None:
+        """Take the rows of all models, in the order of their names, behind every decision that is being made.
+
+        For what many decisions rest on (a key, a lent role, a policy): whoever holds a model's row has read it already.
+        """
+        self._rows.execute(_LOCK_ALL, {"in_workspace": self._workspace}).all()
 
     def exists(self, model: str) -> bool:
         """Whether the model is registered."""
@@ -148,20 +169,24 @@ class Registry:
 
     def pair(self, model: str) -> Pair:
         """The roles as MLflow's aliases have them."""
-        return self._held(model)[0]
+        return self._held(model).pair
 
     def stages(self, model: str) -> dict[str, list[int]]:
         """Versions in Production and Staging."""
-        return self._held(model)[1]
+        return self._held(model).stages
+
+    def misspelt(self, model: str) -> tuple[str, ...]:
+        """Aliases that are no role's name, and that a database which sees no letter case or accents takes for one."""
+        return self._held(model).misspelt
 
     def agrees(self, model: str, pair: Pair) -> bool:
-        """Whether aliases and stages are those of ``pair``."""
+        """Whether aliases and stages are those of ``pair``, and no alias passes for a role's."""
         wanted = {stage: [held] if (held := getattr(pair, role)) else [] for role, stage in _STAGE_OF.items()}
-        return self._held(model) == (pair, wanted)
+        return self._held(model) == (pair, wanted, ())
 
     def put_pair(self, model: str, pair: Pair, at_ms: int) -> None:
         """Make aliases and stages say what ``pair`` says; what leaves Production or Staging becomes Archived."""
-        now, stages = self._held(model)
+        now, stages, _ = self._held(model)
         for role in ROLES:
             self._put_role(model, role, getattr(now, role), getattr(pair, role))
         wanted = {getattr(pair, role): stage for role, stage in _STAGE_OF.items() if getattr(pair, role)}
@@ -183,15 +208,15 @@ class Registry:
         else:
             self._execute(_MOVE_ROLE, model, of_role=role, to_version=version)
 
-    def _held(self, model: str) -> tuple[Pair, dict[str, list[int]]]:
-        roles: dict[str, int] = {}
+    def _held(self, model: str) -> Held:
+        aliases: dict[str, int] = {}
         stages: dict[str, list[int]] = {STAGE_PRODUCTION: [], STAGE_STAGING: []}
         for row in self._execute(_HELD, model):
             if row.held in stages:
                 stages[row.held].append(int(row.version))
             else:
-                roles[row.held] = int(row.version)
-        return Pair(**roles), stages
+                aliases[row.held] = int(row.version)
+        return _with_roles(aliases, stages)
 
     def _execute(self, statement: sa.Executable, model: str, **values: Any) -> sa.CursorResult[Any]:
         return self._rows.execute(statement, {"in_workspace": self._workspace, "of_model": model, **values})
@@ -202,11 +227,10 @@ class SweptRegistry(Registry):
 
     def __init__(self, session: Session, workspace: str = "default") -> None:
         super().__init__(session, workspace)
-        held: dict[str, dict[str, int]] = {}
+        self._aliases: dict[str, dict[str, int]] = {}
         roles = sa.select(_a.name, _a.alias, _a.version).where(_a.alias.in_(ROLES), _a.workspace == workspace)
         for name, role, version in self._rows.execute(roles):
-            held.setdefault(str(name), {})[role] = int(version)
-        self._pairs = {name: Pair(**roles_of_it) for name, roles_of_it in held.items()}
+            self._aliases.setdefault(str(name), {})[str(role)] = int(version)
         self._stages: dict[str, dict[str, list[int]]] = {}
         staged = sa.select(_v.name, _v.version, _v.current_stage).where(
             _v.current_stage.in_(_STAGE_OF.values()), _v.workspace == workspace
@@ -214,6 +238,11 @@ class SweptRegistry(Registry):
         for name, version, stage in self._rows.execute(staged):
             self._stages.setdefault(str(name), {}).setdefault(str(stage), []).append(int(version))
 
-    def _held(self, model: str) -> tuple[Pair, dict[str, list[int]]]:
+    def _held(self, model: str) -> Held:
         stages = {stage: self._stages.get(model, {}).get(stage, []) for stage in (STAGE_PRODUCTION, STAGE_STAGING)}
-        return self._pairs.get(model, Pair()), stages
+        return _with_roles(self._aliases.get(model, {}), stages)
+
+
+def _with_roles(aliases: dict[str, int], stages: dict[str, list[int]]) -> Held:
+    pair = Pair(**{role: aliases[role] for role in ROLES if role in aliases})
+    return Held(pair, stages, tuple(sorted(aliases.keys() - set(ROLES))))

@@ -174,8 +174,13 @@ def _crowned(state: ModelState, version: int) -> ModelState:
 
 
 def pair_after_promotion(state: ModelState, version: int) -> Pair:
-    """The pair once ``version`` is champion: the old champion is fallback and challenger."""
+    """The pair once ``version`` is champion: the old champion is fallback and challenger.
+
+    Where there was none (it was taken away in the database, and that was adopted) the newest earlier one is.
+    """
     old = state.pair.champion
+    if old is None:
+        old = _newest_earlier(state.champions, version, state.condemned)
     return Pair(champion=version, challenger=old, fallback=old)
 
 

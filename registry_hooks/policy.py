@@ -121,6 +121,14 @@ class Promote(Part):
             raise ValueError(f"each kind once, found {kinds}")
         return evidence
 
+    @field_validator("approvals")
+    @classmethod
+    def _one_of_a_role(cls, approvals: tuple[RequiredApprovals, ...]) -> tuple[RequiredApprovals, ...]:
+        roles = [item.role for item in approvals]
+        if len(set(roles)) != len(roles):
+            raise ValueError(f"each role once, with its count, found {roles}")
+        return approvals
+
 
 class Rollback(Part):
     """Who may go back, and when the review of it falls due."""

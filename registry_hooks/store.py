@@ -266,10 +266,10 @@ class GovernedStore(SqlAlchemyStore):
         """Gate: a governed model keeps its name, and no other takes it."""
         with _told_to_mlflow():
             if self.compares_loosely:
-                self.desk.refuse_lookalike(new_name)
+                self.desk.refuse_lookalike(new_name, new=True)
             self.desk.refuse_governed(new_name, f"renaming {name!r} to it")
             self.desk.refuse_governed(name, "renaming")
-            with self.desk.plainly(name):
+            with self.desk.plainly(name, becoming=new_name):
                 return super().rename_registered_model(name, new_name)
 
     @_gate

@@ -93,6 +93,7 @@ class Case:
         if self.registry.agrees(self.model, self.state.pair):
             return []
         stages = ", ".join(f"{stage} {held or 'none'}" for stage, held in self.registry.stages(self.model).items())
+        stages += "".join(f", alias {alias!r}" for alias in self.registry.misspelt(self.model))
         return [
             Reason(
                 "meddled",

@@ -76,6 +76,7 @@ class Emergency(Transitions):
         check_text("reason", reason, required=True)
         files = self._files_as_they_are(model, version)
         with self._case(model, write=True, files=files) as case:
+            case.registry.version(model, version)  # it may have been deleted while its files were read
             overridden = [r for r in self._promote_reasons(case, version) if r.rule not in ("meddled", "files")]
             reasons = [*_break_glass_role(case), *case.meddling(), *rules.may_break_glass(case.state, version),
                        *changed_files(case, version)]  # fmt: skip

@@ -17,9 +17,13 @@ from registry_hooks.errors import Invalid, Reason, Refused
 from registry_hooks.identity import require_actor
 from registry_hooks.ledger import Ledger
 from registry_hooks.mlflow_rows import Registry
+from registry_hooks.policy import Policy, governing
 from registry_hooks.records import ROLES
 
 VIA = "mlflow"
+# Letters that no decomposition takes apart, and that the collations of MySQL and MariaDB hold for others.
+_LIKE_OTHERS = str.maketrans({"ø": "o", "Ø": "o", "ł": "l", "Ł": "l", "đ": "d", "Đ": "d", "ð": "d", "Ð": "d", "ı": "i",
+                              "æ": "ae", "Æ": "ae", "œ": "oe", "Œ": "oe", "þ": "th", "Þ": "th"})  # fmt: skip
 
 
 def is_role(alias: str) -> bool:
@@ -29,8 +33,14 @@ def is_role(alias: str) -> bool:
 
 def _loosely(name: str) -> str:
     """A name without what a database's collation may not see: letter case, accents, spaces at the end."""
-    plain = "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
+    apart = unicodedata.normalize("NFKD", name.translate(_LIKE_OTHERS))
+    plain = "".join(letter for letter in apart if unicodedata.category(letter) not in ("Mn", "Me", "Cf", "Cc"))
     return plain.strip().casefold()
+
+
+def _loosened(policy: Policy) -> Policy:
+    names = {part: tuple(map(_loosely, getattr(policy, part))) for part in ("models", "exempt")}
+    return policy.model_copy(update=names)
 
 
 class Native(Emergency):
@@ -42,17 +52,19 @@ class Native(Emergency):
             return governing_policy(Ledger(session), Registry(session), model) is not None
 
     @contextmanager
-    def plainly(self, model: str, *, though_prompt: bool = False) -> Iterator[None]:
+    def plainly(self, model: str, *, though_prompt: bool = False, becoming: str | None = None) -> Iterator[None]:
         """A unit of work for a plain call on a model that no policy governs, held so until the call is done.
 
-        With ``though_prompt`` no policy's pattern may match the name either, which does not govern prompts.
+        With ``though_prompt`` no policy's pattern may match the name either, which does not govern prompts. Nor may one
+        govern the name that the model is ``becoming``.
         """
         with self._unit_of_work(write=True) as session:
             ledger, registry = Ledger(session), Registry(session)
             ledger.lock_policies(shared=True)
             registry.lock(model, missing_ok=True)
-            if governing_policy(ledger, registry, model) is not None:
-                raise Refused(f"{model!r} came under a policy just now; ask again")
+            for name in (model, becoming or model):
+                if governing_policy(ledger, registry, name) is not None:
+                    raise Refused(f"{name!r} came under a policy just now; ask again")
             if though_prompt and ledger.policy_for(model) is not None:
                 raise _governed(model, "what makes a model of a prompt")
             yield
@@ -136,21 +148,34 @@ class Native(Emergency):
         if applied is not None and name in applied.policy.models:
             raise _governed(name, "making a prompt of this name")
 
-    def refuse_lookalike(self, model: str) -> None:
+    def refuse_lookalike(self, model: str, *, new: bool = False) -> None:
         """Refuse a name that the database may hold for a governed model's though it is spelt in other letters.
 
         MLflow on MySQL finds ``churn`` when asked for ``CHURN``: what is allowed to an ungoverned ``CHURN`` would be
-        seen by all who ask for the governed ``churn``.
+        seen by all who ask for the governed ``churn``, now or when it is registered. With ``new`` the name is one that
+        a model would take; patterns are else asked only about models that are there, since they govern no prompts.
         """
         with self._unit_of_work(write=False) as session:
             ledger, registry = Ledger(session), Registry(session)
-            named = {name for applied in ledger.policies() for name in applied.policy.names}
+            policies = [applied.policy for applied in ledger.policies()]
+            meant = {name for policy in policies for name in policy.names if _loosely(name) == _loosely(model)}
             there = registry.spelt(model)
-            if there is not None and governing_policy(ledger, registry, there) is not None:
-                named.add(there)
-        meant = sorted(name for name in named if _loosely(name) == _loosely(model))
-        if meant and model not in meant:
-            raise Invalid(f"the model {model!r} may be {meant[0]!r} to this database, which is governed; write it so")
+            if there not in (None, model) and governing_policy(ledger, registry, there) is not None:
+                meant.add(there)
+            if meant and model not in meant:
+                governed = min(meant)
+                raise Invalid(
+                    f"the model {model!r} may be {governed!r} to this database, which is governed; write it so"
+                )
+            if not new and (there is None or registry.is_prompt(there)):
+                return
+        loosely = governing(_loosely(model), ((_loosened(policy), policy) for policy in policies))
+        if loosely is not None and governing(model, ((policy, policy) for policy in policies)) is None:
+            patterns = ", ".join(loosely.models[:5])
+            raise Invalid(
+                f"the model {model!r} may be one that policy {loosely.name!r} governs ({patterns}) to this database, "
+                "which sees no letter case; write it as the policy does, or choose another name"
+            )
 
     def refuse_misspelt(self, alias: str) -> None:
         """Refuse an alias that is a role's name in other letters, or may be to the database."""

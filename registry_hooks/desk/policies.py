@@ -36,6 +36,7 @@ class Policies(BaseDesk):
         with self._unit_of_work(write=True) as session:
             ledger, registry = Ledger(session), Registry(session)
             ledger.lock_policies()
+            registry.lock_all()
             in_force = ledger.policies()
             _refuse_clash(policy, in_force)
             old = next((applied for applied in in_force if applied.policy.name == policy.name), None)
@@ -117,7 +118,6 @@ def _adoption(ledger: Ledger, registry: Registry, model: str, fresh: bool, now: 
     state = ledger.state(model)
     if not registry.exists(model):
         return {"model": model, "pair": Pair(), "fresh": True} if state != ModelState(model=model) else None
-    registry.lock(model)
     pair = _pair_as_it_is(registry, model)
     ahead = state.last_at is not None and state.last_at - now > CLOCK_TOLERANCE
     as_recorded = pair == state.pair and registry.agrees(model, pair) and not ahead
@@ -126,6 +126,11 @@ def _adoption(ledger: Ledger, registry: Registry, model: str, fresh: bool, now: 
 
 
 def _pair_as_it_is(registry: Registry, model: str) -> Pair:
+    if misspelt := registry.misspelt(model):
+        raise Invalid(
+            f"{model!r} has the alias {misspelt[0]!r}, which this database takes for a role's; delete that alias, then "
+            "apply the policy again"
+        )
     aliases, stages = registry.pair(model), registry.stages(model)
     champion = aliases.champion or _only(stages["Production"], "Production", model)
     challenger = aliases.challenger or _only(stages["Staging"], "Staging", model)

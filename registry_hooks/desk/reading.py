@@ -49,7 +49,8 @@ class Reading(BaseDesk):
         moment = _moment(at) if at is not None else None
         with self._unit_of_work(write=False) as session:
             ledger = Ledger(session)
-            if not Registry(session).exists(model) and not ledger.entries(model, newest=1):
+            known = Registry(session).exists(model) or ledger.entries(model, newest=1)
+            if not known or model == trust.SCOPE:
                 raise NotFound(f"there is no registered model {model!r}")
             if moment is None:
                 return {"model": model, "entries": [entry_json(e) for e in ledger.entries(model, newest=limit)]}

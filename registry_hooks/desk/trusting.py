@@ -13,6 +13,7 @@ from registry_hooks.envelope import key_id, read_public
 from registry_hooks.errors import Invalid, NotFound, Reason, Refused
 from registry_hooks.identity import Actor, current_directory, require_actor
 from registry_hooks.ledger import AppliedPolicy, Ledger
+from registry_hooks.mlflow_rows import Registry
 from registry_hooks.policy import duration
 from registry_hooks.records import Action, Delegation, Entry, TrustedKey
 
@@ -40,6 +41,7 @@ class Trusting(BaseDesk):
         with self._unit_of_work(write=True) as session:
             ledger = Ledger(session)
             ledger.lock_policies()
+            Registry(session).lock_all()
             known = ledger.trust().keys.get(key)
             if known is None or known.revoked_at is not None:
                 raise NotFound(f"there is no trusted key {key[:80]!r}; registry-hooks key list shows them")
@@ -81,6 +83,7 @@ class Trusting(BaseDesk):
         with self._unit_of_work(write=True) as session:
             ledger = Ledger(session)
             ledger.lock_policies()
+            Registry(session).lock_all()
             found = ledger.trust().delegations.get(delegation)
             if found is None or not found.in_force(self._clock()):
                 raise NotFound(f"there is no delegation {delegation[:80]!r} in force")

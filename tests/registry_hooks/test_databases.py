@@ -14,7 +14,7 @@ from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 from world import MODEL, POLICY, World
 
 from registry_hooks.again import again_if_undone, was_undone
-from registry_hooks.errors import RegistryError
+from registry_hooks.errors import Invalid, RegistryError
 from registry_hooks.schema import VERSION_TABLE, migrate
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -133,6 +133,52 @@ def test_a_model_in_other_letters_is_not_a_way_past_the_gate(on_mariadb):
                 world.store.set_registered_model_tag(MODEL, RegisteredModelTag(key, "true"))
     assert world.roles() == {} and world.stages() == {1: "None"}
     world.assert_sound()
+
+
+def test_a_name_that_is_governed_once_it_is_registered_is_not_taken_in_other_letters(on_mariadb):
+    """A squatter's model would be found by whoever asks for the governed name."""
+    world = on_mariadb
+    world.govern(POLICY.replace(f"[{MODEL}]", "['credit-*', chorn]"))
+    with world.acting("ana"):
+        world.client.create_registered_model("Credit-Risk")
+        world.client.create_registered_model("scratch")
+        world.store.create_model_version("scratch", *world.quick_model()[1::-1])
+        for call in (
+            lambda: world.client.create_model_version("Credit-Risk", "file:///tmp/x"),
+            lambda: world.client.rename_registered_model("scratch", "CREDIT-risk"),
+            lambda: world.client.rename_registered_model("scratch", "Credit-other"),
+            lambda: world.client.create_registered_model("ch\u00adorn"),
+            lambda: world.client.create_registered_model("chørn"),
+        ):
+            with pytest.raises(MlflowException, match="may be"):
+                call()
+        world.client.create_registered_model("credit-other")
+        world.client.rename_registered_model("scratch", "debit-risk")
+        world.client.set_registered_model_alias("debit-risk", "champion", "1")
+
+
+def test_names_that_a_policy_exempts_stay_free_in_any_letters(on_mariadb):
+    world = on_mariadb
+    world.govern(POLICY.replace(f"[{MODEL}]", "['credit-*']\nexempt: ['credit-play*']"))
+    with world.acting("ana"):
+        for name in ("credit-play1", "Credit-Play2"):
+            world.client.create_registered_model(name)
+            world.store.create_model_version(name, *world.quick_model()[1::-1])
+            world.client.set_registered_model_alias(name, "champion", "1")
+
+
+def test_aliases_in_other_letters_trouble_only_their_own_model(on_mariadb):
+    world = on_mariadb
+    world.govern()
+    world.quickly()
+    world.promote(1)
+    world.quickly(model="free")
+    with world.acting("ana"):
+        world.client.set_registered_model_alias("free", "Champion", "1")
+        assert [model["model"] for model in world.desk.status()["models"]] == [MODEL]
+    world.assert_sound()
+    with world.acting("admin"), pytest.raises(Invalid, match="alias 'Champion', which this database takes for a role"):
+        world.desk.policy_apply(POLICY.replace("name: employment", "name: free").replace(f"[{MODEL}]", "[free]"))
 
 
 def test_two_policies_whose_names_differ_in_case_are_two(on_mariadb):

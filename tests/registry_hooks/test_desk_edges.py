@@ -5,13 +5,19 @@ from __future__ import annotations
 import threading
 import warnings
 from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import pytest
 import sqlalchemy as sa
 from mlflow.exceptions import MlflowException
-from world import MODEL, POLICY
+from mlflow.store.artifact import artifact_repository_registry
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from world import MODEL, POLICY, refused
 
-from registry_hooks.errors import Conflict, Invalid, Refused
+from registry_hooks.envelope import new_key, public_pem
+from registry_hooks.errors import Conflict, Invalid, NotFound, Refused
 from registry_hooks.ledger import Ledger
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -139,32 +145,97 @@ def test_an_export_that_nobody_reads_on_keeps_nobody_from_writing(world):
     assert len([first, *export]) == 2
 
 
-def test_evidence_about_predictions_alone_does_not_speak_of_a_version_without_mlmodel(world, tmp_path):
+def test_evidence_about_predictions_alone_speaks_of_no_version(world):
     world.govern()
-    world.register()
-    run_id = world.client.create_run(world.experiment).info.run_id
+    run_id, uri, _ = world.quick_model()
     world.put_evidence(run_id, None)
-    files = tmp_path / "weights"
-    files.mkdir()
-    (files / "weights.bin").write_bytes(b"anything")
     with world.acting("ana"):
-        world.client.create_model_version(MODEL, files.as_uri(), run_id)
-        with pytest.raises(Invalid, match="has no file MLmodel"):
-            world.desk.nominate(MODEL, 2)
-    assert world.roles() == {}
+        world.client.create_registered_model(MODEL)
+        world.store.create_model_version(MODEL, uri, run_id)
+        error = refused(Refused, world, lambda: world.desk.nominate(MODEL, 1))
+    assert "speaks of no model's files" in str(error)
 
 
-@pytest.mark.parametrize("mlmodel", [b"\x00\xff: [", b"- a list\n", b"a: !!int ''\n", b"!!bool x"])
-def test_an_mlmodel_that_is_none_is_told(world, tmp_path, mlmodel):
+def test_evidence_does_not_speak_of_other_weights_under_the_same_mlmodel(world):
     world.govern()
-    world.register()
-    files = tmp_path / "odd"
-    files.mkdir()
-    (files / "MLmodel").write_bytes(mlmodel)
+    ((good, _),) = world.quickly()
+    bad, uri, _ = world.quick_model()
+    original, copy = world.folder(1), Path(url2pathname(urlparse(uri).path))
+    (copy / "MLmodel").write_bytes((original / "MLmodel").read_bytes())
     with world.acting("ana"):
-        world.client.create_model_version(MODEL, files.as_uri(), "0" * 32)
-        with pytest.raises(Invalid, match="MLmodel of version 2"):
+        world.store.create_model_version(MODEL, uri, bad)
+        error = refused(Refused, world, lambda: world.desk.nominate(MODEL, 2, runs=[good]))
+    assert "calibration.json of run " + good + " speaks of other files" in str(error)
+
+
+def test_weights_changed_after_they_were_evaluated_have_no_evidence(world):
+    world.govern()
+    world.quickly()
+    (world.folder(1) / "weights.bin").write_bytes(b"others")
+    with world.acting("ana"):
+        error = refused(Refused, world, lambda: world.desk.nominate(MODEL, 1))
+    assert "speaks of other files" in str(error)
+
+
+class SealedStore(ArtifactRepository):
+    """A store of artifacts with errors of its own, as the clouds' are."""
+
+    class NoCredentials(Exception):
+        """None of Python's, and none of MLflow's."""
+
+    def log_artifact(self, local_file, artifact_path=None):
+        raise self.NoCredentials
+
+    log_artifacts = log_artifact
+
+    def list_artifacts(self, path=None):
+        raise self.NoCredentials("no credentials were found")
+
+    def _download_file(self, remote_file_path, local_path):
+        raise self.NoCredentials
+
+
+def test_errors_that_only_an_artifact_store_knows_are_told(world):
+    artifact_repository_registry._artifact_repository_registry.register("sealed", SealedStore)
+    world.govern()
+    world.quickly()
+    sealed = world.client.create_experiment("sealed", artifact_location="sealed://away")
+    run_id = world.client.create_run(sealed).info.run_id
+    with world.acting("ana"):
+        with pytest.raises(Invalid, match=r"Evidence of run .* cannot be read: no credentials"):
+            world.desk.nominate(MODEL, 1, runs=[run_id])
+        world.client.create_model_version(MODEL, "sealed://away/model", "0" * 32)
+        with pytest.raises(Invalid, match=r"files of version 2 .* cannot be read: no credentials"):
             world.desk.nominate(MODEL, 2)
+
+
+def test_keys_and_delegations_have_no_history_of_a_model(world):
+    world.govern()
+    with world.acting("admin"):
+        world.desk.key_trust("build", public_pem(new_key().public_key()))
+    with world.acting("ana"), pytest.raises(NotFound, match="no registered model"):
+        world.desk.history(":trust")
+
+
+@pytest.mark.parametrize("how", ["promote", "break-glass"])
+def test_a_champion_that_was_taken_away_is_followed_by_another(world, how):
+    policy = POLICY + "break_glass: {by: [author], review_due: 2h}\n"
+    world.govern(policy)
+    world.quickly(2)
+    world.promote(1)
+    with world.store.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM registered_model_aliases")
+        connection.exec_driver_sql("UPDATE model_versions SET current_stage = 'None'")
+    world.govern(policy)
+    if how == "promote":
+        world.promote(2)
+    else:
+        with world.acting("ana"):
+            world.desk.break_glass(MODEL, 2, "nothing serves")
+    assert world.roles() == {"champion": 2, "challenger": 1, "fallback": 1}
+    with world.acting("oncall"):
+        assert world.desk.rollback(MODEL, "bad")["version"] == 1
+    world.assert_sound()
 
 
 @pytest.mark.parametrize("source", ["weird://x/y", "http://127.0.0.1:9/x", "dbfs:/x"])

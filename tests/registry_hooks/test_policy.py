@@ -66,6 +66,7 @@ def test_the_digest_is_of_the_text():
         ("role: risk", "role: rsik", "did you mean 'risk'?"),
         ("by: [oncall]", "by: [night-watch]", "define 'night-watch' under roles:"),
         ("kind: drift", "kind: calibration", "each kind once"),
+        ("- {role: risk, count: 2}", "- {role: risk, count: 2}\n    - {role: risk}", "each role once"),
         ("kind: drift", "kind: vibes", "promote.evidence.1.kind"),
         ("max_age: 7d", "max_age: soon", "90m, 24h, 7d or 2w"),
         ("max_age: 7d", "max_age: 0d", "90m, 24h, 7d or 2w"),
