@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from math import isfinite
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from rapidfuzz import process
 
+from mlflow_eval_plugin.stats.costs import Costs
+from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.summaries import FINE_BINS
 
 Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -160,12 +163,15 @@ class DisaggregatedConfig(Config):
         min_ratio: metric to tolerance of the ratio to ``gap_versus``; 0.8 on selection_rate is the four-fifths rule.
         min_metric, max_metric: metric to the least or largest value that every slice may have.
         max_fairness, min_fairness: fairness difference or ratio to tolerance, per slice column.
+        costs: what a row costs by what it is and what it is taken for: ``{"fp": 1, "fn": 5}``, and ``tp``, ``tn``.
+        max_cost: the largest mean cost of a row, for every slice and for all rows; needs ``costs``.
     """
 
     kind: ClassVar[str] = "disaggregated"
     own_keys: ClassVar[frozenset[str]] = frozenset(
-        {"slices", "depth", "max_gap", "min_ratio", "min_metric", "max_metric", "max_fairness", "min_fairness"}
-    )
+        {"slices", "depth", "max_gap", "min_ratio", "min_metric", "max_metric", "max_fairness", "min_fairness", "costs",
+         "max_cost"}
+    )  # fmt: skip
 
     slices: tuple[SliceItem | tuple[SliceItem, ...], ...] = Field(min_length=1)
     depth: int = Field(default=1, ge=1, le=4)
@@ -181,6 +187,34 @@ class DisaggregatedConfig(Config):
     max_metric: Tolerances = {}
     max_fairness: Tolerances = {}
     min_fairness: Tolerances = {}
+    costs: Costs | None = None
+    max_cost: Tolerance | None = None
+
+    @field_validator("costs", mode="before")
+    @classmethod
+    def _costs_make_sense(cls, value: Any) -> Any:
+        if value is None or isinstance(value, Costs):
+            return value
+        names = tuple(field.name for field in fields(Costs))
+        if not isinstance(value, Mapping):
+            raise ValueError("expected the cost of each kind of row, such as {'fp': 1, 'fn': 5}")
+        numbers = {_known("cost", str(name), names): cost for name, cost in value.items()}
+        for name in ("fp", "fn"):
+            if name not in numbers:
+                raise ValueError(f"there is no {name!r}; both mistakes have a cost, such as {{'fp': 1, 'fn': 5}}")
+        for name, cost in numbers.items():
+            if isinstance(cost, bool) or not isinstance(cost, (int, float)):
+                raise ValueError(f"{name}: expected a number, found {type(cost).__name__}")
+        try:
+            return Costs(**{name: float(cost) for name, cost in numbers.items()})
+        except InputError as error:
+            raise ValueError(str(error).removeprefix("costs: ")) from error
+
+    @model_validator(mode="after")
+    def _a_tolerance_has_costs(self) -> DisaggregatedConfig:
+        if self.max_cost is not None and self.costs is None:
+            raise ValueError("'max_cost' needs 'costs': what a row of each kind costs, such as {'fp': 1, 'fn': 5}")
+        return self
 
     @field_validator("gap_versus")
     @classmethod
@@ -328,6 +362,8 @@ def _invalid(kind: str, error: ValidationError) -> str:
 def _jsonable(key: str, value: Any, data: frozenset[str]) -> Any:
     if key in data and value is not None and not isinstance(value, str):
         return "given"
+    if is_dataclass(value):
+        return dict(vars(value))
     if isinstance(value, BaseModel):
         return {name: _jsonable(name, item, data) for name, item in value.model_dump(exclude_none=True).items()}
     if isinstance(value, Mapping):

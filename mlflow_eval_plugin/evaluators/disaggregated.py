@@ -12,6 +12,7 @@ from mlflow_eval_plugin.evaluators.config import Band, DisaggregatedConfig, Slic
 from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
+from mlflow_eval_plugin.stats.decisions import SliceCost, cost_bounds, slice_costs
 from mlflow_eval_plugin.stats.disaggregated import (
     DEFAULT_GAP_METRICS,
     Disaggregated,
@@ -45,7 +46,8 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
     found = disaggregate(table.summary, minimum_count=config.min_count, **_compared(config, rows, table))
     labels = {report.label for report in found.slices if _columns(report) in wanted}
     claims = _claims(config, table, _in_order(found, labels))
-    return document(config, rows, claims, _measured(config, rows, found, labels), about)
+    measurements = {**_measured(config, rows, found, labels), "costs": _costs(config, rows, table, labels)}
+    return document(config, rows, claims, measurements, about)
 
 
 def _compared(config: DisaggregatedConfig, rows: Rows, table: SliceTable) -> dict[str, list[str]]:
@@ -131,6 +133,16 @@ def _measured(config: DisaggregatedConfig, rows: Rows, found: Disaggregated, lab
     }
 
 
+def _costs(config: DisaggregatedConfig, rows: Rows, table: SliceTable, labels: set[str]) -> dict[str, Any] | None:
+    if config.costs is None:
+        return None
+    found: list[SliceCost] = [one for one in slice_costs(table, config.costs) if one.label in {"overall", *labels}]
+    if rows.score is None:  # classes have no other threshold
+        found = [replace(one, best_threshold=None, cost_at_best=None) for one in found]
+    threshold = config.costs.threshold_if_calibrated
+    return {**as_json(config.costs), "threshold_if_calibrated": threshold, "slices": as_json(found)}
+
+
 def _report(report: SliceReport, rows: Rows) -> dict[str, Any]:
     if rows.score is None:
         blank = dict.fromkeys(_OF_SCORES, _NO_SCORES)
@@ -149,6 +161,16 @@ def _claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence[str
             yield _metric_claim(config, table, metric, label, maximum=limit)
         for metric, limit in config.min_metric.items():
             yield _metric_claim(config, table, metric, label, minimum=limit)
+        if config.costs is not None and config.max_cost is not None:
+            yield Claim(
+                id=f"max:cost:{label}",
+                claim=f"a row of {label} costs at most {config.max_cost:g} on average",
+                metric="cost",
+                scope=label,
+                bounds=cost_bounds(table, config.costs, label),
+                maximum=config.max_cost,
+                minimum_count=config.min_count,
+            )
     columns = sorted({next(iter(subset)) for subset in _wanted(config) if len(subset) == 1})
     for column in columns:
         for name, limit in config.max_fairness.items():

@@ -136,10 +136,34 @@ def _disaggregated(measurements: Mapping[str, Any]) -> list[Table]:
     ]
     headers = ("Slice", "n", "Positives", *(metric_label(name) for name in metrics))
     tables = [_table("Metrics by slice", headers, rows)]
+    if costs := measurements.get("costs"):
+        tables.append(_costs(costs))
     if fairness := _fairness(measurements.get("fairness", {})):
         tables.append(fairness)
     tables.append(_gaps(measurements.get("gaps", [])))
     return tables
+
+
+def _costs(costs: Mapping[str, Any]) -> Table:
+    nowhere = len(costs["slices"]) and all(one["cost_at_best"] is None for one in costs["slices"])
+    rows = [
+        (
+            Cell(one["label"]),
+            *_estimate(one["cost"]),
+            *(() if nowhere else (_threshold(one), _number(one["cost_at_best"]))),
+        )
+        for one in costs["slices"]
+    ]
+    by_kind = ", ".join(f"{kind} {number(costs[kind])}" for kind in ("fp", "fn", "tp", "tn"))
+    best = ("Threshold that costs least here", "Cost there")
+    headers = ("Slice", "Cost per row", "95 % interval", *(() if nowhere else best))
+    return _table(f"What decisions cost, where a row costs {by_kind}", headers, rows)
+
+
+def _threshold(one: Mapping[str, Any]) -> Cell:
+    if one["best_threshold"] is None and one["cost_at_best"] is not None:
+        return Cell("call nobody positive", float("inf"))
+    return _number(one["best_threshold"])
 
 
 def _fairness(fairness: Mapping[str, Mapping[str, Any]]) -> Table | None:

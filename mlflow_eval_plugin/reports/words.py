@@ -40,6 +40,7 @@ _METRICS = {
     "js": "Jensen-Shannon distance",
     "chi2": "Chi-squared statistic",
     "wasserstein": "Wasserstein distance (reference σ)",
+    "cost": "Cost per row",
     "missing_change": "Change in share missing",
     "schema_changes": "Changes of schema",
 }

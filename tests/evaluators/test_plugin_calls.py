@@ -160,6 +160,34 @@ def test_slice_data_stays_out_of_the_model(world: World, census: pd.DataFrame) -
     assert document.config["slice_data"] == "given"
 
 
+def test_costs_of_decisions(world: World) -> None:
+    config = {"slices": ["SEX"], "costs": {"fp": 1, "fn": 4}, "max_cost": 0.01}
+    run, _ = world.evaluate(evaluators="disaggregated", evaluator_config=config)
+    document = evidence_of(world, run, "disaggregated")
+    costs = document.measurements["costs"]
+    for report, cost in zip(
+        [document.measurements["overall"], *document.measurements["slices"]], costs["slices"], strict=True
+    ):
+        assert cost["label"] == report["label"]
+        assert cost["cost"]["value"] == pytest.approx((report["fp"] + 4 * report["fn"]) / report["n"], rel=1e-12)
+        assert cost["cost_at_best"] <= cost["cost"]["value"]
+    assert costs["threshold_if_calibrated"] == pytest.approx(0.2)
+    assert document.config["costs"] == {"fp": 1.0, "fn": 4.0, "tp": 0.0, "tn": 0.0}
+    judged = {check.scope: check.verdict for check in document.checks if check.metric == "cost"}
+    assert judged == {"overall": "fail", "SEX=1": "fail", "SEX=2": "fail"}
+
+
+def test_classes_have_costs_and_no_other_threshold(world: World) -> None:
+    data = world.rows.assign(predicted=world.model.predict(world.rows[FEATURES]))
+    run, _ = world.evaluate(
+        data, model=None, predictions="predicted", evaluators="disaggregated",
+        evaluator_config={"slices": ["SEX"], "costs": {"fp": 1, "fn": 4}},
+    )  # fmt: skip
+    for cost in evidence_of(world, run, "disaggregated").measurements["costs"]["slices"]:
+        assert cost["cost"]["value"] > 0
+        assert (cost["best_threshold"], cost["cost_at_best"]) == (None, None)
+
+
 def test_only_the_intersections_that_were_asked_for(world: World) -> None:
     config = {"slices": ["SEX", "DIS", "MAR", ["SEX", "DIS"], {"column": "AGEP", "quantiles": 3}]}
     run, _ = world.evaluate(evaluators="disaggregated", evaluator_config=config)

@@ -139,6 +139,18 @@ def disaggregated(labels: list[str] | None = None) -> Evidence:
         "weighted": False,
         "overall": slice_report("overall", 70131),
         "slices": [slice_report(label, 9000 // (1 + i)) for i, label in enumerate(labels)],
+        "costs": {
+            "fp": 1.0,
+            "fn": 5.0,
+            "tp": 0.0,
+            "tn": 0.0,
+            "threshold_if_calibrated": 1 / 6,
+            "slices": [
+                {"label": "overall", "cost": estimate(0.62), "best_threshold": 0.21, "cost_at_best": 0.48},
+                {"label": labels[0], "cost": estimate(0.7), "best_threshold": None, "cost_at_best": 0.3},
+                {"label": HOSTILE, "cost": estimate(None), "best_threshold": None, "cost_at_best": None},
+            ],
+        },
         "gaps": [gap],
         "fairness": {"SEX": {"demographic_parity_difference": estimate(0.11)}},
     }

@@ -111,6 +111,12 @@ def test_tests_are_told_with_their_p_values_and_one_without_a_value_by_a_dash() 
     assert "ECCE-R" not in text  # this document is from before there was one
 
 
+def test_costs_are_told_with_the_threshold_that_would_cost_least() -> None:
+    text = " ".join(" ".join(_Page(render(of("disaggregated"))).text).split())
+    assert "What decisions cost, where a row costs fp 1.000, fn 5.000, tp 0, tn 0" in text
+    assert "call nobody positive 0.300" in text
+
+
 def test_forests_put_the_worst_first() -> None:
     text = render(documents.disaggregated())
     forest = text[text.index('class="forest"') :]

@@ -1,0 +1,128 @@
+"""What a model's decisions cost, slice by slice, and which threshold would cost least.
+
+    slice_costs(table, costs) -> tuple[SliceCost, ...]     what a report shows
+    cost_bounds(table, costs, label) -> QuantityBounds     the mean cost of one slice, for a Check
+
+Costs are of one row, in any one unit, by label and prediction. A threshold that costs least on these rows was chosen on
+them, so its cost is too good by a little; the interval is of the cost at the present threshold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlflow_eval_plugin.stats.costs import Costs
+from mlflow_eval_plugin.stats.estimate import Estimate, QuantityBounds, bounds_at, estimates
+from mlflow_eval_plugin.stats.gaps import SliceTable
+from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits
+from mlflow_eval_plugin.stats.quantities import UnitMean, trials_of
+from mlflow_eval_plugin.stats.rates import Part
+from mlflow_eval_plugin.stats.summaries import FINE_BINS
+
+
+@dataclass(frozen=True)
+class SliceCost:
+    """One slice.
+
+    Attributes:
+        cost: mean cost of a row as it was decided.
+        best_threshold: the score, a multiple of 1/3840, from which rows would be called positive at the least cost on
+            these rows, of several the one nearest to the present one; None where none should be, or there are no rows.
+        cost_at_best: the mean cost then; None without rows.
+    """
+
+    label: str
+    cost: Estimate
+    best_threshold: float | None
+    cost_at_best: float | None
+
+
+def slice_costs(table: SliceTable, costs: Costs) -> tuple[SliceCost, ...]:
+    """Every slice, "overall" first."""
+    part, present = table.part(), table.summary.threshold
+    at_each = _cost_at_each_threshold(part, costs)
+    near = np.abs(
+        np.arange(FINE_BINS + 1) / FINE_BINS - (costs.threshold_if_calibrated if present is None else present)
+    )
+    found = []
+    for one, cost, curve in zip(table.summary.slices, estimates(_mean_cost(part, costs)), at_each, strict=True):
+        if np.isnan(curve).all():
+            found.append(SliceCost(one.label, cost, None, None))
+            continue
+        least = curve.min()
+        # Sums of weights in another order differ in the last digits.
+        best = int(np.argmin(np.where(curve <= least + 1e-12 * (1 + abs(least)), near, np.inf)))
+        found.append(SliceCost(one.label, cost, None if best == FINE_BINS else best / FINE_BINS, float(least)))
+    return tuple(found)
+
+
+def cost_bounds(table: SliceTable, costs: Costs, label: str = "overall") -> QuantityBounds:
+    """The mean cost of one slice, for a Check.
+
+    Raises:
+        KeyError: when there is no such slice.
+    """
+    return bounds_at(_mean_cost(table.part(), costs), table.summary.index(label))
+
+
+@dataclass(frozen=True, eq=False)
+class _MeanCost:
+    """``low + span * unit``: a mean of costs, with the limits of one in [0, 1]."""
+
+    unit: UnitMean
+    low: float
+    span: float
+
+    @property
+    def value(self) -> FloatArray:
+        return self.low + self.span * self.unit.value
+
+    @property
+    def n(self) -> NDArray[np.int64]:
+        return self.unit.n
+
+    @property
+    def bound(self) -> FloatArray:
+        return self.unit.bound
+
+    @property
+    def reason(self) -> str:
+        return self.unit.reason
+
+    def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
+        lower, upper = self.unit.limits(alpha, exact=exact)
+        return self.low + self.span * lower, self.low + self.span * upper
+
+    def take(self, index: NDArray[np.intp]) -> _MeanCost:
+        return replace(self, unit=self.unit.take(index))
+
+
+def _mean_cost(part: Part, costs: Costs) -> _MeanCost:
+    low, span = float(costs.matrix.min()), float(np.ptp(costs.matrix))
+    unit = (costs.matrix - low) / span
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = part.cells / part.weight[:, None, None]
+        mean = np.einsum("slp,lp->s", share, unit)
+        # A kind of mistake that few rows did not show can still happen: one more row of each kind.
+        shown = part.effective[:, None, None]
+        likely = (share * shown + 1) / (shown + 4)
+    centre = np.einsum("slp,lp->s", likely, unit)
+    variance = np.einsum("slp,lp->s", likely, unit**2) - centre**2
+    trials = trials_of(mean, mean, variance, part.effective)
+    return _MeanCost(UnitMean(mean, trials, part.n, part.weight, "there are no rows with weight"), low, span)
+
+
+def _cost_at_each_threshold(part: Part, costs: Costs) -> FloatArray:
+    """The mean cost were rows called positive from fine bin k on, k = 0 ... ``FINE_BINS``: ``(S, FINE_BINS + 1)``."""
+    found = np.empty((len(part.n), FINE_BINS + 1))
+    # Each row that is called negative instead costs so much more.
+    step = costs.matrix[:, 0] - costs.matrix[:, 1]
+    for place, histogram in enumerate(part.histogram):  # a slice at a time: all at once would be copies of all counts
+        by_label = histogram.sum(axis=0)
+        total = by_label.sum()
+        curve = np.concatenate([[0.0], np.cumsum(histogram @ step)]) + by_label @ costs.matrix[:, 1]
+        found[place] = curve / total if total > 0 else np.nan
+    return found

@@ -1,0 +1,127 @@
+"""Costs against decisions worked out row by row, and their intervals against simulation."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.stats.costs import Costs
+from mlflow_eval_plugin.stats.decisions import cost_bounds, slice_costs
+from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.gaps import SliceTable
+
+
+def _table(rows, **options):
+    return SliceTable(slice_summary(rows, label="y", score="s", slices=["g"], **options))
+
+
+def _one_group(rows, **options):
+    """The table of these rows as group 0, beside another group, since a whole of one class is refused."""
+    others = pd.DataFrame({"s": [0.1, 0.9], "y": [0, 1], "g": 1})
+    return _table(pd.concat([rows.assign(g=0), others], ignore_index=True), **options)
+
+
+def _rows(n=400, seed=0, digits=3):
+    rng = np.random.default_rng(seed)
+    score = np.round(rng.beta(1, 2, n), digits)
+    return pd.DataFrame(
+        {
+            "s": score,
+            "y": (rng.random(n) < score**1.4).astype(int),
+            "g": rng.integers(0, 3, n),
+            "w": rng.integers(1, 5, n),
+        }
+    )
+
+
+def _cost(rows, costs, threshold, weight):
+    positive, label = rows.s >= threshold, rows.y == 1
+    each = np.select([label & positive, label, positive], [costs.tp, costs.fn, costs.fp], costs.tn)
+    return np.average(each, weights=weight)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("costs", [Costs(fp=1, fn=5), Costs(fp=30, fn=2, tp=1, tn=0.5)])
+def test_costs_and_the_best_threshold_are_those_of_every_threshold_tried(costs, weighted):
+    rows = _rows()
+    found = slice_costs(_table(rows, weight="w" if weighted else None, threshold=0.4), costs)
+    for one in found:
+        mine = rows if one.label == "overall" else rows[rows.g == int(one.label.removeprefix("g="))]
+        weight = mine.w if weighted else np.ones(len(mine))
+        assert one.cost.value == pytest.approx(_cost(mine, costs, 0.4, weight), rel=1e-9)
+        tried = [_cost(mine, costs, threshold, weight) for threshold in np.arange(1002) / 1000]
+        assert one.cost_at_best == pytest.approx(min(tried), rel=1e-9)
+        threshold = 1.1 if one.best_threshold is None else one.best_threshold
+        assert _cost(mine, costs, threshold, weight) == pytest.approx(min(tried), rel=1e-9)
+        assert one.cost_at_best <= one.cost.value + 1e-12
+
+
+def test_by_hand():
+    # Two of the three negatives are called positive, one of the two positives is missed: (2 * 1 + 1 * 5) / 5.
+    rows = pd.DataFrame({"s": [0.6, 0.7, 0.1, 0.9, 0.3], "y": [0, 0, 0, 1, 1], "g": 0})
+    overall = slice_costs(_table(rows), Costs(fp=1, fn=5))[0]
+    assert overall.cost.value == pytest.approx(7 / 5)
+    # From anywhere above .1 to .3 nobody is missed, at two false alarms; of these .3 is the nearest to .5.
+    assert (overall.best_threshold, overall.cost_at_best) == (pytest.approx(0.3), pytest.approx(2 / 5))
+
+
+def test_where_nobody_should_be_called_positive_no_threshold_is_named():
+    rows = pd.DataFrame({"s": [1.0, 0.9, 0.2], "y": [0, 0, 0]})
+    found = slice_costs(_one_group(rows), Costs(fp=1, fn=1))[1]
+    assert (found.label, found.best_threshold, found.cost_at_best) == ("g=0", None, 0.0)
+
+
+def test_the_threshold_of_calibrated_scores_is_elkans():
+    # Elkan (2001), equation 2: p* = (c10 - c00) / (c10 - c00 + c01 - c11).
+    assert Costs(fp=1, fn=9).threshold_if_calibrated == pytest.approx(0.1)
+    assert Costs(fp=3, fn=5, tp=1, tn=1).threshold_if_calibrated == pytest.approx(2 / 6)
+    # And it is the best one where scores are the probabilities.
+    rng = np.random.default_rng(2)
+    score = rng.random(200_000)
+    rows = pd.DataFrame({"s": score, "y": (rng.random(200_000) < score).astype(int), "g": 0})
+    assert slice_costs(_table(rows), Costs(fp=1, fn=9))[0].best_threshold == pytest.approx(0.1, abs=0.03)
+
+
+@pytest.mark.parametrize("costs", [Costs(fp=1, fn=1), Costs(fp=1, fn=10), Costs(fp=20, fn=1, tp=0.5)])
+@pytest.mark.parametrize("n", [10, 30, 100])
+def test_intervals_cover_in_small_groups(costs, n):
+    # Cells of a fair classifier: 70 % negatives, one in seven called positive, a third of the positives missed.
+    share = np.array([0.6, 0.1, 0.1, 0.2])  # tn, fp, fn, tp
+    truth = share @ np.array([costs.tn, costs.fp, costs.fn, costs.tp])
+    rng = np.random.default_rng(n)
+    trials, covered, below, above = 400, 0, 0, 0
+    for _ in range(trials):
+        cell = rng.choice(4, n, p=share)
+        table = _one_group(pd.DataFrame({"y": cell // 2, "s": np.where(cell % 2, 0.8, 0.2)}))
+        low, high = slice_costs(table, costs)[1].cost.interval
+        covered += low <= truth <= high
+        bounds = cost_bounds(table, costs, "g=0")
+        below += bounds.lower(0.05) > truth
+        above += bounds.upper(0.05) < truth
+    slack = 3 * math.sqrt(trials * 0.05 * 0.95)
+    assert covered >= trials * 0.94 - slack
+    assert max(below, above) <= trials * 0.05 + slack
+
+
+def test_a_cost_that_was_not_seen_is_still_possible():
+    rows = pd.DataFrame({"s": [0.2] * 30, "y": [0] * 30})
+    bounds = cost_bounds(_one_group(rows), Costs(fp=1, fn=100), "g=0")
+    assert bounds.value == 0.0
+    assert bounds.lower(0.05) == 0.0
+    assert bounds.upper(0.05) >= 9.5  # 1 - .05**(1/30) of the rows may be missed at a cost of 100 each
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"fp": -1, "fn": 1}, "fp is -1"),
+        ({"fp": 1, "fn": math.nan}, "fn is nan"),
+        ({"fp": 0, "fn": 0}, "a mistake must cost"),
+        ({"fp": 1, "fn": 1, "tp": 2}, "a mistake must cost"),
+    ],
+)
+def test_costs_that_make_no_sense_are_refused(given, told):
+    with pytest.raises(InputError, match=told):
+        Costs(**given)
