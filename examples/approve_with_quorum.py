@@ -36,7 +36,9 @@ def main() -> None:
         version, run_id = train(told, seed=1)
         number = str(version)
         told.run("ana", "nominate", MODEL, number, expect=1)
-        told.run("ana", "evidence", "sign", "--run", run_id, "--key", "build.key")
+        told.run(
+            "ana", "evidence", "sign", "--run", run_id, "--model", f"models:/{MODEL}/{number}", "--key", "build.key"
+        )
         told.run("ana", "nominate", MODEL, number)
         told.run("ana", "request", MODEL, number, "--comment", "well calibrated on the second half of the year")
 

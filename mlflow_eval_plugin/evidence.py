@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
@@ -18,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 SCHEMA: Final = "mlflow-eval-plugin/evidence/1"
 KINDS = ("calibration", "disaggregated", "drift")
+_NOTE, _LONGEST_NOTE = "registered_model_meta", 1024  # bytes
+_NOTED = rb"model_name: [^\n]*\nmodel_version: ('?[0-9]*'?|null)\n?"
 
 Verdict = Literal["pass", "fail", "insufficient"]
 Digest = str  # "sha256:" and 64 lower-case hex digits
@@ -147,10 +150,19 @@ def file_digest(file: Path) -> tuple[int, str]:
 
 
 def model_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Every file below a model's folder: its path there, with ``/``, and where it is."""
+    """Every file below a model's folder: its path there, with ``/``, and where it is.
+
+    All but the note that MLflow writes into a folder from which it loads a registered model: by which name it did.
+    """
     for local in sorted(folder.rglob("*")):
-        if local.is_file():
-            yield local.relative_to(folder).as_posix(), local
+        path = local.relative_to(folder).as_posix()
+        if local.is_file() and not (path == _NOTE and _is_a_note(local)):
+            yield path, local
+
+
+def _is_a_note(local: Path) -> bool:
+    # Only what says nothing else is left out, or a model could keep what it does in a file of this name.
+    return local.stat().st_size < _LONGEST_NOTE and re.fullmatch(_NOTED, local.read_bytes()) is not None
 
 
 def model_digest(files: Mapping[str, tuple[int, str]]) -> Digest:

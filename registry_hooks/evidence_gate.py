@@ -72,7 +72,7 @@ def _unsigned(
             "evidence-signature",
             f"{required.kind} Evidence signed by {' or '.join(required.signed_by)}",
             f"signed by {', '.join(held) if isinstance(held, list) else held}",
-            f"registry-hooks evidence sign --run {found.run_id} --key KEYFILE, then registry-hooks nominate {model} "
-            f"{version}",
+            f"registry-hooks evidence sign --run {found.run_id} --model models:/{model}/{version} --key KEYFILE, then "
+            f"registry-hooks nominate {model} {version}",
         )
     ]

@@ -26,6 +26,7 @@ from registry_hooks.mlflow_rows import VersionRow
 
 _ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
 _SOURCE_TAGS = {"name": MLFLOW_SOURCE_NAME, "git_commit": MLFLOW_GIT_COMMIT, "user": MLFLOW_USER}
+_HALF_UPLOADED = ".artifact.uploading."
 _LARGEST_EVIDENCE = 16 * 1024 * 1024
 _MOST_EVIDENCE = 200
 
@@ -56,6 +57,10 @@ def manifest(row: VersionRow) -> Manifest:
     files: dict[str, tuple[int, str]] = {}
     what = f"version {row.version} of {row.model}"
     for path, local in _files(row.location, what):
+        if local.name.startswith(_HALF_UPLOADED):  # MLflow's listings hide it, and who evaluated did not see it
+            raise Invalid(
+                f"{what} holds {path}, left by an upload that was cut short; delete that file, then ask again"
+            )
         try:
             files[path] = file_digest(local)
         except OSError as error:  # no rights to it, a disk that fails, or it went away while it was read
@@ -159,6 +164,8 @@ def _files(location: str, what: str) -> Iterator[tuple[str, Path]]:
     with tempfile.TemporaryDirectory() as folder:
         try:
             root = _local(_repository(location), "", folder)
+        except RegistryError:
+            raise
         except Exception as error:  # every artifact store has errors of its own
             raise Invalid(f"the files of {what} cannot be read: {error}") from error
         yield from model_files(root)

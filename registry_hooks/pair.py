@@ -19,6 +19,7 @@ ask at all (a transition whose reasons were not heeded) raises ``PairError``.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -244,7 +245,7 @@ def _folded(state: ModelState, entry: Entry, body: dict[str, Any]) -> ModelState
             # Who registered a version stays known while the model is there, or its author could approve it.
             authors = state.authors if body.get("registered") else {}
             anew = ModelState(model=state.model, authors=authors) if body["fresh"] else state
-            return _adopt(anew, Pair.model_validate(body["pair"]))
+            return _adopt(_without_all(anew, body.get("gone", ())), Pair.model_validate(body["pair"]))
         case "registered":
             return state.model_copy(update={"authors": {**state.authors, _version(entry): entry.actor}})
         case "deleted":
@@ -295,12 +296,18 @@ def without(state: ModelState, version: int) -> ModelState:
     """The state after ``version`` was deleted from the registry; refuses one that is in a role."""
     if version in (state.pair.champion, state.pair.challenger, state.pair.fallback):
         raise PairError(f"version {version} is in a role")
+    return _without_all(state, (version,))
+
+
+def _without_all(state: ModelState, gone: Collection[int]) -> ModelState:
+    if not gone:
+        return state
     return state.model_copy(
         update={
-            "champions": tuple(v for v in state.champions if v != version),
-            "condemned": {v: at for v, at in state.condemned.items() if v != version},
-            "nominations": {v: n for v, n in state.nominations.items() if v != version},
-            "proposals": {i: p for i, p in state.proposals.items() if p.version != version},
+            "champions": tuple(v for v in state.champions if v not in gone),
+            "condemned": {v: at for v, at in state.condemned.items() if v not in gone},
+            "nominations": {v: n for v, n in state.nominations.items() if v not in gone},
+            "proposals": {i: p for i, p in state.proposals.items() if p.version not in gone},
         }
     )
 

@@ -73,17 +73,26 @@ def _told_to_mlflow() -> Iterator[None]:
         raise
 
 
-def _gate(method: Callable[..., R]) -> Callable[..., R]:
-    """A gate is asked by the model's own name, and again when the database undid it."""
+def _gated(*, takes_away: bool = False) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """A gate is asked by the model's own name, and again when the database undid it.
 
-    @wraps(method)
-    def gate(self: GovernedStore, name: str, *arguments: Any, **options: Any) -> R:
-        if self.compares_loosely:
-            with _told_to_mlflow():
-                self.desk.refuse_lookalike(name)
-        return method(self, name, *arguments, **options)
+    What ``takes_away`` may be done to a model whose name only reads like one that a pattern governs, or it would stay.
+    """
 
-    return again_if_undone(gate)
+    def gated(method: Callable[..., R]) -> Callable[..., R]:
+        @wraps(method)
+        def gate(self: GovernedStore, name: str, *arguments: Any, **options: Any) -> R:
+            if self.compares_loosely:
+                with _told_to_mlflow():
+                    self.desk.refuse_lookalike(name, patterns=not takes_away)
+            return method(self, name, *arguments, **options)
+
+        return again_if_undone(gate)
+
+    return gated
+
+
+_gate, _gate_of_removal = _gated(), _gated(takes_away=True)
 
 
 class GovernedStore(SqlAlchemyStore):
@@ -169,14 +178,15 @@ class GovernedStore(SqlAlchemyStore):
                 with self.desk.plainly(name):
                     super().set_registered_model_alias(name, alias, version)
 
-    @_gate
+    @_gate_of_removal
     def delete_registered_model_alias(self, name: str, alias: str) -> None:
         """Gate: a role is never taken away."""
         with _told_to_mlflow():
             if not self._may_be_role(alias):
                 super().delete_registered_model_alias(name, alias)
             elif self.desk.governs(name):
-                self.desk.native_alias_removal(name, alias)
+                with self.desk.misspelt_removal(name, alias):
+                    super().delete_registered_model_alias(name, alias)
             else:
                 with self.desk.plainly(name):
                     super().delete_registered_model_alias(name, alias)
@@ -242,7 +252,7 @@ class GovernedStore(SqlAlchemyStore):
                 made.append(int(version.version))
             return version
 
-    @_gate
+    @_gate_of_removal
     def delete_model_version(self, name: str, version: Any) -> None:
         """Gate: a version in a role stays."""
         with _told_to_mlflow():
@@ -259,9 +269,11 @@ class GovernedStore(SqlAlchemyStore):
         with _told_to_mlflow():
             if any(self._may_be_prompt_tag(tag.key) for tag in tags or ()):
                 self.desk.refuse_prompt_named(name)
+            elif self.compares_loosely:
+                self.desk.refuse_lookalike(name, new=True)
         return super().create_registered_model(name, tags, description, deployment_job_id)
 
-    @_gate
+    @_gate_of_removal
     def rename_registered_model(self, name: str, new_name: str) -> Any:
         """Gate: a governed model keeps its name, and no other takes it."""
         with _told_to_mlflow():
@@ -272,7 +284,7 @@ class GovernedStore(SqlAlchemyStore):
             with self.desk.plainly(name, becoming=new_name):
                 return super().rename_registered_model(name, new_name)
 
-    @_gate
+    @_gate_of_removal
     def delete_registered_model(self, name: str) -> None:
         """Gate: a governed model is not deleted."""
         with _told_to_mlflow():
@@ -288,7 +300,7 @@ class GovernedStore(SqlAlchemyStore):
         with _told_to_mlflow(), self._ungoverned_if_prompt(name, tag.key, f"tag {tag.key!r}", though_prompt=True):
             super().set_registered_model_tag(name, tag)
 
-    @_gate
+    @_gate_of_removal
     def delete_registered_model_tag(self, name: str, key: str) -> None:
         """Gate, as for setting it."""
         with _told_to_mlflow(), self._ungoverned_if_prompt(name, key, f"removing tag {key!r}", though_prompt=True):

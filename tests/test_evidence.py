@@ -136,6 +136,21 @@ def test_a_model_is_named_by_every_one_of_its_files(tmp_path: Path) -> None:
     assert len(seen) == 3
 
 
+def test_only_mlflows_own_note_is_no_file_of_a_model(tmp_path: Path) -> None:
+    (tmp_path / "MLmodel").write_text("flavors: {}")
+    note = tmp_path / "registered_model_meta"
+    for text in ("model_name: credit\nmodel_version: '7'\n", "model_name: null\nmodel_version: null\n"):
+        note.write_text(text)
+        assert [path for path, _ in model_files(tmp_path)] == ["MLmodel"]
+    for text in ("model_name: credit\nmodel_version: '7'\nhidden: weights\n", "\x80\x04weights", "", "model_name: x"):
+        note.write_text(text)
+        assert len(list(model_files(tmp_path))) == 2
+    (tmp_path / "data").mkdir()
+    note.write_text("model_name: credit\nmodel_version: '7'\n")
+    note.rename(tmp_path / "data" / "registered_model_meta")
+    assert len(list(model_files(tmp_path))) == 2
+
+
 def test_the_format_is_described() -> None:
     described = (ROOT / "docs" / "evidence.md").read_text()
     members: set[str] = {field.alias or name for name, field in Evidence.model_fields.items()}

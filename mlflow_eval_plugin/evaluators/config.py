@@ -70,6 +70,8 @@ class Config(BaseModel):
         probability_column: the column of the model's output, or of the data, that holds probabilities.
         col_mapping: from names used here to column names of the data, as in MLflow.
         alpha: the chance of any false ``fail`` in the whole document.
+        model_uri: where the files of the evaluated model are, where its MLmodel does not say so itself: it was saved
+            and not logged, or comes from another server.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -85,6 +87,7 @@ class Config(BaseModel):
     probability_column: str | None = None
     col_mapping: dict[str, Any] = {}
     alpha: Probability = 0.05
+    model_uri: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _positive_is_listed(self) -> Config:

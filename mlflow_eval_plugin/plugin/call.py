@@ -87,7 +87,7 @@ def call_of(kind: str, given: Mapping[str, Any] | None, request: Request) -> Cal
 def _compute(call: Call) -> None:
     request = call.request
     scorer = Scorer(request.model, request.predictions)
-    about = About(_subject(request), _producer(), _now())
+    about = About(_subject(call), _producer(), _now())
     # Everything that can be wrong with the data is found for all evaluators before the first number is computed.
     _read_references(call)
     for config in call.configs.values():
@@ -122,21 +122,26 @@ def _evaluated(config: Config, rows: Rows, reference: Rows | None, about: About)
     return drift.evaluate(config, rows, reference, about)
 
 
-def _subject(request: Request) -> Subject:
+def _subject(call: Call) -> Subject:
+    request = call.request
     metadata = getattr(request.model, "metadata", None)
-    uri = _model_uri(metadata.to_dict() if metadata is not None else {}, request.model_id)
+    document = metadata.to_dict() if metadata is not None else {}
+    given = {config.model_uri for config in call.configs.values()} - {None}
+    if len(given) > 1:
+        raise InputError(f"model_uri: one call evaluates one model, found {' and '.join(sorted(map(str, given)))}")
+    uri = next(iter(given), None) or _uri_in(document)
     return Subject(
-        model_uri=uri,
+        model_uri=uri or (f"models:/{request.model_id}" if request.model_id else None),
         model_id=request.model_id,
-        model_digest=digest_at(uri) if uri and metadata is not None else None,
+        model_digest=digest_at(uri, document) if uri and document else None,
         run_id=request.run_id,
     )
 
 
-def _model_uri(document: Mapping[str, Any], model_id: str | None) -> str | None:
-    found = document.get("model_id") or model_id
-    if found:
-        return f"models:/{found}"
+def _uri_in(document: Mapping[str, Any]) -> str | None:
+    """Where a model says that it was logged. MLflow's id of a call's model may be that of the active one, another."""
+    if model_id := document.get("model_id"):
+        return f"models:/{model_id}"
     run_id, path = document.get("run_id"), document.get("artifact_path")
     return f"runs:/{run_id}/{path}" if run_id and path else None
 

@@ -24,24 +24,26 @@ def evidence() -> None:
 
     \b
     Example:
-      registry-hooks evidence sign --run 8d0f1c2b3a4e5f60718293a4b5c6d7e8 --key ci.key
+      registry-hooks evidence sign --run 8d0f1c2b3a4e5f60718293a4b5c6d7e8 --model models:/churn/2 --key ci.key
     """
 
 
 @evidence.command()
 @click.argument("files", nargs=-1, type=FILE)
 @RUN
+@click.option("--model", "model_uri", required=True, metavar="URI", help="The model that you evaluated.")
 @click.option("--key", "key_file", required=True, type=FILE, help="The private key (registry-hooks key new).")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
-def sign(files: tuple[Path, ...], run_id: str | None, key_file: Path, as_json: bool) -> None:
+def sign(files: tuple[Path, ...], run_id: str | None, model_uri: str, key_file: Path, as_json: bool) -> None:
     """Sign Evidence FILES, or all Evidence of a run, each into FILE.dsse beside it.
 
-    Only documents that match their own digest are signed. An encrypted key is opened with the passphrase in
+    Only documents that match their own digest are signed, and only those that speak of the files at --model: what a
+    model says of itself need not be true. An encrypted key is opened with the passphrase in
     REGISTRY_HOOKS_KEY_PASSPHRASE.
 
     \b
     Example:
-      registry-hooks evidence sign --run 8d0f1c2b3a4e5f60718293a4b5c6d7e8 --key ci.key
+      registry-hooks evidence sign --run 8d0f1c2b3a4e5f60718293a4b5c6d7e8 --model models:/churn/2 --key ci.key
     """
     from registry_hooks import envelope
 
@@ -49,8 +51,10 @@ def sign(files: tuple[Path, ...], run_id: str | None, key_file: Path, as_json: b
     known = envelope.key_id(private.public_key())
     signed = []
     with _documents(files, run_id) as (documents, upload):
-        for name, path in documents:
-            document, beside = _document(path, name), path.with_name(path.name + envelope.SUFFIX)
+        read = [(name, path, _document(path, name)) for name, path in documents]
+        _require_model({name: document for name, _path, document in read}, model_uri)
+        for name, path, document in read:
+            beside = path.with_name(path.name + envelope.SUFFIX)
             held = beside.read_bytes() if beside.exists() else None
             text = _told(lambda d=document, h=held: envelope.sign(d, private, h), name)
             beside.write_bytes(text)
@@ -92,6 +96,23 @@ def verify(files: tuple[Path, ...], run_id: str | None, keys: tuple[Path, ...], 
     show({"ok": not any(e["problem"] for e in found), "documents": found}, as_json, lines)
     if any(each["problem"] for each in found):
         raise click.exceptions.Exit(REFUSED)
+
+
+def _require_model(documents: dict[str, Any], uri: str) -> None:
+    """Refuse to sign anything where a document speaks of other files than those at ``uri``."""
+    from mlflow.artifacts import download_artifacts
+
+    from mlflow_eval_plugin.evidence import file_digest, model_digest, model_files
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            root = Path(download_artifacts(artifact_uri=uri, dst_path=folder))
+        except Exception as error:  # every artifact store has errors of its own
+            raise Failure(f"the model {uri} cannot be read: {error}", NO_ANSWER) from error
+        found = model_digest({path: file_digest(local) for path, local in model_files(root)})
+    others = [name for name, document in documents.items() if document.subject.model_digest != found]
+    if others:
+        raise Failure(f"{', '.join(others)}: does not speak of the files of {uri}; nothing was signed", REFUSED)
 
 
 def _said(problem: str | None) -> str:

@@ -82,6 +82,14 @@ class Native(Emergency):
         """``delete_registered_model_alias`` with a role's name."""
         raise self._no_such_way(model, f"alias {alias!r}", "a role is never taken away, only given to another version")
 
+    @contextmanager
+    def misspelt_removal(self, model: str, alias: str) -> Iterator[None]:
+        """A unit of work in which an alias may go that is no role's and that the database takes for one."""
+        with self._case(model, write=True) as case:
+            if alias not in case.registry.misspelt(model):
+                self.native_alias_removal(model, alias)
+            yield
+
     def native_champion(self, model: str, version: int) -> None:
         """Promotion asked for through MLflow, or rollback when the version is the fallback."""
         with self._case(model, write=False) as case:
@@ -148,12 +156,12 @@ class Native(Emergency):
         if applied is not None and name in applied.policy.models:
             raise _governed(name, "making a prompt of this name")
 
-    def refuse_lookalike(self, model: str, *, new: bool = False) -> None:
+    def refuse_lookalike(self, model: str, *, new: bool = False, patterns: bool = True) -> None:
         """Refuse a name that the database may hold for a governed model's though it is spelt in other letters.
 
         MLflow on MySQL finds ``churn`` when asked for ``CHURN``: what is allowed to an ungoverned ``CHURN`` would be
         seen by all who ask for the governed ``churn``, now or when it is registered. With ``new`` the name is one that
-        a model would take; patterns are else asked only about models that are there, since they govern no prompts.
+        a model would take; ``patterns`` are else asked only about models that are there, since they govern no prompts.
         """
         with self._unit_of_work(write=False) as session:
             ledger, registry = Ledger(session), Registry(session)
@@ -167,13 +175,13 @@ class Native(Emergency):
                 raise Invalid(
                     f"the model {model!r} may be {governed!r} to this database, which is governed; write it so"
                 )
-            if not new and (there is None or registry.is_prompt(there)):
+            if not patterns or (not new and (there is None or registry.is_prompt(there))):
                 return
         loosely = governing(_loosely(model), ((_loosened(policy), policy) for policy in policies))
         if loosely is not None and governing(model, ((policy, policy) for policy in policies)) is None:
-            patterns = ", ".join(loosely.models[:5])
+            meant_by = ", ".join(loosely.models[:5])
             raise Invalid(
-                f"the model {model!r} may be one that policy {loosely.name!r} governs ({patterns}) to this database, "
+                f"the model {model!r} may be one that policy {loosely.name!r} governs ({meant_by}) to this database, "
                 "which sees no letter case; write it as the policy does, or choose another name"
             )
 

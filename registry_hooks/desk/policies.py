@@ -75,6 +75,8 @@ class Policies(BaseDesk):
         model, pair = adoption["model"], adoption["pair"]
         registered = registry.exists(model)
         body = {"pair": pair.as_json(), "fresh": adoption["fresh"], "registered": registered}
+        if gone := _gone(ledger, registry, model):
+            body["gone"] = gone
         entry = ledger.append("adopted", actor, now, model=model, version=None, body=body)
         if registered:
             registry.put_pair(model, ledger.state(model).pair, int(now.timestamp() * 1000))
@@ -123,6 +125,11 @@ def _adoption(ledger: Ledger, registry: Registry, model: str, fresh: bool, now: 
     as_recorded = pair == state.pair and registry.agrees(model, pair) and not ahead
     nothing_yet = pair == Pair() and state == ModelState(model=model)
     return {"model": model, "pair": pair, "fresh": fresh} if (fresh and not nothing_yet) or not as_recorded else None
+
+
+def _gone(ledger: Ledger, registry: Registry, model: str) -> list[int]:
+    """Versions that the ledger knows as champions, and that were deleted past the server."""
+    return sorted(set(ledger.state(model).champions) - set(registry.versions(model)))
 
 
 def _pair_as_it_is(registry: Registry, model: str) -> Pair:

@@ -178,6 +178,8 @@ def _otherwise(registry: Registry, state: ModelState, replayed: ModelState) -> l
     said, model = [], replayed.model
     if state != replayed:
         said.append(f"{model}: its cached state is not what its ledger entries say")
+    for alias in registry.misspelt(model):
+        said.append(f"{model}: the alias {alias!r} passes for a role in this database, and the ledger knows none")
     pair, aliases = replayed.pair, registry.pair(model)
     if aliases != pair:
         said.append(f"{model}: the ledger says {pair}, the aliases say {aliases}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from evaluators.conftest import FEATURES, LABEL, World
 from mlflow.models import EvaluationResult, MetricThreshold
 from mlflow.models.evaluation.validation import ModelValidationFailedException
@@ -89,6 +91,31 @@ def test_evidence_names_model_and_data(world: World, three: tuple[Any, Any]) -> 
     assert len({document.data.digest for document in documents}) == 1
     assert documents[2].reference is not None and documents[2].reference.name == "ma-2015"
     assert documents[2].reference.digest != documents[2].data.digest
+
+
+def test_evidence_names_the_files_of_a_model_only_where_they_are_those_that_were_loaded(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Saved and not logged, a model says nowhere where it is; one that says it is another is not believed."""
+    saved, copied = tmp_path / "saved", tmp_path / "copied"
+    mlflow.sklearn.save_model(world.model, saved, pip_requirements=["scikit-learn"])
+    shutil.copytree(mlflow.artifacts.download_artifacts(world.model_uri), copied)
+    mlmodel = yaml.safe_load((copied / "MLmodel").read_text())
+    (copied / "MLmodel").write_text(yaml.safe_dump({**mlmodel, "model_uuid": "0" * 32}))
+    files = {path: file_digest(file) for path, file in model_files(saved)}
+
+    def named(folder: Path, **config: str) -> str | None:
+        settings = {"slices": ["SEX"], **config}
+        run, _ = world.evaluate(model=str(folder), evaluators="disaggregated", evaluator_config=settings)
+        return evidence_of(world, run, "disaggregated").subject.model_digest
+
+    assert named(saved) is None
+    assert named(saved, model_uri=saved.as_uri()) == model_digest(files)
+    assert "are not those of the model that was evaluated" not in caplog.text
+    assert named(copied) is None
+    assert "are not those of the model that was evaluated" in caplog.text
+    assert named(saved, model_uri=(tmp_path / "nowhere").as_uri()) is None
+    assert "cannot be read" in caplog.text
 
 
 def test_metrics_are_logged_once_with_data_set_and_model(world: World, three: tuple[Any, Any]) -> None:

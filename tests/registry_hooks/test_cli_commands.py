@@ -214,3 +214,19 @@ def test_help_documents_the_exit_codes(governed: Server) -> None:
     told = governed.cli("guest", "--help").stdout
     for code, word in enumerate(("done", "refused", "usage", "no answer", "audit log")):
         assert re.search(rf"^ +{code}  .*{word}", told, re.MULTILINE)
+
+
+def test_only_evidence_of_the_model_that_was_evaluated_is_signed(governed: Server, tmp_path: Path) -> None:
+    model = govern(governed)
+    (first, run_id), (second, _) = register(governed, model), register(governed, model)
+    made = governed.cli("ana", "key", "new", str(tmp_path / "build.key"))
+    assert made.returncode == DONE, made.stderr
+    sign = ("evidence", "sign", "--run", run_id, "--key", str(tmp_path / "build.key"), "--model")
+    other = governed.cli("ana", *sign, f"models:/{model}/{second}")
+    assert other.returncode == REFUSED
+    assert "evidence/calibration.json: does not speak of the files of models:/" in other.stderr
+    gone = governed.cli("ana", *sign, f"models:/{model}/99")
+    assert gone.returncode == NO_ANSWER and "cannot be read" in gone.stderr
+    right = governed.cli("ana", *sign, f"models:/{model}/{first}")
+    assert right.returncode == DONE, right.stderr
+    assert "Signed evidence/calibration.json" in right.stdout

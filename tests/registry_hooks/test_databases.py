@@ -140,11 +140,10 @@ def test_a_name_that_is_governed_once_it_is_registered_is_not_taken_in_other_let
     world = on_mariadb
     world.govern(POLICY.replace(f"[{MODEL}]", "['credit-*', chorn]"))
     with world.acting("ana"):
-        world.client.create_registered_model("Credit-Risk")
         world.client.create_registered_model("scratch")
         world.store.create_model_version("scratch", *world.quick_model()[1::-1])
         for call in (
-            lambda: world.client.create_model_version("Credit-Risk", "file:///tmp/x"),
+            lambda: world.client.create_registered_model("Credit-Risk"),
             lambda: world.client.rename_registered_model("scratch", "CREDIT-risk"),
             lambda: world.client.rename_registered_model("scratch", "Credit-other"),
             lambda: world.client.create_registered_model("ch\u00adorn"),
@@ -155,6 +154,48 @@ def test_a_name_that_is_governed_once_it_is_registered_is_not_taken_in_other_let
         world.client.create_registered_model("credit-other")
         world.client.rename_registered_model("scratch", "debit-risk")
         world.client.set_registered_model_alias("debit-risk", "champion", "1")
+
+
+def test_a_model_that_reads_like_one_that_came_under_policy_can_only_go(on_mariadb):
+    world, client = on_mariadb, on_mariadb.client
+    with world.acting("ana"):
+        for name in ("Credit-Card", "Credit-Loan"):
+            client.create_registered_model(name)
+            world.store.create_model_version(name, *world.quick_model()[1::-1])
+            client.set_registered_model_alias(name, "champion", "1")
+    world.govern(POLICY.replace(f"[{MODEL}]", "['credit-*']"))
+    with world.acting("ana"):
+        for call in (
+            lambda: client.create_model_version("Credit-Card", "file:///tmp/x"),
+            lambda: client.set_registered_model_alias("Credit-Card", "champion", "1"),
+            lambda: client.rename_registered_model("Credit-Card", "credit-Card"),
+        ):
+            with pytest.raises(MlflowException, match=r"may be|governed"):
+                call()
+        client.delete_registered_model_alias("Credit-Card", "champion")
+        client.rename_registered_model("Credit-Card", "debit-card")
+        client.delete_registered_model("Credit-Loan")
+        client.create_registered_model("credit-card")
+    world.assert_sound()
+
+
+def test_an_alias_in_other_letters_that_was_put_in_past_the_server_is_told_and_can_go(on_mariadb):
+    world = on_mariadb
+    world.govern()
+    world.quickly()
+    world.promote(1)
+    with world.store.engine.begin() as connection:
+        columns = "(workspace, name, alias, version)"
+        connection.exec_driver_sql(
+            f"INSERT INTO registered_model_aliases {columns} VALUES ('default', '{MODEL}', 'Fallback', 1)"
+        )
+    with world.acting("ana"):
+        assert "alias 'Fallback' passes for a role" in str(world.desk.audit_verify()["problems"])
+        with pytest.raises(MlflowException, match="never taken away"):
+            world.client.delete_registered_model_alias(MODEL, "champion")
+        world.client.delete_registered_model_alias(MODEL, "Fallback")
+    assert world.roles() == {"champion": 1}
+    world.assert_sound()
 
 
 def test_names_that_a_policy_exempts_stay_free_in_any_letters(on_mariadb):

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact import artifact_repository_registry
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from world import MODEL, POLICY, refused
 
 from registry_hooks.envelope import new_key, public_pem
@@ -215,6 +216,28 @@ def test_keys_and_delegations_have_no_history_of_a_model(world):
         world.desk.key_trust("build", public_pem(new_key().public_key()))
     with world.acting("ana"), pytest.raises(NotFound, match="no registered model"):
         world.desk.history(":trust")
+
+
+def test_a_champion_deleted_past_the_server_is_nobodys_fallback(world):
+    world.govern()
+    world.quickly(3)
+    world.promote(1)
+    SqlAlchemyStore(str(world.store.engine.url)).delete_model_version(MODEL, "1")
+    world.govern()
+    world.promote(2)
+    assert world.roles() == {"champion": 2}
+    world.assert_sound()
+    world.promote(3)
+    assert world.roles() == {"champion": 3, "challenger": 2, "fallback": 2}
+    world.assert_sound()
+
+
+def test_a_file_left_by_half_an_upload_is_named(world):
+    world.govern()
+    world.quickly()
+    (world.folder(1) / ".artifact.uploading.1f").write_text("half")
+    with world.acting("ana"), pytest.raises(Invalid, match=r"\.artifact\.uploading\.1f, left by an upload"):
+        world.desk.nominate(MODEL, 1)
 
 
 @pytest.mark.parametrize("how", ["promote", "break-glass"])
