@@ -12,6 +12,7 @@ from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.calibration import calibrate, calibration_bounds
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.recalibration import recalibrate
 from mlflow_eval_plugin.stats.summaries import ScoreSummary
 
 _CLAIMS = {
@@ -33,6 +34,7 @@ def evaluate(config: CalibrationConfig, rows: Rows, reference: Rows | None, abou
     """
     summary = _summary(rows)
     measurements = _measured(summary, config)
+    measurements["recalibration"] = as_json(recalibrate(summary, bins=config.bins))
     measurements["reference"] = None
     if reference is not None and reference.label is not None:
         measurements["reference"] = _measured(_summary(reference), config)

@@ -89,11 +89,33 @@ def _calibration(measurements: Mapping[str, Any]) -> list[Table]:
         metrics = reference["metrics"]
         rows = [(Cell(metric_label(name)), *_estimate(metrics[name])) for name in in_order(metrics)]
         tables.append(_table("The same metrics on the reference rows", ("Metric", "Value", "95 % interval"), rows))
+    if recalibration := measurements.get("recalibration"):
+        tables.append(_recalibration(recalibration))
     if tests := _tests(measurements):
         tables.append(tests)
     tables.append(_bins("Bins of equal width", measurements["bins"]))
     tables.append(_bins("Bins of equal mass", measurements["bins_equal_mass"]))
     return tables
+
+
+def _recalibration(recalibration: Mapping[str, Any]) -> Table:
+    rows = []
+    for one in recalibration["methods"]:
+        change, limits = _estimate(one["brier_change"])
+        fitted = ", ".join(f"{name} {number(value)}" for name, value in sorted(one["parameters"].items())) or "–"
+        rows.append(
+            (
+                Cell(one["method"].capitalize() + (" ✓" if one["method"] == recalibration["suggested"] else "")),
+                change,
+                limits if one["reason"] is None else Cell(one["reason"]),
+                _number(one["ece_equal_mass"]),
+                Cell(fitted),
+            )
+        )
+    headers = ("Recalibration", "Change of Brier score", "95 % interval", "ECE that remains", "Fitted to all rows")
+    said = recalibration["suggested"] or "none lowers the Brier score beyond chance"
+    caption = f"Could it be mended without training anew? On rows not fitted to: {said}"
+    return _table(caption, headers, rows)
 
 
 def _tests(measurements: Mapping[str, Any]) -> Table | None:

@@ -18,6 +18,7 @@ import yaml
 from evaluators.conftest import FEATURES, LABEL, World
 from mlflow.models import EvaluationResult, MetricThreshold
 from mlflow.models.evaluation.validation import ModelValidationFailedException
+from scipy import special
 from sklearn.metrics import brier_score_loss
 
 from mlflow_eval_plugin.evidence import Evidence, file_digest, loads, model_digest, model_files
@@ -185,6 +186,24 @@ def test_slice_data_stays_out_of_the_model(world: World, census: pd.DataFrame) -
     assert labels["SEX=1 & RAC1P=2"] == int(both.sum())
     assert "RAC1P" in document.data.columns
     assert document.config["slice_data"] == "given"
+
+
+def test_a_recalibration_is_suggested_for_scores_that_are_too_sure(world: World) -> None:
+    scores = world.model.predict_proba(world.rows[FEATURES])[:, 1]
+
+    def found(p: Any) -> dict[str, Any]:
+        data = world.rows.assign(p=p)
+        run, _ = world.evaluate(data, model=None, predictions="p", evaluators="calibration", evaluator_config={})
+        recalibration: dict[str, Any] = evidence_of(world, run, "calibration").measurements["recalibration"]
+        return recalibration
+
+    plain, sure = found(scores), found(special.expit(2 * special.logit(scores)))
+    before, after = ({one["method"]: one for one in each["methods"]} for each in (plain, sure))
+    assert sure["suggested"] in after
+    assert after["temperature"]["brier_change"]["value"] < 0
+    # Scores of twice the logit need twice the temperature.
+    doubled = 2 * before["temperature"]["parameters"]["temperature"]
+    assert after["temperature"]["parameters"]["temperature"] == pytest.approx(doubled, rel=1e-3)
 
 
 def test_costs_of_decisions(world: World) -> None:

@@ -94,6 +94,26 @@ def calibration_measurements() -> dict[str, Any]:
             "positive": [math.exp(-((e - 0.6) ** 2) * 8) * 300 for e in edges[:-1]],
             "negative": [math.exp(-e * 4) * 900 for e in edges[:-1]],
         },
+        "recalibration": {
+            "folds": 5,
+            "suggested": "platt",
+            "methods": [
+                {
+                    "method": "temperature",
+                    "parameters": {},
+                    "brier_change": estimate(None),
+                    "ece_equal_mass": None,
+                    "reason": "the scores tell the classes apart",
+                },
+                {
+                    "method": "platt",
+                    "parameters": {"intercept": -0.5, "slope": 0.9},
+                    "brier_change": estimate(-0.02),
+                    "ece_equal_mass": 0.004,
+                    "reason": None,
+                },
+            ],
+        },
         "spiegelhalter": {"z": -2.643, "p_value": 0.0082},
         "hosmer_lemeshow": {"chi_squared": None, "degrees_of_freedom": 10, "p_value": None},
         "reference": None,

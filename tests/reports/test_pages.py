@@ -111,6 +111,13 @@ def test_tests_are_told_with_their_p_values_and_one_without_a_value_by_a_dash() 
     assert "ECCE-R" not in text  # this document is from before there was one
 
 
+def test_the_suggested_recalibration_is_told() -> None:
+    text = " ".join(" ".join(_Page(render(of("calibration"))).text).split())
+    assert "mended without training anew? On rows not fitted to: platt" in text
+    assert "Platt ✓ −0.020" in text and "0.0040 intercept −0.500, slope 0.900" in text
+    assert "the scores tell the classes apart" in text
+
+
 def test_costs_are_told_with_the_threshold_that_would_cost_least() -> None:
     text = " ".join(" ".join(_Page(render(of("disaggregated"))).text).split())
     assert "What decisions cost, where a row costs fp 1.000, fn 5.000, tp 0, tn 0" in text

@@ -1,0 +1,208 @@
+"""Could the scores be mended without training anew? Three recalibrations, judged on rows that they were not fitted to.
+
+    recalibrate(summary) -> Recalibration
+
+- *temperature*: ``expit(logit(s) / T)`` (Guo et al. 2017, "On calibration of modern neural networks").
+- *platt*: ``expit(a + b logit(s))`` (Platt 1999; on logits, as Cox 1958).
+- *isotonic*: the isotonic regression of labels on scores (Zadrozny & Elkan 2002), linear between its points.
+
+Each is fitted by maximum likelihood to four fifths of the rows and asked about the last fifth, five times. Rows are put
+into folds by splitting the counts of each score bin and label at random, which is the same as drawing the fold of every
+row: neither their order nor a second pass over them matters. Rows of one score bin share its mean score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import special
+
+from mlflow_eval_plugin.stats.corp import isotonic
+from mlflow_eval_plugin.stats.estimate import Estimate
+from mlflow_eval_plugin.stats.intervals import FloatArray, student
+from mlflow_eval_plugin.stats.rates import kish
+from mlflow_eval_plugin.stats.summaries import ScoreSummary
+
+Method = Literal["temperature", "platt", "isotonic"]
+METHODS: tuple[Method, ...] = ("temperature", "platt", "isotonic")
+FOLDS = 5
+NEAREST = 1e-6  # scores nearer to 0 or 1 are taken for this near: the logit of 0 would outweigh all others
+_STEPS = 100
+_FEWEST = 2 * FOLDS  # of either class
+Fit = Callable[[FloatArray], FloatArray]
+
+
+@dataclass(frozen=True)
+class Mended:
+    """One recalibration.
+
+    Attributes:
+        parameters: fitted to all rows: ``temperature``, or ``intercept`` and ``slope``; none for isotonic.
+        brier_change: Brier score on rows not fitted to, less that of the scores as they are; below 0 is better. The
+            pointwise 95 % interval is of the difference of pairs.
+        ece_equal_mass: what remains of the ECE on bins of equal mass, on rows not fitted to.
+        reason: why it could not be fitted, where it could not.
+    """
+
+    method: Method
+    parameters: dict[str, float]
+    brier_change: Estimate
+    ece_equal_mass: float | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Recalibration:
+    """All three, and the one that lowers the Brier score most where one does beyond chance; else None."""
+
+    folds: int
+    suggested: Method | None
+    methods: tuple[Mended, ...]
+
+
+def recalibrate(summary: ScoreSummary, *, bins: int = 15, seed: int = 0) -> Recalibration:
+    """What each recalibration would do; deterministic for a given seed.
+
+    Args:
+        bins: equal-mass bins of the ECE.
+    """
+    cells = _cells_of(summary)
+    if summary.n.sum(axis=0).min() < _FEWEST:
+        reason = f"fewer than {_FEWEST} rows of a class are too few to fit and to judge"
+        return Recalibration(FOLDS, None, tuple(_unfit(method, reason) for method in METHODS))
+    drawn = _folds(summary, cells, seed)
+    methods = tuple(_mended(method, cells, drawn, bins) for method in METHODS)
+    better = [one for one in methods if one.brier_change.interval and one.brier_change.interval[1] < 0]
+    best = min(better, key=lambda one: one.brier_change.value or 0.0, default=None)
+    return Recalibration(FOLDS, best.method if best else None, methods)
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """Occupied score bins: mean score ``(B,)``; sums of weights, and of their squares, by label, ``(B, 2)``."""
+
+    score: FloatArray
+    weight: FloatArray
+    square: FloatArray
+
+    def part(self, share: FloatArray) -> _Cells:
+        """That share of every cell."""
+        return _Cells(self.score, self.weight * share, self.square * share)
+
+
+def _cells_of(summary: ScoreSummary) -> _Cells:
+    weight = summary.w
+    used = weight.sum(axis=1) > 0
+    score = summary.w_score.sum(axis=1)[used] / weight.sum(axis=1)[used]
+    return _Cells(np.clip(score, 0.0, 1.0), weight[used], summary.w_square[used])
+
+
+def _folds(summary: ScoreSummary, cells: _Cells, seed: int) -> list[FloatArray]:
+    """The share of every cell that lies in each fold."""
+    used = summary.w.sum(axis=1) > 0
+    n = summary.n[used]
+    drawn = np.random.default_rng(seed).multinomial(n, [1 / FOLDS] * FOLDS)
+    shares = drawn / np.maximum(n, 1)[..., None]
+    return [shares[..., fold] for fold in range(FOLDS)]
+
+
+def _mended(method: Method, cells: _Cells, drawn: list[FloatArray], bins: int) -> Mended:
+    fitted = _FITS[method](cells)
+    if fitted is None:
+        return _unfit(method, "the scores tell the classes apart without a mistake, so no slope is the likeliest")
+    parameters, _ = fitted
+    mapped, shares = [], []
+    for share in drawn:
+        rest = _FITS[method](cells.part(1 - share))
+        if rest is None:
+            return _unfit(method, "on some folds the scores tell the classes apart without a mistake")
+        mapped.append(rest[1](cells.score))
+        shares.append(share)
+    score, share = np.concatenate(mapped), np.concatenate(shares)
+    weight = np.tile(cells.weight, (len(drawn), 1)) * share
+    change = _brier_change(score, np.tile(cells.score, len(drawn)), weight, cells)
+    return Mended(method, parameters, change, _ece(score, weight, bins))
+
+
+def _unfit(method: Method, reason: str) -> Mended:
+    return Mended(method, {}, Estimate(None, None, 0.0, reason), None, reason)
+
+
+def _brier_change(score: FloatArray, before: FloatArray, weight: FloatArray, cells: _Cells) -> Estimate:
+    label = np.array([0.0, 1.0])
+    each = (score[:, None] - label) ** 2 - (before[:, None] - label) ** 2
+    total = weight.sum()
+    mean = float((weight * each).sum() / total)
+    effective = float(kish(cells.weight.sum(keepdims=True), cells.square.sum(keepdims=True)).item())
+    variance = float((weight * (each - mean) ** 2).sum() / total) * effective / max(effective - 1, 1.0)
+    error = np.sqrt(np.array([variance / effective]))
+    low, high = student(np.array([mean]), error, np.array([effective - 1]), 0.025)
+    return Estimate(mean, (float(low[0]), float(high[0])))
+
+
+def _ece(score: FloatArray, weight: FloatArray, bins: int) -> float:
+    """ECE on bins of equal mass, as of a ``ScoreSummary``; equal scores stay together."""
+    values, member = np.unique(score, return_inverse=True)
+    mass = np.bincount(member, weight.sum(axis=1))
+    events = np.bincount(member, weight[:, 1])
+    cumulative = np.cumsum(mass)
+    place = np.minimum(((cumulative - mass / 2) / cumulative[-1] * bins).astype(np.int64), bins - 1)
+    gap = np.bincount(place, mass * values - events, bins)
+    return float(np.abs(gap).sum() / cumulative[-1])
+
+
+def _logit(score: FloatArray) -> FloatArray:
+    return np.asarray(special.logit(np.clip(score, NEAREST, 1 - NEAREST)))
+
+
+def _likeliest(columns: FloatArray, weight: FloatArray) -> FloatArray | None:
+    """Coefficients of a weighted logistic regression by Newton's method, ``(P,)``; None where they have no end."""
+    total, events = weight.sum(axis=1), weight[:, 1]
+    found = np.zeros(columns.shape[1])
+    for _ in range(_STEPS):
+        expected = special.expit(columns @ found)
+        slope = columns.T @ (events - total * expected)
+        curve = (columns * (total * expected * (1 - expected))[:, None]).T @ columns
+        if np.linalg.cond(curve) > 1e14:  # ever steeper: no row is left near the middle
+            return None
+        step = np.linalg.solve(curve, slope)
+        # Far steps overshoot where the start is far from the end.
+        found = found + step * min(1.0, 4.0 / max(np.abs(step).max(), 1e-300))
+        if np.abs(step).max() < 1e-10 * (1 + np.abs(found).max()):
+            return np.asarray(found)
+    return None
+
+
+def _temperature(cells: _Cells) -> tuple[dict[str, float], Fit] | None:
+    found = _likeliest(_logit(cells.score)[:, None], cells.weight)
+    if found is None or found[0] <= 0:
+        return None
+    slope = float(found[0])
+    return {"temperature": 1 / slope}, lambda score: np.asarray(special.expit(slope * _logit(score)))
+
+
+def _platt(cells: _Cells) -> tuple[dict[str, float], Fit] | None:
+    found = _likeliest(np.stack([np.ones_like(cells.score), _logit(cells.score)], axis=1), cells.weight)
+    if found is None:
+        return None
+    intercept, slope = (float(one) for one in found)
+    fit: Fit = lambda score: np.asarray(special.expit(intercept + slope * _logit(score)))  # noqa: E731
+    return {"intercept": intercept, "slope": slope}, fit
+
+
+def _isotonic(cells: _Cells) -> tuple[dict[str, float], Fit] | None:
+    total = cells.weight.sum(axis=1)
+    used = total > 0
+    rate = isotonic(cells.weight[used, 1], total[used])
+    points = cells.score[used]
+    return {}, lambda score: np.asarray(np.interp(score, points, rate))
+
+
+_FITS: dict[Method, Callable[[_Cells], tuple[dict[str, float], Fit] | None]] = {
+    "temperature": _temperature,
+    "platt": _platt,
+    "isotonic": _isotonic,
+}
