@@ -33,5 +33,7 @@ def test_its_tables_are_filled(tmp_path):
     for name, cells in ROWS.items():
         (row,) = re.findall(rf"^\| {re.escape(name)} \|(.*)\|$", done.stdout, re.MULTILINE)
         numbers = [float(cell) for cell in row.split("|")]
-        assert len(numbers) == cells and all(number > 0 for number in numbers)
+        assert len(numbers) == cells
+        # A look back over so few entries is no hundredth of a second.
+        assert all(number > 0 or (number == 0 and "entries" in name) for number in numbers), row
     assert re.search(r"^\| sqlite \| 1 \| \d+ \| - \|$", done.stdout, re.MULTILINE)
