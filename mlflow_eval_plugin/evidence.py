@@ -176,6 +176,15 @@ def model_digest(files: Mapping[str, tuple[int, str]]) -> Digest:
     return digest_of([{"path": path, "size": size, "sha256": sha} for path, (size, sha) in sorted(files.items())])
 
 
+def model_digest_at(folder: Path) -> Digest:
+    """`model_digest` of the files below a folder, read to the end.
+
+    Raises:
+        OSError: when one cannot be read.
+    """
+    return model_digest({path: file_digest(local) for path, local in model_files(folder)})
+
+
 def overall_verdict(checks: Iterable[Check]) -> Verdict:
     """``fail`` if any Check fails, else ``insufficient`` if any is (or there is none at all), else ``pass``."""
     verdicts = {check.verdict for check in checks}

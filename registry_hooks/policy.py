@@ -116,17 +116,13 @@ class Promote(Part):
     @field_validator("evidence")
     @classmethod
     def _one_of_a_kind(cls, evidence: tuple[RequiredEvidence, ...]) -> tuple[RequiredEvidence, ...]:
-        kinds = [item.kind for item in evidence]
-        if len(set(kinds)) != len(kinds):
-            raise ValueError(f"each kind once, found {kinds}")
+        _once("each kind once", [item.kind for item in evidence])
         return evidence
 
     @field_validator("approvals")
     @classmethod
     def _one_of_a_role(cls, approvals: tuple[RequiredApprovals, ...]) -> tuple[RequiredApprovals, ...]:
-        roles = [item.role for item in approvals]
-        if len(set(roles)) != len(roles):
-            raise ValueError(f"each role once, with its count, found {roles}")
+        _once("each role once, with its count", [item.role for item in approvals])
         return approvals
 
 
@@ -245,6 +241,11 @@ class Policy(Part):
         for name, part in parts:
             yield from ((f"{name}.by", role) for role in (part.by if part else ()))
         yield from ((f"promote.approvals.{i}.role", item.role) for i, item in enumerate(self.promote.approvals))
+
+
+def _once(what: str, names: list[str]) -> None:
+    if len(set(names)) != len(names):
+        raise ValueError(f"{what}, found {names}")
 
 
 def is_pattern(name: str) -> bool:

@@ -21,7 +21,7 @@ from registry_hooks.quorum import Seat, seated
 DEEPEST = 32  # brackets within brackets; PyYAML's time grows with the square of the depth
 LARGEST = 256 * 1024  # bytes of YAML; a policy is a page, not a data set
 # What PyYAML raises for text that is none: its own errors, and those of the tags that it takes on trust (!!int "").
-NOT_YAML = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError)
+_NOT_YAML = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError)
 
 
 class _Loader(yaml.SafeLoader):
@@ -69,7 +69,7 @@ def load_policy(text: str) -> Policy:
         raise _invalid(Reason("size", f"at most {LARGEST} bytes", f"{len(text)} characters", "shorten the policy"))
     try:
         document = yaml.load(text, Loader=_Loader)
-    except NOT_YAML as error:
+    except _NOT_YAML as error:
         raise _invalid(Reason("yaml", "a YAML mapping", " ".join(str(error).split()), "correct the file")) from error
     if not isinstance(document, dict):
         raise _invalid(Reason("yaml", "a YAML mapping", type(document).__name__, "see examples/policy.yaml"))

@@ -11,16 +11,7 @@ from typing import Any
 import pytest
 
 from mlflow_eval_plugin.evaluators.config import CONFIGS
-from mlflow_eval_plugin.evidence import (
-    Evidence,
-    EvidenceError,
-    digest_of,
-    dumps,
-    file_digest,
-    loads,
-    model_digest,
-    model_files,
-)
+from mlflow_eval_plugin.evidence import Evidence, EvidenceError, digest_of, dumps, loads, model_digest_at, model_files
 from mlflow_eval_plugin.reports import render
 from mlflow_eval_plugin.reports.figures import figures
 
@@ -117,7 +108,7 @@ def test_json_that_is_no_evidence(other: str) -> None:
 
 def test_a_model_is_named_by_every_one_of_its_files(tmp_path: Path) -> None:
     def found() -> str:
-        return model_digest({path: file_digest(local) for path, local in model_files(tmp_path)})
+        return model_digest_at(tmp_path)
 
     (tmp_path / "data").mkdir()
     (tmp_path / "MLmodel").write_text("flavors: {}")

@@ -14,18 +14,7 @@ import pytest
 import yaml
 from sklearn.linear_model import LogisticRegression
 
-from mlflow_eval_plugin.evidence import (
-    Check,
-    Data,
-    Inference,
-    Producer,
-    Subject,
-    dumps,
-    file_digest,
-    model_digest,
-    model_files,
-    seal,
-)
+from mlflow_eval_plugin.evidence import Check, Data, Inference, Producer, Subject, dumps, model_digest_at, seal
 from registry_hooks.desk import Desk
 from registry_hooks.errors import RegistryError
 from registry_hooks.identity import Actor, acting_as
@@ -83,11 +72,6 @@ def evidence_bytes(run_id: str, kind: str, verdict: str, digest: str | None, at:
     return dumps(sealed)
 
 
-def digest_below(folder: Path) -> str:
-    """The digest of a model's files."""
-    return model_digest({path: file_digest(local) for path, local in model_files(folder)})
-
-
 class World:
     """One registry with a clock that a test moves."""
 
@@ -117,7 +101,7 @@ class World:
             fitted = LogisticRegression().fit(np.array([[0.0], [1.0]]), [0, 1])
             info = mlflow.sklearn.log_model(fitted, name="model", pip_requirements=["scikit-learn"])
         folder = Path(mlflow.artifacts.download_artifacts(info.model_uri))
-        return run.info.run_id, info.model_uri, digest_below(folder)
+        return run.info.run_id, info.model_uri, model_digest_at(folder)
 
     def quick_model(self) -> tuple[str, str, str]:
         """As `log_model`, of files that nobody can load: a hundred times as fast, where only the registry matters."""
@@ -127,7 +111,7 @@ class World:
         document = {"flavors": {"none": {"data": "weights.bin"}}, "model_uuid": run.info.run_id}
         (folder / "MLmodel").write_text(yaml.safe_dump(document))
         (folder / "weights.bin").write_bytes(run.info.run_id.encode() * 10)
-        return run.info.run_id, folder.as_uri(), digest_below(folder)
+        return run.info.run_id, folder.as_uri(), model_digest_at(folder)
 
     def folder(self, version: int, model: str = MODEL) -> Path:
         """Where the files of a version are."""

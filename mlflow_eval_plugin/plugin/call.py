@@ -87,12 +87,13 @@ def call_of(kind: str, given: Mapping[str, Any] | None, request: Request) -> Cal
 def _compute(call: Call) -> None:
     request = call.request
     scorer = Scorer(request.model, request.predictions)
-    about = About(_subject(call), _producer(), _now())
+    uri = _given_uri(call)
     # Everything that can be wrong with the data is found for all evaluators before the first number is computed.
     _read_references(call)
     for config in call.configs.values():
         score_first(call.table, call.reference(config), config, scorer)
     inputs = {kind: _inputs(call, config, scorer) for kind, config in call.configs.items()}
+    about = About(_subject(request, uri), _producer(), _now())
     for kind, config in call.configs.items():
         call.evidence[kind] = _evaluated(config, *inputs[kind], about)
 
@@ -122,14 +123,17 @@ def _evaluated(config: Config, rows: Rows, reference: Rows | None, about: About)
     return drift.evaluate(config, rows, reference, about)
 
 
-def _subject(call: Call) -> Subject:
-    request = call.request
-    metadata = getattr(request.model, "metadata", None)
-    document = metadata.to_dict() if metadata is not None else {}
+def _given_uri(call: Call) -> str | None:
     given = {config.model_uri for config in call.configs.values()} - {None}
     if len(given) > 1:
         raise InputError(f"model_uri: one call evaluates one model, found {' and '.join(sorted(map(str, given)))}")
-    uri = next(iter(given), None) or _uri_in(document)
+    return next(iter(given), None)
+
+
+def _subject(request: Request, given: str | None) -> Subject:
+    metadata = getattr(request.model, "metadata", None)
+    document = metadata.to_dict() if metadata is not None else {}
+    uri = given or _uri_in(document)
     return Subject(
         model_uri=uri or (f"models:/{request.model_id}" if request.model_id else None),
         model_id=request.model_id,

@@ -12,7 +12,7 @@ from mlflow.models import Model
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
-from mlflow_eval_plugin.evidence import Digest, file_digest, model_digest, model_files
+from mlflow_eval_plugin.evidence import Digest, model_digest_at
 
 _logger = logging.getLogger(__name__)
 
@@ -36,11 +36,10 @@ def digest_at(uri: str, loaded: Mapping[str, Any]) -> Digest | None:
             if Model.load(str(root / "MLmodel")).to_dict() != loaded:
                 _warn(uri, "are not those of the model that was evaluated")
                 return None
-            files = {path: file_digest(local) for path, local in model_files(root)}
+            return model_digest_at(root)
     except Exception as error:  # noqa: BLE001 (every artifact store has errors of its own)
         _warn(uri, f"cannot be read: {error}")
         return None
-    return model_digest(files)
 
 
 def _warn(uri: str, why: str) -> None:

@@ -167,7 +167,7 @@ def _disaggregated(measurements: Mapping[str, Any]) -> list[Table]:
 
 
 def _costs(costs: Mapping[str, Any]) -> Table:
-    nowhere = len(costs["slices"]) and all(one["cost_at_best"] is None for one in costs["slices"])
+    nowhere = all(one["cost_at_best"] is None for one in costs["slices"])
     rows = [
         (
             Cell(one["label"]),

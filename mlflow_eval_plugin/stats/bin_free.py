@@ -16,6 +16,7 @@ that of a normal; Borell 1975, Tsirelson, Ibragimov & Sudakov 1976).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -47,44 +48,20 @@ class NormOfSums:
     bound: FloatArray
     deviation: float
     n: NDArray[np.int64]
-    noise: _Noise
+    noise: Callable[[Alpha], FloatArray]
     reason: str = EMPTY
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits; the same whether exact or not."""
         del exact
         reach = np.maximum(normal_quantile(alpha), 0.0) * self.deviation
-        lower, upper = self.value - self.noise.quantile(alpha), self.value + reach
+        lower, upper = self.value - self.noise(alpha), self.value + reach
         return np.clip(lower, 0.0, self.value), np.maximum(np.minimum(upper, 1.0), self.value)
 
     def take(self, index: NDArray[np.intp]) -> NormOfSums:
         """Itself: it has one entry."""
         del index
         return self
-
-
-@dataclass(frozen=True)
-class _Smoothed:
-    """The integral of the absolute value of smoothed noise: its mean, and how far it strays from it."""
-
-    mean: float
-    deviation: float
-
-    def quantile(self, alpha: Alpha) -> FloatArray:
-        return np.asarray(self.mean + np.maximum(normal_quantile(alpha), 0.0) * self.deviation)
-
-
-@dataclass(frozen=True)
-class _Walked:
-    """The range of summed noise, which is that of a Brownian motion."""
-
-    deviation: float
-
-    def quantile(self, alpha: Alpha) -> FloatArray:
-        return range_quantile(alpha) * self.deviation
-
-
-_Noise = _Smoothed | _Walked
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,9 +134,7 @@ class Gaps:
     @cached_property
     def _first_moment(self) -> FloatArray:
         """Sum of w * (score - label) * (place in the bin - 1/2) over the weight."""
-        lanes = self.summary
-        unit = lanes.weight_scale / 2.0**32
-        offset, square = lanes.offset * unit, lanes.offset_square * unit
+        offset, square = self.summary.w_offset, self.summary.w_offset_square
         below = np.arange(SCORE_BINS, dtype=np.float64)
         times_score = (below * offset.sum(axis=1) + square.sum(axis=1)) / SCORE_BINS
         return np.asarray((times_score - offset[:, 1]) / self.total - self.gap / 2)
@@ -168,8 +143,7 @@ class Gaps:
     def excursion(self) -> float:
         """The furthest that the cumulative sum can go up and down inside one score bin."""
         lanes = self.summary
-        unit = lanes.weight_scale / 2.0**32
-        weight, offset, square = (lane.sum(axis=1) * unit for lane in (lanes.weight, lanes.offset, lanes.offset_square))
+        weight, offset, square = (lane.sum(axis=1) for lane in (lanes.w, lanes.w_offset, lanes.w_offset_square))
         used = weight > 0
         mean = np.divide(offset, weight, out=np.zeros_like(weight), where=used)
         spread = np.divide(square, weight, out=np.zeros_like(weight), where=used) - mean**2
@@ -188,7 +162,11 @@ def smooth_ece(gaps: Gaps) -> NormOfSums:
     value = max(gaps.smoothed(bandwidth), 0.0) if bandwidth <= SMALLEST_BANDWIDTH else bandwidth
     width = 1 / SCORE_BINS / bandwidth
     moved = float(np.abs(gaps.gap).sum()) * _LARGEST_SECOND_DERIVATIVE * width**2 / 2
-    noise = _Smoothed(gaps.smoothed_noise(bandwidth), gaps.deviation)
+    mean = gaps.smoothed_noise(bandwidth)
+
+    def noise(alpha: Alpha) -> FloatArray:
+        return np.asarray(mean + np.maximum(normal_quantile(alpha), 0.0) * gaps.deviation)
+
     return NormOfSums(np.array([value]), np.array([moved]), gaps.deviation, gaps.rows, noise)
 
 
@@ -196,7 +174,11 @@ def ecce(gaps: Gaps) -> NormOfSums:
     """ECCE-R: the range of the cumulative sum of gaps, from 0, in the order of scores."""
     walk = np.cumsum(gaps.gap)
     value = max(float(walk.max()), 0.0) - min(float(walk.min()), 0.0)
-    return NormOfSums(np.array([value]), np.array([gaps.excursion]), gaps.deviation, gaps.rows, _Walked(gaps.deviation))
+
+    def noise(alpha: Alpha) -> FloatArray:
+        return range_quantile(alpha) * gaps.deviation
+
+    return NormOfSums(np.array([value]), np.array([gaps.excursion]), gaps.deviation, gaps.rows, noise)
 
 
 def range_exceeded(size: Alpha) -> FloatArray:

@@ -19,7 +19,7 @@ from mlflow_eval_plugin.stats.estimate import Estimate, QuantityBounds, bounds_a
 from mlflow_eval_plugin.stats.gaps import SliceTable
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits
 from mlflow_eval_plugin.stats.quantities import UnitMean, trials_of
-from mlflow_eval_plugin.stats.rates import Part
+from mlflow_eval_plugin.stats.rates import Part, part_of
 from mlflow_eval_plugin.stats.summaries import FINE_BINS
 
 
@@ -65,7 +65,8 @@ def cost_bounds(table: SliceTable, costs: Costs, label: str = "overall") -> Quan
     Raises:
         KeyError: when there is no such slice.
     """
-    return bounds_at(_mean_cost(table.part(), costs), table.summary.index(label))
+    only = part_of(table.summary, np.array([table.summary.index(label)]))
+    return bounds_at(_mean_cost(only, costs), 0)
 
 
 @dataclass(frozen=True, eq=False)

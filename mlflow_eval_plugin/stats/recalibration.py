@@ -24,6 +24,7 @@ from mlflow_eval_plugin.stats.corp import isotonic
 from mlflow_eval_plugin.stats.estimate import Estimate
 from mlflow_eval_plugin.stats.intervals import FloatArray, student
 from mlflow_eval_plugin.stats.rates import kish
+from mlflow_eval_plugin.stats.reliability import equal_mass_member
 from mlflow_eval_plugin.stats.summaries import ScoreSummary
 
 Method = Literal["temperature", "platt", "isotonic"]
@@ -73,7 +74,7 @@ def recalibrate(summary: ScoreSummary, *, bins: int = 15, seed: int = 0) -> Reca
     if summary.n.sum(axis=0).min() < _FEWEST:
         reason = f"fewer than {_FEWEST} rows of a class are too few to fit and to judge"
         return Recalibration(FOLDS, None, tuple(_unfit(method, reason) for method in METHODS))
-    drawn = _folds(summary, cells, seed)
+    drawn = _folds(summary, seed)
     methods = tuple(_mended(method, cells, drawn, bins) for method in METHODS)
     better = [one for one in methods if one.brier_change.interval and one.brier_change.interval[1] < 0]
     best = min(better, key=lambda one: one.brier_change.value or 0.0, default=None)
@@ -100,7 +101,7 @@ def _cells_of(summary: ScoreSummary) -> _Cells:
     return _Cells(np.clip(score, 0.0, 1.0), weight[used], summary.w_square[used])
 
 
-def _folds(summary: ScoreSummary, cells: _Cells, seed: int) -> list[FloatArray]:
+def _folds(summary: ScoreSummary, seed: int) -> list[FloatArray]:
     """The share of every cell that lies in each fold."""
     used = summary.w.sum(axis=1) > 0
     n = summary.n[used]
@@ -146,12 +147,10 @@ def _brier_change(score: FloatArray, before: FloatArray, weight: FloatArray, cel
 def _ece(score: FloatArray, weight: FloatArray, bins: int) -> float:
     """ECE on bins of equal mass, as of a ``ScoreSummary``; equal scores stay together."""
     values, member = np.unique(score, return_inverse=True)
-    mass = np.bincount(member, weight.sum(axis=1))
+    mass = np.asarray(np.bincount(member, weight.sum(axis=1)), dtype=np.float64)
     events = np.bincount(member, weight[:, 1])
-    cumulative = np.cumsum(mass)
-    place = np.minimum(((cumulative - mass / 2) / cumulative[-1] * bins).astype(np.int64), bins - 1)
-    gap = np.bincount(place, mass * values - events, bins)
-    return float(np.abs(gap).sum() / cumulative[-1])
+    gap = np.bincount(equal_mass_member(mass, bins), mass * values - events, bins)
+    return float(np.abs(gap).sum() / mass.sum())
 
 
 def _logit(score: FloatArray) -> FloatArray:

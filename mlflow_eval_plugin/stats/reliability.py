@@ -133,6 +133,13 @@ def score_spread(summary: ScoreSummary) -> FloatArray:
     return np.asarray(np.maximum(score.sum(axis=1) - square, 0.0))
 
 
+def equal_mass_member(weight: FloatArray, bins: int) -> NDArray[np.int64]:
+    """For each of ascending places, by its weight, the bin of equal mass in which its middle lies."""
+    cumulative = np.cumsum(weight)
+    middle = (cumulative - weight / 2) / cumulative[-1]
+    return np.asarray(np.minimum((middle * bins).astype(np.int64), bins - 1))
+
+
 def _equal_width(bins: int) -> tuple[NDArray[np.int64], FloatArray]:
     if bins < 1 or FINE_BINS % bins:
         raise InputError(f"bins: expected a divisor of {FINE_BINS} (such as 10, 15 or 20), found {bins}")
@@ -142,9 +149,6 @@ def _equal_width(bins: int) -> tuple[NDArray[np.int64], FloatArray]:
 def _equal_mass(summary: ScoreSummary, bins: int) -> tuple[NDArray[np.int64], FloatArray]:
     if bins < 1:
         raise InputError(f"bins: expected 1 or more, found {bins}")
-    weight = summary.w.sum(axis=1)
-    cumulative = np.cumsum(weight)
-    middle = (cumulative - weight / 2) / cumulative[-1]
-    member = np.minimum((middle * bins).astype(np.int64), bins - 1)
+    member = equal_mass_member(summary.w.sum(axis=1), bins)
     starts = np.searchsorted(member, np.arange(1, bins))
     return member, np.concatenate([[0.0], starts / SCORE_BINS, [1.0]])

@@ -81,7 +81,7 @@ class ScoreSummary:
     def w_score(self) -> FloatArray:
         """Sum of w * score."""
         bins = np.arange(SCORE_BINS)[:, None]
-        return (bins * self.w + self._offset) / SCORE_BINS
+        return (bins * self.w + self.w_offset) / SCORE_BINS
 
     @property
     def w_square_error(self) -> FloatArray:
@@ -89,7 +89,7 @@ class ScoreSummary:
         # Distances are taken from the label's own end, since s**2 - 2 s + 1 would cancel where scores are near 1.
         below = np.arange(SCORE_BINS, dtype=np.float64)
         above = SCORE_BINS - below
-        offset, square = self._offset, self.offset_square * (self.weight_scale / ONE)
+        offset, square = self.w_offset, self.w_offset_square
         negative = below**2 * self.w[:, 0] + 2 * below * offset[:, 0] + square[:, 0]
         positive = above**2 * self.w[:, 1] - 2 * above * offset[:, 1] + square[:, 1]
         return np.stack([negative, positive], axis=1) / SCORE_BINS**2
@@ -105,8 +105,14 @@ class ScoreSummary:
         return self.loss_square * (self.weight_scale / LOSS_SQUARE_ONE)
 
     @property
-    def _offset(self) -> FloatArray:
+    def w_offset(self) -> FloatArray:
+        """Sum of w * d, with d in [0, 1] the place of the score inside its bin."""
         return self.offset * (self.weight_scale / ONE)
+
+    @property
+    def w_offset_square(self) -> FloatArray:
+        """Sum of w * d**2."""
+        return self.offset_square * (self.weight_scale / ONE)
 
 
 @dataclass(frozen=True)

@@ -102,14 +102,14 @@ def _require_model(documents: dict[str, Any], uri: str) -> None:
     """Refuse to sign anything where a document speaks of other files than those at ``uri``."""
     from mlflow.artifacts import download_artifacts
 
-    from mlflow_eval_plugin.evidence import file_digest, model_digest, model_files
+    from mlflow_eval_plugin.evidence import model_digest_at
 
     with tempfile.TemporaryDirectory() as folder:
         try:
             root = Path(download_artifacts(artifact_uri=uri, dst_path=folder))
         except Exception as error:  # every artifact store has errors of its own
             raise Failure(f"the model {uri} cannot be read: {error}", NO_ANSWER) from error
-        found = model_digest({path: file_digest(local) for path, local in model_files(root)})
+        found = model_digest_at(root)
     others = [name for name, document in documents.items() if document.subject.model_digest != found]
     if others:
         raise Failure(f"{', '.join(others)}: does not speak of the files of {uri}; nothing was signed", REFUSED)

@@ -75,8 +75,8 @@ class Policies(BaseDesk):
         model, pair = adoption["model"], adoption["pair"]
         registered = registry.exists(model)
         body = {"pair": pair.as_json(), "fresh": adoption["fresh"], "registered": registered}
-        if gone := _gone(ledger, registry, model):
-            body["gone"] = gone
+        if adoption["gone"]:
+            body["gone"] = adoption["gone"]
         entry = ledger.append("adopted", actor, now, model=model, version=None, body=body)
         if registered:
             registry.put_pair(model, ledger.state(model).pair, int(now.timestamp() * 1000))
@@ -119,17 +119,17 @@ def _adoption(ledger: Ledger, registry: Registry, model: str, fresh: bool, now: 
     """What must be adopted of a model, or None where the ledger and the registry agree and no time lies ahead."""
     state = ledger.state(model)
     if not registry.exists(model):
-        return {"model": model, "pair": Pair(), "fresh": True} if state != ModelState(model=model) else None
+        known = state != ModelState(model=model)
+        return {"model": model, "pair": Pair(), "fresh": True, "gone": []} if known else None
     pair = _pair_as_it_is(registry, model)
     ahead = state.last_at is not None and state.last_at - now > CLOCK_TOLERANCE
     as_recorded = pair == state.pair and registry.agrees(model, pair) and not ahead
     nothing_yet = pair == Pair() and state == ModelState(model=model)
-    return {"model": model, "pair": pair, "fresh": fresh} if (fresh and not nothing_yet) or not as_recorded else None
-
-
-def _gone(ledger: Ledger, registry: Registry, model: str) -> list[int]:
-    """Versions that the ledger knows as champions, and that were deleted past the server."""
-    return sorted(set(ledger.state(model).champions) - set(registry.versions(model)))
+    if as_recorded and (nothing_yet or not fresh):
+        return None
+    # Versions that the ledger knows as champions, and that were deleted past the server.
+    gone = sorted(set(state.champions) - set(registry.versions(model)))
+    return {"model": model, "pair": pair, "fresh": fresh, "gone": gone}
 
 
 def _pair_as_it_is(registry: Registry, model: str) -> Pair:

@@ -21,7 +21,7 @@ from mlflow.models.evaluation.validation import ModelValidationFailedException
 from scipy import special
 from sklearn.metrics import brier_score_loss
 
-from mlflow_eval_plugin.evidence import Evidence, file_digest, loads, model_digest, model_files
+from mlflow_eval_plugin.evidence import Evidence, loads, model_digest_at
 from mlflow_eval_plugin.plugin import CalibrationEvaluator, DisaggregatedEvaluator, DriftEvaluator
 
 ALL = ["calibration", "disaggregated", "drift"]
@@ -83,9 +83,8 @@ def test_evidence_names_model_and_data(world: World, three: tuple[Any, Any]) -> 
     run, _ = three
     documents = [evidence_of(world, run, kind) for kind in ALL]
     local = Path(mlflow.artifacts.download_artifacts(world.model_uri))
-    files = {path: file_digest(file) for path, file in model_files(local)}
     for document in documents:
-        assert document.subject.model_digest == model_digest(files)
+        assert document.subject.model_digest == model_digest_at(local)
         assert document.subject.model_uri == world.model_uri
         assert document.subject.run_id == run.info.run_id
         assert document.data.rows == len(world.rows)
@@ -103,7 +102,6 @@ def test_evidence_names_the_files_of_a_model_only_where_they_are_those_that_were
     shutil.copytree(mlflow.artifacts.download_artifacts(world.model_uri), copied)
     mlmodel = yaml.safe_load((copied / "MLmodel").read_text())
     (copied / "MLmodel").write_text(yaml.safe_dump({**mlmodel, "model_uuid": "0" * 32}))
-    files = {path: file_digest(file) for path, file in model_files(saved)}
 
     def named(folder: Path, **config: str) -> str | None:
         settings = {"slices": ["SEX"], **config}
@@ -111,7 +109,7 @@ def test_evidence_names_the_files_of_a_model_only_where_they_are_those_that_were
         return evidence_of(world, run, "disaggregated").subject.model_digest
 
     assert named(saved) is None
-    assert named(saved, model_uri=saved.as_uri()) == model_digest(files)
+    assert named(saved, model_uri=saved.as_uri()) == model_digest_at(saved)
     assert "are not those of the model that was evaluated" not in caplog.text
     assert named(copied) is None
     assert "are not those of the model that was evaluated" in caplog.text

@@ -48,3 +48,9 @@ def any_world(request, tmp_path):
         f"sqlite:///{tmp_path / 'mlflow.db'}" if on_sqlite else request.getfixturevalue(fixtures[request.param])(),
         tmp_path,
     )
+
+
+@pytest.fixture(params=["postgres", "mariadb"])
+def row_locks(request, new_world):
+    """The registry on databases where many write at once; on SQLite one does."""
+    return new_world(request.getfixturevalue(request.param)())

@@ -25,11 +25,6 @@ def on_mariadb(mariadb, new_world) -> World:
     return new_world(mariadb())
 
 
-@pytest.fixture(params=["postgres", "mariadb"])
-def row_locks(request, new_world) -> World:
-    return new_world(request.getfixturevalue(request.param)())
-
-
 def meet(world: World, call) -> None:
     """Make ``call`` wait for the head while it holds the model, and then ask for the model while holding the head."""
     told = []

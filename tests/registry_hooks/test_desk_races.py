@@ -16,12 +16,6 @@ from registry_hooks.errors import NotFound, Refused
 GLASS = POLICY + "break_glass: {by: [author], review_due: 2h}\n"
 
 
-@pytest.fixture(params=["postgres", "mariadb"])
-def row_locks(request, new_world) -> World:
-    """Databases where many write at once; on SQLite one does."""
-    return new_world(request.getfixturevalue(request.param)())
-
-
 def test_a_version_deleted_while_its_files_are_read_does_not_come_back_by_break_glass(world, monkeypatch):
     world.govern(GLASS)
     world.quickly(2)
