@@ -75,12 +75,23 @@ def slice_summary(  # noqa: PLR0913 - the options of a report
         rows, list(dict.fromkeys(slices)), edges=edges or {}, quantiles=quantiles or {}, max_levels=max_levels
     )
     predicted = _predicted(rows, prediction, scored, threshold)
+    return counted_slices(scored, predicted, columns, depth, None if prediction is not None else threshold)
+
+
+def counted_slices(
+    scored: Scored, predicted: NDArray[np.uint8], columns: Columns, depth: int, threshold: float | None
+) -> SliceSummary:
+    """The Summary of rows that are scored, predicted and coded.
+
+    Raises:
+        TooManyLevels: for more than ``MAX_SLICES`` slices.
+    """
     wanted = _subsets(columns, depth)
     tables = [_Counted.of_overall(scored, predicted)]
     for group, margins in _joint_tables(wanted):
         joint = _Counted.of_rows(scored, predicted, group)
         tables.extend(joint.margin(subset) for subset in margins)
-    return _summary(tables, scored, None if prediction is not None else threshold)
+    return _summary(tables, scored, threshold)
 
 
 @dataclass(frozen=True, eq=False)
