@@ -8,7 +8,8 @@ from itertools import combinations
 from typing import Any
 
 from mlflow_eval_plugin.engines import slice_summary
-from mlflow_eval_plugin.evaluators.config import Band, DisaggregatedConfig, SliceItem
+from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
+from mlflow_eval_plugin.evaluators.config_base import Band, SliceItem
 from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
