@@ -1,0 +1,100 @@
+"""The keys of the ``disaggregated`` evaluator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, ClassVar
+
+from pydantic import Field, field_validator, model_validator
+
+from mlflow_eval_plugin.evaluators.config_base import SlicedConfig, SliceItem, Tolerance, Tolerances, known
+from mlflow_eval_plugin.stats.costs import Costs
+from mlflow_eval_plugin.stats.errors import InputError
+
+RATES = (
+    "prevalence", "selection_rate", "accuracy", "balanced_accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc",
+    "log_loss", "brier", "ece", "calibration_in_the_large",
+)  # fmt: skip
+DIFFERENCES = ("demographic_parity_difference", "equal_opportunity_difference", "equalized_odds_difference")
+RATIOS = ("demographic_parity_ratio",)
+
+
+class DisaggregatedConfig(SlicedConfig):
+    """Keys of the ``disaggregated`` evaluator.
+
+    Attributes:
+        slices: as in ``SlicedConfig``, with at least one slice column.
+        threshold: scores at or above it are predicted positive.
+        max_gap: metric to tolerance: how far a slice may be from ``gap_versus``, in either direction.
+        gap_versus: ``complement`` (all other rows), ``overall`` or ``best``.
+        min_ratio: metric to tolerance of the ratio to ``gap_versus``; 0.8 on selection_rate is the four-fifths rule.
+        min_metric, max_metric: metric to the least or largest value that every slice may have.
+        max_fairness, min_fairness: fairness difference or ratio to tolerance, per slice column.
+        costs: what a row costs by what it is and what it is taken for: ``{"fp": 1, "fn": 5}``, and ``tp``, ``tn``.
+        max_cost: the largest mean cost of a row, for every slice and for all rows; needs ``costs``.
+    """
+
+    kind: ClassVar[str] = "disaggregated"
+    own_keys: ClassVar[frozenset[str]] = frozenset(
+        {"slices", "depth", "max_gap", "min_ratio", "min_metric", "max_metric", "max_fairness", "min_fairness", "costs",
+         "max_cost"}
+    )  # fmt: skip
+
+    slices: tuple[SliceItem | tuple[SliceItem, ...], ...] = Field(min_length=1)
+    threshold: float = Field(default=0.5, ge=0, le=1)
+    max_gap: Tolerances = Field(default={"fnr": 0.1, "fpr": 0.1})
+    gap_versus: str = "complement"
+    min_ratio: Tolerances = Field(default={})
+    min_metric: Tolerances = Field(default={})
+    max_metric: Tolerances = Field(default={})
+    max_fairness: Tolerances = Field(default={})
+    min_fairness: Tolerances = Field(default={})
+    costs: Costs | None = None
+    max_cost: Tolerance | None = None
+
+    @field_validator("costs", mode="before")
+    @classmethod
+    def _costs_make_sense(cls, value: Any) -> Any:
+        if value is None or isinstance(value, Costs):
+            return value
+        names = tuple(field.name for field in fields(Costs))
+        if not isinstance(value, Mapping):
+            raise ValueError("expected the cost of each kind of row, such as {'fp': 1, 'fn': 5}")
+        numbers = {known("cost", str(name), names): cost for name, cost in value.items()}
+        for name in ("fp", "fn"):
+            if name not in numbers:
+                raise ValueError(f"there is no {name!r}; both mistakes have a cost, such as {{'fp': 1, 'fn': 5}}")
+        for name, cost in numbers.items():
+            if isinstance(cost, bool) or not isinstance(cost, (int, float)):
+                raise ValueError(f"{name}: expected a number, found {type(cost).__name__}")
+        try:
+            return Costs(**{name: float(cost) for name, cost in numbers.items()})
+        except InputError as error:
+            raise ValueError(str(error).removeprefix("costs: ")) from error
+
+    @model_validator(mode="after")
+    def _a_tolerance_has_costs(self) -> DisaggregatedConfig:
+        if self.max_cost is not None and self.costs is None:
+            raise ValueError("'max_cost' needs 'costs': what a row of each kind costs, such as {'fp': 1, 'fn': 5}")
+        return self
+
+    @field_validator("gap_versus")
+    @classmethod
+    def _versus_isknown(cls, value: str) -> str:
+        return known("gap_versus", value, ("complement", "overall", "best"))
+
+    @field_validator("max_gap", "min_ratio", "min_metric", "max_metric")
+    @classmethod
+    def _metrics_areknown(cls, value: Tolerances) -> Tolerances:
+        return {known("metric", name, RATES): limit for name, limit in value.items()}
+
+    @field_validator("max_fairness")
+    @classmethod
+    def _differences_areknown(cls, value: Tolerances) -> Tolerances:
+        return {known("fairness difference", name, DIFFERENCES): limit for name, limit in value.items()}
+
+    @field_validator("min_fairness")
+    @classmethod
+    def _ratios_areknown(cls, value: Tolerances) -> Tolerances:
+        return {known("fairness ratio", name, RATIOS): limit for name, limit in value.items()}
