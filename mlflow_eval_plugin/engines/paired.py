@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, scored_rows
+from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.levels import CodedColumn, coded_columns
 from mlflow_eval_plugin.engines.scores import Chunk, chunks
 from mlflow_eval_plugin.engines.slices import counted_slices
@@ -28,8 +29,6 @@ from mlflow_eval_plugin.stats.paired import (
 from mlflow_eval_plugin.stats.summaries import FINE_BINS, LOSS_SQUARE_ONE, ONE, SCORE_BINS, Slice
 
 IntArray = NDArray[np.int64]
-Lanes = dict[str, IntArray]
-_PER_SLICE = ("n", "weight", "weight_square", "square_error_change", "loss_change", "score_change")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +37,7 @@ class PairedRows:
 
     champion: Scored
     challenger: Scored
-    columns: tuple[CodedColumn, ...]
+    columns: Columns
     depth: int
     thresholds: tuple[float, float]
 
@@ -101,17 +100,13 @@ def paired_summary(pairs: PairedRows) -> PairedSummary:
         counted_slices(scored, predicted[i], pairs.columns, pairs.depth, pairs.thresholds[i])
         for i, scored in enumerate((pairs.champion, pairs.challenger))
     )
-    families = _families(champion.slices, pairs.columns)
-    lanes = _empty_lanes(len(champion.slices))
-    for first, second in pairs.chunks():
-        amounts, cell = _amounts(first, second), _cell(first, predicted)
-        np.add.at(lanes["joint"].reshape(-1), _joint(first, second), amounts["weight"])
-        for family in families:
-            index = family.index(first.rows)
-            for name in _PER_SLICE:
-                by_cell = name in ("n", "weight", "weight_square")
-                np.add.at(lanes[name].reshape(-1), index * 8 + cell if by_cell else index, amounts[name])
-    return PairedSummary(champion, challenger, **lanes)
+
+    def count(some: Columns) -> Lanes:
+        return _counted(pairs, predicted, some)
+
+    slices, lanes = tabulated(count, pairs.columns, pairs.depth)
+    lanes["n"] = lanes.pop("cells").reshape(len(slices), 2, 2, 2)
+    return PairedSummary(champion, challenger, joint=_joint(pairs), **lanes)
 
 
 def placement_summary(pairs: PairedRows, summary: PairedSummary) -> PlacementSummary:
@@ -140,16 +135,13 @@ class _Family:
         places: the place of each among the members, by cell in the mixed radix of the columns' levels.
     """
 
-    columns: tuple[CodedColumn, ...]
+    columns: Columns
     members: NDArray[np.intp]
     places: NDArray[np.intp]
 
     def place(self, rows: slice) -> NDArray[np.intp]:
         """Of which member each of the rows is, as a place among the members."""
-        cell = np.zeros(rows.stop - rows.start, dtype=np.int64)
-        for column in self.columns:
-            cell = cell * len(column.levels) + column.codes[rows]
-        return self.places[cell]
+        return self.places[cell_codes(self.columns, rows)]
 
     def index(self, rows: slice) -> NDArray[np.intp]:
         """The same, as a place among all slices."""
@@ -173,28 +165,31 @@ def _family(columns: tuple[CodedColumn, ...], members: list[int], slices: Sequen
     return _Family(columns, np.array(members, dtype=np.intp), places.reshape(-1))
 
 
-def _empty_lanes(slices: int) -> Lanes:
-    lanes = {name: np.zeros((slices, 2, 2, 2), dtype=np.int64) for name in ("n", "weight", "weight_square")}
+def _counted(pairs: PairedRows, predicted: tuple[NDArray[np.uint8], NDArray[np.uint8]], columns: Columns) -> Lanes:
+    lanes = {name: np.zeros((size(columns), 2, 2, 2), dtype=np.int64) for name in ("cells", "weight", "weight_square")}
     for name in ("square_error_change", "loss_change", "score_change"):
-        lanes[name] = np.zeros(slices, dtype=np.int64)
-    return {**lanes, "joint": np.zeros((1, JOINT_BINS, JOINT_BINS, 2), dtype=np.int64)}
+        lanes[name] = np.zeros(size(columns), dtype=np.int64)
+    for first, second in pairs.chunks():
+        index = cell_codes(columns, first.rows)
+        cell = 8 * index + 4 * first.label + 2 * predicted[0][first.rows] + predicted[1][first.rows]
+        for name, amount in _amounts(first, second):
+            np.add.at(lanes[name].reshape(-1), index if name.endswith("_change") else cell, amount)
+    return lanes
 
 
-def _amounts(first: Chunk, second: Chunk) -> Lanes:
-    return {
-        "n": np.ones(len(first.key), dtype=np.int64),
-        "weight": first.fixed(np.ones(1), ONE),
-        "weight_square": first.fixed(first.weight, ONE),
-        "square_error_change": first.fixed((second.error**2 - first.error**2) ** 2, ONE),
-        "loss_change": first.fixed((second.loss - first.loss) ** 2, LOSS_SQUARE_ONE),
-        "score_change": first.fixed((second.score - first.score) ** 2, ONE),
-    }
+def _amounts(first: Chunk, second: Chunk) -> Iterator[tuple[str, IntArray]]:
+    yield "cells", np.ones(len(first.key), dtype=np.int64)
+    yield "weight", first.fixed(np.ones(1), ONE)
+    yield "weight_square", first.fixed(first.weight, ONE)
+    yield "square_error_change", first.fixed((second.error**2 - first.error**2) ** 2, ONE)
+    yield "loss_change", first.fixed((second.loss - first.loss) ** 2, LOSS_SQUARE_ONE)
+    yield "score_change", first.fixed((second.score - first.score) ** 2, ONE)
 
 
-def _cell(chunk: Chunk, predicted: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> IntArray:
-    return np.asarray(4 * chunk.label + 2 * predicted[0][chunk.rows] + predicted[1][chunk.rows], dtype=np.int64)
-
-
-def _joint(first: Chunk, second: Chunk) -> IntArray:
-    champion, challenger = (np.right_shift(one.key, 1) // (SCORE_BINS // JOINT_BINS) for one in (first, second))
-    return np.asarray((champion * JOINT_BINS + challenger) * 2 + first.label, dtype=np.int64)
+def _joint(pairs: PairedRows) -> IntArray:
+    counts = np.zeros((1, JOINT_BINS, JOINT_BINS, 2), dtype=np.int64)
+    for first, second in pairs.chunks():
+        champion, challenger = (np.right_shift(one.key, 1) // (SCORE_BINS // JOINT_BINS) for one in (first, second))
+        cell = (champion * JOINT_BINS + challenger) * 2 + first.label
+        np.add.at(counts.reshape(-1), cell, first.fixed(np.ones(1), ONE))
+    return counts
