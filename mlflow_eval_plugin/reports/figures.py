@@ -23,11 +23,11 @@ _ROWS = 25
 def figures(evidence: Evidence) -> dict[str, bytes]:
     """The PNG figures of one Evidence document, by name; empty where there is nothing to draw.
 
-    ``reliability`` for calibration, ``forest`` for disaggregated, ``overview`` for drift.
+    ``reliability`` for calibration, ``forest`` for disaggregated and comparison, ``overview`` for drift.
     """
     if evidence.kind == "calibration":
         return {"reliability": _png(_reliability(evidence))}
-    name = "forest" if evidence.kind == "disaggregated" else "overview"
+    name = "overview" if evidence.kind == "drift" else "forest"
     drawn = [check for check in evidence.checks if check.metric != "schema_changes"]
     return {name: _png(_ranked(evidence, drawn))} if drawn else {}
 

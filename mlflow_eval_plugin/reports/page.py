@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.reports import words
+from mlflow_eval_plugin.reports.comparison import comparison_tables, joint_scores
 from mlflow_eval_plugin.reports.histograms import histogram
 from mlflow_eval_plugin.reports.ranges import Forest, forests
 from mlflow_eval_plugin.reports.reliability import reliability
@@ -78,6 +79,9 @@ def _pictures(evidence: Evidence) -> list[Picture]:
         if reference := measurements.get("reference"):
             pictures.append(Picture("The same on the reference rows", "", reliability(reference)))
         return pictures
+    if evidence.kind == "comparison":
+        drawing = joint_scores(measurements)
+        return [] if drawing is None else [Picture("The scores of both", _JOINT, drawing)]
     return [] if evidence.kind == "disaggregated" else _histograms(evidence)
 
 
@@ -92,6 +96,8 @@ def _histograms(evidence: Evidence) -> list[Picture]:
 
 
 def _tables(evidence: Evidence) -> list[Table]:
+    if evidence.kind == "comparison":
+        return [checks_table(evidence.checks), *comparison_tables(evidence.measurements)]
     return [checks_table(evidence.checks), *tables_of(evidence.kind, evidence.measurements)]
 
 
@@ -99,6 +105,10 @@ def _config(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(key, json.dumps(value, ensure_ascii=False)) for key, value in sorted(config.items())]
 
 
+_JOINT = (
+    "How often the champion gave one score and the challenger another: the darker, the more rows (by the logarithm). "
+    "On the dashed line they agree."
+)
 _RELIABILITY = (
     "The line is the recalibration curve (CORP, isotonic): on the diagonal, a score of 0.7 means that 70 % of such "
     "rows are positive. The shaded band holds the line in 95 % of cases when the model is calibrated. Dots are bins "

@@ -10,6 +10,7 @@ TITLES = {
     "calibration": "Calibration",
     "disaggregated": "Results by group",
     "drift": "Drift",
+    "comparison": "Champion and challenger",
 }
 VERDICTS: dict[Verdict, str] = {"pass": "Pass", "fail": "Fail", "insufficient": "Not enough data"}
 GLYPHS: dict[Verdict, str] = {"pass": "✓", "fail": "✕", "insufficient": "?"}
@@ -44,7 +45,7 @@ _METRICS = {
     "missing_change": "Change in share missing",
     "schema_changes": "Changes of schema",
 }
-_PREFIXES = {"gap": "Difference in {}", "ratio": "Ratio of {}"}
+_PREFIXES = {"gap": "Difference in {}", "ratio": "Ratio of {}", "change": "Change in {}"}
 _VERSUS = {
     "complement": "all other rows",
     "best": "the best slice",
@@ -184,6 +185,8 @@ def why(check: Check) -> str:
 
 def compared_with(evidence: Evidence, metric: str) -> str:
     """What the differences and ratios of a forest are taken to; empty for other metrics."""
+    if evidence.kind == "comparison":
+        return "Challenger less champion: a positive change means that the challenger has more."
     versus = evidence.config.get("gap_versus")
     if metric.partition("_")[0] not in _PREFIXES or versus not in _VERSUS:
         return ""

@@ -257,7 +257,7 @@ def _rows(summary: PairedSummary) -> NDArray[np.int64]:
 
 def _total(part: Part, metric: str) -> FloatArray:
     if metric == "calibration_in_the_large":
-        return part.score.sum(axis=(1, 2)) - part.cells[:, 1].sum(axis=1)
+        return np.asarray(part.score.sum(axis=(1, 2)) - part.cells[:, 1].sum(axis=1))
     return part.loss if metric == "log_loss" else part.square_error
 
 
@@ -292,7 +292,7 @@ def _compared(table: PairedTable, metric: str) -> list[ComparedMetric]:
 def _costs_of(table: SliceTable, costs: Costs) -> FloatArray:
     part = table.part()
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.einsum("slp,lp->s", part.cells, costs.matrix) / part.weight
+        return np.asarray(np.einsum("slp,lp->s", part.cells, costs.matrix) / part.weight)
 
 
 def _report(
