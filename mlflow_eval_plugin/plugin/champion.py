@@ -92,12 +92,14 @@ def _of_run(champion: Champion, config: ComparisonConfig, rows: Rows) -> Champio
 def _same_order(keys: pd.Series[Any], frame: pd.DataFrame, name: str, where: str) -> None:
     require_columns(frame, [name], argument="champion: key")
     ours, theirs = frame[name].reset_index(drop=True), keys.reset_index(drop=True)
-    differ = (ours.astype(str) != theirs.astype(str)).to_numpy()
+    if not (pd.api.types.is_numeric_dtype(ours) and pd.api.types.is_numeric_dtype(theirs)):
+        ours, theirs = ours.astype(str), theirs.astype(str)
+    differ = (ours != theirs).to_numpy()
     if differ.any():
         first = int(differ.argmax())
         raise InputError(
             f"champion: the rows of {where} are not those of the data in the same order: {int(differ.sum()):,} differ "
-            f"in {name!r}, the first at row {first}, {theirs[first]!r} there and {ours[first]!r} here; sort both by it"
+            f"in {name!r}, the first at row {first}, {theirs[first]} there and {ours[first]} here; sort both by it"
         )
 
 
