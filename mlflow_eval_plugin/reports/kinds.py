@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.reports.heatmap import Heatmap, slice_heatmap
 from mlflow_eval_plugin.reports.pictures import Gallery, drifted_columns, reliability_diagrams
 from mlflow_eval_plugin.reports.tables import (
     Table,
@@ -26,6 +27,7 @@ class Kind:
         scope: what the scopes of its Checks are.
         tables: measurements → the full tables, after that of all Checks.
         pictures: Evidence → the pictures drawn from its measurements, where there are any.
+        heatmap: Evidence → its scopes × metrics, where it has both.
         no_forest: the metrics whose Checks are not drawn as forest plots; None for all metrics.
         figure: the name of the PNG beside the page: ``reliability`` is that diagram, others rank the worst Checks.
     """
@@ -35,6 +37,7 @@ class Kind:
     scope: str
     tables: Callable[[Mapping[str, Any]], list[Table]]
     pictures: Callable[[Evidence], Gallery | None] | None = None
+    heatmap: Callable[[Evidence], Heatmap | None] | None = None
     no_forest: frozenset[str] | None = frozenset()
     figure: str = "forest"
 
@@ -54,6 +57,7 @@ KINDS: Mapping[str, Kind] = {
         question="Does the model serve every slice as well as the others?",
         scope="Slice",
         tables=disaggregated_tables,
+        heatmap=slice_heatmap,
     ),
     "drift": Kind(
         title="Drift",

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
 from mlflow_eval_plugin.reports import joined, words
+from mlflow_eval_plugin.reports.heatmap import Heatmap
 from mlflow_eval_plugin.reports.kinds import KINDS, Kind
 from mlflow_eval_plugin.reports.pictures import Gallery
 from mlflow_eval_plugin.reports.ranges import Forest, forests
@@ -40,6 +41,7 @@ class Part:
     id: str
     name: str
     kind: Kind
+    heatmap: Heatmap | None
     forests: tuple[Forest, ...]
     gallery: Gallery | None
     tables: tuple[Table, ...]
@@ -113,6 +115,7 @@ def _part(evidence: Evidence, id_: str, name: str) -> Part:
         id=id_,
         name=name,
         kind=kind,
+        heatmap=kind.heatmap(evidence) if kind.heatmap else None,
         forests=_forests(evidence, kind),
         gallery=kind.pictures(evidence) if kind.pictures else None,
         tables=(checks_table(evidence.checks), *kind.tables(evidence.measurements)),

@@ -147,3 +147,17 @@ def test_labels_of_a_histogram_do_not_overlap(labels: list[str]) -> None:
     assert len(placed) >= 2
     ends = [(x - 3.4 * size, x + 3.4 * size) for x, size in placed]
     assert all(right < left for (_, right), (left, _) in itertools.pairwise(ends))
+
+
+def test_a_bar_that_towers_over_all_others_is_cut_and_says_how_tall_it_is() -> None:
+    from mlflow_eval_plugin.reports.reliability import reliability
+
+    measurements = documents.calibration_measurements()
+    negative = measurements["histogram"]["negative"]
+    assert "↓" not in str(reliability(measurements))
+    negative[0] = 24_310.0
+    text = str(reliability(measurements))
+    assert "↓ 24\u202f310" in text
+    heights = [float(height) for height in re.findall(r'<rect[^>]*height="([\d.]+)" class="negative"', text)]
+    # The second-tallest bar reaches half the 45 pixels of its class.
+    assert sorted(heights)[-2:] == [22.5, 45.0]

@@ -53,7 +53,7 @@
       status.textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows shown${by}.`;
     };
     sortable(table, say);
-    if (rows.length > 7) {
+    if (rows.length > 15) {
       filterable(table, say, table.parentElement);
       say();
     }
