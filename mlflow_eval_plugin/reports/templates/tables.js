@@ -26,15 +26,16 @@
 
   const filterable = (table, say, before) => {
     const rows = [...table.tBodies[0].rows];
-    const verdict = (row) => (row.querySelector("td.verdict") || { textContent: "" }).textContent;
-    const verdicts = [...new Set(rows.map(verdict))].filter(Boolean);
+    const verdictsOf = (row) => [...row.querySelectorAll("td.verdict")].map((cell) => cell.textContent);
+    const verdicts = [...new Set(rows.flatMap(verdictsOf))];
     const text = make("input", { type: "search", placeholder: "words in a row" });
     const picked = make("select", {}, make("option", { value: "" }, "all"), ...verdicts.map((each) => make("option", {}, each)));
     const narrow = () => {
       const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
       rows.forEach((row) => {
         const content = row.textContent.toLowerCase();
-        row.hidden = !words.every((word) => content.includes(word)) || (picked.value !== "" && verdict(row) !== picked.value);
+        const asked = picked.value === "" || verdictsOf(row).includes(picked.value);
+        row.hidden = !asked || !words.every((word) => content.includes(word));
       });
       say();
     };
