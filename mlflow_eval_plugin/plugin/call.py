@@ -56,7 +56,7 @@ class Request:
 
 @dataclass(eq=False)
 class Call:
-    """The Evidence of one evaluate call, by kind, and what is needed to log it."""
+    """The Evidence of one evaluate call, by kind, what is needed to log it, and which of it was logged."""
 
     request: Request
     configs: dict[str, Config]
@@ -64,6 +64,7 @@ class Call:
     references: dict[int, Table] = field(default_factory=dict)
     logged_references: set[int] = field(default_factory=set)
     evidence: dict[str, Evidence] = field(default_factory=dict)
+    logged: set[str] = field(default_factory=set)
 
     def reference(self, config: Config) -> Table | None:
         """The reference that a config gives, read once however many evaluators share it."""

@@ -8,12 +8,18 @@ from typing import Any
 
 from markupsafe import Markup
 
+from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.reports.pictures import Gallery, Picture
 from mlflow_eval_plugin.reports.svg import Scale, element, path
 from mlflow_eval_plugin.reports.tables import Cell, Table, count_cell, estimate_cells, number_cell, table_of
 from mlflow_eval_plugin.reports.words import count, in_order, metric_label, number
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 470.0, 12.0, 424.0
 _WIDTH, _HEIGHT = 484.0, 478.0
+_JOINT = (
+    "How often the champion gave one score and the challenger another: the darker, the more rows (by the logarithm). "
+    "On the dashed line they agree."
+)
 
 
 def comparison_tables(measurements: Mapping[str, Any]) -> list[Table]:
@@ -72,6 +78,12 @@ def _changes(reports: list[Mapping[str, Any]]) -> Table:
         for one in reports
     ]
     return table_of("Changes by slice", ("Slice", "n", *(metric_label(name) for name in names)), rows)
+
+
+def both_scores(evidence: Evidence) -> Gallery | None:
+    """The scores of both; None where the models gave classes."""
+    drawing = joint_scores(evidence.measurements)
+    return None if drawing is None else Gallery((Picture("The scores of both", _JOINT, drawing),))
 
 
 def joint_scores(measurements: Mapping[str, Any]) -> Markup | None:

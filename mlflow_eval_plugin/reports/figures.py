@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
+from mlflow_eval_plugin.reports.kinds import KINDS
 from mlflow_eval_plugin.reports.words import VERDICTS, metric_label, where, worst_first
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ def figures(evidence: Evidence) -> dict[str, bytes]:
 
     ``reliability`` for calibration, ``forest`` for disaggregated and comparison, ``overview`` for drift.
     """
-    if evidence.kind == "calibration":
-        return {"reliability": _png(_reliability(evidence))}
-    name = "overview" if evidence.kind == "drift" else "forest"
-    drawn = [check for check in evidence.checks if check.metric != "schema_changes"]
-    return {name: _png(_ranked(evidence, drawn))} if drawn else {}
+    kind = KINDS[evidence.kind]
+    if kind.figure == "reliability":
+        return {kind.figure: _png(_reliability(evidence))}
+    drawn = [check for check in evidence.checks if check.metric not in (kind.no_forest or ())]
+    return {kind.figure: _png(_ranked(evidence, drawn))} if drawn else {}
 
 
 def _figure(width: float, height: float) -> Figure:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_eval_plugin.evidence import Check
+from mlflow_eval_plugin.evidence import Check, Verdict
 from mlflow_eval_plugin.reports.words import (
     GLYPHS,
+    SEVERITY,
     VERDICTS,
     count,
     in_order,
@@ -29,10 +30,11 @@ _SLICE_METRICS = (
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell's text, and the number it sorts by (text where None)."""
+    """A cell's text, the number it sorts by (text where None), and the verdict that it shows, to filter by."""
 
     text: str
     key: float | None = None
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def checks_table(checks: Sequence[Check]) -> Table:
         (
             Cell(where(check)),
             Cell(metric_label(check.metric)),
-            Cell(f"{GLYPHS[check.verdict]} {VERDICTS[check.verdict]}"),
+            verdict_cell(check.verdict),
             number_cell(check.value),
             Cell(interval(check.interval)),
             Cell(tolerance_of(check)),
@@ -63,6 +65,11 @@ def checks_table(checks: Sequence[Check]) -> Table:
     ]
     headers = ("Scope", "Metric", "Verdict", "Value", "Interval", "Tolerance", "n", "Adjusted p")
     return table_of("All checks", headers, rows, len(checks))
+
+
+def verdict_cell(verdict: Verdict) -> Cell:
+    """A verdict as glyph and word; fails sort first."""
+    return Cell(f"{GLYPHS[verdict]} {VERDICTS[verdict]}", float(SEVERITY[verdict]), verdict)
 
 
 def key_numbers(measurements: Mapping[str, Any]) -> Table:
@@ -77,12 +84,8 @@ def key_numbers(measurements: Mapping[str, Any]) -> Table:
     return table_of("Calibration metrics", ("Metric", "Value", "95 % interval"), rows)
 
 
-def tables_of(kind: str, measurements: Mapping[str, Any]) -> list[Table]:
-    """The measurements of one kind as tables."""
-    return {"calibration": _calibration, "disaggregated": _disaggregated, "drift": _drift}[kind](measurements)
-
-
-def _calibration(measurements: Mapping[str, Any]) -> list[Table]:
+def calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
+    """The reference, what recalibration would give, the tests and the bins."""
     reference = measurements.get("reference")
     tables = []
     if reference:
@@ -144,7 +147,8 @@ def _bins(caption: str, bins: Sequence[Mapping[str, Any]]) -> Table:
     return table_of(caption, ("Scores", "n", "Mean score", "Event rate", "95 % interval"), rows)
 
 
-def _disaggregated(measurements: Mapping[str, Any]) -> list[Table]:
+def disaggregated_tables(measurements: Mapping[str, Any]) -> list[Table]:
+    """Metrics by slice, costs, fairness and gaps."""
     reports = [measurements["overall"], *measurements["slices"]]
     metrics = [name for name in _SLICE_METRICS if any(name in report["metrics"] for report in reports)]
     rows = [
@@ -216,7 +220,8 @@ def _gaps(gaps: Sequence[Mapping[str, Any]]) -> Table:
     return table_of("Gaps between slices, largest first", headers, rows)
 
 
-def _drift(measurements: Mapping[str, Any]) -> list[Table]:
+def drift_tables(measurements: Mapping[str, Any]) -> list[Table]:
+    """Changes of schema, and every column."""
     names = ("psi", "wasserstein", "ks", "js", "chi2", "missing_change")
     rows = [
         (
@@ -248,7 +253,8 @@ def table_of(caption: str, headers: Sequence[str], rows: Sequence[tuple[Cell, ..
     total = len(rows) if total is None else total
     note = f"The first {_MOST_ROWS} of {count(total)} rows; the Evidence document holds all." * (total > _MOST_ROWS)
     numeric = tuple(
-        any(row[i].key is not None for row in rows) or "interval" in headers[i] for i in range(len(headers))
+        any(row[i].key is not None and row[i].verdict is None for row in rows) or "interval" in headers[i].lower()
+        for i in range(len(headers))
     )
     return Table(caption, tuple(headers), tuple(rows[:_MOST_ROWS]), numeric, note)
 
