@@ -9,7 +9,7 @@ from typing import Any
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
 from mlflow_eval_plugin.reports.words import SEVERITY, count, gravity, in_order, metric_label, number, short
 
-_ROWS, _COLUMNS = 30, 12
+_ROWS, _COLUMNS = 30, 11
 _STEPS = (0.5, 1.0, 2.0)  # units at which the shades begin
 _PREFIXES = ("gap_", "ratio_")
 
@@ -58,7 +58,7 @@ class Heatmap:
 
 
 def slice_heatmap(evidence: Evidence) -> Heatmap | None:
-    """The heat map of a ``disaggregated`` document: at most 30 slices and 12 metrics, those with Checks first."""
+    """The heat map of a ``disaggregated`` document: at most 30 slices and 11 metrics, those with Checks first."""
     overall, slices = evidence.measurements["overall"], evidence.measurements["slices"]
     checks = _by_cell(evidence.checks)
     names = [name for name in in_order(overall["metrics"]) if overall["metrics"][name]["value"] is not None]

@@ -18,6 +18,7 @@ from mlflow_eval_plugin.reports.pictures import Gallery
 from mlflow_eval_plugin.reports.ranges import Forest, forests
 from mlflow_eval_plugin.reports.tables import Table, checks_table
 
+_ROWS, _ROWS_OF_MANY = 150, 75  # of a table
 _LISTED: tuple[tuple[str, Verdict, int], ...] = (
     ("What failed", "fail", 21),
     ("What could not be decided", "insufficient", 9),
@@ -102,13 +103,14 @@ def _listed(evidences: Sequence[Evidence], title: str, verdict: Verdict, most: i
 
 def _parts(evidences: Sequence[Evidence]) -> list[Part]:
     parts: list[Part] = []
+    most = _ROWS if len(evidences) == 1 else _ROWS_OF_MANY
     for evidence, name in zip(evidences, joined.names(evidences), strict=True):
         before = sum(part.evidence.kind == evidence.kind for part in parts)
-        parts.append(_part(evidence, f"{evidence.kind}-{before + 1}" if before else evidence.kind, name))
+        parts.append(_part(evidence, f"{evidence.kind}-{before + 1}" if before else evidence.kind, name, most))
     return parts
 
 
-def _part(evidence: Evidence, id_: str, name: str) -> Part:
+def _part(evidence: Evidence, id_: str, name: str, most: int) -> Part:
     kind = KINDS[evidence.kind]
     return Part(
         evidence=evidence,
@@ -118,7 +120,7 @@ def _part(evidence: Evidence, id_: str, name: str) -> Part:
         heatmap=kind.heatmap(evidence) if kind.heatmap else None,
         forests=_forests(evidence, kind),
         gallery=kind.pictures(evidence) if kind.pictures else None,
-        tables=(checks_table(evidence.checks), *kind.tables(evidence.measurements)),
+        tables=tuple(table.cut(most) for table in (checks_table(evidence.checks), *kind.tables(evidence.measurements))),
         config=config_of(evidence.config),
     )
 

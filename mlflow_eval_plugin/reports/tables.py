@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlflow_eval_plugin.evidence import Check, Verdict
@@ -46,6 +46,13 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     numeric: tuple[bool, ...]
     note: str = ""
+
+    def cut(self, most: int) -> Table:
+        """The table with its first rows only, which it then says."""
+        if len(self.rows) <= most:
+            return self
+        note = f"The first {most} rows; the page of this kind alone has more, the Evidence document all."
+        return replace(self, rows=self.rows[:most], note=note)
 
 
 def checks_table(checks: Sequence[Check]) -> Table:

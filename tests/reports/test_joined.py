@@ -11,7 +11,7 @@ from reports.parsed_page import Page
 
 from mlflow_eval_plugin.evidence import KINDS as EVIDENCE_KINDS
 from mlflow_eval_plugin.evidence import Evidence, Verdict, loads
-from mlflow_eval_plugin.reports import joined, render, render_joined
+from mlflow_eval_plugin.reports import joined, render, render_diff, render_joined
 from mlflow_eval_plugin.reports.kinds import KINDS
 
 GOLDEN = [
@@ -119,7 +119,35 @@ def test_documents_of_the_first_release_still_join() -> None:
     assert all(KINDS[document.kind].question in page.words for document in GOLDEN)
 
 
+def with_all_metrics(labels: list[str]) -> Evidence:
+    """What a real call measures of so many slices: fourteen metrics, costs, five Checks and four gaps of each."""
+    plain = documents.disaggregated(labels)
+    names = ("prevalence", "selection_rate", "accuracy", "balanced_accuracy", "precision", "recall", "fpr", "fnr", "f1",
+             "auc", "log_loss", "brier", "ece", "calibration_in_the_large")  # fmt: skip
+    metrics = {name: documents.estimate(0.123456789 + i / 17) for i, name in enumerate(names)}
+    slices = [{**documents.slice_report(label, 12345), "metrics": metrics} for label in labels]
+    costs = [
+        {"label": label, "cost": documents.estimate(0.123456789), "best_threshold": 0.2, "cost_at_best": 0.1}
+        for label in labels
+    ]
+    measurements = {
+        **plain.measurements,
+        "overall": {**plain.measurements["overall"], "metrics": metrics},
+        "slices": slices,
+        "costs": {**plain.measurements["costs"], "slices": costs},
+        "gaps": [{**gap, "label": label} for gap in plain.measurements["gaps"] * 4 for label in labels],
+    }
+    checks = [
+        documents.check(f"gap_{name}", label, 0.2123456, 0.012345, "fail", low=-0.1, high=0.1)
+        for name in ("fpr", "fnr", "recall", "accuracy", "precision")
+        for label in labels
+    ]
+    return documents.document("disaggregated", checks, measurements)
+
+
 def test_two_hundred_slices_stay_below_half_a_megabyte() -> None:
-    labels = [f"RAC1P={i % 9} & AGEP=[{i}, {i + 1}) & SCHL={i % 24}" for i in range(200)]
-    text = render_joined([documents.calibration(), documents.disaggregated(labels), documents.drift()])
-    assert len(text.encode()) < 500_000
+    groups = with_all_metrics([f"RAC1P={i % 9} & AGEP=[{i}, {i + 1}) & SCHL={i % 24}" for i in range(200)])
+    wide = documents.calibration(), groups, documents.drift(), documents.drift()
+    for page in (render(groups), render_joined(wide), render_diff(groups, groups)):
+        assert len(page.encode()) < 500_000
+    assert "The first 75 rows; the page of this kind alone has more" in render_joined(wide)
