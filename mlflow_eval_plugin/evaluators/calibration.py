@@ -71,3 +71,15 @@ def _claims(summary: ScoreSummary, config: CalibrationConfig) -> Iterator[Claim]
             minimum=-limit if metric == "calibration_in_the_large" else None,
             maximum=limit,
         )
+    low, high = config.min_calibration_slope, config.max_calibration_slope
+    if low is not None or high is not None:
+        ends = [f"at least {low:g}"] * (low is not None) + [f"at most {high:g}"] * (high is not None)
+        yield Claim(
+            id="calibration_slope:overall",
+            claim=f"the calibration slope is {' and '.join(ends)}",
+            metric="calibration_slope",
+            scope="overall",
+            bounds=calibration_bounds(summary, "calibration_slope"),
+            minimum=low,
+            maximum=high,
+        )

@@ -33,20 +33,24 @@ class CalibrationConfig(Config):
         max_ece: tolerance of the ECE on equal-mass bins.
         max_calibration_in_the_large: tolerance of |mean score - event rate|.
         max_brier, max_log_loss: tolerances of the two losses.
+        min_calibration_slope, max_calibration_slope: between which the calibration slope is to lie, 1 among them.
         sample_weights: an array of one weight a row, or the name of a column of the data or of ``slice_data``.
         reference, reference_name: data to show beside it; with a model, scored by it.
     """
 
     kind: ClassVar[str] = "calibration"
     own_keys: ClassVar[frozenset[str]] = frozenset(
-        {"bins", "max_ece", "max_calibration_in_the_large", "max_brier", "max_log_loss"}
-    )
+        {"bins", "max_ece", "max_calibration_in_the_large", "max_brier", "max_log_loss", "min_calibration_slope",
+         "max_calibration_slope"}
+    )  # fmt: skip
 
     bins: int = Field(default=15, ge=2, le=200)
     max_ece: Tolerance | None = 0.05
     max_calibration_in_the_large: Tolerance | None = 0.05
     max_brier: Tolerance | None = None
     max_log_loss: Tolerance | None = None
+    min_calibration_slope: float | None = Field(default=None, ge=0, le=1)
+    max_calibration_slope: float | None = Field(default=None, ge=1, allow_inf_nan=False)
     sample_weights: Any = None
     slice_data: Any = None
     reference: Any = None

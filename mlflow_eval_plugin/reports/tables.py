@@ -120,7 +120,7 @@ def _recalibration(recalibration: Mapping[str, Any]) -> Table:
 
 def _tests(measurements: Mapping[str, Any]) -> Table | None:
     named = (("Spiegelhalter", "spiegelhalter", "z"), ("Hosmer-Lemeshow", "hosmer_lemeshow", "chi_squared"),
-             ("ECCE-R", "ecce_test", "sigmas"))  # fmt: skip
+             ("ECCE-R", "ecce_test", "sigmas"), ("Cox", "cox_test", "chi_squared"))  # fmt: skip
     rows = [
         (Cell(words), _number(measurements[member][statistic]), _number(measurements[member]["p_value"]))
         for words, member, statistic in named

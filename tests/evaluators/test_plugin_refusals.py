@@ -53,6 +53,8 @@ CONFIGS = [
     ({"disaggregated": {"gap_versus": "rest"}}, "there is no gap_versus 'rest'"),
     ({"disaggregated": {"slices": [{"column": "AGEP"}]}}, "give either 'edges' or 'quantiles'"),
     ({"calibration": {"bins": 17}}, "expected a divisor of 3840, such as 16"),
+    ({"calibration": {"min_calibration_slope": 1.2}}, "calibration: key 'min_calibration_slope'"),
+    ({"calibration": {"max_calibration_slope": 0.9}}, "calibration: key 'max_calibration_slope'"),
     ({"calibration": {"alpha": 2}}, "calibration: key 'alpha'"),
     ({"calibration": {"metric_prefix": "../"}}, "calibration: key 'metric_prefix'"),
     ({"calibration": {"pos_label": 2, "label_list": [0, 1]}}, "'pos_label' 2 is not in 'label_list'"),
