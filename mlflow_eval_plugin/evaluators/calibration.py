@@ -10,6 +10,7 @@ from mlflow_eval_plugin.evaluators.config import CalibrationConfig
 from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.calibration import calibrate, calibration_bounds
+from mlflow_eval_plugin.stats.changes import change_bounds, changes
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.recalibration import recalibrate
@@ -33,12 +34,16 @@ def evaluate(config: CalibrationConfig, rows: Rows, reference: Rows | None, abou
         InputError: when there are no probabilities, or labels, scores or weights cannot be evaluated.
     """
     summary = _summary(rows)
-    measurements = _measured(summary, config)
-    measurements["recalibration"] = as_json(recalibrate(summary, bins=config.bins))
-    measurements["reference"] = None
-    if reference is not None and reference.label is not None:
-        measurements["reference"] = _measured(_summary(reference), config)
-    claims = _claims(summary, config)
+    before = None if reference is None or reference.label is None else _summary(reference)
+    if config.max_change and before is None:
+        raise InputError("calibration: 'max_change' needs labels in the reference; add them or leave it out")
+    measurements = {
+        **_measured(summary, config),
+        "recalibration": as_json(recalibrate(summary, bins=config.bins)),
+        "reference": None if before is None else _measured(before, config),
+        "change": None if before is None else as_json(changes(summary, before, bins=config.bins)),
+    }
+    claims = [*_claims(summary, config), *_change_claims(summary, before, config)]
     seen = reference.data if reference else None
     return document(config, rows, claims, measurements, about, reference=seen)
 
@@ -82,4 +87,21 @@ def _claims(summary: ScoreSummary, config: CalibrationConfig) -> Iterator[Claim]
             bounds=calibration_bounds(summary, "calibration_slope"),
             minimum=low,
             maximum=high,
+        )
+
+
+def _change_claims(summary: ScoreSummary, before: ScoreSummary | None, config: CalibrationConfig) -> Iterator[Claim]:
+    if before is None:
+        return
+    for metric, limit in config.max_change.items():
+        either_way = metric.startswith("calibration_")
+        words = f"moved by at most {limit:g} in either direction" if either_way else f"risen by at most {limit:g}"
+        yield Claim(
+            id=f"change:{metric}:overall",
+            claim=f"since the reference, {metric} has {words}",
+            metric=f"change_{metric}",
+            scope="overall",
+            bounds=change_bounds(summary, before, metric, bins=config.bins),
+            minimum=-limit if either_way else None,
+            maximum=limit,
         )

@@ -86,9 +86,7 @@ def _calibration(measurements: Mapping[str, Any]) -> list[Table]:
     reference = measurements.get("reference")
     tables = []
     if reference:
-        metrics = reference["metrics"]
-        rows = [(Cell(metric_label(name)), *_estimate(metrics[name])) for name in in_order(metrics)]
-        tables.append(_table("The same metrics on the reference rows", ("Metric", "Value", "95 % interval"), rows))
+        tables.append(_reference(reference["metrics"], measurements.get("change") or {}))
     if recalibration := measurements.get("recalibration"):
         tables.append(_recalibration(recalibration))
     if tests := _tests(measurements):
@@ -96,6 +94,19 @@ def _calibration(measurements: Mapping[str, Any]) -> list[Table]:
     tables.append(_bins("Bins of equal width", measurements["bins"]))
     tables.append(_bins("Bins of equal mass", measurements["bins_equal_mass"]))
     return tables
+
+
+def _reference(metrics: Mapping[str, Any], change: Mapping[str, Any]) -> Table:
+    rows = [
+        (
+            Cell(metric_label(name)),
+            *_estimate(metrics[name]),
+            *(_estimate(change[name]) if name in change else (Cell("–"), Cell("–"))),
+        )
+        for name in in_order(metrics)
+    ]
+    headers = ("Metric", "Reference", "95 % interval", "Change since then", "95 % interval")
+    return _table("The reference rows, and what has changed since", headers, rows)
 
 
 def _recalibration(recalibration: Mapping[str, Any]) -> Table:

@@ -46,7 +46,7 @@ _METRICS = {
     "missing_change": "Change in share missing",
     "schema_changes": "Changes of schema",
 }
-_PREFIXES = {"gap": "Difference in {}", "ratio": "Ratio of {}"}
+_PREFIXES = {"gap": "Difference in {}", "ratio": "Ratio of {}", "change": "Change of {}"}
 _VERSUS = {
     "complement": "all other rows",
     "best": "the best slice",

@@ -2,6 +2,7 @@
 
     calibrate(summary) -> Calibration                    estimates with pointwise 95 % intervals, tables and curves
     calibration_bounds(summary, metric) -> Bounds        one metric with limits at any level, for a Check
+    calibration_quantity(summary, metric) -> Quantity    the same, to be compared with others
 
 Where the intervals come from: calibration errors from ``norms`` (honest for statistics that noise inflates), Brier
 score, log loss and calibration in the large from the variance of their row values, the CORP components from a
@@ -143,9 +144,20 @@ def calibration_bounds(
     Raises:
         InputError: for a metric there is none of.
     """
+    return bounds_at(calibration_quantity(summary, metric, bins=bins, replicates=replicates, seed=seed), 0)
+
+
+def calibration_quantity(
+    summary: ScoreSummary, metric: str, *, bins: int = 15, replicates: int = 200, seed: int = 0
+) -> Quantity:
+    """One metric as a Quantity of length one; arguments as in ``calibrate``.
+
+    Raises:
+        InputError: for a metric there is none of.
+    """
     if metric not in CALIBRATION_METRICS:
         raise InputError(f"metric: there is no {metric!r}; expected one of {', '.join(CALIBRATION_METRICS)}")
-    return bounds_at(_Quantities(summary, bins, replicates, seed).quantity(metric), 0)
+    return _Quantities(summary, bins, replicates, seed).quantity(metric)
 
 
 def score_histogram(summary: ScoreSummary, bins: int = HISTOGRAM_BINS) -> Histogram:
