@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlflow_eval_plugin.engines import score_summary
 from mlflow_eval_plugin.evaluators.config import CalibrationConfig
 from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
+from mlflow_eval_plugin.evaluators.slicing import slices_of, wanted_labels
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.calibration import calibrate, calibration_bounds
 from mlflow_eval_plugin.stats.changes import change_bounds, changes
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.gaps import SliceTable
 from mlflow_eval_plugin.stats.recalibration import recalibrate
+from mlflow_eval_plugin.stats.slice_calibration import slice_calibration_bounds, slice_calibrations
 from mlflow_eval_plugin.stats.summaries import ScoreSummary
 
 _CLAIMS = {
@@ -27,11 +30,20 @@ _CLAIMS = {
 }
 
 
+_SLICE_CLAIMS = {
+    "ece": ("max_ece", "predicted probabilities of {label} differ from observed rates by at most {limit} on average"),
+    "calibration_in_the_large": (
+        "max_calibration_in_the_large",
+        "the mean predicted probability of {label} is within {limit} of the event rate",
+    ),
+}
+
+
 def evaluate(config: CalibrationConfig, rows: Rows, reference: Rows | None, about: About) -> Evidence:
     """Measure calibration and judge it.
 
     Raises:
-        InputError: when there are no probabilities, or labels, scores or weights cannot be evaluated.
+        InputError: when there are no probabilities, or labels, scores, weights or slice columns cannot be evaluated.
     """
     summary = _summary(rows)
     before = None if reference is None or reference.label is None else _summary(reference)
@@ -42,8 +54,15 @@ def evaluate(config: CalibrationConfig, rows: Rows, reference: Rows | None, abou
         "recalibration": as_json(recalibrate(summary, bins=config.bins)),
         "reference": None if before is None else _measured(before, config),
         "change": None if before is None else as_json(changes(summary, before, bins=config.bins)),
+        "slices": [],
     }
     claims = [*_claims(summary, config), *_change_claims(summary, before, config)]
+    if config.slices:
+        table = SliceTable(slices_of(config, rows))
+        labels = wanted_labels(config, table.summary)
+        found = slice_calibrations(table, labels)
+        measurements["slices"] = [{**as_json(one), "slice": dict(one.slice)} for one in found]
+        claims += _slice_claims(table, labels, config)
     seen = reference.data if reference else None
     return document(config, rows, claims, measurements, about, reference=seen)
 
@@ -105,3 +124,21 @@ def _change_claims(summary: ScoreSummary, before: ScoreSummary | None, config: C
             minimum=-limit if either_way else None,
             maximum=limit,
         )
+
+
+def _slice_claims(table: SliceTable, labels: Sequence[str], config: CalibrationConfig) -> Iterator[Claim]:
+    for label in labels:
+        for metric, (key, sentence) in _SLICE_CLAIMS.items():
+            limit = getattr(config, key)
+            if limit is None:
+                continue
+            yield Claim(
+                id=f"{metric}:{label}",
+                claim=sentence.format(label=label, limit=f"{limit:g}"),
+                metric=metric,
+                scope=label,
+                bounds=slice_calibration_bounds(table, metric, label),
+                minimum=-limit if metric == "calibration_in_the_large" else None,
+                maximum=limit,
+                minimum_count=config.min_count,
+            )

@@ -7,7 +7,15 @@ from typing import Any, ClassVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from mlflow_eval_plugin.evaluators.config_base import Config, ConfigError, Tolerance, Tolerances, did_you_mean, known
+from mlflow_eval_plugin.evaluators.config_base import (
+    Config,
+    ConfigError,
+    SlicedConfig,
+    Tolerance,
+    Tolerances,
+    did_you_mean,
+    known,
+)
 from mlflow_eval_plugin.evaluators.config_disaggregated import DisaggregatedConfig
 from mlflow_eval_plugin.stats.summaries import FINE_BINS
 
@@ -30,7 +38,7 @@ MLFLOW_KEYS = frozenset({
 })  # fmt: skip
 
 
-class CalibrationConfig(Config):
+class CalibrationConfig(SlicedConfig):
     """Keys of the ``calibration`` evaluator; a tolerance of None sets no Check.
 
     Attributes:
@@ -41,7 +49,8 @@ class CalibrationConfig(Config):
         min_calibration_slope, max_calibration_slope: between which the calibration slope is to lie, 1 among them.
         max_change: metric to tolerance of its change since ``reference``: how much an error or a loss may have risen,
             how far a slope, an intercept or calibration in the large may have moved either way.
-        sample_weights: an array of one weight a row, or the name of a column of the data or of ``slice_data``.
+        slices, depth, min_count, max_levels: as in ``SlicedConfig``; without slices there are only those of all rows.
+            ``max_ece`` and ``max_calibration_in_the_large`` hold for every slice.
         reference, reference_name: data to show beside it and to compare with; with a model, scored by it.
     """
 
@@ -59,8 +68,6 @@ class CalibrationConfig(Config):
     min_calibration_slope: float | None = Field(default=None, ge=0, le=1)
     max_calibration_slope: float | None = Field(default=None, ge=1, allow_inf_nan=False)
     max_change: Tolerances = Field(default={})
-    sample_weights: Any = None
-    slice_data: Any = None
     reference: Any = None
     reference_name: str = "reference"
 

@@ -66,7 +66,7 @@ def _template() -> Template:
 
 def _forests(evidence: Evidence) -> list[Forest]:
     if evidence.kind == "calibration":
-        return []
+        return forests([check for check in evidence.checks if check.scope != "overall"])
     # A change of schema is a fact without an interval; its own table tells more than a dot.
     return forests([check for check in evidence.checks if check.metric != "schema_changes"])
 

@@ -87,6 +87,8 @@ def _calibration(measurements: Mapping[str, Any]) -> list[Table]:
     tables = []
     if reference:
         tables.append(_reference(reference["metrics"], measurements.get("change") or {}))
+    if slices := measurements.get("slices"):
+        tables.append(_calibration_by_slice(slices))
     if recalibration := measurements.get("recalibration"):
         tables.append(_recalibration(recalibration))
     if tests := _tests(measurements):
@@ -107,6 +109,22 @@ def _reference(metrics: Mapping[str, Any], change: Mapping[str, Any]) -> Table:
     ]
     headers = ("Metric", "Reference", "95 % interval", "Change since then", "95 % interval")
     return _table("The reference rows, and what has changed since", headers, rows)
+
+
+def _calibration_by_slice(slices: Sequence[Mapping[str, Any]]) -> Table:
+    names = in_order(slices[0]["metrics"])
+    rows = [
+        (
+            Cell(one["label"]),
+            _count(one["n"]),
+            *(_number(one["metrics"][name]["value"]) for name in names),
+            _number(one["spiegelhalter"]["z"]),
+            _number(one["spiegelhalter"]["p_value"]),
+        )
+        for one in slices
+    ]
+    headers = ("Slice", "n", *(metric_label(name) for name in names), "Spiegelhalter's z", "p-value")
+    return _table("Calibration by slice", headers, rows)
 
 
 def _recalibration(recalibration: Mapping[str, Any]) -> Table:

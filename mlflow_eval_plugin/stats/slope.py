@@ -5,14 +5,16 @@
 - *intercept*: ``a`` with ``b = 1``, calibration in the large on the logit scale: above 0 where scores are too low (Van
   Calster et al. 2019, "Calibration: the Achilles heel of predictive analytics").
 
-Rows of one score bin and label are taken at their mean score. What that can change is told as the bound: the Newton
-step that the true logits would add, to second order in the width of a bin.
+Rows of one score bin and label are taken at their mean score, or at the centre of the bin where it is not known. What
+that can change is told as the bound: the Newton step that the true logits would add, to second order in the width of a
+bin.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,7 @@ from scipy import special
 
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.rates import kish
-from mlflow_eval_plugin.stats.summaries import SCORE_BINS, ScoreSummary
+from mlflow_eval_plugin.stats.summaries import FINE_BINS, SCORE_BINS, ScoreSummary
 from mlflow_eval_plugin.stats.wald import Wald
 
 NEAREST = 1e-6  # scores nearer to 0 or 1 are taken for this near: the logit of 0 would outweigh all others
@@ -93,6 +95,26 @@ def cells_of(summary: ScoreSummary) -> LogitCells:
         lower=used / SCORE_BINS,
         upper=(used + 1) / SCORE_BINS,
         variance=np.maximum(square / weight - place**2, 0.0) / SCORE_BINS**2,
+    )
+
+
+def cells_of_histogram(histogram: NDArray[Any], inflation: float) -> LogitCells:
+    """The occupied fine bins of each label, at their centres.
+
+    Args:
+        histogram: sums of weights, ``(FINE_BINS, 2)``.
+        inflation: sum of w**2 over sum of w.
+    """
+    used, label = np.nonzero(histogram > 0)
+    weight = histogram[used, label].astype(np.float64)
+    return LogitCells(
+        score=(used + 0.5) / FINE_BINS,
+        label=label.astype(np.float64),
+        weight=weight,
+        square=weight * inflation,
+        lower=used / FINE_BINS,
+        upper=(used + 1) / FINE_BINS,
+        variance=np.full(len(used), np.nan),
     )
 
 

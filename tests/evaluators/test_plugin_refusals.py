@@ -57,6 +57,7 @@ CONFIGS = [
     ({"calibration": {"max_calibration_slope": 0.9}}, "calibration: key 'max_calibration_slope'"),
     ({"calibration": {"max_change": {"brier": 0.1}}}, "'max_change' needs 'reference'"),
     ({"calibration": {"max_change": {"breir": 0.1}}}, "there is no change 'breir'; did you mean 'brier'"),
+    ({"calibration": {"slices": [{"column": "AGEP"}]}}, "give either 'edges' or 'quantiles'"),
     ({"calibration": {"alpha": 2}}, "calibration: key 'alpha'"),
     ({"calibration": {"metric_prefix": "../"}}, "calibration: key 'metric_prefix'"),
     ({"calibration": {"pos_label": 2, "label_list": [0, 1]}}, "'pos_label' 2 is not in 'label_list'"),
@@ -70,6 +71,11 @@ def test_a_config_that_is_wrong_names_its_key(world: World, changes: dict[str, A
 
 def test_a_slice_column_that_is_missing(world: World) -> None:
     message = refused(world, **three(world, disaggregated={"slices": ["SEX", "NATIVTY"]}))
+    assert "no column 'NATIVTY'" in message and "did you mean 'NATIVITY'" in message
+
+
+def test_a_slice_column_of_calibration_that_is_missing(world: World) -> None:
+    message = refused(world, **three(world, calibration={"slices": ["SEX", "NATIVTY"]}))
     assert "no column 'NATIVTY'" in message and "did you mean 'NATIVITY'" in message
 
 

@@ -117,6 +117,17 @@ def calibration_measurements() -> dict[str, Any]:
         "spiegelhalter": {"z": -2.643, "p_value": 0.0082},
         "hosmer_lemeshow": {"chi_squared": None, "degrees_of_freedom": 10, "p_value": None},
         "cox_test": {"intercept": 0.1, "slope": 0.8, "chi_squared": 9.2, "degrees_of_freedom": 2, "p_value": 0.01},
+        "slices": [
+            {
+                "label": f"SEX={HOSTILE}",
+                "slice": {"SEX": HOSTILE},
+                "n": 40,
+                "weight": 40.0,
+                "positives": 12.0,
+                "metrics": {"ece": estimate(0.06), "calibration_slope": estimate(None)},
+                "spiegelhalter": {"z": None, "p_value": None},
+            }
+        ],
         "reference": None,
     }
 
