@@ -187,12 +187,32 @@ def _disaggregated(measurements: Mapping[str, Any]) -> list[Table]:
     ]
     headers = ("Slice", "n", "Positives", *(metric_label(name) for name in metrics))
     tables = [_table("Metrics by slice", headers, rows)]
+    if pooled := measurements.get("pooled"):
+        tables.append(_pooled(pooled))
     if costs := measurements.get("costs"):
         tables.append(_costs(costs))
     if fairness := _fairness(measurements.get("fairness", {})):
         tables.append(fairness)
     tables.append(_gaps(measurements.get("gaps", [])))
     return tables
+
+
+def _pooled(pooled: Sequence[Mapping[str, Any]]) -> Table:
+    rows = [
+        (
+            Cell(one["label"]),
+            Cell(metric_label(one["metric"])),
+            _number(one["trials"]),
+            _number(one["raw"]),
+            *_estimate(one["pooled"]),
+            _number(one["mean"]),
+            _number(one["deviation"]),
+        )
+        for one in sorted(pooled, key=lambda one: one["trials"])
+    ]
+    headers = ("Slice", "Metric", "n of the rate", "As counted", "Pooled", "95 % interval", "Mean of such slices",
+               "Deviation between them")  # fmt: skip
+    return _table("Rare slices: what their rates are likely to be, given those of their neighbours", headers, rows)
 
 
 def _costs(costs: Mapping[str, Any]) -> Table:

@@ -171,6 +171,18 @@ def disaggregated(labels: list[str] | None = None) -> Evidence:
         "weighted": False,
         "overall": slice_report("overall", 70131),
         "slices": [slice_report(label, 9000 // (1 + i)) for i, label in enumerate(labels)],
+        "pooled": [
+            {
+                "metric": "fnr",
+                "label": HOSTILE,
+                "columns": ["SEX"],
+                "trials": 12.0,
+                "raw": 0.5,
+                "pooled": estimate(0.31, 0.1),
+                "mean": 0.28,
+                "deviation": 0.04,
+            }
+        ],
         "costs": {
             "fp": 1.0,
             "fn": 5.0,
