@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from mlflow_eval_plugin.evaluators.config_base import Config, ConfigError, Tolerance, did_you_mean
+from mlflow_eval_plugin.evaluators.config_base import (
+    Config,
+    ConfigError,
+    SlicedConfig,
+    Tolerance,
+    Tolerances,
+    did_you_mean,
+    known,
+)
 from mlflow_eval_plugin.evaluators.config_comparison import Champion, ComparisonConfig
 from mlflow_eval_plugin.evaluators.config_disaggregated import DisaggregatedConfig
 from mlflow_eval_plugin.stats.summaries import FINE_BINS
@@ -16,6 +24,11 @@ __all__ = [
     "CONFIGS", "CalibrationConfig", "Champion", "ComparisonConfig", "Config", "ConfigError", "DisaggregatedConfig",
     "DriftConfig", "is_configured", "parse", "unwrapped",
 ]  # fmt: skip
+
+CHANGES = (
+    "ece_equal_width", "ece_equal_mass", "ece_debiased", "brier", "log_loss", "calibration_in_the_large",
+    "calibration_slope", "calibration_intercept",
+)  # fmt: skip
 
 # Keys of MLflow's own evaluators: a flat config is copied to all evaluators, so that ours meet them too.
 MLFLOW_KEYS = frozenset({
@@ -26,7 +39,7 @@ MLFLOW_KEYS = frozenset({
 })  # fmt: skip
 
 
-class CalibrationConfig(Config):
+class CalibrationConfig(SlicedConfig):
     """Keys of the ``calibration`` evaluator; a tolerance of None sets no Check.
 
     Attributes:
@@ -34,22 +47,28 @@ class CalibrationConfig(Config):
         max_ece: tolerance of the ECE on equal-mass bins.
         max_calibration_in_the_large: tolerance of |mean score - event rate|.
         max_brier, max_log_loss: tolerances of the two losses.
-        sample_weights: an array of one weight a row, or the name of a column of the data or of ``slice_data``.
-        reference, reference_name: data to show beside it; with a model, scored by it.
+        min_calibration_slope, max_calibration_slope: between which the calibration slope is to lie, 1 among them.
+        max_change: metric to tolerance of its change since ``reference``: how much an error or a loss may have risen,
+            how far a slope, an intercept or calibration in the large may have moved either way.
+        slices, depth, min_count, max_levels: as in ``SlicedConfig``; without slices there are only those of all rows.
+            ``max_ece`` and ``max_calibration_in_the_large`` hold for every slice.
+        reference, reference_name: data to show beside it and to compare with; with a model, scored by it.
     """
 
     kind: ClassVar[str] = "calibration"
     own_keys: ClassVar[frozenset[str]] = frozenset(
-        {"bins", "max_ece", "max_calibration_in_the_large", "max_brier", "max_log_loss"}
-    )
+        {"bins", "max_ece", "max_calibration_in_the_large", "max_brier", "max_log_loss", "min_calibration_slope",
+         "max_calibration_slope", "max_change"}
+    )  # fmt: skip
 
     bins: int = Field(default=15, ge=2, le=200)
     max_ece: Tolerance | None = 0.05
     max_calibration_in_the_large: Tolerance | None = 0.05
     max_brier: Tolerance | None = None
     max_log_loss: Tolerance | None = None
-    sample_weights: Any = None
-    slice_data: Any = None
+    min_calibration_slope: float | None = Field(default=None, ge=0, le=1)
+    max_calibration_slope: float | None = Field(default=None, ge=1, allow_inf_nan=False)
+    max_change: Tolerances = Field(default={})
     reference: Any = None
     reference_name: str = "reference"
 
@@ -60,6 +79,17 @@ class CalibrationConfig(Config):
             near = [n for n in range(2, 201) if FINE_BINS % n == 0]
             raise ValueError(f"expected a divisor of {FINE_BINS}, such as {min(near, key=lambda n: abs(n - value))}")
         return value
+
+    @field_validator("max_change")
+    @classmethod
+    def _changes_are_known(cls, value: Tolerances) -> Tolerances:
+        return {known("change", name, CHANGES): limit for name, limit in value.items()}
+
+    @model_validator(mode="after")
+    def _a_change_has_a_reference(self) -> CalibrationConfig:
+        if self.max_change and self.reference is None:
+            raise ValueError("'max_change' needs 'reference': the rows since which nothing may have changed")
+        return self
 
 
 class DriftConfig(Config):

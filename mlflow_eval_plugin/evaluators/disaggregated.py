@@ -24,6 +24,7 @@ from mlflow_eval_plugin.stats.disaggregated import (
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate
 from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable
+from mlflow_eval_plugin.stats.pooling import pooled
 
 _OF_SCORES = ("auc", "log_loss", "brier", "ece", "calibration_in_the_large")
 _MOST_FULLY_COMPARED = 100
@@ -43,7 +44,11 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
     labels = wanted_labels(config, table.summary)
     claims = _claims(config, table, labels)
     shown = set(labels)
-    measurements = {**_measured(config, rows, found, shown), "costs": _costs(config, rows, table, shown)}
+    measurements = {
+        **_measured(config, rows, found, shown),
+        "costs": _costs(config, rows, table, shown),
+        "pooled": [as_json(one) for one in pooled(table) if one.label in shown],
+    }
     return document(config, rows, claims, measurements, about)
 
 

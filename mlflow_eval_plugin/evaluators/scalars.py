@@ -21,6 +21,7 @@ _CALIBRATION = {
     "log_loss": "log_loss",
     "brier_mcb": "brier_mcb",
     "in_the_large": "calibration_in_the_large",
+    "slope": "calibration_slope",
 }
 
 _CHANGES = ("accuracy", "balanced_accuracy", "recall", "fpr", "auc", "log_loss", "brier", "ece", "cost")

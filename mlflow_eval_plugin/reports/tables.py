@@ -96,9 +96,9 @@ def calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
     reference = measurements.get("reference")
     tables = []
     if reference:
-        metrics = reference["metrics"]
-        rows = [(Cell(metric_label(name)), *estimate_cells(metrics[name])) for name in in_order(metrics)]
-        tables.append(table_of("The same metrics on the reference rows", ("Metric", "Value", "95 % interval"), rows))
+        tables.append(_reference(reference["metrics"], measurements.get("change") or {}))
+    if slices := measurements.get("slices"):
+        tables.append(_calibration_by_slice(slices))
     if recalibration := measurements.get("recalibration"):
         tables.append(_recalibration(recalibration))
     if tests := _tests(measurements):
@@ -106,6 +106,35 @@ def calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
     tables.append(_bins("Bins of equal width", measurements["bins"]))
     tables.append(_bins("Bins of equal mass", measurements["bins_equal_mass"]))
     return tables
+
+
+def _reference(metrics: Mapping[str, Any], change: Mapping[str, Any]) -> Table:
+    rows = [
+        (
+            Cell(metric_label(name)),
+            *estimate_cells(metrics[name]),
+            *(estimate_cells(change[name]) if name in change else (Cell("–"), Cell("–"))),
+        )
+        for name in in_order(metrics)
+    ]
+    headers = ("Metric", "Reference", "95 % interval", "Change since then", "95 % interval")
+    return table_of("The reference rows, and what has changed since", headers, rows)
+
+
+def _calibration_by_slice(slices: Sequence[Mapping[str, Any]]) -> Table:
+    names = in_order(slices[0]["metrics"])
+    rows = [
+        (
+            Cell(one["label"]),
+            count_cell(one["n"]),
+            *(number_cell(one["metrics"][name]["value"]) for name in names),
+            number_cell(one["spiegelhalter"]["z"]),
+            number_cell(one["spiegelhalter"]["p_value"]),
+        )
+        for one in slices
+    ]
+    headers = ("Slice", "n", *(metric_label(name) for name in names), "Spiegelhalter's z", "p-value")
+    return table_of("Calibration by slice", headers, rows)
 
 
 def _recalibration(recalibration: Mapping[str, Any]) -> Table:
@@ -130,7 +159,7 @@ def _recalibration(recalibration: Mapping[str, Any]) -> Table:
 
 def _tests(measurements: Mapping[str, Any]) -> Table | None:
     named = (("Spiegelhalter", "spiegelhalter", "z"), ("Hosmer-Lemeshow", "hosmer_lemeshow", "chi_squared"),
-             ("ECCE-R", "ecce_test", "sigmas"))  # fmt: skip
+             ("ECCE-R", "ecce_test", "sigmas"), ("Cox", "cox_test", "chi_squared"))  # fmt: skip
     rows = [
         (Cell(words), number_cell(measurements[member][statistic]), number_cell(measurements[member]["p_value"]))
         for words, member, statistic in named
@@ -169,12 +198,32 @@ def disaggregated_tables(measurements: Mapping[str, Any]) -> list[Table]:
     ]
     headers = ("Slice", "n", "Positives", *(metric_label(name) for name in metrics))
     tables = [table_of("Metrics by slice", headers, rows)]
+    if pooled := measurements.get("pooled"):
+        tables.append(_pooled(pooled))
     if costs := measurements.get("costs"):
         tables.append(_costs(costs))
     if fairness := _fairness(measurements.get("fairness", {})):
         tables.append(fairness)
     tables.append(_gaps(measurements.get("gaps", [])))
     return tables
+
+
+def _pooled(pooled: Sequence[Mapping[str, Any]]) -> Table:
+    rows = [
+        (
+            Cell(one["label"]),
+            Cell(metric_label(one["metric"])),
+            number_cell(one["trials"]),
+            number_cell(one["raw"]),
+            *estimate_cells(one["pooled"]),
+            number_cell(one["mean"]),
+            number_cell(one["deviation"]),
+        )
+        for one in sorted(pooled, key=lambda one: one["trials"])
+    ]
+    headers = ("Slice", "Metric", "n of the rate", "As counted", "Pooled", "95 % interval", "Mean of such slices",
+               "Deviation between them")  # fmt: skip
+    return table_of("Rare slices: what their rates are likely to be, given those of their neighbours", headers, rows)
 
 
 def _costs(costs: Mapping[str, Any]) -> Table:

@@ -27,6 +27,8 @@ _METRICS = {
     "log_loss_dsc": "Discrimination (log loss)",
     "log_loss_unc": "Uncertainty (log loss)",
     "calibration_in_the_large": "Mean score minus event rate",
+    "calibration_slope": "Calibration slope",
+    "calibration_intercept": "Calibration intercept (at slope 1)",
     "fpr": "False-positive rate",
     "fnr": "False-negative rate",
     "auc": "AUC",

@@ -60,6 +60,13 @@ class SliceTable:
             self._made[key] = quantity(self.part(complement=complement), name)
         return self._made[key]
 
+    def families(self) -> list[Index]:
+        """The slices of the same columns, for each set of columns; "overall" is one of its own."""
+        families: dict[tuple[str, ...], list[int]] = {}
+        for position, one in enumerate(self.summary.slices):
+            families.setdefault(one.columns, []).append(position)
+        return [np.array(members, dtype=np.intp) for members in families.values()]
+
     def peers(self, index: int) -> Index:
         """The slices of the same columns, itself included."""
         columns = self.summary.slices[index].columns
@@ -96,7 +103,7 @@ def best_of(table: SliceTable, metric: str, *, minimum_count: int) -> NDArray[np
     eligible = np.where(table.rows >= minimum_count, values, np.nan)
     signed = -eligible if metric in LOWER_IS_BETTER else eligible
     best = np.full(len(values), -1, dtype=np.intp)
-    for peers in _families(table):
+    for peers in table.families():
         if not np.isnan(signed[peers]).all():
             best[peers] = peers[int(np.nanargmax(signed[peers]))]
     return best
@@ -121,7 +128,7 @@ def _gap_to_overall(table: SliceTable, metric: str, kind: str) -> Quantity:
 def _gap_to_best(table: SliceTable, metric: str, kind: str, minimum_count: int) -> Quantity:
     made = table.metric(metric)
     eligible = (table.rows >= minimum_count) & ~np.isnan(made.value)
-    pairs = [_pairs(peers, eligible) for peers in _families(table)]
+    pairs = [_pairs(peers, eligible) for peers in table.families()]
     owner, candidate = (np.concatenate(side) for side in zip(*pairs, strict=True))
     best = best_of(table, metric, minimum_count=minimum_count)
     comparable = (best >= 0) & ~np.isnan(made.value)
@@ -138,13 +145,6 @@ def _gap_to_best(table: SliceTable, metric: str, kind: str, minimum_count: int) 
         smallest=not lower_is_better,
         reason=ZERO_BELOW if kind == "ratio" else NOTHING_TO_COMPARE,
     )
-
-
-def _families(table: SliceTable) -> list[Index]:
-    families: dict[tuple[str, ...], list[int]] = {}
-    for position, one in enumerate(table.summary.slices):
-        families.setdefault(one.columns, []).append(position)
-    return [np.array(members, dtype=np.intp) for members in families.values()]
 
 
 def _pairs(peers: Index, eligible: NDArray[np.bool_]) -> tuple[Index, Index]:

@@ -25,13 +25,12 @@ from mlflow_eval_plugin.stats.estimate import Estimate
 from mlflow_eval_plugin.stats.intervals import FloatArray, student
 from mlflow_eval_plugin.stats.rates import kish
 from mlflow_eval_plugin.stats.reliability import equal_mass_member
+from mlflow_eval_plugin.stats.slope import likeliest, logit
 from mlflow_eval_plugin.stats.summaries import ScoreSummary
 
 Method = Literal["temperature", "platt", "isotonic"]
 METHODS: tuple[Method, ...] = ("temperature", "platt", "isotonic")
 FOLDS = 5
-NEAREST = 1e-6  # scores nearer to 0 or 1 are taken for this near: the logit of 0 would outweigh all others
-_STEPS = 100
 _FEWEST = 2 * FOLDS  # of either class
 Fit = Callable[[FloatArray], FloatArray]
 
@@ -153,42 +152,20 @@ def _ece(score: FloatArray, weight: FloatArray, bins: int) -> float:
     return float(np.abs(gap).sum() / mass.sum())
 
 
-def _logit(score: FloatArray) -> FloatArray:
-    return np.asarray(special.logit(np.clip(score, NEAREST, 1 - NEAREST)))
-
-
-def _likeliest(columns: FloatArray, weight: FloatArray) -> FloatArray | None:
-    """Coefficients of a weighted logistic regression by Newton's method, ``(P,)``; None where they have no end."""
-    total, events = weight.sum(axis=1), weight[:, 1]
-    found = np.zeros(columns.shape[1])
-    for _ in range(_STEPS):
-        expected = special.expit(columns @ found)
-        slope = columns.T @ (events - total * expected)
-        curve = (columns * (total * expected * (1 - expected))[:, None]).T @ columns
-        if np.linalg.cond(curve) > 1e14:  # ever steeper: no row is left near the middle
-            return None
-        step = np.linalg.solve(curve, slope)
-        # Far steps overshoot where the start is far from the end.
-        found = found + step * min(1.0, 4.0 / max(np.abs(step).max(), 1e-300))
-        if np.abs(step).max() < 1e-10 * (1 + np.abs(found).max()):
-            return np.asarray(found)
-    return None
-
-
 def _temperature(cells: _Cells) -> tuple[dict[str, float], Fit] | None:
-    found = _likeliest(_logit(cells.score)[:, None], cells.weight)
+    found = likeliest(logit(cells.score)[:, None], cells.weight)
     if found is None or found[0] <= 0:
         return None
     slope = float(found[0])
-    return {"temperature": 1 / slope}, lambda score: np.asarray(special.expit(slope * _logit(score)))
+    return {"temperature": 1 / slope}, lambda score: np.asarray(special.expit(slope * logit(score)))
 
 
 def _platt(cells: _Cells) -> tuple[dict[str, float], Fit] | None:
-    found = _likeliest(np.stack([np.ones_like(cells.score), _logit(cells.score)], axis=1), cells.weight)
+    found = likeliest(np.stack([np.ones_like(cells.score), logit(cells.score)], axis=1), cells.weight)
     if found is None:
         return None
     intercept, slope = (float(one) for one in found)
-    fit: Fit = lambda score: np.asarray(special.expit(intercept + slope * _logit(score)))  # noqa: E731
+    fit: Fit = lambda score: np.asarray(special.expit(intercept + slope * logit(score)))  # noqa: E731
     return {"intercept": intercept, "slope": slope}, fit
 
 

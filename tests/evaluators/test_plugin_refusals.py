@@ -53,6 +53,11 @@ CONFIGS = [
     ({"disaggregated": {"gap_versus": "rest"}}, "there is no gap_versus 'rest'"),
     ({"disaggregated": {"slices": [{"column": "AGEP"}]}}, "give either 'edges' or 'quantiles'"),
     ({"calibration": {"bins": 17}}, "expected a divisor of 3840, such as 16"),
+    ({"calibration": {"min_calibration_slope": 1.2}}, "calibration: key 'min_calibration_slope'"),
+    ({"calibration": {"max_calibration_slope": 0.9}}, "calibration: key 'max_calibration_slope'"),
+    ({"calibration": {"max_change": {"brier": 0.1}}}, "'max_change' needs 'reference'"),
+    ({"calibration": {"max_change": {"breir": 0.1}}}, "there is no change 'breir'; did you mean 'brier'"),
+    ({"calibration": {"slices": [{"column": "AGEP"}]}}, "give either 'edges' or 'quantiles'"),
     ({"calibration": {"alpha": 2}}, "calibration: key 'alpha'"),
     ({"calibration": {"metric_prefix": "../"}}, "calibration: key 'metric_prefix'"),
     ({"calibration": {"pos_label": 2, "label_list": [0, 1]}}, "'pos_label' 2 is not in 'label_list'"),
@@ -66,6 +71,11 @@ def test_a_config_that_is_wrong_names_its_key(world: World, changes: dict[str, A
 
 def test_a_slice_column_that_is_missing(world: World) -> None:
     message = refused(world, **three(world, disaggregated={"slices": ["SEX", "NATIVTY"]}))
+    assert "no column 'NATIVTY'" in message and "did you mean 'NATIVITY'" in message
+
+
+def test_a_slice_column_of_calibration_that_is_missing(world: World) -> None:
+    message = refused(world, **three(world, calibration={"slices": ["SEX", "NATIVTY"]}))
     assert "no column 'NATIVTY'" in message and "did you mean 'NATIVITY'" in message
 
 
@@ -132,6 +142,11 @@ def test_a_reference_without_a_column(world: World) -> None:
 def test_a_reference_without_rows_or_of_another_kind(world: World) -> None:
     assert "reference: there are no rows" in refused(world, **three(world, drift={"reference": world.train.head(0)}))
     assert "expected a data frame" in refused(world, **three(world, drift={"reference": 3}))
+
+
+def test_a_change_since_a_reference_without_labels(world: World) -> None:
+    changes = {"reference": world.train.drop(columns=[LABEL]), "max_change": {"brier": 0.01}}
+    assert "'max_change' needs labels in the reference" in refused(world, **three(world, calibration=changes))
 
 
 def test_a_slice_column_with_a_hundred_thousand_levels(census: pd.DataFrame, world: World) -> None:

@@ -116,6 +116,18 @@ def calibration_measurements() -> dict[str, Any]:
         },
         "spiegelhalter": {"z": -2.643, "p_value": 0.0082},
         "hosmer_lemeshow": {"chi_squared": None, "degrees_of_freedom": 10, "p_value": None},
+        "cox_test": {"intercept": 0.1, "slope": 0.8, "chi_squared": 9.2, "degrees_of_freedom": 2, "p_value": 0.01},
+        "slices": [
+            {
+                "label": f"SEX={HOSTILE}",
+                "slice": {"SEX": HOSTILE},
+                "n": 40,
+                "weight": 40.0,
+                "positives": 12.0,
+                "metrics": {"ece": estimate(0.06), "calibration_slope": estimate(None)},
+                "spiegelhalter": {"z": None, "p_value": None},
+            }
+        ],
         "reference": None,
     }
 
@@ -159,6 +171,18 @@ def disaggregated(labels: list[str] | None = None) -> Evidence:
         "weighted": False,
         "overall": slice_report("overall", 70131),
         "slices": [slice_report(label, 9000 // (1 + i)) for i, label in enumerate(labels)],
+        "pooled": [
+            {
+                "metric": "fnr",
+                "label": HOSTILE,
+                "columns": ["SEX"],
+                "trials": 12.0,
+                "raw": 0.5,
+                "pooled": estimate(0.31, 0.1),
+                "mean": 0.28,
+                "deviation": 0.04,
+            }
+        ],
         "costs": {
             "fp": 1.0,
             "fn": 5.0,
