@@ -46,7 +46,13 @@ def score_summary(
     Raises:
         InputError: when labels, scores or weights cannot be evaluated.
     """
-    scored = scored_rows(rows, label=label, score=score, pos_label=pos_label, weight=weight, weight_scale=weight_scale)
+    return summary_of(
+        scored_rows(rows, label=label, score=score, pos_label=pos_label, weight=weight, weight_scale=weight_scale)
+    )
+
+
+def summary_of(scored: Scored) -> ScoreSummary:
+    """Count checked rows by score bin and label; one class only is legal here."""
     lanes = np.zeros((7, SCORE_BINS * 2), dtype=np.int64)
     for chunk in chunks(scored):
         for lane, amount in zip(lanes, _amounts(chunk), strict=True):

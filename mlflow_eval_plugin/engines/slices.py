@@ -1,15 +1,8 @@
-"""Rows into a ``SliceSummary``: a few joint tables are counted and marginalised to single columns and pairs.
-
-Counting six columns and their fifteen pairs one by one would be twenty-one passes over the rows; a joint table of
-several columns gives all of its margins for one.
-"""
+"""Rows into a ``SliceSummary``: by slice, score bin and label, from the joint tables of ``joint``."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, coded_labels, column_of, scored_rows
-from mlflow_eval_plugin.engines.levels import CodedColumn, coded_columns, slice_label
+from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
+from mlflow_eval_plugin.engines.levels import coded_columns
 from mlflow_eval_plugin.engines.scores import Chunk, chunks
-from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
+from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.summaries import (
     COARSE_BINS,
     FINE_BINS,
@@ -27,18 +21,10 @@ from mlflow_eval_plugin.stats.summaries import (
     LOSS_SQUARE_ONE,
     ONE,
     SCORE_BINS,
-    Slice,
     SliceSummary,
-    slice_order,
 )
 
-JOINT_CELLS = 512  # 16 MB of counts; larger joint tables cost more than the passes they save
-MAX_SLICES = 2048  # 63 MB of counts
-
-OVERALL = Slice("overall", ())
 IntArray = NDArray[np.int64]
-Columns = tuple[CodedColumn, ...]
-Lanes = dict[str, NDArray[Any]]
 
 
 def slice_summary(  # noqa: PLR0913 - the options of a report
@@ -75,57 +61,31 @@ def slice_summary(  # noqa: PLR0913 - the options of a report
         rows, list(dict.fromkeys(slices)), edges=edges or {}, quantiles=quantiles or {}, max_levels=max_levels
     )
     predicted = _predicted(rows, prediction, scored, threshold)
-    wanted = _subsets(columns, depth)
-    tables = [_Counted.of_overall(scored, predicted)]
-    for group, margins in _joint_tables(wanted):
-        joint = _Counted.of_rows(scored, predicted, group)
-        tables.extend(joint.margin(subset) for subset in margins)
-    return _summary(tables, scored, None if prediction is not None else threshold)
+    return counted_slices(scored, predicted, columns, depth, None if prediction is not None else threshold)
 
 
-@dataclass(frozen=True, eq=False)
-class _Counted:
-    """A joint table of some columns: every lane has one axis of cells, in mixed radix of the columns' levels."""
+def counted_slices(
+    scored: Scored, predicted: NDArray[np.uint8], columns: Columns, depth: int, threshold: float | None
+) -> SliceSummary:
+    """The Summary of rows that are scored, predicted and coded.
 
-    columns: Columns
-    lanes: Lanes
+    Raises:
+        TooManyLevels: for more than ``MAX_SLICES`` slices.
+    """
 
-    @classmethod
-    def of_overall(cls, scored: Scored, predicted: NDArray[np.uint8]) -> _Counted:
-        return cls.of_rows(scored, predicted, ())
+    def count(some: Columns) -> Lanes:
+        return _counted(scored, predicted, some)
 
-    @classmethod
-    def of_rows(cls, scored: Scored, predicted: NDArray[np.uint8], columns: Columns) -> _Counted:
-        lanes = _empty_lanes(_size(columns), weighted=scored.weight is not None)
-        for chunk in chunks(scored):
-            cell = np.zeros(len(chunk.key), dtype=np.int64)
-            for column in columns:
-                cell = cell * len(column.levels) + column.codes[chunk.rows]
-            _count(lanes, cell, chunk, predicted[chunk.rows])
-        return cls(columns, lanes)
-
-    def margin(self, subset: Columns) -> _Counted:
-        """The table of some of the columns only."""
-        shape = tuple(len(column.levels) for column in self.columns)
-        others = tuple(axis for axis, column in enumerate(self.columns) if column not in subset)
-        kept = tuple(column for column in self.columns if column in subset)
-        lanes = {}
-        for name, lane in self.lanes.items():
-            summed = lane.reshape(*shape, *lane.shape[1:]).sum(axis=others, dtype=lane.dtype)
-            lanes[name] = summed.reshape(_size(kept), *lane.shape[1:])
-        return _Counted(kept, lanes)
-
-    def slices(self) -> list[tuple[int, Slice]]:
-        """The cells that have rows, each with its slice."""
-        if not self.columns:
-            return [(0, OVERALL)]
-        shape = tuple(len(column.levels) for column in self.columns)
-        occupied = np.flatnonzero(self.lanes["cells"].sum(axis=(1, 2)))
-        return [(int(cell), self._slice(np.unravel_index(cell, shape))) for cell in occupied]
-
-    def _slice(self, codes: Iterable[np.intp]) -> Slice:
-        levels = tuple((column.name, column.levels[code]) for column, code in zip(self.columns, codes, strict=True))
-        return Slice(" & ".join(slice_label(name, level) for name, level in levels), levels)
+    found, counted = tabulated(count, columns, depth)
+    lanes: dict[str, Any] = {"weight": None, **counted}
+    return SliceSummary(
+        slices=found,
+        **lanes,
+        weight_scale=scored.weight_scale,
+        weighted=scored.weight is not None,
+        threshold=threshold,
+        pos_label=scored.pos_label,
+    )
 
 
 def _predicted(
@@ -145,45 +105,11 @@ def _predicted(
     return np.full(len(values), int(only.iloc[0] == scored.pos_label), dtype=np.uint8)
 
 
-def _subsets(columns: Columns, depth: int) -> list[Columns]:
-    sizes = range(1, min(depth, len(columns)) + 1)
-    subsets = [subset for size in sizes for subset in combinations(columns, size)]
-    most = sum(_size(subset) for subset in subsets)
-    if most > MAX_SLICES:
-        widest = sorted(columns, key=lambda column: -len(column.levels))[:3]
-        listed = ", ".join(f"{column.name!r} ({len(column.levels)})" for column in widest)
-        raise TooManyLevels(
-            f"slices: {most:,} possible slices at depth {depth}, more than {MAX_SLICES:,}; reduce depth or group the "
-            f"levels of {listed}"
-        )
-    return subsets
-
-
-def _joint_tables(wanted: list[Columns]) -> list[tuple[Columns, list[Columns]]]:
-    """Joint tables that cover every wanted margin, each with the margins it is to give."""
-    names = {subset: frozenset(column.name for column in subset) for subset in wanted}
-    tables: list[tuple[Columns, list[Columns]]] = []
-    # The largest margins come first, so that the small ones find a table that is there already.
-    for subset in sorted(wanted, key=lambda margin: (-len(margin), -_size(margin))):
-        for group, margins in tables:
-            if names[subset] <= {column.name for column in group}:
-                margins.append(subset)
-                break
-        else:
-            tables.append((_grown(subset, wanted), [subset]))
-    return tables
-
-
-def _grown(seed: Columns, wanted: list[Columns]) -> Columns:
-    group = seed
-    for column in dict.fromkeys(column for subset in wanted for column in subset):
-        if column not in group and _size((*group, column)) <= JOINT_CELLS:
-            group = (*group, column)
-    return group
-
-
-def _size(columns: Columns) -> int:
-    return math.prod(len(column.levels) for column in columns)
+def _counted(scored: Scored, predicted: NDArray[np.uint8], columns: Columns) -> Lanes:
+    lanes = _empty_lanes(size(columns), weighted=scored.weight is not None)
+    for chunk in chunks(scored):
+        _count(lanes, cell_codes(columns, chunk.rows), chunk, predicted[chunk.rows])
+    return lanes
 
 
 def _empty_lanes(cells: int, *, weighted: bool) -> Lanes:
@@ -223,19 +149,3 @@ def _count(
     np.add.at(lanes["loss_square"].reshape(-1), by_label, chunk.fixed(loss**2, LOSS_SQUARE_ONE))
     if "weight" in lanes:
         np.add.at(lanes["weight"].reshape(-1), fine, one)
-
-
-def _summary(tables: list[_Counted], scored: Scored, threshold: float | None) -> SliceSummary:
-    found = [(one, table, cell) for table in tables for cell, one in table.slices()]
-    found.sort(key=lambda entry: slice_order(entry[0]))
-    lanes: dict[str, Any] = {"weight": None}
-    for name in tables[0].lanes:
-        lanes[name] = np.stack([table.lanes[name][cell] for _, table, cell in found])
-    return SliceSummary(
-        slices=tuple(one for one, _, _ in found),
-        **lanes,
-        weight_scale=scored.weight_scale,
-        weighted=scored.weight is not None,
-        threshold=threshold,
-        pos_label=scored.pos_label,
-    )

@@ -24,7 +24,7 @@ _ROWS = 25
 def figures(evidence: Evidence) -> dict[str, bytes]:
     """The PNG figures of one Evidence document, by name; empty where there is nothing to draw.
 
-    ``reliability`` for calibration, ``forest`` for disaggregated, ``overview`` for drift.
+    ``reliability`` for calibration, ``forest`` for disaggregated and comparison, ``overview`` for drift.
     """
     kind = KINDS[evidence.kind]
     if kind.figure == "reliability":

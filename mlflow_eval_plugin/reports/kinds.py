@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.reports.comparison import both_scores, comparison_tables
 from mlflow_eval_plugin.reports.heatmap import Heatmap, slice_heatmap
 from mlflow_eval_plugin.reports.pictures import Gallery, drifted_columns, reliability_diagrams
 from mlflow_eval_plugin.reports.tables import (
@@ -68,5 +69,12 @@ KINDS: Mapping[str, Kind] = {
         # A change of schema is a fact without an interval; its own table tells more than a dot.
         no_forest=frozenset({"schema_changes"}),
         figure="overview",
+    ),
+    "comparison": Kind(
+        title="Champion and challenger",
+        question="Is the challenger at least as good as the champion on the same rows, for everyone?",
+        scope="Slice",
+        tables=comparison_tables,
+        pictures=both_scores,
     ),
 }

@@ -40,7 +40,7 @@ _METRICS = {
     "missing_change": "Change in share missing",
     "schema_changes": "Changes of schema",
 }
-_PREFIXES = {"gap": "Difference in {}", "ratio": "Ratio of {}"}
+_PREFIXES = {"gap": "Difference in {}", "ratio": "Ratio of {}", "change": "Change in {}"}
 _VERSUS = {
     "complement": "all other rows",
     "best": "the best slice",
@@ -187,6 +187,8 @@ def why(check: Check) -> str:
 
 def compared_with(evidence: Evidence, metric: str) -> str:
     """What the differences and ratios of a forest are taken to; empty for other metrics."""
+    if evidence.kind == "comparison":
+        return "Challenger less champion: a positive change means that the challenger has more."
     versus = evidence.config.get("gap_versus")
     if metric.partition("_")[0] not in _PREFIXES or versus not in _VERSUS:
         return ""

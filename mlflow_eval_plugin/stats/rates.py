@@ -171,27 +171,33 @@ def _auc(part: Part) -> Quantity:
     return AucQuantity(found.value, found.standard_error, df, found.bound, part.n, reason)
 
 
+def square_error_square(part: Part) -> FloatArray:
+    """Sums of w * (squared error)**2, at the centres of the bins: for variances only, relative error below 1e-3."""
+    centre = (np.arange(FINE_BINS) + 0.5) / FINE_BINS
+    return _dot(part.histogram, np.stack([centre**4, (1 - centre) ** 4], axis=1))
+
+
 def _brier(part: Part) -> Quantity:
     centre = (np.arange(FINE_BINS) + 0.5) / FINE_BINS
     spread = centre * (1 - centre)
-    # Only variances use bin centres; their relative error is below 1e-3.
-    fourth = _dot(part.histogram, np.stack([centre**4, (1 - centre) ** 4], axis=1))
-    return brier(_sums(part), part.square_error, fourth, _by_score(part, spread), _by_score(part, spread**2))
+    squares = square_error_square(part)
+    return brier(sums_of(part), part.square_error, squares, _by_score(part, spread), _by_score(part, spread**2))
 
 
 def _log_loss(part: Part) -> Quantity:
     centre = (np.arange(FINE_BINS) + 0.5) / FINE_BINS
     calibrated = [_by_score(part, factor) for factor in calibrated_loss(centre)]
-    return log_loss(_sums(part), part.loss, part.loss_square, *calibrated)
+    return log_loss(sums_of(part), part.loss, part.loss_square, *calibrated)
 
 
 def _calibration_in_the_large(part: Part) -> Quantity:
     centre = (np.arange(FINE_BINS) + 0.5) / FINE_BINS
     events, score = part.cells[:, 1].sum(axis=1), part.score.sum(axis=(1, 2))
-    return in_the_large(_sums(part), score, events, part.square_error, _by_score(part, centre * (1 - centre)))
+    return in_the_large(sums_of(part), score, events, part.square_error, _by_score(part, centre * (1 - centre)))
 
 
-def _sums(part: Part) -> Sums:
+def sums_of(part: Part) -> Sums:
+    """Rows, weights and effective rows of every slice."""
     return Sums(part.n, part.weight, part.effective)
 
 

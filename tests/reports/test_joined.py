@@ -55,7 +55,7 @@ def test_the_joint_verdict_comes_first_then_every_kind_then_the_tables() -> None
     order = [
         "<h1>",
         "What failed",
-        *(f'<section id="{kind}"' for kind in KINDS),
+        *(f'<section id="{document.kind}"' for document in all_three()),
         '<section id="tables"',
         "<h3>All checks",
     ]

@@ -13,7 +13,7 @@ from mlflow_eval_plugin.evidence import Evidence, dumps, loads
 from mlflow_eval_plugin.reports.figures import figures
 from mlflow_eval_plugin.reports.page import render
 
-KINDS = ["calibration", "disaggregated", "drift"]
+KINDS = ["calibration", "comparison", "disaggregated", "drift"]
 
 
 def of(kind: str) -> Evidence:
