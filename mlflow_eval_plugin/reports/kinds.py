@@ -30,6 +30,7 @@ class Kind:
         pictures: Evidence → the pictures drawn from its measurements, where there are any.
         heatmap: Evidence → its scopes × metrics, where it has both.
         drawn: which Checks are drawn as forest plots.
+        forest_note: what a reader of its forest plots must know; where empty, what differences are taken to.
         figure: the name of the PNG beside the page: ``reliability`` is that diagram, others rank the worst Checks.
     """
 
@@ -40,6 +41,7 @@ class Kind:
     pictures: Callable[[Evidence], Gallery | None] | None = None
     heatmap: Callable[[Evidence], Heatmap | None] | None = None
     drawn: Callable[[Check], bool] = lambda check: True
+    forest_note: str = ""
     figure: str = "forest"
 
 
@@ -76,5 +78,6 @@ KINDS: Mapping[str, Kind] = {
         scope="Slice",
         tables=comparison_tables,
         pictures=both_scores,
+        forest_note="Challenger less champion: a positive change means that the challenger has more.",
     ),
 }
