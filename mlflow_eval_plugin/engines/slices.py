@@ -175,11 +175,12 @@ def _joint_tables(wanted: list[Columns]) -> list[tuple[Columns, list[Columns]]]:
 
 
 def _grown(seed: Columns, wanted: list[Columns]) -> Columns:
-    group = seed
-    for column in dict.fromkeys(column for subset in wanted for column in subset):
+    group, everything = seed, dict.fromkeys(column for subset in wanted for column in subset)
+    for column in everything:
         if column not in group and _size((*group, column)) <= JOINT_CELLS:
             group = (*group, column)
-    return group
+    # In the order given: a slice must not be named after the table that it happened to be counted in.
+    return tuple(column for column in everything if column in group)
 
 
 def _size(columns: Columns) -> int:
@@ -216,7 +217,7 @@ def _count(
     np.add.at(lanes["n"].reshape(-1), fine, np.ones(len(fine), dtype=np.int32))
     np.add.at(lanes["cells"].reshape(-1), confusion, np.ones(len(fine), dtype=np.int64))
     np.add.at(lanes["cell_weight"].reshape(-1), confusion, one)
-    np.add.at(lanes["cell_weight_square"].reshape(-1), confusion, chunk.fixed(chunk.weight, ONE))
+    np.add.at(lanes["cell_weight_square"].reshape(-1), confusion, chunk.weight_square)
     np.add.at(lanes["score"].reshape(-1), coarse, chunk.fixed(chunk.score, ONE))
     np.add.at(lanes["square_error"].reshape(-1), by_label, chunk.fixed(chunk.error**2, ONE))
     np.add.at(lanes["loss"].reshape(-1), by_label, chunk.fixed(loss, LOSS_ONE))
