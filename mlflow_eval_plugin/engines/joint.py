@@ -126,8 +126,9 @@ def _joint_tables(wanted: list[Columns], cells: int) -> list[tuple[Columns, list
 
 
 def _grown(seed: Columns, wanted: list[Columns], cells: int) -> Columns:
-    group = seed
-    for column in dict.fromkeys(column for subset in wanted for column in subset):
+    group, everything = seed, dict.fromkeys(column for subset in wanted for column in subset)
+    for column in everything:
         if column not in group and size((*group, column)) <= cells:
             group = (*group, column)
-    return group
+    # In the order given: a slice must not be named after the table that it happened to be counted in.
+    return tuple(column for column in everything if column in group)

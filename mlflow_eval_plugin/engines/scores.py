@@ -100,6 +100,15 @@ class Chunk:
         """Log loss in nats; probabilities below ``SMALLEST_PROBABILITY`` are clipped there."""
         return -np.log(np.maximum(1.0 - self.error, SMALLEST_PROBABILITY))
 
+    @property
+    def weight_square(self) -> IntArray:
+        """The squared weight in units of ``1 / ONE``, rounded up.
+
+        Rounded to the nearest, squares of small weights would vanish, and the effective number of rows with them would
+        exceed the number of rows; like this it can only be too small.
+        """
+        return np.ceil(self.weight * self.weight * ONE).astype(np.int64)
+
     def fixed(self, amount: FloatArray, one: float) -> IntArray:
         """``weight * amount`` in units of ``1 / one``, rounded to the nearest integer."""
         return np.rint(self.weight * amount * one).astype(np.int64)
@@ -119,7 +128,7 @@ def _amounts(chunk: Chunk) -> Iterator[IntArray]:
     offset, loss = chunk.offset, chunk.loss
     yield np.ones(len(chunk.key), dtype=np.int64)
     yield chunk.fixed(np.ones(1), ONE)
-    yield chunk.fixed(chunk.weight, ONE)
+    yield chunk.weight_square
     yield chunk.fixed(offset, ONE)
     yield chunk.fixed(offset**2, ONE)
     yield chunk.fixed(loss, LOSS_ONE)

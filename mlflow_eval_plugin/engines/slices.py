@@ -142,7 +142,7 @@ def _count(
     np.add.at(lanes["n"].reshape(-1), fine, np.ones(len(fine), dtype=np.int32))
     np.add.at(lanes["cells"].reshape(-1), confusion, np.ones(len(fine), dtype=np.int64))
     np.add.at(lanes["cell_weight"].reshape(-1), confusion, one)
-    np.add.at(lanes["cell_weight_square"].reshape(-1), confusion, chunk.fixed(chunk.weight, ONE))
+    np.add.at(lanes["cell_weight_square"].reshape(-1), confusion, chunk.weight_square)
     np.add.at(lanes["score"].reshape(-1), coarse, chunk.fixed(chunk.score, ONE))
     np.add.at(lanes["square_error"].reshape(-1), by_label, chunk.fixed(chunk.error**2, ONE))
     np.add.at(lanes["loss"].reshape(-1), by_label, chunk.fixed(loss, LOSS_ONE))
