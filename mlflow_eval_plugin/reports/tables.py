@@ -191,6 +191,8 @@ def _disaggregated(measurements: Mapping[str, Any]) -> list[Table]:
         tables.append(_pooled(pooled))
     if costs := measurements.get("costs"):
         tables.append(_costs(costs))
+    if system := measurements.get("system"):
+        tables.append(_system(system))
     if fairness := _fairness(measurements.get("fairness", {})):
         tables.append(fairness)
     tables.append(_gaps(measurements.get("gaps", [])))
@@ -229,6 +231,19 @@ def _costs(costs: Mapping[str, Any]) -> Table:
     best = ("Threshold that costs least here", "Cost there")
     headers = ("Slice", "Cost per row", "95 % interval", *(() if nowhere else best))
     return _table(f"What decisions cost, where a row costs {by_kind}", headers, rows)
+
+
+def _system(system: Mapping[str, Any]) -> Table:
+    names = in_order(system["slices"][0]["metrics"])
+    rows = [
+        (Cell(one["label"]), _count(one["n"]), *(cell for name in names for cell in _estimate(one["metrics"][name])))
+        for one in system["slices"]
+    ]
+    columns = " and ".join(f"“{system[key]}”" for key in ("latency_column", "cost_column") if system[key] is not None)
+    headers = tuple(text for name in names for text in (metric_label(name), "95 % interval"))
+    return _table(
+        f"What slices wait and cost, by the columns {columns}; every row counts once", ("Slice", "n", *headers), rows
+    )
 
 
 def _threshold(one: Mapping[str, Any]) -> Cell:
