@@ -105,8 +105,9 @@ def paired_summary(pairs: PairedRows) -> PairedSummary:
         return _counted(pairs, predicted, some)
 
     slices, lanes = tabulated(count, pairs.columns, pairs.depth)
-    lanes["n"] = lanes.pop("cells").reshape(len(slices), 2, 2, 2)
-    return PairedSummary(champion, challenger, joint=_joint(pairs), **lanes)
+    lanes["n"] = lanes.pop("cells")
+    by_cell = {name: lanes.pop(name).reshape(len(slices), 2, 2, 2) for name in ("n", "weight", "weight_square")}
+    return PairedSummary(champion, challenger, joint=_joint(pairs), **by_cell, **lanes)
 
 
 def placement_summary(pairs: PairedRows, summary: PairedSummary) -> PlacementSummary:
@@ -166,7 +167,8 @@ def _family(columns: tuple[CodedColumn, ...], members: list[int], slices: Sequen
 
 
 def _counted(pairs: PairedRows, predicted: tuple[NDArray[np.uint8], NDArray[np.uint8]], columns: Columns) -> Lanes:
-    lanes = {name: np.zeros((size(columns), 2, 2, 2), dtype=np.int64) for name in ("cells", "weight", "weight_square")}
+    cells = {name: np.zeros((size(columns), 2, 4), dtype=np.int64) for name in ("cells", "weight", "weight_square")}
+    lanes: Lanes = {**cells}
     for name in ("square_error_change", "loss_change", "score_change"):
         lanes[name] = np.zeros(size(columns), dtype=np.int64)
     for first, second in pairs.chunks():

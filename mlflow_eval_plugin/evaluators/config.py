@@ -16,12 +16,13 @@ from mlflow_eval_plugin.evaluators.config_base import (
     did_you_mean,
     known,
 )
+from mlflow_eval_plugin.evaluators.config_comparison import Champion, ComparisonConfig
 from mlflow_eval_plugin.evaluators.config_disaggregated import DisaggregatedConfig
 from mlflow_eval_plugin.stats.summaries import FINE_BINS
 
 __all__ = [
-    "CONFIGS", "CalibrationConfig", "Config", "ConfigError", "DisaggregatedConfig", "DriftConfig", "is_configured",
-    "parse", "unwrapped",
+    "CONFIGS", "CalibrationConfig", "Champion", "ComparisonConfig", "Config", "ConfigError", "DisaggregatedConfig",
+    "DriftConfig", "is_configured", "parse", "unwrapped",
 ]  # fmt: skip
 
 CHANGES = (
@@ -130,7 +131,9 @@ class DriftConfig(Config):
         return value
 
 
-CONFIGS: dict[str, type[Config]] = {c.kind: c for c in (CalibrationConfig, DisaggregatedConfig, DriftConfig)}
+CONFIGS: dict[str, type[Config]] = {
+    c.kind: c for c in (CalibrationConfig, DisaggregatedConfig, DriftConfig, ComparisonConfig)
+}
 
 
 def unwrapped(kind: str, given: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -148,7 +151,7 @@ def parse(kind: str, given: Mapping[str, Any] | None, *, flat: bool = False) -> 
     """The validated config of one evaluator.
 
     Args:
-        flat: the config was copied to all evaluators, so that keys of the other two are passed over.
+        flat: the config was copied to all evaluators, so that keys of the others are passed over.
 
     Raises:
         ConfigError: for an unknown key or a value that cannot be used; names the key and the nearest known one.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from math import isfinite
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from rapidfuzz import process
+
+from mlflow_eval_plugin.stats.costs import Costs
+from mlflow_eval_plugin.stats.errors import InputError
 
 Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
@@ -42,7 +45,7 @@ SliceItem = str | Band
 
 
 class Config(BaseModel):
-    """The keys that all three evaluators know.
+    """The keys that all evaluators know.
 
     Attributes:
         metric_prefix: set before every metric and file name of this evaluator.
@@ -129,6 +132,28 @@ class SlicedConfig(Config):
     def subsets(self) -> tuple[tuple[SliceItem, ...], ...]:
         """Every item of ``slices`` as a tuple of columns."""
         return tuple(item if isinstance(item, tuple) else (item,) for item in self.slices)
+
+
+def _costs(value: Any) -> Any:
+    if value is None or isinstance(value, Costs):
+        return value
+    names = tuple(field.name for field in fields(Costs))
+    if not isinstance(value, Mapping):
+        raise ValueError("expected the cost of each kind of row, such as {'fp': 1, 'fn': 5}")
+    numbers = {known("cost", str(name), names): cost for name, cost in value.items()}
+    for name in ("fp", "fn"):
+        if name not in numbers:
+            raise ValueError(f"there is no {name!r}; both mistakes have a cost, such as {{'fp': 1, 'fn': 5}}")
+    for name, cost in numbers.items():
+        if isinstance(cost, bool) or not isinstance(cost, (int, float)):
+            raise ValueError(f"{name}: expected a number, found {type(cost).__name__}")
+    try:
+        return Costs(**{name: float(cost) for name, cost in numbers.items()})
+    except InputError as error:
+        raise ValueError(str(error).removeprefix("costs: ")) from error
+
+
+GivenCosts = Annotated[Costs | None, BeforeValidator(_costs)]
 
 
 def known(what: str, name: str, names: tuple[str, ...]) -> str:

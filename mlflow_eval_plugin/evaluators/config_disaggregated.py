@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
-from mlflow_eval_plugin.evaluators.config_base import SlicedConfig, SliceItem, Tolerance, Tolerances, known
-from mlflow_eval_plugin.stats.costs import Costs
-from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.evaluators.config_base import (
+    GivenCosts,
+    SlicedConfig,
+    SliceItem,
+    Tolerance,
+    Tolerances,
+    known,
+)
 
 RATES = (
     "prevalence", "selection_rate", "accuracy", "balanced_accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc",
@@ -54,32 +57,12 @@ class DisaggregatedConfig(SlicedConfig):
     max_metric: Tolerances = Field(default={})
     max_fairness: Tolerances = Field(default={})
     min_fairness: Tolerances = Field(default={})
-    costs: Costs | None = None
+    costs: GivenCosts = None
     max_cost: Tolerance | None = None
     latency_column: str | None = None
     cost_column: str | None = None
     max_latency: Tolerances = Field(default={})
     max_cost_per_1000: Tolerance | None = None
-
-    @field_validator("costs", mode="before")
-    @classmethod
-    def _costs_make_sense(cls, value: Any) -> Any:
-        if value is None or isinstance(value, Costs):
-            return value
-        names = tuple(field.name for field in fields(Costs))
-        if not isinstance(value, Mapping):
-            raise ValueError("expected the cost of each kind of row, such as {'fp': 1, 'fn': 5}")
-        numbers = {known("cost", str(name), names): cost for name, cost in value.items()}
-        for name in ("fp", "fn"):
-            if name not in numbers:
-                raise ValueError(f"there is no {name!r}; both mistakes have a cost, such as {{'fp': 1, 'fn': 5}}")
-        for name, cost in numbers.items():
-            if isinstance(cost, bool) or not isinstance(cost, (int, float)):
-                raise ValueError(f"{name}: expected a number, found {type(cost).__name__}")
-        try:
-            return Costs(**{name: float(cost) for name, cost in numbers.items()})
-        except InputError as error:
-            raise ValueError(str(error).removeprefix("costs: ")) from error
 
     @model_validator(mode="after")
     def _a_tolerance_has_costs(self) -> DisaggregatedConfig:
@@ -101,20 +84,20 @@ class DisaggregatedConfig(SlicedConfig):
 
     @field_validator("gap_versus")
     @classmethod
-    def _versus_isknown(cls, value: str) -> str:
+    def _versus_is_known(cls, value: str) -> str:
         return known("gap_versus", value, ("complement", "overall", "best"))
 
     @field_validator("max_gap", "min_ratio", "min_metric", "max_metric")
     @classmethod
-    def _metrics_areknown(cls, value: Tolerances) -> Tolerances:
+    def _metrics_are_known(cls, value: Tolerances) -> Tolerances:
         return {known("metric", name, RATES): limit for name, limit in value.items()}
 
     @field_validator("max_fairness")
     @classmethod
-    def _differences_areknown(cls, value: Tolerances) -> Tolerances:
+    def _differences_are_known(cls, value: Tolerances) -> Tolerances:
         return {known("fairness difference", name, DIFFERENCES): limit for name, limit in value.items()}
 
     @field_validator("min_fairness")
     @classmethod
-    def _ratios_areknown(cls, value: Tolerances) -> Tolerances:
+    def _ratios_are_known(cls, value: Tolerances) -> Tolerances:
         return {known("fairness ratio", name, RATIOS): limit for name, limit in value.items()}

@@ -24,10 +24,17 @@ _CALIBRATION = {
     "slope": "calibration_slope",
 }
 
+_CHANGES = ("accuracy", "balanced_accuracy", "recall", "fpr", "auc", "log_loss", "brier", "ece", "cost")
+
 
 def scalars(evidence: Evidence) -> dict[str, float]:
     """At most 15 finite numbers, each name beginning with the kind; what is undefined is left out."""
-    of_kind = {"calibration": _calibration, "disaggregated": _disaggregated, "drift": _drift}[evidence.kind]
+    of_kind = {
+        "calibration": _calibration,
+        "comparison": _comparison,
+        "disaggregated": _disaggregated,
+        "drift": _drift,
+    }[evidence.kind]
     found: dict[str, float | None] = {
         "verdict": VERDICT_VALUE[evidence.verdict],
         "checks_failed": len(evidence.failed),
@@ -41,6 +48,12 @@ def scalars(evidence: Evidence) -> dict[str, float]:
 def _calibration(evidence: Evidence) -> dict[str, float | None]:
     metrics = evidence.measurements["metrics"]
     return {name: _value(metrics.get(metric)) for name, metric in _CALIBRATION.items()}
+
+
+def _comparison(evidence: Evidence) -> dict[str, float | None]:
+    overall = evidence.measurements["overall"]
+    changes = {f"change_{name}": _value(overall["metrics"].get(name, {}).get("difference")) for name in _CHANGES}
+    return {"disagreement": _value(overall["disagreement"]), **changes}
 
 
 def _disaggregated(evidence: Evidence) -> dict[str, float | None]:

@@ -38,7 +38,7 @@ def cuts_of(config: SlicedConfig) -> dict[str, Any]:
     bands = {_column(item, config): item for subset in config.subsets for item in subset if isinstance(item, Band)}
     return {
         "slices": slice_columns(config, in_order=True),
-        "depth": max(len(subset) for subset in wanted_subsets(config)),
+        "depth": max((len(subset) for subset in wanted_subsets(config)), default=1),
         "edges": {name: band.edges for name, band in bands.items() if band.edges},
         "quantiles": {name: band.quantiles for name, band in bands.items() if band.quantiles},
         "max_levels": config.max_levels,

@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
+from mlflow_eval_plugin.reports.kinds import KINDS
 from mlflow_eval_plugin.reports.words import VERDICTS, metric_label, where, worst_first
 
 if TYPE_CHECKING:
@@ -23,13 +24,13 @@ _ROWS = 25
 def figures(evidence: Evidence) -> dict[str, bytes]:
     """The PNG figures of one Evidence document, by name; empty where there is nothing to draw.
 
-    ``reliability`` for calibration, ``forest`` for disaggregated, ``overview`` for drift.
+    ``reliability`` for calibration, ``forest`` for disaggregated and comparison, ``overview`` for drift.
     """
-    if evidence.kind == "calibration":
-        return {"reliability": _png(_reliability(evidence))}
-    name = "forest" if evidence.kind == "disaggregated" else "overview"
-    drawn = [check for check in evidence.checks if check.metric != "schema_changes"]
-    return {name: _png(_ranked(evidence, drawn))} if drawn else {}
+    kind = KINDS[evidence.kind]
+    if kind.figure == "reliability":
+        return {kind.figure: _png(_reliability(evidence))}
+    drawn = [check for check in evidence.checks if check.metric not in (kind.no_forest or ())]
+    return {kind.figure: _png(_ranked(evidence, drawn))} if drawn else {}
 
 
 def _figure(width: float, height: float) -> Figure:

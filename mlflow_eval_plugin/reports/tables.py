@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from mlflow_eval_plugin.evidence import Check
+from mlflow_eval_plugin.evidence import Check, Verdict
 from mlflow_eval_plugin.reports.words import (
     GLYPHS,
+    SEVERITY,
     VERDICTS,
     count,
     in_order,
@@ -29,10 +30,11 @@ _SLICE_METRICS = (
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell's text, and the number it sorts by (text where None)."""
+    """A cell's text, the number it sorts by (text where None), and the verdict that it shows, to filter by."""
 
     text: str
     key: float | None = None
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,13 @@ class Table:
     numeric: tuple[bool, ...]
     note: str = ""
 
+    def cut(self, most: int) -> Table:
+        """The table with its first rows only, which it then says."""
+        if len(self.rows) <= most:
+            return self
+        note = f"The first {most} rows; the page of this kind alone has more, the Evidence document all."
+        return replace(self, rows=self.rows[:most], note=note)
+
 
 def checks_table(checks: Sequence[Check]) -> Table:
     """All Checks, worst first."""
@@ -52,17 +61,22 @@ def checks_table(checks: Sequence[Check]) -> Table:
         (
             Cell(where(check)),
             Cell(metric_label(check.metric)),
-            Cell(f"{GLYPHS[check.verdict]} {VERDICTS[check.verdict]}"),
-            _number(check.value),
+            verdict_cell(check.verdict),
+            number_cell(check.value),
             Cell(interval(check.interval)),
             Cell(tolerance_of(check)),
-            _count(check.n),
-            _number(check.p_adjusted),
+            count_cell(check.n),
+            number_cell(check.p_adjusted),
         )
         for check in worst_first(checks)
     ]
     headers = ("Scope", "Metric", "Verdict", "Value", "Interval", "Tolerance", "n", "Adjusted p")
-    return _table("All checks", headers, rows, len(checks))
+    return table_of("All checks", headers, rows, len(checks))
+
+
+def verdict_cell(verdict: Verdict) -> Cell:
+    """A verdict as glyph and word; fails sort first."""
+    return Cell(f"{GLYPHS[verdict]} {VERDICTS[verdict]}", float(SEVERITY[verdict]), verdict)
 
 
 def key_numbers(measurements: Mapping[str, Any]) -> Table:
@@ -70,19 +84,15 @@ def key_numbers(measurements: Mapping[str, Any]) -> Table:
     rows = []
     for name in in_order(measurements["metrics"]):
         estimate = measurements["metrics"][name]
-        value, limits = _estimate(estimate)
+        value, limits = estimate_cells(estimate)
         rows.append(
             (Cell(metric_label(name)), value, limits if estimate["value"] is not None else Cell(estimate["reason"]))
         )
-    return _table("Calibration metrics", ("Metric", "Value", "95 % interval"), rows)
+    return table_of("Calibration metrics", ("Metric", "Value", "95 % interval"), rows)
 
 
-def tables_of(kind: str, measurements: Mapping[str, Any]) -> list[Table]:
-    """The measurements of one kind as tables."""
-    return {"calibration": _calibration, "disaggregated": _disaggregated, "drift": _drift}[kind](measurements)
-
-
-def _calibration(measurements: Mapping[str, Any]) -> list[Table]:
+def calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
+    """The reference, the slices, what recalibration would give, the tests and the bins."""
     reference = measurements.get("reference")
     tables = []
     if reference:
@@ -102,13 +112,13 @@ def _reference(metrics: Mapping[str, Any], change: Mapping[str, Any]) -> Table:
     rows = [
         (
             Cell(metric_label(name)),
-            *_estimate(metrics[name]),
-            *(_estimate(change[name]) if name in change else (Cell("–"), Cell("–"))),
+            *estimate_cells(metrics[name]),
+            *(estimate_cells(change[name]) if name in change else (Cell("–"), Cell("–"))),
         )
         for name in in_order(metrics)
     ]
     headers = ("Metric", "Reference", "95 % interval", "Change since then", "95 % interval")
-    return _table("The reference rows, and what has changed since", headers, rows)
+    return table_of("The reference rows, and what has changed since", headers, rows)
 
 
 def _calibration_by_slice(slices: Sequence[Mapping[str, Any]]) -> Table:
@@ -116,77 +126,78 @@ def _calibration_by_slice(slices: Sequence[Mapping[str, Any]]) -> Table:
     rows = [
         (
             Cell(one["label"]),
-            _count(one["n"]),
-            *(_number(one["metrics"][name]["value"]) for name in names),
-            _number(one["spiegelhalter"]["z"]),
-            _number(one["spiegelhalter"]["p_value"]),
+            count_cell(one["n"]),
+            *(number_cell(one["metrics"][name]["value"]) for name in names),
+            number_cell(one["spiegelhalter"]["z"]),
+            number_cell(one["spiegelhalter"]["p_value"]),
         )
         for one in slices
     ]
     headers = ("Slice", "n", *(metric_label(name) for name in names), "Spiegelhalter's z", "p-value")
-    return _table("Calibration by slice", headers, rows)
+    return table_of("Calibration by slice", headers, rows)
 
 
 def _recalibration(recalibration: Mapping[str, Any]) -> Table:
     rows = []
     for one in recalibration["methods"]:
-        change, limits = _estimate(one["brier_change"])
+        change, limits = estimate_cells(one["brier_change"])
         fitted = ", ".join(f"{name} {number(value)}" for name, value in sorted(one["parameters"].items())) or "–"
         rows.append(
             (
                 Cell(one["method"].capitalize() + (" ✓" if one["method"] == recalibration["suggested"] else "")),
                 change,
                 limits if one["reason"] is None else Cell(one["reason"]),
-                _number(one["ece_equal_mass"]),
+                number_cell(one["ece_equal_mass"]),
                 Cell(fitted),
             )
         )
     headers = ("Recalibration", "Change of Brier score", "95 % interval", "ECE that remains", "Fitted to all rows")
     said = recalibration["suggested"] or "none lowers the Brier score beyond chance"
     caption = f"Could it be mended without training anew? On rows not fitted to: {said}"
-    return _table(caption, headers, rows)
+    return table_of(caption, headers, rows)
 
 
 def _tests(measurements: Mapping[str, Any]) -> Table | None:
     named = (("Spiegelhalter", "spiegelhalter", "z"), ("Hosmer-Lemeshow", "hosmer_lemeshow", "chi_squared"),
              ("ECCE-R", "ecce_test", "sigmas"), ("Cox", "cox_test", "chi_squared"))  # fmt: skip
     rows = [
-        (Cell(words), _number(measurements[member][statistic]), _number(measurements[member]["p_value"]))
+        (Cell(words), number_cell(measurements[member][statistic]), number_cell(measurements[member]["p_value"]))
         for words, member, statistic in named
         if member in measurements  # Evidence of an earlier release has fewer
     ]
     caption = "Tests: how surprising would these rows be if every score were the true probability?"
-    return _table(caption, ("Test", "Statistic", "p-value"), rows) if rows else None
+    return table_of(caption, ("Test", "Statistic", "p-value"), rows) if rows else None
 
 
 def _bins(caption: str, bins: Sequence[Mapping[str, Any]]) -> Table:
     rows = [
         (
             Cell(f"{number(b['lower'])} to {number(b['upper'])}", float(b["lower"])),
-            _count(b["n"]),
-            _number(b["mean_score"]),
-            _number(b["event_rate"]),
+            count_cell(b["n"]),
+            number_cell(b["mean_score"]),
+            number_cell(b["event_rate"]),
             Cell(interval(b["interval"])),
         )
         for b in bins
     ]
-    return _table(caption, ("Scores", "n", "Mean score", "Event rate", "95 % interval"), rows)
+    return table_of(caption, ("Scores", "n", "Mean score", "Event rate", "95 % interval"), rows)
 
 
-def _disaggregated(measurements: Mapping[str, Any]) -> list[Table]:
+def disaggregated_tables(measurements: Mapping[str, Any]) -> list[Table]:
+    """Metrics by slice, pooled rates, costs, latencies, fairness and gaps."""
     reports = [measurements["overall"], *measurements["slices"]]
     metrics = [name for name in _SLICE_METRICS if any(name in report["metrics"] for report in reports)]
     rows = [
         (
             Cell(report["label"]),
-            _count(report["n"]),
-            _count(report["positives"]),
-            *(_number(report["metrics"].get(name, {}).get("value")) for name in metrics),
+            count_cell(report["n"]),
+            count_cell(report["positives"]),
+            *(number_cell(report["metrics"].get(name, {}).get("value")) for name in metrics),
         )
         for report in reports
     ]
     headers = ("Slice", "n", "Positives", *(metric_label(name) for name in metrics))
-    tables = [_table("Metrics by slice", headers, rows)]
+    tables = [table_of("Metrics by slice", headers, rows)]
     if pooled := measurements.get("pooled"):
         tables.append(_pooled(pooled))
     if costs := measurements.get("costs"):
@@ -204,17 +215,17 @@ def _pooled(pooled: Sequence[Mapping[str, Any]]) -> Table:
         (
             Cell(one["label"]),
             Cell(metric_label(one["metric"])),
-            _number(one["trials"]),
-            _number(one["raw"]),
-            *_estimate(one["pooled"]),
-            _number(one["mean"]),
-            _number(one["deviation"]),
+            number_cell(one["trials"]),
+            number_cell(one["raw"]),
+            *estimate_cells(one["pooled"]),
+            number_cell(one["mean"]),
+            number_cell(one["deviation"]),
         )
         for one in sorted(pooled, key=lambda one: one["trials"])
     ]
     headers = ("Slice", "Metric", "n of the rate", "As counted", "Pooled", "95 % interval", "Mean of such slices",
                "Deviation between them")  # fmt: skip
-    return _table("Rare slices: what their rates are likely to be, given those of their neighbours", headers, rows)
+    return table_of("Rare slices: what their rates are likely to be, given those of their neighbours", headers, rows)
 
 
 def _costs(costs: Mapping[str, Any]) -> Table:
@@ -222,26 +233,30 @@ def _costs(costs: Mapping[str, Any]) -> Table:
     rows = [
         (
             Cell(one["label"]),
-            *_estimate(one["cost"]),
-            *(() if nowhere else (_threshold(one), _number(one["cost_at_best"]))),
+            *estimate_cells(one["cost"]),
+            *(() if nowhere else (_threshold(one), number_cell(one["cost_at_best"]))),
         )
         for one in costs["slices"]
     ]
     by_kind = ", ".join(f"{kind} {number(costs[kind])}" for kind in ("fp", "fn", "tp", "tn"))
     best = ("Threshold that costs least here", "Cost there")
     headers = ("Slice", "Cost per row", "95 % interval", *(() if nowhere else best))
-    return _table(f"What decisions cost, where a row costs {by_kind}", headers, rows)
+    return table_of(f"What decisions cost, where a row costs {by_kind}", headers, rows)
 
 
 def _system(system: Mapping[str, Any]) -> Table:
     names = in_order(system["slices"][0]["metrics"])
     rows = [
-        (Cell(one["label"]), _count(one["n"]), *(cell for name in names for cell in _estimate(one["metrics"][name])))
+        (
+            Cell(one["label"]),
+            count_cell(one["n"]),
+            *(cell for name in names for cell in estimate_cells(one["metrics"][name])),
+        )
         for one in system["slices"]
     ]
     columns = " and ".join(f"“{system[key]}”" for key in ("latency_column", "cost_column") if system[key] is not None)
     headers = tuple(text for name in names for text in (metric_label(name), "95 % interval"))
-    return _table(
+    return table_of(
         f"What slices wait and cost, by the columns {columns}; every row counts once", ("Slice", "n", *headers), rows
     )
 
@@ -249,7 +264,7 @@ def _system(system: Mapping[str, Any]) -> Table:
 def _threshold(one: Mapping[str, Any]) -> Cell:
     if one["best_threshold"] is None and one["cost_at_best"] is not None:
         return Cell("call nobody positive", float("inf"))
-    return _number(one["best_threshold"])
+    return number_cell(one["best_threshold"])
 
 
 def _fairness(fairness: Mapping[str, Mapping[str, Any]]) -> Table | None:
@@ -257,11 +272,11 @@ def _fairness(fairness: Mapping[str, Mapping[str, Any]]) -> Table | None:
         return None
     names = in_order(next(iter(fairness.values())))
     rows = [
-        (Cell(column), *(cell for name in names for cell in _estimate(estimates[name])))
+        (Cell(column), *(cell for name in names for cell in estimate_cells(estimates[name])))
         for column, estimates in sorted(fairness.items())
     ]
     headers = tuple(text for name in names for text in (metric_label(name), "95 % interval"))
-    return _table("Fairness of a column: the largest difference between its slices", ("Column", *headers), rows)
+    return table_of("Fairness of a column: the largest difference between its slices", ("Column", *headers), rows)
 
 
 def _gaps(gaps: Sequence[Mapping[str, Any]]) -> Table:
@@ -271,25 +286,26 @@ def _gaps(gaps: Sequence[Mapping[str, Any]]) -> Table:
             Cell(gap["label"]),
             Cell(metric_label(gap["metric"])),
             Cell(gap["against"]),
-            *_estimate(gap["difference"]),
-            *_estimate(gap["ratio"]),
+            *estimate_cells(gap["difference"]),
+            *estimate_cells(gap["ratio"]),
         )
         for gap in ordered
     ]
     headers = ("Slice", "Metric", "Against", "Difference", "95 % interval", "Ratio", "95 % interval")
-    return _table("Gaps between slices, largest first", headers, rows)
+    return table_of("Gaps between slices, largest first", headers, rows)
 
 
-def _drift(measurements: Mapping[str, Any]) -> list[Table]:
+def drift_tables(measurements: Mapping[str, Any]) -> list[Table]:
+    """Changes of schema, and every column."""
     names = ("psi", "wasserstein", "ks", "js", "chi2", "missing_change")
     rows = [
         (
             Cell(column["name"]),
             Cell(f"{column['role']}, {column['kind']}"),
             Cell(column["hint"]),
-            *(_number((column["metrics"].get(name) or {}).get("value")) for name in names),
-            _number(column["missing_reference"]),
-            _number(column["missing_current"]),
+            *(number_cell((column["metrics"].get(name) or {}).get("value")) for name in names),
+            number_cell(column["missing_reference"]),
+            number_cell(column["missing_current"]),
             Cell(", ".join(map(str, column["new_categories"][:5]))),
             Cell(", ".join(map(str, column["vanished_categories"][:5]))),
         )
@@ -299,30 +315,35 @@ def _drift(measurements: Mapping[str, Any]) -> list[Table]:
         "Column", "Role", "Hint", *(metric_label(name) for name in names), "Missing, reference", "Missing, current",
         "New categories", "Vanished",
     )  # fmt: skip
-    tables = [_table("Drift by column", headers, rows)]
+    tables = [table_of("Drift by column", headers, rows)]
     changes = [tuple(Cell(str(change[key])) for key in ("column", "change", "reference", "current"))
                for change in measurements["schema_changes"]]  # fmt: skip
     if changes:
-        tables.insert(0, _table("Changes of schema", ("Column", "Change", "Reference", "Current"), changes))
+        tables.insert(0, table_of("Changes of schema", ("Column", "Change", "Reference", "Current"), changes))
     return tables
 
 
-def _table(caption: str, headers: Sequence[str], rows: Sequence[tuple[Cell, ...]], total: int | None = None) -> Table:
+def table_of(caption: str, headers: Sequence[str], rows: Sequence[tuple[Cell, ...]], total: int | None = None) -> Table:
+    """A table of at most 150 rows, with a note where there are more."""
     total = len(rows) if total is None else total
     note = f"The first {_MOST_ROWS} of {count(total)} rows; the Evidence document holds all." * (total > _MOST_ROWS)
     numeric = tuple(
-        any(row[i].key is not None for row in rows) or "interval" in headers[i] for i in range(len(headers))
+        any(row[i].key is not None and row[i].verdict is None for row in rows) or "interval" in headers[i].lower()
+        for i in range(len(headers))
     )
     return Table(caption, tuple(headers), tuple(rows[:_MOST_ROWS]), numeric, note)
 
 
-def _estimate(estimate: Mapping[str, Any]) -> tuple[Cell, Cell]:
-    return _number(estimate["value"]), Cell(interval(estimate["interval"]))
+def estimate_cells(estimate: Mapping[str, Any]) -> tuple[Cell, Cell]:
+    """Value and interval of an estimate."""
+    return number_cell(estimate["value"]), Cell(interval(estimate["interval"]))
 
 
-def _number(value: float | None) -> Cell:
+def number_cell(value: float | None) -> Cell:
+    """A number; an en dash, sorted first, where there is none."""
     return Cell(number(value), float("-inf") if value is None else float(value))
 
 
-def _count(value: float) -> Cell:
+def count_cell(value: float) -> Cell:
+    """How many; a number where weights made it one."""
     return Cell(count(int(value)) if value == int(value) else number(value), float(value))

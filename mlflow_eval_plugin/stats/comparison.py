@@ -156,14 +156,12 @@ class PairedTable:
         influence, counted = [], []
         for model in (0, 1):
             label, predicted = _CELLS[:, 0], _CELLS[:, 1 + model]
-            success = label & predicted
-            counts = predicted if metric == "precision" else label | predicted
+            success, counts = label & predicted, predicted if metric == "precision" else label | predicted
+            weight = (cells @ counts)[:, None]
             with np.errstate(divide="ignore", invalid="ignore"):
-                ratio = (cells @ success) / (cells @ counts)
-            influence.append(success - np.nan_to_num(ratio)[:, None] * counts)
-            counted.append(kish(cells @ counts, self.summary.cells_square.reshape(cells.shape) @ counts))
-            # Scaled to one denominator each, so that the variances of both are on one scale.
-            influence[-1] = influence[-1] / np.maximum(cells @ counts, 1e-300)[:, None]
+                ratio = (cells @ success)[:, None] / weight
+                influence.append(np.where(weight > 0, (success - ratio * counts) / weight, 0.0))
+            counted.append(kish(weight[:, 0], self.summary.cells_square.reshape(cells.shape) @ counts))
         first, second = influence
         variances = [(cells * one**2).sum(axis=1) for one in (first, second, first - second)]
         return correlation_of(variances[0], variances[1], variances[2], np.minimum(*counted))
@@ -257,7 +255,7 @@ def _rows(summary: PairedSummary) -> NDArray[np.int64]:
 
 def _total(part: Part, metric: str) -> FloatArray:
     if metric == "calibration_in_the_large":
-        return part.score.sum(axis=(1, 2)) - part.cells[:, 1].sum(axis=1)
+        return np.asarray(part.score.sum(axis=(1, 2)) - part.cells[:, 1].sum(axis=1))
     return part.loss if metric == "log_loss" else part.square_error
 
 
@@ -292,7 +290,7 @@ def _compared(table: PairedTable, metric: str) -> list[ComparedMetric]:
 def _costs_of(table: SliceTable, costs: Costs) -> FloatArray:
     part = table.part()
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.einsum("slp,lp->s", part.cells, costs.matrix) / part.weight
+        return np.asarray(np.einsum("slp,lp->s", part.cells, costs.matrix) / part.weight)
 
 
 def _report(

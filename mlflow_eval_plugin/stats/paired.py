@@ -133,7 +133,7 @@ def placement_tables(summary: SliceSummary, index: NDArray[np.intp]) -> NDArray[
     """
     lane = summary.n if summary.weight is None else summary.weight
     found = placements(lane[index].astype(np.float64))
-    return np.rint(np.nan_to_num(np.stack(found, axis=2)) * PLACEMENT_ONE).astype(np.int32)
+    return np.asarray(np.rint(np.nan_to_num(np.stack(found, axis=2)) * PLACEMENT_ONE), dtype=np.int32)
 
 
 def _placed(owner: PairedSummary | PlacementSummary, name: str, slices: tuple[Slice, ...]) -> IntArray:

@@ -10,6 +10,7 @@ from scipy import special
 
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, clopper_pearson, normal_quantile
 
+FEW = 100  # pairs, below which no approximation is used
 _HALVINGS = 52  # to the last digit of a double
 
 
@@ -49,18 +50,28 @@ def _tango_deviation(difference: FloatArray, gained: FloatArray, lost: FloatArra
 
 
 def discordant(gained: FloatArray, lost: FloatArray, n: FloatArray, alpha: Alpha) -> Limits:
-    """Limits of ``gained - lost`` from the exact binomial limits of both shares, for small ``alpha`` and few pairs.
+    """Limits of ``gained - lost`` from the exact binomial limits of both shares: they hold at small ``alpha``.
 
-    The two are combined by variance recovery (Zou & Donner 2008) as if they were independent. They are not, a pair
-    cannot be both, so their difference varies more by ``2 gained lost / n``, which is added.
+    From ``FEW`` pairs on the two are combined by variance recovery (Zou & Donner 2008), with what a pair that cannot be
+    both adds to the variance. That alone misses up to five times as often as it should at an ``alpha`` of 1e-5, since
+    the tails of few pairs are skewed; below 5 % a level is therefore taken that falls faster than ``alpha``. Of fewer
+    pairs the limits of both shares, each at half the error, are as they are (Bonferroni).
+
+    Enumerated over all outcomes of 10 to 300 pairs, the error is at most ``alpha`` down to 1e-5 (1.04 ``alpha`` where
+    all pairs differ).
     """
-    level = np.minimum(alpha, 0.5)
+    alpha = np.minimum(alpha, 0.5)
+    gained, lost, n, alpha = np.broadcast_arrays(gained, lost, n, alpha)
+    few = n < FEW
+    level = np.where(few, alpha / 2, alpha * np.minimum(alpha / 0.05, 1.0) ** 0.25)
     (gained_low, gained_high), (lost_low, lost_high) = (clopper_pearson(one, n, level) for one in (gained, lost))
-    difference = gained - lost
     with np.errstate(divide="ignore", invalid="ignore"):
-        shared = 2 * gained * lost / n * normal_quantile(level) ** 2
-        lower = difference - np.sqrt((gained - gained_low) ** 2 + (lost_high - lost) ** 2 + shared)
-        upper = difference + np.sqrt((gained_high - gained) ** 2 + (lost - lost_low) ** 2 + shared)
+        shared = 2 * gained * lost / n * np.maximum(normal_quantile(level), 0.0) ** 2
+        down = np.sqrt((gained - gained_low) ** 2 + (lost_high - lost) ** 2 + shared)
+        up = np.sqrt((gained_high - gained) ** 2 + (lost - lost_low) ** 2 + shared)
+    difference = gained - lost
+    lower = np.where(few, gained_low - lost_high, difference - down)
+    upper = np.where(few, gained_high - lost_low, difference + up)
     return np.maximum(lower, -1.0), np.minimum(upper, 1.0)
 
 

@@ -143,4 +143,4 @@ def correlation_of(first: FloatArray, second: FloatArray, change: FloatArray, ef
     with np.errstate(divide="ignore", invalid="ignore"):
         found = (first + second - change) / (2 * np.sqrt(first * second))
         shrunk = np.where(found > 0, found * effective / (effective + 1), found)
-    return np.clip(np.nan_to_num(shrunk, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)
+    return np.asarray(np.clip(np.nan_to_num(shrunk, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0))

@@ -1,0 +1,80 @@
+"""What a page shows of each kind of Evidence: one literal table, which a new kind extends by one entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.reports.comparison import both_scores, comparison_tables
+from mlflow_eval_plugin.reports.heatmap import Heatmap, slice_heatmap
+from mlflow_eval_plugin.reports.pictures import Gallery, drifted_columns, reliability_diagrams
+from mlflow_eval_plugin.reports.tables import (
+    Table,
+    calibration_tables,
+    disaggregated_tables,
+    drift_tables,
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one kind of Evidence is told.
+
+    Args:
+        title: its name to a reader.
+        question: the question that it answers.
+        scope: what the scopes of its Checks are.
+        tables: measurements → the full tables, after that of all Checks.
+        pictures: Evidence → the pictures drawn from its measurements, where there are any.
+        heatmap: Evidence → its scopes × metrics, where it has both.
+        no_forest: the metrics whose Checks are not drawn as forest plots; None for all Checks but those of slices.
+        figure: the name of the PNG beside the page: ``reliability`` is that diagram, others rank the worst Checks.
+    """
+
+    title: str
+    question: str
+    scope: str
+    tables: Callable[[Mapping[str, Any]], list[Table]]
+    pictures: Callable[[Evidence], Gallery | None] | None = None
+    heatmap: Callable[[Evidence], Heatmap | None] | None = None
+    no_forest: frozenset[str] | None = frozenset()
+    figure: str = "forest"
+
+
+KINDS: Mapping[str, Kind] = {
+    "calibration": Kind(
+        title="Calibration",
+        question="Are predicted probabilities the frequencies that they claim to be?",
+        scope="Rows",
+        tables=calibration_tables,
+        pictures=reliability_diagrams,
+        no_forest=None,
+        figure="reliability",
+    ),
+    "disaggregated": Kind(
+        title="Results by group",
+        question="Does the model serve every slice as well as the others?",
+        scope="Slice",
+        tables=disaggregated_tables,
+        heatmap=slice_heatmap,
+    ),
+    "drift": Kind(
+        title="Drift",
+        question="Are the rows still like those of the reference?",
+        scope="Column",
+        tables=drift_tables,
+        pictures=drifted_columns,
+        # A change of schema is a fact without an interval; its own table tells more than a dot.
+        no_forest=frozenset({"schema_changes"}),
+        figure="overview",
+    ),
+    "comparison": Kind(
+        title="Champion and challenger",
+        question="Is the challenger at least as good as the champion on the same rows, for everyone?",
+        scope="Slice",
+        tables=comparison_tables,
+        pictures=both_scores,
+    ),
+}
