@@ -21,6 +21,7 @@ RATES = (
 )  # fmt: skip
 DIFFERENCES = ("demographic_parity_difference", "equal_opportunity_difference", "equalized_odds_difference")
 RATIOS = ("demographic_parity_ratio",)
+PERCENTILES = ("p50", "p95", "p99")
 
 
 class DisaggregatedConfig(SlicedConfig):
@@ -35,13 +36,16 @@ class DisaggregatedConfig(SlicedConfig):
         min_metric, max_metric: metric to the least or largest value that every slice may have.
         max_fairness, min_fairness: fairness difference or ratio to tolerance, per slice column.
         costs: what a row costs by what it is and what it is taken for: ``{"fp": 1, "fn": 5}``, and ``tp``, ``tn``.
+        latency_column, cost_column: numeric columns of the data or of ``slice_data``: what a row took, what it cost.
+        max_latency: percentile (``p50``, ``p95``, ``p99``) to the largest latency, for every slice and for all rows.
+        max_cost_per_1000: the largest cost of 1,000 rows, for every slice and for all rows.
         max_cost: the largest mean cost of a row, for every slice and for all rows; needs ``costs``.
     """
 
     kind: ClassVar[str] = "disaggregated"
     own_keys: ClassVar[frozenset[str]] = frozenset(
         {"slices", "depth", "max_gap", "min_ratio", "min_metric", "max_metric", "max_fairness", "min_fairness", "costs",
-         "max_cost"}
+         "max_cost", "latency_column", "cost_column", "max_latency", "max_cost_per_1000"}
     )  # fmt: skip
 
     slices: tuple[SliceItem | tuple[SliceItem, ...], ...] = Field(min_length=1)
@@ -55,11 +59,27 @@ class DisaggregatedConfig(SlicedConfig):
     min_fairness: Tolerances = Field(default={})
     costs: GivenCosts = None
     max_cost: Tolerance | None = None
+    latency_column: str | None = None
+    cost_column: str | None = None
+    max_latency: Tolerances = Field(default={})
+    max_cost_per_1000: Tolerance | None = None
 
     @model_validator(mode="after")
     def _a_tolerance_has_costs(self) -> DisaggregatedConfig:
         if self.max_cost is not None and self.costs is None:
             raise ValueError("'max_cost' needs 'costs': what a row of each kind costs, such as {'fp': 1, 'fn': 5}")
+        return self
+
+    @field_validator("max_latency")
+    @classmethod
+    def _percentiles_are_known(cls, value: Tolerances) -> Tolerances:
+        return {known("percentile", name, PERCENTILES): limit for name, limit in value.items()}
+
+    @model_validator(mode="after")
+    def _a_tolerance_has_its_column(self) -> DisaggregatedConfig:
+        for key, column in (("max_latency", "latency_column"), ("max_cost_per_1000", "cost_column")):
+            if getattr(self, key) not in (None, {}) and getattr(self, column) is None:
+                raise ValueError(f"{key!r} needs {column!r}: the name of a numeric column")
         return self
 
     @field_validator("gap_versus")

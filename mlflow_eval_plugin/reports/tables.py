@@ -92,7 +92,7 @@ def key_numbers(measurements: Mapping[str, Any]) -> Table:
 
 
 def calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
-    """The reference, what recalibration would give, the tests and the bins."""
+    """The reference, the slices, what recalibration would give, the tests and the bins."""
     reference = measurements.get("reference")
     tables = []
     if reference:
@@ -184,7 +184,7 @@ def _bins(caption: str, bins: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def disaggregated_tables(measurements: Mapping[str, Any]) -> list[Table]:
-    """Metrics by slice, costs, fairness and gaps."""
+    """Metrics by slice, pooled rates, costs, latencies, fairness and gaps."""
     reports = [measurements["overall"], *measurements["slices"]]
     metrics = [name for name in _SLICE_METRICS if any(name in report["metrics"] for report in reports)]
     rows = [
@@ -202,6 +202,8 @@ def disaggregated_tables(measurements: Mapping[str, Any]) -> list[Table]:
         tables.append(_pooled(pooled))
     if costs := measurements.get("costs"):
         tables.append(_costs(costs))
+    if system := measurements.get("system"):
+        tables.append(_system(system))
     if fairness := _fairness(measurements.get("fairness", {})):
         tables.append(fairness)
     tables.append(_gaps(measurements.get("gaps", [])))
@@ -240,6 +242,23 @@ def _costs(costs: Mapping[str, Any]) -> Table:
     best = ("Threshold that costs least here", "Cost there")
     headers = ("Slice", "Cost per row", "95 % interval", *(() if nowhere else best))
     return table_of(f"What decisions cost, where a row costs {by_kind}", headers, rows)
+
+
+def _system(system: Mapping[str, Any]) -> Table:
+    names = in_order(system["slices"][0]["metrics"])
+    rows = [
+        (
+            Cell(one["label"]),
+            count_cell(one["n"]),
+            *(cell for name in names for cell in estimate_cells(one["metrics"][name])),
+        )
+        for one in system["slices"]
+    ]
+    columns = " and ".join(f"“{system[key]}”" for key in ("latency_column", "cost_column") if system[key] is not None)
+    headers = tuple(text for name in names for text in (metric_label(name), "95 % interval"))
+    return table_of(
+        f"What slices wait and cost, by the columns {columns}; every row counts once", ("Slice", "n", *headers), rows
+    )
 
 
 def _threshold(one: Mapping[str, Any]) -> Cell:

@@ -39,6 +39,10 @@ _METRICS = {
     "chi2": "Chi-squared statistic",
     "wasserstein": "Wasserstein distance (reference σ)",
     "cost": "Cost per row",
+    "latency_p50": "Latency, p50",
+    "latency_p95": "Latency, p95",
+    "latency_p99": "Latency, p99",
+    "cost_per_1000": "Cost per 1,000 rows",
     "missing_change": "Change in share missing",
     "schema_changes": "Changes of schema",
 }

@@ -50,6 +50,10 @@ CONFIGS = [
     ({"disaggregated": {"costs": {"fp": 1, "fn": -5}}}, "fn is -5.0; expected a finite number that is not negative"),
     ({"disaggregated": {"costs": {"fp": 1, "fn": "five"}}}, "fn: expected a number, found str"),
     ({"disaggregated": {"max_cost": 1}}, "'max_cost' needs 'costs'"),
+    ({"disaggregated": {"max_latency": {"p90": 1}, "latency_column": "t"}}, "there is no percentile 'p90'"),
+    ({"disaggregated": {"max_latency": {"p95": 1}}}, "'max_latency' needs 'latency_column'"),
+    ({"disaggregated": {"max_cost_per_1000": 1}}, "'max_cost_per_1000' needs 'cost_column'"),
+    ({"disaggregated": {"latency_column": "AGE"}}, "latency: no column 'AGE', did you mean 'AGEP'"),
     ({"disaggregated": {"gap_versus": "rest"}}, "there is no gap_versus 'rest'"),
     ({"disaggregated": {"slices": [{"column": "AGEP"}]}}, "give either 'edges' or 'quantiles'"),
     ({"calibration": {"bins": 17}}, "expected a divisor of 3840, such as 16"),
@@ -114,6 +118,20 @@ def test_probabilities_that_are_none(world: World, value: float, message: str) -
     static = {"model": None, "predictions": "p", "evaluators": ALL[:2]}
     config = {"calibration": {}, "disaggregated": {"slices": ["SEX"]}}
     assert message in refused(world, data, evaluator_config=config, **static)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (-2.0, "6,000 rows are (first at row 0) negative (-2.0); expected a latency"),
+        (np.nan, "latency: 6,000 rows are (first at row 0) missing or infinite"),
+        (np.inf, "missing or infinite"),
+        ("12", "latency: expected numbers, found"),
+    ],
+)
+def test_latencies_that_are_none(world: World, value: Any, message: str) -> None:
+    changes = {"latency_column": "ms", "slice_data": {"ms": [value] * len(world.rows)}}
+    assert message in refused(world, **three(world, disaggregated=changes))
 
 
 def test_one_class_only(world: World) -> None:

@@ -171,6 +171,13 @@ def disaggregated(labels: list[str] | None = None) -> Evidence:
         "weighted": False,
         "overall": slice_report("overall", 70131),
         "slices": [slice_report(label, 9000 // (1 + i)) for i, label in enumerate(labels)],
+        "system": {
+            "latency_column": HOSTILE,
+            "cost_column": None,
+            "slices": [
+                {"label": "overall", "n": 3, "metrics": {"latency_p95": estimate(12.5), "latency_p50": estimate(None)}}
+            ],
+        },
         "pooled": [
             {
                 "metric": "fnr",
