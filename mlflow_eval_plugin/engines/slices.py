@@ -1,7 +1,8 @@
 """Rows into a ``SliceSummary``: a few joint tables are counted and marginalised to single columns and pairs.
 
 Counting six columns and their fifteen pairs one by one would be twenty-one passes over the rows; a joint table of
-several columns gives all of its margins for one.
+several columns gives all of its margins for one. Score histograms are large, so their tables hold fewer cells than
+those of the sums.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from mlflow_eval_plugin.stats.summaries import (
     slice_order,
 )
 
-JOINT_CELLS = 512  # 16 MB of counts; larger joint tables cost more than the passes they save
+# Larger joint tables cost more than the passes they save: 16 MB of histograms, 8 MB of sums.
+HISTOGRAM_CELLS, SUM_CELLS = 512, 8192
 MAX_SLICES = 2048  # 63 MB of counts
 
 OVERALL = Slice("overall", ())
@@ -75,45 +77,67 @@ def slice_summary(  # noqa: PLR0913 - the options of a report
         rows, list(dict.fromkeys(slices)), edges=edges or {}, quantiles=quantiles or {}, max_levels=max_levels
     )
     predicted = _predicted(rows, prediction, scored, threshold)
-    wanted = _subsets(columns, depth)
-    tables = [_Counted.of_overall(scored, predicted)]
-    for group, margins in _joint_tables(wanted):
-        joint = _Counted.of_rows(scored, predicted, group)
-        tables.extend(joint.margin(subset) for subset in margins)
-    return _summary(tables, scored, None if prediction is not None else threshold)
+    wanted = [(), *_subsets(columns, depth)]
+    weighted = scored.weight is not None
+    joint = [
+        *(
+            _Joint(group, margins, _histograms(_size(group), weighted))
+            for group, margins in _joint_tables(wanted, HISTOGRAM_CELLS)
+        ),
+        *(_Joint(group, margins, _sums(_size(group), weighted)) for group, margins in _joint_tables(wanted, SUM_CELLS)),
+    ]
+    for chunk in chunks(scored):
+        amounts = _amounts(chunk, predicted[chunk.rows], weighted)
+        for table in joint:
+            table.count(chunk, amounts)
+    return _summary(_margins(wanted, joint), scored, None if prediction is not None else threshold)
+
+
+@dataclass(frozen=True, eq=False)
+class _Amount:
+    """What the rows of a chunk add to one lane: to which place inside their cell, and how much."""
+
+    place: IntArray
+    value: NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class _Joint:
+    """A joint table of some columns, with the margins it is to give.
+
+    Every lane has one axis of cells, in mixed radix of the columns' levels.
+    """
+
+    columns: Columns
+    margins: list[Columns]
+    lanes: Lanes
+
+    def count(self, chunk: Chunk, amounts: dict[str, _Amount]) -> None:
+        """Add the rows of a chunk to every lane."""
+        cell = np.zeros(len(chunk.key), dtype=np.int64)
+        for column in self.columns:
+            cell = cell * len(column.levels) + column.codes[chunk.rows]
+        for name, lane in self.lanes.items():
+            amount = amounts[name]
+            np.add.at(lane.reshape(-1), cell * math.prod(lane.shape[1:]) + amount.place, amount.value)
+
+    def margin(self, subset: Columns) -> Lanes:
+        """The lanes of the table of some of the columns only."""
+        shape = tuple(len(column.levels) for column in self.columns)
+        others = tuple(axis for axis, column in enumerate(self.columns) if column not in subset)
+        lanes = {}
+        for name, lane in self.lanes.items():
+            summed = lane.reshape(*shape, *lane.shape[1:]).sum(axis=others, dtype=lane.dtype)
+            lanes[name] = summed.reshape(_size(subset), *lane.shape[1:])
+        return lanes
 
 
 @dataclass(frozen=True, eq=False)
 class _Counted:
-    """A joint table of some columns: every lane has one axis of cells, in mixed radix of the columns' levels."""
+    """The table of the columns of some slices."""
 
     columns: Columns
     lanes: Lanes
-
-    @classmethod
-    def of_overall(cls, scored: Scored, predicted: NDArray[np.uint8]) -> _Counted:
-        return cls.of_rows(scored, predicted, ())
-
-    @classmethod
-    def of_rows(cls, scored: Scored, predicted: NDArray[np.uint8], columns: Columns) -> _Counted:
-        lanes = _empty_lanes(_size(columns), weighted=scored.weight is not None)
-        for chunk in chunks(scored):
-            cell = np.zeros(len(chunk.key), dtype=np.int64)
-            for column in columns:
-                cell = cell * len(column.levels) + column.codes[chunk.rows]
-            _count(lanes, cell, chunk, predicted[chunk.rows])
-        return cls(columns, lanes)
-
-    def margin(self, subset: Columns) -> _Counted:
-        """The table of some of the columns only."""
-        shape = tuple(len(column.levels) for column in self.columns)
-        others = tuple(axis for axis, column in enumerate(self.columns) if column not in subset)
-        kept = tuple(column for column in self.columns if column in subset)
-        lanes = {}
-        for name, lane in self.lanes.items():
-            summed = lane.reshape(*shape, *lane.shape[1:]).sum(axis=others, dtype=lane.dtype)
-            lanes[name] = summed.reshape(_size(kept), *lane.shape[1:])
-        return _Counted(kept, lanes)
 
     def slices(self) -> list[tuple[int, Slice]]:
         """The cells that have rows, each with its slice."""
@@ -126,6 +150,18 @@ class _Counted:
     def _slice(self, codes: Iterable[np.intp]) -> Slice:
         levels = tuple((column.name, column.levels[code]) for column, code in zip(self.columns, codes, strict=True))
         return Slice(" & ".join(slice_label(name, level) for name, level in levels), levels)
+
+
+def _margins(wanted: list[Columns], joint: list[_Joint]) -> list[_Counted]:
+    lanes: dict[frozenset[str], Lanes] = {}
+    for table in joint:
+        for subset in table.margins:
+            lanes.setdefault(_names(subset), {}).update(table.margin(subset))
+    for found in lanes.values():
+        if "cell_weight" not in found:
+            # Unweighted rows weigh one each, which need not be counted again.
+            found["cell_weight"] = found["cell_weight_square"] = found["cells"] * int(ONE)
+    return [_Counted(subset, lanes[_names(subset)]) for subset in wanted]
 
 
 def _predicted(
@@ -159,71 +195,72 @@ def _subsets(columns: Columns, depth: int) -> list[Columns]:
     return subsets
 
 
-def _joint_tables(wanted: list[Columns]) -> list[tuple[Columns, list[Columns]]]:
+def _joint_tables(wanted: list[Columns], most: int) -> list[tuple[Columns, list[Columns]]]:
     """Joint tables that cover every wanted margin, each with the margins it is to give."""
-    names = {subset: frozenset(column.name for column in subset) for subset in wanted}
     tables: list[tuple[Columns, list[Columns]]] = []
     # The largest margins come first, so that the small ones find a table that is there already.
     for subset in sorted(wanted, key=lambda margin: (-len(margin), -_size(margin))):
         for group, margins in tables:
-            if names[subset] <= {column.name for column in group}:
+            if _names(subset) <= _names(group):
                 margins.append(subset)
                 break
         else:
-            tables.append((_grown(subset, wanted), [subset]))
+            tables.append((_grown(subset, wanted, most), [subset]))
     return tables
 
 
-def _grown(seed: Columns, wanted: list[Columns]) -> Columns:
+def _grown(seed: Columns, wanted: list[Columns], most: int) -> Columns:
     group, everything = seed, dict.fromkeys(column for subset in wanted for column in subset)
     for column in everything:
-        if column not in group and _size((*group, column)) <= JOINT_CELLS:
+        if column not in group and _size((*group, column)) <= most:
             group = (*group, column)
     # In the order given: a slice must not be named after the table that it happened to be counted in.
     return tuple(column for column in everything if column in group)
+
+
+def _names(columns: Columns) -> frozenset[str]:
+    return frozenset(column.name for column in columns)
 
 
 def _size(columns: Columns) -> int:
     return math.prod(len(column.levels) for column in columns)
 
 
-def _empty_lanes(cells: int, *, weighted: bool) -> Lanes:
-    lanes: Lanes = {
-        "n": np.zeros((cells, FINE_BINS, 2), dtype=np.int32),
-        "score": np.zeros((cells, COARSE_BINS, 2), dtype=np.int64),
-    }
-    for name in ("cells", "cell_weight", "cell_weight_square"):
-        lanes[name] = np.zeros((cells, 2, 2), dtype=np.int64)
-    for name in ("square_error", "loss", "loss_square"):
-        lanes[name] = np.zeros((cells, 2), dtype=np.int64)
+def _histograms(cells: int, weighted: bool) -> Lanes:
+    lanes: Lanes = {"n": np.zeros((cells, FINE_BINS, 2), dtype=np.int32)}
     if weighted:
         lanes["weight"] = np.zeros((cells, FINE_BINS, 2), dtype=np.int64)
     return lanes
 
 
-def _count(
-    lanes: Lanes,
-    cell: IntArray,
-    chunk: Chunk,
-    predicted: NDArray[np.uint8],
-) -> None:
-    score_bin = chunk.key >> 1
-    fine = cell * (2 * FINE_BINS) + 2 * (score_bin // (SCORE_BINS // FINE_BINS)) + chunk.label
-    coarse = cell * (2 * COARSE_BINS) + 2 * (score_bin // (SCORE_BINS // COARSE_BINS)) + chunk.label
-    confusion = 4 * cell + 2 * chunk.label + predicted
-    by_label = 2 * cell + chunk.label
-    one, loss = chunk.fixed(np.ones(1), ONE), chunk.loss
+def _sums(cells: int, weighted: bool) -> Lanes:
+    lanes: Lanes = {"score": np.zeros((cells, COARSE_BINS, 2), dtype=np.int64)}
+    for name in ("cells", "cell_weight", "cell_weight_square") if weighted else ("cells",):
+        lanes[name] = np.zeros((cells, 2, 2), dtype=np.int64)
+    for name in ("square_error", "loss", "loss_square"):
+        lanes[name] = np.zeros((cells, 2), dtype=np.int64)
+    return lanes
+
+
+def _amounts(chunk: Chunk, predicted: NDArray[np.uint8], weighted: bool) -> dict[str, _Amount]:
+    score_bin, label, loss = chunk.key >> 1, chunk.label, chunk.loss
+    fine = 2 * (score_bin // (SCORE_BINS // FINE_BINS)) + label
+    coarse = 2 * (score_bin // (SCORE_BINS // COARSE_BINS)) + label
+    confusion = 2 * label + predicted
     # add.at is fast only where the amounts are an array of the lane's own type.
-    np.add.at(lanes["n"].reshape(-1), fine, np.ones(len(fine), dtype=np.int32))
-    np.add.at(lanes["cells"].reshape(-1), confusion, np.ones(len(fine), dtype=np.int64))
-    np.add.at(lanes["cell_weight"].reshape(-1), confusion, one)
-    np.add.at(lanes["cell_weight_square"].reshape(-1), confusion, chunk.weight_square)
-    np.add.at(lanes["score"].reshape(-1), coarse, chunk.fixed(chunk.score, ONE))
-    np.add.at(lanes["square_error"].reshape(-1), by_label, chunk.fixed(chunk.error**2, ONE))
-    np.add.at(lanes["loss"].reshape(-1), by_label, chunk.fixed(loss, LOSS_ONE))
-    np.add.at(lanes["loss_square"].reshape(-1), by_label, chunk.fixed(loss**2, LOSS_SQUARE_ONE))
-    if "weight" in lanes:
-        np.add.at(lanes["weight"].reshape(-1), fine, one)
+    amounts = {
+        "n": _Amount(fine, np.ones(len(fine), dtype=np.int32)),
+        "cells": _Amount(confusion, np.ones(len(fine), dtype=np.int64)),
+        "score": _Amount(coarse, chunk.fixed(chunk.score, ONE)),
+        "square_error": _Amount(label, chunk.fixed(chunk.error**2, ONE)),
+        "loss": _Amount(label, chunk.fixed(loss, LOSS_ONE)),
+        "loss_square": _Amount(label, chunk.fixed(loss**2, LOSS_SQUARE_ONE)),
+    }
+    if weighted:
+        one = chunk.fixed(np.ones(1), ONE)
+        amounts["weight"], amounts["cell_weight"] = _Amount(fine, one), _Amount(confusion, one)
+        amounts["cell_weight_square"] = _Amount(confusion, chunk.weight_square)
+    return amounts
 
 
 def _summary(tables: list[_Counted], scored: Scored, threshold: float | None) -> SliceSummary:
