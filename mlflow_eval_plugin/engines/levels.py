@@ -6,7 +6,7 @@ one closed; missing values are the level ``(missing)``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.inputs import require_columns
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
-from mlflow_eval_plugin.stats.summaries import level_order
+from mlflow_eval_plugin.stats.summaries import Slice, level_order
 
 MISSING = "(missing)"
 
@@ -103,6 +103,12 @@ def _canonical(name: str, codes: NDArray[np.intp], labels: list[str]) -> CodedCo
     place = {level: position for position, level in enumerate(levels)}
     table = np.array([place.get(label, 0) for label in labels], dtype=np.int16)
     return CodedColumn(name, table[codes], levels)
+
+
+def slice_of(levels: Iterable[tuple[str, str]]) -> Slice:
+    """The slice of some levels, each with its column."""
+    kept = tuple(levels)
+    return Slice(" & ".join(slice_label(name, level) for name, level in kept), kept)
 
 
 def slice_label(name: str, level: str) -> str:

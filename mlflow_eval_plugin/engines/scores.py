@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -93,6 +93,11 @@ class Chunk:
     def loss(self) -> FloatArray:
         """Log loss in nats; probabilities below ``SMALLEST_PROBABILITY`` are clipped there."""
         return -np.log(np.maximum(1.0 - self.error, SMALLEST_PROBABILITY))
+
+    def take(self, index: NDArray[np.intp]) -> Chunk:
+        """Some of its rows; ``rows`` still says where all of them are."""
+        arrays = {name: getattr(self, name)[index] for name in ("key", "label", "score", "weight")}
+        return replace(self, **arrays)
 
     def fixed(self, amount: FloatArray, one: float) -> IntArray:
         """``weight * amount`` in units of ``1 / one``, rounded to the nearest integer."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, coded_labels, column_of, scored_rows
-from mlflow_eval_plugin.engines.levels import CodedColumn, coded_columns, slice_label
+from mlflow_eval_plugin.engines.levels import CodedColumn, coded_columns, slice_label, slice_of
+from mlflow_eval_plugin.engines.queries import NamedRows, named_rows
 from mlflow_eval_plugin.engines.scores import Chunk, chunks
+from mlflow_eval_plugin.query import NamedQuery
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 from mlflow_eval_plugin.stats.summaries import (
     COARSE_BINS,
@@ -39,6 +41,7 @@ OVERALL = Slice("overall", ())
 IntArray = NDArray[np.int64]
 Columns = tuple[CodedColumn, ...]
 Lanes = dict[str, NDArray[Any]]
+CountedSlice = tuple[Slice, Lanes, int]  # a slice, and which cell of the lanes is its own
 
 
 def slice_summary(  # noqa: PLR0913 - the options of a report
@@ -56,6 +59,7 @@ def slice_summary(  # noqa: PLR0913 - the options of a report
     edges: Mapping[str, Sequence[float]] | None = None,
     quantiles: Mapping[str, int] | None = None,
     max_levels: int = 100,
+    queries: Sequence[NamedQuery] = (),
 ) -> SliceSummary:
     """Count rows by slice, fine score bin and label.
 
@@ -65,9 +69,10 @@ def slice_summary(  # noqa: PLR0913 - the options of a report
         threshold: rows with ``score >= threshold`` are predicted positive, exactly, wherever the bins are.
         prediction: predicted labels; takes the place of ``threshold``.
         edges, quantiles: numeric columns to cut, at edges or into so many full intervals; shards need ``edges``.
+        queries: named slices; they may share rows.
 
     Raises:
-        InputError: when labels, scores, weights, columns or edges cannot be evaluated.
+        InputError: when labels, scores, weights, columns, edges or queries cannot be evaluated, before any counting.
         TooManyLevels: for a column with more than ``max_levels`` levels, or more than ``MAX_SLICES`` slices.
     """
     scored = scored_rows(rows, label=label, score=score, pos_label=pos_label, weight=weight, weight_scale=weight_scale)
@@ -76,11 +81,15 @@ def slice_summary(  # noqa: PLR0913 - the options of a report
     )
     predicted = _predicted(rows, prediction, scored, threshold)
     wanted = _subsets(columns, depth)
-    tables = [_Counted.of_overall(scored, predicted)]
+    _no_other_names(wanted, queries)
+    named = named_rows(rows, queries)
+    counted = _Counted.of_rows(scored, predicted, ()).slices()
     for group, margins in _joint_tables(wanted):
         joint = _Counted.of_rows(scored, predicted, group)
-        tables.extend(joint.margin(subset) for subset in margins)
-    return _summary(tables, scored, None if prediction is not None else threshold)
+        counted.extend(one for subset in margins for one in joint.margin(subset).slices())
+    if named:
+        counted.extend(_of_names(scored, predicted, named))
+    return _summary(counted, scored, None if prediction is not None else threshold)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,10 +98,6 @@ class _Counted:
 
     columns: Columns
     lanes: Lanes
-
-    @classmethod
-    def of_overall(cls, scored: Scored, predicted: NDArray[np.uint8]) -> _Counted:
-        return cls.of_rows(scored, predicted, ())
 
     @classmethod
     def of_rows(cls, scored: Scored, predicted: NDArray[np.uint8], columns: Columns) -> _Counted:
@@ -115,17 +120,16 @@ class _Counted:
             lanes[name] = summed.reshape(_size(kept), *lane.shape[1:])
         return _Counted(kept, lanes)
 
-    def slices(self) -> list[tuple[int, Slice]]:
-        """The cells that have rows, each with its slice."""
+    def slices(self) -> list[CountedSlice]:
+        """The cells that have rows, each with its slice; all rows are the one cell of no columns."""
         if not self.columns:
-            return [(0, OVERALL)]
+            return [(OVERALL, self.lanes, 0)]
         shape = tuple(len(column.levels) for column in self.columns)
         occupied = np.flatnonzero(self.lanes["cells"].sum(axis=(1, 2)))
-        return [(int(cell), self._slice(np.unravel_index(cell, shape))) for cell in occupied]
+        return [(self._slice(np.unravel_index(cell, shape)), self.lanes, int(cell)) for cell in occupied]
 
     def _slice(self, codes: Iterable[np.intp]) -> Slice:
-        levels = tuple((column.name, column.levels[code]) for column, code in zip(self.columns, codes, strict=True))
-        return Slice(" & ".join(slice_label(name, level) for name, level in levels), levels)
+        return slice_of((column.name, column.levels[code]) for column, code in zip(self.columns, codes, strict=True))
 
 
 def _predicted(
@@ -225,14 +229,35 @@ def _count(
         np.add.at(lanes["weight"].reshape(-1), fine, one)
 
 
-def _summary(tables: list[_Counted], scored: Scored, threshold: float | None) -> SliceSummary:
-    found = [(one, table, cell) for table in tables for cell, one in table.slices()]
-    found.sort(key=lambda entry: slice_order(entry[0]))
+def _of_names(scored: Scored, predicted: NDArray[np.uint8], named: Sequence[NamedRows]) -> list[CountedSlice]:
+    lanes = _empty_lanes(len(named), weighted=scored.weight is not None)
+    for chunk in chunks(scored):
+        for cell, one in enumerate(named):
+            inside = np.flatnonzero(one.within(chunk.rows))
+            _count(lanes, np.full(len(inside), cell), chunk.take(inside), predicted[chunk.rows][inside])
+    return [(one.named, lanes, cell) for cell, one in enumerate(named)]
+
+
+def _no_other_names(wanted: list[Columns], queries: Sequence[NamedQuery]) -> None:
+    if not queries:
+        return
+    taken = {frozenset([name]) for name in (OVERALL.label, *(column.name for subset in wanted for column in subset))}
+    for subset in wanted:
+        labels = ([slice_label(column.name, level) for level in column.levels] for column in subset)
+        taken.update(frozenset(parts) for parts in product(*labels))
+    for one in queries:
+        # The parts of an intersection may come in any order.
+        if frozenset(one.name.split(" & ")) in taken:
+            raise InputError(f"queries: {one.name!r} is the name of a slice or of a slice column; take another name")
+
+
+def _summary(counted: list[CountedSlice], scored: Scored, threshold: float | None) -> SliceSummary:
+    counted.sort(key=lambda entry: slice_order(entry[0]))
     lanes: dict[str, Any] = {"weight": None}
-    for name in tables[0].lanes:
-        lanes[name] = np.stack([table.lanes[name][cell] for _, table, cell in found])
+    for name in counted[0][1]:
+        lanes[name] = np.stack([own[name][cell] for _, own, cell in counted])
     return SliceSummary(
-        slices=tuple(one for one, _, _ in found),
+        slices=tuple(one for one, _, _ in counted),
         **lanes,
         weight_scale=scored.weight_scale,
         weighted=scored.weight is not None,

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from math import isfinite
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from rapidfuzz import process
 
+from mlflow_eval_plugin.evaluators.slicing import Band, SliceItem, checked_queries
 from mlflow_eval_plugin.stats.costs import Costs
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.summaries import FINE_BINS
@@ -36,28 +44,6 @@ MLFLOW_KEYS = frozenset({
 
 class ConfigError(ValueError):
     """A configuration that cannot be used; the message names the key, what was expected and what was found."""
-
-
-class Band(BaseModel):
-    """A numeric slice column, cut at ``edges`` or into ``quantiles`` equally full parts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    column: str
-    edges: tuple[float, ...] | None = None
-    quantiles: int | None = Field(default=None, ge=2, le=100)
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> Band:
-        if (self.edges is None) == (self.quantiles is None):
-            raise ValueError(f"band of {self.column!r}: give either 'edges' or 'quantiles'")
-        if not all(map(isfinite, self.edges or ())):
-            raise ValueError(
-                f"band of {self.column!r}: edges are finite numbers; what lies beyond them has its own slice"
-            )
-        return self
-
-
-SliceItem = str | Band
 
 
 class Config(BaseModel):
@@ -154,7 +140,8 @@ class DisaggregatedConfig(Config):
     """Keys of the ``disaggregated`` evaluator.
 
     Attributes:
-        slices: column names, bands, and lists of them for intersections.
+        slices: column names, bands, and lists of them for intersections; may be left out where there are queries.
+        queries: named slices: from names to queries, such as ``{"young women": "AGEP < 25 and SEX == 2"}``.
         depth: 2 adds all intersections of two of the columns, and so on.
         slice_data: a frame or mapping of further columns, row by row, that the model must not see.
         sample_weights: an array of one weight a row, or the name of a column of the data or of ``slice_data``.
@@ -172,11 +159,12 @@ class DisaggregatedConfig(Config):
 
     kind: ClassVar[str] = "disaggregated"
     own_keys: ClassVar[frozenset[str]] = frozenset(
-        {"slices", "depth", "max_gap", "min_ratio", "min_metric", "max_metric", "max_fairness", "min_fairness", "costs",
-         "max_cost"}
+        {"slices", "queries", "depth", "max_gap", "min_ratio", "min_metric", "max_metric", "max_fairness",
+         "min_fairness", "costs", "max_cost"}
     )  # fmt: skip
 
-    slices: tuple[SliceItem | tuple[SliceItem, ...], ...] = Field(min_length=1)
+    queries: dict[str, str] = {}
+    slices: tuple[SliceItem | tuple[SliceItem, ...], ...] = Field(default=(), validate_default=True)
     depth: int = Field(default=1, ge=1, le=4)
     sample_weights: Any = None
     slice_data: Any = None
@@ -192,6 +180,19 @@ class DisaggregatedConfig(Config):
     min_fairness: Tolerances = {}
     costs: Costs | None = None
     max_cost: Tolerance | None = None
+
+    @field_validator("queries")
+    @classmethod
+    def _queries_parse(cls, value: dict[str, str]) -> dict[str, str]:
+        return checked_queries(value)
+
+    @field_validator("slices")
+    @classmethod
+    def _something_is_sliced(cls, value: Any, info: ValidationInfo) -> Any:
+        # Queries that are wrong are not among the data, and have their own error.
+        if not value and not info.data.get("queries", True):
+            raise ValueError("expected at least one slice column, or named slices in 'queries'")
+        return value
 
     @field_validator("costs", mode="before")
     @classmethod
@@ -238,6 +239,15 @@ class DisaggregatedConfig(Config):
     @classmethod
     def _ratios_are_known(cls, value: Tolerances) -> Tolerances:
         return {_known("fairness ratio", name, RATIOS): limit for name, limit in value.items()}
+
+    @model_validator(mode="after")
+    def _the_best_is_one_of_several(self) -> DisaggregatedConfig:
+        if self.gap_versus == "best" and len(self.queries) == 1 and (self.max_gap or self.min_ratio):
+            raise ValueError(
+                f"'gap_versus': 'best' compares named slices with each other, and {next(iter(self.queries))!r} is the "
+                "only one; name another or compare with the 'complement'"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_cut_a_column(self) -> DisaggregatedConfig:

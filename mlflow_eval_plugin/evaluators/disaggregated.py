@@ -8,9 +8,11 @@ from itertools import combinations
 from typing import Any
 
 from mlflow_eval_plugin.engines import slice_summary
-from mlflow_eval_plugin.evaluators.config import Band, DisaggregatedConfig, SliceItem
+from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
+from mlflow_eval_plugin.evaluators.slicing import Band, SliceItem
 from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.query import NamedQuery, parse
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.decisions import SliceCost, cost_bounds, slice_costs
 from mlflow_eval_plugin.stats.disaggregated import (
@@ -44,7 +46,7 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
     table = SliceTable(_summary(config, rows))
     wanted = _wanted(config)
     found = disaggregate(table.summary, minimum_count=config.min_count, **_compared(config, rows, table))
-    labels = {report.label for report in found.slices if _columns(report) in wanted}
+    labels = {report.label for report in found.slices if report.query is not None or _columns(report) in wanted}
     claims = _claims(config, table, _in_order(found, labels))
     measurements = {**_measured(config, rows, found, labels), "costs": _costs(config, rows, table, labels)}
     return document(config, rows, claims, measurements, about)
@@ -104,12 +106,13 @@ def _summary(config: DisaggregatedConfig, rows: Rows) -> SliceSummary:
         # Classes stand in for scores, to be counted; what would be measured of scores is blanked below.
         score=rows.prediction if hard else rows.score,
         slices=list(dict.fromkeys(_column(item, config) for item in items)),
-        depth=max(len(subset) for subset in _wanted(config)),
+        depth=max((len(subset) for subset in _wanted(config)), default=1),
         threshold=0.5 if hard else config.threshold,
         weight=rows.weight,
         edges={name: band.edges for name, band in bands.items() if band.edges},
         quantiles={name: band.quantiles for name, band in bands.items() if band.quantiles},
         max_levels=config.max_levels,
+        queries=[NamedQuery(name, text, parse(text, config.column)) for name, text in config.queries.items()],
     )
 
 

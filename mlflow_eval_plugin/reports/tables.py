@@ -158,6 +158,8 @@ def _disaggregated(measurements: Mapping[str, Any]) -> list[Table]:
     ]
     headers = ("Slice", "n", "Positives", *(metric_label(name) for name in metrics))
     tables = [_table("Metrics by slice", headers, rows)]
+    if named := [(Cell(one["label"]), Cell(one["query"])) for one in reports if one.get("query")]:
+        tables.append(_table("Named slices", ("Slice", "Its rows"), named))
     if costs := measurements.get("costs"):
         tables.append(_costs(costs))
     if fairness := _fairness(measurements.get("fairness", {})):

@@ -2,7 +2,9 @@
 
 "Best" is the slice with the best value of the metric among the slices of the same columns that have ``minimum_count``
 rows: the highest, or for error rates and losses the lowest; a slice can be the best itself. Which one is best is read
-off the same data, so an interval that forgot the choice would be too short; ``Widest`` corrects for it.
+off the same data, so an interval that forgot the choice would be too short; ``Widest`` corrects for it. The peers of a
+named slice are the other named ones. They may share rows and are taken as independent: what they share makes them
+alike, so the interval is too wide rather than too short.
 """
 
 from __future__ import annotations
@@ -59,12 +61,6 @@ class SliceTable:
         if key not in self._made:
             self._made[key] = quantity(self.part(complement=complement), name)
         return self._made[key]
-
-    def peers(self, index: int) -> Index:
-        """The slices of the same columns, itself included."""
-        columns = self.summary.slices[index].columns
-        same = [i for i, one in enumerate(self.summary.slices) if one.columns == columns]
-        return np.array(same, dtype=np.intp)
 
 
 def gap(table: SliceTable, metric: str, versus: str, kind: str, *, minimum_count: int) -> Quantity:
@@ -141,9 +137,9 @@ def _gap_to_best(table: SliceTable, metric: str, kind: str, minimum_count: int) 
 
 
 def _families(table: SliceTable) -> list[Index]:
-    families: dict[tuple[str, ...], list[int]] = {}
+    families: dict[tuple[bool, tuple[str, ...]], list[int]] = {}
     for position, one in enumerate(table.summary.slices):
-        families.setdefault(one.columns, []).append(position)
+        families.setdefault(one.family, []).append(position)
     return [np.array(members, dtype=np.intp) for members in families.values()]
 
 

@@ -42,6 +42,14 @@ CONFIGS = [
     ({"drift": {"max_ece": 0.1}}, "key 'max_ece' belongs to calibration"),
     ({"drift": {"reference": None}}, "drift needs 'reference'"),
     ({"disaggregated": {"slices": []}}, "disaggregated: key 'slices'"),
+    ({"disaggregated": {"queries": {"q": "SEX = 2"}}}, "key 'queries': 'q': expected a comparison"),
+    ({"disaggregated": {"queries": {"q": 5}}}, "key 'queries'"),
+    ({"disaggregated": {"queries": {"overall": "SEX == 2"}}}, "'overall' is the name of all rows"),
+    ({"disaggregated": {"queries": {" ": "SEX == 2"}}}, "expected names of 1 to 100 printable characters, found ' '"),
+    ({"disaggregated": {"queries": {"a\nb": "SEX == 2"}}}, "expected names of 1 to 100 printable characters"),
+    ({"disaggregated": {"queries": {str(i): "SEX == 2" for i in range(65)}}}, "at most 64 named slices, found 65"),
+    ({"disaggregated": {"queries": {"q": "SEX == 2"}, "gap_versus": "best"}}, "'q' is the only one; name another"),
+    ({"disaggregated": {"slices": [], "queries": {}}}, "key 'slices': expected at least one slice column"),
     ({"disaggregated": {"max_gap": {"frp": 0.1}}}, "there is no metric 'frp'; did you mean 'fpr'"),
     ({"disaggregated": {"max_gap": {"fpr": -1}}}, "disaggregated: key 'max_gap'"),
     ({"disaggregated": {"costs": [[0, 1], [5, 0]]}}, "key 'costs': expected the cost of each kind of row"),
@@ -67,6 +75,20 @@ def test_a_config_that_is_wrong_names_its_key(world: World, changes: dict[str, A
 def test_a_slice_column_that_is_missing(world: World) -> None:
     message = refused(world, **three(world, disaggregated={"slices": ["SEX", "NATIVTY"]}))
     assert "no column 'NATIVTY'" in message and "did you mean 'NATIVITY'" in message
+
+
+QUERIES = [
+    ("q", "SX == 2", "queries: 'q': there is no column 'SX', did you mean 'SEX'"),
+    ("q", "SEX < 'two'", "queries: 'q': column 'SEX' holds numbers"),
+    ("q", "SEX == 7", "queries: no row answers 'q' (SEX == 7)"),
+    ("SEX=2", "AGEP < 30", "queries: 'SEX=2' is the name of a slice"),
+    ("q", "employed == 1", "there is no column 'employed'"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "message"), QUERIES, ids=[message for _, _, message in QUERIES])
+def test_a_query_that_cannot_be_answered(world: World, name: str, text: str, message: str) -> None:
+    assert message in refused(world, **three(world, disaggregated={"queries": {name: text}}))
 
 
 def test_a_target_column_that_is_missing(world: World) -> None:

@@ -158,7 +158,10 @@ def disaggregated(labels: list[str] | None = None) -> Evidence:
         "minimum_count": 30,
         "weighted": False,
         "overall": slice_report("overall", 70131),
-        "slices": [slice_report(label, 9000 // (1 + i)) for i, label in enumerate(labels)],
+        "slices": [
+            *(slice_report(label, 9000 // (1 + i)) for i, label in enumerate(labels)),
+            {**slice_report("young women", 800), "slice": {}, "query": f"AGEP < 25 and SEX == '{HOSTILE}'"},
+        ],
         "costs": {
             "fp": 1.0,
             "fn": 5.0,

@@ -124,6 +124,11 @@ def test_costs_are_told_with_the_threshold_that_would_cost_least() -> None:
     assert "call nobody positive 0.300" in text
 
 
+def test_what_a_named_slice_holds_is_told() -> None:
+    text = " ".join(" ".join(_Page(render(of("disaggregated"))).text).split())
+    assert "Named slices" in text and "young women AGEP < 25 and SEX == '" in text
+
+
 def test_forests_put_the_worst_first() -> None:
     text = render(documents.disaggregated())
     forest = text[text.index('class="forest"') :]
