@@ -6,18 +6,10 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from rapidfuzz import process
 
-from mlflow_eval_plugin.evaluators.slicing import Band, SliceItem, checked_queries
+from mlflow_eval_plugin.evaluators.slicing import Band, MaybeSearch, Queries, SliceItem
 from mlflow_eval_plugin.stats.costs import Costs
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.summaries import FINE_BINS
@@ -142,6 +134,7 @@ class DisaggregatedConfig(Config):
     Attributes:
         slices: column names, bands, and lists of them for intersections; may be left out where there are queries.
         queries: named slices: from names to queries, such as ``{"young women": "AGEP < 25 and SEX == 2"}``.
+        search: ``True``, or options, to look for the slices in which the model errs most; see ``Search``.
         depth: 2 adds all intersections of two of the columns, and so on.
         slice_data: a frame or mapping of further columns, row by row, that the model must not see.
         sample_weights: an array of one weight a row, or the name of a column of the data or of ``slice_data``.
@@ -159,11 +152,12 @@ class DisaggregatedConfig(Config):
 
     kind: ClassVar[str] = "disaggregated"
     own_keys: ClassVar[frozenset[str]] = frozenset(
-        {"slices", "queries", "depth", "max_gap", "min_ratio", "min_metric", "max_metric", "max_fairness",
+        {"slices", "queries", "search", "depth", "max_gap", "min_ratio", "min_metric", "max_metric", "max_fairness",
          "min_fairness", "costs", "max_cost"}
     )  # fmt: skip
 
-    queries: dict[str, str] = {}
+    queries: Queries = {}
+    search: MaybeSearch = None
     slices: tuple[SliceItem | tuple[SliceItem, ...], ...] = Field(default=(), validate_default=True)
     depth: int = Field(default=1, ge=1, le=4)
     sample_weights: Any = None
@@ -181,17 +175,12 @@ class DisaggregatedConfig(Config):
     costs: Costs | None = None
     max_cost: Tolerance | None = None
 
-    @field_validator("queries")
-    @classmethod
-    def _queries_parse(cls, value: dict[str, str]) -> dict[str, str]:
-        return checked_queries(value)
-
     @field_validator("slices")
     @classmethod
     def _something_is_sliced(cls, value: Any, info: ValidationInfo) -> Any:
-        # Queries that are wrong are not among the data, and have their own error.
-        if not value and not info.data.get("queries", True):
-            raise ValueError("expected at least one slice column, or named slices in 'queries'")
+        # What is wrong itself is not among the data, and has its own error.
+        if not value and not info.data.get("queries", True) and not info.data.get("search", True):
+            raise ValueError("expected at least one slice column, named slices in 'queries', or a 'search'")
         return value
 
     @field_validator("costs", mode="before")
@@ -247,6 +236,12 @@ class DisaggregatedConfig(Config):
                 f"'gap_versus': 'best' compares named slices with each other, and {next(iter(self.queries))!r} is the "
                 "only one; name another or compare with the 'complement'"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_search_counts_rows(self) -> DisaggregatedConfig:
+        if self.search is not None and self.sample_weights is not None:
+            raise ValueError("'search' counts rows and knows no weights; leave out 'sample_weights' or search apart")
         return self
 
     @model_validator(mode="after")

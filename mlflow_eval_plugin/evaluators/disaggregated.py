@@ -10,6 +10,7 @@ from typing import Any
 from mlflow_eval_plugin.engines import slice_summary
 from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
+from mlflow_eval_plugin.evaluators.search import prepared, weakest
 from mlflow_eval_plugin.evaluators.slicing import Band, SliceItem
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.query import NamedQuery, parse
@@ -43,12 +44,17 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
             cannot be evaluated.
     """
     _needs_scores(config, rows)
+    searching = prepared(config, rows)
     table = SliceTable(_summary(config, rows))
     wanted = _wanted(config)
     found = disaggregate(table.summary, minimum_count=config.min_count, **_compared(config, rows, table))
     labels = {report.label for report in found.slices if report.query is not None or _columns(report) in wanted}
     claims = _claims(config, table, _in_order(found, labels))
-    measurements = {**_measured(config, rows, found, labels), "costs": _costs(config, rows, table, labels)}
+    measurements = {
+        **_measured(config, rows, found, labels),
+        "costs": _costs(config, rows, table, labels),
+        "weak_slices": None if searching is None else weakest(searching),
+    }
     return document(config, rows, claims, measurements, about)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlflow_eval_plugin.evidence import Check
@@ -162,6 +162,8 @@ def _disaggregated(measurements: Mapping[str, Any]) -> list[Table]:
         tables.append(_table("Named slices", ("Slice", "Its rows"), named))
     if costs := measurements.get("costs"):
         tables.append(_costs(costs))
+    if weak := measurements.get("weak_slices"):
+        tables.append(_weak_slices(weak))
     if fairness := _fairness(measurements.get("fairness", {})):
         tables.append(fairness)
     tables.append(_gaps(measurements.get("gaps", [])))
@@ -182,6 +184,40 @@ def _costs(costs: Mapping[str, Any]) -> Table:
     best = ("Threshold that costs least here", "Cost there")
     headers = ("Slice", "Cost per row", "95 % interval", *(() if nowhere else best))
     return _table(f"What decisions cost, where a row costs {by_kind}", headers, rows)
+
+
+def _weak_slices(weak: Mapping[str, Any]) -> Table:
+    rows = [
+        (
+            Cell(one["label"]),
+            _count(one["n"]),
+            _number(one["mean_error"]),
+            _number(one["ratio"]),
+            *_estimate(one["difference"]),
+            _number(one["score"]),
+            _number(one["p_adjusted"]),
+        )
+        for one in weak["slices"]
+    ]
+    headers = (
+        "Slice", "n", "Mean error", "Times that of all rows", "Above all other rows", "95 % interval", "Score",
+        "Adjusted p",
+    )  # fmt: skip
+    error = {"log_loss": "log loss", "brier": "squared error", "wrong": "share decided wrongly"}[weak["error"]]
+    caption = (
+        f"Where the model errs most, found by search: {error} in slices of up to {weak['depth']} of "
+        f"{len(weak['columns'])} columns with {count(weak['minimum_support'])} rows or more"
+    )
+    note = (
+        "The adjusted p-value accounts for all slices that could have been found, at most "
+        f"{count(sum(weak['lattice']))}; the interval does not."
+    )
+    if not rows:
+        note = "There is none: no slice has so much larger a mean error that its score is above 0."
+    if weak["passed_over"]:
+        columns = ", ".join(f"{one['column']} ({one['reason']})" for one in weak["passed_over"][:20])
+        note += f" Columns passed over: {columns}."
+    return replace(_table(caption, headers, rows), note=note)
 
 
 def _threshold(one: Mapping[str, Any]) -> Cell:

@@ -49,6 +49,13 @@ CONFIGS = [
     ({"disaggregated": {"queries": {"a\nb": "SEX == 2"}}}, "expected names of 1 to 100 printable characters"),
     ({"disaggregated": {"queries": {str(i): "SEX == 2" for i in range(65)}}}, "at most 64 named slices, found 65"),
     ({"disaggregated": {"queries": {"q": "SEX == 2"}, "gap_versus": "best"}}, "'q' is the only one; name another"),
+    ({"disaggregated": {"search": {"dept": 2}}}, "key 'search': option 'dept'"),
+    ({"disaggregated": {"search": {"depth": 5}}}, "key 'search': option 'depth'"),
+    ({"disaggregated": {"search": {"error": "mse"}}}, "key 'search': option 'error'"),
+    ({"disaggregated": {"search": {"alpha": 0}}}, "key 'search': option 'alpha'"),
+    ({"disaggregated": {"search": {"columns": []}}}, "key 'search': option 'columns'"),
+    ({"disaggregated": {"search": 3}}, "key 'search': expected True or a mapping of options: depth, top"),
+    ({"disaggregated": {"search": True, "sample_weights": "SCHL"}}, "'search' counts rows and knows no weights"),
     ({"disaggregated": {"slices": [], "queries": {}}}, "key 'slices': expected at least one slice column"),
     ({"disaggregated": {"max_gap": {"frp": 0.1}}}, "there is no metric 'frp'; did you mean 'fpr'"),
     ({"disaggregated": {"max_gap": {"fpr": -1}}}, "disaggregated: key 'max_gap'"),
@@ -89,6 +96,19 @@ QUERIES = [
 @pytest.mark.parametrize(("name", "text", "message"), QUERIES, ids=[message for _, _, message in QUERIES])
 def test_a_query_that_cannot_be_answered(world: World, name: str, text: str, message: str) -> None:
     assert message in refused(world, **three(world, disaggregated={"queries": {name: text}}))
+
+
+def test_a_search_that_cannot_begin(world: World) -> None:
+    missing = three(world, disaggregated={"search": {"columns": ["SEX", "AEGP"]}})
+    assert "search: no column 'AEGP', did you mean 'AGEP'" in refused(world, **missing)
+    words = {"name": [f"n{i}" for i in range(len(world.rows))]}
+    many = three(world, disaggregated={"slice_data": words, "search": {"columns": ["name"]}})
+    assert "column 'name' has 6,000 levels" in refused(world, **many)
+    wide = {f"w{i}": np.arange(len(world.rows)) % 2 for i in range(70)}
+    endless = three(world, disaggregated={"slice_data": wide, "search": {"columns": sorted(wide)}})
+    assert "70 columns at depth 3 are 57,225 sets of columns" in refused(world, **endless)
+    same = three(world, disaggregated={"slice_data": {"one": np.ones(len(world.rows))}, "search": {"columns": ["one"]}})
+    assert "there is no column to search" in refused(world, **same)
 
 
 def test_a_target_column_that_is_missing(world: World) -> None:
