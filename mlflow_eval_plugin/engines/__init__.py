@@ -2,6 +2,7 @@
 
 - ``score_summary`` counts scores against labels, for calibration;
 - ``slice_summary`` counts the same per slice, for disaggregated reports;
+- ``error_counts`` counts errors by coded columns, for the search of weak slices (in ``engines.search``);
 - ``drift_binning`` and ``drift_summary`` count columns on the reference's bins; ``schema_of`` names their kinds;
 - ``data_digest`` names a data set by content, whatever the order of its rows.
 """

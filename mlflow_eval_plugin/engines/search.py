@@ -56,7 +56,8 @@ def searched_columns(
         InputError: for a column that is missing, or edges that cannot be used.
         TooManyLevels: with ``as_given``, for a column of more than ``max_levels`` levels.
     """
-    require_columns(rows, list(columns), argument="search")
+    argument = "search" if as_given else "slices"
+    require_columns(rows, list(columns), argument=argument)
     coded, passed_over = [], []
     for name in sorted(set(columns)):
         own_edges = {name: edges[name]} if name in edges else {}
@@ -64,7 +65,9 @@ def searched_columns(
         if not own_edges and not parts and _are_many_numbers(rows[name], bands):
             parts = {name: bands}
         try:
-            (column,) = coded_columns(rows, [name], edges=own_edges, quantiles=parts, max_levels=max_levels)
+            (column,) = coded_columns(
+                rows, [name], edges=own_edges, quantiles=parts, max_levels=max_levels, argument=argument
+            )
         except TooManyLevels:
             if as_given:
                 raise
