@@ -10,6 +10,7 @@ from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
 from mlflow_eval_plugin.evaluators.slicing import slice_columns, slices_of, wanted_labels, wanted_subsets
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
+from mlflow_eval_plugin.evaluators.user_metrics import measured_metrics, own_metrics
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.decisions import SliceCost, cost_bounds, slice_costs
@@ -40,18 +41,21 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
             cannot be evaluated.
     """
     _needs_scores(config, rows)
-    table = SliceTable(slices_of(config, rows, config.threshold))
-    found = disaggregate(table.summary, minimum_count=config.min_count, **_compared(config, rows, table))
+    table = SliceTable(slices_of(config, rows, config.threshold), own_metrics(config, rows))
+    found = disaggregate(table, minimum_count=config.min_count, **_compared(config, rows, table))
     labels = wanted_labels(config, table.summary)
     system = system_of(config, rows)
     claims = [*_claims(config, table, labels), *system_claims(config, system, labels)]
     shown = set(labels)
-    measurements = {
+    measurements: dict[str, Any] = {
         **_measured(config, rows, found, shown),
         "costs": _costs(config, rows, table, shown),
         "system": measured_system(config, system, shown),
         "pooled": [as_json(one) for one in pooled(table) if one.label in shown],
     }
+    own = measured_metrics(config, table)
+    for report in (measurements["overall"], *measurements["slices"]):
+        report["metrics"].update(own[report["label"]])
     return document(config, rows, claims, measurements, about)
 
 
