@@ -26,7 +26,7 @@ from mlflow_eval_plugin.stats.disaggregated import (
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate
 from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable
-from mlflow_eval_plugin.stats.pooling import pooled
+from mlflow_eval_plugin.stats.pooling import POOLED, pooled
 
 _OF_SCORES = ("auc", "log_loss", "brier", "ece", "calibration_in_the_large")
 _MOST_FULLY_COMPARED = 100
@@ -51,7 +51,7 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
         **_measured(config, rows, found, shown),
         "costs": _costs(config, rows, table, shown),
         "system": measured_system(config, system, shown),
-        "pooled": [as_json(one) for one in pooled(table) if one.label in shown],
+        "pooled": [as_json(one) for one in pooled(table, _pooled(config, table)) if one.label in shown],
     }
     own = measured_metrics(config, table)
     for report in (measurements["overall"], *measurements["slices"]):
@@ -66,6 +66,12 @@ def _compared(config: DisaggregatedConfig, rows: Rows, table: SliceTable) -> dic
         return {"gap_metrics": sorted(set(chosen)), "versus": [config.gap_versus]}
     known = [metric for metric in (*DEFAULT_GAP_METRICS, *chosen) if _known(metric, rows)]
     return {"gap_metrics": list(dict.fromkeys(known)), "versus": list(VERSUS)}
+
+
+def _pooled(config: DisaggregatedConfig, table: SliceTable) -> list[str]:
+    asked = {*config.max_gap, *config.min_ratio, *config.min_metric, *config.max_metric}
+    few = len(table.summary.slices) <= _MOST_FULLY_COMPARED
+    return [metric for metric in POOLED if few or metric in asked]
 
 
 def _known(metric: str, rows: Rows) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,25 +148,16 @@ class _Cells:
     cut: int
     threshold: float
 
-    def view(self, amount: FloatArray, n: int) -> SliceView:
-        """What the function is told."""
-        below, above = amount[: self.cut + 1].sum(axis=0).tolist(), amount[self.cut + 1 :].sum(axis=0).tolist()
-        whole = np.delete(amount, self.cut + 1, axis=0)
-        whole[self.cut] += amount[self.cut + 1]
-        whole.setflags(write=False)
-        return SliceView(
-            label=self.label,
-            n=n,
-            weight=sum(below) + sum(above),
-            tn=below[0],
-            fn=below[1],
-            fp=above[0],
-            tp=above[1],
-            negative=whole[:, 0],
-            positive=whole[:, 1],
-            edges=_EDGES,
-            threshold=self.threshold,
-        )
+    def views(self, amounts: FloatArray, rows: NDArray[np.int64]) -> Iterator[SliceView]:
+        """What the function is told of each of ``R`` tables, ``(R, VIEW_BINS + 1, 2)``, of so many rows."""
+        below, above = amounts[:, : self.cut + 1].sum(axis=1), amounts[:, self.cut + 1 :].sum(axis=1)
+        bins = np.delete(amounts, self.cut + 1, axis=1)
+        bins[:, self.cut] += amounts[:, self.cut + 1]
+        bins.setflags(write=False)
+        weight = (below + above).sum(axis=1).tolist()
+        columns = (rows.tolist(), weight, below.tolist(), above.tolist())
+        for one, n, w, (tn, fn), (fp, tp) in zip(bins, *columns, strict=True):
+            yield SliceView(self.label, n, w, tp, fp, tn, fn, one[:, 0], one[:, 1], _EDGES, self.threshold)
 
 
 _EDGES = np.arange(VIEW_BINS + 1) / VIEW_BINS
@@ -190,7 +181,8 @@ def _cells(part: Part, summary: SliceSummary, labels: list[str]) -> list[_Cells]
 
 
 def _bootstrapped(name: str, function: ViewFunction, cells: _Cells, replicates: int, seed: int) -> tuple[float, float]:
-    value = called(name, function, cells.label, cells.view(cells.amount.copy(), cells.n))
+    (view,) = cells.views(cells.amount[None], np.array([cells.n]))
+    value = called(name, function, cells.label, view)
     if math.isnan(value):
         return value, math.nan
     # A slice draws the same whatever the other slices are.
@@ -201,13 +193,10 @@ def _bootstrapped(name: str, function: ViewFunction, cells: _Cells, replicates: 
     for kind, at in ((rows[: cells.cut + 1], cells.cut), (rows[cells.cut + 1 :], 0)):
         kind[at] += kind.sum(axis=0) <= 0
     used = rows > 0
-    scale = cells.n / max(float(rows.sum()), 1.0)
-    drawn = np.zeros_like(rows)
-    found = []
-    for _ in range(replicates):
-        drawn[used] = rng.poisson(rows[used])
-        view = cells.view(drawn * inflation, round(float(drawn.sum()) * scale))
-        found.append(called(name, function, cells.label, view))
+    drawn = np.zeros((replicates, *rows.shape))
+    drawn[:, used] = rng.poisson(rows[used], size=(replicates, int(used.sum())))
+    counts = np.rint(drawn.sum(axis=(1, 2)) * (cells.n / rows.sum())).astype(np.int64)
+    found = [called(name, function, cells.label, one) for one in cells.views(drawn * inflation, counts)]
     return value, _error(math.sqrt(np.mean((np.array(found) - value) ** 2)))
 
 

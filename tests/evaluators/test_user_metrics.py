@@ -12,6 +12,7 @@ from evaluators.test_plugin_calls import evidence_of
 from evaluators.test_plugin_refusals import refused, three
 from sklearn.metrics import roc_auc_score
 
+from mlflow_eval_plugin.evidence import canonical
 from mlflow_eval_plugin.reports.page import render
 
 
@@ -80,3 +81,26 @@ def test_classes_without_probabilities_have_own_metrics_too(world: World) -> Non
 )
 def test_functions_that_cannot_be_used(world: World, changes: dict[str, Any], message: str) -> None:
     assert message in refused(world, **three(world, disaggregated=changes))
+
+
+def test_the_order_of_rows_changes_nothing_of_the_evidence(world: World) -> None:
+    rows = world.rows.head(2000).assign(p=world.model.predict_proba(world.rows[FEATURES].head(2000))[:, 1])
+    rows["ms"] = 10 + rows.AGEP * 3
+    config: dict[str, Any] = {
+        "disaggregated": {
+            "slices": ["SEX", "MAR"], "depth": 2, "metrics": {"youden": youden}, "row_metrics": {"ranked": ranked},
+            "latency_column": "ms", "max_gap": {"youden": 0.1, "fnr": 0.1},
+        },
+        "calibration": {"slices": ["SEX"], "reference": world.train.assign(p=0.4), "max_change": {"brier": 0.1}},
+    }  # fmt: skip
+    documents = []
+    for data in (rows, rows.sample(frac=1, random_state=5).reset_index(drop=True)):
+        run, _ = world.evaluate(
+            data, model=None, predictions="p", evaluators=["calibration", "disaggregated"], evaluator_config=config
+        )
+        documents.append([evidence_of(world, run, kind) for kind in ("calibration", "disaggregated")])
+    for first, second in zip(*documents, strict=True):
+        assert canonical([first.measurements, first.config_digest]) == canonical(
+            [second.measurements, second.config_digest]
+        )
+        assert first.checks == second.checks and first.data.digest == second.data.digest
