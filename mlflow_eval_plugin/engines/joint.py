@@ -33,8 +33,8 @@ def tabulated(
     """The slices that have rows, "overall" first and then in canonical order, and their lanes along the first axis.
 
     Args:
-        count: counts the rows by the cells of some columns (see ``cell_codes``); its lane ``cells`` counts rows on axes
-            1 and 2.
+        count: counts the rows by the cells of some columns (see ``cell_codes``); its lane ``cells``, or ``n``, counts
+            rows.
         depth: of how many columns the slices are, at most.
         cells: joint tables are not grown beyond these.
 
@@ -88,7 +88,8 @@ class Counted:
         if not self.columns:
             return [(0, OVERALL)]
         shape = tuple(len(column.levels) for column in self.columns)
-        occupied = np.flatnonzero(self.lanes["cells"].sum(axis=(1, 2)))
+        rows = self.lanes["cells" if "cells" in self.lanes else "n"]
+        occupied = np.flatnonzero(rows.reshape(len(rows), -1).any(axis=1))
         return [(int(cell), self._slice(np.unravel_index(cell, shape))) for cell in occupied]
 
     def _slice(self, codes: Iterable[np.intp]) -> Slice:
@@ -126,8 +127,9 @@ def _joint_tables(wanted: list[Columns], cells: int) -> list[tuple[Columns, list
 
 
 def _grown(seed: Columns, wanted: list[Columns], cells: int) -> Columns:
-    group = seed
-    for column in dict.fromkeys(column for subset in wanted for column in subset):
+    group, everything = seed, dict.fromkeys(column for subset in wanted for column in subset)
+    for column in everything:
         if column not in group and size((*group, column)) <= cells:
             group = (*group, column)
-    return group
+    # In the order given: a slice must not be named after the table that it happened to be counted in.
+    return tuple(column for column in everything if column in group)

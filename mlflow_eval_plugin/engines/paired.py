@@ -182,7 +182,7 @@ def _counted(pairs: PairedRows, predicted: tuple[NDArray[np.uint8], NDArray[np.u
 def _amounts(first: Chunk, second: Chunk) -> Iterator[tuple[str, IntArray]]:
     yield "cells", np.ones(len(first.key), dtype=np.int64)
     yield "weight", first.fixed(np.ones(1), ONE)
-    yield "weight_square", first.fixed(first.weight, ONE)
+    yield "weight_square", first.weight_square
     yield "square_error_change", first.fixed((second.error**2 - first.error**2) ** 2, ONE)
     yield "loss_change", first.fixed((second.loss - first.loss) ** 2, LOSS_SQUARE_ONE)
     yield "score_change", first.fixed((second.score - first.score) ** 2, ONE)

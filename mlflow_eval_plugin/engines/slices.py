@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from mlflow_eval_plugin.stats.summaries import (
     SliceSummary,
 )
 
+SUM_CELLS = 8192  # of a joint table of sums: 8 MB; more costs more than the passes that it saves
 IntArray = NDArray[np.int64]
 
 
@@ -73,16 +74,26 @@ def counted_slices(
         TooManyLevels: for more than ``MAX_SLICES`` slices.
     """
 
-    def count(some: Columns) -> Lanes:
-        return _counted(scored, predicted, some)
+    weighted = scored.weight is not None
 
-    found, counted = tabulated(count, columns, depth)
-    lanes: dict[str, Any] = {"weight": None, **counted}
+    def histograms(some: Columns) -> Lanes:
+        return _histograms(scored, some)
+
+    def sums(some: Columns) -> Lanes:
+        return _sums(scored, predicted, some)
+
+    # Histograms are large, so that their joint tables hold fewer cells than those of the sums.
+    found, lanes = tabulated(sums, columns, depth, cells=SUM_CELLS)
+    lanes.update(tabulated(histograms, columns, depth)[1])
+    if not weighted:
+        # Unweighted rows weigh one each, which need not be counted again.
+        lanes["cell_weight"] = lanes["cell_weight_square"] = lanes["cells"] * int(ONE)
     return SliceSummary(
         slices=found,
+        weight=lanes.pop("weight", None),
         **lanes,
         weight_scale=scored.weight_scale,
-        weighted=scored.weight is not None,
+        weighted=weighted,
         threshold=threshold,
         pos_label=scored.pos_label,
     )
@@ -105,47 +116,45 @@ def _predicted(
     return np.full(len(values), int(only.iloc[0] == scored.pos_label), dtype=np.uint8)
 
 
-def _counted(scored: Scored, predicted: NDArray[np.uint8], columns: Columns) -> Lanes:
-    lanes = _empty_lanes(size(columns), weighted=scored.weight is not None)
+def _histograms(scored: Scored, columns: Columns) -> Lanes:
+    lanes: Lanes = {"n": np.zeros((size(columns), FINE_BINS, 2), dtype=np.int32)}
+    if scored.weight is not None:
+        lanes["weight"] = np.zeros(lanes["n"].shape, dtype=np.int64)
     for chunk in chunks(scored):
-        _count(lanes, cell_codes(columns, chunk.rows), chunk, predicted[chunk.rows])
+        place = 2 * ((chunk.key >> 1) // (SCORE_BINS // FINE_BINS)) + chunk.label
+        at = cell_codes(columns, chunk.rows) * (2 * FINE_BINS) + place
+        # add.at is fast only where the amounts are an array of the lane's own type.
+        np.add.at(lanes["n"].reshape(-1), at, np.ones(len(at), dtype=np.int32))
+        if "weight" in lanes:
+            np.add.at(lanes["weight"].reshape(-1), at, chunk.fixed(np.ones(1), ONE))
     return lanes
 
 
-def _empty_lanes(cells: int, *, weighted: bool) -> Lanes:
-    lanes: Lanes = {
-        "n": np.zeros((cells, FINE_BINS, 2), dtype=np.int32),
-        "score": np.zeros((cells, COARSE_BINS, 2), dtype=np.int64),
-    }
-    for name in ("cells", "cell_weight", "cell_weight_square"):
+def _sums(scored: Scored, predicted: NDArray[np.uint8], columns: Columns) -> Lanes:
+    cells, weighted = size(columns), scored.weight is not None
+    lanes: Lanes = {"score": np.zeros((cells, COARSE_BINS, 2), dtype=np.int64)}
+    for name in ("cells", "cell_weight", "cell_weight_square") if weighted else ("cells",):
         lanes[name] = np.zeros((cells, 2, 2), dtype=np.int64)
     for name in ("square_error", "loss", "loss_square"):
         lanes[name] = np.zeros((cells, 2), dtype=np.int64)
-    if weighted:
-        lanes["weight"] = np.zeros((cells, FINE_BINS, 2), dtype=np.int64)
+    for chunk in chunks(scored):
+        cell = cell_codes(columns, chunk.rows)
+        for name, place, amount in _amounts(chunk, predicted[chunk.rows], weighted=weighted):
+            np.add.at(lanes[name].reshape(-1), cell * lanes[name][0].size + place, amount)
     return lanes
 
 
-def _count(
-    lanes: Lanes,
-    cell: IntArray,
-    chunk: Chunk,
-    predicted: NDArray[np.uint8],
-) -> None:
-    score_bin = chunk.key >> 1
-    fine = cell * (2 * FINE_BINS) + 2 * (score_bin // (SCORE_BINS // FINE_BINS)) + chunk.label
-    coarse = cell * (2 * COARSE_BINS) + 2 * (score_bin // (SCORE_BINS // COARSE_BINS)) + chunk.label
-    confusion = 4 * cell + 2 * chunk.label + predicted
-    by_label = 2 * cell + chunk.label
-    one, loss = chunk.fixed(np.ones(1), ONE), chunk.loss
-    # add.at is fast only where the amounts are an array of the lane's own type.
-    np.add.at(lanes["n"].reshape(-1), fine, np.ones(len(fine), dtype=np.int32))
-    np.add.at(lanes["cells"].reshape(-1), confusion, np.ones(len(fine), dtype=np.int64))
-    np.add.at(lanes["cell_weight"].reshape(-1), confusion, one)
-    np.add.at(lanes["cell_weight_square"].reshape(-1), confusion, chunk.fixed(chunk.weight, ONE))
-    np.add.at(lanes["score"].reshape(-1), coarse, chunk.fixed(chunk.score, ONE))
-    np.add.at(lanes["square_error"].reshape(-1), by_label, chunk.fixed(chunk.error**2, ONE))
-    np.add.at(lanes["loss"].reshape(-1), by_label, chunk.fixed(loss, LOSS_ONE))
-    np.add.at(lanes["loss_square"].reshape(-1), by_label, chunk.fixed(loss**2, LOSS_SQUARE_ONE))
-    if "weight" in lanes:
-        np.add.at(lanes["weight"].reshape(-1), fine, one)
+def _amounts(
+    chunk: Chunk, predicted: NDArray[np.uint8], *, weighted: bool
+) -> Iterator[tuple[str, IntArray, NDArray[Any]]]:
+    """What each row adds to the lanes, and to which place inside its cell."""
+    loss, confusion = chunk.loss, 2 * chunk.label + predicted
+    coarse = 2 * ((chunk.key >> 1) // (SCORE_BINS // COARSE_BINS)) + chunk.label
+    yield "cells", confusion, np.ones(len(confusion), dtype=np.int64)
+    yield "score", coarse, chunk.fixed(chunk.score, ONE)
+    yield "square_error", chunk.label, chunk.fixed(chunk.error**2, ONE)
+    yield "loss", chunk.label, chunk.fixed(loss, LOSS_ONE)
+    yield "loss_square", chunk.label, chunk.fixed(loss**2, LOSS_SQUARE_ONE)
+    if weighted:
+        yield "cell_weight", confusion, chunk.fixed(np.ones(1), ONE)
+        yield "cell_weight_square", confusion, chunk.weight_square

@@ -29,7 +29,7 @@ def figures(evidence: Evidence) -> dict[str, bytes]:
     kind = KINDS[evidence.kind]
     if kind.figure == "reliability":
         return {kind.figure: _png(_reliability(evidence))}
-    drawn = [check for check in evidence.checks if check.metric not in (kind.no_forest or ())]
+    drawn = [check for check in evidence.checks if kind.drawn(check)]
     return {kind.figure: _png(_ranked(evidence, drawn))} if drawn else {}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.evidence import Check, Evidence
 from mlflow_eval_plugin.reports.comparison import both_scores, comparison_tables
 from mlflow_eval_plugin.reports.heatmap import Heatmap, slice_heatmap
 from mlflow_eval_plugin.reports.pictures import Gallery, drifted_columns, reliability_diagrams
@@ -29,7 +29,8 @@ class Kind:
         tables: measurements → the full tables, after that of all Checks.
         pictures: Evidence → the pictures drawn from its measurements, where there are any.
         heatmap: Evidence → its scopes × metrics, where it has both.
-        no_forest: the metrics whose Checks are not drawn as forest plots; None for all Checks but those of slices.
+        drawn: which Checks are drawn as forest plots.
+        forest_note: what a reader of its forest plots must know; where empty, what differences are taken to.
         figure: the name of the PNG beside the page: ``reliability`` is that diagram, others rank the worst Checks.
     """
 
@@ -39,7 +40,8 @@ class Kind:
     tables: Callable[[Mapping[str, Any]], list[Table]]
     pictures: Callable[[Evidence], Gallery | None] | None = None
     heatmap: Callable[[Evidence], Heatmap | None] | None = None
-    no_forest: frozenset[str] | None = frozenset()
+    drawn: Callable[[Check], bool] = lambda check: True
+    forest_note: str = ""
     figure: str = "forest"
 
 
@@ -50,7 +52,7 @@ KINDS: Mapping[str, Kind] = {
         scope="Rows",
         tables=calibration_tables,
         pictures=reliability_diagrams,
-        no_forest=None,
+        drawn=lambda check: check.scope != "overall",
         figure="reliability",
     ),
     "disaggregated": Kind(
@@ -67,7 +69,7 @@ KINDS: Mapping[str, Kind] = {
         tables=drift_tables,
         pictures=drifted_columns,
         # A change of schema is a fact without an interval; its own table tells more than a dot.
-        no_forest=frozenset({"schema_changes"}),
+        drawn=lambda check: check.metric != "schema_changes",
         figure="overview",
     ),
     "comparison": Kind(
@@ -76,5 +78,6 @@ KINDS: Mapping[str, Kind] = {
         scope="Slice",
         tables=comparison_tables,
         pictures=both_scores,
+        forest_note="Challenger less champion: a positive change means that the challenger has more.",
     ),
 }

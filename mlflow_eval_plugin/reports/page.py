@@ -126,7 +126,4 @@ def _part(evidence: Evidence, id_: str, name: str, most: int) -> Part:
 
 
 def _forests(evidence: Evidence, kind: Kind) -> tuple[Forest, ...]:
-    if kind.no_forest is None:
-        return tuple(forests([check for check in evidence.checks if check.scope != "overall"]))
-    left_out = kind.no_forest
-    return tuple(forests([check for check in evidence.checks if check.metric not in left_out]))
+    return tuple(forests([check for check in evidence.checks if kind.drawn(check)]))

@@ -193,8 +193,6 @@ def why(check: Check) -> str:
 
 def compared_with(evidence: Evidence, metric: str) -> str:
     """What the differences and ratios of a forest are taken to; empty for other metrics."""
-    if evidence.kind == "comparison":
-        return "Challenger less champion: a positive change means that the challenger has more."
     versus = evidence.config.get("gap_versus")
     if metric.partition("_")[0] not in _PREFIXES or versus not in _VERSUS:
         return ""

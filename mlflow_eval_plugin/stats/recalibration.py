@@ -7,8 +7,8 @@
 - *isotonic*: the isotonic regression of labels on scores (Zadrozny & Elkan 2002), linear between its points.
 
 Each is fitted by maximum likelihood to four fifths of the rows and asked about the last fifth, five times. Rows are put
-into folds by splitting the counts of each score bin and label at random, which is the same as drawing the fold of every
-row: neither their order nor a second pass over them matters. Rows of one score bin share its mean score.
+into folds by splitting the counts of each fine bin and label at random, which is the same as drawing the fold of every
+row: neither their order nor a second pass over them matters. Rows of one fine bin share its mean score.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mlflow_eval_plugin.stats.intervals import FloatArray, student
 from mlflow_eval_plugin.stats.rates import kish
 from mlflow_eval_plugin.stats.reliability import equal_mass_member
 from mlflow_eval_plugin.stats.slope import likeliest, logit
-from mlflow_eval_plugin.stats.summaries import ScoreSummary
+from mlflow_eval_plugin.stats.summaries import FINE_BINS, ScoreSummary, grouped
 
 Method = Literal["temperature", "platt", "isotonic"]
 METHODS: tuple[Method, ...] = ("temperature", "platt", "isotonic")
@@ -94,16 +94,16 @@ class _Cells:
 
 
 def _cells_of(summary: ScoreSummary) -> _Cells:
-    weight = summary.w
+    # A model is judged by what it would change, and for that a sixteenth of the score bins is fine enough.
+    weight, total, square = (grouped(lane) for lane in (summary.w, summary.w_score, summary.w_square))
     used = weight.sum(axis=1) > 0
-    score = summary.w_score.sum(axis=1)[used] / weight.sum(axis=1)[used]
-    return _Cells(np.clip(score, 0.0, 1.0), weight[used], summary.w_square[used])
+    score = total.sum(axis=1)[used] / weight.sum(axis=1)[used]
+    return _Cells(np.clip(score, 0.0, 1.0), weight[used], square[used])
 
 
 def _folds(summary: ScoreSummary, seed: int) -> list[FloatArray]:
     """The share of every cell that lies in each fold."""
-    used = summary.w.sum(axis=1) > 0
-    n = summary.n[used]
+    n = summary.n.reshape(FINE_BINS, -1, 2).sum(axis=1)[grouped(summary.w).sum(axis=1) > 0]
     drawn = np.random.default_rng(seed).multinomial(n, [1 / FOLDS] * FOLDS)
     shares = drawn / np.maximum(n, 1)[..., None]
     return [shares[..., fold] for fold in range(FOLDS)]

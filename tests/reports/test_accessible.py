@@ -13,10 +13,10 @@ from reports.parsed_page import Page
 from mlflow_eval_plugin.reports import render, render_diff, render_joined
 
 CSS = (files("mlflow_eval_plugin.reports") / "templates" / "style.css").read_text()
-THREE = [documents.calibration(), documents.disaggregated(), documents.drift()]
+ALL = [documents.calibration(), documents.disaggregated(), documents.drift(), documents.comparison()]
 PAGES = {
-    **{document.kind: render(document) for document in THREE},
-    "joined": render_joined(THREE),
+    **{document.kind: render(document) for document in ALL},
+    "joined": render_joined(ALL),
     "diff": render_diff(documents.drift(), documents.drift()),
 }
 pages = pytest.mark.parametrize("text", PAGES.values(), ids=PAGES.keys())
