@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.engines.joint import cell_codes
+from mlflow_eval_plugin.engines.joint import Columns, cell_codes
 from mlflow_eval_plugin.engines.levels import coded_columns
 from mlflow_eval_plugin.stats.summaries import Slice
 from mlflow_eval_plugin.stats.user_metrics import SliceRows
@@ -40,7 +40,9 @@ def slice_rows(  # noqa: PLR0913 - the options of a report
         label, prediction: 0 or 1.
         slices, edges, quantiles, max_levels: those that the Summary was counted with.
     """
-    weight = np.ones(len(label)) if weight is None else weight
+    # Adding nought makes -0.0 into 0.0: as equals, the two would keep the order of the data.
+    weight = np.ones(len(label)) if weight is None else weight + 0.0
+    score = None if score is None else score + 0.0
     order = np.lexsort((weight, prediction if score is None else score, label))
     coded = {
         column.name: column
@@ -48,15 +50,22 @@ def slice_rows(  # noqa: PLR0913 - the options of a report
     }
     members: dict[Slice, NDArray[np.intp]] = {}
     for names in dict.fromkeys(one.columns for one in found):
-        columns = tuple(coded[name] for name in names)
-        cell = cell_codes(columns, slice(0, len(label)))[order]
-        by_cell = np.argsort(cell, kind="stable")
-        sorted_cell = cell[by_cell]
-        for one in (one for one in found if one.columns == names):
-            code = 0
-            for column, (_, level) in zip(columns, one.levels, strict=True):
-                code = code * len(column.levels) + column.levels.index(level)
-            first, last = np.searchsorted(sorted_cell, [code, code + 1])
-            members[one] = by_cell[first:last]
+        family = [one for one in found if one.columns == names]
+        members.update(_members(family, tuple(coded[name] for name in names), order))
     arrays = (label[order], None if score is None else score[order], prediction[order], weight[order])
     return SliceRows(arrays, tuple(members[one] for one in found))
+
+
+def _members(family: Sequence[Slice], columns: Columns, order: NDArray[np.intp]) -> dict[Slice, NDArray[np.intp]]:
+    """The places in the order of the rows of slices of the same columns."""
+    cell = cell_codes(columns, slice(0, len(order)))[order]
+    by_cell = np.argsort(cell, kind="stable")
+    ascending = cell[by_cell]
+    found = {}
+    for one in family:
+        code = 0
+        for column, (_, level) in zip(columns, one.levels, strict=True):
+            code = code * len(column.levels) + column.levels.index(level)
+        first, last = np.searchsorted(ascending, [code, code + 1])
+        found[one] = by_cell[first:last]
+    return found
