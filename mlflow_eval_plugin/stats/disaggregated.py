@@ -100,7 +100,7 @@ class Disaggregated:
 
 
 def disaggregate(
-    summary: SliceSummary,
+    summary: SliceSummary | SliceTable,
     *,
     minimum_count: int = 30,
     gap_metrics: Sequence[str] = DEFAULT_GAP_METRICS,
@@ -116,7 +116,8 @@ def disaggregate(
     Raises:
         InputError: for a metric or a comparison there is none of.
     """
-    table = SliceTable(summary)
+    table = _table(summary)
+    summary = table.summary
     reports = _reports(table)
     columns = sorted({one.columns[0] for one in summary.slices if len(one.columns) == 1})
     return Disaggregated(
