@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, logit_student
+from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, clopper_pearson, logit_student
 from mlflow_eval_plugin.stats.ranking import BLOCK
 
 
@@ -33,12 +33,18 @@ class AveragePrecision:
     reason: str = "average precision needs a row with the positive label"
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
-        """One-sided limits in [0, 1]; the same whether exact or not."""
-        del exact
+        """One-sided limits in [0, 1].
+
+        Where exact, they are no tighter than those of a proportion of as many trials as there are positives: the
+        estimate is biased upwards in small samples and its tails are longer than Student's.
+        """
         # The logit is infinite at 0 and 1, where half a positive decides.
         step = 0.5 / np.maximum(self.df + 2, 2.0)
         inside = np.clip(self.value, step, 1 - step)
         lower, upper = logit_student(inside, self.standard_error, self.df, alpha)
+        if exact:
+            low, high = clopper_pearson(self.value, self.df + 1, alpha)
+            lower, upper = np.minimum(lower, low), np.maximum(upper, high)
         return np.minimum(lower, self.value), np.maximum(upper, self.value)
 
     def take(self, index: NDArray[np.intp]) -> AveragePrecision:

@@ -14,6 +14,16 @@ def _made(score, label, bins, weight=None):
     return average_precision(table, table.sum(axis=1) ** 2 / squares, np.array([len(score)]))
 
 
+def _truth(share, shift):
+    """Of scores that are normal, and for positives shifted: the mean precision over the positives."""
+
+    def precise(s):
+        hits, false = share * stats.norm.sf(s - shift), (1 - share) * stats.norm.sf(s)
+        return stats.norm.pdf(s - shift) * hits / (hits + false)
+
+    return integrate.quad(precise, -8, 9)[0]
+
+
 def test_by_hand():
     # From the top: positive (precision 1), negative, positive (2/3): 1/2 * 1 + 1/2 * 2/3 = 5/6.
     found = _made(np.array([0.9, 0.6, 0.3]), np.array([1, 0, 1]), 10)
@@ -56,13 +66,7 @@ def test_the_standard_error_is_that_of_the_jackknife():
 @pytest.mark.parametrize(("n", "positives", "shift"), [(60, 30, 1.0), (200, 20, 1.5), (400, 200, 0.5)])
 def test_coverage(n, positives, shift):
     share = positives / n
-    truth = integrate.quad(
-        lambda s: (
-            stats.norm.pdf(s - shift) * share * stats.norm.sf(s - shift)
-            / (share * stats.norm.sf(s - shift) + (1 - share) * stats.norm.sf(s))
-        ),
-        -8, 8,
-    )[0]  # fmt: skip
+    truth = _truth(share, shift)
     rng, covered = np.random.default_rng(2), []
     for _ in range(600):
         label = (rng.random(n) < share).astype(int)
@@ -83,3 +87,17 @@ def test_perfect_and_hopeless_rankings_have_intervals():
 
 def test_without_a_positive_it_is_undefined():
     assert np.isnan(_made(np.array([0.1, 0.2]), np.array([0, 0]), 10).value[0])
+
+
+@pytest.mark.parametrize(("n", "positives", "shift"), [(60, 30, 1.0), (200, 20, 3.0)])
+@pytest.mark.parametrize("alpha", [0.05, 0.005])
+def test_limits_of_checks_hold_on_either_side(n, positives, shift, alpha):
+    share, trials = positives / n, 1000
+    truth = _truth(share, shift)
+    rng, wrong = np.random.default_rng(3), []
+    for _ in range(trials):
+        label = (rng.random(n) < share).astype(int)
+        found = _made(stats.norm.cdf((rng.normal(size=n) + shift * label) / 3), label, 3840)
+        lower, upper = found.limits(alpha, exact=True)
+        wrong.append((lower[0] > truth, upper[0] < truth))
+    assert np.mean(wrong, axis=0).max() <= alpha + 2 * np.sqrt(alpha / trials)
