@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.joint import Columns, cell_codes
-from mlflow_eval_plugin.engines.levels import coded_columns
+from mlflow_eval_plugin.engines.queries import sliced_columns
+from mlflow_eval_plugin.query import NamedQuery
 from mlflow_eval_plugin.stats.summaries import Slice
 from mlflow_eval_plugin.stats.user_metrics import SliceRows
 
@@ -26,9 +27,11 @@ def slice_rows(  # noqa: PLR0913 - the options of a report
     prediction: Array,
     weight: Array | None,
     slices: Sequence[str],
-    edges: Mapping[str, Sequence[float]],
-    quantiles: Mapping[str, int],
-    max_levels: int,
+    depth: int = 2,
+    edges: Mapping[str, Sequence[float]] | None = None,
+    quantiles: Mapping[str, int] | None = None,
+    max_levels: int = 100,
+    queries: Sequence[NamedQuery] = (),
 ) -> SliceRows:
     """The rows of the slices of a Summary of the same rows.
 
@@ -38,20 +41,23 @@ def slice_rows(  # noqa: PLR0913 - the options of a report
     Args:
         found: the slices, "overall" first.
         label, prediction: 0 or 1.
-        slices, edges, quantiles, max_levels: those that the Summary was counted with.
+        slices, depth, edges, quantiles, max_levels, queries: those that the Summary was counted with.
     """
     # Adding nought makes -0.0 into 0.0: as equals, the two would keep the order of the data.
     weight = np.ones(len(label)) if weight is None else weight + 0.0
     score = None if score is None else score + 0.0
     order = np.lexsort((weight, prediction if score is None else score, label))
-    coded = {
-        column.name: column
-        for column in coded_columns(rows, list(slices), edges=edges, quantiles=quantiles, max_levels=max_levels)
-    }
+    columns = sliced_columns(
+        rows, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
+    )
+    known = {(column.named is not None, column.name): column for column in columns}
+    families: dict[tuple[tuple[bool, str], ...], list[Slice]] = {}
+    for one in found:
+        named = one.query is not None
+        families.setdefault(tuple((named, name) for name in ([one.label] if named else one.columns)), []).append(one)
     members: dict[Slice, NDArray[np.intp]] = {}
-    for names in dict.fromkeys(one.columns for one in found):
-        family = [one for one in found if one.columns == names]
-        members.update(_members(family, tuple(coded[name] for name in names), order))
+    for names, family in families.items():
+        members.update(_members(family, tuple(known[name] for name in names), order))
     arrays = (label[order], None if score is None else score[order], prediction[order], weight[order])
     return SliceRows(arrays, tuple(members[one] for one in found))
 
@@ -63,8 +69,8 @@ def _members(family: Sequence[Slice], columns: Columns, order: NDArray[np.intp])
     ascending = cell[by_cell]
     found = {}
     for one in family:
-        code = 0
-        for column, (_, level) in zip(columns, one.levels, strict=True):
+        code, levels = 0, [one.label] if one.query is not None else [level for _, level in one.levels]
+        for column, level in zip(columns, levels, strict=True):
             code = code * len(column.levels) + column.levels.index(level)
         first, last = np.searchsorted(ascending, [code, code + 1])
         found[one] = by_cell[first:last]

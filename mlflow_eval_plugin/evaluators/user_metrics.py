@@ -44,8 +44,6 @@ def _told(one: Estimate) -> Estimate:
 
 
 def _rows(config: DisaggregatedConfig, rows: Rows, table: SliceTable) -> SliceRows:
-    cuts = cuts_of(config)
-    del cuts["depth"]  # the slices of the table say it
     called = rows.prediction if rows.score is None else np.asarray(rows.score) >= config.threshold
     return slice_rows(
         rows.frame,
@@ -54,5 +52,5 @@ def _rows(config: DisaggregatedConfig, rows: Rows, table: SliceTable) -> SliceRo
         score=None if rows.score is None else np.asarray(rows.score),
         prediction=np.asarray(called).astype(np.uint8),
         weight=None if rows.weight is None else np.asarray(rows.weight),
-        **cuts,
+        **cuts_of(config),
     )

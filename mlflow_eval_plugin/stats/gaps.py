@@ -70,9 +70,9 @@ class SliceTable:
 
     def families(self) -> list[Index]:
         """The slices of the same columns, for each set of columns; "overall" is one of its own."""
-        families: dict[tuple[str, ...], list[int]] = {}
+        families: dict[tuple[bool, tuple[str, ...]], list[int]] = {}
         for position, one in enumerate(self.summary.slices):
-            families.setdefault(one.columns, []).append(position)
+            families.setdefault(one.family, []).append(position)
         return [np.array(members, dtype=np.intp) for members in families.values()]
 
     def peers(self, index: int) -> Index:
