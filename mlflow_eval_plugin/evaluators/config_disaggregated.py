@@ -18,7 +18,7 @@ from mlflow_eval_plugin.evaluators.config_slices import MaybeSearch
 
 RATES = (
     "prevalence", "selection_rate", "accuracy", "balanced_accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc",
-    "log_loss", "brier", "ece", "calibration_in_the_large",
+    "average_precision", "log_loss", "brier", "ece", "calibration_in_the_large",
 )  # fmt: skip
 DIFFERENCES = ("demographic_parity_difference", "equal_opportunity_difference", "equalized_odds_difference")
 RATIOS = ("demographic_parity_ratio",)

@@ -29,7 +29,7 @@ from mlflow_eval_plugin.stats.estimate import Estimate
 from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable
 from mlflow_eval_plugin.stats.pooling import POOLED, pooled
 
-_OF_SCORES = ("auc", "log_loss", "brier", "ece", "calibration_in_the_large")
+_OF_SCORES = ("auc", "average_precision", "log_loss", "brier", "ece", "calibration_in_the_large")
 _MOST_FULLY_COMPARED = 100
 _NO_SCORES = Estimate(None, None, 0.0, "predictions are classes, not probabilities")
 

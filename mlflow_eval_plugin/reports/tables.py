@@ -23,8 +23,8 @@ from mlflow_eval_plugin.reports.words import tolerance as tolerance_of
 
 _MOST_ROWS = 150
 _SLICE_METRICS = (
-    "prevalence", "selection_rate", "accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc", "log_loss", "brier",
-    "ece", "calibration_in_the_large",
+    "prevalence", "selection_rate", "accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc",
+    "average_precision", "log_loss", "brier", "ece", "calibration_in_the_large",
 )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ class SliceMetrics:
     fnr: Estimate
     f1: Estimate
     auc: Estimate
+    average_precision: Estimate
     log_loss: Estimate
     brier: Estimate
     ece: Estimate
