@@ -27,10 +27,10 @@ def slice_rows(  # noqa: PLR0913 - the options of a report
     prediction: Array,
     weight: Array | None,
     slices: Sequence[str],
-    depth: int,
-    edges: Mapping[str, Sequence[float]],
-    quantiles: Mapping[str, int],
-    max_levels: int,
+    depth: int = 2,
+    edges: Mapping[str, Sequence[float]] | None = None,
+    quantiles: Mapping[str, int] | None = None,
+    max_levels: int = 100,
     queries: Sequence[NamedQuery] = (),
 ) -> SliceRows:
     """The rows of the slices of a Summary of the same rows.

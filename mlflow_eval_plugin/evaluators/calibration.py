@@ -57,7 +57,7 @@ def evaluate(config: CalibrationConfig, rows: Rows, reference: Rows | None, abou
         "slices": [],
     }
     claims = [*_claims(summary, config), *_change_claims(summary, before, config)]
-    if config.slices:
+    if config.slices or config.queries:
         table = SliceTable(slices_of(config, rows))
         labels = wanted_labels(config, table.summary)
         found = slice_calibrations(table, labels)

@@ -46,6 +46,7 @@ class SliceCalibration:
 
     label: str
     slice: tuple[tuple[str, str], ...]
+    query: str | None
     n: int
     weight: float
     positives: float
@@ -67,6 +68,7 @@ def slice_calibrations(table: SliceTable, labels: Sequence[str]) -> tuple[SliceC
         SliceCalibration(
             label=label,
             slice=table.summary.slices[at].levels,
+            query=table.summary.slices[at].query,
             n=int(part.n[i]),
             weight=float(part.weight[i]),
             positives=float(part.cells[i, 1].sum()),

@@ -78,6 +78,14 @@ def test_a_slope_may_have_one_end(world: World, config: dict[str, float], claim:
     assert claim in [check.claim for check in evidence_of(world, run, "calibration").checks]
 
 
+def test_named_slices_alone_are_measured_too(world: World) -> None:
+    run, _ = world.evaluate(evaluators="calibration", evaluator_config={"queries": {"old": "AGEP >= 60"}})
+    found = evidence_of(world, run, "calibration")
+    (old,) = found.measurements["slices"]
+    assert (old["label"], old["query"], old["n"]) == ("old", "AGEP >= 60", (world.rows.AGEP >= 60).sum())
+    assert "old" in [check.scope for check in found.checks if check.metric == "ece"]
+
+
 def test_without_slices_and_reference_there_are_none(world: World) -> None:
     run, _ = world.evaluate(evaluators="calibration", evaluator_config={"bins": 10})
     found = evidence_of(world, run, "calibration")

@@ -7,7 +7,7 @@ import inspect
 from typing import Any
 
 import pytest
-from evaluators.conftest import FEATURES, World
+from evaluators.conftest import FEATURES, LABEL, World
 from evaluators.test_plugin_calls import evidence_of
 from evaluators.test_plugin_refusals import refused, three
 from sklearn.metrics import roc_auc_score
@@ -48,6 +48,25 @@ def test_own_metrics_of_slices_with_gaps_and_checks(world: World) -> None:
     gap = next(check for check in document.checks if check.id == "gap:youden:complement:SEX=2")
     assert result.metrics["disaggregated_worst_gap_youden"] == pytest.approx(abs(gap.value))
     assert "Youden" in render(document)
+
+
+def test_named_slices_have_own_metrics(world: World) -> None:
+    config = {
+        "queries": {"old": "AGEP >= 60"}, "slices": ["SEX"], "latency_column": "AGEP",
+        "metrics": {"youden": youden}, "row_metrics": {"ranked": ranked},
+    }  # fmt: skip
+    run, _ = world.evaluate(evaluators="disaggregated", evaluator_config=config)
+    measured = evidence_of(world, run, "disaggregated").measurements
+    old = next(one for one in measured["slices"] if one["label"] == "old")
+    scores = world.model.predict_proba(world.rows[FEATURES])[:, 1]
+    mine = (world.rows.AGEP >= 60).to_numpy()
+    expected = roc_auc_score(world.rows[LABEL][mine], scores[mine])
+    assert old["metrics"]["ranked"]["value"] == pytest.approx(expected)
+    assert old["metrics"]["youden"]["value"] == pytest.approx(
+        old["metrics"]["recall"]["value"] - old["metrics"]["fpr"]["value"]
+    )
+    system = next(one for one in measured["system"]["slices"] if one["label"] == "old")
+    assert system["n"] == mine.sum()
 
 
 def test_classes_without_probabilities_have_own_metrics_too(world: World) -> None:
