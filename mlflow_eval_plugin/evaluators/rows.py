@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
+from mlflow_eval_plugin.engines.multiclass import ClassScored
 from mlflow_eval_plugin.evaluators.config import Config
 from mlflow_eval_plugin.evidence import Check, Data, Evidence, Inference, Producer, Subject, seal
 from mlflow_eval_plugin.stats.checks import CheckRecord, Claim, judge
@@ -41,6 +42,29 @@ class Rows:
     everything: Frame
 
 
+@dataclass(frozen=True, eq=False)
+class MulticlassRows:
+    """One data set of three or more classes, scored.
+
+    Attributes:
+        frame, features: as in ``Rows``.
+        scored: labels, predictions, probabilities and weights by class; None where a reference lacks labels or
+            probabilities.
+    """
+
+    frame: Frame
+    data: Data
+    features: tuple[str, ...]
+    scored: ClassScored | None
+
+    @property
+    def known(self) -> ClassScored:
+        """What is scored, of rows that have it."""
+        if self.scored is None:
+            raise ValueError(f"{self.data.name} has no labels, or no probabilities")
+        return self.scored
+
+
 @dataclass(frozen=True)
 class About:
     """Who is judged, by what software, when: the parts of a document that do not depend on the data."""
@@ -63,7 +87,7 @@ def as_json(record: Any) -> Any:
 
 def document(
     config: Config,
-    rows: Rows,
+    rows: Rows | MulticlassRows,
     claims: Iterable[Claim],
     measurements: Mapping[str, Any],
     about: About,

@@ -21,6 +21,7 @@ _CALIBRATION = {
     "log_loss": "log_loss",
     "brier_mcb": "brier_mcb",
     "in_the_large": "calibration_in_the_large",
+    "classwise_ece": "classwise_ece",
 }
 
 
@@ -39,6 +40,8 @@ def scalars(evidence: Evidence) -> dict[str, float]:
 
 def _calibration(evidence: Evidence) -> dict[str, float | None]:
     metrics = evidence.measurements["metrics"]
+    if "confidence" in evidence.measurements:  # of three or more classes: the losses are those of all, the rest its own
+        metrics = {**evidence.measurements["confidence"]["metrics"], **metrics}
     return {name: _value(metrics.get(metric)) for name, metric in _CALIBRATION.items()}
 
 

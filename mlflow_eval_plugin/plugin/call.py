@@ -8,12 +8,18 @@ from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from mlflow_eval_plugin.evaluators import calibration, disaggregated, drift
+from mlflow_eval_plugin.evaluators import calibration, disaggregated, drift, multiclass
 from mlflow_eval_plugin.evaluators.config import CalibrationConfig, Config, DisaggregatedConfig, DriftConfig
-from mlflow_eval_plugin.evaluators.rows import About, Rows
+from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, Rows
 from mlflow_eval_plugin.evidence import Evidence, EvidenceError, Producer, Subject
 from mlflow_eval_plugin.plugin.asked import Asked, asked_of_mlflow, invalid
 from mlflow_eval_plugin.plugin.files import digest_at
+from mlflow_eval_plugin.plugin.multiclass import (
+    is_multiclass,
+    multiclass_reference_rows,
+    multiclass_rows_of,
+    score_classes_first,
+)
 from mlflow_eval_plugin.plugin.source import (
     Scorer,
     Table,
@@ -91,7 +97,8 @@ def _compute(call: Call) -> None:
     # Everything that can be wrong with the data is found for all evaluators before the first number is computed.
     _read_references(call)
     for config in call.configs.values():
-        score_first(call.table, call.reference(config), config, scorer)
+        first = score_classes_first if is_multiclass(call.table, config, scorer) else score_first
+        first(call.table, call.reference(config), config, scorer)
     inputs = {kind: _inputs(call, config, scorer) for kind, config in call.configs.items()}
     about = About(_subject(request, uri), _producer(), _now())
     for kind, config in call.configs.items():
@@ -107,20 +114,28 @@ def _read_references(call: Call) -> None:
             )
 
 
-def _inputs(call: Call, config: Config, scorer: Scorer) -> tuple[Rows, Rows | None]:
-    rows = rows_of(call.table, config, scorer)
+def _inputs(call: Call, config: Config, scorer: Scorer) -> tuple[Rows | MulticlassRows, Rows | MulticlassRows | None]:
     reference = call.reference(config)
+    if is_multiclass(call.table, config, scorer):
+        found = multiclass_rows_of(call.table, config, scorer)
+        return found, None if reference is None else multiclass_reference_rows(reference, found, config, scorer)
+    rows = rows_of(call.table, config, scorer)
     return rows, None if reference is None else reference_rows(reference, rows, config, scorer)
 
 
-def _evaluated(config: Config, rows: Rows, reference: Rows | None, about: About) -> Evidence:
+def _evaluated(
+    config: Config, rows: Rows | MulticlassRows, reference: Rows | MulticlassRows | None, about: About
+) -> Evidence:
+    if isinstance(rows, MulticlassRows):
+        return multiclass.evaluate(config, rows, reference if isinstance(reference, MulticlassRows) else None, about)
+    other = reference if isinstance(reference, Rows) else None
     if isinstance(config, CalibrationConfig):
-        return calibration.evaluate(config, rows, reference, about)
+        return calibration.evaluate(config, rows, other, about)
     if isinstance(config, DisaggregatedConfig):
         return disaggregated.evaluate(config, rows, about)
-    if not isinstance(config, DriftConfig) or reference is None:
+    if not isinstance(config, DriftConfig) or other is None:
         raise InputError(f"{config.kind}: there is no reference to compare with")
-    return drift.evaluate(config, rows, reference, about)
+    return drift.evaluate(config, rows, other, about)
 
 
 def _given_uri(call: Call) -> str | None:

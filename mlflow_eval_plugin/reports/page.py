@@ -13,10 +13,12 @@ from markupsafe import Markup
 
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.reports import words
+from mlflow_eval_plugin.reports.cells import Table
 from mlflow_eval_plugin.reports.histograms import histogram
+from mlflow_eval_plugin.reports.multiclass import diagram_of, is_multiclass, worst_class
 from mlflow_eval_plugin.reports.ranges import Forest, forests
-from mlflow_eval_plugin.reports.reliability import reliability
-from mlflow_eval_plugin.reports.tables import Table, checks_table, key_numbers, tables_of
+from mlflow_eval_plugin.reports.reliability import CONFIDENCE, reliability
+from mlflow_eval_plugin.reports.tables import checks_table, key_numbers, tables_of
 
 _MOST_FAILED, _MOST_UNDECIDED = 30, 10
 _MOST_HISTOGRAMS = 8
@@ -73,12 +75,25 @@ def _forests(evidence: Evidence) -> list[Forest]:
 
 def _pictures(evidence: Evidence) -> list[Picture]:
     measurements = evidence.measurements
+    if evidence.kind == "calibration" and is_multiclass(measurements):
+        return _class_pictures(measurements)
     if evidence.kind == "calibration":
         pictures = [Picture("Predicted against observed", _RELIABILITY, reliability(measurements))]
         if reference := measurements.get("reference"):
             pictures.append(Picture("The same on the reference rows", "", reliability(reference)))
         return pictures
     return [] if evidence.kind == "disaggregated" else _histograms(evidence)
+
+
+def _class_pictures(measurements: Mapping[str, Any]) -> list[Picture]:
+    confidence = reliability(diagram_of(measurements), CONFIDENCE)
+    pictures = [Picture("Confidence against right predictions", _CONFIDENCE, confidence)]
+    if reference := measurements.get("reference"):
+        drawing = reliability(diagram_of(reference), CONFIDENCE)
+        pictures.append(Picture("The same on the reference rows", "", drawing))
+    if worst := worst_class(measurements):
+        pictures.append(Picture(f"The class furthest off: {worst[0]}", _RELIABILITY, reliability(worst[1])))
+    return pictures
 
 
 def _histograms(evidence: Evidence) -> list[Picture]:
@@ -99,6 +114,11 @@ def _config(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(key, json.dumps(value, ensure_ascii=False)) for key, value in sorted(config.items())]
 
 
+_CONFIDENCE = (
+    "The confidence is the probability of the predicted class, the largest. On the diagonal, predictions made with "
+    "confidence 0.7 are right in 70 % of cases; a line below it means that the model is overconfident. The line is the "
+    "recalibration curve (CORP, isotonic), the band holds it in 95 % of cases when the model is calibrated."
+)
 _RELIABILITY = (
     "The line is the recalibration curve (CORP, isotonic): on the diagonal, a score of 0.7 means that 70 % of such "
     "rows are positive. The shaded band holds the line in 95 % of cases when the model is calibrated. Dots are bins "

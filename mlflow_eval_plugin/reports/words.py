@@ -19,6 +19,7 @@ _METRICS = {
     "ece_equal_mass": "ECE (equal-mass bins)",
     "ece_debiased": "Calibration error (L2, debiased)",
     "ece": "ECE",
+    "classwise_ece": "Classwise ECE",
     "smooth_ece": "Smooth ECE",
     "ecce": "Cumulative calibration error (ECCE-R)",
     "max_calibration_error": "Largest error of a bin",

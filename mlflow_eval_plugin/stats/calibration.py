@@ -10,6 +10,7 @@ bootstrap of cells.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -141,6 +142,19 @@ def calibration_bounds(
     if metric not in CALIBRATION_METRICS:
         raise InputError(f"metric: there is no {metric!r}; expected one of {', '.join(CALIBRATION_METRICS)}")
     return bounds_at(_Quantities(summary, bins, replicates, seed).quantity(metric), 0)
+
+
+def calibration_quantities(summary: ScoreSummary, metrics: Sequence[str], *, bins: int = 15) -> dict[str, Quantity]:
+    """Some metrics, each of length one, for whoever combines those of several Summaries.
+
+    Raises:
+        InputError: for a metric there is none of.
+    """
+    made = _Quantities(summary, bins, 200, 0)
+    for metric in metrics:
+        if metric not in CALIBRATION_METRICS:
+            raise InputError(f"metric: there is no {metric!r}; expected one of {', '.join(CALIBRATION_METRICS)}")
+    return {metric: made.quantity(metric) for metric in metrics}
 
 
 def score_histogram(summary: ScoreSummary, bins: int = HISTOGRAM_BINS) -> Histogram:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate, QuantityBounds, bounds_at, estimates
 from mlflow_eval_plugin.stats.fairness import FAIRNESS, fairness
-from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable, best_of, gap
+from mlflow_eval_plugin.stats.gaps import VERSUS, MetricTable, SliceTable, best_of, gap
 from mlflow_eval_plugin.stats.rates import METRICS
 from mlflow_eval_plugin.stats.summaries import Slice, SliceSummary
 
@@ -118,7 +118,10 @@ def disaggregate(
         overall=reports[0],
         slices=reports[1:],
         gaps=tuple(
-            one for metric in gap_metrics for against in versus for one in _gaps(table, metric, against, minimum_count)
+            one
+            for metric in gap_metrics
+            for against in versus
+            for one in gaps_of(table, metric, against, minimum_count)
         ),
         fairness=tuple(_column_fairness(table, column, minimum_count) for column in columns),
         weighted=summary.weighted,
@@ -128,7 +131,7 @@ def disaggregate(
     )
 
 
-def metric_bounds(summary: SliceSummary | SliceTable, metric: str, label: str = "overall") -> QuantityBounds:
+def metric_bounds(summary: SliceSummary | MetricTable, metric: str, label: str = "overall") -> QuantityBounds:
     """A metric of one slice, for a Check.
 
     Raises:
@@ -139,7 +142,7 @@ def metric_bounds(summary: SliceSummary | SliceTable, metric: str, label: str = 
 
 
 def gap_bounds(
-    summary: SliceSummary | SliceTable,
+    summary: SliceSummary | MetricTable,
     metric: str,
     label: str,
     versus: str,
@@ -167,21 +170,22 @@ def fairness_bounds(
         InputError: for a measure or a column there is none of.
     """
     _known("fairness", name, FAIRNESS)
-    return bounds_at(fairness(_table(summary), column, name, minimum_count=minimum_count), 0)
+    table = SliceTable(summary) if isinstance(summary, SliceSummary) else summary
+    return bounds_at(fairness(table, column, name, minimum_count=minimum_count), 0)
 
 
-def _table(summary: SliceSummary | SliceTable) -> SliceTable:
-    return summary if isinstance(summary, SliceTable) else SliceTable(summary)
+def _table(summary: SliceSummary | MetricTable) -> MetricTable:
+    return SliceTable(summary) if isinstance(summary, SliceSummary) else summary
 
 
-def _index(table: SliceTable, label: str) -> int:
+def _index(table: MetricTable, label: str) -> int:
     try:
         return table.summary.index(label)
     except KeyError as error:
         raise InputError(f"slice: no rows are in {label!r}; slices look like {_examples(table)}") from error
 
 
-def _examples(table: SliceTable) -> str:
+def _examples(table: MetricTable) -> str:
     return ", ".join(repr(one.label) for one in table.summary.slices[:4])
 
 
@@ -215,7 +219,12 @@ def _report(one: Slice, n: int, cell: list[list[float]], metrics: SliceMetrics) 
     )
 
 
-def _gaps(table: SliceTable, metric: str, versus: str, minimum_count: int) -> list[Gap]:
+def gaps_of(table: MetricTable, metric: str, versus: str, minimum_count: int) -> list[Gap]:
+    """The gaps of every slice but "overall" in one metric.
+
+    Raises:
+        InputError: for a metric or a comparison there is none of.
+    """
     _known("versus", versus, VERSUS)
     difference = estimates(gap(table, metric, versus, "difference", minimum_count=minimum_count))
     ratio = estimates(gap(table, metric, versus, "ratio", minimum_count=minimum_count))
@@ -227,7 +236,7 @@ def _gaps(table: SliceTable, metric: str, versus: str, minimum_count: int) -> li
     ]
 
 
-def _against(table: SliceTable, metric: str, versus: str, minimum_count: int) -> list[str]:
+def _against(table: MetricTable, metric: str, versus: str, minimum_count: int) -> list[str]:
     labels = [one.label for one in table.summary.slices]
     if versus == "complement":
         return [f"not ({label})" if " & " in label else f"not {label}" for label in labels]

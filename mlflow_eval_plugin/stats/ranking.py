@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.intervals import FloatArray
 
@@ -26,7 +28,7 @@ class Auc:
     bound: FloatArray
 
 
-def auc(weights: FloatArray, effective: FloatArray) -> Auc:
+def auc(weights: NDArray[Any], effective: FloatArray) -> Auc:
     """AUC of every slice from its histogram.
 
     Args:
@@ -38,7 +40,7 @@ def auc(weights: FloatArray, effective: FloatArray) -> Auc:
     return Auc(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
-def _block(weights: FloatArray, effective: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _block(weights: NDArray[Any], effective: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     negative, positive = weights[:, :, 0].astype(np.float64), weights[:, :, 1].astype(np.float64)
     total_negative, total_positive = negative.sum(axis=1), positive.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -6,7 +6,7 @@ A ``Part`` is a set of slices, or of their complements, in plain sums; ``quantit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,7 +142,23 @@ def quantity(part: Part, metric: str) -> Quantity:
     return makers[metric](part)
 
 
-def rate(part: Part, metric: str) -> ProportionQuantity:
+class Confusion(Protocol):
+    """Cells by label and predicted label, of slices or of classes."""
+
+    @property
+    def n(self) -> NDArray[np.int64]:
+        """Rows, ``(S,)``."""
+
+    @property
+    def cells(self) -> FloatArray:
+        """Sums of w by label and predicted label, ``(S, 2, 2)``."""
+
+    @property
+    def cells_square(self) -> FloatArray:
+        """Sums of w**2 over the same cells."""
+
+
+def rate(part: Confusion, metric: str) -> ProportionQuantity:
     """A rate of every slice: prevalence, selection rate, accuracy, precision, recall, FPR, FNR, specificity or F1."""
     over, under, reason = _RATES[metric]
     numerator, denominator = _sum_cells(part.cells, over), _sum_cells(part.cells, under)
@@ -204,14 +220,18 @@ def _ece(part: Part) -> Quantity:
     score = part.score.reshape(len(part.n), ECE_BINS, COARSE_BINS // ECE_BINS, 2).sum(axis=(2, 3))
     centre = (np.arange(FINE_BINS) + 0.5) / FINE_BINS
     spread = _by_ece_bin(part.histogram, centre * (1 - centre)).sum(axis=2)
+    return ece_norm(_sums(part), weight.sum(axis=2), weight[:, :, 1], score, spread)
+
+
+def ece_norm(sums: Sums, weight: FloatArray, events: FloatArray, score: FloatArray, spread: FloatArray) -> NoisyNorm:
+    """The ECE of every slice, from sums of w, w * label, w * s and w * s * (1 - s) by bin, each ``(S, B)``."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        inflation = part.weight / part.effective
-    total, events = weight.sum(axis=2), weight[:, :, 1]
-    variance = gap_variance(total, events, spread) * inflation[:, None]
+        inflation = sums.weight / sums.effective
+    variance = gap_variance(weight, events, spread) * inflation[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
-        gap = np.where(total > 0, (score - events) / part.weight[:, None], np.nan)
-        deviation = np.sqrt(variance) / part.weight[:, None]
-    return NoisyNorm(gap, deviation, part.n, "there are no rows with weight")
+        gap = np.where(weight > 0, (score - events) / sums.weight[:, None], np.nan)
+        deviation = np.sqrt(variance) / sums.weight[:, None]
+    return NoisyNorm(gap, deviation, sums.n, "there are no rows with weight")
 
 
 def gap_variance(weight: FloatArray, events: FloatArray, spread: FloatArray) -> FloatArray:
