@@ -24,7 +24,7 @@ from mlflow_eval_plugin.stats.disaggregated import (
 )
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate
-from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable
+from mlflow_eval_plugin.stats.gaps import VERSUS, MetricTable, SliceTable
 from mlflow_eval_plugin.stats.summaries import SliceSummary
 
 _OF_SCORES = ("auc", "log_loss", "brier", "ece", "calibration_in_the_large")
@@ -42,7 +42,7 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
     """
     _needs_scores(config, rows)
     table = SliceTable(_summary(config, rows))
-    wanted = _wanted(config)
+    wanted = wanted_subsets(config)
     found = disaggregate(table.summary, minimum_count=config.min_count, **_compared(config, rows, table))
     labels = {report.label for report in found.slices if _columns(report) in wanted}
     claims = _claims(config, table, _in_order(found, labels))
@@ -51,12 +51,17 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
 
 
 def _compared(config: DisaggregatedConfig, rows: Rows, table: SliceTable) -> dict[str, list[str]]:
+    usual = [metric for metric in DEFAULT_GAP_METRICS if _known(metric, rows)]
+    return compared(config, len(table.summary.slices), usual)
+
+
+def compared(config: DisaggregatedConfig, slices: int, usual: Sequence[str]) -> dict[str, list[str]]:
+    """Which gaps a report holds: those that have a tolerance, and the usual ones unless there are too many slices."""
     chosen = [*config.max_gap, *config.min_ratio]
-    if len(table.summary.slices) > _MOST_FULLY_COMPARED:
+    if slices > _MOST_FULLY_COMPARED:
         # With hundreds of slices, three comparisons of seven metrics each would be most of the document.
         return {"gap_metrics": sorted(set(chosen)), "versus": [config.gap_versus]}
-    known = [metric for metric in (*DEFAULT_GAP_METRICS, *chosen) if _known(metric, rows)]
-    return {"gap_metrics": list(dict.fromkeys(known)), "versus": list(VERSUS)}
+    return {"gap_metrics": list(dict.fromkeys([*usual, *chosen])), "versus": list(VERSUS)}
 
 
 def _in_order(found: Disaggregated, labels: set[str]) -> list[str]:
@@ -82,34 +87,43 @@ def _needs_scores(config: DisaggregatedConfig, rows: Rows) -> None:
             )
 
 
-def _column(item: SliceItem, config: DisaggregatedConfig) -> str:
+def column_of(item: SliceItem, config: DisaggregatedConfig) -> str:
+    """The column of the data that an item of ``slices`` means."""
     return config.column(item.column if isinstance(item, Band) else item)
 
 
-def _wanted(config: DisaggregatedConfig) -> Wanted:
-    subsets = {frozenset(_column(item, config) for item in subset) for subset in config.subsets}
+def wanted_subsets(config: DisaggregatedConfig) -> Wanted:
+    """The sets of columns whose slices are wanted, those of ``depth`` included."""
+    subsets = {frozenset(column_of(item, config) for item in subset) for subset in config.subsets}
     singles = sorted(next(iter(subset)) for subset in subsets if len(subset) == 1)
     for size in range(2, config.depth + 1):
         subsets |= {frozenset(some) for some in combinations(singles, size)}
     return frozenset(subsets)
 
 
-def _summary(config: DisaggregatedConfig, rows: Rows) -> SliceSummary:
+def slice_arguments(config: DisaggregatedConfig) -> dict[str, Any]:
+    """How an engine is to cut the rows."""
     items = [item for subset in config.subsets for item in subset]
-    bands = {_column(item, config): item for item in items if isinstance(item, Band)}
+    bands = {column_of(item, config): item for item in items if isinstance(item, Band)}
+    return {
+        "slices": list(dict.fromkeys(column_of(item, config) for item in items)),
+        "depth": max(len(subset) for subset in wanted_subsets(config)),
+        "edges": {name: band.edges for name, band in bands.items() if band.edges},
+        "quantiles": {name: band.quantiles for name, band in bands.items() if band.quantiles},
+        "max_levels": config.max_levels,
+    }
+
+
+def _summary(config: DisaggregatedConfig, rows: Rows) -> SliceSummary:
     hard = rows.score is None
     return slice_summary(
         rows.frame,
         label=rows.label,
         # Classes stand in for scores, to be counted; what would be measured of scores is blanked below.
         score=rows.prediction if hard else rows.score,
-        slices=list(dict.fromkeys(_column(item, config) for item in items)),
-        depth=max(len(subset) for subset in _wanted(config)),
         threshold=0.5 if hard else config.threshold,
         weight=rows.weight,
-        edges={name: band.edges for name, band in bands.items() if band.edges},
-        quantiles={name: band.quantiles for name, band in bands.items() if band.quantiles},
-        max_levels=config.max_levels,
+        **slice_arguments(config),
     )
 
 
@@ -118,7 +132,7 @@ def _columns(report: SliceReport) -> frozenset[str]:
 
 
 def _measured(config: DisaggregatedConfig, rows: Rows, found: Disaggregated, labels: set[str]) -> dict[str, Any]:
-    columns = {_column(item, config) for subset in config.subsets for item in subset}
+    columns = {column_of(item, config) for subset in config.subsets for item in subset}
     return {
         "threshold": None if rows.score is None else config.threshold,
         "probabilities": rows.score is not None,
@@ -155,12 +169,9 @@ def _without(record: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def _claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence[str]) -> Iterator[Claim]:
-    yield from _gap_claims(config, table, labels)
+    yield from gap_claims(config, table, labels)
     for label in ("overall", *labels):
-        for metric, limit in config.max_metric.items():
-            yield _metric_claim(config, table, metric, label, maximum=limit)
-        for metric, limit in config.min_metric.items():
-            yield _metric_claim(config, table, metric, label, minimum=limit)
+        yield from metric_claims(config, table, label)
         if config.costs is not None and config.max_cost is not None:
             yield Claim(
                 id=f"max:cost:{label}",
@@ -171,7 +182,7 @@ def _claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence[str
                 maximum=config.max_cost,
                 minimum_count=config.min_count,
             )
-    columns = sorted({next(iter(subset)) for subset in _wanted(config) if len(subset) == 1})
+    columns = sorted({next(iter(subset)) for subset in wanted_subsets(config) if len(subset) == 1})
     for column in columns:
         for name, limit in config.max_fairness.items():
             yield _fairness_claim(config, table, column, name, maximum=limit)
@@ -179,7 +190,16 @@ def _claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence[str
             yield _fairness_claim(config, table, column, name, minimum=limit)
 
 
-def _gap_claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence[str]) -> Iterator[Claim]:
+def metric_claims(config: DisaggregatedConfig, table: MetricTable, label: str) -> Iterator[Claim]:
+    """The least and largest values that one slice may have."""
+    for metric, limit in config.max_metric.items():
+        yield _metric_claim(config, table, metric, label, maximum=limit)
+    for metric, limit in config.min_metric.items():
+        yield _metric_claim(config, table, metric, label, minimum=limit)
+
+
+def gap_claims(config: DisaggregatedConfig, table: MetricTable, labels: Sequence[str]) -> Iterator[Claim]:
+    """How far every slice may be from what it is compared with."""
     versus = config.gap_versus
     against = {"complement": "that of all other rows", "overall": "that of all rows", "best": "that of the best slice"}
     for label in labels:
@@ -208,7 +228,7 @@ def _gap_claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence
 
 def _metric_claim(
     config: DisaggregatedConfig,
-    table: SliceTable,
+    table: MetricTable,
     metric: str,
     label: str,
     *,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mlflow_eval_plugin.evaluators import multiclass_calibration
-from mlflow_eval_plugin.evaluators.config import CalibrationConfig, Config
+from mlflow_eval_plugin.evaluators import multiclass_calibration, multiclass_disaggregated
+from mlflow_eval_plugin.evaluators.config import CalibrationConfig, Config, DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.errors import InputError
@@ -17,4 +17,6 @@ def evaluate(config: Config, rows: MulticlassRows, reference: MulticlassRows | N
     """
     if isinstance(config, CalibrationConfig):
         return multiclass_calibration.evaluate(config, rows, reference, about)
+    if isinstance(config, DisaggregatedConfig):
+        return multiclass_disaggregated.evaluate(config, rows, about)
     raise InputError(f"{config.kind}: expected two classes, found {len(rows.known.classes)}")

@@ -8,6 +8,8 @@ from typing import Any
 from mlflow_eval_plugin.reports.cells import Cell, Table, count_cell, estimate_cells, number_cell, table
 from mlflow_eval_plugin.reports.words import metric_label
 
+_MOST_CONFUSED = 15
+_RATES = ("precision", "recall", "f1", "fpr", "auc")
 _OF_CLASS = ("ece_equal_mass", "calibration_in_the_large", "max_calibration_error", "brier")
 
 
@@ -40,6 +42,34 @@ def class_tables(measurements: Mapping[str, Any]) -> list[Table]:
         _by_class("Each class against the rest", measurements, "classwise"),
         _by_class("The predictions of each class (top-label calibration)", measurements, "top_label"),
     ]
+
+
+def slice_class_tables(measurements: Mapping[str, Any]) -> list[Table]:
+    """Of all rows: every class against the rest, and which is taken for which; and the recalls of every slice."""
+    overall, classes = measurements["overall"]["classes"], measurements["classes"]
+    rows = [
+        (
+            Cell(one),
+            count_cell(overall[one]["labelled"]),
+            count_cell(overall[one]["predicted"]),
+            *(number_cell(overall[one]["metrics"][name]["value"]) for name in _RATES),
+        )
+        for one in classes
+    ]
+    headers = ("Class", "Labelled", "Predicted", *map(metric_label, _RATES))
+    tables = [table("Each class against the rest, all rows", headers, rows)]
+    if len(classes) <= _MOST_CONFUSED:
+        lines = zip(classes, measurements["confusion"], strict=True)
+        confused = [(Cell(one), *map(count_cell, line)) for one, line in lines]
+        tables.append(table("Labels (rows) and predictions (columns)", ("Label", *classes), confused))
+    described = [one for one in measurements["slices"] if one["classes"]]
+    if described and len(classes) <= _MOST_CONFUSED:
+        recalls = [
+            (Cell(one["label"]), *(number_cell(one["classes"][c]["metrics"]["recall"]["value"]) for c in classes))
+            for one in described
+        ]
+        tables.append(table("Recall of each class by slice", ("Slice", *classes), recalls))
+    return tables
 
 
 def _by_class(caption: str, measurements: Mapping[str, Any], member: str) -> Table:

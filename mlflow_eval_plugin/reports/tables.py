@@ -7,7 +7,7 @@ from typing import Any
 
 from mlflow_eval_plugin.evidence import Check
 from mlflow_eval_plugin.reports.cells import Cell, Table, count_cell, estimate_cells, number_cell, table
-from mlflow_eval_plugin.reports.multiclass import class_tables, diagram_of, is_multiclass
+from mlflow_eval_plugin.reports.multiclass import class_tables, diagram_of, is_multiclass, slice_class_tables
 from mlflow_eval_plugin.reports.words import (
     GLYPHS,
     VERDICTS,
@@ -130,17 +130,20 @@ def _bins(caption: str, bins: Sequence[Mapping[str, Any]]) -> Table:
 def _disaggregated(measurements: Mapping[str, Any]) -> list[Table]:
     reports = [measurements["overall"], *measurements["slices"]]
     metrics = [name for name in _SLICE_METRICS if any(name in report["metrics"] for report in reports)]
+    many = is_multiclass(measurements)
     rows = [
         (
             Cell(report["label"]),
             count_cell(report["n"]),
-            count_cell(report["positives"]),
+            *(() if many else (count_cell(report["positives"]),)),
             *(number_cell(report["metrics"].get(name, {}).get("value")) for name in metrics),
         )
         for report in reports
     ]
-    headers = ("Slice", "n", "Positives", *(metric_label(name) for name in metrics))
-    tables = [table("Metrics by slice", headers, rows)]
+    headers = ("Slice", "n", *(() if many else ("Positives",)), *(metric_label(name) for name in metrics))
+    tables = [table("Metrics by slice" + ", means over classes" * many, headers, rows)]
+    if many:
+        tables += slice_class_tables(measurements)
     if costs := measurements.get("costs"):
         tables.append(_costs(costs))
     if fairness := _fairness(measurements.get("fairness", {})):

@@ -54,10 +54,13 @@ _VERSUS = {
 
 
 def metric_label(name: str) -> str:
-    """A metric's name in words: ``gap_fpr`` is "Difference in false-positive rate"."""
+    """A metric's name in words: ``gap_fpr`` is "Difference in false-positive rate", ``recall[a]`` "Recall of a"."""
     kind, _, rest = name.partition("_")
     if kind in _PREFIXES and rest:
         return _PREFIXES[kind].format(_lower_first(metric_label(rest)))
+    of_all, bracket, of_class = name.partition("[")
+    if bracket:
+        return f"{metric_label(of_all)} of {of_class.removesuffix(']')}"
     return _METRICS.get(name, name.replace("_", " ")[:1].upper() + name.replace("_", " ")[1:])
 
 
