@@ -241,7 +241,8 @@ class DisaggregatedConfig(Config):
     def _metrics_are_known(cls, value: Tolerances) -> Tolerances:
         for name in value:
             rate, of_class = split_metric(name)
-            _known("metric", rate, RATES if of_class is None else OF_ONE_CLASS)
+            what, names = ("metric", RATES) if of_class is None else ("metric of one class", OF_ONE_CLASS)
+            _known(what, rate, names)
         return value
 
     @field_validator("max_fairness")

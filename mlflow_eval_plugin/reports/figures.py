@@ -114,7 +114,7 @@ def _ranked(evidence: Evidence, checks: Sequence[Check]) -> Figure:
     for row, check in enumerate(shown):
         _range(axes, row, check)
     axes.set_yticks(range(len(shown)), [_cut(where(check)) for check in shown])
-    axes.set(ylim=(len(shown) - 0.4, -0.6), xlabel=metric_label(metric), title=_title(evidence))
+    axes.set(ylim=(len(shown) - 0.4, -0.6), xlabel=_plain(metric_label(metric)), title=_title(evidence))
     axes.grid(visible=False, axis="y")
     return figure
 

@@ -8,6 +8,10 @@ How the estimates of the classes hang together decides how their distances to th
 - An error counts in the F1 of two classes, that of its label and that of its prediction, and no row in more. Since
   (a + b)**2 <= 2 (a**2 + b**2), twice the squares add up at most.
 - AUCs of one class against the rest share all rows: the distances themselves add up at most.
+
+Many classes that are nearly always right each have a limit at the edge, where distances say too little (ten classes of
+five rows, 95 % right: beyond a 2.5 % limit in 10 %). So the limits of rates are also never nearer than those of one
+proportion of as many trials as vary like the mean: 2.9 % at most then, in all cases tried.
 """
 
 from __future__ import annotations
@@ -18,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.estimate import Quantity
-from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits
+from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, clopper_pearson, wilson
+from mlflow_eval_plugin.stats.quantities import ProportionQuantity
 
 NEVER_TOGETHER, IN_PAIRS, ANY = 1.0, 2.0, float("inf")
 NO_CLASS = "no class has a value of it here"
@@ -62,8 +67,12 @@ class Macro:
         """One-sided limits, in [0, 1]."""
         value, level = self.classwise.value, np.repeat(np.broadcast_to(alpha, len(self.n)), self.counted.shape[1])
         lower, upper = self.classwise.limits(level, exact=exact)
-        below, above = self._reach(value - lower), self._reach(upper - value)
-        return np.maximum(self.value - below, 0.0), np.minimum(self.value + above, 1.0)
+        mean = self.value
+        low, high = mean - self._reach(value - lower), mean + self._reach(upper - value)
+        if isinstance(self.classwise, ProportionQuantity):
+            trial = (clopper_pearson if exact else wilson)(mean, self._trials(self.classwise), alpha)
+            low, high = np.minimum(low, trial[0]), np.maximum(high, trial[1])
+        return np.maximum(low, 0.0), np.minimum(high, 1.0)
 
     def take(self, index: NDArray[np.intp]) -> Macro:
         """The entries at ``index``."""
@@ -74,6 +83,20 @@ class Macro:
     def where(self, other: Macro) -> Macro:
         """The same over the classes that count in ``other`` too, as what is compared must be of the same classes."""
         return replace(self, counted=self.counted & other.counted)
+
+    def _trials(self, rates: ProportionQuantity) -> FloatArray:
+        """How many trials of one proportion vary as much as the mean does.
+
+        With half a row added on either side (Jeffreys), since a class without an error varies too.
+        """
+        p = (rates.proportion * rates.trials + 0.5) / (rates.trials + 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variance = p * (1 - p) / rates.trials
+        if rates.f1:
+            p, variance = 2 * p / (1 + p), variance * (2 / (1 + p) ** 2) ** 2
+        mean, k = self._mean(p), self.counted.sum(axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(mean * (1 - mean) * k**2 / (self.together * self._by_class(variance).sum(axis=1)))
 
     def _by_class(self, flat: FloatArray) -> FloatArray:
         return np.where(self.counted, flat.reshape(self.counted.shape), 0.0)
