@@ -77,7 +77,7 @@ def checked_probabilities(values: Any, classes: Sequence[str]) -> NDArray[np.flo
     absent = np.asarray(np.isnan(found).any(axis=1))
     if absent.any():
         raise InputError(f"probabilities: {how_many(absent)} missing (NaN); expected a probability of every class")
-    outside = np.asarray(((found < 0) | (found > 1)).any(axis=1))
+    outside = np.asarray(((found < -SUM_TOLERANCE) | (found > 1 + SUM_TOLERANCE)).any(axis=1))
     if outside.any():
         raise InputError(
             f"probabilities: {how_many(outside)} outside [0, 1]; expected a probability of every class, not a logit or "
@@ -91,7 +91,8 @@ def checked_probabilities(values: Any, classes: Sequence[str]) -> NDArray[np.flo
             f"probabilities: {how_many(uneven)} not summing to 1 ({first:.6g}); expected the probabilities of "
             "all classes"
         )
-    return found
+    # A softmax may end an ulp above 1.
+    return found if found.min() >= 0 and found.max() <= 1 else np.clip(found, 0.0, 1.0)
 
 
 def require_known(found: Sequence[str], known: Sequence[str], *, argument: str, knows: str) -> None:
@@ -103,8 +104,8 @@ def require_known(found: Sequence[str], known: Sequence[str], *, argument: str, 
     unknown = [one for one in found if one not in set(known)]
     if unknown:
         raise InputError(
-            f"{argument}: {knows} {listed(known)}, the data also {listed(unknown)}; leave those rows out, or evaluate "
-            "a model that was trained on them"
+            f"{argument}: {knows} {listed(known)}, and not {listed(unknown)}, which there is too; leave that out, or "
+            "evaluate a model that knows it"
         )
 
 

@@ -61,6 +61,7 @@ class Call:
     table: Table
     references: dict[int, Table] = field(default_factory=dict)
     logged_references: set[int] = field(default_factory=set)
+    multiclass: dict[str, bool] = field(default_factory=dict)
     evidence: dict[str, Evidence] = field(default_factory=dict)
 
     def reference(self, config: Config) -> Table | None:
@@ -97,7 +98,8 @@ def _compute(call: Call) -> None:
     # Everything that can be wrong with the data is found for all evaluators before the first number is computed.
     _read_references(call)
     for config in call.configs.values():
-        first = score_classes_first if is_multiclass(call.table, config, scorer) else score_first
+        call.multiclass[config.kind] = is_multiclass(call.table, config, scorer)
+        first = score_classes_first if call.multiclass[config.kind] else score_first
         first(call.table, call.reference(config), config, scorer)
     inputs = {kind: _inputs(call, config, scorer) for kind, config in call.configs.items()}
     about = About(_subject(request, uri), _producer(), _now())
@@ -116,7 +118,7 @@ def _read_references(call: Call) -> None:
 
 def _inputs(call: Call, config: Config, scorer: Scorer) -> tuple[Rows | MulticlassRows, Rows | MulticlassRows | None]:
     reference = call.reference(config)
-    if is_multiclass(call.table, config, scorer):
+    if call.multiclass[config.kind]:
         found = multiclass_rows_of(call.table, config, scorer)
         return found, None if reference is None else multiclass_reference_rows(reference, found, config, scorer)
     rows = rows_of(call.table, config, scorer)

@@ -34,8 +34,9 @@ class ClassScores:
 def classes_of_model(model: Any) -> tuple[str, ...]:
     """The classes that the raw model knows, as text; empty where it has no ``predict_proba`` or does not say."""
     raw = None if model is None else raw_model(model)
-    known = getattr(raw, "classes_", None) if hasattr(raw, "predict_proba") else None
-    return () if known is None or np.ndim(known) != 1 else tuple(level_label(one) for one in known)
+    known = getattr(raw, "classes_", ()) if hasattr(raw, "predict_proba") else ()
+    # A model of several targets has a list of classes for each, and is none of ours.
+    return tuple(level_label(one) for one in known) if all(np.ndim(one) == 0 for one in known) else ()
 
 
 def model_class_scores(model: Any, features: Any, columns: ClassColumns | None) -> ClassScores:
@@ -68,10 +69,11 @@ def column_class_scores(frame: pd.DataFrame, columns: ClassColumns) -> ClassScor
         InputError: when columns are missing.
     """
     names = list(columns.values()) if isinstance(columns, Mapping) else list(columns)
-    found = frame.rename(columns=str)
-    require_columns(found, names, argument="probability_columns")
+    if not all(isinstance(name, str) for name in frame.columns):
+        frame = frame.set_axis(list(map(str, frame.columns)), axis=1)
+    require_columns(frame, names, argument="probability_columns")
     classes = tuple(level_label(one) for one in columns) if isinstance(columns, Mapping) else None
-    return ClassScores(found[names].to_numpy(), classes=classes)
+    return ClassScores(frame[names].to_numpy(), classes=classes)
 
 
 def are_classes(values: Any) -> bool:

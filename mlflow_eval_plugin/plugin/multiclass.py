@@ -170,12 +170,14 @@ def _scored(
     if scores.probability is None:
         require_classes(scores.prediction)
         prediction, predicted = class_codes(scores.prediction, argument="predictions")
-        classes = in_canonical_order((*label_classes, *predicted))
+        _require_listed((*label_classes, *predicted), config)
+        classes = in_canonical_order((*label_classes, *predicted, *(config.label_list or ())))
         checked_count(classes)
         return ClassScored(
             classes, positions(label_classes, classes)[label], positions(predicted, classes)[prediction], None, weight
         )
     columns = _classes_of_columns(scores, config, label_classes)
+    _require_listed((*label_classes, *columns), config)
     classes = in_canonical_order(columns)
     checked_count(classes)
     probability = checked_probabilities(scores.probability, columns)
@@ -186,6 +188,12 @@ def _scored(
     return ClassScored(
         classes, positions(label_classes, classes)[label], probability.argmax(axis=1), probability, weight
     )
+
+
+def _require_listed(classes: tuple[str, ...], config: Config) -> None:
+    if config.label_list:
+        named = in_canonical_order(config.label_list)
+        require_known(tuple(dict.fromkeys(classes)), named, argument="label_list", knows="it has")
 
 
 def _classes_of_columns(scores: ClassScores, config: Config, label_classes: tuple[str, ...]) -> tuple[str, ...]:

@@ -32,7 +32,13 @@ from mlflow_eval_plugin.stats.estimate import Bounds, Estimate, Quantity, bounds
 from mlflow_eval_plugin.stats.means import Sums, brier, calibrated_loss, in_the_large, log_loss
 from mlflow_eval_plugin.stats.norms import Kind
 from mlflow_eval_plugin.stats.rates import kish
-from mlflow_eval_plugin.stats.reliability import Binning, ReliabilityBin, calibration_norm, reliability, score_spread
+from mlflow_eval_plugin.stats.reliability import (
+    ReliabilityBin,
+    ReliabilityTable,
+    calibration_norm,
+    reliability,
+    score_spread,
+)
 from mlflow_eval_plugin.stats.summaries import SCORE_BINS, ScoreSummary
 
 HISTOGRAM_BINS = 50
@@ -181,13 +187,21 @@ class _Quantities:
             return self._components.quantity(name)
         if name in ("smooth_ece", "ecce"):
             return (smooth_ece if name == "smooth_ece" else ecce)(self.gaps)
-        binning: Binning = "mass" if name in ("ece_equal_mass", "ece_debiased") else "width"
+        table = self._equal_mass if name in ("ece_equal_mass", "ece_debiased") else self._equal_width
         kind: Kind = "sum"
         if name == "ece_debiased":
             kind = "root_mean_square"
         elif name == "max_calibration_error":
             kind = "maximum"
-        return calibration_norm(reliability(self.summary, self.bins, binning), kind)
+        return calibration_norm(table, kind)
+
+    @cached_property
+    def _equal_width(self) -> ReliabilityTable:
+        return reliability(self.summary, self.bins)
+
+    @cached_property
+    def _equal_mass(self) -> ReliabilityTable:
+        return reliability(self.summary, self.bins, "mass")
 
     @cached_property
     def gaps(self) -> Gaps:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from mlflow_eval_plugin.stats.estimate import Estimate, estimates
 from mlflow_eval_plugin.stats.multiclass import CLASSWISE, MULTICLASS_METRICS, OF_PROBABILITIES, MulticlassTable
 
@@ -40,13 +42,13 @@ def multiclass_slices(table: MulticlassTable, *, most_by_class: int) -> tuple[Mu
         most_by_class: where there are more slices times classes, the classes are reported of "overall" only.
     """
     summary, part = table.summary, table.part()
-    metrics = {name: _estimates(table, name, by_class=False) for name in MULTICLASS_METRICS}
-    rates = {name: _estimates(table, name, by_class=True) for name in CLASSWISE}
-    k, weights = len(summary.classes), part.sums.weight.tolist()
+    k, weights, confusion = len(summary.classes), part.sums.weight.tolist(), part.confusion
     described = len(summary.slices) if len(summary.slices) * k <= most_by_class else 1
+    metrics = {name: _estimates(table, name) for name in MULTICLASS_METRICS}
+    rates = {name: _estimates(table, name, by_class=described * k) for name in CLASSWISE}
 
     def of_class(position: int, at: int) -> ClassReport:
-        cells = part.confusion[at]
+        cells = confusion[at]
         made = {name: found[at * k + position] for name, found in rates.items()}
         labelled, predicted = float(cells[position].sum()), float(cells[:, position].sum())
         return ClassReport(labelled, predicted, float(cells[position, position]), made)
@@ -64,10 +66,11 @@ def multiclass_slices(table: MulticlassTable, *, most_by_class: int) -> tuple[Mu
     )
 
 
-def _estimates(table: MulticlassTable, name: str, *, by_class: bool) -> tuple[Estimate, ...]:
-    count = len(table.rows) * (len(table.summary.classes) if by_class else 1)
+def _estimates(table: MulticlassTable, name: str, *, by_class: int = 0) -> tuple[Estimate, ...]:
+    """One metric of every slice, or of the first classes of the first slices."""
+    count = by_class or len(table.rows)
     if table.summary.moments is None and name in OF_PROBABILITIES:
         return (NO_PROBABILITIES,) * count
     if table.summary.histogram is None and name == "auc":
         return (NOT_RANKED,) * count
-    return estimates(table.classwise(name) if by_class else table.metric(name))
+    return estimates(table.classwise(name).take(np.arange(by_class)) if by_class else table.metric(name))

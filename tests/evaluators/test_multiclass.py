@@ -75,7 +75,12 @@ def zoo(world: World) -> Zoo:
 def found(zoo: Zoo) -> dict[str, Any]:
     return zoo.measured(
         calibration={"reference": zoo.train, "max_brier": 0.6, "max_log_loss": 1.0},
-        disaggregated={"slices": ["x4"], "min_metric": {"recall[emu]": 0.3, "auc": 0.5}, "gap_versus": "overall"},
+        disaggregated={
+            "slices": ["x4"],
+            "min_metric": {"recall[emu]": 0.3, "auc": 0.5},
+            "gap_versus": "overall",
+            "max_gap": {"fnr": 0.1, "recall[cat]": 0.2},
+        },
         drift={"reference": zoo.train},
     )
 
@@ -132,7 +137,9 @@ def test_slices_have_the_numbers_of_scikit_learn(zoo: Zoo, found: dict[str, Any]
     assert [one["classes"][c]["metrics"]["recall"]["value"] for c in CLASSES] == pytest.approx(recalls)
     assert one["classes"]["dog"]["labelled"] == (y == "dog").sum()
     ids = {check["id"] for check in found["disaggregated"]["checks"]}
-    assert {"gap:fnr:overall:x4=1", "min:recall[emu]:x4=0", "min:auc:overall"} <= ids
+    assert {"gap:fnr:overall:x4=1", "gap:recall[cat]:overall:x4=0", "min:recall[emu]:x4=0", "min:auc:overall"} <= ids
+    worst = [name for name in found["metrics"] if name.startswith("disaggregated_worst")]
+    assert worst == ["disaggregated_worst_gap_fnr"]  # MLflow takes no brackets in a name
     assert measured["fairness"] == {} and measured["costs"] is None
 
 
@@ -162,7 +169,10 @@ def test_the_pages_tell_classes_apart(found: dict[str, Any]) -> None:
     ids=["mapping", "sorted", "label_list"],
 )  # fmt: skip
 def test_static_columns_say_what_the_model_says(zoo: Zoo, found: dict[str, Any], key: dict[str, Any]) -> None:
-    config = {"slices": ["x4"], "min_metric": {"recall[emu]": 0.3, "auc": 0.5}, "gap_versus": "overall", **key}
+    config = {
+        "slices": ["x4"], "min_metric": {"recall[emu]": 0.3, "auc": 0.5}, "gap_versus": "overall",
+        "max_gap": {"fnr": 0.1, "recall[cat]": 0.2}, **key,
+    }  # fmt: skip
     static = zoo.measured(
         zoo.static.assign(t=zoo.rows.y), model=False, predictions="t",
         calibration={**key, "max_brier": 0.6, "max_log_loss": 1.0}, disaggregated=config,
@@ -243,6 +253,7 @@ CONFIGS = [
     ({"calibration": {"pos_label": "cat"}}, "expected two classes, found 3"),
     ({"calibration": {"label_list": ["cat", "dog"]}}, "expected two classes, found 3"),
     ({"calibration": {"label_list": CLASSES, "pos_label": "cat"}}, "'pos_label' is for two classes"),
+    ({"calibration": {"label_list": ["cat", "dog", "yak"]}}, "label_list: it has 'cat', 'dog', 'yak', and not 'emu'"),
     ({"disaggregated": {"max_fairness": {"equalized_odds_difference": 0.1}}}, "max_fairness is for two classes"),
     ({"disaggregated": {"costs": {"fp": 1, "fn": 5}}}, "costs is for two classes"),
     ({"disaggregated": {"threshold": 0.3}}, "threshold is for two classes"),
@@ -274,7 +285,7 @@ def test_probabilities_that_are_none(zoo: Zoo, change: float, message: str) -> N
 def test_classes_and_columns_that_do_not_fit(zoo: Zoo) -> None:
     strange = zoo.rows.assign(y=zoo.rows.y.where(zoo.rows.index > 3, "yak").where(zoo.rows.index != 0, "cow"))
     message = refuse(zoo, strange, calibration={})
-    assert "the probabilities are of 'cat', 'dog', 'emu', the data also 'cow', 'yak'" in message
+    assert "the probabilities are of 'cat', 'dog', 'emu', and not 'cow', 'yak', which there is too" in message
     static = {"model": None, "predictions": "t"}
     data = zoo.static.assign(t=zoo.rows.y)
     wrong = {"probability_columns": {**COLUMNS, "emu": "p_em"}}
@@ -320,3 +331,64 @@ def test_fifty_classes_stay_small(world: World) -> None:
     assert all(len(page.encode()) < 500_000 for page in found["pages"].values())
     assert len(found["calibration"]["checks"]) == 52
     assert found["calibration"]["verdict"] != "fail"
+
+
+def test_weights_and_a_model_that_is_never_wrong(world: World) -> None:
+    data = pd.DataFrame({"y": np.arange(300) % 3, "w": np.arange(300) % 4, "g": "one"})
+    data = data.assign(t=data.y, **{f"p{i}": (data.y == i).astype(float) for i in range(3)})
+    config = {"probability_columns": ["p0", "p1", "p2"], "sample_weights": "w"}
+    zoo = Zoo(world, "", data, data, None)
+    limits = {"max_metric": {"brier": 0.2}, "min_metric": {"f1": 0.9}, "max_gap": {}}
+    found = zoo.measured(
+        data, model=False, predictions="t", calibration=config, disaggregated={**config, **limits, "slices": ["g"]}
+    )
+    assert found["calibration"]["verdict"] == "pass"
+    assert found["calibration"]["measurements"]["weighted"] is True
+    overall = found["disaggregated"]["measurements"]["overall"]
+    assert overall["weight"] == data.w.sum() and overall["n"] == 300
+    assert overall["metrics"]["accuracy"]["value"] == overall["metrics"]["f1"]["value"] == 1
+    # Nothing wrong was seen, and something can be: limits are not the values.
+    checks = {check["id"]: check for check in found["disaggregated"]["checks"]}
+    assert checks["min:f1:overall"]["verdict"] == "pass" and checks["min:f1:overall"]["interval"][0] < 0.999
+
+
+def test_names_of_classes_cannot_become_markup_or_mathematics(zoo: Zoo) -> None:
+    names = {"cat": "<b>$c_{", "dog": "{0}", "emu": "e]"}
+    data = zoo.static.assign(y=zoo.rows.y.map(names), t="e]")
+    columns = {"probability_columns": {names[one]: column for one, column in COLUMNS.items()}}
+    limits = {"min_metric": {f"recall[{name}]": 0.99 for name in names.values()}, "slices": ["x4"]}
+    found = zoo.measured(
+        data, model=False, predictions="t", calibration={**columns, "max_ece": 0}, disaggregated={**columns, **limits}
+    )
+    assert all("<b>" not in page for page in found["pages"].values())
+    assert "min:recall[e]]:overall" in {check["id"] for check in found["disaggregated"]["checks"]}
+
+
+def test_evidently_and_drift_of_classes(zoo: Zoo) -> None:
+    with mlflow.start_run() as run:
+        mlflow.models.evaluate(
+            zoo.uri, zoo.rows, targets="y", model_type="classifier", evaluators="drift",
+            evaluator_config={"reference": zoo.train, "evidently": True},
+        )  # fmt: skip
+    after = zoo.world.client.get_run(run.info.run_id)
+    assert "mlflow_eval_plugin.drift.warning" not in after.data.tags
+    reports = {item.path for item in zoo.world.client.list_artifacts(run.info.run_id, "reports")}
+    assert "reports/drift-evidently.html" in reports
+
+
+def test_drift_takes_probabilities_as_such_whatever_the_labels_are(zoo: Zoo) -> None:
+    """One column of them is a score beside labels of three classes; whole numbers are classes beside late labels."""
+    data = zoo.static.rename(columns={"p_cat": "p"}).drop(columns=["p_dog", "p_emu"])
+    measured = zoo.measured(data, model=False, predictions="p", drift={"reference": data})["drift"]["measurements"]
+    assert [one["role"] for one in measured["columns"][-2:]] == ["score", "label"]
+    late = data.assign(y=0, p=np.arange(len(data)) % 3)
+    measured = zoo.measured(late, model=False, predictions="p", drift={"reference": late})["drift"]["measurements"]
+    assert [one["role"] for one in measured["columns"][-2:]] == ["prediction", "label"]
+    assert measured["columns"][-2]["histogram"]["labels"] == ["0", "1", "2"]
+
+
+def test_a_rate_of_one_class_needs_more_than_two(zoo: Zoo) -> None:
+    two = zoo.static.assign(y=(zoo.rows.y == "cat").astype(int))
+    config = {"slices": ["x4"], "max_gap": {"recall[cat]": 0.1}}
+    message = refuse(zoo, two, model=None, predictions="p_cat", disaggregated=config)
+    assert "metric: there is no 'recall[cat]'; expected one of prevalence" in message
