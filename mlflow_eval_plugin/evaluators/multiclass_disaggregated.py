@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ from mlflow_eval_plugin.stats.multiclass_summary import MOST_RANKED
 
 _USUAL_GAPS = ("accuracy", "precision", "recall", "f1", "fpr", "fnr", "auc")
 _MOST_BY_CLASS = 512  # slices times classes: half a megabyte
+_MOST_PAIRS = 4_000_000  # half a gigabyte of limits
 _OF_TWO = {
     "max_fairness": "fairness measures compare the positive class",
     "min_fairness": "fairness measures compare the positive class",
@@ -46,7 +48,7 @@ def evaluate(config: DisaggregatedConfig, rows: MulticlassRows, about: About) ->
     _metrics_exist(config, rows)
     arguments = slice_arguments(config)
     table = MulticlassTable(multiclass_summary(rows.frame, rows.known, **arguments))
-    _is_ranked(config, table)
+    _fits(config, table)
     found = multiclass_slices(table, most_by_class=_MOST_BY_CLASS)
     wanted = wanted_subsets(config)
     labels = [one.label for one in found if one.slice and frozenset(column for column, _ in one.slice) in wanted]
@@ -89,7 +91,14 @@ def _metrics_exist(config: DisaggregatedConfig, rows: MulticlassRows) -> None:
             )
 
 
-def _is_ranked(config: DisaggregatedConfig, table: MulticlassTable) -> None:
+def _fits(config: DisaggregatedConfig, table: MulticlassTable) -> None:
+    families = Counter(one.columns for one in table.summary.slices)
+    pairs = sum(size**2 for size in families.values()) * len(table.summary.classes)
+    if config.gap_versus == "best" and pairs > _MOST_PAIRS:
+        raise InputError(
+            f"disaggregated: gap_versus 'best' compares every slice with all others, {pairs:,} times with "
+            f"all classes, more than {_MOST_PAIRS:,}; compare with the 'complement' or 'overall', or reduce depth"
+        )
     wanted = [metric for _, metric in _named(config) if split_metric(metric)[0] == "auc"]
     if wanted and table.summary.histogram is None:
         raise InputError(

@@ -301,6 +301,14 @@ def test_classes_and_columns_that_do_not_fit(zoo: Zoo) -> None:
     assert "1,200 levels" in refuse(zoo, disaggregated=ranked)
     ranked = {**ranked, "slice_data": {"g": np.arange(1200) % 800}}
     assert "needs at most 2,048 possible slices times classes" in refuse(zoo, disaggregated=ranked)
+    best = {"slices": ["g"], "slice_data": {"g": np.arange(1200) % 999}, "max_levels": 1000, "gap_versus": "best"}
+    p = {f"p{i}": np.full(1200, 0.2) for i in range(5)}
+    given = {**best, "probability_columns": [*p], "label_list": [*CLASSES, "fox", "gnu"]}
+    data = zoo.rows.assign(t=zoo.rows.y, **p)
+    assert "'best' compares every slice with all others" in refuse(zoo, data, **static, disaggregated=given)
+    found = zoo.measured(data, model=False, predictions="t", disaggregated={**given, "gap_versus": "overall"})
+    overall = found["disaggregated"]["measurements"]["overall"]
+    assert overall["metrics"]["auc"]["reason"] == "scores were not ranked: there are too many slices and classes"
 
 
 @pytest.mark.parametrize(
