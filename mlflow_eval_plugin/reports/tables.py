@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlflow_eval_plugin.evidence import Check
-from mlflow_eval_plugin.reports.cells import Cell, Table, count_cell, estimate_cells, number_cell, table
+from mlflow_eval_plugin.reports.cells import Cell, Table
+from mlflow_eval_plugin.reports.cells import count_cell as _count
+from mlflow_eval_plugin.reports.cells import estimate_cells as _estimate
+from mlflow_eval_plugin.reports.cells import number_cell as _number
+from mlflow_eval_plugin.reports.cells import table as _table
 from mlflow_eval_plugin.reports.multiclass import class_tables, diagram_of, is_multiclass, slice_class_tables
 from mlflow_eval_plugin.reports.words import (
     GLYPHS,
@@ -33,16 +37,16 @@ def checks_table(checks: Sequence[Check]) -> Table:
             Cell(where(check)),
             Cell(metric_label(check.metric)),
             Cell(f"{GLYPHS[check.verdict]} {VERDICTS[check.verdict]}"),
-            number_cell(check.value),
+            _number(check.value),
             Cell(interval(check.interval)),
             Cell(tolerance_of(check)),
-            count_cell(check.n),
-            number_cell(check.p_adjusted),
+            _count(check.n),
+            _number(check.p_adjusted),
         )
         for check in worst_first(checks)
     ]
     headers = ("Scope", "Metric", "Verdict", "Value", "Interval", "Tolerance", "n", "Adjusted p")
-    return table("All checks", headers, rows, len(checks))
+    return _table("All checks", headers, rows, len(checks))
 
 
 def key_numbers(measurements: Mapping[str, Any]) -> Table:
@@ -51,12 +55,12 @@ def key_numbers(measurements: Mapping[str, Any]) -> Table:
     metrics = diagram_of(measurements)["metrics"]
     for name in in_order(metrics):
         estimate = metrics[name]
-        value, limits = estimate_cells(estimate)
+        value, limits = _estimate(estimate)
         rows.append(
             (Cell(metric_label(name)), value, limits if estimate["value"] is not None else Cell(estimate["reason"]))
         )
     caption = "Calibration of the confidence" if is_multiclass(measurements) else "Calibration metrics"
-    return table(caption, ("Metric", "Value", "95 % interval"), rows)
+    return _table(caption, ("Metric", "Value", "95 % interval"), rows)
 
 
 def tables_of(kind: str, measurements: Mapping[str, Any]) -> list[Table]:
@@ -69,8 +73,8 @@ def _calibration(measurements: Mapping[str, Any]) -> list[Table]:
     tables = class_tables(measurements) if is_multiclass(measurements) else []
     if reference:
         metrics = diagram_of(reference)["metrics"]
-        rows = [(Cell(metric_label(name)), *estimate_cells(metrics[name])) for name in in_order(metrics)]
-        tables.append(table("The same metrics on the reference rows", ("Metric", "Value", "95 % interval"), rows))
+        rows = [(Cell(metric_label(name)), *_estimate(metrics[name])) for name in in_order(metrics)]
+        tables.append(_table("The same metrics on the reference rows", ("Metric", "Value", "95 % interval"), rows))
     if recalibration := measurements.get("recalibration"):
         tables.append(_recalibration(recalibration))
     drawn = diagram_of(measurements)
@@ -84,47 +88,47 @@ def _calibration(measurements: Mapping[str, Any]) -> list[Table]:
 def _recalibration(recalibration: Mapping[str, Any]) -> Table:
     rows = []
     for one in recalibration["methods"]:
-        change, limits = estimate_cells(one["brier_change"])
+        change, limits = _estimate(one["brier_change"])
         fitted = ", ".join(f"{name} {number(value)}" for name, value in sorted(one["parameters"].items())) or "–"
         rows.append(
             (
                 Cell(one["method"].capitalize() + (" ✓" if one["method"] == recalibration["suggested"] else "")),
                 change,
                 limits if one["reason"] is None else Cell(one["reason"]),
-                number_cell(one["ece_equal_mass"]),
+                _number(one["ece_equal_mass"]),
                 Cell(fitted),
             )
         )
     headers = ("Recalibration", "Change of Brier score", "95 % interval", "ECE that remains", "Fitted to all rows")
     said = recalibration["suggested"] or "none lowers the Brier score beyond chance"
     caption = f"Could it be mended without training anew? On rows not fitted to: {said}"
-    return table(caption, headers, rows)
+    return _table(caption, headers, rows)
 
 
 def _tests(measurements: Mapping[str, Any]) -> Table | None:
     named = (("Spiegelhalter", "spiegelhalter", "z"), ("Hosmer-Lemeshow", "hosmer_lemeshow", "chi_squared"),
              ("ECCE-R", "ecce_test", "sigmas"))  # fmt: skip
     rows = [
-        (Cell(words), number_cell(measurements[member][statistic]), number_cell(measurements[member]["p_value"]))
+        (Cell(words), _number(measurements[member][statistic]), _number(measurements[member]["p_value"]))
         for words, member, statistic in named
         if member in measurements  # Evidence of an earlier release has fewer
     ]
     caption = "Tests: how surprising would these rows be if every score were the true probability?"
-    return table(caption, ("Test", "Statistic", "p-value"), rows) if rows else None
+    return _table(caption, ("Test", "Statistic", "p-value"), rows) if rows else None
 
 
 def _bins(caption: str, bins: Sequence[Mapping[str, Any]]) -> Table:
     rows = [
         (
             Cell(f"{number(b['lower'])} to {number(b['upper'])}", float(b["lower"])),
-            count_cell(b["n"]),
-            number_cell(b["mean_score"]),
-            number_cell(b["event_rate"]),
+            _count(b["n"]),
+            _number(b["mean_score"]),
+            _number(b["event_rate"]),
             Cell(interval(b["interval"])),
         )
         for b in bins
     ]
-    return table(caption, ("Scores", "n", "Mean score", "Event rate", "95 % interval"), rows)
+    return _table(caption, ("Scores", "n", "Mean score", "Event rate", "95 % interval"), rows)
 
 
 def _disaggregated(measurements: Mapping[str, Any]) -> list[Table]:
@@ -134,14 +138,14 @@ def _disaggregated(measurements: Mapping[str, Any]) -> list[Table]:
     rows = [
         (
             Cell(report["label"]),
-            count_cell(report["n"]),
-            *(() if many else (count_cell(report["positives"]),)),
-            *(number_cell(report["metrics"].get(name, {}).get("value")) for name in metrics),
+            _count(report["n"]),
+            *(() if many else (_count(report["positives"]),)),
+            *(_number(report["metrics"].get(name, {}).get("value")) for name in metrics),
         )
         for report in reports
     ]
     headers = ("Slice", "n", *(() if many else ("Positives",)), *(metric_label(name) for name in metrics))
-    tables = [table("Metrics by slice" + ", means over classes" * many, headers, rows)]
+    tables = [_table("Metrics by slice" + ", means over classes" * many, headers, rows)]
     if many:
         tables += slice_class_tables(measurements)
     if costs := measurements.get("costs"):
@@ -157,21 +161,21 @@ def _costs(costs: Mapping[str, Any]) -> Table:
     rows = [
         (
             Cell(one["label"]),
-            *estimate_cells(one["cost"]),
-            *(() if nowhere else (_threshold(one), number_cell(one["cost_at_best"]))),
+            *_estimate(one["cost"]),
+            *(() if nowhere else (_threshold(one), _number(one["cost_at_best"]))),
         )
         for one in costs["slices"]
     ]
     by_kind = ", ".join(f"{kind} {number(costs[kind])}" for kind in ("fp", "fn", "tp", "tn"))
     best = ("Threshold that costs least here", "Cost there")
     headers = ("Slice", "Cost per row", "95 % interval", *(() if nowhere else best))
-    return table(f"What decisions cost, where a row costs {by_kind}", headers, rows)
+    return _table(f"What decisions cost, where a row costs {by_kind}", headers, rows)
 
 
 def _threshold(one: Mapping[str, Any]) -> Cell:
     if one["best_threshold"] is None and one["cost_at_best"] is not None:
         return Cell("call nobody positive", float("inf"))
-    return number_cell(one["best_threshold"])
+    return _number(one["best_threshold"])
 
 
 def _fairness(fairness: Mapping[str, Mapping[str, Any]]) -> Table | None:
@@ -179,11 +183,11 @@ def _fairness(fairness: Mapping[str, Mapping[str, Any]]) -> Table | None:
         return None
     names = in_order(next(iter(fairness.values())))
     rows = [
-        (Cell(column), *(cell for name in names for cell in estimate_cells(estimates[name])))
+        (Cell(column), *(cell for name in names for cell in _estimate(estimates[name])))
         for column, estimates in sorted(fairness.items())
     ]
     headers = tuple(text for name in names for text in (metric_label(name), "95 % interval"))
-    return table("Fairness of a column: the largest difference between its slices", ("Column", *headers), rows)
+    return _table("Fairness of a column: the largest difference between its slices", ("Column", *headers), rows)
 
 
 def _gaps(gaps: Sequence[Mapping[str, Any]]) -> Table:
@@ -193,13 +197,13 @@ def _gaps(gaps: Sequence[Mapping[str, Any]]) -> Table:
             Cell(gap["label"]),
             Cell(metric_label(gap["metric"])),
             Cell(gap["against"]),
-            *estimate_cells(gap["difference"]),
-            *estimate_cells(gap["ratio"]),
+            *_estimate(gap["difference"]),
+            *_estimate(gap["ratio"]),
         )
         for gap in ordered
     ]
     headers = ("Slice", "Metric", "Against", "Difference", "95 % interval", "Ratio", "95 % interval")
-    return table("Gaps between slices, largest first", headers, rows)
+    return _table("Gaps between slices, largest first", headers, rows)
 
 
 def _drift(measurements: Mapping[str, Any]) -> list[Table]:
@@ -209,9 +213,9 @@ def _drift(measurements: Mapping[str, Any]) -> list[Table]:
             Cell(column["name"]),
             Cell(f"{column['role']}, {column['kind']}"),
             Cell(column["hint"]),
-            *(number_cell((column["metrics"].get(name) or {}).get("value")) for name in names),
-            number_cell(column["missing_reference"]),
-            number_cell(column["missing_current"]),
+            *(_number((column["metrics"].get(name) or {}).get("value")) for name in names),
+            _number(column["missing_reference"]),
+            _number(column["missing_current"]),
             Cell(", ".join(map(str, column["new_categories"][:5]))),
             Cell(", ".join(map(str, column["vanished_categories"][:5]))),
         )
@@ -221,9 +225,9 @@ def _drift(measurements: Mapping[str, Any]) -> list[Table]:
         "Column", "Role", "Hint", *(metric_label(name) for name in names), "Missing, reference", "Missing, current",
         "New categories", "Vanished",
     )  # fmt: skip
-    tables = [table("Drift by column", headers, rows)]
+    tables = [_table("Drift by column", headers, rows)]
     changes = [tuple(Cell(str(change[key])) for key in ("column", "change", "reference", "current"))
                for change in measurements["schema_changes"]]  # fmt: skip
     if changes:
-        tables.insert(0, table("Changes of schema", ("Column", "Change", "Reference", "Current"), changes))
+        tables.insert(0, _table("Changes of schema", ("Column", "Change", "Reference", "Current"), changes))
     return tables

@@ -400,3 +400,11 @@ def test_a_rate_of_one_class_needs_more_than_two(zoo: Zoo) -> None:
     config = {"slices": ["x4"], "max_gap": {"recall[cat]": 0.1}}
     message = refuse(zoo, two, model=None, predictions="p_cat", disaggregated=config)
     assert "metric: there is no 'recall[cat]'; expected one of prevalence" in message
+
+
+def test_the_model_is_asked_once(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    asked = LogisticRegression.predict_proba
+    monkeypatch.setattr(LogisticRegression, "predict_proba", lambda self, x: calls.append(len(x)) or asked(self, x))
+    zoo.measured(calibration={}, disaggregated={"slices": ["x4"]}, drift={"reference": zoo.train})
+    assert calls == [1200, 1200]  # the rows and the reference
