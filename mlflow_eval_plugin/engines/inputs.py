@@ -119,13 +119,14 @@ def coded_labels(labels: pd.Series[Any], pos_label: object | None) -> tuple[NDAr
     absent = labels.isna().to_numpy()
     if absent.any():
         raise InputError(
-            f"label: {_how_many(absent)} missing; labels decide every metric, so drop those rows or wait for them"
+            f"label: {how_many(absent)} missing; labels decide every metric, so drop those rows or wait for them"
         )
     codes, classes = pd.factorize(labels)
     listed = ", ".join(repr(_plain(one)) for one in classes[:6]) + (", …" if len(classes) > 6 else "")
     if len(classes) > 2:
         raise InputError(
-            f"label: expected two classes, found {len(classes)} ({listed}); only binary labels are evaluated"
+            f"label: expected two classes, found {len(classes)} ({listed}); with 'pos_label', or two classes in "
+            "'label_list', labels are binary: leave these out to evaluate all classes"
         )
     if len(classes) < 2:
         raise InputError(f"label: expected two classes, found only {listed}; rates and calibration need both")
@@ -142,12 +143,12 @@ def checked_scores(scores: pd.Series[Any]) -> NDArray[np.float64]:
     values = _floats(scores, argument="score")
     absent = np.isnan(values)
     if absent.any():
-        raise InputError(f"score: {_how_many(absent)} missing (NaN); expected a probability in [0, 1] in every row")
+        raise InputError(f"score: {how_many(absent)} missing (NaN); expected a probability in [0, 1] in every row")
     outside = (values < 0) | (values > 1)
     if outside.any():
         first = float(values[int(np.argmax(outside))])
         raise InputError(
-            f"score: {_how_many(outside)} outside [0, 1] ({first!r}); expected the probability of the positive class, "
+            f"score: {how_many(outside)} outside [0, 1] ({first!r}); expected the probability of the positive class, "
             "not a logit, a percentage or a class"
         )
     return values
@@ -174,11 +175,11 @@ def checked_amounts(amounts: pd.Series[Any], *, argument: str, what: str) -> NDA
     values = _floats(amounts, argument=argument)
     wrong = ~np.isfinite(values)
     if wrong.any():
-        raise InputError(f"{argument}: {_how_many(wrong)} missing or infinite; expected a finite {what} of 0 or more")
+        raise InputError(f"{argument}: {how_many(wrong)} missing or infinite; expected a finite {what} of 0 or more")
     negative = values < 0
     if negative.any():
         first = float(values[int(np.argmax(negative))])
-        raise InputError(f"{argument}: {_how_many(negative)} negative ({first!r}); expected a {what} of 0 or more")
+        raise InputError(f"{argument}: {how_many(negative)} negative ({first!r}); expected a {what} of 0 or more")
     return values
 
 
@@ -219,7 +220,8 @@ def _floats(values: pd.Series[Any], *, argument: str) -> NDArray[np.float64]:
         raise InputError(f"{argument}: expected numbers, found {values.dtype} ({error})") from error
 
 
-def _how_many(flags: NDArray[np.bool_]) -> str:
+def how_many(flags: NDArray[np.bool_]) -> str:
+    """``3 rows are (first at row 7)``."""
     count, first = int(flags.sum()), int(np.argmax(flags))
     rows = "1 row is" if count == 1 else f"{count:,} rows are"
     return f"{rows} (first at row {first})"

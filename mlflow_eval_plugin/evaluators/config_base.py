@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from rapidfuzz import process
 
+from mlflow_eval_plugin.evaluators.class_keys import ClassColumns, check_class_keys
 from mlflow_eval_plugin.evaluators.config_slices import Band, Queries, SliceItem
 from mlflow_eval_plugin.stats.costs import Costs
 from mlflow_eval_plugin.stats.errors import InputError
@@ -30,8 +31,11 @@ class Config(BaseModel):
     Attributes:
         metric_prefix: set before every metric and file name of this evaluator.
         pos_label: the positive class; needed when labels are not 0/1, -1/1 or booleans.
-        label_list: both classes; the larger is positive where ``pos_label`` is not given, as in MLflow.
+        label_list: both classes; the larger is positive where ``pos_label`` is not given, as in MLflow. With three or
+            more, the classes in the order of unnamed columns of probabilities.
         probability_column: the column of the model's output, or of the data, that holds probabilities.
+        probability_columns: with three or more classes, class to column, or the columns in the order of ``label_list``
+            (of sorted classes without one).
         col_mapping: from names used here to column names of the data, as in MLflow.
         alpha: the chance of any false ``fail`` in the whole document.
         model_uri: where the files of the evaluated model are, where its MLmodel does not say so itself: it was saved
@@ -47,14 +51,16 @@ class Config(BaseModel):
 
     metric_prefix: str = Field(default="", max_length=100, pattern=r"^[\w. -]*$")
     pos_label: Any = None
-    label_list: tuple[Any, Any] | None = None
+    label_list: tuple[Any, ...] | None = Field(default=None, min_length=2)
     probability_column: str | None = None
+    probability_columns: ClassColumns | None = None
     col_mapping: dict[str, Any] = {}
     alpha: Probability = 0.05
     model_uri: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _positive_is_listed(self) -> Config:
+        check_class_keys(self.probability_columns, self.label_list, self.pos_label)
         if self.label_list and self.pos_label is not None and self.pos_label not in self.label_list:
             raise ValueError(f"'pos_label' {self.pos_label!r} is not in 'label_list' {list(self.label_list)!r}")
         try:
@@ -64,9 +70,15 @@ class Config(BaseModel):
         return self
 
     @property
+    def names_many_classes(self) -> bool:
+        """Whether the config itself says that there are three or more classes."""
+        return self.probability_columns is not None or len(self.label_list or ()) > 2
+
+    @property
     def positive(self) -> Any:
         """The positive class where the config says it, else None."""
-        return max(self.label_list) if self.pos_label is None and self.label_list else self.pos_label
+        two = self.pos_label is None and self.label_list and len(self.label_list) == 2
+        return max(self.label_list or ()) if two else self.pos_label
 
     def column(self, name: str) -> str:
         """The column of the data that ``name`` means."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from mlflow_eval_plugin.evaluators.class_keys import OF_ONE_CLASS, split_metric
 from mlflow_eval_plugin.evaluators.config_base import (
     GivenCosts,
     SlicedConfig,
@@ -136,7 +137,10 @@ class DisaggregatedConfig(SlicedConfig):
     @classmethod
     def _metrics_are_known(cls, value: Tolerances, info: ValidationInfo) -> Tolerances:
         names = (*RATES, *info.data.get("metrics", {}), *info.data.get("row_metrics", {}))
-        return {known("metric", name, names): limit for name, limit in value.items()}
+        for name in value:
+            rate, of_class = split_metric(name)
+            known(*(("metric", name, names) if of_class is None else ("metric of one class", rate, OF_ONE_CLASS)))
+        return value
 
     @field_validator("max_fairness")
     @classmethod

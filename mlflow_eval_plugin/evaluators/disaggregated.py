@@ -26,7 +26,7 @@ from mlflow_eval_plugin.stats.disaggregated import (
 )
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate
-from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable
+from mlflow_eval_plugin.stats.gaps import VERSUS, MetricTable, SliceTable
 from mlflow_eval_plugin.stats.pooling import POOLED, pooled
 
 _OF_SCORES = ("auc", "average_precision", "log_loss", "brier", "ece", "calibration_in_the_large")
@@ -63,12 +63,17 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
 
 
 def _compared(config: DisaggregatedConfig, rows: Rows, table: SliceTable) -> dict[str, list[str]]:
+    usual = [metric for metric in DEFAULT_GAP_METRICS if _known(metric, rows)]
+    return compared(config, len(table.summary.slices), usual)
+
+
+def compared(config: DisaggregatedConfig, slices: int, usual: Sequence[str]) -> dict[str, list[str]]:
+    """Which gaps a report holds: those that have a tolerance, and the usual ones unless there are too many slices."""
     chosen = [*config.max_gap, *config.min_ratio]
-    if len(table.summary.slices) > _MOST_FULLY_COMPARED:
+    if slices > _MOST_FULLY_COMPARED:
         # With hundreds of slices, three comparisons of seven metrics each would be most of the document.
         return {"gap_metrics": sorted(set(chosen)), "versus": [config.gap_versus]}
-    known = [metric for metric in (*DEFAULT_GAP_METRICS, *chosen) if _known(metric, rows)]
-    return {"gap_metrics": list(dict.fromkeys(known)), "versus": list(VERSUS)}
+    return {"gap_metrics": list(dict.fromkeys([*usual, *chosen])), "versus": list(VERSUS)}
 
 
 def _pooled(config: DisaggregatedConfig, table: SliceTable) -> list[str]:
@@ -132,12 +137,9 @@ def _without(record: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def _claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence[str]) -> Iterator[Claim]:
-    yield from _gap_claims(config, table, labels)
+    yield from gap_claims(config, table, labels)
     for label in ("overall", *labels):
-        for metric, limit in config.max_metric.items():
-            yield _metric_claim(config, table, metric, label, maximum=limit)
-        for metric, limit in config.min_metric.items():
-            yield _metric_claim(config, table, metric, label, minimum=limit)
+        yield from metric_claims(config, table, label)
         if config.costs is not None and config.max_cost is not None:
             yield Claim(
                 id=f"max:cost:{label}",
@@ -156,7 +158,16 @@ def _claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence[str
             yield _fairness_claim(config, table, column, name, minimum=limit)
 
 
-def _gap_claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence[str]) -> Iterator[Claim]:
+def metric_claims(config: DisaggregatedConfig, table: MetricTable, label: str) -> Iterator[Claim]:
+    """The least and largest values that one slice may have."""
+    for metric, limit in config.max_metric.items():
+        yield _metric_claim(config, table, metric, label, maximum=limit)
+    for metric, limit in config.min_metric.items():
+        yield _metric_claim(config, table, metric, label, minimum=limit)
+
+
+def gap_claims(config: DisaggregatedConfig, table: MetricTable, labels: Sequence[str]) -> Iterator[Claim]:
+    """How far every slice may be from what it is compared with."""
     versus = config.gap_versus
     against = {"complement": "that of all other rows", "overall": "that of all rows", "best": "that of the best slice"}
     for label in labels:
@@ -185,7 +196,7 @@ def _gap_claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence
 
 def _metric_claim(
     config: DisaggregatedConfig,
-    table: SliceTable,
+    table: MetricTable,
     metric: str,
     label: str,
     *,

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
+from mlflow_eval_plugin.engines.multiclass import ClassScored
 from mlflow_eval_plugin.evaluators.config import Config
 from mlflow_eval_plugin.evidence import Check, Data, Evidence, Inference, Producer, Subject, seal
 from mlflow_eval_plugin.stats.checks import CheckRecord, Claim, judge
+from mlflow_eval_plugin.stats.errors import InputError
 
 Frame = Any  # a data frame of an engine; only engines/ know which
 
@@ -41,6 +43,29 @@ class Rows:
     everything: Frame
 
 
+@dataclass(frozen=True, eq=False)
+class MulticlassRows:
+    """One data set of three or more classes, scored.
+
+    Attributes:
+        frame, features: as in ``Rows``.
+        scored: labels, predictions, probabilities and weights by class; None where a reference lacks labels or
+            probabilities.
+    """
+
+    frame: Frame
+    data: Data
+    features: tuple[str, ...]
+    scored: ClassScored | None
+
+    @property
+    def known(self) -> ClassScored:
+        """What is scored, of rows that have it."""
+        if self.scored is None:
+            raise ValueError(f"{self.data.name} has no labels, or no probabilities")
+        return self.scored
+
+
 @dataclass(frozen=True)
 class About:
     """Who is judged, by what software, when: the parts of a document that do not depend on the data."""
@@ -48,6 +73,23 @@ class About:
     subject: Subject
     producer: Producer
     created_at: str
+
+
+def refuse_keys(config: Config, reasons: Mapping[str, str]) -> None:
+    """Refuse keys that are for two classes where there are more.
+
+    Args:
+        reasons: why not, by key.
+
+    Raises:
+        InputError: for a key that is set to something else than its default.
+    """
+    for key, why in reasons.items():
+        if key in config.model_fields_set and getattr(config, key) != type(config).model_fields[key].default:
+            raise InputError(
+                f"{config.kind}: {key} is for two classes: {why}; leave it out, or make the label one class against "
+                "the rest"
+            )
 
 
 def as_json(record: Any) -> Any:
@@ -63,7 +105,7 @@ def as_json(record: Any) -> Any:
 
 def document(
     config: Config,
-    rows: Rows,
+    rows: Rows | MulticlassRows,
     claims: Iterable[Claim],
     measurements: Mapping[str, Any],
     about: About,

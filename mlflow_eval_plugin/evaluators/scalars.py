@@ -22,6 +22,7 @@ _CALIBRATION = {
     "brier_mcb": "brier_mcb",
     "in_the_large": "calibration_in_the_large",
     "slope": "calibration_slope",
+    "classwise_ece": "classwise_ece",
 }
 
 _CHANGES = ("accuracy", "balanced_accuracy", "recall", "fpr", "auc", "log_loss", "brier", "ece", "cost")
@@ -47,6 +48,8 @@ def scalars(evidence: Evidence) -> dict[str, float]:
 
 def _calibration(evidence: Evidence) -> dict[str, float | None]:
     metrics = evidence.measurements["metrics"]
+    if "confidence" in evidence.measurements:  # of three or more classes: the losses are those of all, the rest its own
+        metrics = {**evidence.measurements["confidence"]["metrics"], **metrics}
     return {name: _value(metrics.get(metric)) for name, metric in _CALIBRATION.items()}
 
 
@@ -60,7 +63,9 @@ def _disaggregated(evidence: Evidence) -> dict[str, float | None]:
     # Slices that were too small to be tested have no interval, and would make every worst gap their own.
     worst: dict[str, float] = {}
     for check in evidence.checks:
-        if check.metric.startswith("gap_") and check.value is not None and check.interval is not None:
+        # MLflow takes no brackets in a name: gaps in the rate of one class stay in the document.
+        named = check.metric.startswith("gap_") and "[" not in check.metric
+        if named and check.value is not None and check.interval is not None:
             name = f"worst_{check.metric}"
             worst[name] = max(worst.get(name, 0.0), abs(check.value))
     return {"slices": float(len(evidence.measurements["slices"])), **dict(sorted(worst.items()))}

@@ -10,6 +10,7 @@ from mlflow_eval_plugin.evaluators.config_base import SlicedConfig
 from mlflow_eval_plugin.evaluators.config_slices import Band, SliceItem
 from mlflow_eval_plugin.evaluators.rows import Rows
 from mlflow_eval_plugin.query import NamedQuery, parse
+from mlflow_eval_plugin.stats.gaps import Sliced
 from mlflow_eval_plugin.stats.summaries import SliceSummary
 
 
@@ -63,7 +64,7 @@ def wanted_subsets(config: SlicedConfig) -> frozenset[frozenset[str]]:
     return frozenset(subsets)
 
 
-def wanted_labels(config: SlicedConfig, summary: SliceSummary) -> list[str]:
+def wanted_labels(config: SlicedConfig, summary: Sliced) -> list[str]:
     """The labels of the slices that are reported, in the order of the Summary, without "overall"."""
     wanted = wanted_subsets(config)
     return [one.label for one in summary.slices if one.query is not None or frozenset(one.columns) in wanted]

@@ -56,7 +56,7 @@ def can_evaluate(kind: str, model_type: str | None, given: Given | None) -> bool
     if kind not in asked.given:
         return False
     if model_type != "classifier":
-        raise invalid(f"{kind}: evaluates binary classifiers; expected model_type='classifier', found {model_type!r}")
+        raise invalid(f"{kind}: evaluates classifiers; expected model_type='classifier', found {model_type!r}")
     asked.configs()
     return True
 

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from mlflow_eval_plugin.evaluators import calibration, comparison, disaggregated, drift
+from mlflow_eval_plugin.evaluators import calibration, comparison, disaggregated, drift, multiclass
 from mlflow_eval_plugin.evaluators.comparison import ChampionRows
 from mlflow_eval_plugin.evaluators.config import (
     CalibrationConfig,
@@ -17,11 +17,17 @@ from mlflow_eval_plugin.evaluators.config import (
     DisaggregatedConfig,
     DriftConfig,
 )
-from mlflow_eval_plugin.evaluators.rows import About, Rows
+from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, Rows
 from mlflow_eval_plugin.evidence import Evidence, EvidenceError, Producer, Subject
 from mlflow_eval_plugin.plugin.asked import Asked, asked_of_mlflow, invalid
 from mlflow_eval_plugin.plugin.champion import champion_rows
 from mlflow_eval_plugin.plugin.files import digest_at
+from mlflow_eval_plugin.plugin.multiclass import (
+    is_multiclass,
+    multiclass_reference_rows,
+    multiclass_rows_of,
+    score_classes_first,
+)
 from mlflow_eval_plugin.plugin.source import (
     Scorer,
     Table,
@@ -32,6 +38,9 @@ from mlflow_eval_plugin.plugin.source import (
     table_of,
 )
 from mlflow_eval_plugin.stats.errors import InputError
+
+Other = Rows | MulticlassRows | ChampionRows | None  # what the rows are held against
+Inputs = tuple[Rows | MulticlassRows, Other]
 
 _PACKAGE = "mlflow-registry-hooks"
 # MLflow makes one data set object per evaluate call and hands it to every evaluator, so what belongs to the call
@@ -63,6 +72,7 @@ class Call:
     table: Table
     references: dict[int, Table] = field(default_factory=dict)
     logged_references: set[int] = field(default_factory=set)
+    multiclass: dict[str, bool] = field(default_factory=dict)
     evidence: dict[str, Evidence] = field(default_factory=dict)
     logged: set[str] = field(default_factory=set)
 
@@ -100,7 +110,9 @@ def _compute(call: Call) -> None:
     # Everything that can be wrong with the data is found for all evaluators before the first number is computed.
     _read_references(call)
     for config in call.configs.values():
-        score_first(call.table, call.reference(config), config, scorer)
+        call.multiclass[config.kind] = is_multiclass(call.table, config, scorer)
+        first = score_classes_first if call.multiclass[config.kind] else score_first
+        first(call.table, call.reference(config), config, scorer)
     inputs = {kind: _inputs(call, config, scorer) for kind, config in call.configs.items()}
     about = About(_subject(request, uri), _producer(), _now())
     for kind, config in call.configs.items():
@@ -116,15 +128,20 @@ def _read_references(call: Call) -> None:
             )
 
 
-def _inputs(call: Call, config: Config, scorer: Scorer) -> tuple[Rows, Rows | ChampionRows | None]:
+def _inputs(call: Call, config: Config, scorer: Scorer) -> Inputs:
+    reference = call.reference(config)
+    if call.multiclass[config.kind]:
+        found = multiclass_rows_of(call.table, config, scorer)
+        return found, None if reference is None else multiclass_reference_rows(reference, found, config, scorer)
     rows = rows_of(call.table, config, scorer)
     if isinstance(config, ComparisonConfig):
         return rows, champion_rows(config, call.table, rows)
-    reference = call.reference(config)
     return rows, None if reference is None else reference_rows(reference, rows, config, scorer)
 
 
-def _evaluated(config: Config, rows: Rows, other: Rows | ChampionRows | None, about: About) -> Evidence:
+def _evaluated(config: Config, rows: Rows | MulticlassRows, other: Other, about: About) -> Evidence:
+    if isinstance(rows, MulticlassRows):
+        return multiclass.evaluate(config, rows, other if isinstance(other, MulticlassRows) else None, about)
     if isinstance(config, ComparisonConfig) and isinstance(other, ChampionRows):
         return comparison.evaluate(config, rows, other, about)
     if isinstance(config, DisaggregatedConfig):

@@ -16,10 +16,13 @@ _NUMBERS = frozenset({"floating", "integer", "mixed-integer-float", "decimal", "
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Probabilities, or predicted classes as 0 and 1 where there are none; exactly one of the two is given."""
+    """Probabilities, or predicted classes as 0 and 1 where there are none; exactly one of the two is given.
+
+    Of three or more classes, which only ``drift`` takes in this form, predictions are categories.
+    """
 
     probability: NDArray[np.float64] | None
-    prediction: NDArray[np.uint8] | None
+    prediction: Any
 
 
 def model_scores(model: Any, features: Any, positive: str, column: str | None) -> Scores:
@@ -35,7 +38,7 @@ def model_scores(model: Any, features: Any, positive: str, column: str | None) -
     Raises:
         InputError: when the output holds no usable column, or the model does not know the positive class.
     """
-    raw = _raw(model)
+    raw = raw_model(model)
     if raw is not None and hasattr(raw, "predict_proba"):
         classes = [class_text(one) for one in getattr(raw, "classes_", [])]
         return Scores(_of_positive(np.asarray(raw.predict_proba(features)), classes, positive), None)
@@ -82,7 +85,8 @@ def class_text(value: Any) -> str:
     return {"True": "1", "False": "0"}.get(str(plain), str(plain))
 
 
-def _raw(model: Any) -> Any:
+def raw_model(model: Any) -> Any:
+    """The model that MLflow wraps, or None."""
     # A model served from another environment has no raw model here; neither has a plain function.
     try:
         return model.get_raw_model()
@@ -94,7 +98,10 @@ def _of_positive(probabilities: NDArray[np.float64], classes: list[str], positiv
     if probabilities.ndim == 1:
         return probabilities
     if probabilities.shape[1] != 2:
-        raise InputError(f"model: expected two classes, found {probabilities.shape[1]}; only binary ones are evaluated")
+        raise InputError(
+            f"model: expected two classes, found {probabilities.shape[1]}; leave out "
+            "'pos_label', 'label_list' and 'probability_column' to evaluate all of them"
+        )
     if classes and positive not in classes:
         raise InputError(
             f"pos_label: the model knows {', '.join(map(repr, classes))}, the positive class is {positive!r}"

@@ -46,6 +46,7 @@ class Scorer:
     model: Any
     output_column: str | None
     done: dict[tuple[int, str, str | None], Scores] = field(default_factory=dict)
+    class_scores: dict[tuple[int, str], Any] = field(default_factory=dict)
     digests: dict[tuple[int | str, ...], str] = field(default_factory=dict)
 
     def scores(self, table: Table, positive: str, column: str | None) -> Scores:
@@ -137,17 +138,47 @@ def score_first(table: Table, reference: Table | None, config: Config, scorer: S
     Raises:
         InputError: when there are no rows or labels, or the model's output cannot be used.
     """
+    check_tables(table, reference)
+    _, positive = _coded(table, config)
+    for one in (table, reference):
+        if scorer.model is not None and one is not None and one.inputs is not None:
+            scorer.scores(one, positive, config.probability_column)
+
+
+def check_tables(table: Table, reference: Table | None) -> None:
+    """Refuse what no evaluator can use.
+
+    Raises:
+        InputError: when there are no rows or labels, or several columns of one name.
+    """
     if len(table.features) == 0:
         raise InputError("there are no rows to evaluate; expected at least one, check the filter that made the data")
     if table.labels is None:
         raise InputError("there are no labels; give mlflow 'targets'")
-    _, positive = _coded(table, config)
     for one in (table, reference):
         if one is not None and not one.features.columns.is_unique:
             twice = one.features.columns[one.features.columns.duplicated()][0]
             raise InputError(f"data {one.name!r}: there are several columns {twice!r}; rename all but one")
-        if scorer.model is not None and one is not None and one.inputs is not None:
-            scorer.scores(one, positive, config.probability_column)
+
+
+def given_rows(table: Table, config: Config, scorer: Scorer) -> tuple[pd.DataFrame, Any, Data]:
+    """The features with ``slice_data``, the weights, and the name of all that was given.
+
+    Raises:
+        InputError: for weights or further columns that cannot be used.
+    """
+    frame = _with_columns(table.features, getattr(config, "slice_data", None))
+    weight = _weight(frame, config)
+    # What the config was given lives as long as the call, so that no other object can get its id meanwhile.
+    given = [getattr(config, key, None) for key in ("slice_data", "sample_weights")]
+    key = (id(table), *(one if isinstance(one, str) else id(one) for one in given))
+    return frame, weight, data_of(table, _stored(table, frame, weight), key, scorer)
+
+
+def data_of(table: Table, stored: pd.DataFrame, key: tuple[int | str, ...], scorer: Scorer) -> Data:
+    """The name of a data set by content; the same key is digested once."""
+    digest = scorer.digest(stored, key)
+    return Data(name=table.name, digest=digest, rows=len(stored), columns=tuple(map(str, stored.columns)))
 
 
 def rows_of(table: Table, config: Config, scorer: Scorer) -> Rows:
@@ -156,19 +187,13 @@ def rows_of(table: Table, config: Config, scorer: Scorer) -> Rows:
     Raises:
         InputError: for labels, scores, weights or further columns that cannot be evaluated.
     """
-    frame = _with_columns(table.features, getattr(config, "slice_data", None))
     label, positive = _coded(table, config)
-    weight = _weight(frame, config)
+    frame, weight, data = given_rows(table, config, scorer)
     scores = scorer.scores(table, positive, _probability_column(config, scorer))
     if scores.probability is not None:
         checked_scores(pd.Series(scores.probability, copy=False))
-    stored = _stored(table, frame, weight)
-    # What the config was given lives as long as the call, so that no other object can get its id meanwhile.
-    given = [getattr(config, key, None) for key in ("slice_data", "sample_weights")]
-    key = (id(table), *(one if isinstance(one, str) else id(one) for one in given))
-    data = Data(name=table.name, digest=scorer.digest(stored, key), rows=len(frame), columns=tuple(stored.columns))
-    name = _free_name(table.predictions_name or "score", frame)
-    return _rows(table, frame, data, Labelled(label, positive), scores, name, weight)
+    name = free_name(table.predictions_name or "score", frame)
+    return as_rows(table, frame, data, Labelled(label, positive), scores, name, weight)
 
 
 def reference_rows(table: Table, like: Rows, config: Config, scorer: Scorer) -> Rows:
@@ -181,11 +206,8 @@ def reference_rows(table: Table, like: Rows, config: Config, scorer: Scorer) -> 
     uncounted = table.labels is None or config.kind == "drift"
     label = None if uncounted else _reference_label(table, like.pos_label)
     scores = _reference_scores(table, like, config, scorer)
-    digest = scorer.digest(table.features, (id(table),))
-    data = Data(
-        name=table.name, digest=digest, rows=len(table.features), columns=tuple(map(str, table.features.columns))
-    )
-    return _rows(table, table.features, data, Labelled(label, like.pos_label), scores, like.score_name)
+    data = data_of(table, table.features, (id(table),), scorer)
+    return as_rows(table, table.features, data, Labelled(label, like.pos_label), scores, like.score_name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +218,7 @@ class Labelled:
     positive: str
 
 
-def _rows(
+def as_rows(
     table: Table,
     frame: pd.DataFrame,
     data: Data,
@@ -205,6 +227,7 @@ def _rows(
     score_name: str,
     weight: Any = None,
 ) -> Rows:
+    """A table's rows with their labels and scores."""
     values = scores.prediction if scores.probability is None else scores.probability
     everything = frame.copy(deep=False)
     if table.labels is not None:
@@ -264,7 +287,8 @@ def _reference_label(table: Table, positive: str) -> Any:
         raise InputError(f"reference: {error}") from error
 
 
-def _free_name(name: str, frame: pd.DataFrame) -> str:
+def free_name(name: str, frame: pd.DataFrame) -> str:
+    """The name, or one like it that no column has."""
     while name in frame.columns:
         name = f"model {name}"
     return name
@@ -305,9 +329,9 @@ def _stored(table: Table, frame: pd.DataFrame, weight: Any) -> pd.DataFrame:
     stored: pd.DataFrame = frame.copy(deep=False)
     stored[table.labels_name] = table.labels
     if table.predictions is not None:
-        stored[_free_name(str(table.predictions_name), frame)] = table.predictions
+        stored[free_name(str(table.predictions_name), frame)] = table.predictions
     if weight is not None:
-        stored[_free_name("sample_weight", frame)] = weight
+        stored[free_name("sample_weight", frame)] = weight
     return stored
 
 

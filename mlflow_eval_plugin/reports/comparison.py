@@ -9,9 +9,9 @@ from typing import Any
 from markupsafe import Markup
 
 from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.reports.cells import Cell, Table, count_cell, estimate_cells, number_cell, table_of
 from mlflow_eval_plugin.reports.pictures import Gallery, Picture
 from mlflow_eval_plugin.reports.svg import Scale, element, path
-from mlflow_eval_plugin.reports.tables import Cell, Table, count_cell, estimate_cells, number_cell, table_of
 from mlflow_eval_plugin.reports.words import count, in_order, metric_label, number
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 470.0, 12.0, 424.0

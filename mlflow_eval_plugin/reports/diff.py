@@ -8,9 +8,10 @@ from typing import Any
 
 from mlflow_eval_plugin.evidence import Check, Data, Evidence, EvidenceError, Verdict
 from mlflow_eval_plugin.reports import words
+from mlflow_eval_plugin.reports.cells import Cell, Table
 from mlflow_eval_plugin.reports.kinds import KINDS
 from mlflow_eval_plugin.reports.page import config_of, template
-from mlflow_eval_plugin.reports.tables import Cell, Table, verdict_cell
+from mlflow_eval_plugin.reports.tables import verdict_cell
 
 _MOST = 100
 _NONE = Cell("–", float("-inf"))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
 from mlflow_eval_plugin.reports.kinds import KINDS
+from mlflow_eval_plugin.reports.multiclass import diagram_of, is_multiclass
+from mlflow_eval_plugin.reports.reliability import CONFIDENCE, PROBABILITY, Words
 from mlflow_eval_plugin.reports.words import VERDICTS, metric_label, where, worst_first
 
 if TYPE_CHECKING:
@@ -57,7 +59,8 @@ def _sober(axes: Axes) -> None:
 
 
 def _reliability(evidence: Evidence) -> Figure:
-    measurements = evidence.measurements
+    measurements = diagram_of(evidence.measurements)
+    words = CONFIDENCE if is_multiclass(evidence.measurements) else PROBABILITY
     figure = _figure(5.6, 6.4)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     _sober(upper)
@@ -67,9 +70,9 @@ def _reliability(evidence: Evidence) -> Figure:
         upper.fill_between(score, low, high, color=_BLUE, alpha=0.18, linewidth=0, label="95 % if calibrated")
     upper.plot(*zip(*measurements["corp"], strict=True), color=_BLUE, linewidth=1.8, label="CORP curve")
     _bins(upper, measurements["bins"])
-    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="Observed event rate", title=_title(evidence))
+    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel=words.rate, title=_title(evidence))
     upper.legend(loc="upper left", frameon=False, fontsize=9)
-    _scores(lower, measurements["histogram"])
+    _scores(lower, measurements["histogram"], words)
     return figure
 
 
@@ -82,7 +85,7 @@ def _bins(axes: Axes, bins: Sequence[Mapping[str, Any]]) -> None:
     axes.plot(*points, "o", color="white", markeredgecolor="black", markersize=5, label="bins, 95 %")
 
 
-def _scores(axes: Axes, histogram: Mapping[str, Sequence[float]]) -> None:
+def _scores(axes: Axes, histogram: Mapping[str, Sequence[float]], words: Words) -> None:
     edges, widths = (
         histogram["edges"],
         [b - a for a, b in zip(histogram["edges"], histogram["edges"][1:], strict=False)],
@@ -92,10 +95,10 @@ def _scores(axes: Axes, histogram: Mapping[str, Sequence[float]]) -> None:
     axes.axhline(0, color=_GREY, linewidth=0.8)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(labelsize=9, colors=_GREY)
-    axes.set(xlabel="Predicted probability")
+    axes.set(xlabel=words.score)
     top = max([*histogram["positive"], *histogram["negative"]]) or 1.0
     axes.set_ylim(-1.05 * top, 1.05 * top)
-    axes.set_yticks([-top / 2, top / 2], ["negative", "positive"])
+    axes.set_yticks([-top / 2, top / 2], [words.negative, words.positive])
 
 
 def _ranked(evidence: Evidence, checks: Sequence[Check]) -> Figure:
@@ -112,7 +115,7 @@ def _ranked(evidence: Evidence, checks: Sequence[Check]) -> Figure:
     for row, check in enumerate(shown):
         _range(axes, row, check)
     axes.set_yticks(range(len(shown)), [_cut(where(check)) for check in shown])
-    axes.set(ylim=(len(shown) - 0.4, -0.6), xlabel=metric_label(metric), title=_title(evidence))
+    axes.set(ylim=(len(shown) - 0.4, -0.6), xlabel=_plain(metric_label(metric)), title=_title(evidence))
     axes.grid(visible=False, axis="y")
     return figure
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlflow_eval_plugin.evidence import Check, Evidence
+from mlflow_eval_plugin.reports.cells import Table
 from mlflow_eval_plugin.reports.comparison import both_scores, comparison_tables
 from mlflow_eval_plugin.reports.heatmap import Heatmap, slice_heatmap
 from mlflow_eval_plugin.reports.pictures import Gallery, drifted_columns, reliability_diagrams
 from mlflow_eval_plugin.reports.tables import (
-    Table,
     calibration_tables,
     disaggregated_tables,
     drift_tables,

@@ -12,11 +12,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
 from mlflow_eval_plugin.reports import joined, words
+from mlflow_eval_plugin.reports.cells import Table
 from mlflow_eval_plugin.reports.heatmap import Heatmap
 from mlflow_eval_plugin.reports.kinds import KINDS, Kind
 from mlflow_eval_plugin.reports.pictures import Gallery
 from mlflow_eval_plugin.reports.ranges import Forest, forests
-from mlflow_eval_plugin.reports.tables import Table, checks_table
+from mlflow_eval_plugin.reports.tables import checks_table
 
 _ROWS, _ROWS_OF_MANY = 150, 75  # of a table
 _LISTED: tuple[tuple[str, Verdict, int], ...] = (

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.reports import words
+from mlflow_eval_plugin.reports.cells import Table
 from mlflow_eval_plugin.reports.histograms import histogram
-from mlflow_eval_plugin.reports.reliability import reliability
-from mlflow_eval_plugin.reports.tables import Table, key_numbers
+from mlflow_eval_plugin.reports.multiclass import diagram_of, is_multiclass, worst_class
+from mlflow_eval_plugin.reports.reliability import CONFIDENCE, reliability
+from mlflow_eval_plugin.reports.tables import key_numbers
 
 _MOST_HISTOGRAMS = 8
 
@@ -38,10 +42,21 @@ class Gallery:
 def reliability_diagrams(evidence: Evidence) -> Gallery:
     """The diagram of the rows, that of the reference where there is one, and the metrics beside them."""
     measurements = evidence.measurements
+    if is_multiclass(measurements):
+        return Gallery(tuple(_class_diagrams(measurements)), aside=key_numbers(measurements))
     pictures = [Picture("Predicted against observed", _RELIABILITY, reliability(measurements))]
     if reference := measurements.get("reference"):
         pictures.append(Picture("The same on the reference rows", "", reliability(reference)))
     return Gallery(tuple(pictures), aside=key_numbers(measurements))
+
+
+def _class_diagrams(measurements: Mapping[str, Any]) -> Iterator[Picture]:
+    confidence = reliability(diagram_of(measurements), CONFIDENCE)
+    yield Picture("Confidence against right predictions", _CONFIDENCE, confidence)
+    if reference := measurements.get("reference"):
+        yield Picture("The same on the reference rows", "", reliability(diagram_of(reference), CONFIDENCE))
+    if worst := worst_class(measurements):
+        yield Picture(f"The class furthest off: {worst[0]}", _RELIABILITY, reliability(worst[1]))
 
 
 def drifted_columns(evidence: Evidence) -> Gallery | None:
@@ -56,6 +71,11 @@ def drifted_columns(evidence: Evidence) -> Gallery | None:
     return Gallery(pictures, "The columns that drifted", _DRIFT_LEGEND, small=True) if pictures else None
 
 
+_CONFIDENCE = (
+    "The confidence is the probability of the predicted class, the largest. On the diagonal, predictions made with "
+    "confidence 0.7 are right in 70 % of cases; a line below it means that the model is overconfident. The line is the "
+    "recalibration curve (CORP, isotonic), the band holds it in 95 % of cases when the model is calibrated."
+)
 _RELIABILITY = (
     "The line is the recalibration curve (CORP, isotonic): on the diagonal, a score of 0.7 means that 70 % of such "
     "rows are positive. The shaded band holds the line in 95 % of cases when the model is calibrated. Dots are bins "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
@@ -15,18 +15,31 @@ _HIST_TOP, _HIST_BOTTOM = 470.0, 560.0
 _WIDTH, _HEIGHT = 484.0, 606.0
 
 
-def reliability(measurements: Mapping[str, Any]) -> Markup:
+class Words(NamedTuple):
+    """What the axes of a diagram are called."""
+
+    score: str
+    rate: str
+    positive: str
+    negative: str
+
+
+PROBABILITY = Words("Predicted probability", "Observed event rate", "positive", "negative")
+CONFIDENCE = Words("Confidence", "Share of right predictions", "right", "wrong")
+
+
+def reliability(measurements: Mapping[str, Any], words: Words = PROBABILITY) -> Markup:
     """The diagram as inline SVG, from the ``calibration`` measurements."""
     x, y = Scale(0.0, 1.0, _LEFT, _RIGHT), Scale(0.0, 1.0, _BOTTOM, _TOP)
     parts = [
-        element("title", "Reliability diagram: observed event rate against predicted probability"),
+        element("title", f"Reliability diagram: {words.rate.lower()} against {words.score.lower()}"),
         element("desc", _described(measurements)),
-        *_grid(x, y),
+        *_grid(x, y, words),
         *_band(measurements.get("corp_band"), x, y),
         path([(x(0), y(0)), (x(1), y(1))], class_="diagonal"),
         path([(x(score), y(rate)) for score, rate in _steps(measurements["corp"])], class_="curve"),
         *_points(measurements["bins"], x, y),
-        *_histogram(measurements["histogram"], x),
+        *_histogram(measurements["histogram"], x, words),
     ]
     return element(
         "svg", *parts, viewBox=f"0 0 {_WIDTH:.0f} {_HEIGHT:.0f}", role="img", class_="plot reliability",
@@ -50,7 +63,7 @@ def _steps(corp: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
     return [(float(score), float(rate)) for score, rate in corp]
 
 
-def _grid(x: Scale, y: Scale) -> list[Markup]:
+def _grid(x: Scale, y: Scale, words: Words) -> list[Markup]:
     parts = []
     for tick in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
         parts += [
@@ -61,7 +74,7 @@ def _grid(x: Scale, y: Scale) -> list[Markup]:
         ]
     middle = (_TOP + _BOTTOM) / 2
     turned = f"rotate(-90 16 {middle:.0f})"
-    parts.append(element("text", "Observed event rate", x=16.0, y=middle, text_anchor="middle", transform=turned))
+    parts.append(element("text", words.rate, x=16.0, y=middle, text_anchor="middle", transform=turned))
     return parts
 
 
@@ -88,7 +101,7 @@ def _points(bins: Sequence[Mapping[str, Any]], x: Scale, y: Scale) -> list[Marku
     return parts
 
 
-def _histogram(histogram: Mapping[str, Sequence[float]], x: Scale) -> list[Markup]:
+def _histogram(histogram: Mapping[str, Sequence[float]], x: Scale, words: Words) -> list[Markup]:
     edges, positive, negative = histogram["edges"], histogram["positive"], histogram["negative"]
     top = _top([*positive, *negative])
     middle = (_HIST_TOP + _HIST_BOTTOM) / 2
@@ -105,9 +118,9 @@ def _histogram(histogram: Mapping[str, Sequence[float]], x: Scale) -> list[Marku
                 parts.append(_beside(said, x(low), x(high), _HIST_TOP + 10 if sign > 0 else _HIST_BOTTOM - 2))
     return [
         *parts,
-        element("text", "positive", x=_LEFT - 8, y=_HIST_TOP + 12, text_anchor="end", class_="small"),
-        element("text", "negative", x=_LEFT - 8, y=_HIST_BOTTOM - 4, text_anchor="end", class_="small"),
-        element("text", "Predicted probability", x=(_LEFT + _RIGHT) / 2, y=_HEIGHT - 18, text_anchor="middle"),
+        element("text", words.positive, x=_LEFT - 8, y=_HIST_TOP + 12, text_anchor="end", class_="small"),
+        element("text", words.negative, x=_LEFT - 8, y=_HIST_BOTTOM - 4, text_anchor="end", class_="small"),
+        element("text", words.score, x=(_LEFT + _RIGHT) / 2, y=_HEIGHT - 18, text_anchor="middle"),
     ]
 
 

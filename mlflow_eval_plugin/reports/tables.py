@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from mlflow_eval_plugin.evidence import Check, Verdict
+from mlflow_eval_plugin.reports.cells import Cell, Table, count_cell, estimate_cells, number_cell, table_of
+from mlflow_eval_plugin.reports.multiclass import class_tables, diagram_of, is_multiclass, slice_class_tables
 from mlflow_eval_plugin.reports.words import (
     GLYPHS,
     SEVERITY,
@@ -21,38 +23,10 @@ from mlflow_eval_plugin.reports.words import (
 )
 from mlflow_eval_plugin.reports.words import tolerance as tolerance_of
 
-_MOST_ROWS = 150
 _SLICE_METRICS = (
     "prevalence", "selection_rate", "accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc",
     "average_precision", "log_loss", "brier", "ece", "calibration_in_the_large",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell's text, the number it sorts by (text where None), and the verdict that it shows, to filter by."""
-
-    text: str
-    key: float | None = None
-    verdict: Verdict | None = None
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table whose first column names its rows; ``numeric`` says which columns are numbers, and so set right."""
-
-    caption: str
-    headers: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    numeric: tuple[bool, ...]
-    note: str = ""
-
-    def cut(self, most: int) -> Table:
-        """The table with its first rows only, which it then says."""
-        if len(self.rows) <= most:
-            return self
-        note = f"The first {most} rows; the page of this kind alone has more, the Evidence document all."
-        return replace(self, rows=self.rows[:most], note=note)
 
 
 def checks_table(checks: Sequence[Check]) -> Table:
@@ -80,31 +54,34 @@ def verdict_cell(verdict: Verdict) -> Cell:
 
 
 def key_numbers(measurements: Mapping[str, Any]) -> Table:
-    """The calibration metrics, to stand beside the diagram."""
+    """The calibration metrics, to stand beside the diagram: those of what it draws."""
     rows = []
-    for name in in_order(measurements["metrics"]):
-        estimate = measurements["metrics"][name]
+    metrics = diagram_of(measurements)["metrics"]
+    for name in in_order(metrics):
+        estimate = metrics[name]
         value, limits = estimate_cells(estimate)
         rows.append(
             (Cell(metric_label(name)), value, limits if estimate["value"] is not None else Cell(estimate["reason"]))
         )
-    return table_of("Calibration metrics", ("Metric", "Value", "95 % interval"), rows)
+    caption = "Calibration of the confidence" if is_multiclass(measurements) else "Calibration metrics"
+    return table_of(caption, ("Metric", "Value", "95 % interval"), rows)
 
 
 def calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
     """The reference, the slices, what recalibration would give, the tests and the bins."""
     reference = measurements.get("reference")
-    tables = []
+    tables = class_tables(measurements) if is_multiclass(measurements) else []
     if reference:
-        tables.append(_reference(reference["metrics"], measurements.get("change") or {}))
+        tables.append(_reference(diagram_of(reference)["metrics"], measurements.get("change") or {}))
     if slices := measurements.get("slices"):
         tables.append(_calibration_by_slice(slices))
     if recalibration := measurements.get("recalibration"):
         tables.append(_recalibration(recalibration))
-    if tests := _tests(measurements):
+    drawn = diagram_of(measurements)
+    if tests := _tests(drawn):
         tables.append(tests)
-    tables.append(_bins("Bins of equal width", measurements["bins"]))
-    tables.append(_bins("Bins of equal mass", measurements["bins_equal_mass"]))
+    tables.append(_bins("Bins of equal width", drawn["bins"]))
+    tables.append(_bins("Bins of equal mass", drawn["bins_equal_mass"]))
     return tables
 
 
@@ -186,20 +163,22 @@ def _bins(caption: str, bins: Sequence[Mapping[str, Any]]) -> Table:
 def disaggregated_tables(measurements: Mapping[str, Any]) -> list[Table]:
     """Metrics by slice, pooled rates, costs, latencies, fairness and gaps."""
     reports = [measurements["overall"], *measurements["slices"]]
-    known = measurements["overall"]["metrics"]
+    known, many = measurements["overall"]["metrics"], is_multiclass(measurements)
     own = sorted(set(known) - {*_SLICE_METRICS, "balanced_accuracy"})
     metrics = [*(name for name in _SLICE_METRICS if name in known), *own]
     rows = [
         (
             Cell(report["label"]),
             count_cell(report["n"]),
-            count_cell(report["positives"]),
+            *(() if many else (count_cell(report["positives"]),)),
             *(number_cell(report["metrics"].get(name, {}).get("value")) for name in metrics),
         )
         for report in reports
     ]
-    headers = ("Slice", "n", "Positives", *(metric_label(name) for name in metrics))
-    tables = [table_of("Metrics by slice", headers, rows)]
+    headers = ("Slice", "n", *(() if many else ("Positives",)), *(metric_label(name) for name in metrics))
+    tables = [table_of("Metrics by slice" + ", means over classes" * many, headers, rows)]
+    if many:
+        tables += slice_class_tables(measurements)
     if named := [(Cell(one["label"]), Cell(one["query"])) for one in reports if one.get("query")]:
         tables.append(table_of("Named slices", ("Slice", "Its rows"), named))
     if pooled := measurements.get("pooled"):
@@ -361,29 +340,3 @@ def drift_tables(measurements: Mapping[str, Any]) -> list[Table]:
     if changes:
         tables.insert(0, table_of("Changes of schema", ("Column", "Change", "Reference", "Current"), changes))
     return tables
-
-
-def table_of(caption: str, headers: Sequence[str], rows: Sequence[tuple[Cell, ...]], total: int | None = None) -> Table:
-    """A table of at most 150 rows, with a note where there are more."""
-    total = len(rows) if total is None else total
-    note = f"The first {_MOST_ROWS} of {count(total)} rows; the Evidence document holds all." * (total > _MOST_ROWS)
-    numeric = tuple(
-        any(row[i].key is not None and row[i].verdict is None for row in rows) or "interval" in headers[i].lower()
-        for i in range(len(headers))
-    )
-    return Table(caption, tuple(headers), tuple(rows[:_MOST_ROWS]), numeric, note)
-
-
-def estimate_cells(estimate: Mapping[str, Any]) -> tuple[Cell, Cell]:
-    """Value and interval of an estimate."""
-    return number_cell(estimate["value"]), Cell(interval(estimate["interval"]))
-
-
-def number_cell(value: float | None) -> Cell:
-    """A number; an en dash, sorted first, where there is none."""
-    return Cell(number(value), float("-inf") if value is None else float(value))
-
-
-def count_cell(value: float) -> Cell:
-    """How many; a number where weights made it one."""
-    return Cell(count(int(value)) if value == int(value) else number(value), float(value))

@@ -15,6 +15,7 @@ _METRICS = {
     "ece_equal_mass": "ECE (equal-mass bins)",
     "ece_debiased": "Calibration error (L2, debiased)",
     "ece": "ECE",
+    "classwise_ece": "Classwise ECE",
     "smooth_ece": "Smooth ECE",
     "ecce": "Cumulative calibration error (ECCE-R)",
     "max_calibration_error": "Largest error of a bin",
@@ -56,10 +57,13 @@ _VERSUS = {
 
 
 def metric_label(name: str) -> str:
-    """A metric's name in words: ``gap_fpr`` is "Difference in false-positive rate"."""
+    """A metric's name in words: ``gap_fpr`` is "Difference in false-positive rate", ``recall[a]`` "Recall of a"."""
     kind, _, rest = name.partition("_")
     if kind in _PREFIXES and rest:
         return _PREFIXES[kind].format(lower_first(metric_label(rest)))
+    of_all, bracket, of_class = name.partition("[")
+    if bracket:
+        return f"{metric_label(of_all)} of {of_class.removesuffix(']')}"
     return _METRICS.get(name, name.replace("_", " ")[:1].upper() + name.replace("_", " ")[1:])
 
 

@@ -11,6 +11,7 @@ bootstrap of cells.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -32,7 +33,13 @@ from mlflow_eval_plugin.stats.estimate import Bounds, Estimate, Quantity, bounds
 from mlflow_eval_plugin.stats.means import Sums, brier, calibrated_loss, in_the_large, log_loss
 from mlflow_eval_plugin.stats.norms import Kind
 from mlflow_eval_plugin.stats.rates import kish
-from mlflow_eval_plugin.stats.reliability import Binning, ReliabilityBin, calibration_norm, reliability, score_spread
+from mlflow_eval_plugin.stats.reliability import (
+    ReliabilityBin,
+    ReliabilityTable,
+    calibration_norm,
+    reliability,
+    score_spread,
+)
 from mlflow_eval_plugin.stats.slope import CoxTest, LogitCells, cells_of, cox_test, intercept, slope
 from mlflow_eval_plugin.stats.summaries import SCORE_BINS, ScoreSummary
 
@@ -160,6 +167,19 @@ def calibration_quantity(
     return _Quantities(summary, bins, replicates, seed).quantity(metric)
 
 
+def calibration_quantities(summary: ScoreSummary, metrics: Sequence[str], *, bins: int = 15) -> dict[str, Quantity]:
+    """Some metrics, each of length one, for whoever combines those of several Summaries.
+
+    Raises:
+        InputError: for a metric there is none of.
+    """
+    made = _Quantities(summary, bins, 200, 0)
+    for metric in metrics:
+        if metric not in CALIBRATION_METRICS:
+            raise InputError(f"metric: there is no {metric!r}; expected one of {', '.join(CALIBRATION_METRICS)}")
+    return {metric: made.quantity(metric) for metric in metrics}
+
+
 def score_histogram(summary: ScoreSummary, bins: int = HISTOGRAM_BINS) -> Histogram:
     """Weights per score bin and class; a score bin that straddles an edge belongs to the bin of its lower end."""
     member = np.arange(SCORE_BINS) * bins // SCORE_BINS
@@ -186,13 +206,21 @@ class _Quantities:
             return (smooth_ece if name == "smooth_ece" else ecce)(self.gaps)
         if name in ("calibration_slope", "calibration_intercept"):
             return (slope if name == "calibration_slope" else intercept)([self.cells], self.gaps.rows)
-        binning: Binning = "mass" if name in ("ece_equal_mass", "ece_debiased") else "width"
+        table = self._equal_mass if name in ("ece_equal_mass", "ece_debiased") else self._equal_width
         kind: Kind = "sum"
         if name == "ece_debiased":
             kind = "root_mean_square"
         elif name == "max_calibration_error":
             kind = "maximum"
-        return calibration_norm(reliability(self.summary, self.bins, binning), kind)
+        return calibration_norm(table, kind)
+
+    @cached_property
+    def _equal_width(self) -> ReliabilityTable:
+        return reliability(self.summary, self.bins)
+
+    @cached_property
+    def _equal_mass(self) -> ReliabilityTable:
+        return reliability(self.summary, self.bins, "mass")
 
     @cached_property
     def gaps(self) -> Gaps:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate, QuantityBounds, bounds_at, estimates
 from mlflow_eval_plugin.stats.fairness import FAIRNESS, fairness
-from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable, best_of, gap
+from mlflow_eval_plugin.stats.gaps import VERSUS, MetricTable, SliceTable, best_of, gap
 from mlflow_eval_plugin.stats.rates import METRICS
 from mlflow_eval_plugin.stats.summaries import Slice, SliceSummary
 
@@ -116,25 +116,28 @@ def disaggregate(
     Raises:
         InputError: for a metric or a comparison there is none of.
     """
-    table = _table(summary)
-    summary = table.summary
+    table = summary if isinstance(summary, SliceTable) else SliceTable(summary)
+    counted = table.summary
     reports = _reports(table)
-    columns = sorted({one.columns[0] for one in summary.slices if len(one.columns) == 1})
+    columns = sorted({one.columns[0] for one in counted.slices if len(one.columns) == 1})
     return Disaggregated(
         overall=reports[0],
         slices=reports[1:],
         gaps=tuple(
-            one for metric in gap_metrics for against in versus for one in _gaps(table, metric, against, minimum_count)
+            one
+            for metric in gap_metrics
+            for against in versus
+            for one in gaps_of(table, metric, against, minimum_count)
         ),
         fairness=tuple(_column_fairness(table, column, minimum_count) for column in columns),
-        weighted=summary.weighted,
-        threshold=summary.threshold,
-        pos_label=summary.pos_label,
+        weighted=counted.weighted,
+        threshold=counted.threshold,
+        pos_label=counted.pos_label,
         minimum_count=minimum_count,
     )
 
 
-def metric_bounds(summary: SliceSummary | SliceTable, metric: str, label: str = "overall") -> QuantityBounds:
+def metric_bounds(summary: SliceSummary | MetricTable, metric: str, label: str = "overall") -> QuantityBounds:
     """A metric of one slice, for a Check.
 
     Raises:
@@ -145,7 +148,7 @@ def metric_bounds(summary: SliceSummary | SliceTable, metric: str, label: str = 
 
 
 def gap_bounds(
-    summary: SliceSummary | SliceTable,
+    summary: SliceSummary | MetricTable,
     metric: str,
     label: str,
     versus: str,
@@ -173,21 +176,22 @@ def fairness_bounds(
         InputError: for a measure or a column there is none of.
     """
     _known("fairness", name, FAIRNESS)
-    return bounds_at(fairness(_table(summary), column, name, minimum_count=minimum_count), 0)
+    table = SliceTable(summary) if isinstance(summary, SliceSummary) else summary
+    return bounds_at(fairness(table, column, name, minimum_count=minimum_count), 0)
 
 
-def _table(summary: SliceSummary | SliceTable) -> SliceTable:
-    return summary if isinstance(summary, SliceTable) else SliceTable(summary)
+def _table(summary: SliceSummary | MetricTable) -> MetricTable:
+    return SliceTable(summary) if isinstance(summary, SliceSummary) else summary
 
 
-def _index(table: SliceTable, label: str) -> int:
+def _index(table: MetricTable, label: str) -> int:
     try:
         return table.summary.index(label)
     except KeyError as error:
         raise InputError(f"slice: no rows are in {label!r}; slices look like {_examples(table)}") from error
 
 
-def _examples(table: SliceTable) -> str:
+def _examples(table: MetricTable) -> str:
     return ", ".join(repr(one.label) for one in table.summary.slices[:4])
 
 
@@ -222,7 +226,12 @@ def _report(one: Slice, n: int, cell: list[list[float]], metrics: SliceMetrics) 
     )
 
 
-def _gaps(table: SliceTable, metric: str, versus: str, minimum_count: int) -> list[Gap]:
+def gaps_of(table: MetricTable, metric: str, versus: str, minimum_count: int) -> list[Gap]:
+    """The gaps of every slice but "overall" in one metric.
+
+    Raises:
+        InputError: for a metric or a comparison there is none of.
+    """
     _known("versus", versus, VERSUS)
     difference = estimates(gap(table, metric, versus, "difference", minimum_count=minimum_count))
     ratio = estimates(gap(table, metric, versus, "ratio", minimum_count=minimum_count))
@@ -234,7 +243,7 @@ def _gaps(table: SliceTable, metric: str, versus: str, minimum_count: int) -> li
     ]
 
 
-def _against(table: SliceTable, metric: str, versus: str, minimum_count: int) -> list[str]:
+def _against(table: MetricTable, metric: str, versus: str, minimum_count: int) -> list[str]:
     slices = table.summary.slices
     if versus == "complement":
         return [f"not ({one.label})" if " & " in one.label or one.query else f"not {one.label}" for one in slices]

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.estimate import Quantity
 from mlflow_eval_plugin.stats.intervals import FloatArray
+from mlflow_eval_plugin.stats.macro import Macro
 from mlflow_eval_plugin.stats.quantities import Difference, MeanQuantity, ProportionQuantity, Ratio, UnitMean, Widest
 from mlflow_eval_plugin.stats.rates import Part, part_of, quantity
-from mlflow_eval_plugin.stats.summaries import SliceSummary
+from mlflow_eval_plugin.stats.summaries import Slice, SliceSummary
 
 Versus = Literal["complement", "best", "overall"]
 Kind = Literal["difference", "ratio"]
@@ -28,6 +29,32 @@ NOTHING_TO_COMPARE = "the slice, or what it is compared with, has no value of th
 ZERO_BELOW = "the slice has no value of this metric, or what it is compared with has none or 0"
 
 Index = NDArray[np.intp]
+
+
+class Sliced(Protocol):
+    """A Summary by slice; the first one is "overall"."""
+
+    @property
+    def slices(self) -> tuple[Slice, ...]:
+        """The ``S`` slices."""
+
+    def index(self, label: str) -> int:
+        """The position of a slice by its label; KeyError where there is none."""
+
+
+class MetricTable(Protocol):
+    """Metrics by slice, of two classes or of more; entry 0 of every Quantity is "overall"."""
+
+    @property
+    def summary(self) -> Sliced:
+        """What is measured."""
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Rows per slice, ``(S,)``."""
+
+    def metric(self, name: str, *, complement: bool = False) -> Quantity:
+        """A metric of every slice, or of everything but it; InputError for one there is none of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +97,7 @@ class SliceTable:
 
     def families(self) -> list[Index]:
         """The slices of the same columns, for each set of columns; "overall" is one of its own."""
-        families: dict[tuple[bool, tuple[str, ...]], list[int]] = {}
-        for position, one in enumerate(self.summary.slices):
-            families.setdefault(one.family, []).append(position)
-        return [np.array(members, dtype=np.intp) for members in families.values()]
+        return families(self)
 
     def peers(self, index: int) -> Index:
         """The slices of the same columns, itself included."""
@@ -82,7 +106,7 @@ class SliceTable:
         return np.array(same, dtype=np.intp)
 
 
-def gap(table: SliceTable, metric: str, versus: str, kind: str, *, minimum_count: int) -> Quantity:
+def gap(table: MetricTable, metric: str, versus: str, kind: str, *, minimum_count: int) -> Quantity:
     """The gap of every slice; entry 0, "overall", compares with itself and means nothing.
 
     Args:
@@ -99,25 +123,27 @@ def gap(table: SliceTable, metric: str, versus: str, kind: str, *, minimum_count
 
 def compared(first: Quantity, second: Quantity, kind: str, share: FloatArray | None = None) -> Quantity:
     """Difference or ratio of independent estimates, entry by entry."""
+    if isinstance(first, Macro) and isinstance(second, Macro):
+        first, second = first.where(second), second.where(first)
     share = np.ones(len(first.n)) if share is None else share
     if kind == "ratio":
         return Ratio(first, second, share, ZERO_BELOW)
     return Difference(first, second, share, NOTHING_TO_COMPARE)
 
 
-def best_of(table: SliceTable, metric: str, *, minimum_count: int) -> NDArray[np.intp]:
+def best_of(table: MetricTable, metric: str, *, minimum_count: int) -> NDArray[np.intp]:
     """For every slice the index of the best of its columns; -1 where no slice has a value and the rows."""
     values = table.metric(metric).value
     eligible = np.where(table.rows >= minimum_count, values, np.nan)
-    signed = -eligible if metric in LOWER_IS_BETTER else eligible
+    signed = -eligible if _lower_is_better(metric) else eligible
     best = np.full(len(values), -1, dtype=np.intp)
-    for peers in table.families():
+    for peers in families(table):
         if not np.isnan(signed[peers]).all():
             best[peers] = peers[int(np.nanargmax(signed[peers]))]
     return best
 
 
-def _gap_to_overall(table: SliceTable, metric: str, kind: str) -> Quantity:
+def _gap_to_overall(table: MetricTable, metric: str, kind: str) -> Quantity:
     """The gap to the complement, scaled, since rates and mean losses of all rows mix slice and complement.
 
     For other metrics slice and whole are taken as independent: they correlate positively, so the interval is too wide
@@ -133,16 +159,15 @@ def _gap_to_overall(table: SliceTable, metric: str, kind: str) -> Quantity:
     return compared(inside, whole, kind)
 
 
-def _gap_to_best(table: SliceTable, metric: str, kind: str, minimum_count: int) -> Quantity:
+def _gap_to_best(table: MetricTable, metric: str, kind: str, minimum_count: int) -> Quantity:
     made = table.metric(metric)
     eligible = (table.rows >= minimum_count) & ~np.isnan(made.value)
-    pairs = [_pairs(peers, eligible) for peers in table.families()]
+    pairs = [_pairs(peers, eligible) for peers in families(table)]
     owner, candidate = (np.concatenate(side) for side in zip(*pairs, strict=True))
     best = best_of(table, metric, minimum_count=minimum_count)
     comparable = (best >= 0) & ~np.isnan(made.value)
     if kind == "ratio":
         comparable &= made.value[best] > 0
-    lower_is_better = metric in LOWER_IS_BETTER
     # A slice too small to be the best has no gap to itself to fall back on, but its gap can still not change sign.
     itself = np.where(comparable, 1.0 if kind == "ratio" else 0.0, np.nan)
     return Widest(
@@ -150,9 +175,21 @@ def _gap_to_best(table: SliceTable, metric: str, kind: str, minimum_count: int) 
         owner=owner,
         itself=itself,
         n=made.n,
-        smallest=not lower_is_better,
+        smallest=not _lower_is_better(metric),
         reason=ZERO_BELOW if kind == "ratio" else NOTHING_TO_COMPARE,
     )
+
+
+def _lower_is_better(metric: str) -> bool:
+    return metric.partition("[")[0] in LOWER_IS_BETTER
+
+
+def families(table: MetricTable) -> list[Index]:
+    """The slices of the same columns, for each set of columns, and the named ones; "overall" is one of its own."""
+    found: dict[tuple[bool, tuple[str, ...]], list[int]] = {}
+    for position, one in enumerate(table.summary.slices):
+        found.setdefault(one.family, []).append(position)
+    return [np.array(members, dtype=np.intp) for members in found.values()]
 
 
 def _pairs(peers: Index, eligible: NDArray[np.bool_]) -> tuple[Index, Index]:

@@ -118,6 +118,7 @@ class UnitMean:
     Attributes:
         trials: see ``trials_of``.
         base: where given, the value is ``base - mean``: the mean score less the event rate.
+        scale: the value is so many means, where there is no base.
     """
 
     mean: FloatArray
@@ -126,11 +127,12 @@ class UnitMean:
     weight: FloatArray
     reason: str
     base: FloatArray | None = None
+    scale: float = 1.0
 
     @property
     def value(self) -> FloatArray:
         """The estimates."""
-        return self.mean if self.base is None else self.base - self.mean
+        return self.scale * self.mean if self.base is None else self.base - self.mean
 
     @property
     def bound(self) -> FloatArray:
@@ -140,7 +142,9 @@ class UnitMean:
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits."""
         lower, upper = (clopper_pearson if exact else wilson)(self.mean, self.trials, alpha)
-        return (lower, upper) if self.base is None else (self.base - upper, self.base - lower)
+        if self.base is None:
+            return self.scale * lower, self.scale * upper
+        return self.base - upper, self.base - lower
 
     def take(self, index: Index) -> UnitMean:
         """The entries at ``index``."""

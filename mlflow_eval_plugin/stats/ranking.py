@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.intervals import FloatArray
 
@@ -26,7 +28,7 @@ class Auc:
     bound: FloatArray
 
 
-def auc(weights: FloatArray, effective: FloatArray) -> Auc:
+def auc(weights: NDArray[Any], effective: FloatArray) -> Auc:
     """AUC of every slice from its histogram.
 
     Args:

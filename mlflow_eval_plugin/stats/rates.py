@@ -6,7 +6,7 @@ A ``Part`` is a set of slices, or of their complements, in plain sums; ``quantit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,7 +151,23 @@ def quantity(part: Part, metric: str) -> Quantity:
     return makers[metric](part)
 
 
-def rate(part: Part, metric: str) -> ProportionQuantity:
+class Confusion(Protocol):
+    """Cells by label and predicted label, of slices or of classes."""
+
+    @property
+    def n(self) -> NDArray[np.int64]:
+        """Rows, ``(S,)``."""
+
+    @property
+    def cells(self) -> FloatArray:
+        """Sums of w by label and predicted label, ``(S, 2, 2)``."""
+
+    @property
+    def cells_square(self) -> FloatArray:
+        """Sums of w**2 over the same cells."""
+
+
+def rate(part: Confusion, metric: str) -> ProportionQuantity:
     """A rate of every slice: prevalence, selection rate, accuracy, precision, recall, FPR, FNR, specificity or F1."""
     over, under, reason = _RATES[metric]
     numerator, denominator = _sum_cells(part.cells, over), _sum_cells(part.cells, under)
@@ -225,11 +241,18 @@ def calibration_error(part: Part, kind: Kind) -> NoisyNorm:
     score = part.score.reshape(len(part.n), ECE_BINS, COARSE_BINS // ECE_BINS, 2).sum(axis=(2, 3))
     centre = (np.arange(FINE_BINS) + 0.5) / FINE_BINS
     spread = _by_ece_bin(part.histogram, centre * (1 - centre)).sum(axis=2)
-    total, events = weight.sum(axis=2), weight[:, :, 1]
-    # Squares of weights are not known bin by bin.
-    inflation = part.inflation[:, None]
-    variance = gap_variance(total, events, spread) * inflation
-    return binned_norm(total, events, score - events, variance, total / inflation, part.n, kind)
+    return norm_of_bins(sums_of(part), weight.sum(axis=2), weight[:, :, 1], score, spread, kind)
+
+
+def norm_of_bins(
+    sums: Sums, weight: FloatArray, events: FloatArray, score: FloatArray, spread: FloatArray, kind: Kind = "sum"
+) -> NoisyNorm:
+    """The same from sums of w, w * label, w * s and w * s * (1 - s) by bin, each ``(S, B)``."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # Squares of weights are not known bin by bin.
+        inflation = (sums.weight / sums.effective)[:, None]
+        variance = gap_variance(weight, events, spread) * inflation
+        return binned_norm(weight, events, score - events, variance, weight / inflation, sums.n, kind)
 
 
 def _ece(part: Part) -> Quantity:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,18 @@ MAX_ROWS = 2**27
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating[Any]]
+
+
+class Scaled(Protocol):
+    """Any Summary: its weights are relative to a power of two."""
+
+    @property
+    def weight_scale(self) -> float:
+        """A power of two at or above the largest weight; 1.0 when unweighted."""
+
+    @property
+    def weighted(self) -> bool:
+        """Whether weights were given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +75,7 @@ class ScoreSummary:
         Raises:
             MergeError: when the weights are on different scales or the rows are too many.
         """
-        _same_scale(self, other)
+        same_scale(self, other)
         rows_fit(int(self.n.sum()) + int(other.n.sum()))
         return ScoreSummary(**_lanes_added(self, other), weight_scale=self.weight_scale, weighted=self.weighted)
 
@@ -176,7 +188,7 @@ class SliceSummary:
         Raises:
             MergeError: when weight scales, thresholds or positive labels differ.
         """
-        _same_scale(self, other)
+        same_scale(self, other)
         if (self.threshold, self.pos_label) != (other.threshold, other.pos_label):
             raise MergeError(
                 f"slice Summaries were counted at different thresholds or positive labels: "
@@ -277,7 +289,12 @@ def rows_fit(rows: int) -> None:
         raise MergeError(f"a Summary holds at most {MAX_ROWS:,} rows, found {rows:,}; evaluate a part of the data")
 
 
-def _same_scale(first: ScoreSummary | SliceSummary, second: ScoreSummary | SliceSummary) -> None:
+def same_scale(first: Scaled, second: Scaled) -> None:
+    """Refuse to merge Summaries whose weights are on different scales.
+
+    Raises:
+        MergeError: says what to do.
+    """
     if (first.weighted, first.weight_scale) != (second.weighted, second.weight_scale):
         # Rescaling would round, and then the order of merging would matter.
         raise MergeError(

@@ -1,0 +1,237 @@
+"""Rows of three or more classes into Summaries: one of all classes, and binary ones of one against the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mlflow_eval_plugin.engines.inputs import Scored, scale_of
+from mlflow_eval_plugin.engines.joint import JOINT_CELLS, Columns, Lanes, cell_codes, size, tabulated
+from mlflow_eval_plugin.engines.queries import sliced_columns
+from mlflow_eval_plugin.engines.scores import CHUNK_ROWS, summary_of
+from mlflow_eval_plugin.query import NamedQuery
+from mlflow_eval_plugin.stats.multiclass_summary import MOMENTS, MOST_RANKED, MulticlassSummary
+from mlflow_eval_plugin.stats.summaries import (
+    COARSE_BINS,
+    FINE_BINS,
+    ONE,
+    SCORE_BINS,
+    SMALLEST_PROBABILITY,
+    ScoreSummary,
+    rows_fit,
+)
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ClassScored:
+    """Checked rows of ``K`` classes; arrays of one length.
+
+    Attributes:
+        label, prediction: positions among ``classes``.
+        probability: ``(n, K)`` float64 in [0, 1], rows summing to 1; None where predictions are classes.
+        weight: float64, non-negative; None when unweighted.
+    """
+
+    classes: tuple[str, ...]
+    label: NDArray[np.intp]
+    prediction: NDArray[np.intp]
+    probability: FloatArray | None
+    weight: FloatArray | None
+
+    @property
+    def weight_scale(self) -> float:
+        """The power of two at or above the largest weight; 1.0 when unweighted."""
+        return 1.0 if self.weight is None else scale_of(self.weight, None)
+
+
+def multiclass_summary(  # noqa: PLR0913 - the options of a report
+    frame: pd.DataFrame,
+    rows: ClassScored,
+    *,
+    slices: Sequence[str] = (),
+    depth: int = 1,
+    edges: Mapping[str, Sequence[float]] | None = None,
+    quantiles: Mapping[str, int] | None = None,
+    max_levels: int = 100,
+    queries: Sequence[NamedQuery] = (),
+    ranked: bool = True,
+) -> MulticlassSummary:
+    """Count rows by slice, label and predicted class.
+
+    Args:
+        slices, depth, edges, quantiles, max_levels, queries: as in ``slice_summary``.
+        ranked: whether to count probabilities class by class, for AUC; they are not beyond ``MOST_RANKED`` possible
+            slices times classes.
+
+    Raises:
+        InputError: when columns or edges cannot be evaluated.
+        TooManyLevels: for a column with more than ``max_levels`` levels, or more than ``MAX_SLICES`` slices.
+    """
+    rows_fit(len(frame))
+    columns = sliced_columns(
+        frame, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
+    )
+    counter = _Counter(rows, ranked and rows.probability is not None and _fits(columns, depth, len(rows.classes)))
+    # A cell holds the scores of every class, so that fewer cells fill the same memory.
+    cells = JOINT_CELLS // len(rows.classes)
+    found, counted = tabulated(counter.counted, columns, depth, cells=cells)
+    lanes: dict[str, Any] = {**dict.fromkeys(_OPTIONAL), **counted}
+    return MulticlassSummary(
+        slices=found,
+        classes=rows.classes,
+        **lanes,
+        weight_scale=rows.weight_scale,
+        weighted=rows.weight is not None,
+    )
+
+
+def class_summary(rows: ClassScored, position: int) -> ScoreSummary:
+    """One class against the rest: its probability as score, whether the row is of the class as label."""
+    return _binary(rows, _known(rows)[:, position], rows.label == position)
+
+
+def confidence_summary(rows: ClassScored) -> ScoreSummary:
+    """The largest probability of each row as score, whether the prediction is right as label."""
+    confidence = np.take_along_axis(_known(rows), rows.prediction[:, None], axis=1)[:, 0]
+    return _binary(rows, confidence, rows.label == rows.prediction)
+
+
+def top_label_summary(rows: ClassScored, position: int) -> ScoreSummary:
+    """The same of the rows that are predicted as one class only (Gupta & Ramdas 2022)."""
+    chosen = rows.prediction == position
+    return _binary(rows, _known(rows)[chosen, position], rows.label[chosen] == position, chosen)
+
+
+def _known(rows: ClassScored) -> FloatArray:
+    if rows.probability is None:
+        raise ValueError("there are no probabilities")
+    return rows.probability
+
+
+def _binary(
+    rows: ClassScored, score: FloatArray, label: NDArray[np.bool_], chosen: NDArray[np.bool_] | None = None
+) -> ScoreSummary:
+    weight = rows.weight if rows.weight is None or chosen is None else rows.weight[chosen]
+    return summary_of(Scored(label.astype(np.uint8), score, weight, rows.weight_scale, "1"))
+
+
+def _fits(columns: Columns, depth: int, classes: int) -> bool:
+    # Elementary symmetric sums: how many slices of 0 ... depth columns there can be.
+    sums = [1] + [0] * depth
+    for column in columns:
+        for order in range(depth, 0, -1):
+            sums[order] += sums[order - 1] * len(column.levels)
+    return sum(sums) * classes <= MOST_RANKED
+
+
+_OPTIONAL = (
+    "moments",
+    "confidence_weight",
+    "confidence_score",
+    "confidence_spread",
+    "histogram",
+    "histogram_weight",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class _Counter:
+    """Counts the rows by the cells of some slice columns."""
+
+    rows: ClassScored
+    ranked: bool
+
+    def counted(self, columns: Columns) -> Lanes:
+        lanes = self._empty(size(columns))
+        for start in range(0, len(self.rows.label), CHUNK_ROWS):
+            part = slice(start, min(start + CHUNK_ROWS, len(self.rows.label)))
+            self._count(lanes, cell_codes(columns, part), part)
+        return lanes
+
+    def _empty(self, cells: int) -> Lanes:
+        k = len(self.rows.classes)
+        names = ("cells", "cell_weight", "cell_weight_square")
+        lanes: Lanes = {name: np.zeros((cells, k, k), dtype=np.int64) for name in names}
+        if self.rows.probability is not None:
+            lanes["moments"] = np.zeros((cells, len(MOMENTS)), dtype=np.int64)
+            lanes["confidence_weight"] = np.zeros((cells, COARSE_BINS, 2), dtype=np.int64)
+            lanes["confidence_score"] = np.zeros((cells, COARSE_BINS, 2), dtype=np.int64)
+            lanes["confidence_spread"] = np.zeros((cells, COARSE_BINS), dtype=np.int64)
+        if self.ranked:
+            lanes["histogram"] = np.zeros((cells, k, FINE_BINS, 2), dtype=np.int32)
+            if self.rows.weight is not None:
+                lanes["histogram_weight"] = np.zeros((cells, k, FINE_BINS, 2), dtype=np.int64)
+        return lanes
+
+    def _count(self, lanes: Lanes, cell: IntArray, part: slice) -> None:
+        rows, k = self.rows, len(self.rows.classes)
+        label, prediction = rows.label[part].astype(np.int64), rows.prediction[part].astype(np.int64)
+        weight = np.ones(len(cell)) if rows.weight is None else rows.weight[part] / rows.weight_scale
+        one = _fixed(weight, 1.0, ONE)
+        confusion = (cell * k + label) * k + prediction
+        np.add.at(lanes["cells"].reshape(-1), confusion, np.ones(len(cell), dtype=np.int64))
+        np.add.at(lanes["cell_weight"].reshape(-1), confusion, one)
+        np.add.at(lanes["cell_weight_square"].reshape(-1), confusion, _fixed(weight, weight, ONE))
+        if rows.probability is None:
+            return
+        probability = rows.probability[part]
+        confidence = np.take_along_axis(probability, prediction[:, None], axis=1)[:, 0]
+        right = (label == prediction).astype(np.int64)
+        for position, amount in enumerate(_moments(probability, label, confidence, right, weight)):
+            np.add.at(lanes["moments"].reshape(-1), cell * len(MOMENTS) + position, amount)
+        coarse = cell * COARSE_BINS + _score_bin(confidence) // (SCORE_BINS // COARSE_BINS)
+        np.add.at(lanes["confidence_weight"].reshape(-1), 2 * coarse + right, one)
+        np.add.at(lanes["confidence_score"].reshape(-1), 2 * coarse + right, _fixed(weight, confidence, ONE))
+        spread = _fixed(weight, confidence * (1 - confidence), ONE)
+        np.add.at(lanes["confidence_spread"].reshape(-1), coarse, spread)
+        if self.ranked:
+            _rank(lanes, cell, probability, label, one)
+
+
+def _rank(lanes: Lanes, cell: IntArray, probability: FloatArray, label: IntArray, one: IntArray) -> None:
+    k, single = probability.shape[1], np.ones(len(cell), dtype=np.int32)
+    for position in range(k):
+        fine = _score_bin(probability[:, position]) // (SCORE_BINS // FINE_BINS)
+        at = ((cell * k + position) * FINE_BINS + fine) * 2 + (label == position)
+        np.add.at(lanes["histogram"].reshape(-1), at, single)
+        if "histogram_weight" in lanes:
+            np.add.at(lanes["histogram_weight"].reshape(-1), at, one)
+
+
+def _moments(
+    probability: FloatArray, label: IntArray, confidence: FloatArray, right: IntArray, weight: FloatArray
+) -> list[IntArray]:
+    """The sums of ``MOMENTS`` row by row, in its order."""
+    square, cube, entropy, entropy_square = (np.zeros(len(label)) for _ in range(4))
+    # Class by class: a row's sum is then taken in one order, however numpy would vectorise it.
+    for p in probability.T:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            surprise = np.where(p > 0, -np.log(p), 0.0)
+        square += p**2
+        cube += p**3
+        entropy += p * surprise
+        entropy_square += p * surprise**2
+    own = np.take_along_axis(probability, label[:, None], axis=1)[:, 0]
+    loss = -np.log(np.maximum(own, SMALLEST_PROBABILITY))
+    half = (square + 1 - 2 * own) / 2
+    # Given its probabilities, half a Brier score has the mean (1 - sum p**2) / 2 and the variance of p of the label.
+    expected = (1 - square) / 2
+    values = (loss, loss**2, entropy, entropy_square, half, half**2, expected, cube - square**2 + expected**2,
+              (confidence - right) ** 2)  # fmt: skip
+    return [_fixed(weight, value, unit) for value, unit in zip(values, MOMENTS.values(), strict=True)]
+
+
+def _score_bin(score: FloatArray) -> IntArray:
+    return np.minimum((score * SCORE_BINS).astype(np.int64), SCORE_BINS - 1)
+
+
+def _fixed(weight: FloatArray, amount: Any, one: float) -> IntArray:
+    return np.asarray(np.rint(weight * amount * one), dtype=np.int64)

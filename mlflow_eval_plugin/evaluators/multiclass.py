@@ -1,0 +1,22 @@
+"""The evaluators of three or more classes, by kind; ``drift`` takes the predicted class like any column."""
+
+from __future__ import annotations
+
+from mlflow_eval_plugin.evaluators import multiclass_calibration, multiclass_disaggregated
+from mlflow_eval_plugin.evaluators.config import CalibrationConfig, Config, DisaggregatedConfig
+from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows
+from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.stats.errors import InputError
+
+
+def evaluate(config: Config, rows: MulticlassRows, reference: MulticlassRows | None, about: About) -> Evidence:
+    """Measure and judge.
+
+    Raises:
+        InputError: for what this kind of evaluator cannot say of three or more classes.
+    """
+    if isinstance(config, CalibrationConfig):
+        return multiclass_calibration.evaluate(config, rows, reference, about)
+    if isinstance(config, DisaggregatedConfig):
+        return multiclass_disaggregated.evaluate(config, rows, about)
+    raise InputError(f"{config.kind}: expected two classes, found {len(rows.known.classes)}")

@@ -1,0 +1,182 @@
+"""The ``calibration`` evaluator for three or more classes: of the confidence, and class by class.
+
+Three binary questions, each answered by the binary machinery: is a prediction made with confidence 0.7 right in 70 % of
+cases; is it so too among the predictions of one class (top-label calibration, Gupta & Ramdas 2022); and is a class with
+the probability 0.7 the label in 70 % of cases (classwise calibration, Kull et al. 2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+from mlflow_eval_plugin.engines.multiclass import (
+    ClassScored,
+    class_summary,
+    confidence_summary,
+    multiclass_summary,
+    top_label_summary,
+)
+from mlflow_eval_plugin.evaluators.config import CalibrationConfig
+from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, document, refuse_keys
+from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.stats.calibration import calibrate, calibration_quantities
+from mlflow_eval_plugin.stats.checks import Claim
+from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.estimate import Quantity, bounds_at, estimates
+from mlflow_eval_plugin.stats.macro import MeanOfNorms
+from mlflow_eval_plugin.stats.multiclass import MulticlassTable
+from mlflow_eval_plugin.stats.summaries import ScoreSummary
+
+# The CORP components cost a bootstrap each; only the classes that are drawn have them.
+_OF_CLASS = (
+    "ece_equal_width", "ece_equal_mass", "ece_debiased", "max_calibration_error", "brier", "log_loss",
+    "calibration_in_the_large",
+)  # fmt: skip
+_MOST_DRAWN = 5
+_OF_TWO = {
+    "slices": "slices of three or more classes are for 'disaggregated', whose 'ece' is that of the confidence",
+    "queries": "slices of three or more classes are for 'disaggregated', whose 'ece' is that of the confidence",
+    "max_change": "changes since the reference are those of one probability",
+    "min_calibration_slope": "a slope is that of one probability",
+    "max_calibration_slope": "a slope is that of one probability",
+}
+_DRAWN = ("metrics", "bins", "bins_equal_mass", "corp", "corp_band", "histogram")
+
+
+def evaluate(
+    config: CalibrationConfig, rows: MulticlassRows, reference: MulticlassRows | None, about: About
+) -> Evidence:
+    """Measure calibration and judge it.
+
+    Raises:
+        InputError: when there are no probabilities, or for a key that needs two classes.
+    """
+    refuse_keys(config, _OF_TWO)
+    found = _Measured(rows, config)
+    measurements = {
+        **found.document(),
+        "classwise": found.classwise(),
+        "top_label": found.top_label(),
+        "reference": None,
+    }
+    if reference is not None and reference.scored is not None:
+        measurements["reference"] = _Measured(reference, config).document()
+    seen = reference.data if reference else None
+    return document(config, rows, found.claims(), measurements, about, reference=seen)
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    rows: MulticlassRows
+    config: CalibrationConfig
+
+    @cached_property
+    def scored(self) -> ClassScored:
+        if self.rows.known.probability is None:
+            raise InputError(
+                "calibration: there are no probabilities, only predicted classes; give a model with predict_proba, or "
+                "a column of probabilities for each class (the key 'probability_columns')"
+            )
+        return self.rows.known
+
+    @cached_property
+    def overall(self) -> MulticlassTable:
+        return MulticlassTable(multiclass_summary(self.rows.frame, self.scored, ranked=False))
+
+    @cached_property
+    def confidence(self) -> ScoreSummary:
+        return confidence_summary(self.scored)
+
+    @cached_property
+    def of_classes(self) -> dict[str, tuple[dict[str, Any], dict[str, Quantity]]]:
+        # One Summary at a time: fifty of them would take 350 MB.
+        return {one: self._of_class(class_summary(self.scored, k)) for k, one in enumerate(self.scored.classes)}
+
+    def document(self) -> dict[str, Any]:
+        """What is said of all classes together."""
+        table, classes = self.overall, self.scored.classes
+        labelled = table.summary.cells[0].sum(axis=1)
+        metrics = {name: estimates(table.metric(name))[0] for name in ("accuracy", "brier", "log_loss")}
+        norms = MeanOfNorms(tuple(made["ece_equal_width"] for _, made in self.of_classes.values()))
+        return {
+            "task": "multiclass",
+            "classes": list(classes),
+            "classes_absent": [one for one, n in zip(classes, labelled.tolist(), strict=True) if n == 0],
+            "n": int(labelled.sum()),
+            "weighted": table.summary.weighted,
+            "metrics": as_json({**metrics, "classwise_ece": estimates(norms)[0]}),
+            "confidence": as_json(calibrate(self.confidence, bins=self.config.bins)),
+        }
+
+    def classwise(self) -> dict[str, Any]:
+        """Every class against the rest."""
+        return self._drawn({one: made for one, (made, _) in self.of_classes.items()}, class_summary)
+
+    def top_label(self) -> dict[str, Any]:
+        """The predictions of every class."""
+        summaries = map(partial(top_label_summary, self.scored), range(len(self.scored.classes)))
+        made = {one: self._top_label(one_of) for one, one_of in zip(self.scored.classes, summaries, strict=True)}
+        return self._drawn(made, top_label_summary)
+
+    def claims(self) -> Iterator[Claim]:
+        """The tolerances: on the confidence, on each class, and on the two losses of all classes."""
+        for metric, scope, quantity, limit, sentence in self._claimed():
+            if limit is None:
+                continue
+            yield Claim(
+                id=f"{metric}:{scope}",
+                claim=f"{sentence} {limit:g}",
+                metric=metric,
+                scope=scope,
+                bounds=bounds_at(quantity, 0),
+                minimum=-limit if metric == "calibration_in_the_large" else None,
+                maximum=limit,
+            )
+
+    def _claimed(self) -> Iterator[tuple[str, str, Quantity, float | None, str]]:
+        config, ece, large = self.config, "ece_equal_mass", "calibration_in_the_large"
+        confident = calibration_quantities(self.confidence, (ece, large), bins=config.bins)
+        words = "confidences differ on average from the share of right predictions by at most"
+        yield ece, "confidence", confident[ece], config.max_ece, words
+        for one, (_, made) in self.of_classes.items():
+            words = f"predicted probabilities of {one} differ on average from observed rates by at most"
+            yield ece, f"class={one}", made[ece], config.max_ece, words
+        words = "the mean confidence differs from the accuracy by at most"
+        yield large, "confidence", confident[large], config.max_calibration_in_the_large, words
+        for loss, limit in (("brier", config.max_brier), ("log_loss", config.max_log_loss)):
+            words = f"the {'Brier score' if loss == 'brier' else 'log loss'} of all classes is at most"
+            yield loss, "overall", self.overall.metric(loss), limit, words
+
+    def _of_class(self, summary: ScoreSummary) -> tuple[dict[str, Any], dict[str, Quantity]]:
+        made = calibration_quantities(summary, _OF_CLASS, bins=self.config.bins)
+        weight = float(summary.w.sum())
+        measured = {
+            "n": int(summary.n.sum()),
+            "positives": float(summary.w[:, 1].sum()),
+            "prevalence": float(summary.w[:, 1].sum() / weight),
+            "mean_score": float(summary.w_score.sum() / weight),
+            "metrics": {name: as_json(estimates(one)[0]) for name, one in made.items()},
+        }
+        return measured, made
+
+    def _top_label(self, summary: ScoreSummary) -> dict[str, Any]:
+        if summary.w.sum() > 0:
+            return self._of_class(summary)[0]
+        # Nothing to divide by: the model never predicts the class, or only in rows that weigh nothing.
+        empty: dict[str, Any] = {"positives": 0.0, "prevalence": None, "mean_score": None, "metrics": {}}
+        return {"n": int(summary.n.sum()), **empty}
+
+    def _drawn(
+        self, made: dict[str, dict[str, Any]], summary_of: Callable[[ClassScored, int], ScoreSummary]
+    ) -> dict[str, Any]:
+        """The worst classes with what a diagram needs; tables of fifty classes would be megabytes."""
+        known = [one for one, measured in made.items() if measured["metrics"]]
+        worst = sorted(known, key=lambda one: -made[one]["metrics"]["ece_equal_mass"]["value"])[:_MOST_DRAWN]
+        for one in worst:
+            summary = summary_of(self.scored, self.scored.classes.index(one))
+            whole = as_json(calibrate(summary, bins=self.config.bins))
+            made[one] = {**made[one], **{name: whole[name] for name in _DRAWN}}
+        return made

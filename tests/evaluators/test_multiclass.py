@@ -1,0 +1,410 @@
+"""Three or more classes through MLflow: a model, static columns, what is refused, and drift of classes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from evaluators.conftest import World
+from evaluators.test_plugin_refusals import refused
+from sklearn import metrics as sklearn
+from sklearn.datasets import make_classification
+from sklearn.linear_model import LogisticRegression
+
+from mlflow_eval_plugin.evaluators.config import ConfigError, parse
+
+FEATURES = [f"x{i}" for i in range(5)]
+CLASSES = ["cat", "dog", "emu"]
+COLUMNS = {"cat": "p_cat", "dog": "p_dog", "emu": "p_emu"}
+
+
+@dataclass(frozen=True)
+class Zoo:
+    """A logged model of three classes, rows it was not fitted on, and its scores in columns."""
+
+    world: World
+    uri: str
+    train: pd.DataFrame
+    rows: pd.DataFrame
+    probability: Any
+
+    @property
+    def static(self) -> pd.DataFrame:
+        scores = pd.DataFrame(self.probability, columns=list(COLUMNS.values()))
+        return pd.concat([self.rows, scores], axis=1)
+
+    def measured(self, data: pd.DataFrame | None = None, model: bool = True, **given: Any) -> dict[str, Any]:
+        """The Evidence of a call, by kind."""
+        config = {kind: value for kind, value in given.items() if kind in ("calibration", "disaggregated", "drift")}
+        further = {key: value for key, value in given.items() if key not in config}
+        with mlflow.start_run() as run:
+            mlflow.models.evaluate(
+                self.uri if model else None, self.rows if data is None else data, targets="y",
+                model_type="classifier", evaluators=list(config), evaluator_config=config, **further,
+            )  # fmt: skip
+        uri = f"runs:/{run.info.run_id}"
+        found = {kind: mlflow.artifacts.load_dict(f"{uri}/evidence/{kind}.json") for kind in config}
+        found["metrics"] = self.world.client.get_run(run.info.run_id).data.metrics
+        found["pages"] = {kind: mlflow.artifacts.load_text(f"{uri}/reports/{kind}.html") for kind in config}
+        return found
+
+
+@pytest.fixture(scope="module")
+def zoo(world: World) -> Zoo:
+    numbers, codes = make_classification(
+        2400, len(FEATURES), n_informative=4, n_redundant=0, n_classes=3, n_clusters_per_class=1, class_sep=0.7,
+        random_state=3,
+    )  # fmt: skip
+    data = pd.DataFrame(numbers, columns=FEATURES).assign(y=np.array(CLASSES)[codes])
+    data["x4"] = np.random.default_rng(0).integers(0, 2, len(data)).astype(float)
+    train, rows = data[:1200].reset_index(drop=True), data[1200:].reset_index(drop=True)
+    model = LogisticRegression().fit(train[FEATURES], train.y)
+    with mlflow.start_run():
+        uri = mlflow.sklearn.log_model(
+            model, name="zoo", input_example=train[FEATURES].head(2), pip_requirements=["scikit-learn"]
+        ).model_uri
+    return Zoo(world, uri, train, rows, model.predict_proba(rows[FEATURES]))
+
+
+@pytest.fixture(scope="module")
+def found(zoo: Zoo) -> dict[str, Any]:
+    return zoo.measured(
+        calibration={"reference": zoo.train, "max_brier": 0.6, "max_log_loss": 1.0},
+        disaggregated={
+            "slices": ["x4"],
+            "min_metric": {"recall[emu]": 0.3, "auc": 0.5},
+            "gap_versus": "overall",
+            "max_gap": {"fnr": 0.1, "recall[cat]": 0.2},
+        },
+        drift={"reference": zoo.train},
+    )
+
+
+def test_calibration_has_the_numbers_of_scikit_learn(zoo: Zoo, found: dict[str, Any]) -> None:
+    document = found["calibration"]
+    measured, p = document["measurements"], zoo.probability
+    onehot = (zoo.rows.y.to_numpy()[:, None] == np.array(CLASSES)).astype(float)
+    right = np.array(CLASSES)[p.argmax(axis=1)] == zoo.rows.y
+    assert measured["task"] == "multiclass" and measured["classes"] == CLASSES and measured["classes_absent"] == []
+    assert measured["metrics"]["log_loss"]["value"] == pytest.approx(sklearn.log_loss(zoo.rows.y, p), abs=1e-9)
+    assert measured["metrics"]["brier"]["value"] == pytest.approx(((p - onehot) ** 2).sum(axis=1).mean(), abs=1e-9)
+    assert measured["metrics"]["accuracy"]["value"] == pytest.approx(right.mean(), abs=1e-12)
+    confidence = measured["confidence"]
+    assert confidence["mean_score"] == pytest.approx(p.max(axis=1).mean(), abs=1e-9)
+    assert confidence["prevalence"] == pytest.approx(right.mean(), abs=1e-12)
+    classwise = [measured["classwise"][one]["metrics"]["ece_equal_width"]["value"] for one in CLASSES]
+    assert measured["metrics"]["classwise_ece"]["value"] == pytest.approx(np.mean(classwise), abs=1e-12)
+    taken = p.argmax(axis=1) == 1
+    assert measured["top_label"]["dog"]["n"] == taken.sum()
+    assert measured["top_label"]["dog"]["mean_score"] == pytest.approx(p[taken, 1].mean(), abs=1e-9)
+    assert measured["reference"]["n"] == 1200 and "confidence" in measured["reference"]
+
+
+def test_calibration_judges_the_confidence_the_classes_and_the_losses(found: dict[str, Any]) -> None:
+    checks = {check["id"]: check for check in found["calibration"]["checks"]}
+    assert set(checks) == {
+        "ece_equal_mass:confidence", "ece_equal_mass:class=cat", "ece_equal_mass:class=dog", "ece_equal_mass:class=emu",
+        "calibration_in_the_large:confidence", "brier:overall", "log_loss:overall",
+    }  # fmt: skip
+    assert checks["ece_equal_mass:class=dog"]["scope"] == "class=dog"
+    assert checks["brier:overall"]["verdict"] == checks["log_loss:overall"]["verdict"] == "pass"
+    measured = found["calibration"]["measurements"]
+    assert found["metrics"]["calibration_ece"] == measured["confidence"]["metrics"]["ece_equal_mass"]["value"]
+    assert found["metrics"]["calibration_brier"] == measured["metrics"]["brier"]["value"]
+    assert found["metrics"]["calibration_classwise_ece"] == measured["metrics"]["classwise_ece"]["value"]
+
+
+def test_slices_have_the_numbers_of_scikit_learn(zoo: Zoo, found: dict[str, Any]) -> None:
+    measured = found["disaggregated"]["measurements"]
+    predicted = np.array(CLASSES)[zoo.probability.argmax(axis=1)]
+    assert measured["confusion"] == sklearn.confusion_matrix(zoo.rows.y, predicted, labels=CLASSES).tolist()
+    (one,) = (one for one in measured["slices"] if one["label"] == "x4=1")
+    part = (zoo.rows.x4 == 1).to_numpy()
+    y, t = zoo.rows.y[part], predicted[part]
+    expected = {
+        "recall": sklearn.recall_score(y, t, average="macro"),
+        "f1": sklearn.f1_score(y, t, average="macro"),
+        "log_loss": sklearn.log_loss(y, zoo.probability[part]),
+    }
+    for metric, number in expected.items():
+        assert one["metrics"][metric]["value"] == pytest.approx(number, abs=1e-9)
+    recalls = sklearn.recall_score(y, t, average=None, labels=CLASSES)
+    assert [one["classes"][c]["metrics"]["recall"]["value"] for c in CLASSES] == pytest.approx(recalls)
+    assert one["classes"]["dog"]["labelled"] == (y == "dog").sum()
+    ids = {check["id"] for check in found["disaggregated"]["checks"]}
+    assert {"gap:fnr:overall:x4=1", "gap:recall[cat]:overall:x4=0", "min:recall[emu]:x4=0", "min:auc:overall"} <= ids
+    worst = [name for name in found["metrics"] if name.startswith("disaggregated_worst")]
+    assert worst == ["disaggregated_worst_gap_fnr"]  # MLflow takes no brackets in a name
+    assert measured["fairness"] == {} and measured["costs"] is None
+
+
+def test_drift_compares_predicted_classes_and_labels_as_categories(zoo: Zoo, found: dict[str, Any]) -> None:
+    columns = {one["role"]: one for one in found["drift"]["measurements"]["columns"][-2:]}
+    assert set(columns) == {"prediction", "label"}
+    assert {column["kind"] for column in columns.values()} == {"categorical"}
+    drawn = columns["prediction"]["histogram"]
+    shares = dict(zip(drawn["labels"], drawn["current"], strict=True))
+    predicted = np.array(CLASSES)[zoo.probability.argmax(axis=1)]
+    assert shares["dog"] == pytest.approx((predicted == "dog").mean())
+
+
+def test_the_pages_tell_classes_apart(found: dict[str, Any]) -> None:
+    page = found["pages"]["calibration"]
+    assert "Share of right predictions" in page and "Confidence against right predictions" in page
+    assert "Each class against the rest" in page and "top-label" in page and "Classwise ECE" in page
+    page = found["pages"]["disaggregated"]
+    assert "means over classes" in page and "Labels (rows) and predictions (columns)" in page
+    assert "Recall of each class by slice" in page and "Recall of emu" in page
+
+
+@pytest.mark.parametrize(
+    "key",
+    [{"probability_columns": COLUMNS}, {"probability_columns": list(COLUMNS.values())},
+     {"probability_columns": ["p_emu", "p_cat", "p_dog"], "label_list": ["emu", "cat", "dog"]}],
+    ids=["mapping", "sorted", "label_list"],
+)  # fmt: skip
+def test_static_columns_say_what_the_model_says(zoo: Zoo, found: dict[str, Any], key: dict[str, Any]) -> None:
+    config = {
+        "slices": ["x4"], "min_metric": {"recall[emu]": 0.3, "auc": 0.5}, "gap_versus": "overall",
+        "max_gap": {"fnr": 0.1, "recall[cat]": 0.2}, **key,
+    }  # fmt: skip
+    static = zoo.measured(
+        zoo.static.assign(t=zoo.rows.y), model=False, predictions="t",
+        calibration={**key, "max_brier": 0.6, "max_log_loss": 1.0}, disaggregated=config,
+    )  # fmt: skip
+    for kind in ("calibration", "disaggregated"):
+        known = {**found[kind]["measurements"], "reference": None}
+        assert {**static[kind]["measurements"], "reference": None} == known
+        assert static[kind]["checks"] == found[kind]["checks"]
+
+
+def test_the_order_of_rows_changes_no_byte(zoo: Zoo, found: dict[str, Any]) -> None:
+    mixed = zoo.rows.sample(frac=1, random_state=0).reset_index(drop=True)
+    again = zoo.measured(mixed, calibration={"max_brier": 0.6, "max_log_loss": 1.0})["calibration"]
+    known = {**found["calibration"]["measurements"], "reference": None}
+    assert json.dumps(again["measurements"]) == json.dumps(known)
+    assert again["data"]["digest"] == found["calibration"]["data"]["digest"]
+
+
+def test_predicted_classes_without_probabilities(zoo: Zoo) -> None:
+    data = zoo.rows.assign(t=np.array(CLASSES)[zoo.probability.argmax(axis=1)])
+    before = data.assign(t="cat")
+    static = zoo.measured(
+        data, model=False, predictions="t", disaggregated={"slices": ["x4"]}, drift={"reference": before}
+    )
+    overall = static["disaggregated"]["measurements"]["overall"]
+    assert overall["metrics"]["f1"]["value"] == pytest.approx(sklearn.f1_score(data.y, data.t, average="macro"))
+    assert overall["metrics"]["auc"] == {
+        "value": None, "interval": None, "bound": 0, "reason": "predictions are classes, not probabilities",
+    }  # fmt: skip
+    assert "psi:t" in {check["id"] for check in static["drift"]["checks"] if check["verdict"] == "fail"}
+    message = refuse(zoo, data, model=None, predictions="t", calibration={})
+    assert "calibration: there are no probabilities" in message
+
+
+def test_a_class_that_the_data_lack_is_named(zoo: Zoo) -> None:
+    some = zoo.rows[zoo.rows.y != "emu"].reset_index(drop=True)
+    found = zoo.measured(some, calibration={}, disaggregated={"slices": ["x4"]})
+    for kind in ("calibration", "disaggregated"):
+        assert found[kind]["measurements"]["classes_absent"] == ["emu"]
+    assert "no row is of emu" in found["pages"]["calibration"]
+    recall = found["disaggregated"]["measurements"]["overall"]["classes"]["emu"]["metrics"]["recall"]
+    assert recall["value"] is None and recall["reason"] == "no row is of this class"
+
+
+class Python(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """A model without classes: what it answers is told by a column."""
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+        x = model_input["x"].to_numpy()
+        found = np.stack([x, (1 - x) / 2, (1 - x) / 2], axis=1)
+        return found if model_input["as"].iloc[0] == 0 else pd.DataFrame(found, columns=["1", "2", "3"])
+
+
+def test_probabilities_of_a_plain_function_are_in_the_order_of_the_classes(zoo: Zoo, world: World) -> None:
+    uri = mlflow.pyfunc.log_model(python_model=Python(), name="plain", pip_requirements=["mlflow"]).model_uri
+    x = np.random.default_rng(0).random(300)
+    rows = pd.DataFrame({"x": x, "as": 0.0, "y": np.where(x > 0.5, 1, np.arange(300) % 2 + 2)})
+    plain = Zoo(world, uri, rows, rows, None)
+    array = plain.measured(rows, calibration={})["calibration"]
+    named = plain.measured(rows.assign(**{"as": 1.0}), calibration={})["calibration"]
+    assert array["measurements"] == named["measurements"]
+    assert array["measurements"]["classes"] == ["1", "2", "3"]
+    given = {"calibration": {"label_list": [3, 2, 1]}}
+    assert plain.measured(rows, **given)["calibration"]["measurements"] != array["measurements"]
+    message = refuse(plain, rows.assign(y=rows.y + 10 * (rows.index == 0)), calibration={})
+    assert "3 columns of probabilities without names, and 4 classes" in message
+
+
+def refuse(zoo: Zoo, data: pd.DataFrame | None = None, **given: Any) -> str:
+    config = {kind: value for kind, value in given.items() if kind in ("calibration", "disaggregated", "drift")}
+    further = {key: value for key, value in given.items() if key not in config}
+    arguments = {"model": zoo.uri, "targets": "y", "evaluators": list(config), "evaluator_config": config, **further}
+    return refused(zoo.world, zoo.rows if data is None else data, **arguments)
+
+
+CONFIGS = [
+    ({"calibration": {"probability_column": "p"}}, "one column cannot hold the probabilities of three or more classes"),
+    ({"calibration": {"pos_label": "cat"}}, "expected two classes, found 3"),
+    ({"calibration": {"label_list": ["cat", "dog"]}}, "expected two classes, found 3"),
+    ({"calibration": {"label_list": CLASSES, "pos_label": "cat"}}, "'pos_label' is for two classes"),
+    ({"calibration": {"label_list": ["cat", "dog", "yak"]}}, "label_list: it has 'cat', 'dog', 'yak', and not 'emu'"),
+    ({"disaggregated": {"max_fairness": {"equalized_odds_difference": 0.1}}}, "max_fairness is for two classes"),
+    ({"disaggregated": {"costs": {"fp": 1, "fn": 5}}}, "costs is for two classes"),
+    ({"disaggregated": {"threshold": 0.3}}, "threshold is for two classes"),
+    ({"disaggregated": {"max_gap": {"recall[cow]": 0.1}}}, "the classes are 'cat', 'dog', 'emu'"),
+    ({"disaggregated": {"max_gap": {"selection_rate": 0.1}}}, "as in 'selection_rate[cat]'"),
+    ({"disaggregated": {"max_gap": {"brier[cat]": 0.1}}}, "there is no metric of one class 'brier'"),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), CONFIGS, ids=[message for _, message in CONFIGS])
+def test_keys_that_mean_nothing_for_three_classes(zoo: Zoo, given: dict[str, Any], message: str) -> None:
+    (kind,) = given
+    slices = {"slices": ["x4"]} if kind == "disaggregated" else {}
+    assert message in refuse(zoo, **{kind: {**slices, **given[kind]}})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [(1.5, "1 row is (first at row 5) outside [0, 1]"), (np.nan, "1 row is (first at row 5) missing"),
+     (0.0, "1 row is (first at row 5) not summing to 1")],
+)  # fmt: skip
+def test_probabilities_that_are_none(zoo: Zoo, change: float, message: str) -> None:
+    data = zoo.static.assign(t=zoo.rows.y)
+    data.loc[5, "p_emu"] = change
+    config = {"probability_columns": COLUMNS}
+    assert message in refuse(zoo, data, model=None, predictions="t", calibration=config)
+
+
+def test_classes_and_columns_that_do_not_fit(zoo: Zoo) -> None:
+    strange = zoo.rows.assign(y=zoo.rows.y.where(zoo.rows.index > 3, "yak").where(zoo.rows.index != 0, "cow"))
+    message = refuse(zoo, strange, calibration={})
+    assert "the probabilities are of 'cat', 'dog', 'emu', and not 'cow', 'yak', which there is too" in message
+    static = {"model": None, "predictions": "t"}
+    data = zoo.static.assign(t=zoo.rows.y)
+    wrong = {"probability_columns": {**COLUMNS, "emu": "p_em"}}
+    assert "no column 'p_em', did you mean 'p_emu'" in refuse(zoo, data, **static, calibration=wrong)
+    assert "one column of numbers that are not whole" in refuse(
+        zoo, data.assign(t=0.4), **static, disaggregated={"slices": ["x4"]}
+    )
+    late = zoo.rows.assign(y=zoo.rows.y.where(zoo.rows.index != 7, None))
+    assert "label: 1 row is (first at row 7) missing" in refuse(zoo, late, calibration={})
+    many = zoo.rows.assign(y=np.arange(len(zoo.rows)) % 60, t=0)
+    assert "at most 50 classes, found 60" in refuse(zoo, many, **static, disaggregated={"slices": ["x4"]})
+    ranked = {"slices": ["g"], "slice_data": {"g": np.arange(1200)}, "max_levels": 1000, "max_gap": {"auc": 0.1}}
+    assert "1,200 levels" in refuse(zoo, disaggregated=ranked)
+    ranked = {**ranked, "slice_data": {"g": np.arange(1200) % 800}}
+    assert "needs at most 2,048 possible slices times classes" in refuse(zoo, disaggregated=ranked)
+    best = {"slices": ["g"], "slice_data": {"g": np.arange(1200) % 999}, "max_levels": 1000, "gap_versus": "best"}
+    p = {f"p{i}": np.full(1200, 0.2) for i in range(5)}
+    given = {**best, "probability_columns": [*p], "label_list": [*CLASSES, "fox", "gnu"]}
+    data = zoo.rows.assign(t=zoo.rows.y, **p)
+    assert "'best' compares every slice with all others" in refuse(zoo, data, **static, disaggregated=given)
+    found = zoo.measured(data, model=False, predictions="t", disaggregated={**given, "gap_versus": "overall"})
+    overall = found["disaggregated"]["measurements"]["overall"]
+    assert overall["metrics"]["auc"]["reason"] == "scores were not ranked: there are too many slices and classes"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [({"probability_columns": ["a", "b"]}, "three or more classes"), ({"probability_columns": ["a", "b", "b"]}, "own"),
+     ({"probability_columns": COLUMNS, "pos_label": "cat"}, "'pos_label' is for two classes"),
+     ({"probability_columns": COLUMNS, "label_list": ["cat", "dog"]}, "has 2 classes, 'probability_columns' 3")],
+)  # fmt: skip
+def test_columns_of_classes_are_checked_in_the_config(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse("calibration", given)
+
+
+def test_fifty_classes_stay_small(world: World) -> None:
+    rng = np.random.default_rng(0)
+    names = [f"class {i:02}" for i in range(50)]
+    p = rng.dirichlet(np.full(50, 0.1), 2000)
+    label = (rng.random(2000)[:, None] > p.cumsum(axis=1)).sum(axis=1).clip(0, 49)
+    data = pd.DataFrame(p, columns=[f"p{i}" for i in range(50)]).assign(y=np.array(names)[label], t="class 01", g="one")
+    config = {"probability_columns": {name: f"p{i}" for i, name in enumerate(names)}}
+    zoo = Zoo(world, "", data, data, None)
+    found = zoo.measured(
+        data, model=False, predictions="t", calibration=config, disaggregated={**config, "slices": ["g"]}
+    )
+    measured = found["calibration"]["measurements"]
+    assert sum("bins" in one for one in measured["classwise"].values()) == 5
+    assert len(json.dumps(found["calibration"])) < 1_000_000
+    assert all(len(page.encode()) < 500_000 for page in found["pages"].values())
+    assert len(found["calibration"]["checks"]) == 52
+    assert found["calibration"]["verdict"] != "fail"
+
+
+def test_weights_and_a_model_that_is_never_wrong(world: World) -> None:
+    data = pd.DataFrame({"y": np.arange(300) % 3, "w": np.arange(300) % 4, "g": "one"})
+    data = data.assign(t=data.y, **{f"p{i}": (data.y == i).astype(float) for i in range(3)})
+    config = {"probability_columns": ["p0", "p1", "p2"], "sample_weights": "w"}
+    zoo = Zoo(world, "", data, data, None)
+    limits = {"max_metric": {"brier": 0.2}, "min_metric": {"f1": 0.9}, "max_gap": {}}
+    found = zoo.measured(
+        data, model=False, predictions="t", calibration=config, disaggregated={**config, **limits, "slices": ["g"]}
+    )
+    assert found["calibration"]["verdict"] == "pass"
+    assert found["calibration"]["measurements"]["weighted"] is True
+    overall = found["disaggregated"]["measurements"]["overall"]
+    assert overall["weight"] == data.w.sum() and overall["n"] == 300
+    assert overall["metrics"]["accuracy"]["value"] == overall["metrics"]["f1"]["value"] == 1
+    # Nothing wrong was seen, and something can be: limits are not the values.
+    checks = {check["id"]: check for check in found["disaggregated"]["checks"]}
+    assert checks["min:f1:overall"]["verdict"] == "pass" and checks["min:f1:overall"]["interval"][0] < 0.999
+
+
+def test_names_of_classes_cannot_become_markup_or_mathematics(zoo: Zoo) -> None:
+    names = {"cat": "<b>$c_{", "dog": "{0}", "emu": "e]"}
+    data = zoo.static.assign(y=zoo.rows.y.map(names), t="e]")
+    columns = {"probability_columns": {names[one]: column for one, column in COLUMNS.items()}}
+    limits = {"min_metric": {f"recall[{name}]": 0.99 for name in names.values()}, "slices": ["x4"]}
+    found = zoo.measured(
+        data, model=False, predictions="t", calibration={**columns, "max_ece": 0}, disaggregated={**columns, **limits}
+    )
+    assert all("<b>" not in page for page in found["pages"].values())
+    assert "min:recall[e]]:overall" in {check["id"] for check in found["disaggregated"]["checks"]}
+
+
+def test_evidently_and_drift_of_classes(zoo: Zoo) -> None:
+    with mlflow.start_run() as run:
+        mlflow.models.evaluate(
+            zoo.uri, zoo.rows, targets="y", model_type="classifier", evaluators="drift",
+            evaluator_config={"reference": zoo.train, "evidently": True},
+        )  # fmt: skip
+    after = zoo.world.client.get_run(run.info.run_id)
+    assert "mlflow_eval_plugin.drift.warning" not in after.data.tags
+    reports = {item.path for item in zoo.world.client.list_artifacts(run.info.run_id, "reports")}
+    assert "reports/drift-evidently.html" in reports
+
+
+def test_drift_takes_probabilities_as_such_whatever_the_labels_are(zoo: Zoo) -> None:
+    """One column of them is a score beside labels of three classes; whole numbers are classes beside late labels."""
+    data = zoo.static.rename(columns={"p_cat": "p"}).drop(columns=["p_dog", "p_emu"])
+    measured = zoo.measured(data, model=False, predictions="p", drift={"reference": data})["drift"]["measurements"]
+    assert [one["role"] for one in measured["columns"][-2:]] == ["score", "label"]
+    late = data.assign(y=0, p=np.arange(len(data)) % 3)
+    measured = zoo.measured(late, model=False, predictions="p", drift={"reference": late})["drift"]["measurements"]
+    assert [one["role"] for one in measured["columns"][-2:]] == ["prediction", "label"]
+    assert measured["columns"][-2]["histogram"]["labels"] == ["0", "1", "2"]
+
+
+def test_a_rate_of_one_class_needs_more_than_two(zoo: Zoo) -> None:
+    two = zoo.static.assign(y=(zoo.rows.y == "cat").astype(int))
+    config = {"slices": ["x4"], "max_gap": {"recall[cat]": 0.1}}
+    message = refuse(zoo, two, model=None, predictions="p_cat", disaggregated=config)
+    assert "metric: there is no 'recall[cat]'; expected one of prevalence" in message
+
+
+def test_the_model_is_asked_once(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    asked = LogisticRegression.predict_proba
+    monkeypatch.setattr(LogisticRegression, "predict_proba", lambda self, x: calls.append(len(x)) or asked(self, x))
+    zoo.measured(calibration={}, disaggregated={"slices": ["x4"]}, drift={"reference": zoo.train})
+    assert calls == [1200, 1200]  # the rows and the reference
