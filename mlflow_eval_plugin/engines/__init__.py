@@ -2,6 +2,7 @@
 
 - ``score_summary`` counts scores against labels, for calibration;
 - ``slice_summary`` counts the same per slice, for disaggregated reports;
+- ``moment_summary`` and ``prediction_summary`` sum the errors of a regression, of ``predicted_rows``;
 - ``drift_binning`` and ``drift_summary`` count columns on the reference's bins; ``schema_of`` names their kinds;
 - ``data_digest`` names a data set by content, whatever the order of its rows.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from mlflow_eval_plugin.engines.digest import DigestSummary, data_digest, digest_summary, schema_of
 from mlflow_eval_plugin.engines.drift import drift_binning, drift_summary
+from mlflow_eval_plugin.engines.regression import moment_summary, predicted_rows, prediction_summary
 from mlflow_eval_plugin.engines.scores import score_summary
 from mlflow_eval_plugin.engines.slices import slice_summary
 
@@ -19,6 +21,9 @@ __all__ = [
     "digest_summary",
     "drift_binning",
     "drift_summary",
+    "moment_summary",
+    "predicted_rows",
+    "prediction_summary",
     "schema_of",
     "score_summary",
     "slice_summary",

@@ -119,7 +119,7 @@ def coded_labels(labels: pd.Series[Any], pos_label: object | None) -> tuple[NDAr
     absent = labels.isna().to_numpy()
     if absent.any():
         raise InputError(
-            f"label: {_how_many(absent)} missing; labels decide every metric, so drop those rows or wait for them"
+            f"label: {how_many(absent)} missing; labels decide every metric, so drop those rows or wait for them"
         )
     codes, classes = pd.factorize(labels)
     listed = ", ".join(repr(_plain(one)) for one in classes[:6]) + (", …" if len(classes) > 6 else "")
@@ -142,12 +142,12 @@ def checked_scores(scores: pd.Series[Any]) -> NDArray[np.float64]:
     values = _floats(scores, argument="score")
     absent = np.isnan(values)
     if absent.any():
-        raise InputError(f"score: {_how_many(absent)} missing (NaN); expected a probability in [0, 1] in every row")
+        raise InputError(f"score: {how_many(absent)} missing (NaN); expected a probability in [0, 1] in every row")
     outside = (values < 0) | (values > 1)
     if outside.any():
         first = float(values[int(np.argmax(outside))])
         raise InputError(
-            f"score: {_how_many(outside)} outside [0, 1] ({first!r}); expected the probability of the positive class, "
+            f"score: {how_many(outside)} outside [0, 1] ({first!r}); expected the probability of the positive class, "
             "not a logit, a percentage or a class"
         )
     return values
@@ -162,11 +162,11 @@ def checked_weights(weights: pd.Series[Any]) -> NDArray[np.float64]:
     values = _floats(weights, argument="weight")
     wrong = ~np.isfinite(values)
     if wrong.any():
-        raise InputError(f"weight: {_how_many(wrong)} missing or infinite; expected a finite weight of 0 or more")
+        raise InputError(f"weight: {how_many(wrong)} missing or infinite; expected a finite weight of 0 or more")
     negative = values < 0
     if negative.any():
         first = float(values[int(np.argmax(negative))])
-        raise InputError(f"weight: {_how_many(negative)} negative ({first!r}); expected a weight of 0 or more")
+        raise InputError(f"weight: {how_many(negative)} negative ({first!r}); expected a weight of 0 or more")
     if not values.any():
         raise InputError("weight: every weight is 0, so that no row counts; expected at least one above 0")
     return values
@@ -209,7 +209,24 @@ def _floats(values: pd.Series[Any], *, argument: str) -> NDArray[np.float64]:
         raise InputError(f"{argument}: expected numbers, found {values.dtype} ({error})") from error
 
 
-def _how_many(flags: NDArray[np.bool_]) -> str:
+def finite_numbers(values: pd.Series[Any], *, argument: str, largest: float) -> NDArray[np.float64]:
+    """Values as float64.
+
+    Raises:
+        InputError: when they are not numbers, missing, infinite, or beyond ``largest`` in size.
+    """
+    found = _floats(values, argument=argument)
+    wrong = ~np.isfinite(found)
+    if wrong.any():
+        raise InputError(f"{argument}: {how_many(wrong)} missing or infinite; expected a finite number in every row")
+    beyond = np.abs(found) > largest
+    if beyond.any():
+        raise InputError(f"{argument}: {how_many(beyond)} beyond {largest:g} in size; expected smaller numbers")
+    return found
+
+
+def how_many(flags: NDArray[np.bool_]) -> str:
+    """``3 rows are (first at row 7)``: how many are flagged, and where the first is."""
     count, first = int(flags.sum()), int(np.argmax(flags))
     rows = "1 row is" if count == 1 else f"{count:,} rows are"
     return f"{rows} (first at row {first})"

@@ -75,57 +75,61 @@ def slice_summary(  # noqa: PLR0913 - the options of a report
         rows, list(dict.fromkeys(slices)), edges=edges or {}, quantiles=quantiles or {}, max_levels=max_levels
     )
     predicted = _predicted(rows, prediction, scored, threshold)
-    wanted = _subsets(columns, depth)
-    tables = [_Counted.of_overall(scored, predicted)]
-    for group, margins in _joint_tables(wanted):
-        joint = _Counted.of_rows(scored, predicted, group)
+    wanted = subsets_of(columns, depth)
+    tables = [_counted(scored, predicted, ())]
+    for group, margins in joint_tables(wanted):
+        joint = _counted(scored, predicted, group)
         tables.extend(joint.margin(subset) for subset in margins)
     return _summary(tables, scored, None if prediction is not None else threshold)
 
 
 @dataclass(frozen=True, eq=False)
-class _Counted:
-    """A joint table of some columns: every lane has one axis of cells, in mixed radix of the columns' levels."""
+class JointTable:
+    """A joint table of some columns: every lane has one axis of cells, in mixed radix of the columns' levels.
+
+    The lane ``cells`` counts rows, on that axis and any others.
+    """
 
     columns: Columns
     lanes: Lanes
 
-    @classmethod
-    def of_overall(cls, scored: Scored, predicted: NDArray[np.uint8]) -> _Counted:
-        return cls.of_rows(scored, predicted, ())
-
-    @classmethod
-    def of_rows(cls, scored: Scored, predicted: NDArray[np.uint8], columns: Columns) -> _Counted:
-        lanes = _empty_lanes(_size(columns), weighted=scored.weight is not None)
-        for chunk in chunks(scored):
-            cell = np.zeros(len(chunk.key), dtype=np.int64)
-            for column in columns:
-                cell = cell * len(column.levels) + column.codes[chunk.rows]
-            _count(lanes, cell, chunk, predicted[chunk.rows])
-        return cls(columns, lanes)
-
-    def margin(self, subset: Columns) -> _Counted:
+    def margin(self, subset: Columns) -> JointTable:
         """The table of some of the columns only."""
         shape = tuple(len(column.levels) for column in self.columns)
         others = tuple(axis for axis, column in enumerate(self.columns) if column not in subset)
         kept = tuple(column for column in self.columns if column in subset)
         lanes = {}
         for name, lane in self.lanes.items():
-            summed = lane.reshape(*shape, *lane.shape[1:]).sum(axis=others, dtype=lane.dtype)
-            lanes[name] = summed.reshape(_size(kept), *lane.shape[1:])
-        return _Counted(kept, lanes)
+            summed = lane.reshape((*shape, *lane.shape[1:])).sum(axis=others, dtype=lane.dtype)
+            lanes[name] = summed.reshape((cells_of(kept), *lane.shape[1:]))
+        return JointTable(kept, lanes)
 
     def slices(self) -> list[tuple[int, Slice]]:
         """The cells that have rows, each with its slice."""
         if not self.columns:
             return [(0, OVERALL)]
         shape = tuple(len(column.levels) for column in self.columns)
-        occupied = np.flatnonzero(self.lanes["cells"].sum(axis=(1, 2)))
+        occupied = np.flatnonzero(self.lanes["cells"].reshape(cells_of(self.columns), -1).sum(axis=1))
         return [(int(cell), self._slice(np.unravel_index(cell, shape))) for cell in occupied]
 
     def _slice(self, codes: Iterable[np.intp]) -> Slice:
         levels = tuple((column.name, column.levels[code]) for column, code in zip(self.columns, codes, strict=True))
         return Slice(" & ".join(slice_label(name, level) for name, level in levels), levels)
+
+
+def cell_of(columns: Columns, rows: slice) -> IntArray:
+    """The cell of the joint table in which each of some rows is."""
+    cell = np.zeros(rows.stop - rows.start, dtype=np.int64)
+    for column in columns:
+        cell = cell * len(column.levels) + column.codes[rows]
+    return cell
+
+
+def _counted(scored: Scored, predicted: NDArray[np.uint8], columns: Columns) -> JointTable:
+    lanes = _empty_lanes(cells_of(columns), weighted=scored.weight is not None)
+    for chunk in chunks(scored):
+        _count(lanes, cell_of(columns, chunk.rows), chunk, predicted[chunk.rows])
+    return JointTable(columns, lanes)
 
 
 def _predicted(
@@ -145,10 +149,15 @@ def _predicted(
     return np.full(len(values), int(only.iloc[0] == scored.pos_label), dtype=np.uint8)
 
 
-def _subsets(columns: Columns, depth: int) -> list[Columns]:
+def subsets_of(columns: Columns, depth: int) -> list[Columns]:
+    """All intersections of up to ``depth`` columns.
+
+    Raises:
+        TooManyLevels: where they can have more than ``MAX_SLICES`` slices.
+    """
     sizes = range(1, min(depth, len(columns)) + 1)
     subsets = [subset for size in sizes for subset in combinations(columns, size)]
-    most = sum(_size(subset) for subset in subsets)
+    most = sum(cells_of(subset) for subset in subsets)
     if most > MAX_SLICES:
         widest = sorted(columns, key=lambda column: -len(column.levels))[:3]
         listed = ", ".join(f"{column.name!r} ({len(column.levels)})" for column in widest)
@@ -159,12 +168,12 @@ def _subsets(columns: Columns, depth: int) -> list[Columns]:
     return subsets
 
 
-def _joint_tables(wanted: list[Columns]) -> list[tuple[Columns, list[Columns]]]:
+def joint_tables(wanted: list[Columns]) -> list[tuple[Columns, list[Columns]]]:
     """Joint tables that cover every wanted margin, each with the margins it is to give."""
     names = {subset: frozenset(column.name for column in subset) for subset in wanted}
     tables: list[tuple[Columns, list[Columns]]] = []
     # The largest margins come first, so that the small ones find a table that is there already.
-    for subset in sorted(wanted, key=lambda margin: (-len(margin), -_size(margin))):
+    for subset in sorted(wanted, key=lambda margin: (-len(margin), -cells_of(margin))):
         for group, margins in tables:
             if names[subset] <= {column.name for column in group}:
                 margins.append(subset)
@@ -177,12 +186,13 @@ def _joint_tables(wanted: list[Columns]) -> list[tuple[Columns, list[Columns]]]:
 def _grown(seed: Columns, wanted: list[Columns]) -> Columns:
     group = seed
     for column in dict.fromkeys(column for subset in wanted for column in subset):
-        if column not in group and _size((*group, column)) <= JOINT_CELLS:
+        if column not in group and cells_of((*group, column)) <= JOINT_CELLS:
             group = (*group, column)
     return group
 
 
-def _size(columns: Columns) -> int:
+def cells_of(columns: Columns) -> int:
+    """The cells of the joint table of some columns."""
     return math.prod(len(column.levels) for column in columns)
 
 
@@ -225,7 +235,7 @@ def _count(
         np.add.at(lanes["weight"].reshape(-1), fine, one)
 
 
-def _summary(tables: list[_Counted], scored: Scored, threshold: float | None) -> SliceSummary:
+def _summary(tables: list[JointTable], scored: Scored, threshold: float | None) -> SliceSummary:
     found = [(one, table, cell) for table in tables for cell, one in table.slices()]
     found.sort(key=lambda entry: slice_order(entry[0]))
     lanes: dict[str, Any] = {"weight": None}

@@ -3,7 +3,8 @@
     disaggregate(summary) -> Disaggregated            what a report shows: estimates with pointwise 95 % intervals
     metric_bounds, gap_bounds, fairness_bounds         what a Check judges: one quantity with limits at any level
 
-The bounds take a ``SliceSummary``, or a ``SliceTable(summary)``, which computes each metric once for many of them.
+The bounds take a ``SliceSummary``, or a ``SliceTable(summary)``, which computes each metric once for many of them; those of
+metrics and gaps take any ``Table``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate, QuantityBounds, bounds_at, estimates
 from mlflow_eval_plugin.stats.fairness import FAIRNESS, fairness
-from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable, best_of, gap
+from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable, Table, best_of, gap
 from mlflow_eval_plugin.stats.rates import METRICS
 from mlflow_eval_plugin.stats.summaries import Slice, SliceSummary
 
@@ -118,7 +119,10 @@ def disaggregate(
         overall=reports[0],
         slices=reports[1:],
         gaps=tuple(
-            one for metric in gap_metrics for against in versus for one in _gaps(table, metric, against, minimum_count)
+            one
+            for metric in gap_metrics
+            for against in versus
+            for one in gaps_of(table, metric, against, minimum_count)
         ),
         fairness=tuple(_column_fairness(table, column, minimum_count) for column in columns),
         weighted=summary.weighted,
@@ -128,7 +132,7 @@ def disaggregate(
     )
 
 
-def metric_bounds(summary: SliceSummary | SliceTable, metric: str, label: str = "overall") -> QuantityBounds:
+def metric_bounds(summary: SliceSummary | Table, metric: str, label: str = "overall") -> QuantityBounds:
     """A metric of one slice, for a Check.
 
     Raises:
@@ -139,7 +143,7 @@ def metric_bounds(summary: SliceSummary | SliceTable, metric: str, label: str = 
 
 
 def gap_bounds(
-    summary: SliceSummary | SliceTable,
+    summary: SliceSummary | Table,
     metric: str,
     label: str,
     versus: str,
@@ -167,22 +171,19 @@ def fairness_bounds(
         InputError: for a measure or a column there is none of.
     """
     _known("fairness", name, FAIRNESS)
-    return bounds_at(fairness(_table(summary), column, name, minimum_count=minimum_count), 0)
+    table = summary if isinstance(summary, SliceTable) else SliceTable(summary)
+    return bounds_at(fairness(table, column, name, minimum_count=minimum_count), 0)
 
 
-def _table(summary: SliceSummary | SliceTable) -> SliceTable:
-    return summary if isinstance(summary, SliceTable) else SliceTable(summary)
+def _table(summary: SliceSummary | Table) -> Table:
+    return SliceTable(summary) if isinstance(summary, SliceSummary) else summary
 
 
-def _index(table: SliceTable, label: str) -> int:
-    try:
-        return table.summary.index(label)
-    except KeyError as error:
-        raise InputError(f"slice: no rows are in {label!r}; slices look like {_examples(table)}") from error
-
-
-def _examples(table: SliceTable) -> str:
-    return ", ".join(repr(one.label) for one in table.summary.slices[:4])
+def _index(table: Table, label: str) -> int:
+    labels = [one.label for one in table.slices]
+    if label not in labels:
+        raise InputError(f"slice: no rows are in {label!r}; slices look like {', '.join(map(repr, labels[:4]))}")
+    return labels.index(label)
 
 
 def _known(argument: str, name: str, names: Sequence[str]) -> None:
@@ -215,20 +216,25 @@ def _report(one: Slice, n: int, cell: list[list[float]], metrics: SliceMetrics) 
     )
 
 
-def _gaps(table: SliceTable, metric: str, versus: str, minimum_count: int) -> list[Gap]:
+def gaps_of(table: Table, metric: str, versus: str, minimum_count: int) -> list[Gap]:
+    """The gaps of one metric, of every slice but "overall".
+
+    Raises:
+        InputError: for a metric or a comparison there is none of.
+    """
     _known("versus", versus, VERSUS)
     difference = estimates(gap(table, metric, versus, "difference", minimum_count=minimum_count))
     ratio = estimates(gap(table, metric, versus, "ratio", minimum_count=minimum_count))
     against = _against(table, metric, versus, minimum_count)
     return [
         Gap(metric, one.label, versus, against[i], difference[i], ratio[i])
-        for i, one in enumerate(table.summary.slices)
+        for i, one in enumerate(table.slices)
         if i > 0
     ]
 
 
-def _against(table: SliceTable, metric: str, versus: str, minimum_count: int) -> list[str]:
-    labels = [one.label for one in table.summary.slices]
+def _against(table: Table, metric: str, versus: str, minimum_count: int) -> list[str]:
+    labels = [one.label for one in table.slices]
     if versus == "complement":
         return [f"not ({label})" if " & " in label else f"not {label}" for label in labels]
     if versus == "overall":

@@ -8,7 +8,7 @@ off the same data, so an interval that forgot the choice would be too short; ``W
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +17,36 @@ from mlflow_eval_plugin.stats.estimate import Quantity
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.quantities import Difference, MeanQuantity, ProportionQuantity, Ratio, UnitMean, Widest
 from mlflow_eval_plugin.stats.rates import Part, part_of, quantity
-from mlflow_eval_plugin.stats.summaries import SliceSummary
+from mlflow_eval_plugin.stats.skewed_means import PositiveMean, SkewedMean
+from mlflow_eval_plugin.stats.summaries import Slice, SliceSummary
 
 Versus = Literal["complement", "best", "overall"]
 Kind = Literal["difference", "ratio"]
 VERSUS: tuple[Versus, ...] = get_args(Versus)
 LOWER_IS_BETTER = frozenset({"fpr", "fnr", "log_loss", "brier", "ece"})
 NOTHING_TO_COMPARE = "the slice, or what it is compared with, has no value of this metric"
+_MEANS = (MeanQuantity, UnitMean, PositiveMean, SkewedMean)
 ZERO_BELOW = "the slice has no value of this metric, or what it is compared with has none or 0"
 
 Index = NDArray[np.intp]
+
+
+class Table(Protocol):
+    """Metrics of slices, whatever they were counted from; entry 0 of everything is "overall"."""
+
+    @property
+    def slices(self) -> tuple[Slice, ...]:
+        """The slices."""
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Rows per slice, ``(S,)``."""
+
+    def metric(self, name: str, *, complement: bool = False) -> Quantity:
+        """A metric of every slice, or of everything but it."""
+
+    def lower_is_better(self, metric: str) -> bool:
+        """Whether the best slice is the one with the lowest value."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +56,11 @@ class SliceTable:
     summary: SliceSummary
     _made: dict[tuple[str, bool], Quantity] = field(default_factory=dict, repr=False)
     _parts: dict[bool, Part] = field(default_factory=dict, repr=False)
+
+    @property
+    def slices(self) -> tuple[Slice, ...]:
+        """The slices, "overall" first."""
+        return self.summary.slices
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -60,6 +85,10 @@ class SliceTable:
             self._made[key] = quantity(self.part(complement=complement), name)
         return self._made[key]
 
+    def lower_is_better(self, metric: str) -> bool:
+        """Whether the best slice is the one with the lowest value: so with error rates and losses."""
+        return metric in LOWER_IS_BETTER
+
     def peers(self, index: int) -> Index:
         """The slices of the same columns, itself included."""
         columns = self.summary.slices[index].columns
@@ -67,7 +96,7 @@ class SliceTable:
         return np.array(same, dtype=np.intp)
 
 
-def gap(table: SliceTable, metric: str, versus: str, kind: str, *, minimum_count: int) -> Quantity:
+def gap(table: Table, metric: str, versus: str, kind: str, *, minimum_count: int) -> Quantity:
     """The gap of every slice; entry 0, "overall", compares with itself and means nothing.
 
     Args:
@@ -90,11 +119,11 @@ def compared(first: Quantity, second: Quantity, kind: str, share: FloatArray | N
     return Difference(first, second, share, NOTHING_TO_COMPARE)
 
 
-def best_of(table: SliceTable, metric: str, *, minimum_count: int) -> NDArray[np.intp]:
+def best_of(table: Table, metric: str, *, minimum_count: int) -> NDArray[np.intp]:
     """For every slice the index of the best of its columns; -1 where no slice has a value and the rows."""
     values = table.metric(metric).value
     eligible = np.where(table.rows >= minimum_count, values, np.nan)
-    signed = -eligible if metric in LOWER_IS_BETTER else eligible
+    signed = -eligible if table.lower_is_better(metric) else eligible
     best = np.full(len(values), -1, dtype=np.intp)
     for peers in _families(table):
         if not np.isnan(signed[peers]).all():
@@ -102,7 +131,7 @@ def best_of(table: SliceTable, metric: str, *, minimum_count: int) -> NDArray[np
     return best
 
 
-def _gap_to_overall(table: SliceTable, metric: str, kind: str) -> Quantity:
+def _gap_to_overall(table: Table, metric: str, kind: str) -> Quantity:
     """The gap to the complement, scaled, since rates and mean losses of all rows mix slice and complement.
 
     For other metrics slice and whole are taken as independent: they correlate positively, so the interval is too wide
@@ -111,14 +140,14 @@ def _gap_to_overall(table: SliceTable, metric: str, kind: str) -> Quantity:
     inside = table.metric(metric)
     whole = inside.take(np.zeros(len(inside.n), dtype=np.intp))
     rest = table.metric(metric, complement=True)
-    if isinstance(rest, (MeanQuantity, UnitMean)) or (isinstance(rest, ProportionQuantity) and not rest.f1):
-        weights = np.asarray(rest.weight), np.asarray(getattr(whole, "weight"))  # noqa: B009 - both kinds have it
+    if isinstance(rest, _MEANS) or (isinstance(rest, ProportionQuantity) and not rest.f1):
+        weights = np.asarray(rest.weight), np.asarray(getattr(whole, "weight"))  # noqa: B009 - all of them have it
         with np.errstate(divide="ignore", invalid="ignore"):
             return compared(inside, rest, kind, weights[0] / weights[1])
     return compared(inside, whole, kind)
 
 
-def _gap_to_best(table: SliceTable, metric: str, kind: str, minimum_count: int) -> Quantity:
+def _gap_to_best(table: Table, metric: str, kind: str, minimum_count: int) -> Quantity:
     made = table.metric(metric)
     eligible = (table.rows >= minimum_count) & ~np.isnan(made.value)
     pairs = [_pairs(peers, eligible) for peers in _families(table)]
@@ -127,7 +156,6 @@ def _gap_to_best(table: SliceTable, metric: str, kind: str, minimum_count: int) 
     comparable = (best >= 0) & ~np.isnan(made.value)
     if kind == "ratio":
         comparable &= made.value[best] > 0
-    lower_is_better = metric in LOWER_IS_BETTER
     # A slice too small to be the best has no gap to itself to fall back on, but its gap can still not change sign.
     itself = np.where(comparable, 1.0 if kind == "ratio" else 0.0, np.nan)
     return Widest(
@@ -135,14 +163,14 @@ def _gap_to_best(table: SliceTable, metric: str, kind: str, minimum_count: int) 
         owner=owner,
         itself=itself,
         n=made.n,
-        smallest=not lower_is_better,
+        smallest=not table.lower_is_better(metric),
         reason=ZERO_BELOW if kind == "ratio" else NOTHING_TO_COMPARE,
     )
 
 
-def _families(table: SliceTable) -> list[Index]:
+def _families(table: Table) -> list[Index]:
     families: dict[tuple[str, ...], list[int]] = {}
-    for position, one in enumerate(table.summary.slices):
+    for position, one in enumerate(table.slices):
         families.setdefault(one.columns, []).append(position)
     return [np.array(members, dtype=np.intp) for members in families.values()]
 
