@@ -23,7 +23,7 @@ from mlflow_eval_plugin.engines.levels import coded_columns
 from mlflow_eval_plugin.engines.slices import JointTable, cell_of, cells_of, joint_tables, subsets_of
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.exact_sums import add_parts, empty_lane, parts_of, product
-from mlflow_eval_plugin.stats.regression import level_text
+from mlflow_eval_plugin.stats.regression_names import level_text
 from mlflow_eval_plugin.stats.regression_summary import (
     MOST_BINS,
     Band,

@@ -150,42 +150,73 @@ class CalibrationConfig(Config):
         return value
 
 
-class DisaggregatedConfig(Config):
-    """Keys of the ``disaggregated`` evaluator.
+class SliceConfig(Config):
+    """Keys of ``disaggregated``, whatever the model predicts.
 
     Attributes:
         slices: column names, bands, and lists of them for intersections.
         depth: 2 adds all intersections of two of the columns, and so on.
         slice_data: a frame or mapping of further columns, row by row, that the model must not see.
         sample_weights: an array of one weight a row, or the name of a column of the data or of ``slice_data``.
-        threshold: scores at or above it are predicted positive.
         min_count: slices with fewer rows are reported, and their Checks are ``insufficient``.
         max_levels: the most levels a slice column may have.
         max_gap: metric to tolerance: how far a slice may be from ``gap_versus``, in either direction.
         gap_versus: ``complement`` (all other rows), ``overall`` or ``best``.
         min_ratio: metric to tolerance of the ratio to ``gap_versus``; 0.8 on selection_rate is the four-fifths rule.
+    """
+
+    kind: ClassVar[str] = "disaggregated"
+
+    slices: tuple[SliceItem | tuple[SliceItem, ...], ...] = Field(min_length=1)
+    depth: int = Field(default=1, ge=1, le=4)
+    sample_weights: Any = None
+    slice_data: Any = None
+    min_count: int = Field(default=30, ge=1)
+    max_levels: int = Field(default=100, ge=2, le=1000)
+    max_gap: Tolerances = {}
+    gap_versus: str = "complement"
+    min_ratio: Tolerances = {}
+
+    @field_validator("gap_versus")
+    @classmethod
+    def _versus_is_known(cls, value: str) -> str:
+        return known("gap_versus", value, ("complement", "overall", "best"))
+
+    @model_validator(mode="after")
+    def _one_cut_a_column(self) -> SliceConfig:
+        # A plain name beside a band means that band; two bands of one column would leave one of them out.
+        bands: dict[str, Band] = {}
+        for item in (item for subset in self.subsets for item in subset):
+            if isinstance(item, Band) and bands.setdefault(self.column(item.column), item) != item:
+                raise ValueError(
+                    f"column {item.column!r} is cut in two ways; give it the same band wherever it is named"
+                )
+        return self
+
+    @property
+    def subsets(self) -> tuple[tuple[SliceItem, ...], ...]:
+        """Every item of ``slices`` as a tuple of columns."""
+        return tuple(item if isinstance(item, tuple) else (item,) for item in self.slices)
+
+
+class DisaggregatedConfig(SliceConfig):
+    """Keys of the ``disaggregated`` evaluator for classifiers, beside those of ``SliceConfig``.
+
+    Attributes:
+        threshold: scores at or above it are predicted positive.
         min_metric, max_metric: metric to the least or largest value that every slice may have.
         max_fairness, min_fairness: fairness difference or ratio to tolerance, per slice column.
         costs: what a row costs by what it is and what it is taken for: ``{"fp": 1, "fn": 5}``, and ``tp``, ``tn``.
         max_cost: the largest mean cost of a row, for every slice and for all rows; needs ``costs``.
     """
 
-    kind: ClassVar[str] = "disaggregated"
     own_keys: ClassVar[frozenset[str]] = frozenset(
         {"slices", "depth", "max_gap", "min_ratio", "min_metric", "max_metric", "max_fairness", "min_fairness", "costs",
          "max_cost"}
     )  # fmt: skip
 
-    slices: tuple[SliceItem | tuple[SliceItem, ...], ...] = Field(min_length=1)
-    depth: int = Field(default=1, ge=1, le=4)
-    sample_weights: Any = None
-    slice_data: Any = None
     threshold: float = Field(default=0.5, ge=0, le=1)
-    min_count: int = Field(default=30, ge=1)
-    max_levels: int = Field(default=100, ge=2, le=1000)
     max_gap: Tolerances = {"fnr": 0.1, "fpr": 0.1}
-    gap_versus: str = "complement"
-    min_ratio: Tolerances = {}
     min_metric: Tolerances = {}
     max_metric: Tolerances = {}
     max_fairness: Tolerances = {}
@@ -201,7 +232,7 @@ class DisaggregatedConfig(Config):
         names = tuple(field.name for field in fields(Costs))
         if not isinstance(value, Mapping):
             raise ValueError("expected the cost of each kind of row, such as {'fp': 1, 'fn': 5}")
-        numbers = {_known("cost", str(name), names): cost for name, cost in value.items()}
+        numbers = {known("cost", str(name), names): cost for name, cost in value.items()}
         for name in ("fp", "fn"):
             if name not in numbers:
                 raise ValueError(f"there is no {name!r}; both mistakes have a cost, such as {{'fp': 1, 'fn': 5}}")
@@ -219,41 +250,20 @@ class DisaggregatedConfig(Config):
             raise ValueError("'max_cost' needs 'costs': what a row of each kind costs, such as {'fp': 1, 'fn': 5}")
         return self
 
-    @field_validator("gap_versus")
-    @classmethod
-    def _versus_is_known(cls, value: str) -> str:
-        return _known("gap_versus", value, ("complement", "overall", "best"))
-
     @field_validator("max_gap", "min_ratio", "min_metric", "max_metric")
     @classmethod
     def _metrics_are_known(cls, value: Tolerances) -> Tolerances:
-        return {_known("metric", name, RATES): limit for name, limit in value.items()}
+        return {known("metric", name, RATES): limit for name, limit in value.items()}
 
     @field_validator("max_fairness")
     @classmethod
     def _differences_are_known(cls, value: Tolerances) -> Tolerances:
-        return {_known("fairness difference", name, DIFFERENCES): limit for name, limit in value.items()}
+        return {known("fairness difference", name, DIFFERENCES): limit for name, limit in value.items()}
 
     @field_validator("min_fairness")
     @classmethod
     def _ratios_are_known(cls, value: Tolerances) -> Tolerances:
-        return {_known("fairness ratio", name, RATIOS): limit for name, limit in value.items()}
-
-    @model_validator(mode="after")
-    def _one_cut_a_column(self) -> DisaggregatedConfig:
-        # A plain name beside a band means that band; two bands of one column would leave one of them out.
-        bands: dict[str, Band] = {}
-        for item in (item for subset in self.subsets for item in subset):
-            if isinstance(item, Band) and bands.setdefault(self.column(item.column), item) != item:
-                raise ValueError(
-                    f"column {item.column!r} is cut in two ways; give it the same band wherever it is named"
-                )
-        return self
-
-    @property
-    def subsets(self) -> tuple[tuple[SliceItem, ...], ...]:
-        """Every item of ``slices`` as a tuple of columns."""
-        return tuple(item if isinstance(item, tuple) else (item,) for item in self.slices)
+        return {known("fairness ratio", name, RATIOS): limit for name, limit in value.items()}
 
 
 class DriftConfig(Config):
@@ -296,6 +306,7 @@ class DriftConfig(Config):
 
 
 CONFIGS: dict[str, type[Config]] = {c.kind: c for c in (CalibrationConfig, DisaggregatedConfig, DriftConfig)}
+Configs = Mapping[str, type[Config]]
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 
@@ -305,42 +316,50 @@ def unwrapped(kind: str, given: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return inner if isinstance(inner, Mapping) else (given or {})
 
 
-def is_configured(kind: str, given: Mapping[str, Any] | None) -> bool:
+def is_configured(kind: str, given: Mapping[str, Any] | None, configs: Configs = CONFIGS) -> bool:
     """Whether the config means this evaluator: it is named, or one of its own keys is set."""
-    return kind in (given or {}) or any(key in CONFIGS[kind].own_keys for key in (given or {}))
+    return kind in (given or {}) or any(key in configs[kind].own_keys for key in (given or {}))
 
 
-def parse(kind: str, given: Mapping[str, Any] | None, *, flat: bool = False) -> Config:
+def parse(kind: str, given: Mapping[str, Any] | None, *, flat: bool = False, configs: Configs = CONFIGS) -> Config:
     """The validated config of one evaluator.
 
     Args:
+        configs: the evaluators there are for this type of model.
         flat: the config was copied to all evaluators, so that keys of the other two are passed over.
 
     Raises:
         ConfigError: for an unknown key or a value that cannot be used; names the key and the nearest known one.
     """
-    model = CONFIGS[kind]
+    model = configs[kind]
     inner = unwrapped(kind, given)
-    others = {key for name, other in CONFIGS.items() if name != kind for key in other.model_fields}
+    others = {key for name, other in configs.items() if name != kind for key in other.model_fields}
     passed_over = MLFLOW_KEYS | (others if flat else frozenset())
     kept = {key: value for key, value in inner.items() if key in model.model_fields or key not in passed_over}
     for key in kept:
         if key not in model.model_fields:
-            raise ConfigError(_unknown_key(kind, str(key)))
+            raise ConfigError(_unknown_key(kind, str(key), configs))
     try:
         return model.model_validate(kept)
     except ValidationError as error:
         raise ConfigError(_invalid(kind, error)) from error
 
 
-def _unknown_key(kind: str, key: str) -> str:
-    owners = [name for name, config in CONFIGS.items() if key in config.model_fields]
+def _unknown_key(kind: str, key: str, configs: Configs) -> str:
+    owners = [name for name, config in configs.items() if key in config.model_fields]
     if owners:
         return f"{kind}: key {key!r} belongs to {' and '.join(owners)}; set it in evaluator_config[{owners[0]!r}]"
-    return f"{kind}: there is no key {key!r}{_did_you_mean(key, tuple(CONFIGS[kind].model_fields))}"
+    if key in CONFIGS[kind].model_fields:
+        return f"{kind}: key {key!r} is for classifiers, and this model is none; leave it out"
+    return f"{kind}: there is no key {key!r}{_did_you_mean(key, tuple(configs[kind].model_fields))}"
 
 
-def _known(what: str, name: str, names: tuple[str, ...]) -> str:
+def known(what: str, name: str, names: tuple[str, ...]) -> str:
+    """The name, if it is one of the known ones.
+
+    Raises:
+        ValueError: if not, with the nearest.
+    """
     if name not in names:
         raise ValueError(f"there is no {what} {name!r}{_did_you_mean(name, names)}")
     return name

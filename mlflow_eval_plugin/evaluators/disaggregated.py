@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from mlflow_eval_plugin.engines import slice_summary
-from mlflow_eval_plugin.evaluators.config import Band, DisaggregatedConfig, SliceItem
+from mlflow_eval_plugin.evaluators.config import Band, DisaggregatedConfig, SliceConfig, SliceItem
 from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
@@ -24,12 +24,13 @@ from mlflow_eval_plugin.stats.disaggregated import (
 )
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate
-from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable
+from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable, Table
 from mlflow_eval_plugin.stats.summaries import SliceSummary
 
 _OF_SCORES = ("auc", "log_loss", "brier", "ece", "calibration_in_the_large")
 _MOST_FULLY_COMPARED = 100
 _NO_SCORES = Estimate(None, None, 0.0, "predictions are classes, not probabilities")
+AGAINST = {"complement": "that of all other rows", "overall": "that of all rows", "best": "that of the best slice"}
 Wanted = frozenset[frozenset[str]]
 
 
@@ -42,7 +43,7 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
     """
     _needs_scores(config, rows)
     table = SliceTable(_summary(config, rows))
-    wanted = _wanted(config)
+    wanted = wanted_columns(config)
     found = disaggregate(table.summary, minimum_count=config.min_count, **_compared(config, rows, table))
     labels = {report.label for report in found.slices if _columns(report) in wanted}
     claims = _claims(config, table, _in_order(found, labels))
@@ -82,12 +83,14 @@ def _needs_scores(config: DisaggregatedConfig, rows: Rows) -> None:
             )
 
 
-def _column(item: SliceItem, config: DisaggregatedConfig) -> str:
+def column_named(item: SliceItem, config: SliceConfig) -> str:
+    """The column of the data that an item of ``slices`` means."""
     return config.column(item.column if isinstance(item, Band) else item)
 
 
-def _wanted(config: DisaggregatedConfig) -> Wanted:
-    subsets = {frozenset(_column(item, config) for item in subset) for subset in config.subsets}
+def wanted_columns(config: SliceConfig) -> Wanted:
+    """The sets of columns whose slices are reported."""
+    subsets = {frozenset(column_named(item, config) for item in subset) for subset in config.subsets}
     singles = sorted(next(iter(subset)) for subset in subsets if len(subset) == 1)
     for size in range(2, config.depth + 1):
         subsets |= {frozenset(some) for some in combinations(singles, size)}
@@ -95,22 +98,29 @@ def _wanted(config: DisaggregatedConfig) -> Wanted:
 
 
 def _summary(config: DisaggregatedConfig, rows: Rows) -> SliceSummary:
-    items = [item for subset in config.subsets for item in subset]
-    bands = {_column(item, config): item for item in items if isinstance(item, Band)}
     hard = rows.score is None
     return slice_summary(
         rows.frame,
         label=rows.label,
         # Classes stand in for scores, to be counted; what would be measured of scores is blanked below.
         score=rows.prediction if hard else rows.score,
-        slices=list(dict.fromkeys(_column(item, config) for item in items)),
-        depth=max(len(subset) for subset in _wanted(config)),
         threshold=0.5 if hard else config.threshold,
         weight=rows.weight,
-        edges={name: band.edges for name, band in bands.items() if band.edges},
-        quantiles={name: band.quantiles for name, band in bands.items() if band.quantiles},
-        max_levels=config.max_levels,
+        **slice_options(config),
     )
+
+
+def slice_options(config: SliceConfig) -> dict[str, Any]:
+    """What an engine needs to know of the slices."""
+    items = [item for subset in config.subsets for item in subset]
+    bands = {column_named(item, config): item for item in items if isinstance(item, Band)}
+    return {
+        "slices": list(dict.fromkeys(column_named(item, config) for item in items)),
+        "depth": max(len(subset) for subset in wanted_columns(config)),
+        "edges": {name: band.edges for name, band in bands.items() if band.edges},
+        "quantiles": {name: band.quantiles for name, band in bands.items() if band.quantiles},
+        "max_levels": config.max_levels,
+    }
 
 
 def _columns(report: SliceReport) -> frozenset[str]:
@@ -118,7 +128,7 @@ def _columns(report: SliceReport) -> frozenset[str]:
 
 
 def _measured(config: DisaggregatedConfig, rows: Rows, found: Disaggregated, labels: set[str]) -> dict[str, Any]:
-    columns = {_column(item, config) for subset in config.subsets for item in subset}
+    columns = {column_named(item, config) for subset in config.subsets for item in subset}
     return {
         "threshold": None if rows.score is None else config.threshold,
         "probabilities": rows.score is not None,
@@ -155,12 +165,12 @@ def _without(record: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def _claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence[str]) -> Iterator[Claim]:
-    yield from _gap_claims(config, table, labels)
+    yield from gap_claims(config, table, labels)
     for label in ("overall", *labels):
         for metric, limit in config.max_metric.items():
-            yield _metric_claim(config, table, metric, label, maximum=limit)
+            yield metric_claim(config, table, metric, label, maximum=limit)
         for metric, limit in config.min_metric.items():
-            yield _metric_claim(config, table, metric, label, minimum=limit)
+            yield metric_claim(config, table, metric, label, minimum=limit)
         if config.costs is not None and config.max_cost is not None:
             yield Claim(
                 id=f"max:cost:{label}",
@@ -171,7 +181,7 @@ def _claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence[str
                 maximum=config.max_cost,
                 minimum_count=config.min_count,
             )
-    columns = sorted({next(iter(subset)) for subset in _wanted(config) if len(subset) == 1})
+    columns = sorted({next(iter(subset)) for subset in wanted_columns(config) if len(subset) == 1})
     for column in columns:
         for name, limit in config.max_fairness.items():
             yield _fairness_claim(config, table, column, name, maximum=limit)
@@ -179,14 +189,14 @@ def _claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence[str
             yield _fairness_claim(config, table, column, name, minimum=limit)
 
 
-def _gap_claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence[str]) -> Iterator[Claim]:
+def gap_claims(config: SliceConfig, table: Table, labels: Sequence[str]) -> Iterator[Claim]:
+    """The Claims of ``max_gap`` and ``min_ratio``."""
     versus = config.gap_versus
-    against = {"complement": "that of all other rows", "overall": "that of all rows", "best": "that of the best slice"}
     for label in labels:
         for metric, limit in config.max_gap.items():
             yield Claim(
                 id=f"gap:{metric}:{versus}:{label}",
-                claim=f"{metric} of {label} is within {limit:g} of {against[versus]}",
+                claim=f"{metric} of {label} is within {limit:g} of {AGAINST[versus]}",
                 metric=f"gap_{metric}",
                 scope=label,
                 bounds=gap_bounds(table, metric, label, versus, minimum_count=config.min_count),
@@ -197,7 +207,7 @@ def _gap_claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence
         for metric, limit in config.min_ratio.items():
             yield Claim(
                 id=f"ratio:{metric}:{versus}:{label}",
-                claim=f"{metric} of {label} is at least {limit:g} times {against[versus]}",
+                claim=f"{metric} of {label} is at least {limit:g} times {AGAINST[versus]}",
                 metric=f"ratio_{metric}",
                 scope=label,
                 bounds=gap_bounds(table, metric, label, versus, kind="ratio", minimum_count=config.min_count),
@@ -206,15 +216,16 @@ def _gap_claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence
             )
 
 
-def _metric_claim(
-    config: DisaggregatedConfig,
-    table: SliceTable,
+def metric_claim(
+    config: SliceConfig,
+    table: Table,
     metric: str,
     label: str,
     *,
     minimum: float | None = None,
     maximum: float | None = None,
 ) -> Claim:
+    """The Claim that a metric of one slice is at most, or at least, so much."""
     words = f"at most {maximum:g}" if maximum is not None else f"at least {minimum:g}"
     return Claim(
         id=f"{'max' if maximum is not None else 'min'}:{metric}:{label}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from mlflow_eval_plugin.evaluators.config import Config
 from mlflow_eval_plugin.evidence import Check, Data, Evidence, Inference, Producer, Subject, seal
@@ -41,6 +41,14 @@ class Rows:
     everything: Frame
 
 
+class Measured(Protocol):
+    """Rows of any kind: they have a name and a digest."""
+
+    @property
+    def data(self) -> Data:
+        """The data set by content."""
+
+
 @dataclass(frozen=True)
 class About:
     """Who is judged, by what software, when: the parts of a document that do not depend on the data."""
@@ -63,7 +71,7 @@ def as_json(record: Any) -> Any:
 
 def document(
     config: Config,
-    rows: Rows,
+    rows: Measured,
     claims: Iterable[Claim],
     measurements: Mapping[str, Any],
     about: About,

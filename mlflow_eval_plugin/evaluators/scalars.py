@@ -23,6 +23,8 @@ _CALIBRATION = {
     "in_the_large": "calibration_in_the_large",
 }
 
+_OF_THE_MEAN = ("bias", "bias_sigma", "mean_error", "mae", "rmse", "r2", "mse_mcb", "slope")
+
 
 def scalars(evidence: Evidence) -> dict[str, float]:
     """At most 15 finite numbers, each name beginning with the kind; what is undefined is left out."""
@@ -39,6 +41,10 @@ def scalars(evidence: Evidence) -> dict[str, float]:
 
 def _calibration(evidence: Evidence) -> dict[str, float | None]:
     metrics = evidence.measurements["metrics"]
+    if evidence.measurements.get("task") == "regression":
+        errors = [abs(c.value) for c in evidence.checks if c.metric == "coverage_error" and c.value is not None]
+        found = {name: _value(metrics[name]) for name in _OF_THE_MEAN}
+        return {**found, "worst_coverage_error": max(errors, default=None)}
     return {name: _value(metrics.get(metric)) for name, metric in _CALIBRATION.items()}
 
 
@@ -46,7 +52,8 @@ def _disaggregated(evidence: Evidence) -> dict[str, float | None]:
     # Slices that were too small to be tested have no interval, and would make every worst gap their own.
     worst: dict[str, float] = {}
     for check in evidence.checks:
-        if check.metric.startswith("gap_") and check.value is not None and check.interval is not None:
+        above = check.metric.startswith("ratio_") and check.maximum is not None
+        if (above or check.metric.startswith("gap_")) and check.value is not None and check.interval is not None:
             name = f"worst_{check.metric}"
             worst[name] = max(worst.get(name, 0.0), abs(check.value))
     return {"slices": float(len(evidence.measurements["slices"])), **dict(sorted(worst.items()))}

@@ -156,18 +156,14 @@ def rows_of(table: Table, config: Config, scorer: Scorer) -> Rows:
     Raises:
         InputError: for labels, scores, weights or further columns that cannot be evaluated.
     """
-    frame = _with_columns(table.features, getattr(config, "slice_data", None))
+    frame = with_columns(table.features, getattr(config, "slice_data", None))
     label, positive = _coded(table, config)
-    weight = _weight(frame, config)
+    weight = weight_of(frame, config)
     scores = scorer.scores(table, positive, _probability_column(config, scorer))
     if scores.probability is not None:
         checked_scores(pd.Series(scores.probability, copy=False))
-    stored = _stored(table, frame, weight)
-    # What the config was given lives as long as the call, so that no other object can get its id meanwhile.
-    given = [getattr(config, key, None) for key in ("slice_data", "sample_weights")]
-    key = (id(table), *(one if isinstance(one, str) else id(one) for one in given))
-    data = Data(name=table.name, digest=scorer.digest(stored, key), rows=len(frame), columns=tuple(stored.columns))
-    name = _free_name(table.predictions_name or "score", frame)
+    data = data_of(table, frame, weight, config, scorer)
+    name = free_name(table.predictions_name or "score", frame)
     return _rows(table, frame, data, Labelled(label, positive), scores, name, weight)
 
 
@@ -264,7 +260,8 @@ def _reference_label(table: Table, positive: str) -> Any:
         raise InputError(f"reference: {error}") from error
 
 
-def _free_name(name: str, frame: pd.DataFrame) -> str:
+def free_name(name: str, frame: pd.DataFrame) -> str:
+    """The name, or one like it that no column has."""
     while name in frame.columns:
         name = f"model {name}"
     return name
@@ -276,7 +273,12 @@ def _probability_column(config: Config, scorer: Scorer) -> str | None:
     return config.column(config.probability_column) if scorer.model is None else config.probability_column
 
 
-def _with_columns(features: pd.DataFrame, given: Any) -> pd.DataFrame:
+def with_columns(features: pd.DataFrame, given: Any) -> pd.DataFrame:
+    """The features with the columns of ``slice_data``; nothing is copied.
+
+    Raises:
+        InputError: when it is no table, names a feature, or has another number of rows.
+    """
     if given is None:
         return features
     if not isinstance(given, (pd.DataFrame, Mapping)):
@@ -292,7 +294,12 @@ def _with_columns(features: pd.DataFrame, given: Any) -> pd.DataFrame:
     return frame
 
 
-def _weight(frame: pd.DataFrame, config: Config) -> Any:
+def weight_of(frame: pd.DataFrame, config: Config) -> Any:
+    """The weights that the config gives, checked; None where it gives none.
+
+    Raises:
+        InputError: when they are missing, negative, all 0, or of another length.
+    """
     given = getattr(config, "sample_weights", None)
     if given is None:
         return None
@@ -300,14 +307,23 @@ def _weight(frame: pd.DataFrame, config: Config) -> Any:
     return checked_weights(column_of(frame, column, argument="sample_weights"))
 
 
+def data_of(table: Table, frame: pd.DataFrame, weight: Any, config: Config, scorer: Scorer) -> Data:
+    """The evaluated data set by content, with its further columns and weights."""
+    stored = _stored(table, frame, weight)
+    # What the config was given lives as long as the call, so that no other object can get its id meanwhile.
+    given = [getattr(config, key, None) for key in ("slice_data", "sample_weights")]
+    key = (id(table), *(one if isinstance(one, str) else id(one) for one in given))
+    return Data(name=table.name, digest=scorer.digest(stored, key), rows=len(frame), columns=tuple(stored.columns))
+
+
 def _stored(table: Table, frame: pd.DataFrame, weight: Any) -> pd.DataFrame:
     # What is digested is what was given; a model's scores follow from it.
     stored: pd.DataFrame = frame.copy(deep=False)
     stored[table.labels_name] = table.labels
     if table.predictions is not None:
-        stored[_free_name(str(table.predictions_name), frame)] = table.predictions
+        stored[free_name(str(table.predictions_name), frame)] = table.predictions
     if weight is not None:
-        stored[_free_name("sample_weight", frame)] = weight
+        stored[free_name("sample_weight", frame)] = weight
     return stored
 
 

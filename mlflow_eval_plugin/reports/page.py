@@ -14,7 +14,15 @@ from markupsafe import Markup
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.reports import words
 from mlflow_eval_plugin.reports.histograms import histogram
+from mlflow_eval_plugin.reports.mean_reliability import mean_reliability
 from mlflow_eval_plugin.reports.ranges import Forest, forests
+from mlflow_eval_plugin.reports.regression_tables import (
+    calibration_tables,
+    is_regression,
+    pit_caption,
+    pit_picture,
+    slice_tables,
+)
 from mlflow_eval_plugin.reports.reliability import reliability
 from mlflow_eval_plugin.reports.tables import Table, checks_table, key_numbers, tables_of
 
@@ -66,19 +74,28 @@ def _template() -> Template:
 
 def _forests(evidence: Evidence) -> list[Forest]:
     if evidence.kind == "calibration":
-        return []
+        return forests([check for check in evidence.checks if check.metric == "coverage_error"])
     # A change of schema is a fact without an interval; its own table tells more than a dot.
     return forests([check for check in evidence.checks if check.metric != "schema_changes"])
 
 
 def _pictures(evidence: Evidence) -> list[Picture]:
     measurements = evidence.measurements
+    if evidence.kind == "calibration" and is_regression(measurements):
+        return _of_regression(measurements)
     if evidence.kind == "calibration":
         pictures = [Picture("Predicted against observed", _RELIABILITY, reliability(measurements))]
         if reference := measurements.get("reference"):
             pictures.append(Picture("The same on the reference rows", "", reliability(reference)))
         return pictures
     return [] if evidence.kind == "disaggregated" else _histograms(evidence)
+
+
+def _of_regression(measurements: Mapping[str, Any]) -> list[Picture]:
+    pictures = [Picture("Predicted against observed", _MEAN_RELIABILITY, mean_reliability(measurements))]
+    if pit := measurements["pit"]:
+        pictures.append(Picture("Targets between quantiles", pit_caption(pit), pit_picture(pit)))
+    return pictures
 
 
 def _histograms(evidence: Evidence) -> list[Picture]:
@@ -92,13 +109,22 @@ def _histograms(evidence: Evidence) -> list[Picture]:
 
 
 def _tables(evidence: Evidence) -> list[Table]:
-    return [checks_table(evidence.checks), *tables_of(evidence.kind, evidence.measurements)]
+    measurements = evidence.measurements
+    if is_regression(measurements):
+        made = calibration_tables if evidence.kind == "calibration" else slice_tables
+        return [checks_table(evidence.checks), *made(measurements)]
+    return [checks_table(evidence.checks), *tables_of(evidence.kind, measurements)]
 
 
 def _config(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(key, json.dumps(value, ensure_ascii=False)) for key, value in sorted(config.items())]
 
 
+_MEAN_RELIABILITY = (
+    "The line is the mean target at each prediction (isotonic regression): on the diagonal, rows predicted 7 have the "
+    "mean 7. The shaded band holds the line in 95 % of cases when the model is calibrated. Dots are bins of equal mass "
+    "with 95 % intervals. Below: how many rows have each prediction."
+)
 _RELIABILITY = (
     "The line is the recalibration curve (CORP, isotonic): on the diagonal, a score of 0.7 means that 70 % of such "
     "rows are positive. The shaded band holds the line in 95 % of cases when the model is calibrated. Dots are bins "

@@ -53,16 +53,16 @@ def checks_table(checks: Sequence[Check]) -> Table:
             Cell(where(check)),
             Cell(metric_label(check.metric)),
             Cell(f"{GLYPHS[check.verdict]} {VERDICTS[check.verdict]}"),
-            _number(check.value),
+            number_cell(check.value),
             Cell(interval(check.interval)),
             Cell(tolerance_of(check)),
-            _count(check.n),
-            _number(check.p_adjusted),
+            count_cell(check.n),
+            number_cell(check.p_adjusted),
         )
         for check in worst_first(checks)
     ]
     headers = ("Scope", "Metric", "Verdict", "Value", "Interval", "Tolerance", "n", "Adjusted p")
-    return _table("All checks", headers, rows, len(checks))
+    return table("All checks", headers, rows, len(checks))
 
 
 def key_numbers(measurements: Mapping[str, Any]) -> Table:
@@ -70,11 +70,11 @@ def key_numbers(measurements: Mapping[str, Any]) -> Table:
     rows = []
     for name in in_order(measurements["metrics"]):
         estimate = measurements["metrics"][name]
-        value, limits = _estimate(estimate)
+        value, limits = estimate_cells(estimate)
         rows.append(
             (Cell(metric_label(name)), value, limits if estimate["value"] is not None else Cell(estimate["reason"]))
         )
-    return _table("Calibration metrics", ("Metric", "Value", "95 % interval"), rows)
+    return table("Calibration metrics", ("Metric", "Value", "95 % interval"), rows)
 
 
 def tables_of(kind: str, measurements: Mapping[str, Any]) -> list[Table]:
@@ -87,8 +87,8 @@ def _calibration(measurements: Mapping[str, Any]) -> list[Table]:
     tables = []
     if reference:
         metrics = reference["metrics"]
-        rows = [(Cell(metric_label(name)), *_estimate(metrics[name])) for name in in_order(metrics)]
-        tables.append(_table("The same metrics on the reference rows", ("Metric", "Value", "95 % interval"), rows))
+        rows = [(Cell(metric_label(name)), *estimate_cells(metrics[name])) for name in in_order(metrics)]
+        tables.append(table("The same metrics on the reference rows", ("Metric", "Value", "95 % interval"), rows))
     if recalibration := measurements.get("recalibration"):
         tables.append(_recalibration(recalibration))
     if tests := _tests(measurements):
@@ -101,47 +101,47 @@ def _calibration(measurements: Mapping[str, Any]) -> list[Table]:
 def _recalibration(recalibration: Mapping[str, Any]) -> Table:
     rows = []
     for one in recalibration["methods"]:
-        change, limits = _estimate(one["brier_change"])
+        change, limits = estimate_cells(one["brier_change"])
         fitted = ", ".join(f"{name} {number(value)}" for name, value in sorted(one["parameters"].items())) or "–"
         rows.append(
             (
                 Cell(one["method"].capitalize() + (" ✓" if one["method"] == recalibration["suggested"] else "")),
                 change,
                 limits if one["reason"] is None else Cell(one["reason"]),
-                _number(one["ece_equal_mass"]),
+                number_cell(one["ece_equal_mass"]),
                 Cell(fitted),
             )
         )
     headers = ("Recalibration", "Change of Brier score", "95 % interval", "ECE that remains", "Fitted to all rows")
     said = recalibration["suggested"] or "none lowers the Brier score beyond chance"
     caption = f"Could it be mended without training anew? On rows not fitted to: {said}"
-    return _table(caption, headers, rows)
+    return table(caption, headers, rows)
 
 
 def _tests(measurements: Mapping[str, Any]) -> Table | None:
     named = (("Spiegelhalter", "spiegelhalter", "z"), ("Hosmer-Lemeshow", "hosmer_lemeshow", "chi_squared"),
              ("ECCE-R", "ecce_test", "sigmas"))  # fmt: skip
     rows = [
-        (Cell(words), _number(measurements[member][statistic]), _number(measurements[member]["p_value"]))
+        (Cell(words), number_cell(measurements[member][statistic]), number_cell(measurements[member]["p_value"]))
         for words, member, statistic in named
         if member in measurements  # Evidence of an earlier release has fewer
     ]
     caption = "Tests: how surprising would these rows be if every score were the true probability?"
-    return _table(caption, ("Test", "Statistic", "p-value"), rows) if rows else None
+    return table(caption, ("Test", "Statistic", "p-value"), rows) if rows else None
 
 
 def _bins(caption: str, bins: Sequence[Mapping[str, Any]]) -> Table:
     rows = [
         (
             Cell(f"{number(b['lower'])} to {number(b['upper'])}", float(b["lower"])),
-            _count(b["n"]),
-            _number(b["mean_score"]),
-            _number(b["event_rate"]),
+            count_cell(b["n"]),
+            number_cell(b["mean_score"]),
+            number_cell(b["event_rate"]),
             Cell(interval(b["interval"])),
         )
         for b in bins
     ]
-    return _table(caption, ("Scores", "n", "Mean score", "Event rate", "95 % interval"), rows)
+    return table(caption, ("Scores", "n", "Mean score", "Event rate", "95 % interval"), rows)
 
 
 def _disaggregated(measurements: Mapping[str, Any]) -> list[Table]:
@@ -150,19 +150,19 @@ def _disaggregated(measurements: Mapping[str, Any]) -> list[Table]:
     rows = [
         (
             Cell(report["label"]),
-            _count(report["n"]),
-            _count(report["positives"]),
-            *(_number(report["metrics"].get(name, {}).get("value")) for name in metrics),
+            count_cell(report["n"]),
+            count_cell(report["positives"]),
+            *(number_cell(report["metrics"].get(name, {}).get("value")) for name in metrics),
         )
         for report in reports
     ]
     headers = ("Slice", "n", "Positives", *(metric_label(name) for name in metrics))
-    tables = [_table("Metrics by slice", headers, rows)]
+    tables = [table("Metrics by slice", headers, rows)]
     if costs := measurements.get("costs"):
         tables.append(_costs(costs))
     if fairness := _fairness(measurements.get("fairness", {})):
         tables.append(fairness)
-    tables.append(_gaps(measurements.get("gaps", [])))
+    tables.append(gaps_table(measurements.get("gaps", [])))
     return tables
 
 
@@ -171,21 +171,21 @@ def _costs(costs: Mapping[str, Any]) -> Table:
     rows = [
         (
             Cell(one["label"]),
-            *_estimate(one["cost"]),
-            *(() if nowhere else (_threshold(one), _number(one["cost_at_best"]))),
+            *estimate_cells(one["cost"]),
+            *(() if nowhere else (_threshold(one), number_cell(one["cost_at_best"]))),
         )
         for one in costs["slices"]
     ]
     by_kind = ", ".join(f"{kind} {number(costs[kind])}" for kind in ("fp", "fn", "tp", "tn"))
     best = ("Threshold that costs least here", "Cost there")
     headers = ("Slice", "Cost per row", "95 % interval", *(() if nowhere else best))
-    return _table(f"What decisions cost, where a row costs {by_kind}", headers, rows)
+    return table(f"What decisions cost, where a row costs {by_kind}", headers, rows)
 
 
 def _threshold(one: Mapping[str, Any]) -> Cell:
     if one["best_threshold"] is None and one["cost_at_best"] is not None:
         return Cell("call nobody positive", float("inf"))
-    return _number(one["best_threshold"])
+    return number_cell(one["best_threshold"])
 
 
 def _fairness(fairness: Mapping[str, Mapping[str, Any]]) -> Table | None:
@@ -193,27 +193,28 @@ def _fairness(fairness: Mapping[str, Mapping[str, Any]]) -> Table | None:
         return None
     names = in_order(next(iter(fairness.values())))
     rows = [
-        (Cell(column), *(cell for name in names for cell in _estimate(estimates[name])))
+        (Cell(column), *(cell for name in names for cell in estimate_cells(estimates[name])))
         for column, estimates in sorted(fairness.items())
     ]
     headers = tuple(text for name in names for text in (metric_label(name), "95 % interval"))
-    return _table("Fairness of a column: the largest difference between its slices", ("Column", *headers), rows)
+    return table("Fairness of a column: the largest difference between its slices", ("Column", *headers), rows)
 
 
-def _gaps(gaps: Sequence[Mapping[str, Any]]) -> Table:
+def gaps_table(gaps: Sequence[Mapping[str, Any]]) -> Table:
+    """Every gap, largest first."""
     ordered = sorted(gaps, key=lambda gap: -abs(gap["difference"]["value"] or 0.0))
     rows = [
         (
             Cell(gap["label"]),
             Cell(metric_label(gap["metric"])),
             Cell(gap["against"]),
-            *_estimate(gap["difference"]),
-            *_estimate(gap["ratio"]),
+            *estimate_cells(gap["difference"]),
+            *estimate_cells(gap["ratio"]),
         )
         for gap in ordered
     ]
     headers = ("Slice", "Metric", "Against", "Difference", "95 % interval", "Ratio", "95 % interval")
-    return _table("Gaps between slices, largest first", headers, rows)
+    return table("Gaps between slices, largest first", headers, rows)
 
 
 def _drift(measurements: Mapping[str, Any]) -> list[Table]:
@@ -223,9 +224,9 @@ def _drift(measurements: Mapping[str, Any]) -> list[Table]:
             Cell(column["name"]),
             Cell(f"{column['role']}, {column['kind']}"),
             Cell(column["hint"]),
-            *(_number((column["metrics"].get(name) or {}).get("value")) for name in names),
-            _number(column["missing_reference"]),
-            _number(column["missing_current"]),
+            *(number_cell((column["metrics"].get(name) or {}).get("value")) for name in names),
+            number_cell(column["missing_reference"]),
+            number_cell(column["missing_current"]),
             Cell(", ".join(map(str, column["new_categories"][:5]))),
             Cell(", ".join(map(str, column["vanished_categories"][:5]))),
         )
@@ -235,15 +236,16 @@ def _drift(measurements: Mapping[str, Any]) -> list[Table]:
         "Column", "Role", "Hint", *(metric_label(name) for name in names), "Missing, reference", "Missing, current",
         "New categories", "Vanished",
     )  # fmt: skip
-    tables = [_table("Drift by column", headers, rows)]
+    tables = [table("Drift by column", headers, rows)]
     changes = [tuple(Cell(str(change[key])) for key in ("column", "change", "reference", "current"))
                for change in measurements["schema_changes"]]  # fmt: skip
     if changes:
-        tables.insert(0, _table("Changes of schema", ("Column", "Change", "Reference", "Current"), changes))
+        tables.insert(0, table("Changes of schema", ("Column", "Change", "Reference", "Current"), changes))
     return tables
 
 
-def _table(caption: str, headers: Sequence[str], rows: Sequence[tuple[Cell, ...]], total: int | None = None) -> Table:
+def table(caption: str, headers: Sequence[str], rows: Sequence[tuple[Cell, ...]], total: int | None = None) -> Table:
+    """A table of at most 150 rows, and a note of how many there are."""
     total = len(rows) if total is None else total
     note = f"The first {_MOST_ROWS} of {count(total)} rows; the Evidence document holds all." * (total > _MOST_ROWS)
     numeric = tuple(
@@ -252,13 +254,16 @@ def _table(caption: str, headers: Sequence[str], rows: Sequence[tuple[Cell, ...]
     return Table(caption, tuple(headers), tuple(rows[:_MOST_ROWS]), numeric, note)
 
 
-def _estimate(estimate: Mapping[str, Any]) -> tuple[Cell, Cell]:
-    return _number(estimate["value"]), Cell(interval(estimate["interval"]))
+def estimate_cells(estimate: Mapping[str, Any]) -> tuple[Cell, Cell]:
+    """Value and interval."""
+    return number_cell(estimate["value"]), Cell(interval(estimate["interval"]))
 
 
-def _number(value: float | None) -> Cell:
+def number_cell(value: float | None) -> Cell:
+    """A number, or a dash."""
     return Cell(number(value), float("-inf") if value is None else float(value))
 
 
-def _count(value: float) -> Cell:
+def count_cell(value: float) -> Cell:
+    """A count, or a sum of weights."""
     return Cell(count(int(value)) if value == int(value) else number(value), float(value))

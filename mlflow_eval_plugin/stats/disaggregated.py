@@ -3,8 +3,8 @@
     disaggregate(summary) -> Disaggregated            what a report shows: estimates with pointwise 95 % intervals
     metric_bounds, gap_bounds, fairness_bounds         what a Check judges: one quantity with limits at any level
 
-The bounds take a ``SliceSummary``, or a ``SliceTable(summary)``, which computes each metric once for many of them; those of
-metrics and gaps take any ``Table``.
+The bounds take a ``SliceSummary``, or a ``SliceTable(summary)``, which computes each metric once for many of them;
+those of metrics and gaps take any ``Table``.
 """
 
 from __future__ import annotations

@@ -21,35 +21,13 @@ from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.means import NO_ROWS
 from mlflow_eval_plugin.stats.quantities import ProportionQuantity
 from mlflow_eval_plugin.stats.rates import kish
+from mlflow_eval_plugin.stats.regression_names import level_text, metric_names
 from mlflow_eval_plugin.stats.regression_summary import Band, MomentSummary
 from mlflow_eval_plugin.stats.skewed_means import Determination, Monotone, PositiveMean, SkewedMean
 from mlflow_eval_plugin.stats.summaries import Slice
 
-OF_ALL = ("mae", "rmse", "bias", "r2")
 CONSTANT = 1e-25  # a variance below this share of the mean square is rounding
 CONSTANT_TARGET = "the target is the same in all rows, or there are fewer than two"
-
-
-def level_text(level: float) -> str:
-    """A quantile level as it stands in the name of a metric."""
-    return f"{level:.12g}"
-
-
-def metric_names(levels: tuple[float, ...], bands: tuple[str, ...]) -> tuple[str, ...]:
-    """Every metric there is, given the quantile levels and the names of the intervals."""
-    of_levels = [f"{kind}_{level_text(level)}" for level in levels for kind in ("pinball", "coverage")]
-    of_bands = [f"{kind}_{band}" for band in bands for kind in ("coverage", "width", "interval_score")]
-    return (*OF_ALL, *of_levels, *of_bands)
-
-
-def can_be_best(metric: str) -> bool:
-    """Whether more or less of a metric is better; neither is so of a bias, a coverage or a width."""
-    return not metric.startswith(("bias", "coverage_", "width_"))
-
-
-def can_be_divided(metric: str) -> bool:
-    """Whether a metric is 0 or more, so that ratios of it mean something."""
-    return metric not in ("bias", "r2")
 
 
 @dataclass(frozen=True)

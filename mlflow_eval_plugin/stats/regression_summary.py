@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.exact_sums import IntArray, empty_lane
 from mlflow_eval_plugin.stats.intervals import FloatArray
+from mlflow_eval_plugin.stats.regression_names import SMALLEST_LEVEL
 from mlflow_eval_plugin.stats.summaries import Slice, rows_fit, union_of_slices
 
 Lanes = Mapping[str, IntArray]
 MOST_BINS = 2**14
-SMALLEST_LEVEL = 1e-6  # so that 2 / alpha of an interval score cannot leave the limbs
 
 
 @dataclass(frozen=True)

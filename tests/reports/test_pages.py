@@ -8,12 +8,14 @@ from html.parser import HTMLParser
 
 import pytest
 from reports import evidence_documents as documents
+from reports import regression_documents
 
 from mlflow_eval_plugin.evidence import Evidence, dumps, loads
 from mlflow_eval_plugin.reports.figures import figures
 from mlflow_eval_plugin.reports.page import render
+from mlflow_eval_plugin.reports.words import compact
 
-KINDS = ["calibration", "disaggregated", "drift"]
+KINDS = ["calibration", "disaggregated", "drift", "regression_calibration", "regression_slices"]
 _VOID = {"meta", "br", "line", "path", "rect", "circle", "polygon"}
 
 
@@ -43,7 +45,7 @@ class _Page(HTMLParser):
 
 
 def of(kind: str) -> Evidence:
-    document: Evidence = getattr(documents, kind)()
+    document: Evidence = getattr(regression_documents if kind.startswith("regression") else documents, kind)()
     return document
 
 
@@ -73,7 +75,7 @@ def test_every_figure_has_a_name_and_every_table_header_a_scope(kind: str) -> No
     assert all(attrs.get("scope") for tag, attrs in page.tags if tag == "th")
 
 
-@pytest.mark.parametrize("kind", ["disaggregated", "drift"])
+@pytest.mark.parametrize("kind", ["disaggregated", "drift", "regression_calibration", "regression_slices"])
 def test_labels_from_data_cannot_become_markup(kind: str) -> None:
     text = render(of(kind))
     assert text.count("<script") == 1  # ours, which sorts tables
@@ -124,6 +126,24 @@ def test_costs_are_told_with_the_threshold_that_would_cost_least() -> None:
     assert "call nobody positive 0.300" in text
 
 
+def test_a_regression_is_told_in_units_of_its_target() -> None:
+    text = " ".join(" ".join(_Page(render(of("regression_calibration"))).text).split())
+    assert "coverage minus level for interval 80 % is −0.100; the tolerance is within ±0.05" in text
+    assert "Furthest from its claim: levels 0.1 to 0.9 hold 0.700 of the targets and should hold 0.800" in text
+    assert "would have the probability 1.2e−09" in text
+    assert "in a share of 0.0040 of the rows they cross" in text
+    assert "Mean absolute error 2 100 2 050 to 2 150" in text.replace("\u202f", " ")
+    slices = " ".join(" ".join(_Page(render(of("regression_slices"))).text).split())
+    assert "ratio of mean absolute error for town=A is 1.800; the tolerance is at most 1.5" in slices
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(400_000.0, "400k"), (-1_250_000.0, "−1.25M"), (3e9, "3G"), (0.2, "0.2"), (9000.0, "9000")]
+)
+def test_ticks_are_short(value: float, text: str) -> None:
+    assert compact(value) == text
+
+
 def test_forests_put_the_worst_first() -> None:
     text = render(documents.disaggregated())
     forest = text[text.index('class="forest"') :]
@@ -140,7 +160,14 @@ def test_three_thousand_checks_stay_below_half_a_megabyte() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [("calibration", "reliability"), ("disaggregated", "forest"), ("drift", "overview")]
+    ("kind", "name"),
+    [
+        ("calibration", "reliability"),
+        ("disaggregated", "forest"),
+        ("drift", "overview"),
+        ("regression_calibration", "reliability"),
+        ("regression_slices", "forest"),
+    ],
 )
 def test_figures_are_png_and_repeatable(kind: str, name: str) -> None:
     first, second = figures(of(kind)), figures(of(kind))
