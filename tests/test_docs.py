@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 import pytest
 
-from mlflow_eval_plugin.evaluators.config import CONFIGS, parse
+from mlflow_eval_plugin.evaluators.config import CONFIGS, Config, parse
+from mlflow_eval_plugin.evaluators.regression_config import CONFIGS as REGRESSION_CONFIGS
 from registry_hooks.cli import main
 from registry_hooks.policy_file import load_policy
 
@@ -61,6 +62,15 @@ def test_the_table_of_keys_is_whole_and_right():
     for kind, model in CONFIGS.items():
         named = set(re.findall(r"`(\w+)`", rows[f"`{kind}`"])) - {"edges", "quantiles"}
         assert named | common == set(model.model_fields), kind
+
+
+def test_the_table_of_keys_of_a_regression_is_whole_and_right():
+    rows = dict(re.findall(r"^\| (both|calibration|disaggregated) \| (.*) \|$", README, re.MULTILINE))
+    named = {kind: set(re.findall(r"`(\w+)`", text)) - {"lower", "upper", "level"} for kind, text in rows.items()}
+    for kind in ("calibration", "disaggregated"):
+        own = set(REGRESSION_CONFIGS[kind].model_fields) - set(Config.model_fields)
+        assert named[kind] | named["both"] == own, kind
+    assert REGRESSION_CONFIGS["drift"] is CONFIGS["drift"]
 
 
 def test_links_and_pictures_lead_somewhere():
