@@ -70,6 +70,8 @@ def test_the_table_of_keys_of_a_regression_is_whole_and_right():
     for kind in ("calibration", "disaggregated"):
         own = set(REGRESSION_CONFIGS[kind].model_fields) - set(Config.model_fields)
         assert named[kind] | named["both"] == own, kind
+        manual = (ROOT / "docs" / "evaluators.md").read_text().partition("## Regression")[2]
+        assert {key for key in own if f"`{key}`" not in manual} == set(), kind
     assert REGRESSION_CONFIGS["drift"] is CONFIGS["drift"]
 
 

@@ -35,7 +35,7 @@ from mlflow_eval_plugin.stats.regression_summary import (
 from mlflow_eval_plugin.stats.summaries import rows_fit, slice_order
 
 CHUNK_ROWS = 2**16
-LARGEST = 1e150  # squares of larger numbers could overflow
+LARGEST = 1e70  # fourth powers of larger numbers could overflow
 
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.int64]

@@ -52,7 +52,7 @@ class Predictor:
         column = getattr(config, "prediction_column", None)
         output = self.output(table)
         if output is not None:
-            return output[_chosen(output, column or self.scorer.output_column)].to_numpy()
+            return output[_chosen(output, column, self.scorer.output_column)].to_numpy()
         if column is not None and self.scorer.model is None:
             return column_of(table.features, config.column(column), argument="prediction_column").to_numpy()
         return table.predictions if self.scorer.model is None else None
@@ -195,11 +195,12 @@ def _columns(output: Any, rows: int) -> pd.DataFrame:
     return found.reset_index(drop=True)
 
 
-def _chosen(output: pd.DataFrame, column: str | None) -> str:
+def _chosen(output: pd.DataFrame, column: str | None, of_mlflow: str | None) -> str:
     names = [str(name) for name in output.columns]
     if len(names) == 1 and column is None:
+        # As MLflow's own evaluator does: its 'predictions' chooses among several columns, and a lone one needs no name.
         return names[0]
-    wanted = column or next((name for name in _NAMES if name in names), None)
+    wanted = column or of_mlflow or next((name for name in _NAMES if name in names), None)
     if wanted not in names:
         raise InputError(
             f"model: its output has the columns {', '.join(map(repr, names))}; say with 'prediction_column' which one "

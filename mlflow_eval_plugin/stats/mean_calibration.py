@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import optimize
+from scipy import optimize, special
 
 from mlflow_eval_plugin.stats.corp import MAX_POINTS, Curve, thinned
 from mlflow_eval_plugin.stats.errors import InputError
@@ -168,12 +168,14 @@ class _Sums:
     def error_variance(self) -> FloatArray:
         """The variance of an error: about 0, as of a calibrated model, or about the mean where that is larger.
 
-        A few skewed errors with a large mean show a small variance about it, which would make an interval too short.
+        A few skewed errors with a large mean show a small variance about it, which would make an interval too short. So
+        would a variance of a few rows taken for the true one; hence the square of Student's quantile over the normal.
         """
         with np.errstate(divide="ignore", invalid="ignore"):
             about_mean = np.maximum(self.ee / self.w - (self.e / self.w) ** 2, 0.0)
             seen = np.where(self.effective >= 2, about_mean * self.effective / (self.effective - 1), 0.0)
-            return np.maximum(seen, self.ee / self.w)
+            student = special.stdtrit(np.maximum(self.effective - 1, 1.0), 0.05) / special.ndtri(0.05)
+            return np.asarray(np.maximum(seen, self.ee / self.w) * student**2)
 
 
 @dataclass(frozen=True, eq=False)

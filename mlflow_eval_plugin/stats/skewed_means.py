@@ -226,9 +226,10 @@ class Determination:
         del exact
         known = self.effective >= 3
         t = -special.stdtrit(np.maximum(self.effective - 2, 1.0), alpha)
-        with np.errstate(over="ignore"):
+        # Two rows can leave the ratio open to both sides.
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             factor = np.exp(t * self.relative_error)
-        lower, upper = 1 - self.ratio * factor, 1 - self.ratio / factor
+            lower, upper = 1 - self.ratio * factor, 1 - self.ratio / factor
         return np.where(known, lower, -np.inf), np.where(known, upper, 1.0)
 
     def take(self, index: Index) -> Determination:
