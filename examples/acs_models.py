@@ -49,9 +49,12 @@ def better() -> Any:
     return make_pipeline(encode, HistGradientBoostingClassifier(max_iter=60, learning_rate=0.08, random_state=7))
 
 
-def train_and_evaluate(name: str, model: Any, data: dict[str, pd.DataFrame]) -> tuple[str, str, dict[str, float]]:
-    """Fit, log and evaluate a model in one run; gives its model URI, the run's id and the metrics."""
+def train_and_evaluate(
+    name: str, model: Any, data: dict[str, pd.DataFrame], champion: str | None = None
+) -> tuple[str, str, dict[str, float]]:
+    """Fit, log and evaluate a model in one run, beside the champion if there is one; gives URI, run id and metrics."""
     train, held_out = data["train"], data["held-out"]
+    compared = {} if champion is None else {"comparison": {"champion": champion, "slices": SLICES}}
     model.fit(train[FEATURES], train[LABEL])
     with mlflow.start_run(run_name=name) as run:
         logged = mlflow.sklearn.log_model(
@@ -62,12 +65,13 @@ def train_and_evaluate(name: str, model: Any, data: dict[str, pd.DataFrame]) -> 
             logged.model_uri,
             mlflow.data.from_pandas(held_out[[*FEATURES, LABEL]], name="acs-2015-held-out", targets=LABEL),
             model_type="classifier",
-            evaluators=["default", "calibration", "disaggregated", "drift"],
+            evaluators=["default", "calibration", "disaggregated", "drift", *compared],
             evaluator_config={
                 "default": {"log_model_explainability": False},
                 "calibration": {"max_ece": 0.05},
                 "disaggregated": {"slices": SLICES, "max_gap": {"calibration_in_the_large": 0.05}},
                 "drift": {"reference": train[[*FEATURES, LABEL]], "reference_name": "acs-2015-train", "max_psi": 0.1},
+                **compared,
             },
         )
     return logged.model_uri, run.info.run_id, result.metrics

@@ -215,11 +215,13 @@ def train(story: Story, data: dict[str, Any]) -> dict[str, tuple[str, str]]:
     import mlflow
 
     mlflow.set_experiment(MODEL)
-    made = {}
+    made: dict[str, tuple[str, str]] = {}
+    champion = None
     for name, model in (("baseline", acs_models.baseline()), ("better", acs_models.better())):
-        story.step(f"ana trains the {name} model on 2015 and evaluates it on people it has not seen")
-        uri, run_id, metrics = acs_models.train_and_evaluate(name, model, data)
-        made[name] = (uri, run_id)
+        beside = f", beside the {next(iter(made))}" if made else ""
+        story.step(f"ana trains the {name} model on 2015 and evaluates it on people it has not seen{beside}")
+        champion, run_id, metrics = acs_models.train_and_evaluate(name, model, data, champion)
+        made[name] = (champion, run_id)
         story.say(f"  run {run_id}")
         for metric in ("roc_auc", "accuracy_score", "log_loss"):
             story.say(f"      {metric} {metrics[metric]:.4f}")
@@ -233,8 +235,9 @@ def tell_checks(story: Story, run_id: str) -> None:
 
     import mlflow
 
-    for kind in ("calibration", "disaggregated", "drift"):
-        evidence = json.loads(mlflow.artifacts.load_text(f"runs:/{run_id}/evidence/{kind}.json"))
+    for file in mlflow.artifacts.list_artifacts(run_id=run_id, artifact_path="evidence"):
+        evidence = json.loads(mlflow.artifacts.load_text(f"runs:/{run_id}/{file.path}"))
+        kind = evidence["kind"]
         count = len(evidence["checks"])
         story.say(f"      Evidence {kind}: {evidence['verdict']} ({count} checks, {evidence['digest'][:19]}…)")
         failed = [check for check in evidence["checks"] if check["verdict"] == "fail"]

@@ -1,1 +1,1 @@
-"""MLflow evaluators whose reports are Evidence: calibration, disaggregated and drift, with three-valued verdicts."""
+"""MLflow evaluators whose reports are Evidence: calibration, disaggregated, drift and comparison; three verdicts."""

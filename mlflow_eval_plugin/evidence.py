@@ -18,7 +18,7 @@ import rfc8785
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 SCHEMA: Final = "mlflow-eval-plugin/evidence/1"
-KINDS = ("calibration", "disaggregated", "drift")
+KINDS = ("calibration", "comparison", "disaggregated", "drift")
 _NOTE, _LONGEST_NOTE = "registered_model_meta", 1024  # bytes
 _NOTED = rb"model_name: [^\n]*\nmodel_version: ('?[0-9]*'?|null)\n?"
 
@@ -96,7 +96,7 @@ class Evidence(_Frozen):
     """An immutable Evidence document; make one with ``seal``, read one with ``loads``."""
 
     schema_: Literal["mlflow-eval-plugin/evidence/1"] = Field(alias="schema", default=SCHEMA)
-    kind: Literal["calibration", "disaggregated", "drift"]
+    kind: Literal["calibration", "comparison", "disaggregated", "drift"]
     subject: Subject
     data: Data
     reference: Data | None = None
@@ -111,6 +111,19 @@ class Evidence(_Frozen):
     digest: Digest
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _a_comparison_has_a_champion(self) -> Evidence:
+        if self.kind == "comparison" and not isinstance(self.measurements.get("champion"), dict):
+            raise ValueError("a comparison names the champion among its measurements")
+        return self
+
+    @property
+    def champion_digest(self) -> Digest | None:
+        """The digest of the champion's files, where a comparison names a model; else None."""
+        champion = self.measurements.get("champion")
+        found = champion.get("model_digest") if self.kind == "comparison" and isinstance(champion, dict) else None
+        return found if isinstance(found, str) else None
 
     @property
     def failed(self) -> tuple[Check, ...]:

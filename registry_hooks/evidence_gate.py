@@ -15,12 +15,12 @@ def evidence_reasons(state: ModelState, version: int, facts: Facts) -> list[Reas
     """Why the nomination's Evidence does not open the gate, for each kind that the policy asks for."""
     nomination = state.nominations.get(version)
     evidence = nomination.evidence if nomination else ()
-    return judge_evidence(evidence, state.model, version, facts)
+    return judge_evidence(evidence, state, version, facts)
 
 
 def judge_evidence(
     evidence: tuple[EvidenceRef, ...],
-    model: str,
+    state: ModelState,
     version: int,
     facts: Facts,
     passed_over: Mapping[str, Reason] | None = None,
@@ -29,10 +29,12 @@ def judge_evidence(
 
     ``passed_over`` says by kind why some that is there was not taken in.
     """
-    by_kind = {item.kind: item for item in evidence}
+    by_kind, model = {item.kind: item for item in evidence}, state.model
     mend = f"evaluate version {version} with mlflow.models.evaluate, then registry-hooks nominate {model} {version}"
     reasons: list[Reason] = []
     for required in facts.policy.promote.evidence:
+        if required.kind == "comparison" and state.pair.champion in (None, version):
+            continue  # there is nothing to compare with
         found = by_kind.get(required.kind)
         if found is None:
             missing = Reason("evidence", f"{required.kind} Evidence", "none taken in by a nomination", mend)
@@ -53,8 +55,25 @@ def judge_evidence(
                     mend,
                 )
             )
+        reasons += _with_another(found, state, version)
         reasons += _unsigned(required, found, model, version, facts.trust)
     return reasons
+
+
+def _with_another(found: EvidenceRef, state: ModelState, version: int) -> list[Reason]:
+    champion = state.pair.champion
+    if found.kind != "comparison" or found.champion == champion:
+        return []
+    other = "a model with other files, or none" if found.champion is None else f"version {found.champion}"
+    return [
+        Reason(
+            "comparison",
+            f"a comparison with the champion, version {champion}",
+            f"one with {other}",
+            f"evaluate version {version} with the champion models:/{state.model}/{champion}, then registry-hooks "
+            f"nominate {state.model} {version}",
+        )
+    ]
 
 
 def _unsigned(

@@ -69,10 +69,12 @@ class RoleMembers(Part):
 class RequiredEvidence(Part):
     """One kind of Evidence that must pass; ``insufficient: allow`` says that only a ``fail`` blocks.
 
+    A ``comparison`` must be with the champion, and is not asked for while there is none.
+
     With ``signed_by`` it must carry a signature by a trusted key of one of those names (`registry-hooks key trust`).
     """
 
-    kind: Literal["calibration", "disaggregated", "drift"]
+    kind: Literal["calibration", "comparison", "disaggregated", "drift"]
     max_age: Duration = timedelta(days=30)
     insufficient: Literal["block", "allow"] = "block"
     signed_by: tuple[Name, ...] = ()

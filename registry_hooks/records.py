@@ -69,7 +69,8 @@ class Pair(Record):
 class EvidenceRef(Record):
     """Evidence as it was when a nomination took it in: enough to judge it later without reading it again.
 
-    ``signed_by`` lists the ids of the trusted keys whose signature over it was verified then.
+    ``signed_by`` lists the ids of the trusted keys whose signature over it was verified then. ``champion`` is, of a
+    comparison, the version that was champion then and whose files it names; None where it names others.
     """
 
     kind: str
@@ -80,6 +81,7 @@ class EvidenceRef(Record):
     path: str
     failed: tuple[str, ...] = ()
     signed_by: tuple[str, ...] = ()
+    champion: int | None = None
 
 
 class Nomination(Record):

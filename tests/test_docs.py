@@ -8,15 +8,19 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from mlflow_eval_plugin.evaluators.config import CONFIGS, Config, parse
 from mlflow_eval_plugin.evaluators.regression_config import CONFIGS as REGRESSION_CONFIGS
+from mlflow_eval_plugin.report_cli import main as reports
 from registry_hooks.cli import main
 from registry_hooks.policy_file import load_policy
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+REPORTS = (ROOT / "docs" / "reports.md").read_text()
 CALLS = sorted(set(re.findall(r"^\$ registry-hooks (.+?)(?:\s+#.*)?$", README, re.MULTILINE)))
+REPORT_CALLS = sorted(set(re.findall(r"^\$ evidence-report (.+)$", README + REPORTS, re.MULTILINE)))
 
 
 def blocks(language: str) -> list[str]:
@@ -37,6 +41,18 @@ def test_every_command_and_option_of_the_readme_exists(call):
 def test_every_command_is_in_the_readme():
     shown = {call.split()[0] for call in CALLS}
     assert set(main.list_commands(click.Context(main))) <= shown
+
+
+@pytest.mark.parametrize("call", REPORT_CALLS)
+def test_every_report_call_writes_its_page(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = call.split()
+    for name in (word for word in words if word.endswith(".json")):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_bytes((ROOT / "tests" / "golden" / f"{Path(name).stem}-v1.json").read_bytes())
+    result = CliRunner().invoke(reports, words)
+    assert result.exit_code == 0, result.output
+    assert Path(words[-1]).read_text().startswith("<!doctype html>")
 
 
 def test_the_policy_of_the_readme_is_that_of_the_example():

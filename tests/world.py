@@ -43,7 +43,9 @@ rollback: {{by: [oncall]}}
 """
 
 
-def evidence_bytes(run_id: str, kind: str, verdict: str, digest: str | None, at: datetime) -> bytes:
+def evidence_bytes(
+    run_id: str, kind: str, verdict: str, digest: str | None, at: datetime, champion: str | None = None
+) -> bytes:
     """A small but whole Evidence document."""
     check = Check(
         id=f"{kind}-1",
@@ -65,7 +67,7 @@ def evidence_bytes(run_id: str, kind: str, verdict: str, digest: str | None, at:
         config={},
         inference=Inference(method="holm", alpha=0.05, family_size=1),
         checks=[check],
-        measurements={},
+        measurements={"champion": {"model_digest": champion}} if kind == "comparison" else {},
         producer=Producer(name="test", version="1"),
         created_at=at.isoformat(),
     )

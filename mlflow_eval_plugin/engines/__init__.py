@@ -3,6 +3,8 @@
 - ``score_summary`` counts scores against labels, for calibration;
 - ``slice_summary`` counts the same per slice, for disaggregated reports;
 - ``moment_summary`` and ``prediction_summary`` sum the errors of a regression, of ``predicted_rows``;
+- ``system_summary`` counts latencies and adds up costs per slice;
+- ``paired_summary`` and ``placement_summary`` count the ``paired_rows`` of two models, for comparisons;
 - ``drift_binning`` and ``drift_summary`` count columns on the reference's bins; ``schema_of`` names their kinds;
 - ``data_digest`` names a data set by content, whatever the order of its rows.
 """
@@ -11,9 +13,11 @@ from __future__ import annotations
 
 from mlflow_eval_plugin.engines.digest import DigestSummary, data_digest, digest_summary, schema_of
 from mlflow_eval_plugin.engines.drift import drift_binning, drift_summary
+from mlflow_eval_plugin.engines.paired import paired_rows, paired_summary, placement_summary
 from mlflow_eval_plugin.engines.regression import moment_summary, predicted_rows, prediction_summary
 from mlflow_eval_plugin.engines.scores import score_summary
 from mlflow_eval_plugin.engines.slices import slice_summary
+from mlflow_eval_plugin.engines.system import system_summary
 
 __all__ = [
     "DigestSummary",
@@ -22,9 +26,13 @@ __all__ = [
     "drift_binning",
     "drift_summary",
     "moment_summary",
+    "paired_rows",
+    "paired_summary",
+    "placement_summary",
     "predicted_rows",
     "prediction_summary",
     "schema_of",
     "score_summary",
     "slice_summary",
+    "system_summary",
 ]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.digest import UNITS
 from mlflow_eval_plugin.engines.inputs import require_columns
-from mlflow_eval_plugin.engines.levels import level_label
+from mlflow_eval_plugin.engines.levels import level_labels
 from mlflow_eval_plugin.stats.drift_summary import (
     STEP_LIMIT,
     STEPS,
@@ -120,7 +120,8 @@ def _values(column: pd.Series[Any]) -> FloatArray:
 def _binning(column: pd.Series[Any], name: str, role: Role) -> NumericColumn:
     ordered = np.sort(_values(column))
     ordered = ordered[: np.searchsorted(ordered, np.nan)]
-    finite = ordered[np.isfinite(ordered)]
+    # 0.0 is added since -0.0 sorts before or after 0.0, as it came, and would be written otherwise.
+    finite = ordered[np.isfinite(ordered)] + 0.0
     if len(finite) == 0:
         raise InputError(f"column {name!r} has no finite value in the reference; leave it out of the columns")
     edges = _edges(finite)
@@ -190,8 +191,8 @@ def _categorical(column: pd.Series[Any], name: str, role: Role) -> CategoricalCo
             "identifier, leave it out or group its levels"
         )
     counts: dict[str, int] = {}
-    for level, count in zip(uniques, np.bincount(codes[codes >= 0], minlength=len(uniques)).tolist(), strict=True):
-        label = level_label(level)
+    labels = level_labels(column, uniques)
+    for label, count in zip(labels, np.bincount(codes[codes >= 0], minlength=len(uniques)).tolist(), strict=True):
         counts[label] = counts.get(label, 0) + count
     levels = tuple(sorted(label for label, count in counts.items() if count))
     return CategoricalColumn(

@@ -159,31 +159,41 @@ def checked_weights(weights: pd.Series[Any]) -> NDArray[np.float64]:
     Raises:
         InputError: when they are not numbers, missing, infinite, negative, or all zero.
     """
-    values = _floats(weights, argument="weight")
-    wrong = ~np.isfinite(values)
-    if wrong.any():
-        raise InputError(f"weight: {how_many(wrong)} missing or infinite; expected a finite weight of 0 or more")
-    negative = values < 0
-    if negative.any():
-        first = float(values[int(np.argmax(negative))])
-        raise InputError(f"weight: {how_many(negative)} negative ({first!r}); expected a weight of 0 or more")
+    values = checked_amounts(weights, argument="weight", what="weight")
     if not values.any():
         raise InputError("weight: every weight is 0, so that no row counts; expected at least one above 0")
     return values
 
 
-def scale_of(weights: NDArray[np.float64], given: float | None) -> float:
-    """The power of two at or above the largest weight, or the one given for shards.
+def checked_amounts(amounts: pd.Series[Any], *, argument: str, what: str) -> NDArray[np.float64]:
+    """Weights, latencies, costs and the like as float64.
+
+    Raises:
+        InputError: when they are not numbers, missing, infinite, or negative.
+    """
+    values = _floats(amounts, argument=argument)
+    wrong = ~np.isfinite(values)
+    if wrong.any():
+        raise InputError(f"{argument}: {how_many(wrong)} missing or infinite; expected a finite {what} of 0 or more")
+    negative = values < 0
+    if negative.any():
+        first = float(values[int(np.argmax(negative))])
+        raise InputError(f"{argument}: {how_many(negative)} negative ({first!r}); expected a {what} of 0 or more")
+    return values
+
+
+def scale_of(weights: NDArray[np.float64], given: float | None, *, what: str = "weight") -> float:
+    """The power of two at or above the largest weight (or cost), or the one given for shards.
 
     Raises:
         InputError: when the given scale is no power of two or below the largest weight.
     """
     largest = float(weights.max())
     if given is None:
-        return 2.0 ** math.ceil(math.log2(largest))
+        return 2.0 ** math.ceil(math.log2(largest)) if largest > 0 else 1.0
     if math.frexp(given)[0] != 0.5 or given < largest:
         raise InputError(
-            f"weight_scale: expected a power of two at or above the largest weight {largest!r}, found {given!r}"
+            f"{what}_scale: expected a power of two at or above the largest {what} {largest!r}, found {given!r}"
         )
     return given
 

@@ -6,7 +6,7 @@ one closed; missing values are the level ``(missing)``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,7 +81,7 @@ def _factorized(column: pd.Series[Any], name: str, max_levels: int) -> tuple[NDA
             f"slices: column {name!r} has {len(uniques):,} levels, more than max_levels={max_levels}; {mend}, "
             "raise max_levels, or leave it out"
         )
-    labels = [level_label(value) for value in uniques]
+    labels = level_labels(column, uniques)
     return np.where(codes < 0, len(labels), codes), [*labels, MISSING]
 
 
@@ -112,6 +112,13 @@ def slice_label(name: str, level: str) -> str:
     if level.startswith("(") and level.endswith(", inf)"):
         return f"{name}>{level[1:-6]}"
     return f"{name}={level}"
+
+
+def level_labels(column: pd.Series[Any], uniques: Iterable[object]) -> list[str]:
+    """The labels of distinct values: ``1`` for 1, 1.0 and "1"; ``True`` where all of the column are truth values."""
+    # Among other objects True is 1 to pandas, and which of the two it keeps depends on which comes first.
+    mixed = column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) != "boolean"
+    return [level_label(int(one) if mixed and isinstance(one, (bool, np.bool_)) else one) for one in uniques]
 
 
 def level_label(value: object) -> str:

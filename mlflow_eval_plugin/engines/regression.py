@@ -1,4 +1,4 @@
-"""Rows into the Summaries of a regression: one pass in chunks, each number split once and added to every table."""
+"""Rows into the Summaries of a regression: in chunks, each number split into the limbs of exact sums."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from mlflow_eval_plugin.engines.inputs import (
     how_many,
     scale_of,
 )
+from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.levels import coded_columns
-from mlflow_eval_plugin.engines.slices import JointTable, cell_of, cells_of, joint_tables, subsets_of
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.exact_sums import add_parts, empty_lane, parts_of, product
 from mlflow_eval_plugin.stats.regression_names import level_text
@@ -32,9 +32,10 @@ from mlflow_eval_plugin.stats.regression_summary import (
     RegressionScale,
     checked_levels,
 )
-from mlflow_eval_plugin.stats.summaries import rows_fit, slice_order
+from mlflow_eval_plugin.stats.summaries import rows_fit
 
 CHUNK_ROWS = 2**16
+SUM_CELLS = 4096  # of a joint table: 6 MB; more costs more than the passes that it saves
 LARGEST = 1e70  # fourth powers of larger numbers could overflow
 
 FloatArray = NDArray[np.floating[Any]]
@@ -138,15 +139,23 @@ def moment_summary(
     columns = coded_columns(
         rows, list(dict.fromkeys(slices)), edges=edges or {}, quantiles=quantiles or {}, max_levels=max_levels
     )
-    groups = joint_tables(subsets_of(columns, depth)) or [((), [])]
-    joint = [JointTable(group, {"cells": np.zeros(cells_of(group), dtype=np.int64)}) for group, _ in groups]
-    for part in _chunks(predicted):
-        cells = [cell_of(group, part.rows) for group, _ in groups]
-        _count(part.moments(), [table.lanes for table in joint], cells)
-    tables = [joint[0].margin(())]
-    for (_, margins), table in zip(groups, joint, strict=True):
-        tables.extend(table.margin(subset) for subset in margins)
-    return _summary(tables, predicted)
+
+    def count(some: Columns) -> Lanes:
+        lanes: Lanes = {"cells": np.zeros(size(some), dtype=np.int64)}
+        for part in _chunks(predicted):
+            _count(part.moments(), lanes, cell_codes(some, part.rows))
+        return lanes
+
+    found, lanes = tabulated(count, columns, depth, cells=SUM_CELLS)
+    return MomentSummary(
+        slices=found,
+        rows=lanes.pop("cells"),
+        lanes=lanes,
+        scale=predicted.scale,
+        weighted=predicted.weight is not None,
+        levels=tuple(predicted.quantiles),
+        bands=tuple(Band(one.name, one.level) for one in predicted.intervals),
+    )
 
 
 def prediction_summary(predicted: Predicted, *, edges: FloatArray | None = None) -> PredictionSummary:
@@ -157,10 +166,10 @@ def prediction_summary(predicted: Predicted, *, edges: FloatArray | None = None)
             has a bin of its own, or where there are more than ``MOST_BINS`` the bins are equally full.
     """
     chosen, exact = _bins(predicted.prediction) if edges is None else (np.asarray(edges, dtype=np.float64), False)
-    lanes: dict[str, IntArray] = {"cells": np.zeros(len(chosen), dtype=np.int64)}
+    lanes: Lanes = {"cells": np.zeros(len(chosen), dtype=np.int64)}
     for part in _chunks(predicted):
         cell = np.maximum(np.searchsorted(chosen, predicted.prediction[part.rows], side="right") - 1, 0)
-        _count(part.by_prediction(), [lanes], [cell.astype(np.int64)])
+        _count(part.by_prediction(), lanes, cell.astype(np.int64))
     n = lanes.pop("cells")
     return PredictionSummary(chosen, n, lanes, predicted.scale, predicted.weight is not None, exact)
 
@@ -254,30 +263,12 @@ def _chunks(predicted: Predicted) -> Iterator[_Chunk]:
         yield _Chunk(slice(start, min(start + CHUNK_ROWS, len(predicted.target))), predicted)
 
 
-def _count(lanes: Iterator[Terms], tables: Sequence[dict[str, Any]], cells: Sequence[IntArray]) -> None:
-    for table, cell in zip(tables, cells, strict=True):
-        np.add.at(table["cells"], cell, np.ones(len(cell), dtype=np.int64))
-    for name, terms in lanes:
+def _count(terms_of: Iterator[Terms], lanes: Lanes, cell: IntArray) -> None:
+    np.add.at(lanes["cells"], cell, np.ones(len(cell), dtype=np.int64))
+    for name, terms in terms_of:
+        lane = lanes.setdefault(name, empty_lane(len(lanes["cells"])))
         for term in terms:
-            parts = parts_of(term)
-            for table, cell in zip(tables, cells, strict=True):
-                lane = table.setdefault(name, empty_lane(len(table["cells"])))
-                add_parts(lane, cell, parts)
-
-
-def _summary(tables: Sequence[JointTable], predicted: Predicted) -> MomentSummary:
-    found = [(one, table, cell) for table in tables for cell, one in table.slices()]
-    found.sort(key=lambda entry: slice_order(entry[0]))
-    lanes = {name: np.stack([table.lanes[name][cell] for _, table, cell in found]) for name in tables[0].lanes}
-    return MomentSummary(
-        slices=tuple(one for one, _, _ in found),
-        rows=lanes.pop("cells"),
-        lanes=lanes,
-        scale=predicted.scale,
-        weighted=predicted.weight is not None,
-        levels=tuple(predicted.quantiles),
-        bands=tuple(Band(one.name, one.level) for one in predicted.intervals),
-    )
+            add_parts(lane, cell, parts_of(term))
 
 
 def _bins(prediction: FloatArray) -> tuple[FloatArray, bool]:

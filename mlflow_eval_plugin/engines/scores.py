@@ -46,19 +46,24 @@ def score_summary(
     Raises:
         InputError: when labels, scores or weights cannot be evaluated.
     """
-    scored = scored_rows(rows, label=label, score=score, pos_label=pos_label, weight=weight, weight_scale=weight_scale)
-    lanes = np.zeros((7, SCORE_BINS * 2), dtype=np.int64)
-    for chunk in chunks(scored):
-        for lane, amount in zip(lanes, _amounts(chunk), strict=True):
-            np.add.at(lane, chunk.key, amount)
-    n, *others = lanes.reshape(7, SCORE_BINS, 2)
-    names = ("weight", "weight_square", "offset", "offset_square", "loss", "loss_square")
-    return ScoreSummary(
-        n=n,
-        **dict(zip(names, others, strict=True)),
-        weight_scale=scored.weight_scale,
-        weighted=scored.weight is not None,
+    return summary_of(
+        scored_rows(rows, label=label, score=score, pos_label=pos_label, weight=weight, weight_scale=weight_scale)
     )
+
+
+def summary_of(scored: Scored) -> ScoreSummary:
+    """Count checked rows by score bin and label; one class only is legal here."""
+    weighted = scored.weight is not None
+    names = ("n", "offset", "offset_square", "loss", "loss_square", *(("weight", "weight_square") if weighted else ()))
+    lanes = {name: np.zeros(SCORE_BINS * 2, dtype=np.int64) for name in names}
+    for chunk in chunks(scored):
+        for lane, amount in zip(lanes.values(), _amounts(chunk, weighted), strict=True):
+            np.add.at(lane, chunk.key, amount)
+    if not weighted:
+        # Unweighted rows weigh one each, which need not be counted again.
+        lanes["weight"] = lanes["weight_square"] = lanes["n"] * int(ONE)
+    shaped = {name: lane.reshape(SCORE_BINS, 2) for name, lane in lanes.items()}
+    return ScoreSummary(**shaped, weight_scale=scored.weight_scale, weighted=weighted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,14 +75,14 @@ class Chunk:
         key: ``2 * score bin + label``.
         label: 0 or 1, int64.
         score: in [0, 1].
-        weight: relative to ``weight_scale``, in [0, 1].
+        weight: relative to ``weight_scale``, in [0, 1]; None when unweighted.
     """
 
     rows: slice
     key: IntArray
     label: IntArray
     score: FloatArray
-    weight: FloatArray
+    weight: FloatArray | None
 
     @property
     def offset(self) -> FloatArray:
@@ -94,9 +99,20 @@ class Chunk:
         """Log loss in nats; probabilities below ``SMALLEST_PROBABILITY`` are clipped there."""
         return -np.log(np.maximum(1.0 - self.error, SMALLEST_PROBABILITY))
 
+    @property
+    def weight_square(self) -> IntArray:
+        """The squared weight in units of ``1 / ONE``, rounded up.
+
+        Rounded to the nearest, squares of small weights would vanish, and the effective number of rows with them would
+        exceed the number of rows; like this it can only be too small.
+        """
+        weight = np.ones(len(self.key)) if self.weight is None else self.weight
+        return np.ceil(weight * weight * ONE).astype(np.int64)
+
     def fixed(self, amount: FloatArray, one: float) -> IntArray:
         """``weight * amount`` in units of ``1 / one``, rounded to the nearest integer."""
-        return np.rint(self.weight * amount * one).astype(np.int64)
+        scaled = amount * one if self.weight is None else self.weight * amount * one
+        return np.rint(scaled).astype(np.int64)
 
 
 def chunks(scored: Scored) -> Iterator[Chunk]:
@@ -105,16 +121,17 @@ def chunks(scored: Scored) -> Iterator[Chunk]:
         part = slice(start, min(start + CHUNK_ROWS, len(scored.score)))
         score, label = scored.score[part], scored.label[part].astype(np.int64)
         fine = np.minimum((score * SCORE_BINS).astype(np.int64), SCORE_BINS - 1)
-        weight = np.ones(len(score)) if scored.weight is None else scored.weight[part] / scored.weight_scale
+        weight = None if scored.weight is None else scored.weight[part] / scored.weight_scale
         yield Chunk(part, 2 * fine + label, label, score, weight)
 
 
-def _amounts(chunk: Chunk) -> Iterator[IntArray]:
+def _amounts(chunk: Chunk, weighted: bool) -> Iterator[IntArray]:
     offset, loss = chunk.offset, chunk.loss
     yield np.ones(len(chunk.key), dtype=np.int64)
-    yield chunk.fixed(np.ones(1), ONE)
-    yield chunk.fixed(chunk.weight, ONE)
     yield chunk.fixed(offset, ONE)
     yield chunk.fixed(offset**2, ONE)
     yield chunk.fixed(loss, LOSS_ONE)
     yield chunk.fixed(loss**2, LOSS_SQUARE_ONE)
+    if weighted:
+        yield chunk.fixed(np.ones(1), ONE)
+        yield chunk.weight_square

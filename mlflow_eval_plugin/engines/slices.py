@@ -1,15 +1,8 @@
-"""Rows into a ``SliceSummary``: a few joint tables are counted and marginalised to single columns and pairs.
-
-Counting six columns and their fifteen pairs one by one would be twenty-one passes over the rows; a joint table of
-several columns gives all of its margins for one.
-"""
+"""Rows into a ``SliceSummary``: by slice, score bin and label, from the joint tables of ``joint``."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, coded_labels, column_of, scored_rows
-from mlflow_eval_plugin.engines.levels import CodedColumn, coded_columns, slice_label
+from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
+from mlflow_eval_plugin.engines.levels import coded_columns
 from mlflow_eval_plugin.engines.scores import Chunk, chunks
-from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
+from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.summaries import (
     COARSE_BINS,
     FINE_BINS,
@@ -27,18 +21,11 @@ from mlflow_eval_plugin.stats.summaries import (
     LOSS_SQUARE_ONE,
     ONE,
     SCORE_BINS,
-    Slice,
     SliceSummary,
-    slice_order,
 )
 
-JOINT_CELLS = 512  # 16 MB of counts; larger joint tables cost more than the passes they save
-MAX_SLICES = 2048  # 63 MB of counts
-
-OVERALL = Slice("overall", ())
+SUM_CELLS = 8192  # of a joint table of sums: 8 MB; more costs more than the passes that it saves
 IntArray = NDArray[np.int64]
-Columns = tuple[CodedColumn, ...]
-Lanes = dict[str, NDArray[Any]]
 
 
 def slice_summary(  # noqa: PLR0913 - the options of a report
@@ -75,61 +62,41 @@ def slice_summary(  # noqa: PLR0913 - the options of a report
         rows, list(dict.fromkeys(slices)), edges=edges or {}, quantiles=quantiles or {}, max_levels=max_levels
     )
     predicted = _predicted(rows, prediction, scored, threshold)
-    wanted = subsets_of(columns, depth)
-    tables = [_counted(scored, predicted, ())]
-    for group, margins in joint_tables(wanted):
-        joint = _counted(scored, predicted, group)
-        tables.extend(joint.margin(subset) for subset in margins)
-    return _summary(tables, scored, None if prediction is not None else threshold)
+    return counted_slices(scored, predicted, columns, depth, None if prediction is not None else threshold)
 
 
-@dataclass(frozen=True, eq=False)
-class JointTable:
-    """A joint table of some columns: every lane has one axis of cells, in mixed radix of the columns' levels.
+def counted_slices(
+    scored: Scored, predicted: NDArray[np.uint8], columns: Columns, depth: int, threshold: float | None
+) -> SliceSummary:
+    """The Summary of rows that are scored, predicted and coded.
 
-    The lane ``cells`` counts rows, on that axis and any others.
+    Raises:
+        TooManyLevels: for more than ``MAX_SLICES`` slices.
     """
 
-    columns: Columns
-    lanes: Lanes
+    weighted = scored.weight is not None
 
-    def margin(self, subset: Columns) -> JointTable:
-        """The table of some of the columns only."""
-        shape = tuple(len(column.levels) for column in self.columns)
-        others = tuple(axis for axis, column in enumerate(self.columns) if column not in subset)
-        kept = tuple(column for column in self.columns if column in subset)
-        lanes = {}
-        for name, lane in self.lanes.items():
-            summed = lane.reshape((*shape, *lane.shape[1:])).sum(axis=others, dtype=lane.dtype)
-            lanes[name] = summed.reshape((cells_of(kept), *lane.shape[1:]))
-        return JointTable(kept, lanes)
+    def histograms(some: Columns) -> Lanes:
+        return _histograms(scored, some)
 
-    def slices(self) -> list[tuple[int, Slice]]:
-        """The cells that have rows, each with its slice."""
-        if not self.columns:
-            return [(0, OVERALL)]
-        shape = tuple(len(column.levels) for column in self.columns)
-        occupied = np.flatnonzero(self.lanes["cells"].reshape(cells_of(self.columns), -1).sum(axis=1))
-        return [(int(cell), self._slice(np.unravel_index(cell, shape))) for cell in occupied]
+    def sums(some: Columns) -> Lanes:
+        return _sums(scored, predicted, some)
 
-    def _slice(self, codes: Iterable[np.intp]) -> Slice:
-        levels = tuple((column.name, column.levels[code]) for column, code in zip(self.columns, codes, strict=True))
-        return Slice(" & ".join(slice_label(name, level) for name, level in levels), levels)
-
-
-def cell_of(columns: Columns, rows: slice) -> IntArray:
-    """The cell of the joint table in which each of some rows is."""
-    cell = np.zeros(rows.stop - rows.start, dtype=np.int64)
-    for column in columns:
-        cell = cell * len(column.levels) + column.codes[rows]
-    return cell
-
-
-def _counted(scored: Scored, predicted: NDArray[np.uint8], columns: Columns) -> JointTable:
-    lanes = _empty_lanes(cells_of(columns), weighted=scored.weight is not None)
-    for chunk in chunks(scored):
-        _count(lanes, cell_of(columns, chunk.rows), chunk, predicted[chunk.rows])
-    return JointTable(columns, lanes)
+    # Histograms are large, so that their joint tables hold fewer cells than those of the sums.
+    found, lanes = tabulated(sums, columns, depth, cells=SUM_CELLS)
+    lanes.update(tabulated(histograms, columns, depth)[1])
+    if not weighted:
+        # Unweighted rows weigh one each, which need not be counted again.
+        lanes["cell_weight"] = lanes["cell_weight_square"] = lanes["cells"] * int(ONE)
+    return SliceSummary(
+        slices=found,
+        weight=lanes.pop("weight", None),
+        **lanes,
+        weight_scale=scored.weight_scale,
+        weighted=weighted,
+        threshold=threshold,
+        pos_label=scored.pos_label,
+    )
 
 
 def _predicted(
@@ -149,103 +116,45 @@ def _predicted(
     return np.full(len(values), int(only.iloc[0] == scored.pos_label), dtype=np.uint8)
 
 
-def subsets_of(columns: Columns, depth: int) -> list[Columns]:
-    """All intersections of up to ``depth`` columns.
-
-    Raises:
-        TooManyLevels: where they can have more than ``MAX_SLICES`` slices.
-    """
-    sizes = range(1, min(depth, len(columns)) + 1)
-    subsets = [subset for size in sizes for subset in combinations(columns, size)]
-    most = sum(cells_of(subset) for subset in subsets)
-    if most > MAX_SLICES:
-        widest = sorted(columns, key=lambda column: -len(column.levels))[:3]
-        listed = ", ".join(f"{column.name!r} ({len(column.levels)})" for column in widest)
-        raise TooManyLevels(
-            f"slices: {most:,} possible slices at depth {depth}, more than {MAX_SLICES:,}; reduce depth or group the "
-            f"levels of {listed}"
-        )
-    return subsets
-
-
-def joint_tables(wanted: list[Columns]) -> list[tuple[Columns, list[Columns]]]:
-    """Joint tables that cover every wanted margin, each with the margins it is to give."""
-    names = {subset: frozenset(column.name for column in subset) for subset in wanted}
-    tables: list[tuple[Columns, list[Columns]]] = []
-    # The largest margins come first, so that the small ones find a table that is there already.
-    for subset in sorted(wanted, key=lambda margin: (-len(margin), -cells_of(margin))):
-        for group, margins in tables:
-            if names[subset] <= {column.name for column in group}:
-                margins.append(subset)
-                break
-        else:
-            tables.append((_grown(subset, wanted), [subset]))
-    return tables
-
-
-def _grown(seed: Columns, wanted: list[Columns]) -> Columns:
-    group = seed
-    for column in dict.fromkeys(column for subset in wanted for column in subset):
-        if column not in group and cells_of((*group, column)) <= JOINT_CELLS:
-            group = (*group, column)
-    return group
-
-
-def cells_of(columns: Columns) -> int:
-    """The cells of the joint table of some columns."""
-    return math.prod(len(column.levels) for column in columns)
-
-
-def _empty_lanes(cells: int, *, weighted: bool) -> Lanes:
-    lanes: Lanes = {
-        "n": np.zeros((cells, FINE_BINS, 2), dtype=np.int32),
-        "score": np.zeros((cells, COARSE_BINS, 2), dtype=np.int64),
-    }
-    for name in ("cells", "cell_weight", "cell_weight_square"):
-        lanes[name] = np.zeros((cells, 2, 2), dtype=np.int64)
-    for name in ("square_error", "loss", "loss_square"):
-        lanes[name] = np.zeros((cells, 2), dtype=np.int64)
-    if weighted:
-        lanes["weight"] = np.zeros((cells, FINE_BINS, 2), dtype=np.int64)
+def _histograms(scored: Scored, columns: Columns) -> Lanes:
+    lanes: Lanes = {"n": np.zeros((size(columns), FINE_BINS, 2), dtype=np.int32)}
+    if scored.weight is not None:
+        lanes["weight"] = np.zeros(lanes["n"].shape, dtype=np.int64)
+    for chunk in chunks(scored):
+        place = 2 * ((chunk.key >> 1) // (SCORE_BINS // FINE_BINS)) + chunk.label
+        at = cell_codes(columns, chunk.rows) * (2 * FINE_BINS) + place
+        # add.at is fast only where the amounts are an array of the lane's own type.
+        np.add.at(lanes["n"].reshape(-1), at, np.ones(len(at), dtype=np.int32))
+        if "weight" in lanes:
+            np.add.at(lanes["weight"].reshape(-1), at, chunk.fixed(np.ones(1), ONE))
     return lanes
 
 
-def _count(
-    lanes: Lanes,
-    cell: IntArray,
-    chunk: Chunk,
-    predicted: NDArray[np.uint8],
-) -> None:
-    score_bin = chunk.key >> 1
-    fine = cell * (2 * FINE_BINS) + 2 * (score_bin // (SCORE_BINS // FINE_BINS)) + chunk.label
-    coarse = cell * (2 * COARSE_BINS) + 2 * (score_bin // (SCORE_BINS // COARSE_BINS)) + chunk.label
-    confusion = 4 * cell + 2 * chunk.label + predicted
-    by_label = 2 * cell + chunk.label
-    one, loss = chunk.fixed(np.ones(1), ONE), chunk.loss
-    # add.at is fast only where the amounts are an array of the lane's own type.
-    np.add.at(lanes["n"].reshape(-1), fine, np.ones(len(fine), dtype=np.int32))
-    np.add.at(lanes["cells"].reshape(-1), confusion, np.ones(len(fine), dtype=np.int64))
-    np.add.at(lanes["cell_weight"].reshape(-1), confusion, one)
-    np.add.at(lanes["cell_weight_square"].reshape(-1), confusion, chunk.fixed(chunk.weight, ONE))
-    np.add.at(lanes["score"].reshape(-1), coarse, chunk.fixed(chunk.score, ONE))
-    np.add.at(lanes["square_error"].reshape(-1), by_label, chunk.fixed(chunk.error**2, ONE))
-    np.add.at(lanes["loss"].reshape(-1), by_label, chunk.fixed(loss, LOSS_ONE))
-    np.add.at(lanes["loss_square"].reshape(-1), by_label, chunk.fixed(loss**2, LOSS_SQUARE_ONE))
-    if "weight" in lanes:
-        np.add.at(lanes["weight"].reshape(-1), fine, one)
+def _sums(scored: Scored, predicted: NDArray[np.uint8], columns: Columns) -> Lanes:
+    cells, weighted = size(columns), scored.weight is not None
+    lanes: Lanes = {"score": np.zeros((cells, COARSE_BINS, 2), dtype=np.int64)}
+    for name in ("cells", "cell_weight", "cell_weight_square") if weighted else ("cells",):
+        lanes[name] = np.zeros((cells, 2, 2), dtype=np.int64)
+    for name in ("square_error", "loss", "loss_square"):
+        lanes[name] = np.zeros((cells, 2), dtype=np.int64)
+    for chunk in chunks(scored):
+        cell = cell_codes(columns, chunk.rows)
+        for name, place, amount in _amounts(chunk, predicted[chunk.rows], weighted=weighted):
+            np.add.at(lanes[name].reshape(-1), cell * lanes[name][0].size + place, amount)
+    return lanes
 
 
-def _summary(tables: list[JointTable], scored: Scored, threshold: float | None) -> SliceSummary:
-    found = [(one, table, cell) for table in tables for cell, one in table.slices()]
-    found.sort(key=lambda entry: slice_order(entry[0]))
-    lanes: dict[str, Any] = {"weight": None}
-    for name in tables[0].lanes:
-        lanes[name] = np.stack([table.lanes[name][cell] for _, table, cell in found])
-    return SliceSummary(
-        slices=tuple(one for one, _, _ in found),
-        **lanes,
-        weight_scale=scored.weight_scale,
-        weighted=scored.weight is not None,
-        threshold=threshold,
-        pos_label=scored.pos_label,
-    )
+def _amounts(
+    chunk: Chunk, predicted: NDArray[np.uint8], *, weighted: bool
+) -> Iterator[tuple[str, IntArray, NDArray[Any]]]:
+    """What each row adds to the lanes, and to which place inside its cell."""
+    loss, confusion = chunk.loss, 2 * chunk.label + predicted
+    coarse = 2 * ((chunk.key >> 1) // (SCORE_BINS // COARSE_BINS)) + chunk.label
+    yield "cells", confusion, np.ones(len(confusion), dtype=np.int64)
+    yield "score", coarse, chunk.fixed(chunk.score, ONE)
+    yield "square_error", chunk.label, chunk.fixed(chunk.error**2, ONE)
+    yield "loss", chunk.label, chunk.fixed(loss, LOSS_ONE)
+    yield "loss_square", chunk.label, chunk.fixed(loss**2, LOSS_SQUARE_ONE)
+    if weighted:
+        yield "cell_weight", confusion, chunk.fixed(np.ones(1), ONE)
+        yield "cell_weight_square", confusion, chunk.weight_square

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlflow_eval_plugin.engines import score_summary
 from mlflow_eval_plugin.evaluators.config import CalibrationConfig
 from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
+from mlflow_eval_plugin.evaluators.slicing import slices_of, wanted_labels
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.calibration import calibrate, calibration_bounds
+from mlflow_eval_plugin.stats.changes import change_bounds, changes
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.gaps import SliceTable
 from mlflow_eval_plugin.stats.recalibration import recalibrate
+from mlflow_eval_plugin.stats.slice_calibration import slice_calibration_bounds, slice_calibrations
 from mlflow_eval_plugin.stats.summaries import ScoreSummary
 
 _CLAIMS = {
@@ -26,19 +30,39 @@ _CLAIMS = {
 }
 
 
+_SLICE_CLAIMS = {
+    "ece": ("max_ece", "predicted probabilities of {label} differ from observed rates by at most {limit} on average"),
+    "calibration_in_the_large": (
+        "max_calibration_in_the_large",
+        "the mean predicted probability of {label} is within {limit} of the event rate",
+    ),
+}
+
+
 def evaluate(config: CalibrationConfig, rows: Rows, reference: Rows | None, about: About) -> Evidence:
     """Measure calibration and judge it.
 
     Raises:
-        InputError: when there are no probabilities, or labels, scores or weights cannot be evaluated.
+        InputError: when there are no probabilities, or labels, scores, weights or slice columns cannot be evaluated.
     """
     summary = _summary(rows)
-    measurements = _measured(summary, config)
-    measurements["recalibration"] = as_json(recalibrate(summary, bins=config.bins))
-    measurements["reference"] = None
-    if reference is not None and reference.label is not None:
-        measurements["reference"] = _measured(_summary(reference), config)
-    claims = _claims(summary, config)
+    before = None if reference is None or reference.label is None else _summary(reference)
+    if config.max_change and before is None:
+        raise InputError("calibration: 'max_change' needs labels in the reference; add them or leave it out")
+    measurements = {
+        **_measured(summary, config),
+        "recalibration": as_json(recalibrate(summary, bins=config.bins)),
+        "reference": None if before is None else _measured(before, config),
+        "change": None if before is None else as_json(changes(summary, before, bins=config.bins)),
+        "slices": [],
+    }
+    claims = [*_claims(summary, config), *_change_claims(summary, before, config)]
+    if config.slices:
+        table = SliceTable(slices_of(config, rows))
+        labels = wanted_labels(config, table.summary)
+        found = slice_calibrations(table, labels)
+        measurements["slices"] = [{**as_json(one), "slice": dict(one.slice)} for one in found]
+        claims += _slice_claims(table, labels, config)
     seen = reference.data if reference else None
     return document(config, rows, claims, measurements, about, reference=seen)
 
@@ -71,3 +95,50 @@ def _claims(summary: ScoreSummary, config: CalibrationConfig) -> Iterator[Claim]
             minimum=-limit if metric == "calibration_in_the_large" else None,
             maximum=limit,
         )
+    low, high = config.min_calibration_slope, config.max_calibration_slope
+    if low is not None or high is not None:
+        ends = [f"at least {low:g}"] * (low is not None) + [f"at most {high:g}"] * (high is not None)
+        yield Claim(
+            id="calibration_slope:overall",
+            claim=f"the calibration slope is {' and '.join(ends)}",
+            metric="calibration_slope",
+            scope="overall",
+            bounds=calibration_bounds(summary, "calibration_slope"),
+            minimum=low,
+            maximum=high,
+        )
+
+
+def _change_claims(summary: ScoreSummary, before: ScoreSummary | None, config: CalibrationConfig) -> Iterator[Claim]:
+    if before is None:
+        return
+    for metric, limit in config.max_change.items():
+        either_way = metric.startswith("calibration_")
+        words = f"moved by at most {limit:g} in either direction" if either_way else f"risen by at most {limit:g}"
+        yield Claim(
+            id=f"change:{metric}:overall",
+            claim=f"since the reference, {metric} has {words}",
+            metric=f"change_{metric}",
+            scope="overall",
+            bounds=change_bounds(summary, before, metric, bins=config.bins),
+            minimum=-limit if either_way else None,
+            maximum=limit,
+        )
+
+
+def _slice_claims(table: SliceTable, labels: Sequence[str], config: CalibrationConfig) -> Iterator[Claim]:
+    for label in labels:
+        for metric, (key, sentence) in _SLICE_CLAIMS.items():
+            limit = getattr(config, key)
+            if limit is None:
+                continue
+            yield Claim(
+                id=f"{metric}:{label}",
+                claim=sentence.format(label=label, limit=f"{limit:g}"),
+                metric=metric,
+                scope=label,
+                bounds=slice_calibration_bounds(table, metric, label),
+                minimum=-limit if metric == "calibration_in_the_large" else None,
+                maximum=limit,
+                minimum_count=config.min_count,
+            )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import combinations
 from typing import Any
 
-from mlflow_eval_plugin.engines import slice_summary
-from mlflow_eval_plugin.evaluators.config import Band, DisaggregatedConfig, SliceConfig, SliceItem
+from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
+from mlflow_eval_plugin.evaluators.regression_config import RegressionDisaggregatedConfig
 from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
+from mlflow_eval_plugin.evaluators.slicing import slice_columns, slices_of, wanted_labels, wanted_subsets
+from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.decisions import SliceCost, cost_bounds, slice_costs
@@ -25,13 +26,13 @@ from mlflow_eval_plugin.stats.disaggregated import (
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate
 from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable, Table
-from mlflow_eval_plugin.stats.summaries import SliceSummary
+from mlflow_eval_plugin.stats.pooling import pooled
 
 _OF_SCORES = ("auc", "log_loss", "brier", "ece", "calibration_in_the_large")
 _MOST_FULLY_COMPARED = 100
-_NO_SCORES = Estimate(None, None, 0.0, "predictions are classes, not probabilities")
 AGAINST = {"complement": "that of all other rows", "overall": "that of all rows", "best": "that of the best slice"}
-Wanted = frozenset[frozenset[str]]
+_NO_SCORES = Estimate(None, None, 0.0, "predictions are classes, not probabilities")
+GapConfig = DisaggregatedConfig | RegressionDisaggregatedConfig
 
 
 def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
@@ -42,12 +43,18 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
             cannot be evaluated.
     """
     _needs_scores(config, rows)
-    table = SliceTable(_summary(config, rows))
-    wanted = wanted_columns(config)
+    table = SliceTable(slices_of(config, rows, config.threshold))
     found = disaggregate(table.summary, minimum_count=config.min_count, **_compared(config, rows, table))
-    labels = {report.label for report in found.slices if _columns(report) in wanted}
-    claims = _claims(config, table, _in_order(found, labels))
-    measurements = {**_measured(config, rows, found, labels), "costs": _costs(config, rows, table, labels)}
+    labels = wanted_labels(config, table.summary)
+    system = system_of(config, rows)
+    claims = [*_claims(config, table, labels), *system_claims(config, system, labels)]
+    shown = set(labels)
+    measurements = {
+        **_measured(config, rows, found, shown),
+        "costs": _costs(config, rows, table, shown),
+        "system": measured_system(config, system, shown),
+        "pooled": [as_json(one) for one in pooled(table) if one.label in shown],
+    }
     return document(config, rows, claims, measurements, about)
 
 
@@ -58,11 +65,6 @@ def _compared(config: DisaggregatedConfig, rows: Rows, table: SliceTable) -> dic
         return {"gap_metrics": sorted(set(chosen)), "versus": [config.gap_versus]}
     known = [metric for metric in (*DEFAULT_GAP_METRICS, *chosen) if _known(metric, rows)]
     return {"gap_metrics": list(dict.fromkeys(known)), "versus": list(VERSUS)}
-
-
-def _in_order(found: Disaggregated, labels: set[str]) -> list[str]:
-    """The wanted labels in the order of the report."""
-    return [report.label for report in found.slices if report.label in labels]
 
 
 def _known(metric: str, rows: Rows) -> bool:
@@ -83,57 +85,12 @@ def _needs_scores(config: DisaggregatedConfig, rows: Rows) -> None:
             )
 
 
-def column_named(item: SliceItem, config: SliceConfig) -> str:
-    """The column of the data that an item of ``slices`` means."""
-    return config.column(item.column if isinstance(item, Band) else item)
-
-
-def wanted_columns(config: SliceConfig) -> Wanted:
-    """The sets of columns whose slices are reported."""
-    subsets = {frozenset(column_named(item, config) for item in subset) for subset in config.subsets}
-    singles = sorted(next(iter(subset)) for subset in subsets if len(subset) == 1)
-    for size in range(2, config.depth + 1):
-        subsets |= {frozenset(some) for some in combinations(singles, size)}
-    return frozenset(subsets)
-
-
-def _summary(config: DisaggregatedConfig, rows: Rows) -> SliceSummary:
-    hard = rows.score is None
-    return slice_summary(
-        rows.frame,
-        label=rows.label,
-        # Classes stand in for scores, to be counted; what would be measured of scores is blanked below.
-        score=rows.prediction if hard else rows.score,
-        threshold=0.5 if hard else config.threshold,
-        weight=rows.weight,
-        **slice_options(config),
-    )
-
-
-def slice_options(config: SliceConfig) -> dict[str, Any]:
-    """What an engine needs to know of the slices."""
-    items = [item for subset in config.subsets for item in subset]
-    bands = {column_named(item, config): item for item in items if isinstance(item, Band)}
-    return {
-        "slices": list(dict.fromkeys(column_named(item, config) for item in items)),
-        "depth": max(len(subset) for subset in wanted_columns(config)),
-        "edges": {name: band.edges for name, band in bands.items() if band.edges},
-        "quantiles": {name: band.quantiles for name, band in bands.items() if band.quantiles},
-        "max_levels": config.max_levels,
-    }
-
-
-def _columns(report: SliceReport) -> frozenset[str]:
-    return frozenset(column for column, _ in report.slice)
-
-
 def _measured(config: DisaggregatedConfig, rows: Rows, found: Disaggregated, labels: set[str]) -> dict[str, Any]:
-    columns = {column_named(item, config) for subset in config.subsets for item in subset}
     return {
         "threshold": None if rows.score is None else config.threshold,
         "probabilities": rows.score is not None,
         "pos_label": rows.pos_label,
-        "slice_columns": sorted(columns),
+        "slice_columns": slice_columns(config),
         "minimum_count": config.min_count,
         "weighted": found.weighted,
         "overall": _report(found.overall, rows),
@@ -181,7 +138,7 @@ def _claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence[str
                 maximum=config.max_cost,
                 minimum_count=config.min_count,
             )
-    columns = sorted({next(iter(subset)) for subset in wanted_columns(config) if len(subset) == 1})
+    columns = sorted({next(iter(subset)) for subset in wanted_subsets(config) if len(subset) == 1})
     for column in columns:
         for name, limit in config.max_fairness.items():
             yield _fairness_claim(config, table, column, name, maximum=limit)
@@ -189,7 +146,7 @@ def _claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence[str
             yield _fairness_claim(config, table, column, name, minimum=limit)
 
 
-def gap_claims(config: SliceConfig, table: Table, labels: Sequence[str]) -> Iterator[Claim]:
+def gap_claims(config: GapConfig, table: Table, labels: Sequence[str]) -> Iterator[Claim]:
     """The Claims of ``max_gap`` and ``min_ratio``."""
     versus = config.gap_versus
     for label in labels:
@@ -217,7 +174,7 @@ def gap_claims(config: SliceConfig, table: Table, labels: Sequence[str]) -> Iter
 
 
 def metric_claim(
-    config: SliceConfig,
+    config: GapConfig,
     table: Table,
     metric: str,
     label: str,

@@ -13,12 +13,11 @@ from mlflow_eval_plugin.evaluators.disaggregated import (
     AGAINST,
     gap_claims,
     metric_claim,
-    slice_options,
-    wanted_columns,
 )
 from mlflow_eval_plugin.evaluators.regression_config import RegressionCalibrationConfig, RegressionDisaggregatedConfig
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evaluators.rows import About, as_json, document
+from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.disaggregated import Gap, gap_bounds, gaps_of
@@ -129,13 +128,12 @@ def _coverage_claims(config: RegressionCalibrationConfig, moments: MomentSummary
 
 
 def _disaggregated(config: RegressionDisaggregatedConfig, rows: RegressionRows, about: About) -> Evidence:
-    summary = moment_summary(rows.frame, _predicted(rows), **slice_options(config))
-    table, wanted = RegressionTable(summary), wanted_columns(config)
-    labels = [one.label for one in summary.slices if frozenset(one.columns) in wanted]
+    summary = moment_summary(rows.frame, _predicted(rows), **cuts_of(config))
+    table, labels = RegressionTable(summary), wanted_labels(config, summary)
     reports = {report.label: {**as_json(report), "slice": dict(report.slice)} for report in table.reports()}
     measurements = {
         "task": "regression",
-        "slice_columns": sorted({column for subset in wanted for column in subset}),
+        "slice_columns": slice_columns(config),
         "minimum_count": config.min_count,
         "weighted": summary.weighted,
         "overall": reports["overall"],

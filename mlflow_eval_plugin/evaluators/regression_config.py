@@ -6,7 +6,15 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from mlflow_eval_plugin.evaluators.config import Config, DriftConfig, SliceConfig, Tolerance, Tolerances, known
+from mlflow_eval_plugin.evaluators.config import DriftConfig
+from mlflow_eval_plugin.evaluators.config_base import (
+    Config,
+    SlicedConfig,
+    SliceItem,
+    Tolerance,
+    Tolerances,
+    known,
+)
 from mlflow_eval_plugin.stats.regression_names import (
     SMALLEST_LEVEL,
     can_be_best,
@@ -105,21 +113,35 @@ class RegressionCalibrationConfig(PredictionConfig):
     reference_name: str = "reference"
 
 
-class RegressionDisaggregatedConfig(PredictionConfig, SliceConfig):
-    """Keys of ``disaggregated`` for a regression, beside those of ``SliceConfig``.
+class RegressionDisaggregatedConfig(PredictionConfig, SlicedConfig):
+    """Keys of ``disaggregated`` for a regression.
 
     Attributes:
+        slices: as in ``SlicedConfig``, with at least one slice column.
+        max_gap: metric to tolerance, in units of the metric: how far a slice may be from ``gap_versus``, either way.
+        gap_versus: ``complement`` (all other rows), ``overall`` or ``best``.
+        min_ratio: metric to the least ratio to ``gap_versus``.
         max_ratio: metric to the largest ratio to ``gap_versus``.
         min_metric, max_metric: metric to the least or largest value that every slice may have.
     """
 
+    kind: ClassVar[str] = "disaggregated"
     own_keys: ClassVar[frozenset[str]] = frozenset(
         {"slices", "depth", "max_gap", "max_ratio", "min_ratio", "min_metric", "max_metric"}
     )
 
+    slices: tuple[SliceItem | tuple[SliceItem, ...], ...] = Field(min_length=1)
+    max_gap: Tolerances = Field(default={})
+    gap_versus: str = "complement"
     max_ratio: Tolerances = Field(default={"mae": 1.5})
+    min_ratio: Tolerances = Field(default={})
     min_metric: dict[str, Limit] = Field(default={})
     max_metric: dict[str, Limit] = Field(default={})
+
+    @field_validator("gap_versus")
+    @classmethod
+    def _versus_is_known(cls, value: str) -> str:
+        return known("gap_versus", value, ("complement", "overall", "best"))
 
     @model_validator(mode="after")
     def _metrics_are_known(self) -> RegressionDisaggregatedConfig:

@@ -21,14 +21,21 @@ _CALIBRATION = {
     "log_loss": "log_loss",
     "brier_mcb": "brier_mcb",
     "in_the_large": "calibration_in_the_large",
+    "slope": "calibration_slope",
 }
 
 _OF_THE_MEAN = ("bias", "bias_sigma", "mean_error", "mae", "rmse", "r2", "mse_mcb", "slope")
+_CHANGES = ("accuracy", "balanced_accuracy", "recall", "fpr", "auc", "log_loss", "brier", "ece", "cost")
 
 
 def scalars(evidence: Evidence) -> dict[str, float]:
     """At most 15 finite numbers, each name beginning with the kind; what is undefined is left out."""
-    of_kind = {"calibration": _calibration, "disaggregated": _disaggregated, "drift": _drift}[evidence.kind]
+    of_kind = {
+        "calibration": _calibration,
+        "comparison": _comparison,
+        "disaggregated": _disaggregated,
+        "drift": _drift,
+    }[evidence.kind]
     found: dict[str, float | None] = {
         "verdict": VERDICT_VALUE[evidence.verdict],
         "checks_failed": len(evidence.failed),
@@ -46,6 +53,12 @@ def _calibration(evidence: Evidence) -> dict[str, float | None]:
         found = {name: _value(metrics[name]) for name in _OF_THE_MEAN}
         return {**found, "worst_coverage_error": max(errors, default=None)}
     return {name: _value(metrics.get(metric)) for name, metric in _CALIBRATION.items()}
+
+
+def _comparison(evidence: Evidence) -> dict[str, float | None]:
+    overall = evidence.measurements["overall"]
+    changes = {f"change_{name}": _value(overall["metrics"].get(name, {}).get("difference")) for name in _CHANGES}
+    return {"disagreement": _value(overall["disagreement"]), **changes}
 
 
 def _disaggregated(evidence: Evidence) -> dict[str, float | None]:

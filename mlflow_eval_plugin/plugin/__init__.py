@@ -1,4 +1,4 @@
-"""The door to MLflow: three evaluators for ``mlflow.models.evaluate``, named by the entry points.
+"""The door to MLflow: four evaluators for ``mlflow.models.evaluate``, named by the entry points.
 
 Importing this costs nothing beyond MLflow itself: whatever computes, draws or logs is imported when it is used, because
 MLflow constructs every registered evaluator, also for calls that use none of them.
@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 
 from mlflow.models.evaluation.base import EvaluationResult, ModelEvaluator
 
-__all__ = ["CalibrationEvaluator", "DisaggregatedEvaluator", "DriftEvaluator"]
+__all__ = ["CalibrationEvaluator", "ComparisonEvaluator", "DisaggregatedEvaluator", "DriftEvaluator"]
 
 
 class _Evaluator(ModelEvaluator):
-    """What the three have in common: MLflow's two methods, handed on to the call they belong to."""
+    """What the four have in common: MLflow's two methods, handed on to the call they belong to."""
 
     kind: ClassVar[str]
 
@@ -78,3 +78,9 @@ class DriftEvaluator(_Evaluator):
     """Are the rows still like those of the reference?"""
 
     kind: ClassVar[str] = "drift"
+
+
+class ComparisonEvaluator(_Evaluator):
+    """Is the challenger at least as good as the champion on the same rows, and for everyone?"""
+
+    kind: ClassVar[str] = "comparison"

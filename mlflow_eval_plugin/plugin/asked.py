@@ -63,9 +63,7 @@ def can_evaluate(kind: str, model_type: str | None, given: Given | None) -> bool
         return False
     if kind not in known:
         types = " or ".join(repr(name) for name, configs in BY_TYPE.items() if kind in configs)
-        raise invalid(
-            f"{kind}: evaluates binary classifiers and regressions; expected model_type={types}, found {model_type!r}"
-        )
+        raise invalid(f"{kind}: expected model_type={types}, found {model_type!r}; other models are not evaluated")
     asked.configs()
     return True
 

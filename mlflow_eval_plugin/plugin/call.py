@@ -9,12 +9,20 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from mlflow_eval_plugin.evaluators import calibration, disaggregated, drift
-from mlflow_eval_plugin.evaluators.config import CalibrationConfig, Config, DisaggregatedConfig, DriftConfig
+from mlflow_eval_plugin.evaluators import calibration, comparison, disaggregated, drift
+from mlflow_eval_plugin.evaluators.comparison import ChampionRows
+from mlflow_eval_plugin.evaluators.config import (
+    CalibrationConfig,
+    ComparisonConfig,
+    Config,
+    DisaggregatedConfig,
+    DriftConfig,
+)
 from mlflow_eval_plugin.evaluators.regression import evaluate_regression
 from mlflow_eval_plugin.evaluators.rows import About, Rows
 from mlflow_eval_plugin.evidence import Evidence, EvidenceError, Producer, Subject
 from mlflow_eval_plugin.plugin.asked import Asked, asked_of_mlflow, invalid
+from mlflow_eval_plugin.plugin.champion import champion_rows
 from mlflow_eval_plugin.plugin.files import digest_at
 from mlflow_eval_plugin.plugin.regression import regression_inputs
 from mlflow_eval_plugin.plugin.source import (
@@ -52,7 +60,7 @@ class Request:
 
 @dataclass(eq=False)
 class Call:
-    """The Evidence of one evaluate call, by kind, and what is needed to log it."""
+    """The Evidence of one evaluate call, by kind, what is needed to log it, and which of it was logged."""
 
     request: Request
     configs: dict[str, Config]
@@ -60,6 +68,7 @@ class Call:
     references: dict[int, Table] = field(default_factory=dict)
     logged_references: set[int] = field(default_factory=set)
     evidence: dict[str, Evidence] = field(default_factory=dict)
+    logged: set[str] = field(default_factory=set)
 
     def reference(self, config: Config) -> Table | None:
         """The reference that a config gives, read once however many evaluators share it."""
@@ -120,17 +129,22 @@ def _read_references(call: Call) -> None:
             )
 
 
-def _inputs(call: Call, config: Config, scorer: Scorer) -> tuple[Rows, Rows | None]:
+def _inputs(call: Call, config: Config, scorer: Scorer) -> tuple[Rows, Rows | ChampionRows | None]:
     rows = rows_of(call.table, config, scorer)
+    if isinstance(config, ComparisonConfig):
+        return rows, champion_rows(config, call.table, rows)
     reference = call.reference(config)
     return rows, None if reference is None else reference_rows(reference, rows, config, scorer)
 
 
-def _evaluated(config: Config, rows: Rows, reference: Rows | None, about: About) -> Evidence:
-    if isinstance(config, CalibrationConfig):
-        return calibration.evaluate(config, rows, reference, about)
+def _evaluated(config: Config, rows: Rows, other: Rows | ChampionRows | None, about: About) -> Evidence:
+    if isinstance(config, ComparisonConfig) and isinstance(other, ChampionRows):
+        return comparison.evaluate(config, rows, other, about)
     if isinstance(config, DisaggregatedConfig):
         return disaggregated.evaluate(config, rows, about)
+    reference = other if isinstance(other, Rows) else None
+    if isinstance(config, CalibrationConfig):
+        return calibration.evaluate(config, rows, reference, about)
     if not isinstance(config, DriftConfig) or reference is None:
         raise InputError(f"{config.kind}: there is no reference to compare with")
     return drift.evaluate(config, rows, reference, about)

@@ -23,7 +23,7 @@ from mlflow_eval_plugin.evidence import Data, Evidence, dumps
 from mlflow_eval_plugin.plugin.call import Call, Request
 from mlflow_eval_plugin.plugin.interactive import attach_evidently
 from mlflow_eval_plugin.plugin.source import Table
-from mlflow_eval_plugin.reports import render
+from mlflow_eval_plugin.reports import render, render_joined
 from mlflow_eval_plugin.reports.figures import figures
 
 _SCHEMA_ROWS = 1_000  # MLflow infers a schema from all values of a text column, which takes minutes on large ones
@@ -52,12 +52,16 @@ class File:
 def logged(call: Call, kind: str) -> EvaluationResult:
     """Log the Evidence of one kind, with its report, figures, metrics and reference; return what MLflow expects.
 
+    With the last of several kinds goes the page that joins them, once for the call.
     Metrics of a call with a ``model_id`` are logged by MLflow from the result; else they are logged here. Either way
     each is logged once, with the name and digest of the data set.
     """
     evidence, config, request = call.evidence[kind], call.configs[kind], call.request
     client = MlflowClient()
     files = _files(client, evidence, config)
+    call.logged.add(kind)
+    if len(call.evidence) > 1 and call.logged == set(call.evidence):
+        files.append(_joined(client, call))
     with tempfile.TemporaryDirectory() as folder:
         for file in files:
             target = Path(folder, file.path)
@@ -76,7 +80,7 @@ def logged(call: Call, kind: str) -> EvaluationResult:
 
 def _files(client: MlflowClient, evidence: Evidence, config: Config) -> list[File]:
     kind, name = evidence.kind, f"{config.metric_prefix}{evidence.kind}"
-    stem = _free_stem(client, evidence.subject.run_id, name)
+    stem = _free_stem(client, evidence.subject.run_id, "evidence", name)
     files = [
         File(f"{name}_evidence", f"evidence/{stem}.json", dumps(evidence)),
         File(f"{name}_report", f"reports/{stem}.html", render(evidence).encode()),
@@ -86,9 +90,17 @@ def _files(client: MlflowClient, evidence: Evidence, config: Config) -> list[Fil
     return files
 
 
-def _free_stem(client: MlflowClient, run_id: str, name: str) -> str:
-    # Evidence is never overwritten: a second document of the same name in a run gets a number.
-    taken = {Path(item.path).stem for item in client.list_artifacts(run_id, "evidence")}
+def _joined(client: MlflowClient, call: Call) -> File:
+    prefixes = {config.metric_prefix for config in call.configs.values()}
+    # Kinds with prefixes of their own have none in common.
+    name = f"{prefixes.pop() if len(prefixes) == 1 else ''}report"
+    stem = _free_stem(client, call.request.run_id, "reports", name)
+    return File(name, f"reports/{stem}.html", render_joined(list(call.evidence.values())).encode())
+
+
+def _free_stem(client: MlflowClient, run_id: str, folder: str, name: str) -> str:
+    # Nothing is ever overwritten: a second file of the same name in a run gets a number.
+    taken = {Path(item.path).stem for item in client.list_artifacts(run_id, folder)}
     stem, number = name, 1
     while stem in taken:
         number += 1

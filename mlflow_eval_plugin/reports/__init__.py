@@ -1,5 +1,6 @@
-"""Reports: one HTML page and a few figures per Evidence document, drawn from the document and nothing else."""
+"""Reports: HTML pages and a few figures of Evidence documents, drawn from the documents and nothing else."""
 
-from mlflow_eval_plugin.reports.page import render
+from mlflow_eval_plugin.reports.diff import render_diff
+from mlflow_eval_plugin.reports.page import render, render_joined
 
-__all__ = ["render"]
+__all__ = ["render", "render_diff", "render_joined"]

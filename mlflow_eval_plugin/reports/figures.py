@@ -7,8 +7,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
+from mlflow_eval_plugin.reports.kinds import kind_of
 from mlflow_eval_plugin.reports.mean_reliability import spans
-from mlflow_eval_plugin.reports.regression_tables import is_regression
 from mlflow_eval_plugin.reports.words import VERDICTS, metric_label, where, worst_first
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ _ROWS = 25
 def figures(evidence: Evidence) -> dict[str, bytes]:
     """The PNG figures of one Evidence document, by name; empty where there is nothing to draw.
 
-    ``reliability`` for calibration, ``forest`` for disaggregated, ``overview`` for drift.
+    ``reliability`` for calibration, ``forest`` for disaggregated and comparison, ``overview`` for drift.
     """
-    if evidence.kind == "calibration":
-        drawing = _mean_reliability if is_regression(evidence.measurements) else _reliability
+    kind = kind_of(evidence)
+    if kind.figure.endswith("reliability"):
+        drawing = _mean_reliability if kind.figure == "mean_reliability" else _reliability
         return {"reliability": _png(drawing(evidence))}
-    name = "forest" if evidence.kind == "disaggregated" else "overview"
-    drawn = [check for check in evidence.checks if check.metric != "schema_changes"]
-    return {name: _png(_ranked(evidence, drawn))} if drawn else {}
+    drawn = [check for check in evidence.checks if kind.drawn(check)]
+    return {kind.figure: _png(_ranked(evidence, drawn))} if drawn else {}
 
 
 def _figure(width: float, height: float) -> Figure:

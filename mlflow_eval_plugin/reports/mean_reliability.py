@@ -1,12 +1,14 @@
-"""The reliability diagram of a regression: the isotonic curve on its band, binned points, predictions below."""
+"""The pictures of a regression: the isotonic curve on its band with binned points, and targets between quantiles."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from markupsafe import Markup
 
+from mlflow_eval_plugin.reports.histograms import histogram
 from mlflow_eval_plugin.reports.reliability import (
     BOTTOM,
     HEIGHT,
@@ -21,7 +23,7 @@ from mlflow_eval_plugin.reports.reliability import (
     points,
 )
 from mlflow_eval_plugin.reports.svg import Scale, element, path, span_of
-from mlflow_eval_plugin.reports.words import number
+from mlflow_eval_plugin.reports.words import number, short
 
 
 def mean_reliability(measurements: Mapping[str, Any]) -> Markup:
@@ -42,6 +44,28 @@ def mean_reliability(measurements: Mapping[str, Any]) -> Markup:
         "svg", *parts, viewBox=f"0 0 {WIDTH:.0f} {HEIGHT:.0f}", role="img", class_="plot reliability",
         aria_label="Reliability diagram. " + _described(measurements),
     )  # fmt: skip
+
+
+def pit_picture(pit: Mapping[str, Any]) -> Markup:
+    """The share of targets between consecutive quantiles, against the outline of what the levels claim."""
+    levels = pit["levels"]
+    labels = [f"{short(low)} to {short(high)}" for low, high in pairwise(levels)]
+    furthest = max(range(len(labels)), key=lambda k: abs(pit["share"][k] - pit["expected"][k]))
+    described = (
+        f"Furthest from its claim: levels {labels[furthest]} hold {number(pit['share'][furthest])} of the targets and "
+        f"should hold {number(pit['expected'][furthest])}."
+    )
+    bars = {"labels": labels, "reference": pit["expected"], "current": pit["share"]}
+    return histogram({"name": "Targets between quantiles", "histogram": bars}, described)
+
+
+def pit_caption(pit: Mapping[str, Any]) -> str:
+    """What the picture shows, with the test."""
+    return (
+        "Share of targets between consecutive predicted quantiles (filled) against what the levels claim (outline). "
+        f"Were all quantiles right, a difference as large would have the probability {number(pit['p_value'])} "
+        f"(chi-squared {number(pit['chi_squared'])} with {pit['degrees_of_freedom']} degrees of freedom)."
+    )
 
 
 def spans(measurements: Mapping[str, Any]) -> tuple[float, float]:

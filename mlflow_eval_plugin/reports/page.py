@@ -1,42 +1,52 @@
-"""One self-contained HTML page per Evidence document, drawn from the document and from nothing else."""
+"""Self-contained HTML pages, of one Evidence document or of several, drawn from the documents and from nothing else."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
 
-from mlflow_eval_plugin.evidence import Evidence
-from mlflow_eval_plugin.reports import words
-from mlflow_eval_plugin.reports.histograms import histogram
-from mlflow_eval_plugin.reports.mean_reliability import mean_reliability
+from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
+from mlflow_eval_plugin.reports import joined, words
+from mlflow_eval_plugin.reports.heatmap import Heatmap
+from mlflow_eval_plugin.reports.kinds import Kind, kind_of
+from mlflow_eval_plugin.reports.pictures import Gallery
 from mlflow_eval_plugin.reports.ranges import Forest, forests
-from mlflow_eval_plugin.reports.regression_tables import (
-    calibration_tables,
-    is_regression,
-    pit_caption,
-    pit_picture,
-    slice_tables,
-)
-from mlflow_eval_plugin.reports.reliability import reliability
-from mlflow_eval_plugin.reports.tables import Table, checks_table, key_numbers, tables_of
+from mlflow_eval_plugin.reports.tables import Table, checks_table
 
-_MOST_FAILED, _MOST_UNDECIDED = 30, 10
-_MOST_HISTOGRAMS = 8
+_ROWS, _ROWS_OF_MANY = 150, 75  # of a table
+_LISTED: tuple[tuple[str, Verdict, int], ...] = (
+    ("What failed", "fail", 21),
+    ("What could not be decided", "insufficient", 9),
+)
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A figure with its heading and caption."""
+class Listed:
+    """The worst Checks of one verdict, each with the name of its document, and how many there are."""
 
     title: str
-    caption: str
-    drawing: Markup
+    checks: tuple[tuple[Check, str], ...]
+    total: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a page shows of one document."""
+
+    evidence: Evidence
+    id: str
+    name: str
+    kind: Kind
+    heatmap: Heatmap | None
+    forests: tuple[Forest, ...]
+    gallery: Gallery | None
+    tables: tuple[Table, ...]
+    config: tuple[tuple[str, str], ...]
 
 
 def render(evidence: Evidence) -> str:
@@ -45,88 +55,75 @@ def render(evidence: Evidence) -> str:
     Everything that comes from data (slice labels, names, categories) is escaped. The page needs no network, follows
     the reader's light or dark scheme and stays below 500 kB: tables and plots are cut to the worst rows, and say so.
     """
-    ordered = words.worst_first(evidence.checks)
-    failed = [check for check in ordered if check.verdict == "fail"]
-    undecided = [check for check in ordered if check.verdict == "insufficient"]
-    return _template().render(
-        evidence=evidence,
-        words=words,
-        listed=[
-            ("What failed", failed[:_MOST_FAILED], len(failed)),
-            ("What could not be decided", undecided[:_MOST_UNDECIDED], len(undecided)),
-        ],
-        pictures=_pictures(evidence),
-        aside=key_numbers(evidence.measurements) if evidence.kind == "calibration" else None,
-        forests=_forests(evidence),
-        tables=_tables(evidence),
-        config=_config(evidence.config),
+    return render_joined([evidence])
+
+
+def render_joined(evidences: Sequence[Evidence]) -> str:
+    """One page of all documents of an evaluate call: the joint verdict, what failed, then each kind, then the tables.
+
+    Args:
+        evidences: in the order of the page; several of one kind are told apart by the names of their data.
+
+    Raises:
+        ValueError: for no document at all.
+    """
+    if not evidences:
+        raise ValueError("evidences: expected at least one Evidence document, found none")
+    return template("report.html.j2").render(
+        parts=_parts(evidences),
+        verdict=joined.verdict(evidences),
+        title=joined.title(evidences),
+        headline=joined.headline(evidences),
+        on_what=words.on_what(*evidences),
+        assurance=joined.assurance(evidences),
+        listed=[_listed(evidences, *each) for each in _LISTED],
     )
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """One of the templates beside this module."""
     loader = PackageLoader("mlflow_eval_plugin.reports")
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.get_template("report.html.j2")
+    environment.globals["words"] = words
+    return environment.get_template(name)
 
 
-def _forests(evidence: Evidence) -> list[Forest]:
-    if evidence.kind == "calibration":
-        return forests([check for check in evidence.checks if check.metric == "coverage_error"])
-    # A change of schema is a fact without an interval; its own table tells more than a dot.
-    return forests([check for check in evidence.checks if check.metric != "schema_changes"])
+def config_of(config: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Keys of a config and their values as JSON, sorted."""
+    return tuple((key, json.dumps(value, ensure_ascii=False)) for key, value in sorted(config.items()))
 
 
-def _pictures(evidence: Evidence) -> list[Picture]:
-    measurements = evidence.measurements
-    if evidence.kind == "calibration" and is_regression(measurements):
-        return _of_regression(measurements)
-    if evidence.kind == "calibration":
-        pictures = [Picture("Predicted against observed", _RELIABILITY, reliability(measurements))]
-        if reference := measurements.get("reference"):
-            pictures.append(Picture("The same on the reference rows", "", reliability(reference)))
-        return pictures
-    return [] if evidence.kind == "disaggregated" else _histograms(evidence)
+def _listed(evidences: Sequence[Evidence], title: str, verdict: Verdict, most: int) -> Listed:
+    total = sum(check.verdict == verdict for evidence in evidences for check in evidence.checks)
+    return Listed(title, tuple(joined.worst(evidences, verdict, most)), total)
 
 
-def _of_regression(measurements: Mapping[str, Any]) -> list[Picture]:
-    pictures = [Picture("Predicted against observed", _MEAN_RELIABILITY, mean_reliability(measurements))]
-    if pit := measurements["pit"]:
-        pictures.append(Picture("Targets between quantiles", pit_caption(pit), pit_picture(pit)))
-    return pictures
+def _parts(evidences: Sequence[Evidence]) -> list[Part]:
+    parts: list[Part] = []
+    most = _ROWS if len(evidences) == 1 else _ROWS_OF_MANY
+    for evidence, name in zip(evidences, joined.names(evidences), strict=True):
+        before = sum(part.evidence.kind == evidence.kind for part in parts)
+        parts.append(_part(evidence, f"{evidence.kind}-{before + 1}" if before else evidence.kind, name, most))
+    return parts
 
 
-def _histograms(evidence: Evidence) -> list[Picture]:
-    columns = {column["name"]: column for column in evidence.measurements["columns"]}
-    drifted = dict.fromkeys(check.scope for check in words.worst_first(evidence.failed) if check.scope in columns)
-    return [
-        Picture(name, columns[name]["hint_reason"], histogram(columns[name]))
-        for name in list(drifted)[:_MOST_HISTOGRAMS]
-        if columns[name]["histogram"]["labels"]
-    ]
+def _part(evidence: Evidence, id_: str, name: str, most: int) -> Part:
+    kind = kind_of(evidence)
+    return Part(
+        evidence=evidence,
+        id=id_,
+        name=name,
+        kind=kind,
+        heatmap=kind.heatmap(evidence) if kind.heatmap else None,
+        forests=_forests(evidence, kind),
+        gallery=kind.pictures(evidence) if kind.pictures else None,
+        tables=tuple(table.cut(most) for table in (checks_table(evidence.checks), *kind.tables(evidence.measurements))),
+        config=config_of(evidence.config),
+    )
 
 
-def _tables(evidence: Evidence) -> list[Table]:
-    measurements = evidence.measurements
-    if is_regression(measurements):
-        made = calibration_tables if evidence.kind == "calibration" else slice_tables
-        return [checks_table(evidence.checks), *made(measurements)]
-    return [checks_table(evidence.checks), *tables_of(evidence.kind, measurements)]
-
-
-def _config(config: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(key, json.dumps(value, ensure_ascii=False)) for key, value in sorted(config.items())]
-
-
-_MEAN_RELIABILITY = (
-    "The line is the mean target at each prediction (isotonic regression): on the diagonal, rows predicted 7 have the "
-    "mean 7. The shaded band holds the line in 95 % of cases when the model is calibrated. Dots are bins of equal mass "
-    "with 95 % intervals. Below: how many rows have each prediction."
-)
-_RELIABILITY = (
-    "The line is the recalibration curve (CORP, isotonic): on the diagonal, a score of 0.7 means that 70 % of such "
-    "rows are positive. The shaded band holds the line in 95 % of cases when the model is calibrated. Dots are bins "
-    "with 95 % intervals. Below: how many rows of each class have each score."
-)
+def _forests(evidence: Evidence, kind: Kind) -> tuple[Forest, ...]:
+    return tuple(forests([check for check in evidence.checks if kind.drawn(check)]))

@@ -11,7 +11,7 @@ from mlflow_eval_plugin.evidence import Check
 from mlflow_eval_plugin.reports.svg import Scale, element, span_of
 from mlflow_eval_plugin.reports.words import GLYPHS, interval, number, short, where, worst_first
 
-_ROWS = 40
+_ROWS = 25
 _HEIGHT = 22.0
 
 
@@ -34,7 +34,7 @@ class Forest:
 
 
 def forests(checks: Sequence[Check]) -> list[Forest]:
-    """One forest per metric with Checks, the metric with the worst Check first; at most 40 rows each."""
+    """One forest per metric with Checks, the metric with the worst Check first; at most 25 rows each."""
     ordered = worst_first(checks)
     metrics = list(dict.fromkeys(check.metric for check in ordered))
     return [_forest(metric, [check for check in ordered if check.metric == metric]) for metric in metrics]

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from mlflow_eval_plugin.reports.svg import Scale, element, path
-from mlflow_eval_plugin.reports.words import compact, number
+from mlflow_eval_plugin.reports.words import compact, count, number
 
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 470.0, 12.0, 424.0
 HIST_TOP, HIST_BOTTOM = 470.0, 560.0
@@ -97,19 +97,35 @@ def points(bins: Sequence[Mapping[str, Any]], x: Scale, y: Scale, across: str, u
 
 def _histogram(histogram: Mapping[str, Sequence[float]], x: Scale) -> list[Markup]:
     edges, positive, negative = histogram["edges"], histogram["positive"], histogram["negative"]
-    top = max([*positive, *negative, 0.0]) or 1.0
+    top = _top([*positive, *negative])
     middle = (HIST_TOP + HIST_BOTTOM) / 2
     parts = [element("line", x1=LEFT, x2=RIGHT, y1=middle, y2=middle, class_="axis")]
     for low, high, up, down in zip(edges, edges[1:], positive, negative, strict=False):
         width = max(x(high) - x(low) - 0.6, 0.4)
         for value, class_, sign in ((up, "positive", 1.0), (down, "negative", -1.0)):
             if value:
-                height = max(value / top * (middle - HIST_TOP), 0.4)
+                height = max(min(value / top, 1.0) * (middle - HIST_TOP), 0.4)
                 y_top = middle - height if sign > 0 else middle
                 parts.append(element("rect", x=x(low), y=y_top, width=width, height=height, class_=class_))
+            if value > top:
+                said = f"{'↑' if sign > 0 else '↓'} {count(round(value))}"
+                parts.append(_beside(said, x(low), x(high), HIST_TOP + 10 if sign > 0 else HIST_BOTTOM - 2))
     return [
         *parts,
         element("text", "positive", x=LEFT - 8, y=HIST_TOP + 12, text_anchor="end", class_="small"),
         element("text", "negative", x=LEFT - 8, y=HIST_BOTTOM - 4, text_anchor="end", class_="small"),
         element("text", "Predicted probability", x=(LEFT + RIGHT) / 2, y=HEIGHT - 18, text_anchor="middle"),
     ]
+
+
+def _top(weights: Sequence[float]) -> float:
+    # One bar that towers over all others would flatten them: it is cut, and says how tall it is.
+    highest, *others = sorted(weights, reverse=True)
+    second = others[0] if others else 0.0
+    return 2.0 * second if second and highest > 3.0 * second else highest or 1.0
+
+
+def _beside(text: str, left: float, right: float, y: float) -> Markup:
+    onward = left < (LEFT + RIGHT) / 2
+    at, anchor = (right + 5, "start") if onward else (left - 5, "end")
+    return element("text", text, x=at, y=y, text_anchor=anchor, class_="small")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from mlflow_eval_plugin.evidence import Check
+from mlflow_eval_plugin.evidence import Check, Verdict
 from mlflow_eval_plugin.reports.words import (
     GLYPHS,
+    SEVERITY,
     VERDICTS,
     count,
     in_order,
@@ -29,10 +30,11 @@ _SLICE_METRICS = (
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell's text, and the number it sorts by (text where None)."""
+    """A cell's text, the number it sorts by (text where None), and the verdict that it shows, to filter by."""
 
     text: str
     key: float | None = None
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,13 @@ class Table:
     numeric: tuple[bool, ...]
     note: str = ""
 
+    def cut(self, most: int) -> Table:
+        """The table with its first rows only, which it then says."""
+        if len(self.rows) <= most:
+            return self
+        note = f"The first {most} rows; the page of this kind alone has more, the Evidence document all."
+        return replace(self, rows=self.rows[:most], note=note)
+
 
 def checks_table(checks: Sequence[Check]) -> Table:
     """All Checks, worst first."""
@@ -52,7 +61,7 @@ def checks_table(checks: Sequence[Check]) -> Table:
         (
             Cell(where(check)),
             Cell(metric_label(check.metric)),
-            Cell(f"{GLYPHS[check.verdict]} {VERDICTS[check.verdict]}"),
+            verdict_cell(check.verdict),
             number_cell(check.value),
             Cell(interval(check.interval)),
             Cell(tolerance_of(check)),
@@ -62,7 +71,12 @@ def checks_table(checks: Sequence[Check]) -> Table:
         for check in worst_first(checks)
     ]
     headers = ("Scope", "Metric", "Verdict", "Value", "Interval", "Tolerance", "n", "Adjusted p")
-    return table("All checks", headers, rows, len(checks))
+    return table_of("All checks", headers, rows, len(checks))
+
+
+def verdict_cell(verdict: Verdict) -> Cell:
+    """A verdict as glyph and word; fails sort first."""
+    return Cell(f"{GLYPHS[verdict]} {VERDICTS[verdict]}", float(SEVERITY[verdict]), verdict)
 
 
 def key_numbers(measurements: Mapping[str, Any]) -> Table:
@@ -74,21 +88,17 @@ def key_numbers(measurements: Mapping[str, Any]) -> Table:
         rows.append(
             (Cell(metric_label(name)), value, limits if estimate["value"] is not None else Cell(estimate["reason"]))
         )
-    return table("Calibration metrics", ("Metric", "Value", "95 % interval"), rows)
+    return table_of("Calibration metrics", ("Metric", "Value", "95 % interval"), rows)
 
 
-def tables_of(kind: str, measurements: Mapping[str, Any]) -> list[Table]:
-    """The measurements of one kind as tables."""
-    return {"calibration": _calibration, "disaggregated": _disaggregated, "drift": _drift}[kind](measurements)
-
-
-def _calibration(measurements: Mapping[str, Any]) -> list[Table]:
+def calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
+    """The reference, the slices, what recalibration would give, the tests and the bins."""
     reference = measurements.get("reference")
     tables = []
     if reference:
-        metrics = reference["metrics"]
-        rows = [(Cell(metric_label(name)), *estimate_cells(metrics[name])) for name in in_order(metrics)]
-        tables.append(table("The same metrics on the reference rows", ("Metric", "Value", "95 % interval"), rows))
+        tables.append(_reference(reference["metrics"], measurements.get("change") or {}))
+    if slices := measurements.get("slices"):
+        tables.append(_calibration_by_slice(slices))
     if recalibration := measurements.get("recalibration"):
         tables.append(_recalibration(recalibration))
     if tests := _tests(measurements):
@@ -96,6 +106,35 @@ def _calibration(measurements: Mapping[str, Any]) -> list[Table]:
     tables.append(_bins("Bins of equal width", measurements["bins"]))
     tables.append(_bins("Bins of equal mass", measurements["bins_equal_mass"]))
     return tables
+
+
+def _reference(metrics: Mapping[str, Any], change: Mapping[str, Any]) -> Table:
+    rows = [
+        (
+            Cell(metric_label(name)),
+            *estimate_cells(metrics[name]),
+            *(estimate_cells(change[name]) if name in change else (Cell("–"), Cell("–"))),
+        )
+        for name in in_order(metrics)
+    ]
+    headers = ("Metric", "Reference", "95 % interval", "Change since then", "95 % interval")
+    return table_of("The reference rows, and what has changed since", headers, rows)
+
+
+def _calibration_by_slice(slices: Sequence[Mapping[str, Any]]) -> Table:
+    names = in_order(slices[0]["metrics"])
+    rows = [
+        (
+            Cell(one["label"]),
+            count_cell(one["n"]),
+            *(number_cell(one["metrics"][name]["value"]) for name in names),
+            number_cell(one["spiegelhalter"]["z"]),
+            number_cell(one["spiegelhalter"]["p_value"]),
+        )
+        for one in slices
+    ]
+    headers = ("Slice", "n", *(metric_label(name) for name in names), "Spiegelhalter's z", "p-value")
+    return table_of("Calibration by slice", headers, rows)
 
 
 def _recalibration(recalibration: Mapping[str, Any]) -> Table:
@@ -115,19 +154,19 @@ def _recalibration(recalibration: Mapping[str, Any]) -> Table:
     headers = ("Recalibration", "Change of Brier score", "95 % interval", "ECE that remains", "Fitted to all rows")
     said = recalibration["suggested"] or "none lowers the Brier score beyond chance"
     caption = f"Could it be mended without training anew? On rows not fitted to: {said}"
-    return table(caption, headers, rows)
+    return table_of(caption, headers, rows)
 
 
 def _tests(measurements: Mapping[str, Any]) -> Table | None:
     named = (("Spiegelhalter", "spiegelhalter", "z"), ("Hosmer-Lemeshow", "hosmer_lemeshow", "chi_squared"),
-             ("ECCE-R", "ecce_test", "sigmas"))  # fmt: skip
+             ("ECCE-R", "ecce_test", "sigmas"), ("Cox", "cox_test", "chi_squared"))  # fmt: skip
     rows = [
         (Cell(words), number_cell(measurements[member][statistic]), number_cell(measurements[member]["p_value"]))
         for words, member, statistic in named
         if member in measurements  # Evidence of an earlier release has fewer
     ]
     caption = "Tests: how surprising would these rows be if every score were the true probability?"
-    return table(caption, ("Test", "Statistic", "p-value"), rows) if rows else None
+    return table_of(caption, ("Test", "Statistic", "p-value"), rows) if rows else None
 
 
 def _bins(caption: str, bins: Sequence[Mapping[str, Any]]) -> Table:
@@ -141,10 +180,11 @@ def _bins(caption: str, bins: Sequence[Mapping[str, Any]]) -> Table:
         )
         for b in bins
     ]
-    return table(caption, ("Scores", "n", "Mean score", "Event rate", "95 % interval"), rows)
+    return table_of(caption, ("Scores", "n", "Mean score", "Event rate", "95 % interval"), rows)
 
 
-def _disaggregated(measurements: Mapping[str, Any]) -> list[Table]:
+def disaggregated_tables(measurements: Mapping[str, Any]) -> list[Table]:
+    """Metrics by slice, pooled rates, costs, latencies, fairness and gaps."""
     reports = [measurements["overall"], *measurements["slices"]]
     metrics = [name for name in _SLICE_METRICS if any(name in report["metrics"] for report in reports)]
     rows = [
@@ -157,13 +197,35 @@ def _disaggregated(measurements: Mapping[str, Any]) -> list[Table]:
         for report in reports
     ]
     headers = ("Slice", "n", "Positives", *(metric_label(name) for name in metrics))
-    tables = [table("Metrics by slice", headers, rows)]
+    tables = [table_of("Metrics by slice", headers, rows)]
+    if pooled := measurements.get("pooled"):
+        tables.append(_pooled(pooled))
     if costs := measurements.get("costs"):
         tables.append(_costs(costs))
+    if system := measurements.get("system"):
+        tables.append(_system(system))
     if fairness := _fairness(measurements.get("fairness", {})):
         tables.append(fairness)
     tables.append(gaps_table(measurements.get("gaps", [])))
     return tables
+
+
+def _pooled(pooled: Sequence[Mapping[str, Any]]) -> Table:
+    rows = [
+        (
+            Cell(one["label"]),
+            Cell(metric_label(one["metric"])),
+            number_cell(one["trials"]),
+            number_cell(one["raw"]),
+            *estimate_cells(one["pooled"]),
+            number_cell(one["mean"]),
+            number_cell(one["deviation"]),
+        )
+        for one in sorted(pooled, key=lambda one: one["trials"])
+    ]
+    headers = ("Slice", "Metric", "n of the rate", "As counted", "Pooled", "95 % interval", "Mean of such slices",
+               "Deviation between them")  # fmt: skip
+    return table_of("Rare slices: what their rates are likely to be, given those of their neighbours", headers, rows)
 
 
 def _costs(costs: Mapping[str, Any]) -> Table:
@@ -179,7 +241,24 @@ def _costs(costs: Mapping[str, Any]) -> Table:
     by_kind = ", ".join(f"{kind} {number(costs[kind])}" for kind in ("fp", "fn", "tp", "tn"))
     best = ("Threshold that costs least here", "Cost there")
     headers = ("Slice", "Cost per row", "95 % interval", *(() if nowhere else best))
-    return table(f"What decisions cost, where a row costs {by_kind}", headers, rows)
+    return table_of(f"What decisions cost, where a row costs {by_kind}", headers, rows)
+
+
+def _system(system: Mapping[str, Any]) -> Table:
+    names = in_order(system["slices"][0]["metrics"])
+    rows = [
+        (
+            Cell(one["label"]),
+            count_cell(one["n"]),
+            *(cell for name in names for cell in estimate_cells(one["metrics"][name])),
+        )
+        for one in system["slices"]
+    ]
+    columns = " and ".join(f"“{system[key]}”" for key in ("latency_column", "cost_column") if system[key] is not None)
+    headers = tuple(text for name in names for text in (metric_label(name), "95 % interval"))
+    return table_of(
+        f"What slices wait and cost, by the columns {columns}; every row counts once", ("Slice", "n", *headers), rows
+    )
 
 
 def _threshold(one: Mapping[str, Any]) -> Cell:
@@ -197,7 +276,7 @@ def _fairness(fairness: Mapping[str, Mapping[str, Any]]) -> Table | None:
         for column, estimates in sorted(fairness.items())
     ]
     headers = tuple(text for name in names for text in (metric_label(name), "95 % interval"))
-    return table("Fairness of a column: the largest difference between its slices", ("Column", *headers), rows)
+    return table_of("Fairness of a column: the largest difference between its slices", ("Column", *headers), rows)
 
 
 def gaps_table(gaps: Sequence[Mapping[str, Any]]) -> Table:
@@ -214,10 +293,11 @@ def gaps_table(gaps: Sequence[Mapping[str, Any]]) -> Table:
         for gap in ordered
     ]
     headers = ("Slice", "Metric", "Against", "Difference", "95 % interval", "Ratio", "95 % interval")
-    return table("Gaps between slices, largest first", headers, rows)
+    return table_of("Gaps between slices, largest first", headers, rows)
 
 
-def _drift(measurements: Mapping[str, Any]) -> list[Table]:
+def drift_tables(measurements: Mapping[str, Any]) -> list[Table]:
+    """Changes of schema, and every column."""
     names = ("psi", "wasserstein", "ks", "js", "chi2", "missing_change")
     rows = [
         (
@@ -236,34 +316,35 @@ def _drift(measurements: Mapping[str, Any]) -> list[Table]:
         "Column", "Role", "Hint", *(metric_label(name) for name in names), "Missing, reference", "Missing, current",
         "New categories", "Vanished",
     )  # fmt: skip
-    tables = [table("Drift by column", headers, rows)]
+    tables = [table_of("Drift by column", headers, rows)]
     changes = [tuple(Cell(str(change[key])) for key in ("column", "change", "reference", "current"))
                for change in measurements["schema_changes"]]  # fmt: skip
     if changes:
-        tables.insert(0, table("Changes of schema", ("Column", "Change", "Reference", "Current"), changes))
+        tables.insert(0, table_of("Changes of schema", ("Column", "Change", "Reference", "Current"), changes))
     return tables
 
 
-def table(caption: str, headers: Sequence[str], rows: Sequence[tuple[Cell, ...]], total: int | None = None) -> Table:
-    """A table of at most 150 rows, and a note of how many there are."""
+def table_of(caption: str, headers: Sequence[str], rows: Sequence[tuple[Cell, ...]], total: int | None = None) -> Table:
+    """A table of at most 150 rows, with a note where there are more."""
     total = len(rows) if total is None else total
     note = f"The first {_MOST_ROWS} of {count(total)} rows; the Evidence document holds all." * (total > _MOST_ROWS)
     numeric = tuple(
-        any(row[i].key is not None for row in rows) or "interval" in headers[i] for i in range(len(headers))
+        any(row[i].key is not None and row[i].verdict is None for row in rows) or "interval" in headers[i].lower()
+        for i in range(len(headers))
     )
     return Table(caption, tuple(headers), tuple(rows[:_MOST_ROWS]), numeric, note)
 
 
 def estimate_cells(estimate: Mapping[str, Any]) -> tuple[Cell, Cell]:
-    """Value and interval."""
+    """Value and interval of an estimate."""
     return number_cell(estimate["value"]), Cell(interval(estimate["interval"]))
 
 
 def number_cell(value: float | None) -> Cell:
-    """A number, or a dash."""
+    """A number; an en dash, sorted first, where there is none."""
     return Cell(number(value), float("-inf") if value is None else float(value))
 
 
 def count_cell(value: float) -> Cell:
-    """A count, or a sum of weights."""
+    """How many; a number where weights made it one."""
     return Cell(count(int(value)) if value == int(value) else number(value), float(value))

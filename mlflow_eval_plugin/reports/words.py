@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
+from mlflow_eval_plugin.evidence import Check, Data, Evidence, Verdict
 
-TITLES = {
-    "calibration": "Calibration",
-    "disaggregated": "Results by group",
-    "drift": "Drift",
-}
 VERDICTS: dict[Verdict, str] = {"pass": "Pass", "fail": "Fail", "insufficient": "Not enough data"}
+SEVERITY: dict[Verdict, int] = {"fail": 0, "insufficient": 1, "pass": 2}
 GLYPHS: dict[Verdict, str] = {"pass": "✓", "fail": "✕", "insufficient": "?"}
 
 _METRICS = {
@@ -44,6 +40,8 @@ _METRICS = {
     "mse_mcb": "Miscalibration (squared error)",
     "mse_dsc": "Discrimination (squared error)",
     "mse_unc": "Uncertainty (squared error)",
+    "calibration_slope": "Calibration slope",
+    "calibration_intercept": "Calibration intercept (at slope 1)",
     "fpr": "False-positive rate",
     "fnr": "False-negative rate",
     "auc": "AUC",
@@ -54,10 +52,14 @@ _METRICS = {
     "chi2": "Chi-squared statistic",
     "wasserstein": "Wasserstein distance (reference σ)",
     "cost": "Cost per row",
+    "latency_p50": "Latency, p50",
+    "latency_p95": "Latency, p95",
+    "latency_p99": "Latency, p99",
+    "cost_per_1000": "Cost per 1,000 rows",
     "missing_change": "Change in share missing",
     "schema_changes": "Changes of schema",
 }
-_PREFIXES = {"gap": "Difference in {}", "ratio": "Ratio of {}"}
+_PREFIXES = {"gap": "Difference in {}", "ratio": "Ratio of {}", "change": "Change in {}"}
 _VERSUS = {
     "complement": "all other rows",
     "best": "the best slice",
@@ -69,7 +71,7 @@ def metric_label(name: str) -> str:
     """A metric's name in words: ``gap_fpr`` is "Difference in false-positive rate"."""
     kind, _, rest = name.partition("_")
     if kind in _PREFIXES and rest:
-        return _PREFIXES[kind].format(_lower_first(metric_label(rest)))
+        return _PREFIXES[kind].format(lower_first(metric_label(rest)))
     return _METRICS.get(name, name.replace("_", " ")[:1].upper() + name.replace("_", " ")[1:])
 
 
@@ -139,8 +141,12 @@ def excess(check: Check) -> float:
 
 def worst_first(checks: Sequence[Check]) -> list[Check]:
     """Sorted by verdict (fail, insufficient, pass), then by excess."""
-    order = {"fail": 0, "insufficient": 1, "pass": 2}
-    return sorted(checks, key=lambda check: (order[check.verdict], -excess(check)))
+    return sorted(checks, key=gravity)
+
+
+def gravity(check: Check) -> tuple[int, float]:
+    """What Checks are sorted by: the least is the worst."""
+    return SEVERITY[check.verdict], -excess(check)
 
 
 def where(check: Check) -> str:
@@ -150,7 +156,11 @@ def where(check: Check) -> str:
 
 def headline(evidence: Evidence) -> str:
     """The verdict in one sentence."""
-    checks = evidence.checks
+    return summed_up(evidence.checks)
+
+
+def summed_up(checks: Sequence[Check]) -> str:
+    """What came of these Checks, with the worst that failed."""
     failed = [check for check in checks if check.verdict == "fail"]
     undecided = [check for check in checks if check.verdict == "insufficient"]
     if not checks:
@@ -158,7 +168,7 @@ def headline(evidence: Evidence) -> str:
     if failed:
         worst = worst_first(failed)[0]
         return (
-            f"{_of(len(failed), len(checks))} failed. Worst: {_lower_first(metric_label(worst.metric))} for "
+            f"{_of(len(failed), len(checks))} failed. Worst: {lower_first(metric_label(worst.metric))} for "
             f"{where(worst)} is {number(worst.value)}; the tolerance is {tolerance(worst)}."
         )
     if undecided:
@@ -180,14 +190,13 @@ def assurance(evidence: Evidence) -> str:
     )
 
 
-def on_what(evidence: Evidence) -> str:
-    """Of which model, on which rows."""
-    data = f"{count(evidence.data.rows)} rows of “{evidence.data.name}”"
-    if evidence.kind == "drift" and evidence.reference:
-        data += f", against {count(evidence.reference.rows)} rows of “{evidence.reference.name}”"
-    subject = evidence.subject
-    model = subject.model_uri or subject.model_id
-    return f"{f'Model {model}' if model else 'Predictions given with the data'}; {data}."
+def on_what(*evidences: Evidence) -> str:
+    """Of which model, on which rows, against which; what several documents share is said once."""
+    models = [evidence.subject.model_uri or evidence.subject.model_id for evidence in evidences]
+    said = [f"Model {model}" if model else "Predictions given with the data" for model in models]
+    said += [_rows_of(evidence.data) for evidence in evidences]
+    said += [f"reference: {_rows_of(evidence.reference)}" for evidence in evidences if evidence.reference]
+    return "; ".join(dict.fromkeys(said)) + "."
 
 
 def why(check: Check) -> str:
@@ -212,12 +221,16 @@ def compared_with(evidence: Evidence, metric: str) -> str:
     return f"Each slice against {_VERSUS[versus]}: a positive difference means that the slice has more."
 
 
+def lower_first(text: str) -> str:
+    """The text with a small first letter, to stand within a sentence; abbreviations (AUC, F1, PSI) stay."""
+    return text if text[:2].isupper() or text[1:2].isdigit() else text[:1].lower() + text[1:]
+
+
+def _rows_of(data: Data) -> str:
+    return f"{count(data.rows)} rows of “{data.name}”"
+
+
 def _of(part: int, whole: int) -> str:
     if whole == 1:
         return "the only check" if part else "no check"
     return f"{part} of {whole} checks"
-
-
-def _lower_first(text: str) -> str:
-    # Abbreviations (AUC, F1, PSI) stay as they are.
-    return text if text[:2].isupper() or text[1:2].isdigit() else text[:1].lower() + text[1:]

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from scipy import fft, optimize, special
 
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, normal_quantile
-from mlflow_eval_plugin.stats.norms import HALF_NORMAL_MEAN
-from mlflow_eval_plugin.stats.reliability import EMPTY, score_spread
+from mlflow_eval_plugin.stats.norms import EMPTY, HALF_NORMAL_MEAN
+from mlflow_eval_plugin.stats.reliability import score_spread
 from mlflow_eval_plugin.stats.summaries import SCORE_BINS, ScoreSummary
 
 SMALLEST_BANDWIDTH = 1 / SCORE_BINS  # below it the grid is coarser than the kernel

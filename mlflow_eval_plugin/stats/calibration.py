@@ -2,6 +2,7 @@
 
     calibrate(summary) -> Calibration                    estimates with pointwise 95 % intervals, tables and curves
     calibration_bounds(summary, metric) -> Bounds        one metric with limits at any level, for a Check
+    calibration_quantity(summary, metric) -> Quantity    the same, to be compared with others
 
 Where the intervals come from: calibration errors from ``norms`` (honest for statistics that noise inflates), Brier
 score, log loss and calibration in the large from the variance of their row values, the CORP components from a
@@ -32,6 +33,7 @@ from mlflow_eval_plugin.stats.means import Sums, brier, calibrated_loss, in_the_
 from mlflow_eval_plugin.stats.norms import Kind
 from mlflow_eval_plugin.stats.rates import kish
 from mlflow_eval_plugin.stats.reliability import Binning, ReliabilityBin, calibration_norm, reliability, score_spread
+from mlflow_eval_plugin.stats.slope import CoxTest, LogitCells, cells_of, cox_test, intercept, slope
 from mlflow_eval_plugin.stats.summaries import SCORE_BINS, ScoreSummary
 
 HISTOGRAM_BINS = 50
@@ -44,7 +46,7 @@ class CalibrationMetrics:
     ``ece_*``: expected calibration error of the positive class (Naeini 2015); ``ece_debiased``: the L2 error on
     equal-mass bins less its bias (Kumar 2019); ``smooth_ece`` and ``ecce``: without bins, see ``bin_free``;
     ``calibration_in_the_large``: mean score less prevalence, positive where scores are too high; ``*_mcb``, ``*_dsc``,
-    ``*_unc``: CORP components; log losses in nats.
+    ``*_unc``: CORP components; ``calibration_slope`` and ``calibration_intercept``: see ``slope``; log losses in nats.
     """
 
     ece_equal_width: Estimate
@@ -62,6 +64,8 @@ class CalibrationMetrics:
     log_loss_dsc: Estimate
     log_loss_unc: Estimate
     calibration_in_the_large: Estimate
+    calibration_slope: Estimate
+    calibration_intercept: Estimate
 
 
 CALIBRATION_METRICS = tuple(one.name for one in fields(CalibrationMetrics))
@@ -94,6 +98,7 @@ class Calibration:
     spiegelhalter: SpiegelhalterTest
     hosmer_lemeshow: HosmerLemeshowTest
     ecce_test: EcceTest
+    cox_test: CoxTest
 
 
 def calibrate(summary: ScoreSummary, *, bins: int = 15, replicates: int = 200, seed: int = 0) -> Calibration:
@@ -127,6 +132,7 @@ def calibrate(summary: ScoreSummary, *, bins: int = 15, replicates: int = 200, s
         spiegelhalter=spiegelhalter(summary),
         hosmer_lemeshow=hosmer_lemeshow(summary),
         ecce_test=ecce_test(made.gaps),
+        cox_test=cox_test(made.cells),
     )
 
 
@@ -138,9 +144,20 @@ def calibration_bounds(
     Raises:
         InputError: for a metric there is none of.
     """
+    return bounds_at(calibration_quantity(summary, metric, bins=bins, replicates=replicates, seed=seed), 0)
+
+
+def calibration_quantity(
+    summary: ScoreSummary, metric: str, *, bins: int = 15, replicates: int = 200, seed: int = 0
+) -> Quantity:
+    """One metric as a Quantity of length one; arguments as in ``calibrate``.
+
+    Raises:
+        InputError: for a metric there is none of.
+    """
     if metric not in CALIBRATION_METRICS:
         raise InputError(f"metric: there is no {metric!r}; expected one of {', '.join(CALIBRATION_METRICS)}")
-    return bounds_at(_Quantities(summary, bins, replicates, seed).quantity(metric), 0)
+    return _Quantities(summary, bins, replicates, seed).quantity(metric)
 
 
 def score_histogram(summary: ScoreSummary, bins: int = HISTOGRAM_BINS) -> Histogram:
@@ -167,6 +184,8 @@ class _Quantities:
             return self._components.quantity(name)
         if name in ("smooth_ece", "ecce"):
             return (smooth_ece if name == "smooth_ece" else ecce)(self.gaps)
+        if name in ("calibration_slope", "calibration_intercept"):
+            return (slope if name == "calibration_slope" else intercept)([self.cells], self.gaps.rows)
         binning: Binning = "mass" if name in ("ece_equal_mass", "ece_debiased") else "width"
         kind: Kind = "sum"
         if name == "ece_debiased":
@@ -178,6 +197,10 @@ class _Quantities:
     @cached_property
     def gaps(self) -> Gaps:
         return Gaps(self.summary)
+
+    @cached_property
+    def cells(self) -> LogitCells:
+        return cells_of(self.summary)
 
     @cached_property
     def _components(self) -> Components:

@@ -127,21 +127,22 @@ def holm(p_values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
 def p_value(claim: Claim) -> float:
     """The least one-sided error at which the interval leaves the tolerance; 1e-12 stands for anything smaller.
 
-    With both a minimum and a maximum the smaller of the two p-values counts double.
+    1 where it does not leave it at an error of a half: beyond that, limits that are made of two others turn back. With
+    both a minimum and a maximum the smaller of the two p-values counts double.
     """
     sides = _failing_sides(claim)
     return min(1.0, len(sides) * min(_least_error(claim, side) for side in sides))
 
 
 def _least_error(claim: Claim, side: str) -> float:
-    low, high = math.log(SMALLEST_P), 0.0
+    low, high = math.log(SMALLEST_P), math.log(0.5)
     if _leaves(claim, side, SMALLEST_P):
         return SMALLEST_P
-    if not _leaves(claim, side, 1.0 - 1e-12):
+    if not _leaves(claim, side, 0.5):
         return 1.0
     for _ in range(45):
         middle = (low + high) / 2
-        low, high = (low, middle) if _leaves(claim, side, min(math.exp(middle), 1 - 1e-12)) else (middle, high)
+        low, high = (low, middle) if _leaves(claim, side, math.exp(middle)) else (middle, high)
     return math.exp(high)
 
 

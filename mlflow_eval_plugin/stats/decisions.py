@@ -70,7 +70,7 @@ def cost_bounds(table: SliceTable, costs: Costs, label: str = "overall") -> Quan
 
 
 @dataclass(frozen=True, eq=False)
-class _MeanCost:
+class MeanCost:
     """``low + span * unit``: a mean of costs, with the limits of one in [0, 1]."""
 
     unit: UnitMean
@@ -79,41 +79,55 @@ class _MeanCost:
 
     @property
     def value(self) -> FloatArray:
+        """The estimates."""
         return self.low + self.span * self.unit.value
 
     @property
     def n(self) -> NDArray[np.int64]:
+        """Rows behind each."""
         return self.unit.n
 
     @property
     def bound(self) -> FloatArray:
+        """Zero: cells are counted exactly."""
         return self.unit.bound
 
     @property
     def reason(self) -> str:
+        """Why an entry is NaN where one is."""
         return self.unit.reason
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
+        """One-sided limits."""
         lower, upper = self.unit.limits(alpha, exact=exact)
         return self.low + self.span * lower, self.low + self.span * upper
 
-    def take(self, index: NDArray[np.intp]) -> _MeanCost:
+    def take(self, index: NDArray[np.intp]) -> MeanCost:
+        """The entries at ``index``."""
         return replace(self, unit=self.unit.take(index))
 
 
-def _mean_cost(part: Part, costs: Costs) -> _MeanCost:
-    low, span = float(costs.matrix.min()), float(np.ptp(costs.matrix))
-    unit = (costs.matrix - low) / span
+def mean_cost(cells: FloatArray, costs: FloatArray, effective: FloatArray, n: NDArray[np.int64]) -> MeanCost:
+    """The mean cost of rows that fall into ``K`` cells.
+
+    Args:
+        cells: sums of weights, ``(S, K)``.
+        costs: what a row of each cell costs, ``(K,)``, not all the same; negative where something is saved.
+        effective, n: Kish's effective rows, and rows, ``(S,)``.
+    """
+    low, span = float(costs.min()), float(np.ptp(costs))
+    unit, weight = (costs - low) / span, cells.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = part.cells / part.weight[:, None, None]
-        mean = np.einsum("slp,lp->s", share, unit)
-        # A kind of mistake that few rows did not show can still happen: one more row of each kind.
-        shown = part.effective[:, None, None]
-        likely = (share * shown + 1) / (shown + 4)
-    centre = np.einsum("slp,lp->s", likely, unit)
-    variance = np.einsum("slp,lp->s", likely, unit**2) - centre**2
-    trials = trials_of(mean, mean, variance, part.effective)
-    return _MeanCost(UnitMean(mean, trials, part.n, part.weight, "there are no rows with weight"), low, span)
+        share = cells / weight[:, None]
+        # A kind of row that few did not show can still happen: one more of each kind.
+        likely = (share * effective[:, None] + 1) / (effective[:, None] + len(costs))
+    mean, centre = share @ unit, likely @ unit
+    trials = trials_of(mean, mean, likely @ unit**2 - centre**2, effective)
+    return MeanCost(UnitMean(mean, trials, n, weight, "there are no rows with weight"), low, span)
+
+
+def _mean_cost(part: Part, costs: Costs) -> MeanCost:
+    return mean_cost(part.cells.reshape(-1, 4), costs.matrix.reshape(-1), part.effective, part.n)
 
 
 def _cost_at_each_threshold(part: Part, costs: Costs) -> FloatArray:

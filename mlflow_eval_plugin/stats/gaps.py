@@ -89,6 +89,10 @@ class SliceTable:
         """Whether the best slice is the one with the lowest value: so with error rates and losses."""
         return metric in LOWER_IS_BETTER
 
+    def families(self) -> list[Index]:
+        """The slices of the same columns, for each set of columns; "overall" is one of its own."""
+        return families_of(self.slices)
+
     def peers(self, index: int) -> Index:
         """The slices of the same columns, itself included."""
         columns = self.summary.slices[index].columns
@@ -125,7 +129,7 @@ def best_of(table: Table, metric: str, *, minimum_count: int) -> NDArray[np.intp
     eligible = np.where(table.rows >= minimum_count, values, np.nan)
     signed = -eligible if table.lower_is_better(metric) else eligible
     best = np.full(len(values), -1, dtype=np.intp)
-    for peers in _families(table):
+    for peers in families_of(table.slices):
         if not np.isnan(signed[peers]).all():
             best[peers] = peers[int(np.nanargmax(signed[peers]))]
     return best
@@ -141,7 +145,7 @@ def _gap_to_overall(table: Table, metric: str, kind: str) -> Quantity:
     whole = inside.take(np.zeros(len(inside.n), dtype=np.intp))
     rest = table.metric(metric, complement=True)
     if isinstance(rest, _MEANS) or (isinstance(rest, ProportionQuantity) and not rest.f1):
-        weights = np.asarray(rest.weight), np.asarray(getattr(whole, "weight"))  # noqa: B009 - all of them have it
+        weights = np.asarray(rest.weight), np.asarray(getattr(whole, "weight"))  # noqa: B009 - both kinds have it
         with np.errstate(divide="ignore", invalid="ignore"):
             return compared(inside, rest, kind, weights[0] / weights[1])
     return compared(inside, whole, kind)
@@ -150,7 +154,7 @@ def _gap_to_overall(table: Table, metric: str, kind: str) -> Quantity:
 def _gap_to_best(table: Table, metric: str, kind: str, minimum_count: int) -> Quantity:
     made = table.metric(metric)
     eligible = (table.rows >= minimum_count) & ~np.isnan(made.value)
-    pairs = [_pairs(peers, eligible) for peers in _families(table)]
+    pairs = [_pairs(peers, eligible) for peers in families_of(table.slices)]
     owner, candidate = (np.concatenate(side) for side in zip(*pairs, strict=True))
     best = best_of(table, metric, minimum_count=minimum_count)
     comparable = (best >= 0) & ~np.isnan(made.value)
@@ -168,9 +172,10 @@ def _gap_to_best(table: Table, metric: str, kind: str, minimum_count: int) -> Qu
     )
 
 
-def _families(table: Table) -> list[Index]:
+def families_of(slices: tuple[Slice, ...]) -> list[Index]:
+    """The positions of the slices of the same columns, for each set of columns."""
     families: dict[tuple[str, ...], list[int]] = {}
-    for position, one in enumerate(table.slices):
+    for position, one in enumerate(slices):
         families.setdefault(one.columns, []).append(position)
     return [np.array(members, dtype=np.intp) for members in families.values()]
 

@@ -21,6 +21,8 @@ HALF_NORMAL_MEAN = float(np.sqrt(2 / np.pi))
 HALF_NORMAL_VARIANCE = 1 - 2 / np.pi
 HALF_NORMAL_THIRD = float(np.sqrt(2 / np.pi) * (4 / np.pi - 1))  # the third central moment
 
+EMPTY = "there are no rows with weight"
+
 Kind = Literal["sum", "root_mean_square", "maximum"]
 
 
@@ -112,6 +114,40 @@ class NoisyNorm:
         level = np.broadcast_to(alpha, len(gap))[:, None]
         far, near = normal_quantile(level / (2 * bins)), normal_quantile(level)
         return (gap - far * tau).max(axis=1), (gap + near * tau).max(axis=1)
+
+
+def binned_norm(
+    weight: FloatArray,
+    events: FloatArray,
+    gap: FloatArray,
+    variance: FloatArray,
+    effective: FloatArray,
+    n: NDArray[np.int64],
+    kind: Kind,
+) -> NoisyNorm:
+    """ECE ("sum"; Naeini 2015), debiased L2 error ("root_mean_square"; Kumar 2019) or MCE ("maximum") of sums by bin.
+
+    The debiased error follows Kumar: from every bin's squared gap the variance of its event rate, r (1 - r) / (n - 1),
+    is taken away (Bröcker 2012 for the same correction of reliability); bins with one row do not count.
+
+    Args:
+        weight, events: sums of weights, and of those with a positive label, ``(S, K)``.
+        gap: sums of w * (score - label).
+        variance: of each of these sums.
+        effective: Kish's effective rows of each bin.
+        n: rows, ``(S,)``.
+    """
+    total = weight.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share, rate = weight / total, events / weight
+        correction = np.nansum(np.where(effective > 1, share * rate * (1 - rate) / (effective - 1), 0.0), axis=1)
+        if kind == "root_mean_square":
+            share = np.where(effective > 1, share, np.nan)
+        scale = {"sum": np.ones_like(share), "root_mean_square": 1 / np.sqrt(share), "maximum": 1 / share}[kind]
+        scaled = np.where(weight > 0, scale * gap / total, np.nan)
+        deviation = scale * np.sqrt(variance) / total
+    reason = "no bin has two rows" if kind == "root_mean_square" and (n > 0).all() else EMPTY
+    return NoisyNorm(scaled, deviation, n, reason, kind, correction)
 
 
 def _gamma_quantile(mean: FloatArray, variance: FloatArray, third: FloatArray, alpha: Alpha) -> FloatArray:

@@ -38,12 +38,27 @@ def auc(weights: FloatArray, effective: FloatArray) -> Auc:
     return Auc(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
+def placements(weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The share of the other class that a row is ranked the right side of, ties counted half, by slice and bin.
+
+    Args:
+        weights: sums of weights by slice, bin (ascending scores) and label, ``(S, B, 2)``.
+
+    Returns:
+        Of negatives and of positives, each ``(S, B)``; NaN where the other class has no weight.
+    """
+    negative, positive = weights[:, :, 0].astype(np.float64), weights[:, :, 1].astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        beaten = (np.cumsum(negative, axis=1) - negative / 2) / negative.sum(axis=1)[:, None]
+        beating = 1 - (np.cumsum(positive, axis=1) - positive / 2) / positive.sum(axis=1)[:, None]
+    return beating, beaten
+
+
 def _block(weights: FloatArray, effective: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     negative, positive = weights[:, :, 0].astype(np.float64), weights[:, :, 1].astype(np.float64)
     total_negative, total_positive = negative.sum(axis=1), positive.sum(axis=1)
+    beating, beaten = placements(weights)
     with np.errstate(divide="ignore", invalid="ignore"):
-        beaten = (np.cumsum(negative, axis=1) - negative / 2) / total_negative[:, None]
-        beating = 1 - (np.cumsum(positive, axis=1) - positive / 2) / total_positive[:, None]
         value = (positive * beaten).sum(axis=1) / total_positive
         spread_positive = (positive * (beaten - value[:, None]) ** 2).sum(axis=1) / total_positive
         spread_negative = (negative * (beating - value[:, None]) ** 2).sum(axis=1) / total_negative

@@ -15,7 +15,7 @@ from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Quantity
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.means import Sums, brier, calibrated_loss, in_the_large, log_loss
-from mlflow_eval_plugin.stats.norms import NoisyNorm
+from mlflow_eval_plugin.stats.norms import Kind, NoisyNorm, binned_norm
 from mlflow_eval_plugin.stats.quantities import AucQuantity, BalancedAccuracy, ProportionQuantity
 from mlflow_eval_plugin.stats.ranking import BLOCK, auc
 from mlflow_eval_plugin.stats.summaries import (
@@ -95,6 +95,12 @@ class Part:
         return kish(self.weight, self.cells_square.sum(axis=(1, 2)))
 
     @property
+    def inflation(self) -> FloatArray:
+        """Sum of w**2 over sum of w, by which weights inflate variances; 1 without rows."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.weight > 0, self.weight / self.effective, 1.0)
+
+    @property
     def effective_by_label(self) -> FloatArray:
         """The same by label, ``(S, 2)``."""
         return kish(self.cells.sum(axis=2), self.cells_square.sum(axis=2))
@@ -171,47 +177,56 @@ def _auc(part: Part) -> Quantity:
     return AucQuantity(found.value, found.standard_error, df, found.bound, part.n, reason)
 
 
+def square_error_square(part: Part) -> FloatArray:
+    """Sums of w * (squared error)**2, at the centres of the bins: for variances only, relative error below 1e-3."""
+    centre = (np.arange(FINE_BINS) + 0.5) / FINE_BINS
+    return _dot(part.histogram, np.stack([centre**4, (1 - centre) ** 4], axis=1))
+
+
 def _brier(part: Part) -> Quantity:
     centre = (np.arange(FINE_BINS) + 0.5) / FINE_BINS
     spread = centre * (1 - centre)
-    # Only variances use bin centres; their relative error is below 1e-3.
-    fourth = _dot(part.histogram, np.stack([centre**4, (1 - centre) ** 4], axis=1))
-    return brier(_sums(part), part.square_error, fourth, _by_score(part, spread), _by_score(part, spread**2))
+    squares = square_error_square(part)
+    return brier(sums_of(part), part.square_error, squares, by_score(part, spread), by_score(part, spread**2))
 
 
 def _log_loss(part: Part) -> Quantity:
     centre = (np.arange(FINE_BINS) + 0.5) / FINE_BINS
-    calibrated = [_by_score(part, factor) for factor in calibrated_loss(centre)]
-    return log_loss(_sums(part), part.loss, part.loss_square, *calibrated)
+    calibrated = [by_score(part, factor) for factor in calibrated_loss(centre)]
+    return log_loss(sums_of(part), part.loss, part.loss_square, *calibrated)
 
 
 def _calibration_in_the_large(part: Part) -> Quantity:
     centre = (np.arange(FINE_BINS) + 0.5) / FINE_BINS
     events, score = part.cells[:, 1].sum(axis=1), part.score.sum(axis=(1, 2))
-    return in_the_large(_sums(part), score, events, part.square_error, _by_score(part, centre * (1 - centre)))
+    return in_the_large(sums_of(part), score, events, part.square_error, by_score(part, centre * (1 - centre)))
 
 
-def _sums(part: Part) -> Sums:
+def sums_of(part: Part) -> Sums:
+    """Rows, weights and effective rows of every slice."""
     return Sums(part.n, part.weight, part.effective)
 
 
-def _by_score(part: Part, factor: FloatArray) -> FloatArray:
+def by_score(part: Part, factor: FloatArray) -> FloatArray:
+    """Sum of w * factor, with the factor of each fine bin, ``(S,)``."""
     return _dot(part.histogram, np.stack([factor, factor], axis=1))
 
 
-def _ece(part: Part) -> Quantity:
+def calibration_error(part: Part, kind: Kind) -> NoisyNorm:
+    """ECE, debiased L2 error or MCE of every slice on ``ECE_BINS`` equal-width bins, see ``binned_norm``."""
     weight = _by_ece_bin(part.histogram)
     score = part.score.reshape(len(part.n), ECE_BINS, COARSE_BINS // ECE_BINS, 2).sum(axis=(2, 3))
     centre = (np.arange(FINE_BINS) + 0.5) / FINE_BINS
     spread = _by_ece_bin(part.histogram, centre * (1 - centre)).sum(axis=2)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inflation = part.weight / part.effective
     total, events = weight.sum(axis=2), weight[:, :, 1]
-    variance = gap_variance(total, events, spread) * inflation[:, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        gap = np.where(total > 0, (score - events) / part.weight[:, None], np.nan)
-        deviation = np.sqrt(variance) / part.weight[:, None]
-    return NoisyNorm(gap, deviation, part.n, "there are no rows with weight")
+    # Squares of weights are not known bin by bin.
+    inflation = part.inflation[:, None]
+    variance = gap_variance(total, events, spread) * inflation
+    return binned_norm(total, events, score - events, variance, total / inflation, part.n, kind)
+
+
+def _ece(part: Part) -> Quantity:
+    return calibration_error(part, "sum")
 
 
 def gap_variance(weight: FloatArray, events: FloatArray, spread: FloatArray) -> FloatArray:

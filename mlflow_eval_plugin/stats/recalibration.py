@@ -7,8 +7,8 @@
 - *isotonic*: the isotonic regression of labels on scores (Zadrozny & Elkan 2002), linear between its points.
 
 Each is fitted by maximum likelihood to four fifths of the rows and asked about the last fifth, five times. Rows are put
-into folds by splitting the counts of each score bin and label at random, which is the same as drawing the fold of every
-row: neither their order nor a second pass over them matters. Rows of one score bin share its mean score.
+into folds by splitting the counts of each fine bin and label at random, which is the same as drawing the fold of every
+row: neither their order nor a second pass over them matters. Rows of one fine bin share its mean score.
 """
 
 from __future__ import annotations
@@ -25,13 +25,12 @@ from mlflow_eval_plugin.stats.estimate import Estimate
 from mlflow_eval_plugin.stats.intervals import FloatArray, student
 from mlflow_eval_plugin.stats.rates import kish
 from mlflow_eval_plugin.stats.reliability import equal_mass_member
-from mlflow_eval_plugin.stats.summaries import ScoreSummary
+from mlflow_eval_plugin.stats.slope import likeliest, logit
+from mlflow_eval_plugin.stats.summaries import FINE_BINS, ScoreSummary, grouped
 
 Method = Literal["temperature", "platt", "isotonic"]
 METHODS: tuple[Method, ...] = ("temperature", "platt", "isotonic")
 FOLDS = 5
-NEAREST = 1e-6  # scores nearer to 0 or 1 are taken for this near: the logit of 0 would outweigh all others
-_STEPS = 100
 _FEWEST = 2 * FOLDS  # of either class
 Fit = Callable[[FloatArray], FloatArray]
 
@@ -95,16 +94,16 @@ class _Cells:
 
 
 def _cells_of(summary: ScoreSummary) -> _Cells:
-    weight = summary.w
+    # A model is judged by what it would change, and for that a sixteenth of the score bins is fine enough.
+    weight, total, square = (grouped(lane) for lane in (summary.w, summary.w_score, summary.w_square))
     used = weight.sum(axis=1) > 0
-    score = summary.w_score.sum(axis=1)[used] / weight.sum(axis=1)[used]
-    return _Cells(np.clip(score, 0.0, 1.0), weight[used], summary.w_square[used])
+    score = total.sum(axis=1)[used] / weight.sum(axis=1)[used]
+    return _Cells(np.clip(score, 0.0, 1.0), weight[used], square[used])
 
 
 def _folds(summary: ScoreSummary, seed: int) -> list[FloatArray]:
     """The share of every cell that lies in each fold."""
-    used = summary.w.sum(axis=1) > 0
-    n = summary.n[used]
+    n = summary.n.reshape(FINE_BINS, -1, 2).sum(axis=1)[grouped(summary.w).sum(axis=1) > 0]
     drawn = np.random.default_rng(seed).multinomial(n, [1 / FOLDS] * FOLDS)
     shares = drawn / np.maximum(n, 1)[..., None]
     return [shares[..., fold] for fold in range(FOLDS)]
@@ -153,42 +152,20 @@ def _ece(score: FloatArray, weight: FloatArray, bins: int) -> float:
     return float(np.abs(gap).sum() / mass.sum())
 
 
-def _logit(score: FloatArray) -> FloatArray:
-    return np.asarray(special.logit(np.clip(score, NEAREST, 1 - NEAREST)))
-
-
-def _likeliest(columns: FloatArray, weight: FloatArray) -> FloatArray | None:
-    """Coefficients of a weighted logistic regression by Newton's method, ``(P,)``; None where they have no end."""
-    total, events = weight.sum(axis=1), weight[:, 1]
-    found = np.zeros(columns.shape[1])
-    for _ in range(_STEPS):
-        expected = special.expit(columns @ found)
-        slope = columns.T @ (events - total * expected)
-        curve = (columns * (total * expected * (1 - expected))[:, None]).T @ columns
-        if np.linalg.cond(curve) > 1e14:  # ever steeper: no row is left near the middle
-            return None
-        step = np.linalg.solve(curve, slope)
-        # Far steps overshoot where the start is far from the end.
-        found = found + step * min(1.0, 4.0 / max(np.abs(step).max(), 1e-300))
-        if np.abs(step).max() < 1e-10 * (1 + np.abs(found).max()):
-            return np.asarray(found)
-    return None
-
-
 def _temperature(cells: _Cells) -> tuple[dict[str, float], Fit] | None:
-    found = _likeliest(_logit(cells.score)[:, None], cells.weight)
+    found = likeliest(logit(cells.score)[:, None], cells.weight)
     if found is None or found[0] <= 0:
         return None
     slope = float(found[0])
-    return {"temperature": 1 / slope}, lambda score: np.asarray(special.expit(slope * _logit(score)))
+    return {"temperature": 1 / slope}, lambda score: np.asarray(special.expit(slope * logit(score)))
 
 
 def _platt(cells: _Cells) -> tuple[dict[str, float], Fit] | None:
-    found = _likeliest(np.stack([np.ones_like(cells.score), _logit(cells.score)], axis=1), cells.weight)
+    found = likeliest(np.stack([np.ones_like(cells.score), logit(cells.score)], axis=1), cells.weight)
     if found is None:
         return None
     intercept, slope = (float(one) for one in found)
-    fit: Fit = lambda score: np.asarray(special.expit(intercept + slope * _logit(score)))  # noqa: E731
+    fit: Fit = lambda score: np.asarray(special.expit(intercept + slope * logit(score)))  # noqa: E731
     return {"intercept": intercept, "slope": slope}, fit
 
 

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.intervals import FloatArray, wilson
-from mlflow_eval_plugin.stats.norms import Kind, NoisyNorm
+from mlflow_eval_plugin.stats.norms import Kind, NoisyNorm, binned_norm
 from mlflow_eval_plugin.stats.rates import gap_variance, kish
 from mlflow_eval_plugin.stats.summaries import FINE_BINS, SCORE_BINS, ScoreSummary
 
 Binning = Literal["width", "mass"]
-EMPTY = "there are no rows with weight"
 
 
 @dataclass(frozen=True)
@@ -101,28 +100,12 @@ def reliability(summary: ScoreSummary, bins: int = 15, binning: Binning = "width
 
 
 def calibration_norm(table: ReliabilityTable, kind: Kind) -> NoisyNorm:
-    """ECE ("sum"; Naeini 2015), debiased L2 error ("root_mean_square"; Kumar 2019) or MCE ("maximum"), of length one.
-
-    The debiased error follows Kumar: from every bin's squared gap the variance of its event rate, r (1 - r) / (n -
-    1), is taken away (Bröcker 2012 for the same correction of reliability); bins with one row do not count.
-    """
-    share = table.weight / table.weight.sum()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        deviation = np.sqrt(table.variance) / table.weight
-        effective, rate = kish(table.weight, table.weight_square), table.events / table.weight
-        correction = np.nansum(np.where(effective > 1, share * rate * (1 - rate) / (effective - 1), 0.0))
-    if kind == "root_mean_square":
-        share = np.where(effective > 1, share, np.nan)
-    scale = {"sum": share, "root_mean_square": np.sqrt(share), "maximum": np.ones_like(share)}[kind]
+    """ECE ("sum"), debiased L2 error ("root_mean_square") or MCE ("maximum") of length one, see ``binned_norm``."""
+    effective = kish(table.weight, table.weight_square)
     rows = np.array([int(table.n.sum())], dtype=np.int64)
-    return NoisyNorm(
-        (scale * table.gap)[None],
-        (scale * deviation)[None],
-        rows,
-        EMPTY if table.n.max(initial=0) < 1 else "no bin has two rows",
-        kind,
-        np.array([correction]),
-    )
+    sums = (table.weight, table.events, table.score - table.events, table.variance, effective)
+    weight, events, gap, variance, effective = (one[None] for one in sums)
+    return binned_norm(weight, events, gap, variance, effective, rows, kind)
 
 
 def score_spread(summary: ScoreSummary) -> FloatArray:

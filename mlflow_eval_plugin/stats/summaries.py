@@ -200,7 +200,8 @@ class SliceSummary:
     def _placed(self, slices: tuple[Slice, ...]) -> dict[str, Any]:
         at = {one: position for position, one in enumerate(slices)}
         rows = np.array([at[one] for one in self.slices])
-        return {name: _scattered(getattr(self, name), rows, len(slices)) for name in _SLICE_LANES}
+        lanes = {name: getattr(self, name) for name in _SLICE_LANES}
+        return {name: None if lane is None else scattered(lane, rows, len(slices)) for name, lane in lanes.items()}
 
 
 _SLICE_LANES = (
@@ -224,6 +225,13 @@ def grouped(lane: FloatArray) -> FloatArray:
 def union_of_slices(first: tuple[Slice, ...], second: tuple[Slice, ...]) -> tuple[Slice, ...]:
     """Both sets of slices in the canonical order: overall, then by column, then by level."""
     return tuple(sorted(set(first) | set(second), key=slice_order))
+
+
+def scattered(lane: IntArray, rows: NDArray[np.intp], length: int) -> IntArray:
+    """A lane over more slices: entry ``i`` of it at ``rows[i]``, and 0 where it has none."""
+    placed = np.zeros((length, *lane.shape[1:]), dtype=lane.dtype)
+    placed[rows] = lane
+    return placed
 
 
 def slice_order(one: Slice) -> tuple[object, ...]:
@@ -264,11 +272,3 @@ def _same_scale(first: ScoreSummary | SliceSummary, second: ScoreSummary | Slice
 def _lanes_added(first: ScoreSummary, second: ScoreSummary) -> dict[str, IntArray]:
     lanes = [field.name for field in fields(first) if field.name not in ("weight_scale", "weighted")]
     return {lane: getattr(first, lane) + getattr(second, lane) for lane in lanes}
-
-
-def _scattered(lane: IntArray | None, rows: NDArray[np.intp], length: int) -> IntArray | None:
-    if lane is None:
-        return None
-    placed = np.zeros((length, *lane.shape[1:]), dtype=lane.dtype)
-    placed[rows] = lane
-    return placed

@@ -20,7 +20,17 @@ class Taken:
     passed_over: dict[str, Reason]
 
 
-def trusted_evidence(row: VersionRow, files: Manifest, runs: list[str], trust: TrustState) -> Taken:
+@dataclass(frozen=True)
+class Serving:
+    """The champion that a comparison is to be with: its version, and the digest of its files."""
+
+    version: int
+    digest: str
+
+
+def trusted_evidence(
+    row: VersionRow, files: Manifest, runs: list[str], trust: TrustState, champion: Serving | None
+) -> Taken:
     """The Evidence in ``runs`` (by default the run that made the version) that speaks of these files."""
     wanted = list(dict.fromkeys(runs)) or ([row.run_id] if row.run_id else [])
     if not wanted:
@@ -44,6 +54,7 @@ def trusted_evidence(row: VersionRow, files: Manifest, runs: list[str], trust: T
                 path=found.path,
                 failed=tuple(check.claim for check in evidence.failed),
                 signed_by=_signed_by(found, trust),
+                champion=champion.version if champion and evidence.champion_digest == champion.digest else None,
             )
             if evidence.kind not in newest or ref.created_at > newest[evidence.kind].created_at:
                 newest[evidence.kind] = ref

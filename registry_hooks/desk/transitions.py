@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from registry_hooks import pair as rules
 from registry_hooks.answers import Answer, moved_json, proposal_json, reasons_json
 from registry_hooks.approvals import holds, overdue_reviews, quorum_reasons
 from registry_hooks.desk.case import BaseDesk, Case, changed_files, check_text, promote_role, refuse_if
-from registry_hooks.desk.evidence import trusted_evidence
+from registry_hooks.desk.evidence import Serving, trusted_evidence
 from registry_hooks.errors import Reason
 from registry_hooks.evidence_gate import evidence_reasons, judge_evidence
 from registry_hooks.mlflow_io import lineage, manifest
@@ -26,9 +26,9 @@ class Transitions(BaseDesk):
         with self._case(model, write=False) as case:
             row = case.registry.version(model, version)
             refuse_if(f"version {version} of {model} cannot be nominated", self._nominate_role(case))
-            trust = case.facts.trust
+            trust, champion = case.facts.trust, _serving(case)
         files = manifest(row)
-        taken = trusted_evidence(row, files, list(runs), trust)
+        taken = trusted_evidence(row, files, list(runs), trust, champion())
         history = lineage(row)
         with self._case(model, write=True) as case:
             case.registry.version(model, version)
@@ -44,7 +44,7 @@ class Transitions(BaseDesk):
                 *self._nominate_role(case),
                 *case.unsettled(),
                 *rules.may_nominate(case.state, nomination),
-                *judge_evidence(taken.evidence, model, version, case.facts, taken.passed_over),
+                *judge_evidence(taken.evidence, case.state, version, case.facts, taken.passed_over),
             ]
             refuse_if(f"version {version} of {model} cannot be nominated", reasons)
             after = case.state.pair.model_copy(update={"challenger": version})
@@ -105,3 +105,14 @@ class Transitions(BaseDesk):
             *quorum_reasons(proposal, case.state, version, case.facts),
             *overdue_reviews(case.state, case.facts),
         ]
+
+
+def _serving(case: Case) -> Callable[[], Serving | None]:
+    """The champion, to be asked for outside of the unit of work: where it was never nominated its files are read."""
+    version = case.state.pair.champion
+    if version is None or not any(one.kind == "comparison" for one in case.applied.policy.promote.evidence):
+        return lambda: None
+    if nomination := case.state.nominations.get(version):
+        return lambda: Serving(version, nomination.files_digest)
+    row = case.registry.version(case.model, version)
+    return lambda: Serving(version, manifest(row).digest)

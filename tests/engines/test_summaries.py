@@ -1,6 +1,7 @@
 """Summaries do not depend on the order of rows, and shards merge by addition."""
 
 from dataclasses import fields
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from mlflow_eval_plugin.engines import (
 )
 from mlflow_eval_plugin.stats.drift_summary import DriftSummary
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
+from mlflow_eval_plugin.stats.rates import part_of
 
 SCALE = 8.0
 
@@ -83,6 +85,23 @@ def test_shards_merge_into_the_whole_in_any_grouping(seed):
         assert _same(a + (b + c), count(rows))
 
 
+def test_a_slice_is_named_in_the_order_of_the_columns_whatever_table_it_was_counted_in():
+    rows = _rows(2, 400).assign(a=lambda d: d.index % 2, b=lambda d: d.index % 30)
+    for names in (["a", "h", "b"], ["b", "a", "h"]):
+        found = slice_summary(rows, label="y", score="s", slices=names).slices
+        assert {one.columns for one in found if len(one.levels) == 2} == {*combinations(names, 2)}
+
+
+def test_truth_values_among_other_objects_are_numbers_whichever_comes_first():
+    mixed = pd.DataFrame({"y": [0, 1, 0, 1], "s": 0.5, "g": pd.Series([True, 1, "x", 0], dtype=object)})
+    for order in ([0, 1, 2, 3], [1, 0, 3, 2]):
+        found = slice_summary(mixed.iloc[order], label="y", score="s", slices=["g"])
+        assert [one.label for one in found.slices] == ["overall", "g=0", "g=1", "g=x"]
+    pure = mixed.assign(g=pd.Series([True, None, False, True], dtype=object))
+    labels = [one.label for one in slice_summary(pure, label="y", score="s", slices=["g"]).slices]
+    assert labels == ["overall", "g=False", "g=True", "g=(missing)"]
+
+
 def test_chunks_do_not_matter(monkeypatch):
     rows = _rows(1, 500)
     whole = _slices(rows)
@@ -106,6 +125,14 @@ def test_whole_weights_are_counted_exactly():
     summary = score_summary(rows, label="y", score="s", weight="w")
     assert summary.w.sum() == rows.w.sum()
     assert summary.w_square.sum() == (rows.w**2).sum()
+
+
+def test_effective_rows_never_exceed_the_rows_however_small_the_weights():
+    rows = _rows(3, 500).assign(w=lambda d: np.where(d.index == 0, 1e5, np.linspace(0.5, 2.0, len(d))))
+    summary = slice_summary(rows, label="y", score="s", slices=["g", "h"], weight="w")
+    part = part_of(summary, np.arange(len(summary.slices)))
+    assert (part.weight > 0).all()
+    assert (part.effective > 0).all() and (part.effective <= part.n).all()
 
 
 def test_equal_weights_change_nothing():

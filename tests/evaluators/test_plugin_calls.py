@@ -23,6 +23,7 @@ from sklearn.metrics import brier_score_loss
 
 from mlflow_eval_plugin.evidence import Evidence, loads, model_digest_at
 from mlflow_eval_plugin.plugin import CalibrationEvaluator, DisaggregatedEvaluator, DriftEvaluator
+from mlflow_eval_plugin.reports import render_joined
 
 ALL = ["calibration", "disaggregated", "drift"]
 KINDS = dict(zip(ALL, (CalibrationEvaluator, DisaggregatedEvaluator, DriftEvaluator), strict=True))
@@ -59,7 +60,7 @@ def test_three_evaluators_beside_the_default(world: World, three: tuple[Any, Any
         "evidence/calibration.json", "evidence/disaggregated.json", "evidence/drift.json",
         "reports/calibration.html", "reports/calibration-reliability.png",
         "reports/disaggregated.html", "reports/disaggregated-forest.png",
-        "reports/drift.html", "reports/drift-overview.png",
+        "reports/drift.html", "reports/drift-overview.png", "reports/report.html",
     }  # fmt: skip
     assert "roc_auc" in result.metrics  # MLflow's own
     assert "calibration_curve_plot" in result.artifacts and "calibration_reliability" in result.artifacts
@@ -306,6 +307,31 @@ def test_a_prefix_is_in_every_name(world: World) -> None:
         "evidence/val_calibration.json", "reports/val_calibration.html", "reports/val_calibration-reliability.png",
     }  # fmt: skip
     assert all(key.startswith("val_calibration_") for key in [*result.metrics, *result.artifacts])
+
+
+def test_one_page_joins_the_kinds_of_a_call(world: World, three: tuple[Any, Any]) -> None:
+    run, result = three
+    documents = [evidence_of(world, run, kind) for kind in ALL]
+    path = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="reports/report.html")
+    assert Path(path).read_text() == render_joined(documents) == result.artifacts["report"].content
+
+
+def test_a_joined_page_has_the_prefix_that_all_kinds_share_and_is_never_overwritten(world: World) -> None:
+    asked = {"evaluators": ["calibration", "disaggregated"], "model_type": "classifier", "targets": LABEL}
+
+    def logged(run: Any, calibration: str, disaggregated: str) -> set[str]:
+        before = paths(world, run)
+        config = {
+            "calibration": {"metric_prefix": calibration},
+            "disaggregated": {"slices": ["SEX"], "metric_prefix": disaggregated},
+        }
+        mlflow.models.evaluate(world.model_uri, world.rows, evaluator_config=config, **asked)
+        return {path for path in paths(world, run) - before if "report" in Path(path).stem}
+
+    with mlflow.start_run() as run:
+        assert logged(run, "val_", "val_") == {"reports/val_report.html"}
+        assert logged(run, "val_", "val_") == {"reports/val_report-2.html"}
+        assert logged(run, "a_", "b_") == {"reports/report.html"}
 
 
 def test_evidence_is_never_overwritten(world: World) -> None:

@@ -50,9 +50,18 @@ CONFIGS = [
     ({"disaggregated": {"costs": {"fp": 1, "fn": -5}}}, "fn is -5.0; expected a finite number that is not negative"),
     ({"disaggregated": {"costs": {"fp": 1, "fn": "five"}}}, "fn: expected a number, found str"),
     ({"disaggregated": {"max_cost": 1}}, "'max_cost' needs 'costs'"),
+    ({"disaggregated": {"max_latency": {"p90": 1}, "latency_column": "t"}}, "there is no percentile 'p90'"),
+    ({"disaggregated": {"max_latency": {"p95": 1}}}, "'max_latency' needs 'latency_column'"),
+    ({"disaggregated": {"max_cost_per_1000": 1}}, "'max_cost_per_1000' needs 'cost_column'"),
+    ({"disaggregated": {"latency_column": "AGE"}}, "latency: no column 'AGE', did you mean 'AGEP'"),
     ({"disaggregated": {"gap_versus": "rest"}}, "there is no gap_versus 'rest'"),
     ({"disaggregated": {"slices": [{"column": "AGEP"}]}}, "give either 'edges' or 'quantiles'"),
     ({"calibration": {"bins": 17}}, "expected a divisor of 3840, such as 16"),
+    ({"calibration": {"min_calibration_slope": 1.2}}, "calibration: key 'min_calibration_slope'"),
+    ({"calibration": {"max_calibration_slope": 0.9}}, "calibration: key 'max_calibration_slope'"),
+    ({"calibration": {"max_change": {"brier": 0.1}}}, "'max_change' needs 'reference'"),
+    ({"calibration": {"max_change": {"breir": 0.1}}}, "there is no change 'breir'; did you mean 'brier'"),
+    ({"calibration": {"slices": [{"column": "AGEP"}]}}, "give either 'edges' or 'quantiles'"),
     ({"calibration": {"alpha": 2}}, "calibration: key 'alpha'"),
     ({"calibration": {"metric_prefix": "../"}}, "calibration: key 'metric_prefix'"),
     ({"calibration": {"pos_label": 2, "label_list": [0, 1]}}, "'pos_label' 2 is not in 'label_list'"),
@@ -66,6 +75,11 @@ def test_a_config_that_is_wrong_names_its_key(world: World, changes: dict[str, A
 
 def test_a_slice_column_that_is_missing(world: World) -> None:
     message = refused(world, **three(world, disaggregated={"slices": ["SEX", "NATIVTY"]}))
+    assert "no column 'NATIVTY'" in message and "did you mean 'NATIVITY'" in message
+
+
+def test_a_slice_column_of_calibration_that_is_missing(world: World) -> None:
+    message = refused(world, **three(world, calibration={"slices": ["SEX", "NATIVTY"]}))
     assert "no column 'NATIVTY'" in message and "did you mean 'NATIVITY'" in message
 
 
@@ -106,6 +120,20 @@ def test_probabilities_that_are_none(world: World, value: float, message: str) -
     assert message in refused(world, data, evaluator_config=config, **static)
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (-2.0, "6,000 rows are (first at row 0) negative (-2.0); expected a latency"),
+        (np.nan, "latency: 6,000 rows are (first at row 0) missing or infinite"),
+        (np.inf, "missing or infinite"),
+        ("12", "latency: expected numbers, found"),
+    ],
+)
+def test_latencies_that_are_none(world: World, value: Any, message: str) -> None:
+    changes = {"latency_column": "ms", "slice_data": {"ms": [value] * len(world.rows)}}
+    assert message in refused(world, **three(world, disaggregated=changes))
+
+
 def test_one_class_only(world: World) -> None:
     ones = world.rows[world.rows[LABEL] == 1]
     given = three(world)
@@ -132,6 +160,11 @@ def test_a_reference_without_a_column(world: World) -> None:
 def test_a_reference_without_rows_or_of_another_kind(world: World) -> None:
     assert "reference: there are no rows" in refused(world, **three(world, drift={"reference": world.train.head(0)}))
     assert "expected a data frame" in refused(world, **three(world, drift={"reference": 3}))
+
+
+def test_a_change_since_a_reference_without_labels(world: World) -> None:
+    changes = {"reference": world.train.drop(columns=[LABEL]), "max_change": {"brier": 0.01}}
+    assert "'max_change' needs labels in the reference" in refused(world, **three(world, calibration=changes))
 
 
 def test_a_slice_column_with_a_hundred_thousand_levels(census: pd.DataFrame, world: World) -> None:

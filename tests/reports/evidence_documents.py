@@ -116,6 +116,18 @@ def calibration_measurements() -> dict[str, Any]:
         },
         "spiegelhalter": {"z": -2.643, "p_value": 0.0082},
         "hosmer_lemeshow": {"chi_squared": None, "degrees_of_freedom": 10, "p_value": None},
+        "cox_test": {"intercept": 0.1, "slope": 0.8, "chi_squared": 9.2, "degrees_of_freedom": 2, "p_value": 0.01},
+        "slices": [
+            {
+                "label": f"SEX={HOSTILE}",
+                "slice": {"SEX": HOSTILE},
+                "n": 40,
+                "weight": 40.0,
+                "positives": 12.0,
+                "metrics": {"ece": estimate(0.06), "calibration_slope": estimate(None)},
+                "spiegelhalter": {"z": None, "p_value": None},
+            }
+        ],
         "reference": None,
     }
 
@@ -159,6 +171,25 @@ def disaggregated(labels: list[str] | None = None) -> Evidence:
         "weighted": False,
         "overall": slice_report("overall", 70131),
         "slices": [slice_report(label, 9000 // (1 + i)) for i, label in enumerate(labels)],
+        "system": {
+            "latency_column": HOSTILE,
+            "cost_column": None,
+            "slices": [
+                {"label": "overall", "n": 3, "metrics": {"latency_p95": estimate(12.5), "latency_p50": estimate(None)}}
+            ],
+        },
+        "pooled": [
+            {
+                "metric": "fnr",
+                "label": HOSTILE,
+                "columns": ["SEX"],
+                "trials": 12.0,
+                "raw": 0.5,
+                "pooled": estimate(0.31, 0.1),
+                "mean": 0.28,
+                "deviation": 0.04,
+            }
+        ],
         "costs": {
             "fp": 1.0,
             "fn": 5.0,
@@ -209,3 +240,31 @@ def drift() -> Evidence:
     measurements = {"n_reference": 68785, "n_current": 70131, "columns": columns, "schema_changes": [change]}
     reference = Data(name="census-2015", digest="sha256:" + "34" * 32, rows=68785, columns=("AGEP",))
     return document("drift", checks, measurements, reference)
+
+
+def comparison(labels: list[str] | None = None) -> Evidence:
+    labels = ["SEX=1", "SEX=2", HOSTILE] if labels is None else labels
+
+    def compared(label: str, n: int) -> dict[str, Any]:
+        metrics = {
+            name: {"champion": 0.7, "challenger": 0.7 + change, "difference": estimate(change)}
+            for name, change in (("accuracy", 0.02), ("auc", 0.013), ("log_loss", -0.04), ("recall", -0.006))
+        }
+        undefined = {"champion": None, "challenger": 0.4, "difference": estimate(None)}
+        return {
+            "label": label, "slice": {}, "n": n, "both_right": n - 60, "only_champion_right": 17,
+            "only_challenger_right": 33, "both_wrong": 10, "mcnemar_p": 0.033, "disagreement": estimate(50 / n),
+            "metrics": {**metrics, "precision": undefined},
+        }  # fmt: skip
+
+    joint = [[[max(0.0, 200.0 - 40 * abs(i - j)), 3.0 * (i == j)] for j in range(15)] for i in range(15)]
+    measurements = {
+        "champion": {"source": "model", "model_uri": "models:/income/6", "model_digest": "sha256:" + "cd" * 32},
+        "threshold": 0.5, "champion_threshold": 0.5, "probabilities": True, "pos_label": "1",
+        "slice_columns": ["SEX"], "minimum_count": 30, "weighted": False, "overall": compared("overall", 70131),
+        "slices": [compared(label, 500) for label in labels], "joint": joint,
+    }  # fmt: skip
+    checks = [check("change_accuracy", "overall", 0.02, 0.005, "pass", low=-0.01)]
+    checks += [check("change_accuracy", label, -0.09, 0.01, "fail", low=-0.05) for label in labels[:1]]
+    checks += [check("change_accuracy", label, 0.01, 0.09, "insufficient", low=-0.05) for label in labels[1:]]
+    return document("comparison", checks, measurements)

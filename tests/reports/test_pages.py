@@ -4,44 +4,18 @@ from __future__ import annotations
 
 import itertools
 import re
-from html.parser import HTMLParser
 
 import pytest
 from reports import evidence_documents as documents
 from reports import regression_documents
+from reports.parsed_page import Page
 
 from mlflow_eval_plugin.evidence import Evidence, dumps, loads
 from mlflow_eval_plugin.reports.figures import figures
 from mlflow_eval_plugin.reports.page import render
 from mlflow_eval_plugin.reports.words import compact
 
-KINDS = ["calibration", "disaggregated", "drift", "regression_calibration", "regression_slices"]
-_VOID = {"meta", "br", "line", "path", "rect", "circle", "polygon"}
-
-
-class _Page(HTMLParser):
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in _VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in _VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
+KINDS = ["calibration", "comparison", "disaggregated", "drift", "regression_calibration", "regression_slices"]
 
 
 def of(kind: str) -> Evidence:
@@ -52,10 +26,11 @@ def of(kind: str) -> Evidence:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_page_is_well_formed_and_needs_no_network(kind: str) -> None:
     text = render(of(kind))
-    page = _Page(text)
+    page = Page(text)
     assert page.open == []
-    outside = [attrs for _, attrs in page.tags if any(key in attrs for key in ("src", "href", "srcset", "action"))]
-    assert outside == []
+    assert not any(key in attrs for _, attrs in page.tags for key in ("src", "srcset", "action"))
+    inside = {f"#{attrs['id']}" for _, attrs in page.tags if "id" in attrs}
+    assert {attrs["href"] for _, attrs in page.tags if "href" in attrs} <= inside
     assert "url(" not in text and "@import" not in text
     assert len(text.encode()) < 500_000
 
@@ -68,7 +43,7 @@ def test_a_page_is_drawn_from_the_document_alone(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_figure_has_a_name_and_every_table_header_a_scope(kind: str) -> None:
-    page = _Page(render(of(kind)))
+    page = Page(render(of(kind)))
     drawings = [a for tag, a in page.tags if tag == "svg" and "arrow" not in (a.get("class") or "")]
     assert drawings
     assert all(a.get("aria-label") or a.get("aria-hidden") == "true" for a in drawings)
@@ -79,7 +54,7 @@ def test_every_figure_has_a_name_and_every_table_header_a_scope(kind: str) -> No
 def test_labels_from_data_cannot_become_markup(kind: str) -> None:
     text = render(of(kind))
     assert text.count("<script") == 1  # ours, which sorts tables
-    assert "alert(" in "".join(_Page(text).text)
+    assert "alert(" in "".join(Page(text).text)
 
 
 def test_the_verdict_comes_first_and_names_who_and_how_much() -> None:
@@ -107,33 +82,33 @@ def test_a_document_without_checks_says_so() -> None:
 
 
 def test_tests_are_told_with_their_p_values_and_one_without_a_value_by_a_dash() -> None:
-    text = " ".join(" ".join(_Page(render(of("calibration"))).text).split())
+    text = Page(render(of("calibration"))).words
     assert "Spiegelhalter −2.643 0.0082" in text
     assert "Hosmer-Lemeshow – –" in text
     assert "ECCE-R" not in text  # this document is from before there was one
 
 
 def test_the_suggested_recalibration_is_told() -> None:
-    text = " ".join(" ".join(_Page(render(of("calibration"))).text).split())
+    text = Page(render(of("calibration"))).words
     assert "mended without training anew? On rows not fitted to: platt" in text
     assert "Platt ✓ −0.020" in text and "0.0040 intercept −0.500, slope 0.900" in text
     assert "the scores tell the classes apart" in text
 
 
 def test_costs_are_told_with_the_threshold_that_would_cost_least() -> None:
-    text = " ".join(" ".join(_Page(render(of("disaggregated"))).text).split())
+    text = Page(render(of("disaggregated"))).words
     assert "What decisions cost, where a row costs fp 1.000, fn 5.000, tp 0, tn 0" in text
     assert "call nobody positive 0.300" in text
 
 
 def test_a_regression_is_told_in_units_of_its_target() -> None:
-    text = " ".join(" ".join(_Page(render(of("regression_calibration"))).text).split())
+    text = " ".join(" ".join(Page(render(of("regression_calibration"))).text).split())
     assert "coverage minus level for interval 80 % is −0.100; the tolerance is within ±0.05" in text
     assert "Furthest from its claim: levels 0.1 to 0.9 hold 0.700 of the targets and should hold 0.800" in text
     assert "would have the probability 1.2e−09" in text
     assert "in a share of 0.0040 of the rows they cross" in text
     assert "Mean absolute error 2 100 2 050 to 2 150" in text.replace("\u202f", " ")
-    slices = " ".join(" ".join(_Page(render(of("regression_slices"))).text).split())
+    slices = " ".join(" ".join(Page(render(of("regression_slices"))).text).split())
     assert "ratio of mean absolute error for town=A is 1.800; the tolerance is at most 1.5" in slices
 
 
@@ -199,3 +174,17 @@ def test_labels_of_a_histogram_do_not_overlap(labels: list[str]) -> None:
     assert len(placed) >= 2
     ends = [(x - 3.4 * size, x + 3.4 * size) for x, size in placed]
     assert all(right < left for (_, right), (left, _) in itertools.pairwise(ends))
+
+
+def test_a_bar_that_towers_over_all_others_is_cut_and_says_how_tall_it_is() -> None:
+    from mlflow_eval_plugin.reports.reliability import reliability
+
+    measurements = documents.calibration_measurements()
+    negative = measurements["histogram"]["negative"]
+    assert "↓" not in str(reliability(measurements))
+    negative[0] = 24_310.0
+    text = str(reliability(measurements))
+    assert "↓ 24\u202f310" in text
+    heights = [float(height) for height in re.findall(r'<rect[^>]*height="([\d.]+)" class="negative"', text)]
+    # The second-tallest bar reaches half the 45 pixels of its class.
+    assert sorted(heights)[-2:] == [22.5, 45.0]

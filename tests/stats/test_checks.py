@@ -8,7 +8,7 @@ from mlflow_eval_plugin.evidence import Check
 from mlflow_eval_plugin.stats.checks import Claim, holm, judge
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import QuantityBounds
-from mlflow_eval_plugin.stats.quantities import ProportionQuantity
+from mlflow_eval_plugin.stats.quantities import Difference, ProportionQuantity
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,20 @@ def test_interval_p_value_and_verdict_agree_in_every_family():
             failed = check.interval[0] > 0.1
             assert (check.verdict == "fail") == failed == (check.p_adjusted <= judged.alpha)
             assert (check.verdict == "pass") == (check.interval[1] <= 0.1)
+
+
+def test_limits_that_turn_back_beyond_a_half_have_a_p_value_all_the_same():
+    # Limits of a difference are made of those of two rates by the root of squares, which knows no sign.
+    def rate(proportion, n):
+        made = np.array([proportion]), np.array([float(n)])
+        return ProportionQuantity(*made, np.array([n]), made[1], "there are no rows")
+
+    gap = Difference(rate(0.63, 2000), rate(0.5, 60000), np.ones(1), "nothing to compare")
+    bounds = QuantityBounds(gap)
+    assert bounds.lower(1 - 1e-12) < 0.1 < bounds.lower(0.025)
+    check = judge([Claim("a", "the gap is small", "gap_fpr", "g", bounds, -0.1, 0.1)]).checks[0]
+    assert check.verdict == "fail"
+    assert 0 < check.p_adjusted == check.p_value <= 0.05
 
 
 def test_p_values_are_those_of_the_normal_distribution():

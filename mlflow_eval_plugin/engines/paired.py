@@ -1,0 +1,197 @@
+"""Rows with the predictions of two models into a ``PairedSummary``, and in a second pass into a ``PlacementSummary``.
+
+pairs = paired_rows(frame, label=..., champion=..., challenger=..., slices=[...])
+summary = paired_summary(pairs)
+placements = placement_summary(pairs, summary)     # of a shard: with the summary of all of them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, scored_rows
+from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
+from mlflow_eval_plugin.engines.levels import CodedColumn, coded_columns
+from mlflow_eval_plugin.engines.scores import Chunk, chunks
+from mlflow_eval_plugin.engines.slices import counted_slices
+from mlflow_eval_plugin.stats.paired import (
+    JOINT_BINS,
+    PLACEMENT_ONE,
+    PairedSummary,
+    PlacementSummary,
+    placement_tables,
+)
+from mlflow_eval_plugin.stats.summaries import FINE_BINS, LOSS_SQUARE_ONE, ONE, SCORE_BINS, Slice
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class PairedRows:
+    """Rows that can be counted, as both models score them."""
+
+    champion: Scored
+    challenger: Scored
+    columns: Columns
+    depth: int
+    thresholds: tuple[float, float]
+
+    def chunks(self) -> Iterator[tuple[Chunk, Chunk]]:
+        """The same rows of both, some at a time."""
+        return zip(chunks(self.champion), chunks(self.challenger), strict=True)
+
+    def predicted(self, model: int) -> NDArray[np.uint8]:
+        """What the champion (0) or the challenger (1) decides."""
+        scored = self.challenger if model else self.champion
+        return (scored.score >= self.thresholds[model]).astype(np.uint8)
+
+
+def paired_rows(  # noqa: PLR0913 - the options of a report
+    rows: pd.DataFrame,
+    *,
+    label: ColumnArgument,
+    champion: ColumnArgument,
+    challenger: ColumnArgument,
+    slices: Sequence[str] = (),
+    depth: int = 1,
+    thresholds: tuple[float, float] = (0.5, 0.5),
+    pos_label: object | None = None,
+    weight: ColumnArgument | None = None,
+    weight_scale: float | None = None,
+    edges: Mapping[str, Sequence[float]] | None = None,
+    quantiles: Mapping[str, int] | None = None,
+    max_levels: int = 100,
+) -> PairedRows:
+    """Check the rows and bring them into the form that is counted.
+
+    Args:
+        rows, label, pos_label, weight, weight_scale, slices, depth, edges, quantiles, max_levels: as in
+            ``slice_summary``.
+        champion, challenger: probabilities of the positive label, or predicted classes as 0 and 1.
+        thresholds: of the champion and of the challenger: scores at or above it are predicted positive.
+
+    Raises:
+        InputError: when labels, scores, weights, columns or edges cannot be evaluated.
+        TooManyLevels: for a column with more than ``max_levels`` levels.
+    """
+    scored = [
+        scored_rows(rows, label=label, score=score, pos_label=pos_label, weight=weight, weight_scale=weight_scale)
+        for score in (champion, challenger)
+    ]
+    columns = coded_columns(
+        rows, list(dict.fromkeys(slices)), edges=edges or {}, quantiles=quantiles or {}, max_levels=max_levels
+    )
+    return PairedRows(scored[0], scored[1], columns, depth, thresholds)
+
+
+def paired_summary(pairs: PairedRows) -> PairedSummary:
+    """Count the rows by slice, label and both predictions.
+
+    Raises:
+        TooManyLevels: for more slices than a Summary holds.
+    """
+    predicted = pairs.predicted(0), pairs.predicted(1)
+    champion, challenger = (
+        counted_slices(scored, predicted[i], pairs.columns, pairs.depth, pairs.thresholds[i])
+        for i, scored in enumerate((pairs.champion, pairs.challenger))
+    )
+
+    def count(some: Columns) -> Lanes:
+        return _counted(pairs, predicted, some)
+
+    slices, lanes = tabulated(count, pairs.columns, pairs.depth)
+    lanes["n"] = lanes.pop("cells")
+    by_cell = {name: lanes.pop(name).reshape(len(slices), 2, 2, 2) for name in ("n", "weight", "weight_square")}
+    return PairedSummary(champion, challenger, joint=_joint(pairs), **by_cell, **lanes)
+
+
+def placement_summary(pairs: PairedRows, summary: PairedSummary) -> PlacementSummary:
+    """How differently the two models place these rows among all the rows of ``summary``."""
+    change = np.zeros((len(summary.slices), 2), dtype=np.int64)
+    for family in _families(summary.slices, pairs.columns):
+        tables = [placement_tables(one, family.members) for one in (summary.champion, summary.challenger)]
+        for first, second in pairs.chunks():
+            at, index = family.place(first.rows), family.index(first.rows)
+            # A row's place among the other class, in either model: (slice of the family, fine bin, label).
+            moved = [
+                table[at, np.right_shift(chunk.key, 1) // (SCORE_BINS // FINE_BINS), chunk.label]
+                for table, chunk in zip(tables, (first, second), strict=True)
+            ]
+            difference = (moved[1] - moved[0]) / PLACEMENT_ONE
+            np.add.at(change.reshape(-1), index * 2 + first.label, first.fixed(difference**2, ONE))
+    return PlacementSummary(summary.slices, change, summary.champion.weight_scale)
+
+
+@dataclass(frozen=True, eq=False)
+class _Family:
+    """Slices of the same columns, of which every row is in one.
+
+    Attributes:
+        members: their places among all slices.
+        places: the place of each among the members, by cell in the mixed radix of the columns' levels.
+    """
+
+    columns: Columns
+    members: NDArray[np.intp]
+    places: NDArray[np.intp]
+
+    def place(self, rows: slice) -> NDArray[np.intp]:
+        """Of which member each of the rows is, as a place among the members."""
+        return self.places[cell_codes(self.columns, rows)]
+
+    def index(self, rows: slice) -> NDArray[np.intp]:
+        """The same, as a place among all slices."""
+        return self.members[self.place(rows)]
+
+
+def _families(slices: Sequence[Slice], columns: Sequence[CodedColumn]) -> list[_Family]:
+    named = {column.name: column for column in columns}
+    members: dict[tuple[str, ...], list[int]] = {}
+    for position, one in enumerate(slices):
+        members.setdefault(one.columns, []).append(position)
+    return [_family(tuple(named[name] for name in names), of, slices) for names, of in members.items()]
+
+
+def _family(columns: tuple[CodedColumn, ...], members: list[int], slices: Sequence[Slice]) -> _Family:
+    shape = tuple(len(column.levels) for column in columns)
+    places = np.zeros(shape, dtype=np.intp)
+    for place, position in enumerate(members):
+        levels = zip(columns, slices[position].levels, strict=True)
+        places[tuple(column.levels.index(level) for column, (_, level) in levels)] = place
+    return _Family(columns, np.array(members, dtype=np.intp), places.reshape(-1))
+
+
+def _counted(pairs: PairedRows, predicted: tuple[NDArray[np.uint8], NDArray[np.uint8]], columns: Columns) -> Lanes:
+    cells = {name: np.zeros((size(columns), 2, 4), dtype=np.int64) for name in ("cells", "weight", "weight_square")}
+    lanes: Lanes = {**cells}
+    for name in ("square_error_change", "loss_change", "score_change"):
+        lanes[name] = np.zeros(size(columns), dtype=np.int64)
+    for first, second in pairs.chunks():
+        index = cell_codes(columns, first.rows)
+        cell = 8 * index + 4 * first.label + 2 * predicted[0][first.rows] + predicted[1][first.rows]
+        for name, amount in _amounts(first, second):
+            np.add.at(lanes[name].reshape(-1), index if name.endswith("_change") else cell, amount)
+    return lanes
+
+
+def _amounts(first: Chunk, second: Chunk) -> Iterator[tuple[str, IntArray]]:
+    yield "cells", np.ones(len(first.key), dtype=np.int64)
+    yield "weight", first.fixed(np.ones(1), ONE)
+    yield "weight_square", first.weight_square
+    yield "square_error_change", first.fixed((second.error**2 - first.error**2) ** 2, ONE)
+    yield "loss_change", first.fixed((second.loss - first.loss) ** 2, LOSS_SQUARE_ONE)
+    yield "score_change", first.fixed((second.score - first.score) ** 2, ONE)
+
+
+def _joint(pairs: PairedRows) -> IntArray:
+    counts = np.zeros((1, JOINT_BINS, JOINT_BINS, 2), dtype=np.int64)
+    for first, second in pairs.chunks():
+        champion, challenger = (np.right_shift(one.key, 1) // (SCORE_BINS // JOINT_BINS) for one in (first, second))
+        cell = (champion * JOINT_BINS + challenger) * 2 + first.label
+        np.add.at(counts.reshape(-1), cell, first.fixed(np.ones(1), ONE))
+    return counts

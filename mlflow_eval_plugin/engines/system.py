@@ -1,0 +1,104 @@
+"""Rows into a ``SystemSummary``: latencies and costs by slice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mlflow_eval_plugin.engines.inputs import ColumnArgument, checked_amounts, column_of, scale_of
+from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
+from mlflow_eval_plugin.engines.levels import coded_columns
+from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.summaries import ONE, rows_fit
+from mlflow_eval_plugin.stats.system import SystemSummary, latency_bins
+
+IntArray = NDArray[np.int64]
+
+
+def system_summary(  # noqa: PLR0913 - the options of a report
+    rows: pd.DataFrame,
+    *,
+    slices: Sequence[str],
+    latency: ColumnArgument | None = None,
+    cost: ColumnArgument | None = None,
+    cost_scale: float | None = None,
+    depth: int = 2,
+    edges: Mapping[str, Sequence[float]] | None = None,
+    quantiles: Mapping[str, int] | None = None,
+    max_levels: int = 100,
+) -> SystemSummary:
+    """Count latencies and add up costs by slice.
+
+    Args:
+        latency, cost: non-negative numbers, one a row.
+        cost_scale: for shards that are to be merged: a power of two at or above the largest cost of all shards.
+        slices, depth, edges, quantiles, max_levels: as in ``slice_summary``.
+
+    Raises:
+        InputError: for columns that are missing, or hold text, missing, infinite or negative values.
+        TooManyLevels: as in ``slice_summary``.
+    """
+    rows_fit(len(rows))
+    columns = coded_columns(
+        rows, list(dict.fromkeys(slices)), edges=edges or {}, quantiles=quantiles or {}, max_levels=max_levels
+    )
+    bins, place = np.zeros(0, dtype=np.int64), None
+    if latency is not None:
+        bins, place = _occupied(latency_bins(_amounts(rows, latency, "latency")))
+    scale, costs = _costs(rows, cost, cost_scale)
+
+    def count(some: Columns) -> Lanes:
+        return _counted(cell_codes(some, slice(0, len(rows))), size(some), place, len(bins), costs)
+
+    found, lanes = tabulated(count, columns, depth)
+    n = lanes.pop("cells")[:, 0, 0]
+    return SystemSummary(found, n, bins, **lanes, cost_scale=scale)
+
+
+def _amounts(rows: pd.DataFrame, column: ColumnArgument, what: str) -> NDArray[np.float64]:
+    values = column_of(rows, column, argument=what)
+    if not pd.api.types.is_numeric_dtype(values):
+        # "12" would pass for a number, and a time span for its nanoseconds.
+        raise InputError(f"{what}: expected numbers, found {values.dtype}; convert the column to numbers of one unit")
+    return checked_amounts(values, argument=what, what=what)
+
+
+def _occupied(bins: IntArray) -> tuple[IntArray, IntArray]:
+    """The bins that have rows, ascending, and for every row the place of its bin among them."""
+    first = int(bins.min())
+    used = np.bincount(bins - first) > 0
+    return np.flatnonzero(used) + first, (np.cumsum(used) - 1)[bins - first]
+
+
+def _costs(
+    rows: pd.DataFrame, cost: ColumnArgument | None, given: float | None
+) -> tuple[float | None, tuple[IntArray, IntArray] | None]:
+    if cost is None:
+        return None, None
+    amounts = _amounts(rows, cost, "cost")
+    scale = scale_of(amounts, given, what="cost")
+    relative = amounts / scale
+    first, second = (np.rint(one * ONE).astype(np.int64) for one in (relative, relative**2))
+    return scale, (first, second)
+
+
+def _counted(
+    cell: IntArray, cells: int, place: IntArray | None, bins: int, costs: tuple[IntArray, IntArray] | None
+) -> Lanes:
+    ones = np.ones(len(cell), dtype=np.int64)
+    lanes: Lanes = {
+        "cells": np.zeros((cells, 1, 1), dtype=np.int64),
+        "latency": np.zeros((cells, bins), dtype=np.int64),
+        "cost": np.zeros(cells, dtype=np.int64),
+        "cost_square": np.zeros(cells, dtype=np.int64),
+    }
+    np.add.at(lanes["cells"].reshape(-1), cell, ones)
+    if place is not None:
+        np.add.at(lanes["latency"].reshape(-1), cell * bins + place, ones)
+    if costs is not None:
+        np.add.at(lanes["cost"], cell, costs[0])
+        np.add.at(lanes["cost_square"], cell, costs[1])
+    return lanes

@@ -1,0 +1,187 @@
+"""What every config is made of: the keys that all evaluators know, slice columns, and how a mistake is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from math import isfinite
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from rapidfuzz import process
+
+from mlflow_eval_plugin.stats.costs import Costs
+from mlflow_eval_plugin.stats.errors import InputError
+
+Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Probability = Annotated[float, Field(gt=0, lt=1)]
+Tolerances = dict[str, Tolerance]
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; the message names the key, what was expected and what was found."""
+
+
+class Band(BaseModel):
+    """A numeric slice column, cut at ``edges`` or into ``quantiles`` equally full parts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    column: str
+    edges: tuple[float, ...] | None = None
+    quantiles: int | None = Field(default=None, ge=2, le=100)
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Band:
+        if (self.edges is None) == (self.quantiles is None):
+            raise ValueError(f"band of {self.column!r}: give either 'edges' or 'quantiles'")
+        if not all(map(isfinite, self.edges or ())):
+            raise ValueError(
+                f"band of {self.column!r}: edges are finite numbers; what lies beyond them has its own slice"
+            )
+        return self
+
+
+SliceItem = str | Band
+
+
+class Config(BaseModel):
+    """The keys that all evaluators know.
+
+    Attributes:
+        metric_prefix: set before every metric and file name of this evaluator.
+        pos_label: the positive class; needed when labels are not 0/1, -1/1 or booleans.
+        label_list: both classes; the larger is positive where ``pos_label`` is not given, as in MLflow.
+        probability_column: the column of the model's output, or of the data, that holds probabilities.
+        col_mapping: from names used here to column names of the data, as in MLflow.
+        alpha: the chance of any false ``fail`` in the whole document.
+        model_uri: where the files of the evaluated model are, where its MLmodel does not say so itself: it was saved
+            and not logged, or comes from another server.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    kind: ClassVar[str]
+    # Keys whose presence in a flat config, which MLflow copies to everyone, means this evaluator.
+    own_keys: ClassVar[frozenset[str]]
+    # Values that are data: the Evidence names them and does not hold them.
+    _DATA: ClassVar[frozenset[str]] = frozenset({"sample_weights", "slice_data", "reference"})
+
+    metric_prefix: str = Field(default="", max_length=100, pattern=r"^[\w. -]*$")
+    pos_label: Any = None
+    label_list: tuple[Any, Any] | None = None
+    probability_column: str | None = None
+    col_mapping: dict[str, Any] = {}
+    alpha: Probability = 0.05
+    model_uri: str | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _positive_is_listed(self) -> Config:
+        if self.label_list and self.pos_label is not None and self.pos_label not in self.label_list:
+            raise ValueError(f"'pos_label' {self.pos_label!r} is not in 'label_list' {list(self.label_list)!r}")
+        try:
+            _ = self.positive
+        except TypeError as error:
+            raise ValueError(f"'label_list' {list(self.label_list or ())!r} has no order; give 'pos_label'") from error
+        return self
+
+    @property
+    def positive(self) -> Any:
+        """The positive class where the config says it, else None."""
+        return max(self.label_list) if self.pos_label is None and self.label_list else self.pos_label
+
+    def column(self, name: str) -> str:
+        """The column of the data that ``name`` means."""
+        mapped = self.col_mapping.get(name, name)
+        return mapped if isinstance(mapped, str) else name
+
+    def document(self) -> dict[str, Any]:
+        """The effective config as JSON, defaults included; data is named, not held."""
+        return {key: _jsonable(key, getattr(self, key), self._DATA) for key in sorted(type(self).model_fields)}
+
+
+class SlicedConfig(Config):
+    """Keys of the evaluators that look at slices.
+
+    Attributes:
+        slices: column names, bands, and lists of them for intersections.
+        depth: 2 adds all intersections of two of the columns, and so on.
+        min_count: slices with fewer rows are reported, and their Checks are ``insufficient``.
+        max_levels: the most levels a slice column may have.
+        slice_data: a frame or mapping of further columns, row by row, that the model must not see.
+        sample_weights: an array of one weight a row, or the name of a column of the data or of ``slice_data``.
+    """
+
+    slices: tuple[SliceItem | tuple[SliceItem, ...], ...] = ()
+    depth: int = Field(default=1, ge=1, le=4)
+    min_count: int = Field(default=30, ge=1)
+    max_levels: int = Field(default=100, ge=2, le=1000)
+    slice_data: Any = None
+    sample_weights: Any = None
+
+    @model_validator(mode="after")
+    def _one_cut_a_column(self) -> SlicedConfig:
+        # A plain name beside a band means that band; two bands of one column would leave one of them out.
+        bands: dict[str, Band] = {}
+        for item in (item for subset in self.subsets for item in subset):
+            if isinstance(item, Band) and bands.setdefault(self.column(item.column), item) != item:
+                raise ValueError(
+                    f"column {item.column!r} is cut in two ways; give it the same band wherever it is named"
+                )
+        return self
+
+    @property
+    def subsets(self) -> tuple[tuple[SliceItem, ...], ...]:
+        """Every item of ``slices`` as a tuple of columns."""
+        return tuple(item if isinstance(item, tuple) else (item,) for item in self.slices)
+
+
+def _costs(value: Any) -> Any:
+    if value is None or isinstance(value, Costs):
+        return value
+    names = tuple(field.name for field in fields(Costs))
+    if not isinstance(value, Mapping):
+        raise ValueError("expected the cost of each kind of row, such as {'fp': 1, 'fn': 5}")
+    numbers = {known("cost", str(name), names): cost for name, cost in value.items()}
+    for name in ("fp", "fn"):
+        if name not in numbers:
+            raise ValueError(f"there is no {name!r}; both mistakes have a cost, such as {{'fp': 1, 'fn': 5}}")
+    for name, cost in numbers.items():
+        if isinstance(cost, bool) or not isinstance(cost, (int, float)):
+            raise ValueError(f"{name}: expected a number, found {type(cost).__name__}")
+    try:
+        return Costs(**{name: float(cost) for name, cost in numbers.items()})
+    except InputError as error:
+        raise ValueError(str(error).removeprefix("costs: ")) from error
+
+
+GivenCosts = Annotated[Costs | None, BeforeValidator(_costs)]
+
+
+def known(what: str, name: str, names: tuple[str, ...]) -> str:
+    """The name, where it is one of ``names``.
+
+    Raises:
+        ValueError: names the nearest one.
+    """
+    if name not in names:
+        raise ValueError(f"there is no {what} {name!r}{did_you_mean(name, names)}")
+    return name
+
+
+def did_you_mean(name: str, names: tuple[str, ...]) -> str:
+    """The end of a message about an unknown name."""
+    near = process.extractOne(name, names, score_cutoff=60)
+    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(names))}"
+
+
+def _jsonable(key: str, value: Any, data: frozenset[str]) -> Any:
+    if key in data and value is not None and not isinstance(value, str):
+        return "given"
+    if is_dataclass(value):
+        return dict(vars(value))
+    if isinstance(value, BaseModel):
+        return {name: _jsonable(name, item, data) for name, item in value.model_dump(exclude_none=True).items()}
+    if isinstance(value, Mapping):
+        return {str(name): _jsonable(key, item, data) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(key, item, data) for item in value]
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

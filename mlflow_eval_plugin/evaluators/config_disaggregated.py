@@ -1,0 +1,103 @@
+"""The keys of the ``disaggregated`` evaluator."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field, field_validator, model_validator
+
+from mlflow_eval_plugin.evaluators.config_base import (
+    GivenCosts,
+    SlicedConfig,
+    SliceItem,
+    Tolerance,
+    Tolerances,
+    known,
+)
+
+RATES = (
+    "prevalence", "selection_rate", "accuracy", "balanced_accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc",
+    "log_loss", "brier", "ece", "calibration_in_the_large",
+)  # fmt: skip
+DIFFERENCES = ("demographic_parity_difference", "equal_opportunity_difference", "equalized_odds_difference")
+RATIOS = ("demographic_parity_ratio",)
+PERCENTILES = ("p50", "p95", "p99")
+
+
+class DisaggregatedConfig(SlicedConfig):
+    """Keys of the ``disaggregated`` evaluator.
+
+    Attributes:
+        slices: as in ``SlicedConfig``, with at least one slice column.
+        threshold: scores at or above it are predicted positive.
+        max_gap: metric to tolerance: how far a slice may be from ``gap_versus``, in either direction.
+        gap_versus: ``complement`` (all other rows), ``overall`` or ``best``.
+        min_ratio: metric to tolerance of the ratio to ``gap_versus``; 0.8 on selection_rate is the four-fifths rule.
+        min_metric, max_metric: metric to the least or largest value that every slice may have.
+        max_fairness, min_fairness: fairness difference or ratio to tolerance, per slice column.
+        costs: what a row costs by what it is and what it is taken for: ``{"fp": 1, "fn": 5}``, and ``tp``, ``tn``.
+        latency_column, cost_column: numeric columns of the data or of ``slice_data``: what a row took, what it cost.
+        max_latency: percentile (``p50``, ``p95``, ``p99``) to the largest latency, for every slice and for all rows.
+        max_cost_per_1000: the largest cost of 1,000 rows, for every slice and for all rows.
+        max_cost: the largest mean cost of a row, for every slice and for all rows; needs ``costs``.
+    """
+
+    kind: ClassVar[str] = "disaggregated"
+    own_keys: ClassVar[frozenset[str]] = frozenset(
+        {"slices", "depth", "max_gap", "min_ratio", "min_metric", "max_metric", "max_fairness", "min_fairness", "costs",
+         "max_cost", "latency_column", "cost_column", "max_latency", "max_cost_per_1000"}
+    )  # fmt: skip
+
+    slices: tuple[SliceItem | tuple[SliceItem, ...], ...] = Field(min_length=1)
+    threshold: float = Field(default=0.5, ge=0, le=1)
+    max_gap: Tolerances = Field(default={"fnr": 0.1, "fpr": 0.1})
+    gap_versus: str = "complement"
+    min_ratio: Tolerances = Field(default={})
+    min_metric: Tolerances = Field(default={})
+    max_metric: Tolerances = Field(default={})
+    max_fairness: Tolerances = Field(default={})
+    min_fairness: Tolerances = Field(default={})
+    costs: GivenCosts = None
+    max_cost: Tolerance | None = None
+    latency_column: str | None = None
+    cost_column: str | None = None
+    max_latency: Tolerances = Field(default={})
+    max_cost_per_1000: Tolerance | None = None
+
+    @model_validator(mode="after")
+    def _a_tolerance_has_costs(self) -> DisaggregatedConfig:
+        if self.max_cost is not None and self.costs is None:
+            raise ValueError("'max_cost' needs 'costs': what a row of each kind costs, such as {'fp': 1, 'fn': 5}")
+        return self
+
+    @field_validator("max_latency")
+    @classmethod
+    def _percentiles_are_known(cls, value: Tolerances) -> Tolerances:
+        return {known("percentile", name, PERCENTILES): limit for name, limit in value.items()}
+
+    @model_validator(mode="after")
+    def _a_tolerance_has_its_column(self) -> DisaggregatedConfig:
+        for key, column in (("max_latency", "latency_column"), ("max_cost_per_1000", "cost_column")):
+            if getattr(self, key) not in (None, {}) and getattr(self, column) is None:
+                raise ValueError(f"{key!r} needs {column!r}: the name of a numeric column")
+        return self
+
+    @field_validator("gap_versus")
+    @classmethod
+    def _versus_is_known(cls, value: str) -> str:
+        return known("gap_versus", value, ("complement", "overall", "best"))
+
+    @field_validator("max_gap", "min_ratio", "min_metric", "max_metric")
+    @classmethod
+    def _metrics_are_known(cls, value: Tolerances) -> Tolerances:
+        return {known("metric", name, RATES): limit for name, limit in value.items()}
+
+    @field_validator("max_fairness")
+    @classmethod
+    def _differences_are_known(cls, value: Tolerances) -> Tolerances:
+        return {known("fairness difference", name, DIFFERENCES): limit for name, limit in value.items()}
+
+    @field_validator("min_fairness")
+    @classmethod
+    def _ratios_are_known(cls, value: Tolerances) -> Tolerances:
+        return {known("fairness ratio", name, RATIOS): limit for name, limit in value.items()}

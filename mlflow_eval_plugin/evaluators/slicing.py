@@ -1,0 +1,71 @@
+"""Which slices a config asks for, and their Summary: the same for every evaluator that looks at slices."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.evaluators.config_base import Band, SlicedConfig, SliceItem
+from mlflow_eval_plugin.evaluators.rows import Rows
+from mlflow_eval_plugin.stats.regression_summary import MomentSummary
+from mlflow_eval_plugin.stats.summaries import SliceSummary
+
+
+def slices_of(config: SlicedConfig, rows: Rows, threshold: float = 0.5) -> SliceSummary:
+    """Count the rows of every slice; classes stand in for scores where there are none.
+
+    Args:
+        threshold: scores at or above it are predicted positive.
+
+    Raises:
+        InputError: for a slice column that is missing or has too many levels, or labels, scores or weights that
+            cannot be evaluated.
+    """
+    hard = rows.score is None
+    return slice_summary(
+        rows.frame,
+        label=rows.label,
+        # Whoever asks must know that what would be measured of scores means nothing then.
+        score=rows.prediction if hard else rows.score,
+        threshold=0.5 if hard else threshold,
+        weight=rows.weight,
+        **cuts_of(config),
+    )
+
+
+def cuts_of(config: SlicedConfig) -> dict[str, Any]:
+    """How the engine is to cut: the arguments ``slices``, ``depth``, ``edges``, ``quantiles`` and ``max_levels``."""
+    bands = {_column(item, config): item for subset in config.subsets for item in subset if isinstance(item, Band)}
+    return {
+        "slices": slice_columns(config, in_order=True),
+        "depth": max((len(subset) for subset in wanted_subsets(config)), default=1),
+        "edges": {name: band.edges for name, band in bands.items() if band.edges},
+        "quantiles": {name: band.quantiles for name, band in bands.items() if band.quantiles},
+        "max_levels": config.max_levels,
+    }
+
+
+def slice_columns(config: SlicedConfig, *, in_order: bool = False) -> list[str]:
+    """The columns of the data that slices are made of, by name or in the order of the config."""
+    columns = dict.fromkeys(_column(item, config) for subset in config.subsets for item in subset)
+    return list(columns) if in_order else sorted(columns)
+
+
+def wanted_subsets(config: SlicedConfig) -> frozenset[frozenset[str]]:
+    """The sets of columns whose slices are reported: the engine counts all up to a depth, which may be more."""
+    subsets = {frozenset(_column(item, config) for item in subset) for subset in config.subsets}
+    singles = sorted(next(iter(subset)) for subset in subsets if len(subset) == 1)
+    for size in range(2, config.depth + 1):
+        subsets |= {frozenset(some) for some in combinations(singles, size)}
+    return frozenset(subsets)
+
+
+def wanted_labels(config: SlicedConfig, summary: SliceSummary | MomentSummary) -> list[str]:
+    """The labels of the slices that are reported, in the order of the Summary, without "overall"."""
+    wanted = wanted_subsets(config)
+    return [one.label for one in summary.slices if frozenset(one.columns) in wanted]
+
+
+def _column(item: SliceItem, config: SlicedConfig) -> str:
+    return config.column(item.column if isinstance(item, Band) else item)

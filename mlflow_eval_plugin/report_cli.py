@@ -1,0 +1,94 @@
+"""The ``evidence-report`` command: pages of Evidence files, without a run, a server or the data."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from mlflow_eval_plugin.evidence import Evidence
+
+_EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+_OUTPUT = click.option(
+    "-o", "--output", required=True, metavar="OUT.html", help="Where to write the page; - is standard output."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mlflow-registry-hooks")
+def main() -> None:
+    """Pages of Evidence documents: one file each, which needs no network.
+
+    Exit codes: 0 written; 1 a file is not Evidence, or the page cannot be drawn or written; 2 wrong usage.
+
+    \b
+    Examples:
+      evidence-report page evidence/calibration.json -o calibration.html
+      evidence-report page evidence/*.json -o report.html
+      evidence-report diff march/drift.json april/drift.json -o drift.html
+    """
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=_EXISTING, metavar="FILE...")
+@_OUTPUT
+def page(files: tuple[Path, ...], output: str) -> None:
+    """Write the page of FILE, or one page that joins several.
+
+    \b
+    Examples:
+      evidence-report page evidence/calibration.json -o calibration.html
+      evidence-report page evidence/*.json -o report.html
+    """
+    from mlflow_eval_plugin.reports import render_joined
+
+    _write(render_joined([_read(file) for file in files]), output)
+
+
+@main.command()
+@click.argument("before", type=_EXISTING)
+@click.argument("after", type=_EXISTING)
+@_OUTPUT
+def diff(before: Path, after: Path, output: str) -> None:
+    """Write a page of what changed from BEFORE to AFTER, two documents of one kind.
+
+    \b
+    Example:
+      evidence-report diff march/drift.json april/drift.json -o drift.html
+    """
+    from mlflow_eval_plugin.evidence import EvidenceError
+    from mlflow_eval_plugin.reports import render_diff
+
+    documents = _read(before), _read(after)
+    try:
+        text = render_diff(*documents)
+    except EvidenceError as error:
+        _refuse(f"{before} and {after}: {error}")
+    _write(text, output)
+
+
+def _read(file: Path) -> Evidence:
+    from mlflow_eval_plugin.evidence import EvidenceError, loads
+
+    try:
+        return loads(file.read_bytes())
+    except (EvidenceError, OSError) as error:
+        _refuse(f"{file}: {error}")
+
+
+def _write(text: str, output: str) -> None:
+    if output == "-":
+        sys.stdout.buffer.write(text.encode())
+        return
+    try:
+        Path(output).write_text(text, encoding="utf-8")
+    except OSError as error:
+        _refuse(f"the page cannot be written: {error}")
+    click.echo(output)
+
+
+def _refuse(message: str) -> NoReturn:
+    raise click.ClickException(message)

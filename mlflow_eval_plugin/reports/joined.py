@@ -1,0 +1,68 @@
+"""The words of a page that joins several documents: one verdict over all, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
+from mlflow_eval_plugin.reports import words
+from mlflow_eval_plugin.reports.kinds import KINDS
+
+
+def verdict(evidences: Sequence[Evidence]) -> Verdict:
+    """The gravest of the documents' verdicts: ``fail``, else ``insufficient``, else ``pass``."""
+    return min((evidence.verdict for evidence in evidences), key=lambda verdict: words.SEVERITY[verdict])
+
+
+def names(evidences: Sequence[Evidence]) -> list[str]:
+    """What each document is called on the page: by its kind, and by its data where a kind is there twice."""
+    kinds = [evidence.kind for evidence in evidences]
+    return [
+        KINDS[e.kind].title + (f" – {e.data.name}" if kinds.count(e.kind) > 1 else "") for e in evidences
+    ]  # fmt: skip
+
+
+def title(evidences: Sequence[Evidence]) -> str:
+    """The names of all documents as one."""
+    first, *others = names(evidences)
+    return _and([first, *(words.lower_first(name) for name in others)])
+
+
+def headline(evidences: Sequence[Evidence]) -> str:
+    """The joint verdict in one sentence, and a second where a document has no Checks at all."""
+    sentence = words.summed_up([check for evidence in evidences for check in evidence.checks])
+    unchecked = [name for name, evidence in zip(names(evidences), evidences, strict=True) if not evidence.checks]
+    if not unchecked or len(unchecked) == len(evidences):
+        return sentence
+    return f"{sentence} Nothing was checked in {_and([words.lower_first(name) for name in unchecked])}."
+
+
+def assurance(evidences: Sequence[Evidence]) -> str:
+    """How sure the verdicts are. Each document is a family of its own, so over all of them the chances add up."""
+    if len(evidences) == 1:
+        return words.assurance(evidences[0])
+    each = words.short(100 * max(evidence.inference.alpha for evidence in evidences))
+    total = words.short(100 * min(sum(evidence.inference.alpha for evidence in evidences), 1.0))
+    return (
+        "A check fails only when its whole interval is beyond the tolerance, and passes only when all of it is within. "
+        f"The chance of any false failure is at most {each} % in each of the {len(evidences)} parts, and at most "
+        f"{total} % in all of them."
+    )
+
+
+def worst(evidences: Sequence[Evidence], wanted: Verdict, most: int) -> list[tuple[Check, str]]:
+    """The Checks with this verdict, worst first, each with the name of its document.
+
+    Of each document at most its share of ``most``: one with hundreds would hide the others.
+    """
+    share = max(most // len(evidences), 1)
+    found = [
+        (check, name)
+        for evidence, name in zip(evidences, names(evidences), strict=True)
+        for check in words.worst_first([check for check in evidence.checks if check.verdict == wanted])[:share]
+    ]
+    return sorted(found, key=lambda pair: words.gravity(pair[0]))
+
+
+def _and(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -1,0 +1,109 @@
+"""What a page shows of each kind of Evidence: one literal table, which a new kind extends by one entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mlflow_eval_plugin.evidence import Check, Evidence
+from mlflow_eval_plugin.reports.comparison import both_scores, comparison_tables
+from mlflow_eval_plugin.reports.heatmap import Heatmap, slice_heatmap
+from mlflow_eval_plugin.reports.pictures import (
+    Gallery,
+    drifted_columns,
+    mean_reliability_diagrams,
+    reliability_diagrams,
+)
+from mlflow_eval_plugin.reports.regression_tables import error_tables, mean_calibration_tables
+from mlflow_eval_plugin.reports.tables import (
+    Table,
+    calibration_tables,
+    disaggregated_tables,
+    drift_tables,
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one kind of Evidence is told.
+
+    Args:
+        title: its name to a reader.
+        question: the question that it answers.
+        scope: what the scopes of its Checks are.
+        tables: measurements → the full tables, after that of all Checks.
+        pictures: Evidence → the pictures drawn from its measurements, where there are any.
+        heatmap: Evidence → its scopes × metrics, where it has both.
+        drawn: which Checks are drawn as forest plots.
+        forest_note: what a reader of its forest plots must know; where empty, what differences are taken to.
+        figure: the name of the PNG beside the page: ``reliability`` and ``mean_reliability`` are those diagrams (both
+            under the first name), others rank the worst Checks.
+    """
+
+    title: str
+    question: str
+    scope: str
+    tables: Callable[[Mapping[str, Any]], list[Table]]
+    pictures: Callable[[Evidence], Gallery | None] | None = None
+    heatmap: Callable[[Evidence], Heatmap | None] | None = None
+    drawn: Callable[[Check], bool] = lambda check: True
+    forest_note: str = ""
+    figure: str = "forest"
+
+
+KINDS: Mapping[str, Kind] = {
+    "calibration": Kind(
+        title="Calibration",
+        question="Are predicted probabilities the frequencies that they claim to be?",
+        scope="Rows",
+        tables=calibration_tables,
+        pictures=reliability_diagrams,
+        drawn=lambda check: check.scope != "overall",
+        figure="reliability",
+    ),
+    "disaggregated": Kind(
+        title="Results by group",
+        question="Does the model serve every slice as well as the others?",
+        scope="Slice",
+        tables=disaggregated_tables,
+        heatmap=slice_heatmap,
+    ),
+    "drift": Kind(
+        title="Drift",
+        question="Are the rows still like those of the reference?",
+        scope="Column",
+        tables=drift_tables,
+        pictures=drifted_columns,
+        # A change of schema is a fact without an interval; its own table tells more than a dot.
+        drawn=lambda check: check.metric != "schema_changes",
+        figure="overview",
+    ),
+    "comparison": Kind(
+        title="Champion and challenger",
+        question="Is the challenger at least as good as the champion on the same rows, for everyone?",
+        scope="Slice",
+        tables=comparison_tables,
+        pictures=both_scores,
+        forest_note="Challenger less champion: a positive change means that the challenger has more.",
+    ),
+}
+_OF_REGRESSIONS: Mapping[str, Kind] = {
+    "calibration": Kind(
+        title="Calibration",
+        question="Is the mean target what is predicted, and do quantiles and intervals hold what they claim to?",
+        scope="Rows",
+        tables=mean_calibration_tables,
+        pictures=mean_reliability_diagrams,
+        drawn=lambda check: check.metric == "coverage_error",
+        figure="mean_reliability",
+    ),
+    "disaggregated": replace(KINDS["disaggregated"], tables=error_tables),
+}
+
+
+def kind_of(evidence: Evidence) -> Kind:
+    """How a document is told; one that does not say of what task it is, is of a classifier."""
+    if evidence.measurements.get("task") == "regression":
+        return _OF_REGRESSIONS.get(evidence.kind, KINDS[evidence.kind])
+    return KINDS[evidence.kind]

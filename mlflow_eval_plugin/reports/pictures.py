@@ -1,0 +1,82 @@
+"""The pictures of a kind that are drawn from its measurements: which ones, with which headings and captions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.reports import words
+from mlflow_eval_plugin.reports.histograms import histogram
+from mlflow_eval_plugin.reports.mean_reliability import mean_reliability, pit_caption, pit_picture
+from mlflow_eval_plugin.reports.reliability import reliability
+from mlflow_eval_plugin.reports.tables import Table, key_numbers
+
+_MOST_HISTOGRAMS = 8
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with its heading and caption."""
+
+    title: str
+    caption: str
+    drawing: Markup
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Pictures that stand together, with a heading and a legend where they need one, and a table beside them."""
+
+    pictures: tuple[Picture, ...]
+    title: str = ""
+    legend: Markup | None = None
+    small: bool = False
+    aside: Table | None = None
+
+
+def reliability_diagrams(evidence: Evidence) -> Gallery:
+    """The diagram of the rows, that of the reference where there is one, and the metrics beside them."""
+    measurements = evidence.measurements
+    pictures = [Picture("Predicted against observed", _RELIABILITY, reliability(measurements))]
+    if reference := measurements.get("reference"):
+        pictures.append(Picture("The same on the reference rows", "", reliability(reference)))
+    return Gallery(tuple(pictures), aside=key_numbers(measurements))
+
+
+def mean_reliability_diagrams(evidence: Evidence) -> Gallery:
+    """The diagram of a regression, its targets between quantiles where there are any, and the metrics beside them."""
+    measurements = evidence.measurements
+    pictures = [Picture("Predicted against observed", _MEAN_RELIABILITY, mean_reliability(measurements))]
+    if pit := measurements["pit"]:
+        pictures.append(Picture("Targets between quantiles", pit_caption(pit), pit_picture(pit)))
+    return Gallery(tuple(pictures), aside=key_numbers(measurements))
+
+
+def drifted_columns(evidence: Evidence) -> Gallery | None:
+    """Histograms of the columns with a failed Check, worst first; at most eight."""
+    columns = {column["name"]: column for column in evidence.measurements["columns"]}
+    drifted = dict.fromkeys(check.scope for check in words.worst_first(evidence.failed) if check.scope in columns)
+    pictures = tuple(
+        Picture(name, columns[name]["hint_reason"], histogram(columns[name]))
+        for name in list(drifted)[:_MOST_HISTOGRAMS]
+        if columns[name]["histogram"]["labels"]
+    )
+    return Gallery(pictures, "The columns that drifted", _DRIFT_LEGEND, small=True) if pictures else None
+
+
+_MEAN_RELIABILITY = (
+    "The line is the mean target at each prediction (isotonic regression): on the diagonal, rows predicted 7 have the "
+    "mean 7. The shaded band holds the line in 95 % of cases when the model is calibrated. Dots are bins of equal mass "
+    "with 95 % intervals. Below: how many rows have each prediction."
+)
+_RELIABILITY = (
+    "The line is the recalibration curve (CORP, isotonic): on the diagonal, a score of 0.7 means that 70 % of such "
+    "rows are positive. The shaded band holds the line in 95 % of cases when the model is calibrated. Dots are bins "
+    "with 95 % intervals. Below: how many rows of each class have each score."
+)
+_DRIFT_LEGEND = Markup(
+    '<span class="key current"></span> current <span class="key reference"></span> reference; '
+    "heights are shares of rows."
+)

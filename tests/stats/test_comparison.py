@@ -1,0 +1,268 @@
+"""Two models on the same rows: against the definitions, other libraries and published tables, and by simulation."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import optimize, stats
+from sklearn import metrics as sk
+from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
+
+from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary
+from mlflow_eval_plugin.stats.comparison import PairedTable, change_bounds, compare
+from mlflow_eval_plugin.stats.costs import Costs
+from mlflow_eval_plugin.stats.errors import InputError, MergeError
+from mlflow_eval_plugin.stats.intervals import wilson
+from mlflow_eval_plugin.stats.paired_intervals import discordant, mcnemar, mover_paired, tango
+
+COSTS = Costs(fp=1, fn=5)
+
+
+def _rows(n=600, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=n)
+    first, second = (1 / (1 + np.exp(-(x + rng.normal(size=n) * noise))) for noise in (0.9, 0.5))
+    label = (rng.random(n) < 1 / (1 + np.exp(-x))).astype(int)
+    label[:2] = [0, 1]
+    return pd.DataFrame({"y": label, "a": first, "b": second, "g": rng.integers(0, 3, n), "w": rng.integers(1, 5, n)})
+
+
+def _pairs(rows, **options):
+    given = {"slices": ["g"], **options}
+    return paired_rows(rows, label="y", champion="a", challenger="b", **given)
+
+
+def _table(rows, costs=COSTS, **options):
+    pairs = _pairs(rows, **options)
+    summary = paired_summary(pairs)
+    return PairedTable(summary, placement_summary(pairs, summary), costs)
+
+
+def _scikit_learn(label, score, weight, threshold=0.5):
+    predicted = (score >= threshold).astype(int)
+    tn, fp, fn, tp = sk.confusion_matrix(label, predicted, sample_weight=weight).ravel()
+    return {
+        "selection_rate": (fp + tp) / (tn + fp + fn + tp),
+        "accuracy": sk.accuracy_score(label, predicted, sample_weight=weight),
+        "balanced_accuracy": sk.balanced_accuracy_score(label, predicted, sample_weight=weight),
+        "precision": sk.precision_score(label, predicted, sample_weight=weight),
+        "recall": sk.recall_score(label, predicted, sample_weight=weight),
+        "f1": sk.f1_score(label, predicted, sample_weight=weight),
+        "fpr": fp / (fp + tn),
+        "fnr": fn / (fn + tp),
+        "log_loss": sk.log_loss(label, score, sample_weight=weight),
+        "brier": sk.brier_score_loss(label, score, sample_weight=weight),
+        "calibration_in_the_large": np.average(score - label, weights=weight),
+        "cost": (COSTS.fp * fp + COSTS.fn * fn) / (tn + fp + fn + tp),
+    }
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_every_change_is_the_difference_of_what_scikit_learn_says(weighted):
+    rows = _rows()
+    found = compare(_table(rows, weight="w" if weighted else None))
+    for one in (found.overall, *found.slices):
+        part = rows if one.label == "overall" else rows[rows.g == int(one.label[2:])]
+        weight = part.w if weighted else None
+        first, second = (_scikit_learn(part.y, part[name], weight) for name in ("a", "b"))
+        for name in first:
+            metric = one.metrics[name]
+            assert metric.champion == pytest.approx(first[name], abs=1e-9), name
+            assert metric.challenger == pytest.approx(second[name], abs=1e-9), name
+            assert metric.difference.value == pytest.approx(second[name] - first[name], abs=1e-9), name
+        areas = [sk.roc_auc_score(part.y, part[name], sample_weight=weight) for name in ("a", "b")]
+        auc = one.metrics["auc"].difference
+        assert abs(auc.value - (areas[1] - areas[0])) <= auc.bound
+
+
+def _placements(label, score):
+    """DeLong, DeLong & Clarke-Pearson (1988), equation (3): the structural components, pair by pair."""
+    positive, negative = score[label == 1], score[label == 0]
+    wins = (positive[:, None] > negative).astype(float) + 0.5 * (positive[:, None] == negative)
+    return wins.mean(axis=1), wins.mean(axis=0)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_the_variance_of_a_change_in_auc_is_delongs(tied):
+    rows = _rows(n=900, seed=3)
+    if tied:  # scores in the middle of bins, so that binning changes nothing
+        rows[["a", "b"]] = (np.floor(rows[["a", "b"]] * 12) + 0.5) / 15
+    table = _table(rows)
+    for label in ("overall", "g=1"):
+        part = rows if label == "overall" else rows[rows.g == 1]
+        of = [_placements(part.y.to_numpy(), part[name].to_numpy()) for name in ("a", "b")]
+        change = [second - first for first, second in zip(*of, strict=True)]
+        variance = sum(one.var(ddof=1) / len(one) for one in change)
+        at = table.summary.champion.index(label)
+        found = table._area_variance(table.change("auc").value)[at]
+        assert found == pytest.approx(variance, rel=1e-6 if tied else 2e-3)
+        # One more row that the two models do not share is all that is added.
+        made = change_bounds(table, "auc", label)
+        half = (made.upper(0.025) - made.lower(0.025)) / 2 - made.quantity.bound[0]
+        assert half == pytest.approx(stats.norm.isf(0.025) * np.sqrt(variance), rel=0.05)
+
+
+def test_mcnemar_is_that_of_statsmodels():
+    for gained, lost in [(0, 0), (1, 0), (5, 14), (12, 12), (40, 20), (0, 9)]:
+        expected = statsmodels_mcnemar([[50, gained], [lost, 30]], exact=True).pvalue if gained + lost else 1.0
+        assert mcnemar(gained, lost) == pytest.approx(expected, rel=1e-12)
+
+
+def test_square_and_add_is_newcombes():
+    # Fagerland, Lydersen & Laake's R package contingencytables, tests of chapter 8: rows (59, 6) and (16, 80),
+    # Newcombe square-and-add: -0.0621 (-0.1186 to -0.0046), with Newcombe's corrected correlation.
+    (a, b), (c, d) = (59, 6), (16, 80)
+    n = a + b + c + d
+    first, second = np.array([(a + b) / n]), np.array([(a + c) / n])
+    product = (a + b) * (c + d) * (a + c) * (b + d)
+    correlation = np.array([max(a * d - b * c - n / 2, 0) / np.sqrt(product)])
+    limits = [wilson(one, np.array([n]), 0.025) for one in (first, second)]
+    lower, upper = mover_paired(first, limits[0], second, limits[1], correlation)
+    assert first - second == pytest.approx(-0.0621, abs=5e-5)
+    assert (lower[0], upper[0]) == (pytest.approx(-0.1186, abs=5e-5), pytest.approx(-0.0046, abs=5e-5))
+
+
+def _tango_by_likelihood(gained, lost, n, z, side):
+    """Tango (1998): the difference at which the score test has just the p-value, its variance by maximum likelihood."""
+
+    def score(difference):
+        def loss(rare):  # p01 = rare, p10 = rare + difference, the rest agrees
+            p10 = rare + difference
+            agree = 1 - rare - p10
+            terms = [(gained, p10), (lost, rare), (n - gained - lost, agree)]
+            return -sum(k * np.log(p) for k, p in terms if k > 0) if min(p10, rare, agree) > 0 else np.inf
+
+        low, high = max(0.0, -difference), (1 - difference) / 2
+        rare = optimize.minimize_scalar(loss, bounds=(low + 1e-12, high - 1e-12), method="bounded",
+                                        options={"xatol": 1e-12}).x  # fmt: skip
+        return (gained - lost - n * difference) / np.sqrt(n * (2 * rare + difference * (1 - difference))) - side * z
+
+    at = (gained - lost) / n
+    return optimize.brentq(score, at + 1e-9, 0.999) if side < 0 else optimize.brentq(score, -0.999, at - 1e-9)
+
+
+@pytest.mark.parametrize(("gained", "lost", "n"), [(1, 7, 21), (40, 20, 160), (9, 2, 44), (3, 5, 300)])
+def test_tango_is_the_score_interval_of_its_definition(gained, lost, n):
+    lower, upper = tango(np.array([gained / n]), np.array([lost / n]), np.array([float(n)]), 0.025)
+    z = stats.norm.isf(0.025)
+    assert lower[0] == pytest.approx(_tango_by_likelihood(gained, lost, n, z, 1), abs=1e-6)
+    assert upper[0] == pytest.approx(_tango_by_likelihood(gained, lost, n, z, -1), abs=1e-6)
+
+
+def test_tango_without_a_pair_that_differs():
+    # Worked by hand: with b = c = 0 the upper limit solves n d**2 = z**2 d (1 - d) ... d = z**2 / (n + z**2).
+    z, n = stats.norm.isf(0.025), 50.0
+    lower, upper = tango(np.array([0.0]), np.array([0.0]), np.array([n]), 0.025)
+    assert upper[0] == pytest.approx(z**2 / (n + z**2), abs=1e-9) and lower[0] == pytest.approx(-upper[0], abs=1e-12)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.01, 1e-3, 1e-4, 1e-5])
+@pytest.mark.parametrize("n", [10, 30, 100, 150])
+def test_the_limits_of_a_check_hold_their_level_exactly(n, alpha):
+    """Every outcome of n pairs is counted with its probability: nothing is simulated."""
+    gained, lost = np.meshgrid(np.arange(n + 1), np.arange(n + 1), indexing="ij")
+    inside = gained + lost <= n
+    lower, _ = discordant(gained[inside] / n, lost[inside] / n, np.full(inside.sum(), float(n)), alpha)
+    worst = 0.0
+    for p10, p01 in itertools.product([0.0, 0.003, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5], repeat=2):
+        counts = np.stack([gained[inside], lost[inside], n - gained[inside] - lost[inside]], axis=1)
+        chance = stats.multinomial.pmf(counts, n, [p10, p01, 1 - p10 - p01])
+        worst = max(worst, float(chance[lower > p10 - p01 + 1e-12].sum()))
+    assert worst <= alpha
+
+
+def _population(rows, rng):
+    x = rng.normal(size=rows)
+    shared = rng.normal(size=rows)
+    first, second = (
+        1 / (1 + np.exp(-(x + 0.6 * shared + noise * rng.normal(size=rows)))) for noise in (0.6, 0.4)
+    )  # fmt: skip
+    return pd.DataFrame({"y": (rng.random(rows) < 1 / (1 + np.exp(-x))).astype(int), "a": first, "b": second})
+
+
+# Mean coverage over a stated number of samples; a nominal 95 % interval must cover in at least 94 %, less the error of
+# the simulation (2,000 samples: a standard error of 0.5 points).
+METRICS = ["selection_rate", "accuracy", "balanced_accuracy", "precision", "recall", "f1", "fpr", "auc", "log_loss",
+           "brier", "calibration_in_the_large", "cost"]  # fmt: skip
+
+
+@pytest.mark.parametrize("n", [30, 100])
+def test_intervals_of_changes_cover(n):
+    rng = np.random.default_rng(n)
+    everyone = _population(1_000_000, rng).assign(g=0)
+    truth = compare(_table(everyone)).overall.metrics
+    samples = _population(2000 * n, rng).assign(g=np.repeat(np.arange(2000), n))
+    found = compare(_table(samples, max_levels=2000)).slices
+    assert len(found) == 2000
+    for name in METRICS:
+        intervals = [one.metrics[name].difference.interval for one in found if one.metrics[name].difference.interval]
+        value = truth[name].difference.value
+        covered = np.mean([low <= value <= high for low, high in intervals])
+        assert len(intervals) > 1990 and covered >= 0.94 - 3 * np.sqrt(0.94 * 0.06 / 2000), (name, covered)
+
+
+def test_a_model_against_itself_changes_nothing_and_knows_it():
+    rows = _rows(n=3000).assign(b=lambda rows: rows.a)
+    table = _table(rows)
+    found = compare(table)
+    assert found.overall.only_champion_right == found.overall.only_challenger_right == 0
+    for name, metric in found.overall.metrics.items():
+        low, high = metric.difference.interval
+        assert metric.difference.value == 0 and low <= 0 <= high, name
+        # Unpaired, these would be several times as wide.
+        if name not in ("ece", "cost"):
+            assert high - low < 0.012, name
+    assert change_bounds(table, "accuracy").lower(0.05) > -0.002
+
+
+def test_undefined_changes_say_why():
+    rows = _rows()
+    rows = rows[(rows.g != 2) | (rows.y == 0)]
+    one = compare(_table(rows)).slices[2]
+    assert one.label == "g=2"
+    assert one.metrics["recall"].difference.reason == "no row has the positive label"
+    assert one.metrics["auc"].difference.value is None and "one of the two" in one.metrics["auc"].difference.reason
+    assert one.metrics["fpr"].difference.value is not None
+
+
+def test_a_metric_that_cannot_be_compared_is_named():
+    with pytest.raises(InputError, match="'prevalence' cannot be compared"):
+        _table(_rows()).change("prevalence")
+    with pytest.raises(InputError, match="'cost' cannot be compared"):
+        _table(_rows(), costs=None).change("cost")
+
+
+def _json(table):
+    return repr(compare(table))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6))
+def test_order_and_shards_change_nothing(seed):
+    rows = _rows(n=90, seed=seed).assign(w=np.random.default_rng(seed).random(90) * 7 + 0.01)
+    options = {"weight": "w", "weight_scale": 8.0}
+    whole = _table(rows, **options)
+    assert _json(whole) == _json(_table(rows.sample(frac=1, random_state=seed), **options))
+    shards = [_pairs(part, **options) for part in (rows[:40], rows[40:60], rows[60:])
+              if part.y.nunique() == 2 and part.g.nunique()]  # fmt: skip
+    if len(shards) < 3:
+        return
+    parts = [paired_summary(one) for one in shards]
+    summary = parts[2] + (parts[0] + parts[1])
+    places = [placement_summary(one, summary) for one in shards]
+    assert _json(PairedTable(summary, places[1] + (places[2] + places[0]), COSTS)) == _json(whole)
+
+
+def test_placements_of_other_weights_do_not_merge():
+    pairs = [_pairs(_rows(), weight="w", weight_scale=scale) for scale in (8.0, 16.0)]
+    summaries = [paired_summary(one) for one in pairs]
+    places = [placement_summary(one, summary) for one, summary in zip(pairs, summaries, strict=True)]
+    with pytest.raises(MergeError, match="do not merge"):
+        _ = places[0] + places[1]
+    with pytest.raises(MergeError, match="do not merge"):
+        _ = summaries[0] + summaries[1]
