@@ -5,6 +5,7 @@
 - ``moment_summary`` and ``prediction_summary`` sum the errors of a regression, of ``predicted_rows``;
 - ``system_summary`` counts latencies and adds up costs per slice;
 - ``paired_summary`` and ``placement_summary`` count the ``paired_rows`` of two models, for comparisons;
+- ``error_counts`` counts errors by coded columns, for the search of weak slices (in ``engines.search``);
 - ``drift_binning`` and ``drift_summary`` count columns on the reference's bins; ``schema_of`` names their kinds;
 - ``data_digest`` names a data set by content, whatever the order of its rows.
 """

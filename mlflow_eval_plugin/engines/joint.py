@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.engines.levels import CodedColumn, slice_label
+from mlflow_eval_plugin.engines.levels import CodedColumn, slice_of
 from mlflow_eval_plugin.stats.errors import TooManyLevels
 from mlflow_eval_plugin.stats.summaries import Slice, slice_order
 
@@ -88,19 +88,22 @@ class Counted:
         """The cells that have rows, each with its slice."""
         if not self.columns:
             return [(0, OVERALL)]
+        if self.columns[0].named:
+            return [(1, self.columns[0].named)]
         shape = tuple(len(column.levels) for column in self.columns)
         rows = self.lanes["cells" if "cells" in self.lanes else "n"]
         occupied = np.flatnonzero(rows.reshape(len(rows), -1).any(axis=1))
         return [(int(cell), self._slice(np.unravel_index(cell, shape))) for cell in occupied]
 
     def _slice(self, codes: Iterable[np.intp]) -> Slice:
-        levels = tuple((column.name, column.levels[code]) for column, code in zip(self.columns, codes, strict=True))
-        return Slice(" & ".join(slice_label(name, level) for name, level in levels), levels)
+        return slice_of((column.name, column.levels[code]) for column, code in zip(self.columns, codes, strict=True))
 
 
 def _subsets(columns: Columns, depth: int) -> list[Columns]:
-    sizes = range(1, min(depth, len(columns)) + 1)
-    subsets = [subset for size in sizes for subset in combinations(columns, size)]
+    own = [column for column in columns if column.named is None]
+    subsets = [subset for length in range(1, min(depth, len(own)) + 1) for subset in combinations(own, length)]
+    # Named slices are met by nothing, whatever the depth.
+    subsets += [(column,) for column in columns if column.named]
     most = sum(size(subset) for subset in subsets)
     if most > MAX_SLICES:
         widest = sorted(columns, key=lambda column: -len(column.levels))[:3]

@@ -16,18 +16,22 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.inputs import require_columns
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
-from mlflow_eval_plugin.stats.summaries import level_order
+from mlflow_eval_plugin.stats.summaries import Slice, level_order
 
 MISSING = "(missing)"
 
 
 @dataclass(frozen=True, eq=False)
 class CodedColumn:
-    """One slice column: ``levels[codes[i]]`` is the level of row ``i``; levels are in canonical order."""
+    """One slice column: ``levels[codes[i]]`` is the level of row ``i``; levels are in canonical order.
+
+    The rows of a ``named`` slice are a column of two levels, of which the second is the slice.
+    """
 
     name: str
     codes: NDArray[np.int16]
     levels: tuple[str, ...]
+    named: Slice | None = None
 
 
 def coded_columns(
@@ -37,6 +41,7 @@ def coded_columns(
     edges: Mapping[str, Sequence[float]],
     quantiles: Mapping[str, int],
     max_levels: int,
+    argument: str = "slices",
 ) -> tuple[CodedColumn, ...]:
     """Code every slice column.
 
@@ -44,16 +49,17 @@ def coded_columns(
         edges: for numeric columns, increasing edges; values outside them belong to the first and the last interval,
             which are ``(-inf, 25)`` and ``(65, inf)`` and appear only when they have rows.
         quantiles: for numeric columns, into how many equally full intervals to cut.
+        argument: where the columns were named, for errors.
 
     Raises:
         InputError: for missing columns, edges of a column that is no slice column, or edges that do not increase.
         TooManyLevels: for a column with more than ``max_levels`` levels.
     """
-    require_columns(rows, list(columns), argument="slices")
+    require_columns(rows, list(columns), argument=argument)
     for name in (*edges, *quantiles):
         if name not in columns:
             raise InputError(f"edges: {name!r} is not a slice column; the slice columns are {', '.join(columns)}")
-    return tuple(_coded(rows[name], name, edges, quantiles, max_levels) for name in columns)
+    return tuple(_coded(rows[name], name, edges, quantiles, max_levels, argument) for name in columns)
 
 
 def _coded(
@@ -62,23 +68,26 @@ def _coded(
     edges: Mapping[str, Sequence[float]],
     quantiles: Mapping[str, int],
     max_levels: int,
+    argument: str,
 ) -> CodedColumn:
     if name in edges or name in quantiles:
         values = _numbers(column, name)
         cuts = _checked_edges(edges[name], name) if name in edges else _quantile_edges(values, quantiles[name], name)
         codes, labels = _binned(values, cuts)
     else:
-        codes, labels = _factorized(column, name, max_levels)
+        codes, labels = _factorized(column, name, max_levels, argument)
     return _canonical(name, codes, labels)
 
 
-def _factorized(column: pd.Series[Any], name: str, max_levels: int) -> tuple[NDArray[np.intp], list[str]]:
+def _factorized(
+    column: pd.Series[Any], name: str, max_levels: int, argument: str
+) -> tuple[NDArray[np.intp], list[str]]:
     codes, uniques = pd.factorize(column)
     if len(uniques) > max_levels:
         numeric = pd.api.types.is_numeric_dtype(column)
         mend = "cut it with edges or quantiles" if numeric else "group its rare levels"
         raise TooManyLevels(
-            f"slices: column {name!r} has {len(uniques):,} levels, more than max_levels={max_levels}; {mend}, "
+            f"{argument}: column {name!r} has {len(uniques):,} levels, more than max_levels={max_levels}; {mend}, "
             "raise max_levels, or leave it out"
         )
     labels = level_labels(column, uniques)
@@ -103,6 +112,12 @@ def _canonical(name: str, codes: NDArray[np.intp], labels: list[str]) -> CodedCo
     place = {level: position for position, level in enumerate(levels)}
     table = np.array([place.get(label, 0) for label in labels], dtype=np.int16)
     return CodedColumn(name, table[codes], levels)
+
+
+def slice_of(levels: Iterable[tuple[str, str]]) -> Slice:
+    """The slice of some levels, each with its column."""
+    kept = tuple(levels)
+    return Slice(" & ".join(slice_label(name, level) for name, level in kept), kept)
 
 
 def slice_label(name: str, level: str) -> str:

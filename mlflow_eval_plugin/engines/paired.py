@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, scored_rows
 from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
-from mlflow_eval_plugin.engines.levels import CodedColumn, coded_columns
+from mlflow_eval_plugin.engines.queries import sliced_columns
 from mlflow_eval_plugin.engines.scores import Chunk, chunks
 from mlflow_eval_plugin.engines.slices import counted_slices
+from mlflow_eval_plugin.query import NamedQuery
 from mlflow_eval_plugin.stats.paired import (
     JOINT_BINS,
     PLACEMENT_ONE,
@@ -66,11 +67,12 @@ def paired_rows(  # noqa: PLR0913 - the options of a report
     edges: Mapping[str, Sequence[float]] | None = None,
     quantiles: Mapping[str, int] | None = None,
     max_levels: int = 100,
+    queries: Sequence[NamedQuery] = (),
 ) -> PairedRows:
     """Check the rows and bring them into the form that is counted.
 
     Args:
-        rows, label, pos_label, weight, weight_scale, slices, depth, edges, quantiles, max_levels: as in
+        rows, label, pos_label, weight, weight_scale, slices, depth, edges, quantiles, max_levels, queries: as in
             ``slice_summary``.
         champion, challenger: probabilities of the positive label, or predicted classes as 0 and 1.
         thresholds: of the champion and of the challenger: scores at or above it are predicted positive.
@@ -83,8 +85,8 @@ def paired_rows(  # noqa: PLR0913 - the options of a report
         scored_rows(rows, label=label, score=score, pos_label=pos_label, weight=weight, weight_scale=weight_scale)
         for score in (champion, challenger)
     ]
-    columns = coded_columns(
-        rows, list(dict.fromkeys(slices)), edges=edges or {}, quantiles=quantiles or {}, max_levels=max_levels
+    columns = sliced_columns(
+        rows, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
     )
     return PairedRows(scored[0], scored[1], columns, depth, thresholds)
 
@@ -116,24 +118,29 @@ def placement_summary(pairs: PairedRows, summary: PairedSummary) -> PlacementSum
     for family in _families(summary.slices, pairs.columns):
         tables = [placement_tables(one, family.members) for one in (summary.champion, summary.challenger)]
         for first, second in pairs.chunks():
-            at, index = family.place(first.rows), family.index(first.rows)
+            at = family.place(first.rows)
+            inside = np.flatnonzero(at >= 0)
+            at, label = at[inside], first.label[inside]
             # A row's place among the other class, in either model: (slice of the family, fine bin, label).
             moved = [
-                table[at, np.right_shift(chunk.key, 1) // (SCORE_BINS // FINE_BINS), chunk.label]
+                table[at, np.right_shift(chunk.key[inside], 1) // (SCORE_BINS // FINE_BINS), label]
                 for table, chunk in zip(tables, (first, second), strict=True)
             ]
-            difference = (moved[1] - moved[0]) / PLACEMENT_ONE
-            np.add.at(change.reshape(-1), index * 2 + first.label, first.fixed(difference**2, ONE))
+            square = np.zeros(len(first.label))
+            square[inside] = ((moved[1] - moved[0]) / PLACEMENT_ONE) ** 2
+            amount = first.fixed(square, ONE)[inside]
+            np.add.at(change.reshape(-1), family.members[at] * 2 + label, amount)
     return PlacementSummary(summary.slices, change, summary.champion.weight_scale)
 
 
 @dataclass(frozen=True, eq=False)
 class _Family:
-    """Slices of the same columns, of which every row is in one.
+    """Slices of the same columns, of which every row is in one, or a named slice.
 
     Attributes:
         members: their places among all slices.
-        places: the place of each among the members, by cell in the mixed radix of the columns' levels.
+        places: the place of each among the members, by cell in the mixed radix of the columns' levels; -1 for the rows
+            that are not in the named slice.
     """
 
     columns: Columns
@@ -144,20 +151,22 @@ class _Family:
         """Of which member each of the rows is, as a place among the members."""
         return self.places[cell_codes(self.columns, rows)]
 
-    def index(self, rows: slice) -> NDArray[np.intp]:
-        """The same, as a place among all slices."""
-        return self.members[self.place(rows)]
 
-
-def _families(slices: Sequence[Slice], columns: Sequence[CodedColumn]) -> list[_Family]:
-    named = {column.name: column for column in columns}
+def _families(slices: Sequence[Slice], columns: Columns) -> list[_Family]:
+    known = {column.name: column for column in columns if column.named is None}
     members: dict[tuple[str, ...], list[int]] = {}
     for position, one in enumerate(slices):
-        members.setdefault(one.columns, []).append(position)
-    return [_family(tuple(named[name] for name in names), of, slices) for names, of in members.items()]
+        if one.query is None:
+            members.setdefault(one.columns, []).append(position)
+    families = [_family(tuple(known[name] for name in names), of, slices) for names, of in members.items()]
+    labels = {one.label: position for position, one in enumerate(slices) if one.query is not None}
+    for column in columns:
+        if column.named and column.named.label in labels:
+            families.append(_Family((column,), np.array([labels[column.named.label]]), np.array([-1, 0])))
+    return families
 
 
-def _family(columns: tuple[CodedColumn, ...], members: list[int], slices: Sequence[Slice]) -> _Family:
+def _family(columns: Columns, members: list[int], slices: Sequence[Slice]) -> _Family:
     shape = tuple(len(column.levels) for column in columns)
     places = np.zeros(shape, dtype=np.intp)
     for place, position in enumerate(members):

@@ -20,7 +20,8 @@ from mlflow_eval_plugin.engines.inputs import (
     scale_of,
 )
 from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
-from mlflow_eval_plugin.engines.levels import coded_columns
+from mlflow_eval_plugin.engines.queries import sliced_columns
+from mlflow_eval_plugin.query import NamedQuery
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.exact_sums import add_parts, empty_lane, parts_of, product
 from mlflow_eval_plugin.stats.regression_names import level_text
@@ -121,6 +122,7 @@ def moment_summary(
     edges: Mapping[str, Sequence[float]] | None = None,
     quantiles: Mapping[str, int] | None = None,
     max_levels: int = 100,
+    queries: Sequence[NamedQuery] = (),
 ) -> MomentSummary:
     """Sum errors and targets by slice.
 
@@ -130,14 +132,14 @@ def moment_summary(
     Args:
         rows: the data with the slice columns; neither changed nor copied.
         predicted: see ``predicted_rows``.
-        slices, depth, edges, quantiles, max_levels: as in ``slice_summary``.
+        slices, depth, edges, quantiles, max_levels, queries: as in ``slice_summary``.
 
     Raises:
         InputError: for a slice column that is missing or cannot be cut.
         TooManyLevels: for a column with more than ``max_levels`` levels, or too many slices.
     """
-    columns = coded_columns(
-        rows, list(dict.fromkeys(slices)), edges=edges or {}, quantiles=quantiles or {}, max_levels=max_levels
+    columns = sliced_columns(
+        rows, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
     )
 
     def count(some: Columns) -> Lanes:

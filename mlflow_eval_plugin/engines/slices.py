@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, coded_labels, column_of, scored_rows
 from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
-from mlflow_eval_plugin.engines.levels import coded_columns
+from mlflow_eval_plugin.engines.queries import sliced_columns
 from mlflow_eval_plugin.engines.scores import Chunk, chunks
+from mlflow_eval_plugin.query import NamedQuery
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.summaries import (
     COARSE_BINS,
@@ -43,6 +44,7 @@ def slice_summary(  # noqa: PLR0913 - the options of a report
     edges: Mapping[str, Sequence[float]] | None = None,
     quantiles: Mapping[str, int] | None = None,
     max_levels: int = 100,
+    queries: Sequence[NamedQuery] = (),
 ) -> SliceSummary:
     """Count rows by slice, fine score bin and label.
 
@@ -58,8 +60,8 @@ def slice_summary(  # noqa: PLR0913 - the options of a report
         TooManyLevels: for a column with more than ``max_levels`` levels, or more than ``MAX_SLICES`` slices.
     """
     scored = scored_rows(rows, label=label, score=score, pos_label=pos_label, weight=weight, weight_scale=weight_scale)
-    columns = coded_columns(
-        rows, list(dict.fromkeys(slices)), edges=edges or {}, quantiles=quantiles or {}, max_levels=max_levels
+    columns = sliced_columns(
+        rows, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
     )
     predicted = _predicted(rows, prediction, scored, threshold)
     return counted_slices(scored, predicted, columns, depth, None if prediction is not None else threshold)

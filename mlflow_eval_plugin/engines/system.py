@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, checked_amounts, column_of, scale_of
 from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
-from mlflow_eval_plugin.engines.levels import coded_columns
+from mlflow_eval_plugin.engines.queries import sliced_columns
+from mlflow_eval_plugin.query import NamedQuery
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.summaries import ONE, rows_fit
 from mlflow_eval_plugin.stats.system import SystemSummary, latency_bins
@@ -29,21 +30,22 @@ def system_summary(  # noqa: PLR0913 - the options of a report
     edges: Mapping[str, Sequence[float]] | None = None,
     quantiles: Mapping[str, int] | None = None,
     max_levels: int = 100,
+    queries: Sequence[NamedQuery] = (),
 ) -> SystemSummary:
     """Count latencies and add up costs by slice.
 
     Args:
         latency, cost: non-negative numbers, one a row.
         cost_scale: for shards that are to be merged: a power of two at or above the largest cost of all shards.
-        slices, depth, edges, quantiles, max_levels: as in ``slice_summary``.
+        slices, depth, edges, quantiles, max_levels, queries: as in ``slice_summary``.
 
     Raises:
         InputError: for columns that are missing, or hold text, missing, infinite or negative values.
         TooManyLevels: as in ``slice_summary``.
     """
     rows_fit(len(rows))
-    columns = coded_columns(
-        rows, list(dict.fromkeys(slices)), edges=edges or {}, quantiles=quantiles or {}, max_levels=max_levels
+    columns = sliced_columns(
+        rows, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
     )
     bins, place = np.zeros(0, dtype=np.int64), None
     if latency is not None:

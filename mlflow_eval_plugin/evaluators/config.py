@@ -185,7 +185,9 @@ def _invalid(kind: str, error: ValidationError) -> str:
     # A value that may be of several types has one error for each; ours says most.
     found = error.errors()
     first = next((one for one in found if one["type"] == "value_error"), found[0])
-    key = str(first["loc"][0]) if first["loc"] else "config"
+    if not first["loc"]:  # of several keys together; the message names them
+        return f"{kind}: {first['msg'].removeprefix('Value error, ')} (found {first.get('input')!r:.80})"
+    key = str(first["loc"][0])
     if first["type"] == "missing":
         return f"{kind}: key {key!r} is required; set it in evaluator_config[{kind!r}]"
     message = first["msg"].removeprefix("Value error, ")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from math import isfinite
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from rapidfuzz import process
 
+from mlflow_eval_plugin.evaluators.config_slices import Band, Queries, SliceItem
 from mlflow_eval_plugin.stats.costs import Costs
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -20,28 +20,6 @@ Tolerances = dict[str, Tolerance]
 
 class ConfigError(ValueError):
     """A configuration that cannot be used; the message names the key, what was expected and what was found."""
-
-
-class Band(BaseModel):
-    """A numeric slice column, cut at ``edges`` or into ``quantiles`` equally full parts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    column: str
-    edges: tuple[float, ...] | None = None
-    quantiles: int | None = Field(default=None, ge=2, le=100)
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> Band:
-        if (self.edges is None) == (self.quantiles is None):
-            raise ValueError(f"band of {self.column!r}: give either 'edges' or 'quantiles'")
-        if not all(map(isfinite, self.edges or ())):
-            raise ValueError(
-                f"band of {self.column!r}: edges are finite numbers; what lies beyond them has its own slice"
-            )
-        return self
-
-
-SliceItem = str | Band
 
 
 class Config(BaseModel):
@@ -103,6 +81,7 @@ class SlicedConfig(Config):
 
     Attributes:
         slices: column names, bands, and lists of them for intersections.
+        queries: named slices: from names to queries, such as ``{"young women": "AGEP < 25 and SEX == 2"}``.
         depth: 2 adds all intersections of two of the columns, and so on.
         min_count: slices with fewer rows are reported, and their Checks are ``insufficient``.
         max_levels: the most levels a slice column may have.
@@ -111,6 +90,7 @@ class SlicedConfig(Config):
     """
 
     slices: tuple[SliceItem | tuple[SliceItem, ...], ...] = ()
+    queries: Queries = Field(default={})
     depth: int = Field(default=1, ge=1, le=4)
     min_count: int = Field(default=30, ge=1)
     max_levels: int = Field(default=100, ge=2, le=1000)

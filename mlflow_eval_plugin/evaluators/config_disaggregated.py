@@ -9,11 +9,11 @@ from pydantic import Field, field_validator, model_validator
 from mlflow_eval_plugin.evaluators.config_base import (
     GivenCosts,
     SlicedConfig,
-    SliceItem,
     Tolerance,
     Tolerances,
     known,
 )
+from mlflow_eval_plugin.evaluators.config_slices import MaybeSearch
 
 RATES = (
     "prevalence", "selection_rate", "accuracy", "balanced_accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc",
@@ -28,7 +28,8 @@ class DisaggregatedConfig(SlicedConfig):
     """Keys of the ``disaggregated`` evaluator.
 
     Attributes:
-        slices: as in ``SlicedConfig``, with at least one slice column.
+        slices: as in ``SlicedConfig``; may be left out where there are ``queries`` or a ``search``.
+        search: ``True``, or options, to look for the slices in which the model errs most; see ``Search``.
         threshold: scores at or above it are predicted positive.
         max_gap: metric to tolerance: how far a slice may be from ``gap_versus``, in either direction.
         gap_versus: ``complement`` (all other rows), ``overall`` or ``best``.
@@ -44,11 +45,11 @@ class DisaggregatedConfig(SlicedConfig):
 
     kind: ClassVar[str] = "disaggregated"
     own_keys: ClassVar[frozenset[str]] = frozenset(
-        {"slices", "depth", "max_gap", "min_ratio", "min_metric", "max_metric", "max_fairness", "min_fairness", "costs",
-         "max_cost", "latency_column", "cost_column", "max_latency", "max_cost_per_1000"}
+        {"slices", "queries", "search", "depth", "max_gap", "min_ratio", "min_metric", "max_metric", "max_fairness",
+         "min_fairness", "costs", "max_cost", "latency_column", "cost_column", "max_latency", "max_cost_per_1000"}
     )  # fmt: skip
 
-    slices: tuple[SliceItem | tuple[SliceItem, ...], ...] = Field(min_length=1)
+    search: MaybeSearch = None
     threshold: float = Field(default=0.5, ge=0, le=1)
     max_gap: Tolerances = Field(default={"fnr": 0.1, "fpr": 0.1})
     gap_versus: str = "complement"
@@ -80,6 +81,29 @@ class DisaggregatedConfig(SlicedConfig):
         for key, column in (("max_latency", "latency_column"), ("max_cost_per_1000", "cost_column")):
             if getattr(self, key) not in (None, {}) and getattr(self, column) is None:
                 raise ValueError(f"{key!r} needs {column!r}: the name of a numeric column")
+        return self
+
+    @model_validator(mode="after")
+    def _something_is_sliced(self) -> DisaggregatedConfig:
+        if not self.slices and not self.queries and self.search is None:
+            raise ValueError(
+                "key 'slices': expected at least one slice column, named slices in 'queries', or a 'search'"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _the_best_is_one_of_several(self) -> DisaggregatedConfig:
+        if self.gap_versus == "best" and len(self.queries) == 1 and (self.max_gap or self.min_ratio):
+            raise ValueError(
+                f"'gap_versus': 'best' compares named slices with each other, and {next(iter(self.queries))!r} is the "
+                "only one; name another or compare with the 'complement'"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_search_counts_rows(self) -> DisaggregatedConfig:
+        if self.search is not None and self.sample_weights is not None:
+            raise ValueError("'search' counts rows and knows no weights; leave out 'sample_weights' or search apart")
         return self
 
     @field_validator("gap_versus")

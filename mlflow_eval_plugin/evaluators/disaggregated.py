@@ -9,6 +9,7 @@ from typing import Any
 from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.regression_config import RegressionDisaggregatedConfig
 from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
+from mlflow_eval_plugin.evaluators.search import prepared, weakest
 from mlflow_eval_plugin.evaluators.slicing import slice_columns, slices_of, wanted_labels, wanted_subsets
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
 from mlflow_eval_plugin.evidence import Evidence
@@ -43,6 +44,7 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
             cannot be evaluated.
     """
     _needs_scores(config, rows)
+    searching = prepared(config, rows)
     table = SliceTable(slices_of(config, rows, config.threshold))
     found = disaggregate(table.summary, minimum_count=config.min_count, **_compared(config, rows, table))
     labels = wanted_labels(config, table.summary)
@@ -53,6 +55,7 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
         **_measured(config, rows, found, shown),
         "costs": _costs(config, rows, table, shown),
         "system": measured_system(config, system, shown),
+        "weak_slices": None if searching is None else weakest(searching),
         "pooled": [as_json(one) for one in pooled(table) if one.label in shown],
     }
     return document(config, rows, claims, measurements, about)

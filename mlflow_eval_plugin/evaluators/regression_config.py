@@ -10,7 +10,6 @@ from mlflow_eval_plugin.evaluators.config import DriftConfig
 from mlflow_eval_plugin.evaluators.config_base import (
     Config,
     SlicedConfig,
-    SliceItem,
     Tolerance,
     Tolerances,
     known,
@@ -117,7 +116,7 @@ class RegressionDisaggregatedConfig(PredictionConfig, SlicedConfig):
     """Keys of ``disaggregated`` for a regression.
 
     Attributes:
-        slices: as in ``SlicedConfig``, with at least one slice column.
+        slices: as in ``SlicedConfig``; may be left out where there are ``queries``.
         max_gap: metric to tolerance, in units of the metric: how far a slice may be from ``gap_versus``, either way.
         gap_versus: ``complement`` (all other rows), ``overall`` or ``best``.
         min_ratio: metric to the least ratio to ``gap_versus``.
@@ -127,16 +126,21 @@ class RegressionDisaggregatedConfig(PredictionConfig, SlicedConfig):
 
     kind: ClassVar[str] = "disaggregated"
     own_keys: ClassVar[frozenset[str]] = frozenset(
-        {"slices", "depth", "max_gap", "max_ratio", "min_ratio", "min_metric", "max_metric"}
+        {"slices", "queries", "depth", "max_gap", "max_ratio", "min_ratio", "min_metric", "max_metric"}
     )
 
-    slices: tuple[SliceItem | tuple[SliceItem, ...], ...] = Field(min_length=1)
     max_gap: Tolerances = Field(default={})
     gap_versus: str = "complement"
     max_ratio: Tolerances = Field(default={"mae": 1.5})
     min_ratio: Tolerances = Field(default={})
     min_metric: dict[str, Limit] = Field(default={})
     max_metric: dict[str, Limit] = Field(default={})
+
+    @model_validator(mode="after")
+    def _there_are_slices(self) -> RegressionDisaggregatedConfig:
+        if not self.slices and not self.queries:
+            raise ValueError("disaggregated needs 'slices' (columns) or 'queries' (names with queries)")
+        return self
 
     @field_validator("gap_versus")
     @classmethod

@@ -6,8 +6,10 @@ from itertools import combinations
 from typing import Any
 
 from mlflow_eval_plugin.engines import slice_summary
-from mlflow_eval_plugin.evaluators.config_base import Band, SlicedConfig, SliceItem
+from mlflow_eval_plugin.evaluators.config_base import SlicedConfig
+from mlflow_eval_plugin.evaluators.config_slices import Band, SliceItem
 from mlflow_eval_plugin.evaluators.rows import Rows
+from mlflow_eval_plugin.query import NamedQuery, parse
 from mlflow_eval_plugin.stats.regression_summary import MomentSummary
 from mlflow_eval_plugin.stats.summaries import SliceSummary
 
@@ -35,7 +37,7 @@ def slices_of(config: SlicedConfig, rows: Rows, threshold: float = 0.5) -> Slice
 
 
 def cuts_of(config: SlicedConfig) -> dict[str, Any]:
-    """How the engine is to cut: the arguments ``slices``, ``depth``, ``edges``, ``quantiles`` and ``max_levels``."""
+    """How the engine is to cut: ``slices``, ``depth``, ``edges``, ``quantiles``, ``max_levels`` and ``queries``."""
     bands = {_column(item, config): item for subset in config.subsets for item in subset if isinstance(item, Band)}
     return {
         "slices": slice_columns(config, in_order=True),
@@ -43,6 +45,7 @@ def cuts_of(config: SlicedConfig) -> dict[str, Any]:
         "edges": {name: band.edges for name, band in bands.items() if band.edges},
         "quantiles": {name: band.quantiles for name, band in bands.items() if band.quantiles},
         "max_levels": config.max_levels,
+        "queries": [NamedQuery(name, text, parse(text, config.column)) for name, text in config.queries.items()],
     }
 
 
@@ -64,7 +67,7 @@ def wanted_subsets(config: SlicedConfig) -> frozenset[frozenset[str]]:
 def wanted_labels(config: SlicedConfig, summary: SliceSummary | MomentSummary) -> list[str]:
     """The labels of the slices that are reported, in the order of the Summary, without "overall"."""
     wanted = wanted_subsets(config)
-    return [one.label for one in summary.slices if frozenset(one.columns) in wanted]
+    return [one.label for one in summary.slices if one.query is not None or frozenset(one.columns) in wanted]
 
 
 def _column(item: SliceItem, config: SlicedConfig) -> str:

@@ -40,7 +40,10 @@ def error_tables(measurements: Mapping[str, Any]) -> list[Table]:
         for report in reports
     ]
     headers = ("Slice", "n", "Mean target", "Mean prediction", *(metric_label(name) for name in metrics))
-    return [table_of("Metrics by slice", headers, rows), gaps_table(measurements["gaps"])]
+    tables = [table_of("Metrics by slice", headers, rows)]
+    if named := [(Cell(report["label"]), Cell(report["query"])) for report in reports if report.get("query")]:
+        tables.append(table_of("Named slices", ("Slice", "Its rows"), named))
+    return [*tables, gaps_table(measurements["gaps"])]
 
 
 def _quantiles(measurements: Mapping[str, Any]) -> Table:

@@ -198,12 +198,16 @@ def disaggregated_tables(measurements: Mapping[str, Any]) -> list[Table]:
     ]
     headers = ("Slice", "n", "Positives", *(metric_label(name) for name in metrics))
     tables = [table_of("Metrics by slice", headers, rows)]
+    if named := [(Cell(one["label"]), Cell(one["query"])) for one in reports if one.get("query")]:
+        tables.append(table_of("Named slices", ("Slice", "Its rows"), named))
     if pooled := measurements.get("pooled"):
         tables.append(_pooled(pooled))
     if costs := measurements.get("costs"):
         tables.append(_costs(costs))
     if system := measurements.get("system"):
         tables.append(_system(system))
+    if weak := measurements.get("weak_slices"):
+        tables.append(_weak_slices(weak))
     if fairness := _fairness(measurements.get("fairness", {})):
         tables.append(fairness)
     tables.append(gaps_table(measurements.get("gaps", [])))
@@ -259,6 +263,40 @@ def _system(system: Mapping[str, Any]) -> Table:
     return table_of(
         f"What slices wait and cost, by the columns {columns}; every row counts once", ("Slice", "n", *headers), rows
     )
+
+
+def _weak_slices(weak: Mapping[str, Any]) -> Table:
+    rows = [
+        (
+            Cell(one["label"]),
+            count_cell(one["n"]),
+            number_cell(one["mean_error"]),
+            number_cell(one["ratio"]),
+            *estimate_cells(one["difference"]),
+            number_cell(one["score"]),
+            number_cell(one["p_adjusted"]),
+        )
+        for one in weak["slices"]
+    ]
+    headers = (
+        "Slice", "n", "Mean error", "Times that of all rows", "Above all other rows", "95 % interval", "Score",
+        "Adjusted p",
+    )  # fmt: skip
+    error = {"log_loss": "log loss", "brier": "squared error", "wrong": "share decided wrongly"}[weak["error"]]
+    caption = (
+        f"Where the model errs most, found by search: {error} in slices of up to {weak['depth']} of "
+        f"{len(weak['columns'])} columns with {count(weak['minimum_support'])} rows or more"
+    )
+    note = (
+        "The adjusted p-value accounts for all slices that could have been found, at most "
+        f"{count(sum(weak['lattice']))}; the interval does not."
+    )
+    if not rows:
+        note = "There is none: no slice has so much larger a mean error that its score is above 0."
+    if weak["passed_over"]:
+        columns = ", ".join(f"{one['column']} ({one['reason']})" for one in weak["passed_over"][:20])
+        note += f" Columns passed over: {columns}."
+    return replace(table_of(caption, headers, rows), note=note)
 
 
 def _threshold(one: Mapping[str, Any]) -> Cell:

@@ -44,10 +44,14 @@ class SliceMetrics:
 
 @dataclass(frozen=True)
 class SliceReport:
-    """One slice: its rows, its weight, its confusion table (sums of weights) and its metrics."""
+    """One slice: its rows, its weight, its confusion table (sums of weights) and its metrics.
+
+    ``slice`` holds its levels by column; a named slice has a ``query`` instead.
+    """
 
     label: str
     slice: tuple[tuple[str, str], ...]
+    query: str | None
     n: int
     weight: float
     positives: float
@@ -205,6 +209,7 @@ def _report(one: Slice, n: int, cell: list[list[float]], metrics: SliceMetrics) 
     return SliceReport(
         label=one.label,
         slice=one.levels,
+        query=one.query,
         n=n,
         weight=tn + fp + fn + tp,
         positives=fn + tp,
@@ -234,9 +239,10 @@ def gaps_of(table: Table, metric: str, versus: str, minimum_count: int) -> list[
 
 
 def _against(table: Table, metric: str, versus: str, minimum_count: int) -> list[str]:
-    labels = [one.label for one in table.slices]
+    slices = table.slices
     if versus == "complement":
-        return [f"not ({label})" if " & " in label else f"not {label}" for label in labels]
+        return [f"not ({one.label})" if " & " in one.label or one.query else f"not {one.label}" for one in slices]
+    labels = [one.label for one in slices]
     if versus == "overall":
         return [labels[0]] * len(labels)
     best = best_of(table, metric, minimum_count=minimum_count)

@@ -174,9 +174,9 @@ def _gap_to_best(table: Table, metric: str, kind: str, minimum_count: int) -> Qu
 
 def families_of(slices: tuple[Slice, ...]) -> list[Index]:
     """The positions of the slices of the same columns, for each set of columns."""
-    families: dict[tuple[str, ...], list[int]] = {}
+    families: dict[tuple[bool, tuple[str, ...]], list[int]] = {}
     for position, one in enumerate(slices):
-        families.setdefault(one.columns, []).append(position)
+        families.setdefault(one.family, []).append(position)
     return [np.array(members, dtype=np.intp) for members in families.values()]
 
 

@@ -7,8 +7,8 @@
 - *isotonic*: the isotonic regression of labels on scores (Zadrozny & Elkan 2002), linear between its points.
 
 Each is fitted by maximum likelihood to four fifths of the rows and asked about the last fifth, five times. Rows are put
-into folds by splitting the counts of each fine bin and label at random, which is the same as drawing the fold of every
-row: neither their order nor a second pass over them matters. Rows of one fine bin share its mean score.
+into folds by splitting the counts of each score bin and label at random, which is the same as drawing the fold of every
+row: neither their order nor a second pass over them matters. Rows of one score bin share its mean score.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mlflow_eval_plugin.stats.intervals import FloatArray, student
 from mlflow_eval_plugin.stats.rates import kish
 from mlflow_eval_plugin.stats.reliability import equal_mass_member
 from mlflow_eval_plugin.stats.slope import likeliest, logit
-from mlflow_eval_plugin.stats.summaries import FINE_BINS, ScoreSummary, grouped
+from mlflow_eval_plugin.stats.summaries import ScoreSummary
 
 Method = Literal["temperature", "platt", "isotonic"]
 METHODS: tuple[Method, ...] = ("temperature", "platt", "isotonic")
@@ -94,16 +94,16 @@ class _Cells:
 
 
 def _cells_of(summary: ScoreSummary) -> _Cells:
-    # A model is judged by what it would change, and for that a sixteenth of the score bins is fine enough.
-    weight, total, square = (grouped(lane) for lane in (summary.w, summary.w_score, summary.w_square))
+    weight = summary.w
     used = weight.sum(axis=1) > 0
-    score = total.sum(axis=1)[used] / weight.sum(axis=1)[used]
-    return _Cells(np.clip(score, 0.0, 1.0), weight[used], square[used])
+    score = summary.w_score.sum(axis=1)[used] / weight.sum(axis=1)[used]
+    return _Cells(np.clip(score, 0.0, 1.0), weight[used], summary.w_square[used])
 
 
 def _folds(summary: ScoreSummary, seed: int) -> list[FloatArray]:
     """The share of every cell that lies in each fold."""
-    n = summary.n.reshape(FINE_BINS, -1, 2).sum(axis=1)[grouped(summary.w).sum(axis=1) > 0]
+    used = summary.w.sum(axis=1) > 0
+    n = summary.n[used]
     drawn = np.random.default_rng(seed).multinomial(n, [1 / FOLDS] * FOLDS)
     shares = drawn / np.maximum(n, 1)[..., None]
     return [shares[..., fold] for fold in range(FOLDS)]
@@ -116,7 +116,8 @@ def _mended(method: Method, cells: _Cells, drawn: list[FloatArray], bins: int) -
     parameters, _ = fitted
     mapped, shares = [], []
     for share in drawn:
-        rest = _FITS[method](cells.part(1 - share))
+        # Four fifths of the rows lead to about where all of them do.
+        rest = _FITS[method](cells.part(1 - share), parameters)
         if rest is None:
             return _unfit(method, "on some folds the scores tell the classes apart without a mistake")
         mapped.append(rest[1](cells.score))
@@ -152,16 +153,18 @@ def _ece(score: FloatArray, weight: FloatArray, bins: int) -> float:
     return float(np.abs(gap).sum() / mass.sum())
 
 
-def _temperature(cells: _Cells) -> tuple[dict[str, float], Fit] | None:
-    found = likeliest(logit(cells.score)[:, None], cells.weight)
+def _temperature(cells: _Cells, near: dict[str, float] | None = None) -> tuple[dict[str, float], Fit] | None:
+    start = np.array([1 / near["temperature"]]) if near else None
+    found = likeliest(logit(cells.score)[:, None], cells.weight, start=start)
     if found is None or found[0] <= 0:
         return None
     slope = float(found[0])
     return {"temperature": 1 / slope}, lambda score: np.asarray(special.expit(slope * logit(score)))
 
 
-def _platt(cells: _Cells) -> tuple[dict[str, float], Fit] | None:
-    found = likeliest(np.stack([np.ones_like(cells.score), logit(cells.score)], axis=1), cells.weight)
+def _platt(cells: _Cells, near: dict[str, float] | None = None) -> tuple[dict[str, float], Fit] | None:
+    start = np.array([near["intercept"], near["slope"]]) if near else None
+    found = likeliest(np.stack([np.ones_like(cells.score), logit(cells.score)], axis=1), cells.weight, start=start)
     if found is None:
         return None
     intercept, slope = (float(one) for one in found)
@@ -169,7 +172,8 @@ def _platt(cells: _Cells) -> tuple[dict[str, float], Fit] | None:
     return {"intercept": intercept, "slope": slope}, fit
 
 
-def _isotonic(cells: _Cells) -> tuple[dict[str, float], Fit] | None:
+def _isotonic(cells: _Cells, near: dict[str, float] | None = None) -> tuple[dict[str, float], Fit] | None:
+    del near  # it is fitted in one step
     total = cells.weight.sum(axis=1)
     used = total > 0
     rate = isotonic(cells.weight[used, 1], total[used])
@@ -177,7 +181,7 @@ def _isotonic(cells: _Cells) -> tuple[dict[str, float], Fit] | None:
     return {}, lambda score: np.asarray(np.interp(score, points, rate))
 
 
-_FITS: dict[Method, Callable[[_Cells], tuple[dict[str, float], Fit] | None]] = {
+_FITS: dict[Method, Callable[..., tuple[dict[str, float], Fit] | None]] = {
     "temperature": _temperature,
     "platt": _platt,
     "isotonic": _isotonic,

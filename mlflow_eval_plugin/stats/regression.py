@@ -36,6 +36,7 @@ class RegressionReport:
 
     label: str
     slice: tuple[tuple[str, str], ...]
+    query: str | None
     n: int
     weight: float
     mean_target: float | None
@@ -90,6 +91,7 @@ class RegressionTable:
             RegressionReport(
                 label=one.label,
                 slice=one.levels,
+                query=one.query,
                 n=n,
                 weight=weight,
                 mean_target=mean if weight > 0 else None,

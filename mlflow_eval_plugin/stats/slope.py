@@ -145,16 +145,19 @@ def cox_test(cells: LogitCells) -> CoxTest:
     return CoxTest(a, b, statistic, 2, float(special.chdtrc(2, statistic)))
 
 
-def likeliest(columns: FloatArray, weight: FloatArray, offset: FloatArray | float = 0.0) -> FloatArray | None:
+def likeliest(
+    columns: FloatArray, weight: FloatArray, offset: FloatArray | float = 0.0, start: FloatArray | None = None
+) -> FloatArray | None:
     """Coefficients of a weighted logistic regression by Newton's method, ``(P,)``; None where they have no end.
 
     Args:
         columns: ``(B, P)``.
         weight: by label, ``(B, 2)``.
         offset: what is added to the linear predictor.
+        start: coefficients to begin with, where some are known to be near.
     """
     total, events = weight.sum(axis=1), weight[:, 1]
-    found = np.zeros(columns.shape[1])
+    found = np.zeros(columns.shape[1]) if start is None else start
     for _ in range(_STEPS):
         expected = special.expit(columns @ found + offset)
         pull = columns.T @ (events - total * expected)

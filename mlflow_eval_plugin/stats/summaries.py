@@ -117,20 +117,29 @@ class ScoreSummary:
 
 @dataclass(frozen=True)
 class Slice:
-    """One slice: its label (``SEX=2 & RAC1P=1``) and the levels that define it; "overall" has none."""
+    """One slice: its label (``SEX=2 & RAC1P=1``) and the levels that define it; "overall" has none.
+
+    A named slice has no levels either: its ``query`` defines it, and its name is the label.
+    """
 
     label: str
     levels: tuple[tuple[str, str], ...]
+    query: str | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that define it."""
         return tuple(column for column, _ in self.levels)
 
+    @property
+    def family(self) -> tuple[bool, tuple[str, ...]]:
+        """What it has in common with its peers: the columns, or that somebody gave it a name."""
+        return (self.query is not None, self.columns)
+
 
 @dataclass(frozen=True, eq=False)
 class SliceSummary:
-    """Slice x score bin x label; entry 0 is the slice "overall", the others are the levels that occur.
+    """Slice x score bin x label; entry 0 is the slice "overall", the others are the levels that occur, then the named.
 
     Attributes:
         slices: the ``S`` slices, in the order of the first axis of every array.
@@ -223,8 +232,15 @@ def grouped(lane: FloatArray) -> FloatArray:
 
 
 def union_of_slices(first: tuple[Slice, ...], second: tuple[Slice, ...]) -> tuple[Slice, ...]:
-    """Both sets of slices in the canonical order: overall, then by column, then by level."""
-    return tuple(sorted(set(first) | set(second), key=slice_order))
+    """Both sets of slices in the canonical order: overall, then by column, then by level, then by name.
+
+    Raises:
+        MergeError: for two named slices of one name.
+    """
+    both = set(first) | set(second)
+    if len({one.label for one in both}) < len(both):
+        raise MergeError("slices of one name have two queries; give every shard the same")
+    return tuple(sorted(both, key=slice_order))
 
 
 def scattered(lane: IntArray, rows: NDArray[np.intp], length: int) -> IntArray:
@@ -235,8 +251,9 @@ def scattered(lane: IntArray, rows: NDArray[np.intp], length: int) -> IntArray:
 
 
 def slice_order(one: Slice) -> tuple[object, ...]:
-    """A sort key: fewer columns first, then column names, then levels (numbers by value, "(missing)" last)."""
-    return (len(one.levels), one.columns, tuple(level_order(level) for _, level in one.levels))
+    """A sort key: fewer columns, column names, levels (numbers by value, "(missing)" last); named ones come last."""
+    levels = tuple(level_order(level) for _, level in one.levels)
+    return (one.query is not None, len(one.levels), one.columns, levels, one.label)
 
 
 def level_order(level: str) -> tuple[int, float, str]:

@@ -42,6 +42,21 @@ CONFIGS = [
     ({"drift": {"max_ece": 0.1}}, "key 'max_ece' belongs to calibration"),
     ({"drift": {"reference": None}}, "drift needs 'reference'"),
     ({"disaggregated": {"slices": []}}, "disaggregated: key 'slices'"),
+    ({"disaggregated": {"queries": {"q": "SEX = 2"}}}, "key 'queries': 'q': expected a comparison"),
+    ({"disaggregated": {"queries": {"q": 5}}}, "key 'queries'"),
+    ({"disaggregated": {"queries": {"overall": "SEX == 2"}}}, "'overall' is the name of all rows"),
+    ({"disaggregated": {"queries": {" ": "SEX == 2"}}}, "expected names of 1 to 100 printable characters, found ' '"),
+    ({"disaggregated": {"queries": {"a\nb": "SEX == 2"}}}, "expected names of 1 to 100 printable characters"),
+    ({"disaggregated": {"queries": {str(i): "SEX == 2" for i in range(65)}}}, "at most 64 named slices, found 65"),
+    ({"disaggregated": {"queries": {"q": "SEX == 2"}, "gap_versus": "best"}}, "'q' is the only one; name another"),
+    ({"disaggregated": {"search": {"dept": 2}}}, "key 'search': option 'dept'"),
+    ({"disaggregated": {"search": {"depth": 5}}}, "key 'search': option 'depth'"),
+    ({"disaggregated": {"search": {"error": "mse"}}}, "key 'search': option 'error'"),
+    ({"disaggregated": {"search": {"alpha": 0}}}, "key 'search': option 'alpha'"),
+    ({"disaggregated": {"search": {"columns": []}}}, "key 'search': option 'columns'"),
+    ({"disaggregated": {"search": 3}}, "key 'search': expected True or a mapping of options: depth, top"),
+    ({"disaggregated": {"search": True, "sample_weights": "SCHL"}}, "'search' counts rows and knows no weights"),
+    ({"disaggregated": {"slices": [], "queries": {}}}, "key 'slices': expected at least one slice column"),
     ({"disaggregated": {"max_gap": {"frp": 0.1}}}, "there is no metric 'frp'; did you mean 'fpr'"),
     ({"disaggregated": {"max_gap": {"fpr": -1}}}, "disaggregated: key 'max_gap'"),
     ({"disaggregated": {"costs": [[0, 1], [5, 0]]}}, "key 'costs': expected the cost of each kind of row"),
@@ -81,6 +96,33 @@ def test_a_slice_column_that_is_missing(world: World) -> None:
 def test_a_slice_column_of_calibration_that_is_missing(world: World) -> None:
     message = refused(world, **three(world, calibration={"slices": ["SEX", "NATIVTY"]}))
     assert "no column 'NATIVTY'" in message and "did you mean 'NATIVITY'" in message
+
+
+QUERIES = [
+    ("q", "SX == 2", "queries: 'q': there is no column 'SX', did you mean 'SEX'"),
+    ("q", "SEX < 'two'", "queries: 'q': column 'SEX' holds numbers"),
+    ("q", "SEX == 7", "queries: no row answers 'q' (SEX == 7)"),
+    ("SEX=2", "AGEP < 30", "queries: 'SEX=2' is the name of a slice"),
+    ("q", "employed == 1", "there is no column 'employed'"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "message"), QUERIES, ids=[message for _, _, message in QUERIES])
+def test_a_query_that_cannot_be_answered(world: World, name: str, text: str, message: str) -> None:
+    assert message in refused(world, **three(world, disaggregated={"queries": {name: text}}))
+
+
+def test_a_search_that_cannot_begin(world: World) -> None:
+    missing = three(world, disaggregated={"search": {"columns": ["SEX", "AEGP"]}})
+    assert "search: no column 'AEGP', did you mean 'AGEP'" in refused(world, **missing)
+    words = {"name": [f"n{i}" for i in range(len(world.rows))]}
+    many = three(world, disaggregated={"slice_data": words, "search": {"columns": ["name"]}})
+    assert "column 'name' has 6,000 levels" in refused(world, **many)
+    wide = {f"w{i}": np.arange(len(world.rows)) % 2 for i in range(70)}
+    endless = three(world, disaggregated={"slice_data": wide, "search": {"columns": sorted(wide)}})
+    assert "70 columns at depth 3 are 57,225 sets of columns" in refused(world, **endless)
+    same = three(world, disaggregated={"slice_data": {"one": np.ones(len(world.rows))}, "search": {"columns": ["one"]}})
+    assert "there is no column to search" in refused(world, **same)
 
 
 def test_a_target_column_that_is_missing(world: World) -> None:

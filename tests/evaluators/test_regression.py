@@ -119,6 +119,17 @@ def test_the_numbers_of_slices_are_those_of_scikit_learn(world: World, static: p
     assert "best" not in {gap["versus"] for gap in measured["gaps"] if gap["metric"] == "bias"}
 
 
+def test_a_named_slice_is_a_slice_of_a_regression(world: World, static: pd.DataFrame) -> None:
+    config = {"queries": {"old": "age >= 40"}, "slices": ["town"]}
+    _, _, found = evaluated(world, static, predictions="mean", evaluators="disaggregated", evaluator_config=config)
+    one = next(one for one in found["disaggregated"].measurements["slices"] if one["label"] == "old")
+    old = static[static.age >= 40]
+    assert (one["n"], one["query"]) == (len(old), "age >= 40")
+    assert one["metrics"]["mae"]["value"] == pytest.approx(
+        sklearn.mean_absolute_error(old.price, old["mean"]), rel=1e-9
+    )
+
+
 def test_quantiles_and_intervals_have_coverage_checks(world: World, static: pd.DataFrame) -> None:
     config = {
         "quantiles": {str(level): name for level, name in QUANTILES.items()},

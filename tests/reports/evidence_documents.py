@@ -147,6 +147,18 @@ def slice_report(label: str, n: int) -> dict[str, Any]:
             "metrics": {**metrics, "auc": estimate(None)}}  # fmt: skip
 
 
+def weak_slices() -> dict[str, Any]:
+    found = {
+        "label": f"SEX=2 & MIG={HOSTILE}", "slice": {"SEX": "2", "MIG": HOSTILE}, "n": 812, "mean_error": 0.71,
+        "ratio": 1.9, "score": 0.42, "difference": estimate(0.35), "p_value": 1e-9, "p_adjusted": 0.0042,
+    }  # fmt: skip
+    return {
+        "error": "log_loss", "depth": 3, "top": 10, "alpha": 0.95, "quantiles": 10, "minimum_support": 702,
+        "columns": ["AGEP", "MIG", "SEX"], "passed_over": [{"column": "id", "reason": "more than 100 levels"}],
+        "n": 70131, "mean_error": 0.37, "lattice": [15, 80, 120], "method": "…", "slices": [found],
+    }  # fmt: skip
+
+
 def disaggregated(labels: list[str] | None = None) -> Evidence:
     labels = labels or [
         "SEX=1", "SEX=2", "RAC1P=1", "RAC1P=2", "RAC1P=4", "SEX=2 & RAC1P=2", "AGEP=[25, 35)", "MIG=(missing)", HOSTILE,
@@ -170,7 +182,10 @@ def disaggregated(labels: list[str] | None = None) -> Evidence:
         "minimum_count": 30,
         "weighted": False,
         "overall": slice_report("overall", 70131),
-        "slices": [slice_report(label, 9000 // (1 + i)) for i, label in enumerate(labels)],
+        "slices": [
+            *(slice_report(label, 9000 // (1 + i)) for i, label in enumerate(labels)),
+            {**slice_report("young women", 800), "slice": {}, "query": f"AGEP < 25 and SEX == '{HOSTILE}'"},
+        ],
         "system": {
             "latency_column": HOSTILE,
             "cost_column": None,
@@ -202,6 +217,7 @@ def disaggregated(labels: list[str] | None = None) -> Evidence:
                 {"label": HOSTILE, "cost": estimate(None), "best_threshold": None, "cost_at_best": None},
             ],
         },
+        "weak_slices": weak_slices(),
         "gaps": [gap],
         "fairness": {"SEX": {"demographic_parity_difference": estimate(0.11)}},
     }

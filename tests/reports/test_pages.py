@@ -119,6 +119,22 @@ def test_ticks_are_short(value: float, text: str) -> None:
     assert compact(value) == text
 
 
+def test_what_a_named_slice_holds_is_told() -> None:
+    text = Page(render(of("disaggregated"))).words
+    assert "Named slices" in text and "young women AGEP < 25 and SEX == '" in text
+
+
+def test_weak_slices_are_told_with_what_the_search_does_to_their_p_value() -> None:
+    evidence = of("disaggregated")
+    text = Page(render(evidence)).words
+    assert "found by search: log loss in slices of up to 3 of 3 columns with 702 rows or more" in text
+    assert "812 0.710 1.900 0.350 0.340 to 0.360 0.420 0.0042" in text
+    assert "could have been found, at most 215;" in text and "Columns passed over: id (more than 100 levels)." in text
+    weak = {**evidence.measurements["weak_slices"], "slices": [], "passed_over": []}
+    nothing = documents.document("disaggregated", [], {**evidence.measurements, "weak_slices": weak})
+    assert "There is none: no slice has so much larger a mean error" in render(nothing)
+
+
 def test_forests_put_the_worst_first() -> None:
     text = render(documents.disaggregated())
     forest = text[text.index('class="forest"') :]
