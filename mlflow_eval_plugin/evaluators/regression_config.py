@@ -139,7 +139,13 @@ class RegressionDisaggregatedConfig(PredictionConfig, SlicedConfig):
     @model_validator(mode="after")
     def _there_are_slices(self) -> RegressionDisaggregatedConfig:
         if not self.slices and not self.queries:
-            raise ValueError("disaggregated needs 'slices' (columns) or 'queries' (names with queries)")
+            raise ValueError("key 'slices': expected at least one slice column, or named slices in 'queries'")
+        compared = self.max_gap or self.max_ratio or self.min_ratio
+        if self.gap_versus == "best" and len(self.queries) == 1 and compared:
+            raise ValueError(
+                f"'gap_versus': 'best' compares named slices with each other, and {next(iter(self.queries))!r} is the "
+                "only one; name another or compare with the 'complement'"
+            )
         return self
 
     @field_validator("gap_versus")

@@ -235,6 +235,8 @@ BAD_CONFIGS = [
     ({"disaggregated": {"max_metric": {"pinball_0.1": 0.1}}}, "there is no metric of max_metric 'pinball_0.1'"),
     ({"disaggregated": {"max_ratio": {"bias": 2}}}, "'bias' can be negative, so that no ratio of it means anything"),
     ({"disaggregated": {"max_gap": {"bias": 2}, "gap_versus": "best"}}, "there is no best 'bias'"),
+    ({"disaggregated": {"slices": []}}, "expected at least one slice column, or named slices in 'queries'"),
+    ({"disaggregated": {"queries": {"old": "age >= 40"}, "gap_versus": "best"}}, "'old' is the only one"),
     ({"disaggregated": {"slices": ["twon"]}}, "no column 'twon', did you mean 'town'"),
     ({"disaggregated": {"threshold": 0.4}}, "key 'threshold' is for classifiers"),
     ({"drift": {"reference": TRAIN.drop(columns="age")}}, "no column 'age'"),
