@@ -13,6 +13,10 @@ from click.testing import CliRunner
 from mlflow_eval_plugin.evaluators.config import CONFIGS, Config, parse
 from mlflow_eval_plugin.evaluators.regression_config import CONFIGS as REGRESSION_CONFIGS
 from mlflow_eval_plugin.report_cli import main as reports
+from mlflow_eval_plugin.stats.calibration import CALIBRATION_METRICS
+from mlflow_eval_plugin.stats.drift import CATEGORICAL_METRICS, NUMERIC_METRICS
+from mlflow_eval_plugin.stats.fairness import FAIRNESS
+from mlflow_eval_plugin.stats.rates import METRICS
 from registry_hooks.cli import main
 from registry_hooks.policy_file import load_policy
 
@@ -100,3 +104,11 @@ def test_the_targets_of_the_makefile_are_there():
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"make (\w+)", README):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_every_statistic_is_in_its_table_and_every_test_that_it_cites_exists():
+    page = (ROOT / "docs" / "statistics.md").read_text()
+    named = {name for row in page.splitlines() if row.startswith("| ") for name in re.findall(r"`(\w+)`", row)}
+    assert {*METRICS, *CALIBRATION_METRICS, *FAIRNESS, *NUMERIC_METRICS, *CATEGORICAL_METRICS} <= named
+    for cited in re.findall(r"`((?:tests|benchmarks)/[\w/]+\.py)`", page):
+        assert (ROOT / cited).exists(), cited

@@ -57,7 +57,8 @@ def cell_codes(columns: Columns, rows: slice) -> NDArray[np.int64]:
     """The cell of each of some rows, in mixed radix of the columns' levels."""
     cell = np.zeros(rows.stop - rows.start, dtype=np.int64)
     for column in columns:
-        cell = cell * len(column.levels) + column.codes[rows]
+        cell *= len(column.levels)
+        cell += column.codes[rows]
     return cell
 
 

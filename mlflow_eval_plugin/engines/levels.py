@@ -19,6 +19,7 @@ from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 from mlflow_eval_plugin.stats.summaries import Slice, level_order
 
 MISSING = "(missing)"
+CLOSE = 4096  # integers of a smaller range are their own codes
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,15 +75,17 @@ def _coded(
         values = _numbers(column, name)
         cuts = _checked_edges(edges[name], name) if name in edges else _quantile_edges(values, quantiles[name], name)
         codes, labels = _binned(values, cuts)
+        used = {labels[code] for code in np.flatnonzero(np.bincount(codes, minlength=len(labels)))}
     else:
         codes, labels = _factorized(column, name, max_levels, argument)
-    return _canonical(name, codes, labels)
+        used = set(labels if codes.min() < 0 else labels[:-1])
+    return _canonical(name, codes, labels, used)
 
 
 def _factorized(
     column: pd.Series[Any], name: str, max_levels: int, argument: str
 ) -> tuple[NDArray[np.intp], list[str]]:
-    codes, uniques = pd.factorize(column)
+    codes, uniques = _small_integers(column) or pd.factorize(column)
     if len(uniques) > max_levels:
         numeric = pd.api.types.is_numeric_dtype(column)
         mend = "cut it with edges or quantiles" if numeric else "group its rare levels"
@@ -90,8 +93,23 @@ def _factorized(
             f"{argument}: column {name!r} has {len(uniques):,} levels, more than max_levels={max_levels}; {mend}, "
             "raise max_levels, or leave it out"
         )
-    labels = level_labels(column, uniques)
-    return np.where(codes < 0, len(labels), codes), [*labels, MISSING]
+    # Missing values have the code -1, which is the last label.
+    return codes, [*level_labels(column, uniques), MISSING]
+
+
+def _small_integers(column: pd.Series[Any]) -> tuple[NDArray[np.intp], list[int]] | None:
+    """Codes and values as of ``factorize``, without its hash table, where integers lie close together."""
+    if not isinstance(column.dtype, np.dtype) or column.dtype.kind not in "iu":
+        return None
+    values = column.to_numpy()
+    low, high = int(values.min()), int(values.max())
+    if high - low >= CLOSE:
+        return None
+    offset = np.subtract(values, low, dtype=np.int64)
+    present = np.flatnonzero(np.bincount(offset, minlength=high - low + 1))
+    if len(present) < high - low + 1:
+        offset = np.searchsorted(present, np.arange(high - low + 1))[offset]
+    return offset, (present + low).tolist()
 
 
 def _binned(values: NDArray[np.float64], cuts: NDArray[np.float64]) -> tuple[NDArray[np.intp], list[str]]:
@@ -105,9 +123,8 @@ def _binned(values: NDArray[np.float64], cuts: NDArray[np.float64]) -> tuple[NDA
     return np.where(np.isnan(values), len(labels) - 1, codes), labels
 
 
-def _canonical(name: str, codes: NDArray[np.intp], labels: list[str]) -> CodedColumn:
+def _canonical(name: str, codes: NDArray[np.intp], labels: list[str], used: set[str]) -> CodedColumn:
     # Levels that no row has are left out, and values of one label (1 and "1") become one level.
-    used = {labels[code] for code in np.flatnonzero(np.bincount(codes, minlength=len(labels)))}
     levels = tuple(sorted(used, key=level_order))
     place = {level: position for position, level in enumerate(levels)}
     table = np.array([place.get(label, 0) for label in labels], dtype=np.int16)

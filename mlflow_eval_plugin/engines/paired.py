@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.engines.families import families
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, scored_rows
 from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.queries import sliced_columns
@@ -27,7 +28,7 @@ from mlflow_eval_plugin.stats.paired import (
     PlacementSummary,
     placement_tables,
 )
-from mlflow_eval_plugin.stats.summaries import FINE_BINS, LOSS_SQUARE_ONE, ONE, SCORE_BINS, Slice
+from mlflow_eval_plugin.stats.summaries import FINE_BINS, LOSS_SQUARE_ONE, ONE, SCORE_BINS
 
 IntArray = NDArray[np.int64]
 
@@ -115,7 +116,7 @@ def paired_summary(pairs: PairedRows) -> PairedSummary:
 def placement_summary(pairs: PairedRows, summary: PairedSummary) -> PlacementSummary:
     """How differently the two models place these rows among all the rows of ``summary``."""
     change = np.zeros((len(summary.slices), 2), dtype=np.int64)
-    for family in _families(summary.slices, pairs.columns):
+    for family in families(summary.slices, pairs.columns):
         tables = [placement_tables(one, family.members) for one in (summary.champion, summary.challenger)]
         for first, second in pairs.chunks():
             at = family.place(first.rows)
@@ -131,48 +132,6 @@ def placement_summary(pairs: PairedRows, summary: PairedSummary) -> PlacementSum
             amount = first.fixed(square, ONE)[inside]
             np.add.at(change.reshape(-1), family.members[at] * 2 + label, amount)
     return PlacementSummary(summary.slices, change, summary.champion.weight_scale)
-
-
-@dataclass(frozen=True, eq=False)
-class _Family:
-    """Slices of the same columns, of which every row is in one, or a named slice.
-
-    Attributes:
-        members: their places among all slices.
-        places: the place of each among the members, by cell in the mixed radix of the columns' levels; -1 for the rows
-            that are not in the named slice.
-    """
-
-    columns: Columns
-    members: NDArray[np.intp]
-    places: NDArray[np.intp]
-
-    def place(self, rows: slice) -> NDArray[np.intp]:
-        """Of which member each of the rows is, as a place among the members."""
-        return self.places[cell_codes(self.columns, rows)]
-
-
-def _families(slices: Sequence[Slice], columns: Columns) -> list[_Family]:
-    known = {column.name: column for column in columns if column.named is None}
-    members: dict[tuple[str, ...], list[int]] = {}
-    for position, one in enumerate(slices):
-        if one.query is None:
-            members.setdefault(one.columns, []).append(position)
-    families = [_family(tuple(known[name] for name in names), of, slices) for names, of in members.items()]
-    labels = {one.label: position for position, one in enumerate(slices) if one.query is not None}
-    for column in columns:
-        if column.named and column.named.label in labels:
-            families.append(_Family((column,), np.array([labels[column.named.label]]), np.array([-1, 0])))
-    return families
-
-
-def _family(columns: Columns, members: list[int], slices: Sequence[Slice]) -> _Family:
-    shape = tuple(len(column.levels) for column in columns)
-    places = np.zeros(shape, dtype=np.intp)
-    for place, position in enumerate(members):
-        levels = zip(columns, slices[position].levels, strict=True)
-        places[tuple(column.levels.index(level) for column, (_, level) in levels)] = place
-    return _Family(columns, np.array(members, dtype=np.intp), places.reshape(-1))
 
 
 def _counted(pairs: PairedRows, predicted: tuple[NDArray[np.uint8], NDArray[np.uint8]], columns: Columns) -> Lanes:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, coded_labels, column_of, scored_rows
 from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.queries import sliced_columns
-from mlflow_eval_plugin.engines.scores import Chunk, chunks
+from mlflow_eval_plugin.engines.scores import CHUNK_ROWS, Chunk, chunks
 from mlflow_eval_plugin.query import NamedQuery
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.summaries import (
@@ -25,7 +25,8 @@ from mlflow_eval_plugin.stats.summaries import (
     SliceSummary,
 )
 
-SUM_CELLS = 8192  # of a joint table of sums: 8 MB; more costs more than the passes that it saves
+# Larger joint tables leave the cache, which costs more than the passes they save: 4 MB of histograms, 8 MB of sums.
+HISTOGRAM_CELLS, SUM_CELLS = 128, 8192
 IntArray = NDArray[np.int64]
 
 
@@ -78,15 +79,17 @@ def counted_slices(
 
     weighted = scored.weight is not None
 
+    bins = _fine_bins(scored)
+
     def histograms(some: Columns) -> Lanes:
-        return _histograms(scored, some)
+        return _histograms(scored, bins, some)
 
     def sums(some: Columns) -> Lanes:
         return _sums(scored, predicted, some)
 
     # Histograms are large, so that their joint tables hold fewer cells than those of the sums.
     found, lanes = tabulated(sums, columns, depth, cells=SUM_CELLS)
-    lanes.update(tabulated(histograms, columns, depth)[1])
+    lanes.update(tabulated(histograms, columns, depth, cells=HISTOGRAM_CELLS)[1])
     if not weighted:
         # Unweighted rows weigh one each, which need not be counted again.
         lanes["cell_weight"] = lanes["cell_weight_square"] = lanes["cells"] * int(ONE)
@@ -118,17 +121,26 @@ def _predicted(
     return np.full(len(values), int(only.iloc[0] == scored.pos_label), dtype=np.uint8)
 
 
-def _histograms(scored: Scored, columns: Columns) -> Lanes:
+def _fine_bins(scored: Scored) -> NDArray[np.int16]:
+    """``2 * fine bin + label`` of every row, found once for all joint tables."""
+    bins = np.empty(len(scored.score), dtype=np.int16)
+    for chunk in chunks(scored):
+        bins[chunk.rows] = 2 * ((chunk.key >> 1) // (SCORE_BINS // FINE_BINS)) + chunk.label
+    return bins
+
+
+def _histograms(scored: Scored, bins: NDArray[np.int16], columns: Columns) -> Lanes:
     lanes: Lanes = {"n": np.zeros((size(columns), FINE_BINS, 2), dtype=np.int32)}
     if scored.weight is not None:
         lanes["weight"] = np.zeros(lanes["n"].shape, dtype=np.int64)
-    for chunk in chunks(scored):
-        place = 2 * ((chunk.key >> 1) // (SCORE_BINS // FINE_BINS)) + chunk.label
-        at = cell_codes(columns, chunk.rows) * (2 * FINE_BINS) + place
+    for start in range(0, len(bins), CHUNK_ROWS):
+        rows = slice(start, min(start + CHUNK_ROWS, len(bins)))
+        at = cell_codes(columns, rows) * (2 * FINE_BINS) + bins[rows]
         # add.at is fast only where the amounts are an array of the lane's own type.
         np.add.at(lanes["n"].reshape(-1), at, np.ones(len(at), dtype=np.int32))
-        if "weight" in lanes:
-            np.add.at(lanes["weight"].reshape(-1), at, chunk.fixed(np.ones(1), ONE))
+        if scored.weight is not None:
+            weight = np.rint(scored.weight[rows] / scored.weight_scale * ONE).astype(np.int64)
+            np.add.at(lanes["weight"].reshape(-1), at, weight)
     return lanes
 
 

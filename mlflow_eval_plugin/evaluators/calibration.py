@@ -96,8 +96,8 @@ def _claims(summary: ScoreSummary, config: CalibrationConfig) -> Iterator[Claim]
             maximum=limit,
         )
     low, high = config.min_calibration_slope, config.max_calibration_slope
-    if low is not None or high is not None:
-        ends = [f"at least {low:g}"] * (low is not None) + [f"at most {high:g}"] * (high is not None)
+    ends = [f"{words} {end:g}" for words, end in (("at least", low), ("at most", high)) if end is not None]
+    if ends:
         yield Claim(
             id="calibration_slope:overall",
             claim=f"the calibration slope is {' and '.join(ends)}",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -158,6 +160,8 @@ def _jsonable(key: str, value: Any, data: frozenset[str]) -> Any:
         return "given"
     if is_dataclass(value):
         return dict(vars(value))
+    if callable(value):
+        return _named(value)
     if isinstance(value, BaseModel):
         return {name: _jsonable(name, item, data) for name, item in value.model_dump(exclude_none=True).items()}
     if isinstance(value, Mapping):
@@ -165,3 +169,13 @@ def _jsonable(key: str, value: Any, data: frozenset[str]) -> Any:
     if isinstance(value, (list, tuple)):
         return [_jsonable(key, item, data) for item in value]
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def _named(function: Callable[..., Any]) -> dict[str, str | None]:
+    """A function by its name and, where its source can be had, the SHA-256 of that."""
+    named = function if hasattr(function, "__qualname__") else type(function)
+    try:
+        digest = hashlib.sha256(inspect.getsource(named).encode()).hexdigest()
+    except (OSError, TypeError):
+        digest = None
+    return {"function": f"{named.__module__}.{named.__qualname__}", "source_sha256": digest}

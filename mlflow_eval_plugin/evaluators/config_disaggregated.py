@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from mlflow_eval_plugin.evaluators.config_base import (
     GivenCosts,
@@ -17,7 +18,7 @@ from mlflow_eval_plugin.evaluators.config_slices import MaybeSearch
 
 RATES = (
     "prevalence", "selection_rate", "accuracy", "balanced_accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc",
-    "log_loss", "brier", "ece", "calibration_in_the_large",
+    "average_precision", "log_loss", "brier", "ece", "calibration_in_the_large",
 )  # fmt: skip
 DIFFERENCES = ("demographic_parity_difference", "equal_opportunity_difference", "equalized_odds_difference")
 RATIOS = ("demographic_parity_ratio",)
@@ -30,6 +31,9 @@ class DisaggregatedConfig(SlicedConfig):
     Attributes:
         slices: as in ``SlicedConfig``; may be left out where there are ``queries`` or a ``search``.
         search: ``True``, or options, to look for the slices in which the model errs most; see ``Search``.
+        metrics: name to a function of a ``stats.user_metrics.SliceView`` that gives a number.
+        row_metrics: name to a function of the arrays ``(label, score, prediction, weight)`` of a slice's rows that
+            gives a number; called 51 times for every slice, and as often for all other rows where its gaps are asked.
         threshold: scores at or above it are predicted positive.
         max_gap: metric to tolerance: how far a slice may be from ``gap_versus``, in either direction.
         gap_versus: ``complement`` (all other rows), ``overall`` or ``best``.
@@ -46,11 +50,14 @@ class DisaggregatedConfig(SlicedConfig):
     kind: ClassVar[str] = "disaggregated"
     own_keys: ClassVar[frozenset[str]] = frozenset(
         {"slices", "queries", "search", "depth", "max_gap", "min_ratio", "min_metric", "max_metric", "max_fairness",
-         "min_fairness", "costs", "max_cost", "latency_column", "cost_column", "max_latency", "max_cost_per_1000"}
+         "min_fairness", "costs", "max_cost", "latency_column", "cost_column", "max_latency", "max_cost_per_1000",
+         "metrics", "row_metrics"}
     )  # fmt: skip
 
     search: MaybeSearch = None
     threshold: float = Field(default=0.5, ge=0, le=1)
+    metrics: dict[str, Callable[..., Any]] = Field(default={})
+    row_metrics: dict[str, Callable[..., Any]] = Field(default={})
     max_gap: Tolerances = Field(default={"fnr": 0.1, "fpr": 0.1})
     gap_versus: str = "complement"
     min_ratio: Tolerances = Field(default={})
@@ -111,10 +118,25 @@ class DisaggregatedConfig(SlicedConfig):
     def _versus_is_known(cls, value: str) -> str:
         return known("gap_versus", value, ("complement", "overall", "best"))
 
+    @field_validator("metrics", "row_metrics", mode="before")
+    @classmethod
+    def _metrics_are_functions(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValueError("expected functions by name, such as {'mistakes': lambda view: view.fp + view.fn}")
+        for name, function in value.items():
+            if not str(name).isidentifier():
+                raise ValueError(f"{name!r} is no name of letters, digits and underscores")
+            if name in RATES or name in info.data.get("metrics", {}):
+                raise ValueError(f"there is a metric {name!r} already; give yours another name")
+            if not callable(function):
+                raise ValueError(f"{name}: expected a function, found {type(function).__name__}")
+        return value
+
     @field_validator("max_gap", "min_ratio", "min_metric", "max_metric")
     @classmethod
-    def _metrics_are_known(cls, value: Tolerances) -> Tolerances:
-        return {known("metric", name, RATES): limit for name, limit in value.items()}
+    def _metrics_are_known(cls, value: Tolerances, info: ValidationInfo) -> Tolerances:
+        names = (*RATES, *info.data.get("metrics", {}), *info.data.get("row_metrics", {}))
+        return {known("metric", name, names): limit for name, limit in value.items()}
 
     @field_validator("max_fairness")
     @classmethod

@@ -12,6 +12,7 @@ from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
 from mlflow_eval_plugin.evaluators.search import prepared, weakest
 from mlflow_eval_plugin.evaluators.slicing import slice_columns, slices_of, wanted_labels, wanted_subsets
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
+from mlflow_eval_plugin.evaluators.user_metrics import measured_metrics, own_metrics
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.decisions import SliceCost, cost_bounds, slice_costs
@@ -27,9 +28,9 @@ from mlflow_eval_plugin.stats.disaggregated import (
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate
 from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable, Table
-from mlflow_eval_plugin.stats.pooling import pooled
+from mlflow_eval_plugin.stats.pooling import POOLED, pooled
 
-_OF_SCORES = ("auc", "log_loss", "brier", "ece", "calibration_in_the_large")
+_OF_SCORES = ("auc", "average_precision", "log_loss", "brier", "ece", "calibration_in_the_large")
 _MOST_FULLY_COMPARED = 100
 AGAINST = {"complement": "that of all other rows", "overall": "that of all rows", "best": "that of the best slice"}
 _NO_SCORES = Estimate(None, None, 0.0, "predictions are classes, not probabilities")
@@ -45,19 +46,22 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
     """
     _needs_scores(config, rows)
     searching = prepared(config, rows)
-    table = SliceTable(slices_of(config, rows, config.threshold))
-    found = disaggregate(table.summary, minimum_count=config.min_count, **_compared(config, rows, table))
+    table = SliceTable(slices_of(config, rows, config.threshold), own_metrics(config, rows))
+    found = disaggregate(table, minimum_count=config.min_count, **_compared(config, rows, table))
     labels = wanted_labels(config, table.summary)
     system = system_of(config, rows)
     claims = [*_claims(config, table, labels), *system_claims(config, system, labels)]
     shown = set(labels)
-    measurements = {
+    measurements: dict[str, Any] = {
         **_measured(config, rows, found, shown),
         "costs": _costs(config, rows, table, shown),
         "system": measured_system(config, system, shown),
         "weak_slices": None if searching is None else weakest(searching),
-        "pooled": [as_json(one) for one in pooled(table) if one.label in shown],
+        "pooled": [as_json(one) for one in pooled(table, _pooled(config, table)) if one.label in shown],
     }
+    own = measured_metrics(config, table)
+    for report in (measurements["overall"], *measurements["slices"]):
+        report["metrics"].update(own[report["label"]])
     return document(config, rows, claims, measurements, about)
 
 
@@ -68,6 +72,12 @@ def _compared(config: DisaggregatedConfig, rows: Rows, table: SliceTable) -> dic
         return {"gap_metrics": sorted(set(chosen)), "versus": [config.gap_versus]}
     known = [metric for metric in (*DEFAULT_GAP_METRICS, *chosen) if _known(metric, rows)]
     return {"gap_metrics": list(dict.fromkeys(known)), "versus": list(VERSUS)}
+
+
+def _pooled(config: DisaggregatedConfig, table: SliceTable) -> list[str]:
+    asked = {*config.max_gap, *config.min_ratio, *config.min_metric, *config.max_metric}
+    few = len(table.summary.slices) <= _MOST_FULLY_COMPARED
+    return [metric for metric in POOLED if few or metric in asked]
 
 
 def _known(metric: str, rows: Rows) -> bool:

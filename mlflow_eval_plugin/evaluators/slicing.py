@@ -37,7 +37,7 @@ def slices_of(config: SlicedConfig, rows: Rows, threshold: float = 0.5) -> Slice
 
 
 def cuts_of(config: SlicedConfig) -> dict[str, Any]:
-    """How the engine is to cut: ``slices``, ``depth``, ``edges``, ``quantiles``, ``max_levels`` and ``queries``."""
+    """How the engine is to cut, as its arguments."""
     bands = {_column(item, config): item for subset in config.subsets for item in subset if isinstance(item, Band)}
     return {
         "slices": slice_columns(config, in_order=True),

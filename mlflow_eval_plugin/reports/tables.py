@@ -23,8 +23,8 @@ from mlflow_eval_plugin.reports.words import tolerance as tolerance_of
 
 _MOST_ROWS = 150
 _SLICE_METRICS = (
-    "prevalence", "selection_rate", "accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc", "log_loss", "brier",
-    "ece", "calibration_in_the_large",
+    "prevalence", "selection_rate", "accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc",
+    "average_precision", "log_loss", "brier", "ece", "calibration_in_the_large",
 )  # fmt: skip
 
 
@@ -186,7 +186,9 @@ def _bins(caption: str, bins: Sequence[Mapping[str, Any]]) -> Table:
 def disaggregated_tables(measurements: Mapping[str, Any]) -> list[Table]:
     """Metrics by slice, pooled rates, costs, latencies, fairness and gaps."""
     reports = [measurements["overall"], *measurements["slices"]]
-    metrics = [name for name in _SLICE_METRICS if any(name in report["metrics"] for report in reports)]
+    known = measurements["overall"]["metrics"]
+    own = sorted(set(known) - {*_SLICE_METRICS, "balanced_accuracy"})
+    metrics = [*(name for name in _SLICE_METRICS if name in known), *own]
     rows = [
         (
             Cell(report["label"]),

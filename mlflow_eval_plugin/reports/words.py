@@ -45,6 +45,7 @@ _METRICS = {
     "fpr": "False-positive rate",
     "fnr": "False-negative rate",
     "auc": "AUC",
+    "average_precision": "Average precision",
     "f1": "F1",
     "psi": "PSI",
     "ks": "Kolmogorov-Smirnov distance",

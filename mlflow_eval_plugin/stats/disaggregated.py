@@ -36,6 +36,7 @@ class SliceMetrics:
     fnr: Estimate
     f1: Estimate
     auc: Estimate
+    average_precision: Estimate
     log_loss: Estimate
     brier: Estimate
     ece: Estimate
@@ -100,7 +101,7 @@ class Disaggregated:
 
 
 def disaggregate(
-    summary: SliceSummary,
+    summary: SliceSummary | SliceTable,
     *,
     minimum_count: int = 30,
     gap_metrics: Sequence[str] = DEFAULT_GAP_METRICS,
@@ -116,7 +117,8 @@ def disaggregate(
     Raises:
         InputError: for a metric or a comparison there is none of.
     """
-    table = SliceTable(summary)
+    table = _slice_table(summary)
+    summary = table.summary
     reports = _reports(table)
     columns = sorted({one.columns[0] for one in summary.slices if len(one.columns) == 1})
     return Disaggregated(
@@ -175,8 +177,11 @@ def fairness_bounds(
         InputError: for a measure or a column there is none of.
     """
     _known("fairness", name, FAIRNESS)
-    table = summary if isinstance(summary, SliceTable) else SliceTable(summary)
-    return bounds_at(fairness(table, column, name, minimum_count=minimum_count), 0)
+    return bounds_at(fairness(_slice_table(summary), column, name, minimum_count=minimum_count), 0)
+
+
+def _slice_table(summary: SliceSummary | SliceTable) -> SliceTable:
+    return summary if isinstance(summary, SliceTable) else SliceTable(summary)
 
 
 def _table(summary: SliceSummary | Table) -> Table:

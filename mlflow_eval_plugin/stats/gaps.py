@@ -7,6 +7,7 @@ off the same data, so an interval that forgot the choice would be too short; ``W
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args
 
@@ -51,9 +52,14 @@ class Table(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class SliceTable:
-    """A SliceSummary with its metrics, each computed once; entry 0 of every Quantity is "overall"."""
+    """A SliceSummary with its metrics, each computed once; entry 0 of every Quantity is "overall".
+
+    Attributes:
+        own: what makes the metrics that are a user's own, of every slice or of everything but it.
+    """
 
     summary: SliceSummary
+    own: Mapping[str, Callable[[SliceTable, bool], Quantity]] = field(default_factory=dict, repr=False)
     _made: dict[tuple[str, bool], Quantity] = field(default_factory=dict, repr=False)
     _parts: dict[bool, Part] = field(default_factory=dict, repr=False)
 
@@ -82,7 +88,9 @@ class SliceTable:
         """
         key = (name, complement)
         if key not in self._made:
-            self._made[key] = quantity(self.part(complement=complement), name)
+            maker = self.own.get(name)
+            part = self.part(complement=complement)
+            self._made[key] = maker(self, complement) if maker else quantity(part, name)
         return self._made[key]
 
     def lower_is_better(self, metric: str) -> bool:

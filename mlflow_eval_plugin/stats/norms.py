@@ -22,6 +22,7 @@ HALF_NORMAL_VARIANCE = 1 - 2 / np.pi
 HALF_NORMAL_THIRD = float(np.sqrt(2 / np.pi) * (4 / np.pi - 1))  # the third central moment
 
 EMPTY = "there are no rows with weight"
+_PARTS = np.linspace(0.0, 1.0, 33)
 
 Kind = Literal["sum", "root_mean_square", "maximum"]
 
@@ -167,11 +168,14 @@ def _sum_upper(raw: FloatArray, total: FloatArray, root: FloatArray, alpha: Alph
     z = normal_quantile(alpha)
     plain = raw + np.maximum(z, 0.0) * root
     low, high = np.zeros_like(raw), np.where(total > 0, plain / np.where(total > 0, total, 1.0), 0.0)
-    for _ in range(50):
-        middle = (low + high) / 2
-        mean, variance = _folded(middle)
-        below = mean * total - z * np.sqrt(variance) * root < raw
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    wide, rows = np.broadcast_to(z, raw.shape)[:, None], np.arange(len(raw))
+    # Thirty-two parts ten times: 50 halvings in a fifth of the calls, which is what few slices take their time for.
+    for _ in range(10):
+        tried = low[:, None] + (high - low)[:, None] * _PARTS
+        mean, variance = _folded(tried)
+        below = mean * total[:, None] - wide * np.sqrt(variance) * root[:, None] < raw[:, None]
+        first = np.where(below.all(axis=1), len(_PARTS) - 1, below.argmin(axis=1))
+        low, high = tried[rows, np.maximum(first - 1, 0)], tried[rows, first]
     return np.minimum(high * total, plain)
 
 

@@ -16,7 +16,7 @@ drawn towards them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,12 +70,15 @@ class Posterior:
     deviation: float
 
 
-def pooled(table: SliceTable) -> tuple[PooledRate, ...]:
-    """Every rate in ``POOLED`` of every slice with 1 to ``MOST_ROWS`` rows in its denominator, by metric.
+def pooled(table: SliceTable, metrics: Sequence[str] = POOLED) -> tuple[PooledRate, ...]:
+    """Rates of every slice with 1 to ``MOST_ROWS`` rows in their denominator, by metric.
 
     Slices of the same columns are pooled with one another, where there are ``FEWEST_SLICES`` with a value.
+
+    Args:
+        metrics: some of ``POOLED``.
     """
-    return tuple(one for metric in POOLED for one in _pooled(table, metric))
+    return tuple(one for metric in metrics for one in _pooled(table, metric))
 
 
 def posterior(events: FloatArray, trials: FloatArray) -> Posterior:

@@ -24,6 +24,7 @@ from mlflow_eval_plugin.stats.intervals import (
     wilson,
 )
 
+FEW = 10.0  # rows of the smaller class that are ranked wrongly, below which DeLong's variance is not relied on
 Counts = NDArray[np.int64]
 Index = NDArray[np.intp]
 
@@ -181,6 +182,11 @@ class AucQuantity:
         inside = np.clip(self.value, step, 1 - step)
         lower, upper = logit_student(inside, self.standard_error, self.df, alpha)
         low, high = (clopper_pearson if exact else wilson)(self.value, self.df + 1, alpha)
+        if exact:
+            # Few rows on the wrong side hide their variance in many samples, and the logit's limit is then too near.
+            trials = self.df + 1
+            lower = np.where((1 - self.value) * trials < FEW, low, lower)
+            upper = np.where(self.value * trials < FEW, high, upper)
         return np.clip(lower, low, self.value), np.clip(upper, self.value, high)
 
     def take(self, index: Index) -> AucQuantity:

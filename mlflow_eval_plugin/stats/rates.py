@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.average_precision import average_precision
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Quantity
 from mlflow_eval_plugin.stats.intervals import FloatArray
@@ -40,6 +41,7 @@ Metric = Literal[
     "fnr",
     "f1",
     "auc",
+    "average_precision",
     "log_loss",
     "brier",
     "ece",
@@ -138,6 +140,7 @@ def quantity(part: Part, metric: str) -> Quantity:
         return BalancedAccuracy(rate(part, "recall"), rate(part, "specificity"), part.n)
     makers = {
         "auc": _auc,
+        "average_precision": _average_precision,
         "brier": _brier,
         "log_loss": _log_loss,
         "ece": _ece,
@@ -175,6 +178,10 @@ def _auc(part: Part) -> Quantity:
     df = part.effective_by_label.min(axis=1) - 1
     reason = "AUC needs rows of both classes"
     return AucQuantity(found.value, found.standard_error, df, found.bound, part.n, reason)
+
+
+def _average_precision(part: Part) -> Quantity:
+    return average_precision(part.histogram, part.effective_by_label, part.n)
 
 
 def square_error_square(part: Part) -> FloatArray:

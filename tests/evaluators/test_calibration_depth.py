@@ -66,6 +66,18 @@ def test_the_report_shows_them(document: Any) -> None:
         assert words in page
 
 
+@pytest.mark.parametrize(
+    ("config", "claim"),
+    [
+        ({"min_calibration_slope": 0.8}, "the calibration slope is at least 0.8"),
+        ({"max_calibration_slope": 1.3}, "the calibration slope is at most 1.3"),
+    ],
+)
+def test_a_slope_may_have_one_end(world: World, config: dict[str, float], claim: str) -> None:
+    run, _ = world.evaluate(evaluators="calibration", evaluator_config=config)
+    assert claim in [check.claim for check in evidence_of(world, run, "calibration").checks]
+
+
 def test_without_slices_and_reference_there_are_none(world: World) -> None:
     run, _ = world.evaluate(evaluators="calibration", evaluator_config={"bins": 10})
     found = evidence_of(world, run, "calibration")

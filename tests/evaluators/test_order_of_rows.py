@@ -19,7 +19,13 @@ from mlflow_eval_plugin.stats.recalibration import recalibrate
 
 ABOUT = About(Subject(run_id="r"), Producer(name="mlflow-registry-hooks", version="0"), "2026-01-01T00:00:00Z")
 UNSHRUNK = {"deadline": None, "phases": [Phase.explicit, Phase.reuse, Phase.generate]}  # seeds do not shrink
-CALIBRATION = {"bins": 10, "max_brier": 0.2, "max_log_loss": 0.7}
+CALIBRATION = {
+    "bins": 10,
+    "max_brier": 0.2,
+    "max_log_loss": 0.7,
+    "slices": ["truth", ["truth", "float"]],
+    "min_calibration_slope": 0.5,
+}
 SLICES = (
     [["text", {"column": "zero", "edges": [-1.5, 0.0, 1.0]}]],
     [{"column": "age", "quantiles": 3}, "mixed", "float", "truth"],
@@ -32,6 +38,12 @@ DISAGGREGATED = {
     "max_fairness": {"equalized_odds_difference": 0.2},
     "costs": {"fp": 1, "fn": 5},
     "max_cost": 1.0,
+    "latency_column": "ms",
+    "cost_column": "ms",
+    "max_latency": {"p95": 30},
+    "metrics": {"wrong": lambda view: (view.fp + view.fn) / view.weight},
+    "row_metrics": {"spread": lambda label, score, prediction, weight: (score * weight - label).std()},
+    "max_gap": {"wrong": 0.1, "spread": 0.2, "fnr": 0.1},
 }
 DRIFT = {"reference": "given", "max_ks": 0.1, "max_js": 0.1, "max_shift_sigma": 0.2}
 
@@ -53,6 +65,7 @@ def _people(seed: int, n: int = 70) -> pd.DataFrame:
             "float": rng.choice([0.1, 0.2, 0.1 + 0.2, 0.3, 1e16, np.nan], n),
             "zero": rng.choice([0.0, -0.0, 1.0, -1.5, 7.0, np.nan], n),
             "age": rng.choice([*range(20, 40), np.nan], n),
+            "ms": rng.choice([0.0, -0.0, 1.0, *rng.lognormal(3, 1, 9)], n),
             "income": np.where(rng.random(n) < 0.1, np.nan, rng.lognormal(10, 1, n)),
         }
     )

@@ -74,6 +74,9 @@ def test_every_slice_is_that_of_scikit_learn(report, year):
             expected["balanced_accuracy"] = sklearn.balanced_accuracy_score(y, p, sample_weight=w)
             exact = sklearn.roc_auc_score(y, s, sample_weight=w)
             assert abs(one.metrics.auc.value - exact) <= one.metrics.auc.bound + 1e-12
+            exact = sklearn.average_precision_score(y, s, sample_weight=w)
+            ranked = one.metrics.average_precision
+            assert abs(ranked.value - exact) <= ranked.bound + 1e-12
         if tp > 0:
             for name, score in (("recall", sklearn.recall_score), ("precision", sklearn.precision_score)):
                 expected[name] = score(y, p, sample_weight=w)
@@ -84,11 +87,13 @@ def test_every_slice_is_that_of_scikit_learn(report, year):
     assert compared == 1 + 2 + 9 + 17
 
 
-def test_auc_of_grid_scores_is_that_of_scikit_learn(year):
+def test_ranking_of_grid_scores_is_that_of_scikit_learn(year):
     grid = year.assign(**{SCORE: np.rint(year[SCORE] * 100) / 100})
     found = disaggregate(slice_summary(grid, label=LABEL, score=SCORE, slices=["SEX"]))
     for one, part in _parts(found, grid):
         assert one.metrics.auc.value == pytest.approx(sklearn.roc_auc_score(part[LABEL], part[SCORE]), abs=1e-9)
+        expected = sklearn.average_precision_score(part[LABEL], part[SCORE])
+        assert one.metrics.average_precision.value == pytest.approx(expected, abs=1e-9)
 
 
 def test_intervals_of_rates_are_those_of_statsmodels(year):

@@ -36,6 +36,7 @@ REFERENCES = {
     "log_loss": lambda y, p, s, w: sklearn.log_loss(y, s, sample_weight=w),
     "brier": lambda y, p, s, w: sklearn.brier_score_loss(y, s, sample_weight=w),
     "auc": lambda y, p, s, w: sklearn.roc_auc_score(y, s, sample_weight=w),
+    "average_precision": lambda y, p, s, w: sklearn.average_precision_score(y, s, sample_weight=w),
     "selection_rate": lambda y, p, s, w: fairlearn.selection_rate(y, p, sample_weight=w),
     "fpr": lambda y, p, s, w: fairlearn.false_positive_rate(y, p, sample_weight=w),
     "fnr": lambda y, p, s, w: fairlearn.false_negative_rate(y, p, sample_weight=w),

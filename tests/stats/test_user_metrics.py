@@ -1,0 +1,248 @@
+"""A user's own metrics against the same counted from rows, their errors by hand, by theory and by simulation."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import matthews_corrcoef, roc_auc_score
+
+from mlflow_eval_plugin.engines import slice_rows, slice_summary
+from mlflow_eval_plugin.stats.disaggregated import gap_bounds, metric_bounds
+from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.estimate import estimates
+from mlflow_eval_plugin.stats.gaps import SliceTable
+from mlflow_eval_plugin.stats.user_metrics import counted_metric, row_metric
+
+
+def _rows(n=2000, seed=0):
+    rng = np.random.default_rng(seed)
+    score = np.round(rng.beta(1, 1.3, n), 3)
+    return pd.DataFrame(
+        {
+            "s": score,
+            "y": (rng.random(n) < score).astype(int),
+            "g": rng.integers(0, 3, n),
+            "h": rng.integers(0, 2, n),
+            "w": rng.integers(1, 4, n).astype(float),
+        }
+    )
+
+
+def _table(rows, threshold=0.3, weight=None, slices=("g", "h"), **functions):
+    """A table that knows the functions: of a view, or with the names ``rows_...`` of arrays."""
+
+    def arrays(table):
+        return slice_rows(
+            rows,
+            table.summary.slices,
+            label=rows.y.to_numpy(),
+            score=rows.s.to_numpy(),
+            prediction=(rows.s >= threshold).to_numpy().astype(np.uint8),
+            weight=None if weight is None else rows[weight].to_numpy(),
+            slices=slices,
+            edges={},
+            quantiles={},
+            max_levels=100,
+        )
+
+    summary = slice_summary(rows, label="y", score="s", slices=list(slices), threshold=threshold, weight=weight)
+    made = {
+        name: row_metric(name, one, arrays) if name.startswith("rows_") else counted_metric(name, one)
+        for name, one in functions.items()
+    }
+    return SliceTable(summary, made)
+
+
+def _masks(rows, table):
+    for one in table.summary.slices:
+        mask = np.ones(len(rows), dtype=bool)
+        for column, level in one.levels:
+            mask &= (rows[column].astype(str) == level).to_numpy()
+        yield one.label, mask
+
+
+def mcc(view):
+    product = (view.tp + view.fp) * (view.tp + view.fn) * (view.tn + view.fp) * (view.tn + view.fn)
+    return (view.tp * view.tn - view.fp * view.fn) / math.sqrt(product)
+
+
+def auc(label, score, prediction, weight):
+    return roc_auc_score(label, score, sample_weight=weight)
+
+
+def wrong(view):
+    return (view.fp + view.fn) / view.weight
+
+
+@pytest.mark.parametrize("weight", [None, "w"])
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 1 / 3, 0.999, 1.0])
+def test_a_view_is_what_the_rows_would_give(weight, threshold):
+    rows, seen = _rows(), {}
+
+    def look(view):
+        seen.setdefault(view.label, view)
+        return view.n
+
+    table = _table(rows, threshold, weight, look=look)
+    table.metric("look")
+    table.metric("look", complement=True)
+    for label, mask in _masks(rows, table):
+        for view, mine in ((seen[label], rows[mask]), (seen[f"not {label}"], rows[~mask])):
+            w = np.ones(len(mine)) if weight is None else mine.w
+            called = mine.s >= threshold
+            assert view.n == len(mine) and view.weight == pytest.approx(w.sum())
+            counts = [w[(mine.y == y) & (called == p)].sum() for y, p in ((1, 1), (0, 1), (0, 0), (1, 0))]
+            assert (view.tp, view.fp, view.tn, view.fn) == pytest.approx(tuple(counts))
+            for part, y in ((view.negative, 0), (view.positive, 1)):
+                exact, _ = np.histogram(mine.s[mine.y == y], bins=view.edges, weights=w[mine.y == y])
+                assert part == pytest.approx(exact)
+            assert (view.threshold, view.edges[60]) == (threshold, 0.25)
+
+
+def test_values_are_those_of_scikit_learn():
+    rows = _rows()
+    table = _table(rows, mcc=mcc, rows_auc=auc)
+    for name, theirs in (
+        ("mcc", lambda r: matthews_corrcoef(r.y, r.s >= 0.3)),
+        ("rows_auc", lambda r: roc_auc_score(r.y, r.s)),
+    ):
+        for value, (_, mask) in zip(table.metric(name).value, _masks(rows, table), strict=True):
+            assert value == pytest.approx(theirs(rows[mask]), rel=1e-9)
+
+
+def test_the_bootstrap_of_a_share_has_the_error_of_a_share():
+    table = _table(_rows(20_000), wrong=wrong)
+    made, theirs = table.metric("wrong"), table.metric("accuracy")
+    expected = np.sqrt(theirs.value * (1 - theirs.value) / theirs.n)
+    assert made.value == pytest.approx(1 - theirs.value)
+    assert made.standard_error == pytest.approx(expected, rel=0.25)  # 200 resamples know it to 5 %, of twelve slices
+
+
+def test_weights_inflate_the_error_as_kish_says():
+    rows = _rows(20_000)
+    rows["w"] = np.where(np.arange(len(rows)) % 10 == 0, 10.0, 1.0)
+    plain, weighted = (_table(rows, weight=weight, wrong=wrong).metric("wrong") for weight in (None, "w"))
+    kish = rows.w.sum() ** 2 / (rows.w**2).sum() / len(rows)
+    assert weighted.standard_error[0] / plain.standard_error[0] == pytest.approx(kish**-0.5, rel=0.2)
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error():
+    # With fewer rows than blocks every block is a row, and the jackknife of a mean is s / sqrt(n) exactly.
+    rows = _rows(40)
+    table = _table(rows, slices=("h",), rows_mean=lambda label, score, prediction, weight: score.mean())
+    made = table.metric("rows_mean")
+    for i, (_, mask) in enumerate(_masks(rows, table)):
+        mine = rows.s[mask]
+        assert made.standard_error[i] == pytest.approx(mine.std(ddof=1) / math.sqrt(len(mine)))
+        assert (made.df[i], made.n[i]) == (len(mine) - 1, len(mine))
+
+
+@pytest.mark.parametrize("weight", [None, "w"])
+def test_the_order_of_rows_changes_no_byte(weight):
+    rows = _rows(600)
+    functions = {
+        "mcc": mcc,
+        "rows_auc": auc,
+        "rows_first": lambda label, score, prediction, weight: score[0] + label[-1],
+    }
+    plain = _table(rows, weight=weight, **functions)
+    shuffled = _table(rows.sample(frac=1, random_state=3).reset_index(drop=True), weight=weight, **functions)
+    for name in functions:
+        for complement in (False, True):
+            first, second = (one.metric(name, complement=complement) for one in (plain, shuffled))
+            for lane in ("value", "standard_error", "df", "n"):
+                assert getattr(first, lane).tobytes() == getattr(second, lane).tobytes()
+
+
+def test_other_slices_change_nothing():
+    rows = _rows(600)
+    alone, both = _table(rows, slices=("g",), mcc=mcc), _table(rows, mcc=mcc)
+    for label in ("overall", "g=1"):
+        assert metric_bounds(alone, "mcc", label).upper(0.01) == metric_bounds(both, "mcc", label).upper(0.01)
+
+
+def test_gaps_compare_with_all_other_rows():
+    rows = _rows()
+    table = _table(rows, wrong=wrong, rows_auc=auc)
+    mine, others = rows[rows.g == 1], rows[rows.g != 1]
+    share = [((one.s >= 0.3) != one.y).mean() for one in (mine, others)]
+    bounds = gap_bounds(table, "wrong", "g=1", "complement")
+    assert bounds.value == pytest.approx(share[0] - share[1])
+    theirs = gap_bounds(table, "accuracy", "g=1", "complement")
+    assert bounds.upper(0.05) == pytest.approx(-theirs.lower(0.05), abs=0.01)
+    difference = roc_auc_score(mine.y, mine.s) - roc_auc_score(others.y, others.s)
+    assert gap_bounds(table, "rows_auc", "g=1", "complement").value == pytest.approx(difference)
+    assert gap_bounds(table, "rows_auc", "g=1", "best").value <= 0
+
+
+def test_what_is_no_finite_number_has_a_reason():
+    rows = pd.concat([_rows(300), pd.DataFrame({"s": [0.1] * 3, "y": 0, "g": 9, "h": 0, "w": 1.0})], ignore_index=True)
+    table = _table(
+        rows,
+        slices=("g",),
+        recall=lambda view: view.tp / (view.tp + view.fn),
+        infinite=lambda view: np.float64(view.fp) / np.float64(view.tp),
+        rows_nothing=lambda label, score, prediction, weight: float("nan"),
+    )
+    at = table.summary.index("g=9")
+    for name in ("recall", "infinite", "rows_nothing"):
+        found = estimates(table.metric(name))[at]
+        assert (found.value, found.interval, found.reason) == (None, None, "the metric is not a finite number here")
+
+
+def test_rows_without_a_mistake_are_no_certainty():
+    rows = pd.DataFrame({"s": [0.9, 0.1] * 10, "y": [1, 0] * 10, "g": 0, "h": 0, "w": 1.0})
+    table = _table(rows, wrong=wrong, rows_wrong=lambda label, score, prediction, weight: (label != prediction).mean())
+    bounds = metric_bounds(table, "wrong", "g=0")
+    assert bounds.value == 0 and bounds.upper(0.05) > 1 - 0.05 ** (1 / 20)  # of 20 rows so many could be mistakes
+    assert estimates(table.metric("rows_wrong"))[1].interval is None
+    assert metric_bounds(table, "rows_wrong", "g=0").upper(0.05) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda view: view.tpp, "metrics: 'bad' failed on slice 'overall': AttributeError: 'SliceView' object has no"),
+        (lambda view: "0.5", "metrics: 'bad' of slice 'overall': expected the function to give a number, found str"),
+        (lambda view: None, "found NoneType"),
+        (lambda view: view.positive, "found ndarray"),
+        (lambda view: {}[view.label] if view.label == "g=2" else 1.0, "failed on slice 'g=2': KeyError"),
+        (lambda view: view.positive.__setitem__(0, 5), "read-only"),
+    ],
+)
+def test_a_function_that_fails_is_named_with_its_slice(function, message):
+    with pytest.raises(InputError) as caught:
+        _table(_rows(100), slices=("g",), bad=function).metric("bad")
+    assert message in str(caught.value)
+
+
+def test_a_function_of_rows_that_fails_is_named_too():
+    with pytest.raises(InputError, match=r"'rows_bad' failed on slice 'not g=1': ValueError: too many"):
+        _fail_on_most().metric("rows_bad", complement=True)
+
+
+def _fail_on_most():
+    rows = _rows(90)
+    rows["g"] = np.where(np.arange(90) < 60, 0, 1)
+
+    def bad(label, score, prediction, weight):
+        if len(label) == 60:
+            raise ValueError("too many")
+        return 0.0
+
+    return _table(rows, slices=("g",), rows_bad=bad)
+
+
+@pytest.mark.parametrize("n", [40, 150])
+def test_intervals_cover(n):
+    rows = _rows(200_000, seed=9)
+    truth = ((rows.s >= 0.3) != rows.y).mean()
+    trials, covered = 200, 0
+    for seed in range(trials):
+        one = rows.sample(n, random_state=seed).reset_index(drop=True).assign(g=0)
+        if one.y.nunique() < 2:
+            continue
+        low, high = estimates(_table(one, slices=("g",), wrong=wrong).metric("wrong"))[1].interval
+        covered += low <= truth <= high
+    assert covered >= trials * 0.94 - 3 * math.sqrt(trials * 0.05 * 0.95)
