@@ -10,7 +10,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from mlflow_eval_plugin.evaluators.config import CONFIGS, parse
+from mlflow_eval_plugin.evaluators.config import CONFIGS, Config, parse
+from mlflow_eval_plugin.evaluators.regression_config import CONFIGS as REGRESSION_CONFIGS
 from mlflow_eval_plugin.report_cli import main as reports
 from mlflow_eval_plugin.stats.calibration import CALIBRATION_METRICS
 from mlflow_eval_plugin.stats.drift import CATEGORICAL_METRICS, NUMERIC_METRICS
@@ -81,6 +82,17 @@ def test_the_table_of_keys_is_whole_and_right():
     for kind, model in CONFIGS.items():
         named = set(re.findall(r"`(\w+)`", rows[f"`{kind}`"])) - {"edges", "quantiles"}
         assert named | common == set(model.model_fields), kind
+
+
+def test_the_table_of_keys_of_a_regression_is_whole_and_right():
+    rows = dict(re.findall(r"^\| (both|calibration|disaggregated) \| (.*) \|$", README, re.MULTILINE))
+    named = {kind: set(re.findall(r"`(\w+)`", text)) - {"lower", "upper", "level"} for kind, text in rows.items()}
+    for kind in ("calibration", "disaggregated"):
+        own = set(REGRESSION_CONFIGS[kind].model_fields) - set(Config.model_fields)
+        assert named[kind] | named["both"] == own, kind
+        manual = (ROOT / "docs" / "evaluators.md").read_text().partition("## Regression")[2]
+        assert {key for key in own if f"`{key}`" not in manual} == set(), kind
+    assert REGRESSION_CONFIGS["drift"] is CONFIGS["drift"]
 
 
 def test_links_and_pictures_lead_somewhere():

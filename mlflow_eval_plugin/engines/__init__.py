@@ -2,6 +2,7 @@
 
 - ``score_summary`` counts scores against labels, for calibration;
 - ``slice_summary`` counts the same per slice, for disaggregated reports;
+- ``moment_summary`` and ``prediction_summary`` sum the errors of a regression, of ``predicted_rows``;
 - ``slice_rows`` gives the rows themselves, for a user's own metrics;
 - ``system_summary`` counts latencies and adds up costs per slice;
 - ``paired_summary`` and ``placement_summary`` count the ``paired_rows`` of two models, for comparisons;
@@ -15,6 +16,7 @@ from __future__ import annotations
 from mlflow_eval_plugin.engines.digest import DigestSummary, data_digest, digest_summary, schema_of
 from mlflow_eval_plugin.engines.drift import drift_binning, drift_summary
 from mlflow_eval_plugin.engines.paired import paired_rows, paired_summary, placement_summary
+from mlflow_eval_plugin.engines.regression import moment_summary, predicted_rows, prediction_summary
 from mlflow_eval_plugin.engines.scores import score_summary
 from mlflow_eval_plugin.engines.slice_rows import slice_rows
 from mlflow_eval_plugin.engines.slices import slice_summary
@@ -26,9 +28,12 @@ __all__ = [
     "digest_summary",
     "drift_binning",
     "drift_summary",
+    "moment_summary",
     "paired_rows",
     "paired_summary",
     "placement_summary",
+    "predicted_rows",
+    "prediction_summary",
     "schema_of",
     "score_summary",
     "slice_rows",

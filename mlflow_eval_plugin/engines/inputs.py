@@ -220,8 +220,24 @@ def _floats(values: pd.Series[Any], *, argument: str) -> NDArray[np.float64]:
         raise InputError(f"{argument}: expected numbers, found {values.dtype} ({error})") from error
 
 
+def finite_numbers(values: pd.Series[Any], *, argument: str, largest: float) -> NDArray[np.float64]:
+    """Values as float64.
+
+    Raises:
+        InputError: when they are not numbers, missing, infinite, or beyond ``largest`` in size.
+    """
+    found = _floats(values, argument=argument)
+    wrong = ~np.isfinite(found)
+    if wrong.any():
+        raise InputError(f"{argument}: {how_many(wrong)} missing or infinite; expected a finite number in every row")
+    beyond = np.abs(found) > largest
+    if beyond.any():
+        raise InputError(f"{argument}: {how_many(beyond)} beyond {largest:g} in size; expected smaller numbers")
+    return found
+
+
 def how_many(flags: NDArray[np.bool_]) -> str:
-    """``3 rows are (first at row 7)``."""
+    """``3 rows are (first at row 7)``: how many are flagged, and where the first is."""
     count, first = int(flags.sum()), int(np.argmax(flags))
     rows = "1 row is" if count == 1 else f"{count:,} rows are"
     return f"{rows} (first at row {first})"

@@ -42,10 +42,11 @@ def tabulated(
         TooManyLevels: for more than ``MAX_SLICES`` possible slices.
     """
     wanted = _subsets(columns, depth)
-    tables = [Counted((), count(()))]
-    for group, margins in _joint_tables(wanted, cells):
+    tables: list[Counted] = []
+    for group, margins in _joint_tables(wanted, cells) or [((), [])]:
         joint = Counted(group, count(group))
-        tables.extend(joint.margin(subset) for subset in margins)
+        # All rows are a margin of any table, too.
+        tables.extend(joint.margin(subset) for subset in (margins if tables else [(), *margins]))
     found = [(one, table, cell) for table in tables for cell, one in table.slices()]
     found.sort(key=lambda entry: slice_order(entry[0]))
     lanes = {name: np.stack([table.lanes[name][cell] for _, table, cell in found]) for name in tables[0].lanes}
@@ -80,8 +81,8 @@ class Counted:
         kept = tuple(column for column in self.columns if column in subset)
         lanes = {}
         for name, lane in self.lanes.items():
-            summed = lane.reshape(*shape, *lane.shape[1:]).sum(axis=others, dtype=lane.dtype)
-            lanes[name] = summed.reshape(size(kept), *lane.shape[1:])
+            summed = lane.reshape((*shape, *lane.shape[1:])).sum(axis=others, dtype=lane.dtype)
+            lanes[name] = summed.reshape((size(kept), *lane.shape[1:]))
         return Counted(kept, lanes)
 
     def slices(self) -> list[tuple[int, Slice]]:

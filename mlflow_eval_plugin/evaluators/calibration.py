@@ -59,7 +59,7 @@ def evaluate(config: CalibrationConfig, rows: Rows, reference: Rows | None, abou
     claims = [*_claims(summary, config), *_change_claims(summary, before, config)]
     if config.slices or config.queries:
         table = SliceTable(slices_of(config, rows))
-        labels = wanted_labels(config, table.summary)
+        labels = wanted_labels(config, table.summary.slices)
         found = slice_calibrations(table, labels)
         measurements["slices"] = [{**as_json(one), "slice": dict(one.slice)} for one in found]
         claims += _slice_claims(table, labels, config)

@@ -46,7 +46,7 @@ def evaluate(config: ComparisonConfig, rows: Rows, champion: ChampionRows, about
     classes = rows.score is None or champion.score is None
     _refuse(config, rows, classes=classes)
     table = _table(config, rows, champion, classes=classes)
-    labels = wanted_labels(config, table.summary.champion)
+    labels = wanted_labels(config, table.summary.champion.slices)
     measurements = _measured(config, rows, table, set(labels), classes=classes)
     claims = _claims(config, table, labels)
     return document(config, rows, claims, {**measurements, "champion": dict(champion.source)}, about)

@@ -21,8 +21,8 @@ from mlflow_eval_plugin.evaluators.config_disaggregated import DisaggregatedConf
 from mlflow_eval_plugin.stats.summaries import FINE_BINS
 
 __all__ = [
-    "CONFIGS", "CalibrationConfig", "Champion", "ComparisonConfig", "Config", "ConfigError", "DisaggregatedConfig",
-    "DriftConfig", "is_configured", "parse", "unwrapped",
+    "CONFIGS", "CalibrationConfig", "Champion", "ComparisonConfig", "Config", "ConfigError", "Configs",
+    "DisaggregatedConfig", "DriftConfig", "is_configured", "parse", "unwrapped",
 ]  # fmt: skip
 
 CHANGES = (
@@ -134,6 +134,7 @@ class DriftConfig(Config):
 CONFIGS: dict[str, type[Config]] = {
     c.kind: c for c in (CalibrationConfig, DisaggregatedConfig, DriftConfig, ComparisonConfig)
 }
+Configs = Mapping[str, type[Config]]
 
 
 def unwrapped(kind: str, given: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -142,39 +143,42 @@ def unwrapped(kind: str, given: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return inner if isinstance(inner, Mapping) else (given or {})
 
 
-def is_configured(kind: str, given: Mapping[str, Any] | None) -> bool:
+def is_configured(kind: str, given: Mapping[str, Any] | None, configs: Configs = CONFIGS) -> bool:
     """Whether the config means this evaluator: it is named, or one of its own keys is set."""
-    return kind in (given or {}) or any(key in CONFIGS[kind].own_keys for key in (given or {}))
+    return kind in (given or {}) or any(key in configs[kind].own_keys for key in (given or {}))
 
 
-def parse(kind: str, given: Mapping[str, Any] | None, *, flat: bool = False) -> Config:
+def parse(kind: str, given: Mapping[str, Any] | None, *, flat: bool = False, configs: Configs = CONFIGS) -> Config:
     """The validated config of one evaluator.
 
     Args:
+        configs: the evaluators there are for this type of model.
         flat: the config was copied to all evaluators, so that keys of the others are passed over.
 
     Raises:
         ConfigError: for an unknown key or a value that cannot be used; names the key and the nearest known one.
     """
-    model = CONFIGS[kind]
+    model = configs[kind]
     inner = unwrapped(kind, given)
-    others = {key for name, other in CONFIGS.items() if name != kind for key in other.model_fields}
+    others = {key for name, other in configs.items() if name != kind for key in other.model_fields}
     passed_over = MLFLOW_KEYS | (others if flat else frozenset())
     kept = {key: value for key, value in inner.items() if key in model.model_fields or key not in passed_over}
     for key in kept:
         if key not in model.model_fields:
-            raise ConfigError(_unknown_key(kind, str(key)))
+            raise ConfigError(_unknown_key(kind, str(key), configs))
     try:
         return model.model_validate(kept)
     except ValidationError as error:
         raise ConfigError(_invalid(kind, error)) from error
 
 
-def _unknown_key(kind: str, key: str) -> str:
-    owners = [name for name, config in CONFIGS.items() if key in config.model_fields]
+def _unknown_key(kind: str, key: str, configs: Configs) -> str:
+    owners = [name for name, config in configs.items() if key in config.model_fields]
     if owners:
         return f"{kind}: key {key!r} belongs to {' and '.join(owners)}; set it in evaluator_config[{owners[0]!r}]"
-    return f"{kind}: there is no key {key!r}{did_you_mean(key, tuple(CONFIGS[kind].model_fields))}"
+    if key in CONFIGS[kind].model_fields:
+        return f"{kind}: key {key!r} is for classifiers, and this model is none; leave it out"
+    return f"{kind}: there is no key {key!r}{did_you_mean(key, tuple(configs[kind].model_fields))}"
 
 
 def _invalid(kind: str, error: ValidationError) -> str:

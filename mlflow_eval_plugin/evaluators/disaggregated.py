@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
+from mlflow_eval_plugin.evaluators.regression_config import RegressionDisaggregatedConfig
 from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
 from mlflow_eval_plugin.evaluators.search import prepared, weakest
 from mlflow_eval_plugin.evaluators.slicing import slice_columns, slices_of, wanted_labels, wanted_subsets
@@ -26,12 +27,14 @@ from mlflow_eval_plugin.stats.disaggregated import (
 )
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate
-from mlflow_eval_plugin.stats.gaps import VERSUS, MetricTable, SliceTable
+from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable, Table
 from mlflow_eval_plugin.stats.pooling import POOLED, pooled
 
 _OF_SCORES = ("auc", "average_precision", "log_loss", "brier", "ece", "calibration_in_the_large")
 _MOST_FULLY_COMPARED = 100
+AGAINST = {"complement": "that of all other rows", "overall": "that of all rows", "best": "that of the best slice"}
 _NO_SCORES = Estimate(None, None, 0.0, "predictions are classes, not probabilities")
+GapConfig = DisaggregatedConfig | RegressionDisaggregatedConfig
 
 
 def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
@@ -45,7 +48,7 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
     searching = prepared(config, rows)
     table = SliceTable(slices_of(config, rows, config.threshold), own_metrics(config, rows))
     found = disaggregate(table, minimum_count=config.min_count, **_compared(config, rows, table))
-    labels = wanted_labels(config, table.summary)
+    labels = wanted_labels(config, table.summary.slices)
     system = system_of(config, rows)
     claims = [*_claims(config, table, labels), *system_claims(config, system, labels)]
     shown = set(labels)
@@ -158,23 +161,22 @@ def _claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence[str
             yield _fairness_claim(config, table, column, name, minimum=limit)
 
 
-def metric_claims(config: DisaggregatedConfig, table: MetricTable, label: str) -> Iterator[Claim]:
+def metric_claims(config: GapConfig, table: Table, label: str) -> Iterator[Claim]:
     """The least and largest values that one slice may have."""
     for metric, limit in config.max_metric.items():
-        yield _metric_claim(config, table, metric, label, maximum=limit)
+        yield metric_claim(config, table, metric, label, maximum=limit)
     for metric, limit in config.min_metric.items():
-        yield _metric_claim(config, table, metric, label, minimum=limit)
+        yield metric_claim(config, table, metric, label, minimum=limit)
 
 
-def gap_claims(config: DisaggregatedConfig, table: MetricTable, labels: Sequence[str]) -> Iterator[Claim]:
+def gap_claims(config: GapConfig, table: Table, labels: Sequence[str]) -> Iterator[Claim]:
     """How far every slice may be from what it is compared with."""
     versus = config.gap_versus
-    against = {"complement": "that of all other rows", "overall": "that of all rows", "best": "that of the best slice"}
     for label in labels:
         for metric, limit in config.max_gap.items():
             yield Claim(
                 id=f"gap:{metric}:{versus}:{label}",
-                claim=f"{metric} of {label} is within {limit:g} of {against[versus]}",
+                claim=f"{metric} of {label} is within {limit:g} of {AGAINST[versus]}",
                 metric=f"gap_{metric}",
                 scope=label,
                 bounds=gap_bounds(table, metric, label, versus, minimum_count=config.min_count),
@@ -185,7 +187,7 @@ def gap_claims(config: DisaggregatedConfig, table: MetricTable, labels: Sequence
         for metric, limit in config.min_ratio.items():
             yield Claim(
                 id=f"ratio:{metric}:{versus}:{label}",
-                claim=f"{metric} of {label} is at least {limit:g} times {against[versus]}",
+                claim=f"{metric} of {label} is at least {limit:g} times {AGAINST[versus]}",
                 metric=f"ratio_{metric}",
                 scope=label,
                 bounds=gap_bounds(table, metric, label, versus, kind="ratio", minimum_count=config.min_count),
@@ -194,15 +196,16 @@ def gap_claims(config: DisaggregatedConfig, table: MetricTable, labels: Sequence
             )
 
 
-def _metric_claim(
-    config: DisaggregatedConfig,
-    table: MetricTable,
+def metric_claim(
+    config: GapConfig,
+    table: Table,
     metric: str,
     label: str,
     *,
     minimum: float | None = None,
     maximum: float | None = None,
 ) -> Claim:
+    """The Claim that a metric of one slice is at most, or at least, so much."""
     words = f"at most {maximum:g}" if maximum is not None else f"at least {minimum:g}"
     return Claim(
         id=f"{'max' if maximum is not None else 'min'}:{metric}:{label}",

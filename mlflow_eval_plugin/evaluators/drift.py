@@ -7,6 +7,7 @@ from typing import Any
 
 from mlflow_eval_plugin.engines import drift_binning, drift_summary, schema_of
 from mlflow_eval_plugin.evaluators.config import DriftConfig
+from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import CheckRecord, Claim
@@ -14,6 +15,7 @@ from mlflow_eval_plugin.stats.drift import Drift, SchemaChange, compare, drift_b
 from mlflow_eval_plugin.stats.drift_summary import DriftSummary, Role
 from mlflow_eval_plugin.stats.errors import InputError
 
+AnyRows = Rows | RegressionRows
 _METRICS = {
     "psi": ("max_psi", "PSI"),
     "wasserstein": ("max_shift_sigma", "Wasserstein distance in reference standard deviations"),
@@ -23,21 +25,19 @@ _METRICS = {
 }
 
 
-def evaluate(config: DriftConfig, rows: Rows, reference: Rows, about: About) -> Evidence:
+def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows, about: About) -> Evidence:
     """Compare every column with the reference and judge the differences.
 
     Raises:
         InputError: for a column that either side lacks, or that cannot be counted.
     """
     names = _columns(config, rows, reference)
-    roles = _roles(rows)
+    roles, classes = _roles(rows), _classes(rows)
     before = drift_binning(
         reference.everything,
         columns=names,
         roles={name: role for name, role in roles.items() if name in names},
-        categorical=[
-            name for name in names if name in config.categorical or roles.get(name) in ("label", "prediction")
-        ],
+        categorical=[name for name in names if name in config.categorical or name in classes],
     )
     after = drift_summary(rows.everything, like=before)
     found = compare(before, after)
@@ -48,12 +48,19 @@ def evaluate(config: DriftConfig, rows: Rows, reference: Rows, about: About) -> 
     return document(config, rows, claims, measured, about, reference=reference.data, certain=certain)
 
 
-def _roles(rows: Rows) -> dict[str, Role]:
-    score: Role = "prediction" if rows.score is None else "score"
+def _roles(rows: AnyRows) -> dict[str, Role]:
+    score: Role = "prediction" if isinstance(rows, RegressionRows) or rows.score is None else "score"
     return {rows.score_name: score, rows.label_name: "label"}
 
 
-def _columns(config: DriftConfig, rows: Rows, reference: Rows) -> list[str]:
+def _classes(rows: AnyRows) -> set[str]:
+    """The columns whose numbers are classes."""
+    if isinstance(rows, RegressionRows):
+        return set()
+    return {name for name, role in _roles(rows).items() if role != "score"}
+
+
+def _columns(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> list[str]:
     if config.columns is not None:
         return list(dict.fromkeys(config.column(name) for name in config.columns))
     # Score, label and slice_data are compared where the reference has them; a feature that it lacks is an error further
@@ -63,12 +70,12 @@ def _columns(config: DriftConfig, rows: Rows, reference: Rows) -> list[str]:
     return [*rows.features, *optional]
 
 
-def _schema_changes(rows: Rows, reference: Rows, names: list[str]) -> tuple[SchemaChange, ...]:
+def _schema_changes(rows: AnyRows, reference: AnyRows, names: list[str]) -> tuple[SchemaChange, ...]:
     before, after = schema_of(reference.everything), schema_of(rows.everything)
     return tuple(change for change in schema_changes(before, after) if change.column in names)
 
 
-def _schema_check(changes: int, rows: Rows) -> CheckRecord:
+def _schema_check(changes: int, rows: AnyRows) -> CheckRecord:
     found = "no compared column changed its type" if changes == 0 else f"{changes} compared columns changed their type"
     return CheckRecord(
         id="schema_changes:overall",

@@ -48,7 +48,7 @@ def evaluate(config: DisaggregatedConfig, rows: MulticlassRows, about: About) ->
     table = MulticlassTable(multiclass_summary(rows.frame, rows.known, **cuts_of(config)))
     _fits(config, table)
     found = multiclass_slices(table, most_by_class=_MOST_BY_CLASS)
-    labels = wanted_labels(config, table.summary)
+    labels = wanted_labels(config, table.summary.slices)
     measurements = _measured(config, table, found, set(labels))
     return document(config, rows, _claims(config, table, labels), measurements, about)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from mlflow_eval_plugin.engines.multiclass import ClassScored
 from mlflow_eval_plugin.evaluators.config import Config
@@ -66,6 +66,14 @@ class MulticlassRows:
         return self.scored
 
 
+class Measured(Protocol):
+    """Rows of any kind: they have a name and a digest."""
+
+    @property
+    def data(self) -> Data:
+        """The data set by content."""
+
+
 @dataclass(frozen=True)
 class About:
     """Who is judged, by what software, when: the parts of a document that do not depend on the data."""
@@ -105,7 +113,7 @@ def as_json(record: Any) -> Any:
 
 def document(
     config: Config,
-    rows: Rows | MulticlassRows,
+    rows: Measured,
     claims: Iterable[Claim],
     measurements: Mapping[str, Any],
     about: About,

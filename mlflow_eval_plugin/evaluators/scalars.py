@@ -25,6 +25,7 @@ _CALIBRATION = {
     "classwise_ece": "classwise_ece",
 }
 
+_OF_THE_MEAN = ("bias", "bias_sigma", "mean_error", "mae", "rmse", "r2", "mse_mcb", "slope")
 _CHANGES = ("accuracy", "balanced_accuracy", "recall", "fpr", "auc", "log_loss", "brier", "ece", "cost")
 
 
@@ -48,6 +49,10 @@ def scalars(evidence: Evidence) -> dict[str, float]:
 
 def _calibration(evidence: Evidence) -> dict[str, float | None]:
     metrics = evidence.measurements["metrics"]
+    if evidence.measurements.get("task") == "regression":
+        errors = [abs(c.value) for c in evidence.checks if c.metric == "coverage_error" and c.value is not None]
+        found = {name: _value(metrics[name]) for name in _OF_THE_MEAN}
+        return {**found, "worst_coverage_error": max(errors, default=None)}
     if "confidence" in evidence.measurements:  # of three or more classes: the losses are those of all, the rest its own
         metrics = {**evidence.measurements["confidence"]["metrics"], **metrics}
     return {name: _value(metrics.get(metric)) for name, metric in _CALIBRATION.items()}
@@ -64,7 +69,8 @@ def _disaggregated(evidence: Evidence) -> dict[str, float | None]:
     worst: dict[str, float] = {}
     for check in evidence.checks:
         # MLflow takes no brackets in a name: gaps in the rate of one class stay in the document.
-        named = check.metric.startswith("gap_") and "[" not in check.metric
+        above = check.metric.startswith("ratio_") and check.maximum is not None
+        named = (above or check.metric.startswith("gap_")) and "[" not in check.metric
         if named and check.value is not None and check.interval is not None:
             name = f"worst_{check.metric}"
             worst[name] = max(worst.get(name, 0.0), abs(check.value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import combinations
 from typing import Any
 
@@ -10,8 +11,7 @@ from mlflow_eval_plugin.evaluators.config_base import SlicedConfig
 from mlflow_eval_plugin.evaluators.config_slices import Band, SliceItem
 from mlflow_eval_plugin.evaluators.rows import Rows
 from mlflow_eval_plugin.query import NamedQuery, parse
-from mlflow_eval_plugin.stats.gaps import Sliced
-from mlflow_eval_plugin.stats.summaries import SliceSummary
+from mlflow_eval_plugin.stats.summaries import Slice, SliceSummary
 
 
 def slices_of(config: SlicedConfig, rows: Rows, threshold: float = 0.5) -> SliceSummary:
@@ -64,10 +64,10 @@ def wanted_subsets(config: SlicedConfig) -> frozenset[frozenset[str]]:
     return frozenset(subsets)
 
 
-def wanted_labels(config: SlicedConfig, summary: Sliced) -> list[str]:
+def wanted_labels(config: SlicedConfig, slices: Iterable[Slice]) -> list[str]:
     """The labels of the slices that are reported, in the order of the Summary, without "overall"."""
     wanted = wanted_subsets(config)
-    return [one.label for one in summary.slices if one.query is not None or frozenset(one.columns) in wanted]
+    return [one.label for one in slices if one.query is not None or frozenset(one.columns) in wanted]
 
 
 def _column(item: SliceItem, config: SlicedConfig) -> str:

@@ -18,10 +18,13 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
-from mlflow_eval_plugin.evaluators.config import CONFIGS, Config, ConfigError, is_configured, parse
+from mlflow_eval_plugin.evaluators import regression_config
+from mlflow_eval_plugin.evaluators.config import CONFIGS, Config, ConfigError, Configs, is_configured, parse
 
 _MODULE = "mlflow.models.evaluation.base"
 Given = Mapping[str, Any]
+# Which evaluators there are, and their keys, by MLflow's type of the model.
+BY_TYPE: Mapping[str | None, Configs] = {"classifier": CONFIGS, "regressor": regression_config.CONFIGS}
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Asked:
 
     given: Mapping[str, Given]
     flat: bool
+    model_type: str
 
     def configs(self) -> dict[str, Config]:
         """All configs, validated.
@@ -38,7 +42,8 @@ class Asked:
             MlflowException: INVALID_PARAMETER_VALUE, naming evaluator and key.
         """
         try:
-            return {kind: parse(kind, given, flat=self.flat) for kind, given in self.given.items()}
+            known = BY_TYPE[self.model_type]
+            return {kind: parse(kind, given, flat=self.flat, configs=known) for kind, given in self.given.items()}
         except ConfigError as error:
             raise invalid(error) from error
 
@@ -50,26 +55,28 @@ def invalid(error: Exception | str) -> MlflowException:
 
 def can_evaluate(kind: str, model_type: str | None, given: Given | None) -> bool:
     """See ``plugin.CalibrationEvaluator.can_evaluate``."""
-    asked = asked_of_mlflow()
+    known = BY_TYPE.get(model_type, {})
+    asked = asked_of_mlflow(model_type)
     if asked is None:
-        return model_type == "classifier" and is_configured(kind, given)
+        return kind in known and is_configured(kind, given, known)
     if kind not in asked.given:
         return False
-    if model_type != "classifier":
-        raise invalid(f"{kind}: evaluates classifiers; expected model_type='classifier', found {model_type!r}")
+    if kind not in known:
+        types = " or ".join(repr(name) for name, configs in BY_TYPE.items() if kind in configs)
+        raise invalid(f"{kind}: expected model_type={types}, found {model_type!r}; other models are not evaluated")
     asked.configs()
     return True
 
 
-def asked_of_mlflow() -> Asked | None:
+def asked_of_mlflow(model_type: str | None) -> Asked | None:
     """What the evaluate call around us asks of our evaluators; None outside of one."""
     for frame in _frames():
         if frame.f_globals.get("__name__") != _MODULE:
             continue
         if frame.f_code.co_name == "_evaluate":
-            return _running(frame.f_locals.get("evaluators") or [])
+            return _running(frame.f_locals.get("evaluators") or [], str(model_type))
         if frame.f_code.co_name == "resolve_evaluators_and_configs":
-            return _resolving(frame.f_locals.get("evaluator_config") or {})
+            return _resolving(frame.f_locals.get("evaluator_config") or {}, str(model_type))
     return None
 
 
@@ -80,17 +87,23 @@ def _frames() -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _running(bundles: list[Any]) -> Asked:
+def _running(bundles: list[Any], model_type: str) -> Asked:
     # Everyone in this list was named, or has said yes before.
     given = {bundle.name: bundle.config or {} for bundle in bundles if bundle.name in CONFIGS}
     # By identity: configs hold frames, which have no truth value when compared.
     configs = [bundle.config for bundle in bundles if bundle.config]
     flat = any(sum(config is one for config in configs) > 1 for one in given.values())
-    return Asked(given, flat)
+    return Asked(given, flat, model_type)
 
 
-def _resolving(by_name: Mapping[str, Any]) -> Asked:
+def _resolving(by_name: Mapping[str, Any], model_type: str) -> Asked:
     # A flat config arrives here as one and the same object under every name.
     ours = {kind: by_name[kind] for kind in CONFIGS if kind in by_name}
     flat = len(by_name) > 1 and len({id(config) for config in by_name.values()}) == 1
-    return Asked({kind: config for kind, config in ours.items() if not flat or is_configured(kind, config)}, flat)
+    known = BY_TYPE.get(model_type, CONFIGS)
+    asked = {
+        kind: config
+        for kind, config in ours.items()
+        if not flat or is_configured(kind, config, known if kind in known else CONFIGS)
+    }
+    return Asked(asked, flat, model_type)

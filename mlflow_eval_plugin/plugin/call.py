@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -17,6 +18,7 @@ from mlflow_eval_plugin.evaluators.config import (
     DisaggregatedConfig,
     DriftConfig,
 )
+from mlflow_eval_plugin.evaluators.regression import evaluate_regression
 from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, Rows
 from mlflow_eval_plugin.evidence import Evidence, EvidenceError, Producer, Subject
 from mlflow_eval_plugin.plugin.asked import Asked, asked_of_mlflow, invalid
@@ -28,6 +30,7 @@ from mlflow_eval_plugin.plugin.multiclass import (
     multiclass_rows_of,
     score_classes_first,
 )
+from mlflow_eval_plugin.plugin.regression import regression_inputs
 from mlflow_eval_plugin.plugin.source import (
     Scorer,
     Table,
@@ -57,6 +60,7 @@ class Request:
     model: Any
     predictions: str | None
     model_id: str | None
+    model_type: str = "classifier"
 
     def same_call(self, other: Request) -> bool:
         """Whether both come from one evaluate call."""
@@ -91,9 +95,9 @@ def call_of(kind: str, given: Mapping[str, Any] | None, request: Request) -> Cal
     kept = getattr(request.dataset, _KEPT, None)
     if isinstance(kept, Call) and kept.request.same_call(request) and kind in kept.evidence:
         return kept
-    asked = asked_of_mlflow()
+    asked = asked_of_mlflow(request.model_type)
     if asked is None or kind not in asked.given:
-        asked = Asked({kind: given or {}}, flat=False)
+        asked = Asked({kind: given or {}}, flat=False, model_type=request.model_type)
     call = Call(request, asked.configs(), table_of(request.dataset))
     try:
         _compute(call)
@@ -109,14 +113,23 @@ def _compute(call: Call) -> None:
     uri = _given_uri(call)
     # Everything that can be wrong with the data is found for all evaluators before the first number is computed.
     _read_references(call)
+    evaluated = _evaluations(call, scorer)
+    about = About(_subject(request, uri), _producer(), _now())
+    for kind, evaluate in evaluated.items():
+        call.evidence[kind] = evaluate(about)
+
+
+def _evaluations(call: Call, scorer: Scorer) -> dict[str, Callable[[About], Evidence]]:
+    """By kind, what is left to do once all data are read and found right."""
+    if call.request.model_type == "regressor":
+        read = regression_inputs(call.table, call.reference, call.configs, scorer)
+        return {kind: partial(evaluate_regression, config, *read[kind]) for kind, config in call.configs.items()}
     for config in call.configs.values():
         call.multiclass[config.kind] = is_multiclass(call.table, config, scorer)
         first = score_classes_first if call.multiclass[config.kind] else score_first
         first(call.table, call.reference(config), config, scorer)
     inputs = {kind: _inputs(call, config, scorer) for kind, config in call.configs.items()}
-    about = About(_subject(request, uri), _producer(), _now())
-    for kind, config in call.configs.items():
-        call.evidence[kind] = _evaluated(config, *inputs[kind], about)
+    return {kind: partial(_evaluated, config, *inputs[kind]) for kind, config in call.configs.items()}
 
 
 def _read_references(call: Call) -> None:

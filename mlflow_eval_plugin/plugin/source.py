@@ -167,8 +167,8 @@ def given_rows(table: Table, config: Config, scorer: Scorer) -> tuple[pd.DataFra
     Raises:
         InputError: for weights or further columns that cannot be used.
     """
-    frame = _with_columns(table.features, getattr(config, "slice_data", None))
-    weight = _weight(frame, config)
+    frame = with_columns(table.features, getattr(config, "slice_data", None))
+    weight = weight_of(frame, config)
     # What the config was given lives as long as the call, so that no other object can get its id meanwhile.
     given = [getattr(config, key, None) for key in ("slice_data", "sample_weights")]
     key = (id(table), *(one if isinstance(one, str) else id(one) for one in given))
@@ -300,7 +300,12 @@ def _probability_column(config: Config, scorer: Scorer) -> str | None:
     return config.column(config.probability_column) if scorer.model is None else config.probability_column
 
 
-def _with_columns(features: pd.DataFrame, given: Any) -> pd.DataFrame:
+def with_columns(features: pd.DataFrame, given: Any) -> pd.DataFrame:
+    """The features with the columns of ``slice_data``; nothing is copied.
+
+    Raises:
+        InputError: when it is no table, names a feature, or has another number of rows.
+    """
     if given is None:
         return features
     if not isinstance(given, (pd.DataFrame, Mapping)):
@@ -316,7 +321,12 @@ def _with_columns(features: pd.DataFrame, given: Any) -> pd.DataFrame:
     return frame
 
 
-def _weight(frame: pd.DataFrame, config: Config) -> Any:
+def weight_of(frame: pd.DataFrame, config: Config) -> Any:
+    """The weights that the config gives, checked; None where it gives none.
+
+    Raises:
+        InputError: when they are missing, negative, all 0, or of another length.
+    """
     given = getattr(config, "sample_weights", None)
     if given is None:
         return None

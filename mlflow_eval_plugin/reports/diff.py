@@ -9,7 +9,7 @@ from typing import Any
 from mlflow_eval_plugin.evidence import Check, Data, Evidence, EvidenceError, Verdict
 from mlflow_eval_plugin.reports import words
 from mlflow_eval_plugin.reports.cells import Cell, Table
-from mlflow_eval_plugin.reports.kinds import KINDS
+from mlflow_eval_plugin.reports.kinds import kind_of
 from mlflow_eval_plugin.reports.page import config_of, template
 from mlflow_eval_plugin.reports.tables import verdict_cell
 
@@ -91,7 +91,7 @@ def render_diff(before: Evidence, after: Evidence) -> str:
     moved = {move: [pair for pair in pairs if pair.moved in move.verdicts] for move in MOVES}
     way = _way(moved)
     return template("diff.html.j2").render(
-        kind=KINDS[after.kind],
+        kind=kind_of(after),
         before=before,
         after=after,
         badge=_WAYS[way],

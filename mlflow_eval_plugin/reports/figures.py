@@ -7,7 +7,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
-from mlflow_eval_plugin.reports.kinds import KINDS
+from mlflow_eval_plugin.reports.kinds import kind_of
+from mlflow_eval_plugin.reports.mean_reliability import spans
 from mlflow_eval_plugin.reports.multiclass import diagram_of, is_multiclass
 from mlflow_eval_plugin.reports.reliability import CONFIDENCE, PROBABILITY, Words
 from mlflow_eval_plugin.reports.words import VERDICTS, metric_label, where, worst_first
@@ -28,9 +29,10 @@ def figures(evidence: Evidence) -> dict[str, bytes]:
 
     ``reliability`` for calibration, ``forest`` for disaggregated and comparison, ``overview`` for drift.
     """
-    kind = KINDS[evidence.kind]
-    if kind.figure == "reliability":
-        return {kind.figure: _png(_reliability(evidence))}
+    kind = kind_of(evidence)
+    if kind.figure.endswith("reliability"):
+        drawing = _mean_reliability if kind.figure == "mean_reliability" else _reliability
+        return {"reliability": _png(drawing(evidence))}
     drawn = [check for check in evidence.checks if kind.drawn(check)]
     return {kind.figure: _png(_ranked(evidence, drawn))} if drawn else {}
 
@@ -76,12 +78,32 @@ def _reliability(evidence: Evidence) -> Figure:
     return figure
 
 
-def _bins(axes: Axes, bins: Sequence[Mapping[str, Any]]) -> None:
-    drawn = [b for b in bins if b["mean_score"] is not None]
+def _mean_reliability(evidence: Evidence) -> Figure:
+    measurements = evidence.measurements
+    span = spans(measurements)
+    figure = _figure(5.6, 6.4)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    _sober(upper)
+    upper.plot(span, span, linestyle="--", color=_GREY, linewidth=1)
+    place, low, high = zip(*measurements["corp_band"], strict=True)
+    upper.fill_between(place, low, high, color=_BLUE, alpha=0.18, linewidth=0, label="95 % if calibrated")
+    upper.plot(*zip(*measurements["corp"], strict=True), color=_BLUE, linewidth=1.8, label="isotonic curve")
+    _bins(upper, measurements["bins_equal_mass"], "mean_prediction", "mean_target")
+    upper.set(xlim=span, ylim=span, ylabel="Mean target", title=_title(evidence))
+    upper.legend(loc="upper left", frameon=False, fontsize=9)
+    edges, weight = (measurements["histogram"][name] for name in ("edges", "weight"))
+    lower.stairs(weight, edges, fill=True, color=_BLUE)
+    _sober(lower)
+    lower.set(xlabel="Prediction")
+    return figure
+
+
+def _bins(axes: Axes, bins: Sequence[Mapping[str, Any]], across: str = "mean_score", up: str = "event_rate") -> None:
+    drawn = [b for b in bins if b[across] is not None]
     for b in drawn:
         if b["interval"]:
-            axes.plot([b["mean_score"]] * 2, b["interval"], color="black", linewidth=0.9)
-    points = [b["mean_score"] for b in drawn], [b["event_rate"] for b in drawn]
+            axes.plot([b[across]] * 2, b["interval"], color="black", linewidth=0.9)
+    points = [b[across] for b in drawn], [b[up] for b in drawn]
     axes.plot(*points, "o", color="white", markeredgecolor="black", markersize=5, label="bins, 95 %")
 
 

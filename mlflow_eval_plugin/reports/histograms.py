@@ -14,14 +14,15 @@ _WIDTH, _HEIGHT, _BASE, _TOP = 340.0, 168.0, 128.0, 8.0
 _LONGEST = 18
 
 
-def histogram(column: Mapping[str, Any]) -> Markup:
-    """Shares per bin: an outline for the reference, a filled bar for the current rows."""
+def histogram(column: Mapping[str, Any], described: str | None = None) -> Markup:
+    """Shares per bin: an outline for the reference, a filled bar for the current rows; ``described`` in a sentence."""
     data = column["histogram"]
     labels, before, after = data["labels"], data["reference"], data["current"]
+    described = _described(column) if described is None else described
     top = max([*before, *after, 1e-9])
     y = Scale(0.0, top, _BASE, _TOP)
     step = (_WIDTH - 2.0) / max(len(labels), 1)
-    parts = [element("desc", _described(column))]
+    parts = [element("desc", described)]
     for i, (label, old, new) in enumerate(zip(labels, before, after, strict=True)):
         x, width = 1 + i * step, max(step - min(3.0, step * 0.2), 1.0)
         tip = element("title", f"{label}: {number(old)} → {number(new)}")
@@ -33,7 +34,7 @@ def histogram(column: Mapping[str, Any]) -> Markup:
     parts += _labels(labels, step)
     return element(
         "svg", *parts, viewBox=f"0 0 {_WIDTH:.0f} {_HEIGHT:.0f}", role="img", class_="plot small",
-        aria_label=f"{column['name']}: {_described(column)}",
+        aria_label=f"{column['name']}: {described}",
     )  # fmt: skip
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlflow_eval_plugin.evidence import Check, Evidence
 from mlflow_eval_plugin.reports.cells import Table
 from mlflow_eval_plugin.reports.comparison import both_scores, comparison_tables
 from mlflow_eval_plugin.reports.heatmap import Heatmap, slice_heatmap
-from mlflow_eval_plugin.reports.pictures import Gallery, drifted_columns, reliability_diagrams
+from mlflow_eval_plugin.reports.pictures import (
+    Gallery,
+    drifted_columns,
+    mean_reliability_diagrams,
+    reliability_diagrams,
+)
+from mlflow_eval_plugin.reports.regression_tables import error_tables, mean_calibration_tables
 from mlflow_eval_plugin.reports.tables import (
     calibration_tables,
     disaggregated_tables,
@@ -31,7 +37,8 @@ class Kind:
         heatmap: Evidence → its scopes × metrics, where it has both.
         drawn: which Checks are drawn as forest plots.
         forest_note: what a reader of its forest plots must know; where empty, what differences are taken to.
-        figure: the name of the PNG beside the page: ``reliability`` is that diagram, others rank the worst Checks.
+        figure: the name of the PNG beside the page: ``reliability`` and ``mean_reliability`` are those diagrams (both
+            under the first name), others rank the worst Checks.
     """
 
     title: str
@@ -81,3 +88,22 @@ KINDS: Mapping[str, Kind] = {
         forest_note="Challenger less champion: a positive change means that the challenger has more.",
     ),
 }
+_OF_REGRESSIONS: Mapping[str, Kind] = {
+    "calibration": Kind(
+        title="Calibration",
+        question="Is the mean target what is predicted, and do quantiles and intervals hold what they claim to?",
+        scope="Rows",
+        tables=mean_calibration_tables,
+        pictures=mean_reliability_diagrams,
+        drawn=lambda check: check.metric == "coverage_error",
+        figure="mean_reliability",
+    ),
+    "disaggregated": replace(KINDS["disaggregated"], tables=error_tables),
+}
+
+
+def kind_of(evidence: Evidence) -> Kind:
+    """How a document is told; one that does not say of what task it is, is of a classifier."""
+    if evidence.measurements.get("task") == "regression":
+        return _OF_REGRESSIONS.get(evidence.kind, KINDS[evidence.kind])
+    return KINDS[evidence.kind]

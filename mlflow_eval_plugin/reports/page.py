@@ -14,7 +14,7 @@ from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
 from mlflow_eval_plugin.reports import joined, words
 from mlflow_eval_plugin.reports.cells import Table
 from mlflow_eval_plugin.reports.heatmap import Heatmap
-from mlflow_eval_plugin.reports.kinds import KINDS, Kind
+from mlflow_eval_plugin.reports.kinds import Kind, kind_of
 from mlflow_eval_plugin.reports.pictures import Gallery
 from mlflow_eval_plugin.reports.ranges import Forest, forests
 from mlflow_eval_plugin.reports.tables import checks_table
@@ -112,7 +112,7 @@ def _parts(evidences: Sequence[Evidence]) -> list[Part]:
 
 
 def _part(evidence: Evidence, id_: str, name: str, most: int) -> Part:
-    kind = KINDS[evidence.kind]
+    kind = kind_of(evidence)
     return Part(
         evidence=evidence,
         id=id_,

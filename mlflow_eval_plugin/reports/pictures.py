@@ -12,6 +12,7 @@ from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.reports import words
 from mlflow_eval_plugin.reports.cells import Table
 from mlflow_eval_plugin.reports.histograms import histogram
+from mlflow_eval_plugin.reports.mean_reliability import mean_reliability, pit_caption, pit_picture
 from mlflow_eval_plugin.reports.multiclass import diagram_of, is_multiclass, worst_class
 from mlflow_eval_plugin.reports.reliability import CONFIDENCE, reliability
 from mlflow_eval_plugin.reports.tables import key_numbers
@@ -59,6 +60,15 @@ def _class_diagrams(measurements: Mapping[str, Any]) -> Iterator[Picture]:
         yield Picture(f"The class furthest off: {worst[0]}", _RELIABILITY, reliability(worst[1]))
 
 
+def mean_reliability_diagrams(evidence: Evidence) -> Gallery:
+    """The diagram of a regression, its targets between quantiles where there are any, and the metrics beside them."""
+    measurements = evidence.measurements
+    pictures = [Picture("Predicted against observed", _MEAN_RELIABILITY, mean_reliability(measurements))]
+    if pit := measurements["pit"]:
+        pictures.append(Picture("Targets between quantiles", pit_caption(pit), pit_picture(pit)))
+    return Gallery(tuple(pictures), aside=key_numbers(measurements))
+
+
 def drifted_columns(evidence: Evidence) -> Gallery | None:
     """Histograms of the columns with a failed Check, worst first; at most eight."""
     columns = {column["name"]: column for column in evidence.measurements["columns"]}
@@ -75,6 +85,11 @@ _CONFIDENCE = (
     "The confidence is the probability of the predicted class, the largest. On the diagonal, predictions made with "
     "confidence 0.7 are right in 70 % of cases; a line below it means that the model is overconfident. The line is the "
     "recalibration curve (CORP, isotonic), the band holds it in 95 % of cases when the model is calibrated."
+)
+_MEAN_RELIABILITY = (
+    "The line is the mean target at each prediction (isotonic regression): on the diagonal, rows predicted 7 have the "
+    "mean 7. The shaded band holds the line in 95 % of cases when the model is calibrated. Dots are bins of equal mass "
+    "with 95 % intervals. Below: how many rows have each prediction."
 )
 _RELIABILITY = (
     "The line is the recalibration curve (CORP, isotonic): on the diagonal, a score of 0.7 means that 70 % of such "

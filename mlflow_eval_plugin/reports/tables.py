@@ -191,7 +191,7 @@ def disaggregated_tables(measurements: Mapping[str, Any]) -> list[Table]:
         tables.append(_weak_slices(weak))
     if fairness := _fairness(measurements.get("fairness", {})):
         tables.append(fairness)
-    tables.append(_gaps(measurements.get("gaps", [])))
+    tables.append(gaps_table(measurements.get("gaps", [])))
     return tables
 
 
@@ -298,7 +298,8 @@ def _fairness(fairness: Mapping[str, Mapping[str, Any]]) -> Table | None:
     return table_of("Fairness of a column: the largest difference between its slices", ("Column", *headers), rows)
 
 
-def _gaps(gaps: Sequence[Mapping[str, Any]]) -> Table:
+def gaps_table(gaps: Sequence[Mapping[str, Any]]) -> Table:
+    """Every gap, largest first."""
     ordered = sorted(gaps, key=lambda gap: -abs(gap["difference"]["value"] or 0.0))
     rows = [
         (

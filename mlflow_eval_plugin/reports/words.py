@@ -28,6 +28,19 @@ _METRICS = {
     "log_loss_dsc": "Discrimination (log loss)",
     "log_loss_unc": "Uncertainty (log loss)",
     "calibration_in_the_large": "Mean score minus event rate",
+    "mae": "Mean absolute error",
+    "rmse": "Root mean squared error",
+    "r2": "R²",
+    "bias": "Bias (prediction minus target)",
+    "bias_sigma": "Bias in σ of the target",
+    "mean_error": "Mean error of a bin",
+    "coverage_error": "Coverage minus level",
+    "slope": "Slope of target on prediction",
+    "intercept": "Intercept of target on prediction",
+    "mse": "Mean squared error",
+    "mse_mcb": "Miscalibration (squared error)",
+    "mse_dsc": "Discrimination (squared error)",
+    "mse_unc": "Uncertainty (squared error)",
     "calibration_slope": "Calibration slope",
     "calibration_intercept": "Calibration intercept (at slope 1)",
     "fpr": "False-positive rate",
@@ -81,10 +94,19 @@ def number(value: float | None) -> str:
     if value == int(value) and size < 1e15 and (size >= 1000 or value == 0):
         return count(int(value))
     if size >= 1000:
-        return f"{value:,.0f}".replace(",", "\u202f")
+        return f"{value:,.0f}".replace(",", "\u202f").replace("-", "−")
     digits = 1 if size >= 100 else 2 if size >= 10 else 3 if size >= 0.00995 else 4
     text = f"{value:.{digits}f}" if size >= 0.0001 else f"{value:.1e}"
     return text.replace("-", "−")
+
+
+def compact(value: float) -> str:
+    """A number as short as a tick of an axis must be: ``400k``, ``1.2M``."""
+    size = abs(value)
+    for unit, letter, least in ((1e9, "G", 1e9), (1e6, "M", 1e6), (1e3, "k", 1e4)):
+        if least <= size < 1e12:
+            return f"{value / unit:.4g}{letter}".replace("-", "−")
+    return f"{value:.4g}".replace("-", "−")
 
 
 def count(value: int) -> str:

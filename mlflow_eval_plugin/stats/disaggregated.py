@@ -3,7 +3,8 @@
     disaggregate(summary) -> Disaggregated            what a report shows: estimates with pointwise 95 % intervals
     metric_bounds, gap_bounds, fairness_bounds         what a Check judges: one quantity with limits at any level
 
-The bounds take a ``SliceSummary``, or a ``SliceTable(summary)``, which computes each metric once for many of them.
+The bounds take a ``SliceSummary``, or a ``SliceTable(summary)``, which computes each metric once for many of them;
+those of metrics and gaps take any ``Table``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate, QuantityBounds, bounds_at, estimates
 from mlflow_eval_plugin.stats.fairness import FAIRNESS, fairness
-from mlflow_eval_plugin.stats.gaps import VERSUS, MetricTable, SliceTable, best_of, gap
+from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable, Table, best_of, gap
 from mlflow_eval_plugin.stats.rates import METRICS
 from mlflow_eval_plugin.stats.summaries import Slice, SliceSummary
 
@@ -116,7 +117,7 @@ def disaggregate(
     Raises:
         InputError: for a metric or a comparison there is none of.
     """
-    table = summary if isinstance(summary, SliceTable) else SliceTable(summary)
+    table = _slice_table(summary)
     counted = table.summary
     reports = _reports(table)
     columns = sorted({one.columns[0] for one in counted.slices if len(one.columns) == 1})
@@ -137,7 +138,7 @@ def disaggregate(
     )
 
 
-def metric_bounds(summary: SliceSummary | MetricTable, metric: str, label: str = "overall") -> QuantityBounds:
+def metric_bounds(summary: SliceSummary | Table, metric: str, label: str = "overall") -> QuantityBounds:
     """A metric of one slice, for a Check.
 
     Raises:
@@ -148,7 +149,7 @@ def metric_bounds(summary: SliceSummary | MetricTable, metric: str, label: str =
 
 
 def gap_bounds(
-    summary: SliceSummary | MetricTable,
+    summary: SliceSummary | Table,
     metric: str,
     label: str,
     versus: str,
@@ -176,23 +177,22 @@ def fairness_bounds(
         InputError: for a measure or a column there is none of.
     """
     _known("fairness", name, FAIRNESS)
-    table = SliceTable(summary) if isinstance(summary, SliceSummary) else summary
-    return bounds_at(fairness(table, column, name, minimum_count=minimum_count), 0)
+    return bounds_at(fairness(_slice_table(summary), column, name, minimum_count=minimum_count), 0)
 
 
-def _table(summary: SliceSummary | MetricTable) -> MetricTable:
+def _slice_table(summary: SliceSummary | SliceTable) -> SliceTable:
+    return summary if isinstance(summary, SliceTable) else SliceTable(summary)
+
+
+def _table(summary: SliceSummary | Table) -> Table:
     return SliceTable(summary) if isinstance(summary, SliceSummary) else summary
 
 
-def _index(table: MetricTable, label: str) -> int:
-    try:
-        return table.summary.index(label)
-    except KeyError as error:
-        raise InputError(f"slice: no rows are in {label!r}; slices look like {_examples(table)}") from error
-
-
-def _examples(table: MetricTable) -> str:
-    return ", ".join(repr(one.label) for one in table.summary.slices[:4])
+def _index(table: Table, label: str) -> int:
+    labels = [one.label for one in table.slices]
+    if label not in labels:
+        raise InputError(f"slice: no rows are in {label!r}; slices look like {', '.join(map(repr, labels[:4]))}")
+    return labels.index(label)
 
 
 def _known(argument: str, name: str, names: Sequence[str]) -> None:
@@ -226,8 +226,8 @@ def _report(one: Slice, n: int, cell: list[list[float]], metrics: SliceMetrics) 
     )
 
 
-def gaps_of(table: MetricTable, metric: str, versus: str, minimum_count: int) -> list[Gap]:
-    """The gaps of every slice but "overall" in one metric.
+def gaps_of(table: Table, metric: str, versus: str, minimum_count: int) -> list[Gap]:
+    """The gaps of one metric, of every slice but "overall".
 
     Raises:
         InputError: for a metric or a comparison there is none of.
@@ -238,13 +238,13 @@ def gaps_of(table: MetricTable, metric: str, versus: str, minimum_count: int) ->
     against = _against(table, metric, versus, minimum_count)
     return [
         Gap(metric, one.label, versus, against[i], difference[i], ratio[i])
-        for i, one in enumerate(table.summary.slices)
+        for i, one in enumerate(table.slices)
         if i > 0
     ]
 
 
-def _against(table: MetricTable, metric: str, versus: str, minimum_count: int) -> list[str]:
-    slices = table.summary.slices
+def _against(table: Table, metric: str, versus: str, minimum_count: int) -> list[str]:
+    slices = table.slices
     if versus == "complement":
         return [f"not ({one.label})" if " & " in one.label or one.query else f"not {one.label}" for one in slices]
     labels = [one.label for one in slices]

@@ -19,6 +19,7 @@ from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.macro import Macro
 from mlflow_eval_plugin.stats.quantities import Difference, MeanQuantity, ProportionQuantity, Ratio, UnitMean, Widest
 from mlflow_eval_plugin.stats.rates import Part, part_of, quantity
+from mlflow_eval_plugin.stats.skewed_means import PositiveMean, SkewedMean
 from mlflow_eval_plugin.stats.summaries import Slice, SliceSummary
 
 Versus = Literal["complement", "best", "overall"]
@@ -26,35 +27,28 @@ Kind = Literal["difference", "ratio"]
 VERSUS: tuple[Versus, ...] = get_args(Versus)
 LOWER_IS_BETTER = frozenset({"fpr", "fnr", "log_loss", "brier", "ece"})
 NOTHING_TO_COMPARE = "the slice, or what it is compared with, has no value of this metric"
+_MEANS = (MeanQuantity, UnitMean, PositiveMean, SkewedMean)
 ZERO_BELOW = "the slice has no value of this metric, or what it is compared with has none or 0"
 
 Index = NDArray[np.intp]
 
 
-class Sliced(Protocol):
-    """A Summary by slice; the first one is "overall"."""
+class Table(Protocol):
+    """Metrics of slices, whatever they were counted from; entry 0 of everything is "overall"."""
 
     @property
     def slices(self) -> tuple[Slice, ...]:
-        """The ``S`` slices."""
-
-    def index(self, label: str) -> int:
-        """The position of a slice by its label; KeyError where there is none."""
-
-
-class MetricTable(Protocol):
-    """Metrics by slice, of two classes or of more; entry 0 of every Quantity is "overall"."""
-
-    @property
-    def summary(self) -> Sliced:
-        """What is measured."""
+        """The slices."""
 
     @property
     def rows(self) -> NDArray[np.int64]:
         """Rows per slice, ``(S,)``."""
 
     def metric(self, name: str, *, complement: bool = False) -> Quantity:
-        """A metric of every slice, or of everything but it; InputError for one there is none of."""
+        """A metric of every slice, or of everything but it."""
+
+    def lower_is_better(self, metric: str) -> bool:
+        """Whether the best slice is the one with the lowest value."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +63,11 @@ class SliceTable:
     own: Mapping[str, Callable[[SliceTable, bool], Quantity]] = field(default_factory=dict, repr=False)
     _made: dict[tuple[str, bool], Quantity] = field(default_factory=dict, repr=False)
     _parts: dict[bool, Part] = field(default_factory=dict, repr=False)
+
+    @property
+    def slices(self) -> tuple[Slice, ...]:
+        """The slices, "overall" first."""
+        return self.summary.slices
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -95,9 +94,13 @@ class SliceTable:
             self._made[key] = maker(self, complement) if maker else quantity(part, name)
         return self._made[key]
 
+    def lower_is_better(self, metric: str) -> bool:
+        """Whether the best slice is the one with the lowest value: so with error rates and losses."""
+        return metric in LOWER_IS_BETTER
+
     def families(self) -> list[Index]:
         """The slices of the same columns, for each set of columns; "overall" is one of its own."""
-        return families(self)
+        return families_of(self.slices)
 
     def peers(self, index: int) -> Index:
         """The slices of the same columns, itself included."""
@@ -106,7 +109,7 @@ class SliceTable:
         return np.array(same, dtype=np.intp)
 
 
-def gap(table: MetricTable, metric: str, versus: str, kind: str, *, minimum_count: int) -> Quantity:
+def gap(table: Table, metric: str, versus: str, kind: str, *, minimum_count: int) -> Quantity:
     """The gap of every slice; entry 0, "overall", compares with itself and means nothing.
 
     Args:
@@ -131,19 +134,19 @@ def compared(first: Quantity, second: Quantity, kind: str, share: FloatArray | N
     return Difference(first, second, share, NOTHING_TO_COMPARE)
 
 
-def best_of(table: MetricTable, metric: str, *, minimum_count: int) -> NDArray[np.intp]:
+def best_of(table: Table, metric: str, *, minimum_count: int) -> NDArray[np.intp]:
     """For every slice the index of the best of its columns; -1 where no slice has a value and the rows."""
     values = table.metric(metric).value
     eligible = np.where(table.rows >= minimum_count, values, np.nan)
-    signed = -eligible if _lower_is_better(metric) else eligible
+    signed = -eligible if table.lower_is_better(metric) else eligible
     best = np.full(len(values), -1, dtype=np.intp)
-    for peers in families(table):
+    for peers in families_of(table.slices):
         if not np.isnan(signed[peers]).all():
             best[peers] = peers[int(np.nanargmax(signed[peers]))]
     return best
 
 
-def _gap_to_overall(table: MetricTable, metric: str, kind: str) -> Quantity:
+def _gap_to_overall(table: Table, metric: str, kind: str) -> Quantity:
     """The gap to the complement, scaled, since rates and mean losses of all rows mix slice and complement.
 
     For other metrics slice and whole are taken as independent: they correlate positively, so the interval is too wide
@@ -152,17 +155,17 @@ def _gap_to_overall(table: MetricTable, metric: str, kind: str) -> Quantity:
     inside = table.metric(metric)
     whole = inside.take(np.zeros(len(inside.n), dtype=np.intp))
     rest = table.metric(metric, complement=True)
-    if isinstance(rest, (MeanQuantity, UnitMean)) or (isinstance(rest, ProportionQuantity) and not rest.f1):
+    if isinstance(rest, _MEANS) or (isinstance(rest, ProportionQuantity) and not rest.f1):
         weights = np.asarray(rest.weight), np.asarray(getattr(whole, "weight"))  # noqa: B009 - both kinds have it
         with np.errstate(divide="ignore", invalid="ignore"):
             return compared(inside, rest, kind, weights[0] / weights[1])
     return compared(inside, whole, kind)
 
 
-def _gap_to_best(table: MetricTable, metric: str, kind: str, minimum_count: int) -> Quantity:
+def _gap_to_best(table: Table, metric: str, kind: str, minimum_count: int) -> Quantity:
     made = table.metric(metric)
     eligible = (table.rows >= minimum_count) & ~np.isnan(made.value)
-    pairs = [_pairs(peers, eligible) for peers in families(table)]
+    pairs = [_pairs(peers, eligible) for peers in families_of(table.slices)]
     owner, candidate = (np.concatenate(side) for side in zip(*pairs, strict=True))
     best = best_of(table, metric, minimum_count=minimum_count)
     comparable = (best >= 0) & ~np.isnan(made.value)
@@ -175,21 +178,17 @@ def _gap_to_best(table: MetricTable, metric: str, kind: str, minimum_count: int)
         owner=owner,
         itself=itself,
         n=made.n,
-        smallest=not _lower_is_better(metric),
+        smallest=not table.lower_is_better(metric),
         reason=ZERO_BELOW if kind == "ratio" else NOTHING_TO_COMPARE,
     )
 
 
-def _lower_is_better(metric: str) -> bool:
-    return metric.partition("[")[0] in LOWER_IS_BETTER
-
-
-def families(table: MetricTable) -> list[Index]:
-    """The slices of the same columns, for each set of columns, and the named ones; "overall" is one of its own."""
-    found: dict[tuple[bool, tuple[str, ...]], list[int]] = {}
-    for position, one in enumerate(table.summary.slices):
-        found.setdefault(one.family, []).append(position)
-    return [np.array(members, dtype=np.intp) for members in found.values()]
+def families_of(slices: tuple[Slice, ...]) -> list[Index]:
+    """The positions of the slices of the same columns, for each set of columns."""
+    families: dict[tuple[bool, tuple[str, ...]], list[int]] = {}
+    for position, one in enumerate(slices):
+        families.setdefault(one.family, []).append(position)
+    return [np.array(members, dtype=np.intp) for members in families.values()]
 
 
 def _pairs(peers: Index, eligible: NDArray[np.bool_]) -> tuple[Index, Index]:

@@ -70,7 +70,7 @@ def mover_ratio(a: FloatArray, a_limits: Limits, b: FloatArray, b_limits: Limits
     """
     (a_low, a_high), (b_low, b_high) = a_limits, b_limits
     product = a * b
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         # Written as B / (A + sqrt(A^2 - BC)), which has no 0 / 0 where the textbook form has.
         low_b, low_c = a_low * (2 * a - a_low), b_high * (2 * b - b_high)
         low_root = np.sqrt(np.maximum(product**2 - low_b * low_c, 0.0))

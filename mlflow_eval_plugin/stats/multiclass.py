@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Quantity
+from mlflow_eval_plugin.stats.gaps import LOWER_IS_BETTER
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.macro import ANY, IN_PAIRS, NEVER_TOGETHER, Macro
 from mlflow_eval_plugin.stats.means import NO_ROWS, Sums, in_the_large, log_loss
@@ -21,7 +22,7 @@ from mlflow_eval_plugin.stats.multiclass_summary import MulticlassSummary
 from mlflow_eval_plugin.stats.quantities import AucQuantity, ProportionQuantity, UnitMean, trials_of
 from mlflow_eval_plugin.stats.ranking import auc
 from mlflow_eval_plugin.stats.rates import ECE_BINS, kish, norm_of_bins, rate
-from mlflow_eval_plugin.stats.summaries import COARSE_BINS, ONE
+from mlflow_eval_plugin.stats.summaries import COARSE_BINS, ONE, Slice
 
 OF_ROWS = ("accuracy", "log_loss", "brier", "ece", "calibration_in_the_large")
 # Rates of one class against the rest, and why one can be undefined.
@@ -58,9 +59,18 @@ class MulticlassTable:
     _parts: dict[bool, Part] = field(default_factory=dict, repr=False)
 
     @property
+    def slices(self) -> tuple[Slice, ...]:
+        """The slices, "overall" first."""
+        return self.summary.slices
+
+    @property
     def rows(self) -> NDArray[np.int64]:
         """Rows per slice, ``(S,)``."""
         return self.summary.rows
+
+    def lower_is_better(self, metric: str) -> bool:
+        """Whether the best slice is the one with the lowest value."""
+        return metric.partition("[")[0] in LOWER_IS_BETTER
 
     def part(self, *, complement: bool = False) -> Part:
         """The sums of every slice, or of everything but it."""

@@ -377,7 +377,7 @@ def test_nothing_configured_means_nothing_of_ours(world: World) -> None:
         assert not evaluator.can_evaluate(model_type="classifier", evaluator_config=quiet)
         assert not evaluator.can_evaluate(model_type="classifier", evaluator_config=None)
     assert DriftEvaluator.can_evaluate(model_type="classifier", evaluator_config={"reference": world.train})
-    assert not DriftEvaluator.can_evaluate(model_type="regressor", evaluator_config={"reference": world.train})
+    assert not DriftEvaluator.can_evaluate(model_type="question-answering", evaluator_config={"reference": world.train})
 
 
 def test_the_deprecated_name_is_the_same_call(world: World) -> None:

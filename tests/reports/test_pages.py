@@ -7,17 +7,19 @@ import re
 
 import pytest
 from reports import evidence_documents as documents
+from reports import regression_documents
 from reports.parsed_page import Page
 
 from mlflow_eval_plugin.evidence import Evidence, dumps, loads
 from mlflow_eval_plugin.reports.figures import figures
 from mlflow_eval_plugin.reports.page import render
+from mlflow_eval_plugin.reports.words import compact
 
-KINDS = ["calibration", "comparison", "disaggregated", "drift"]
+KINDS = ["calibration", "comparison", "disaggregated", "drift", "regression_calibration", "regression_slices"]
 
 
 def of(kind: str) -> Evidence:
-    document: Evidence = getattr(documents, kind)()
+    document: Evidence = getattr(regression_documents if kind.startswith("regression") else documents, kind)()
     return document
 
 
@@ -48,7 +50,7 @@ def test_every_figure_has_a_name_and_every_table_header_a_scope(kind: str) -> No
     assert all(attrs.get("scope") for tag, attrs in page.tags if tag == "th")
 
 
-@pytest.mark.parametrize("kind", ["disaggregated", "drift"])
+@pytest.mark.parametrize("kind", ["disaggregated", "drift", "regression_calibration", "regression_slices"])
 def test_labels_from_data_cannot_become_markup(kind: str) -> None:
     text = render(of(kind))
     assert text.count("<script") == 1  # ours, which sorts tables
@@ -99,6 +101,24 @@ def test_costs_are_told_with_the_threshold_that_would_cost_least() -> None:
     assert "call nobody positive 0.300" in text
 
 
+def test_a_regression_is_told_in_units_of_its_target() -> None:
+    text = " ".join(" ".join(Page(render(of("regression_calibration"))).text).split())
+    assert "coverage minus level for interval 80 % is −0.100; the tolerance is within ±0.05" in text
+    assert "Furthest from its claim: levels 0.1 to 0.9 hold 0.700 of the targets and should hold 0.800" in text
+    assert "would have the probability 1.2e−09" in text
+    assert "in a share of 0.0040 of the rows they cross" in text
+    assert "Mean absolute error 2 100 2 050 to 2 150" in text.replace("\u202f", " ")
+    slices = " ".join(" ".join(Page(render(of("regression_slices"))).text).split())
+    assert "ratio of mean absolute error for town=A is 1.800; the tolerance is at most 1.5" in slices
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(400_000.0, "400k"), (-1_250_000.0, "−1.25M"), (3e9, "3G"), (0.2, "0.2"), (9000.0, "9000")]
+)
+def test_ticks_are_short(value: float, text: str) -> None:
+    assert compact(value) == text
+
+
 def test_what_a_named_slice_holds_is_told() -> None:
     text = Page(render(of("disaggregated"))).words
     assert "Named slices" in text and "young women AGEP < 25 and SEX == '" in text
@@ -131,7 +151,14 @@ def test_three_thousand_checks_stay_below_half_a_megabyte() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [("calibration", "reliability"), ("disaggregated", "forest"), ("drift", "overview")]
+    ("kind", "name"),
+    [
+        ("calibration", "reliability"),
+        ("disaggregated", "forest"),
+        ("drift", "overview"),
+        ("regression_calibration", "reliability"),
+        ("regression_slices", "forest"),
+    ],
 )
 def test_figures_are_png_and_repeatable(kind: str, name: str) -> None:
     first, second = figures(of(kind)), figures(of(kind))

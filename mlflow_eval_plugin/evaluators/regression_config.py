@@ -1,0 +1,170 @@
+"""What a user may set where the model is a regression: the same evaluators, with tolerances in units of the target."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from mlflow_eval_plugin.evaluators.config import DriftConfig
+from mlflow_eval_plugin.evaluators.config_base import (
+    Config,
+    SlicedConfig,
+    Tolerance,
+    Tolerances,
+    known,
+)
+from mlflow_eval_plugin.stats.regression_names import (
+    SMALLEST_LEVEL,
+    can_be_best,
+    can_be_divided,
+    level_text,
+    metric_names,
+    pairs_of,
+)
+
+Level = Annotated[float, Field(ge=SMALLEST_LEVEL, le=1 - SMALLEST_LEVEL)]
+Limit = Annotated[float, Field(allow_inf_nan=False)]
+_OF_CLASSES = ("pos_label", "label_list", "probability_column")
+
+
+class IntervalColumns(BaseModel):
+    """The columns of a predicted interval, and the share of rows that it claims to hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    lower: str
+    upper: str
+    level: Level
+
+
+class PredictionConfig(Config):
+    """Keys of every evaluator of a regression.
+
+    Attributes:
+        prediction_column: the column of the model's output, or of the data, that holds the prediction of the mean.
+        quantiles: level to the column of the model's output, or of the data, that holds the predicted quantile.
+        intervals: name to the columns of a predicted interval; pairs of quantiles make some too, 0.1 and 0.9 "80 %".
+    """
+
+    prediction_column: str | None = None
+    quantiles: dict[Level, str] = Field(default={})
+    intervals: dict[Annotated[str, Field(min_length=1, max_length=50)], IntervalColumns] = Field(default={})
+
+    @field_validator("quantiles")
+    @classmethod
+    def _levels_in_order(cls, value: dict[float, str]) -> dict[float, str]:
+        return dict(sorted(value.items()))
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> PredictionConfig:
+        for name in self.intervals:
+            if name in map(level_text, self.quantiles):
+                raise ValueError(f"the interval {name!r} is called like a quantile; rename it, such as '80 %'")
+        return self
+
+    @model_validator(mode="after")
+    def _there_are_no_classes(self) -> PredictionConfig:
+        for key in _OF_CLASSES:
+            if getattr(self, key) is not None:
+                raise ValueError(f"{key!r} is for classifiers, and this model is none; leave it out")
+        return self
+
+    @property
+    def bands(self) -> dict[str, float]:
+        """Every interval by its name, with its level: those given, and those that pairs of quantiles make."""
+        derived = {name: high - low for name, (low, high) in pairs_of(tuple(self.quantiles)).items()}
+        return {**derived, **{name: one.level for name, one in self.intervals.items()}}
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Every metric that there is of a slice."""
+        return metric_names(tuple(self.quantiles), tuple(self.bands))
+
+
+class RegressionCalibrationConfig(PredictionConfig):
+    """Keys of ``calibration`` for a regression; a tolerance of None sets no Check.
+
+    Attributes:
+        bins: number of bins of equal mass of the mean error and of the diagram.
+        max_bias_sigma: tolerance of the bias in standard deviations of the target, in either direction.
+        max_bias: the same in units of the target.
+        max_mean_error: tolerance of the mean distance between mean prediction and mean target of a bin.
+        max_rmse, max_mae: tolerances of the two errors.
+        max_coverage_error: how far the coverage of a quantile or an interval may be from its level, either way.
+        sample_weights, slice_data, reference, reference_name: as for classifiers.
+    """
+
+    kind: ClassVar[str] = "calibration"
+    own_keys: ClassVar[frozenset[str]] = frozenset(
+        {"bins", "max_bias_sigma", "max_bias", "max_mean_error", "max_rmse", "max_mae", "max_coverage_error"}
+    )
+
+    bins: int = Field(default=15, ge=2, le=200)
+    max_bias_sigma: Tolerance | None = 0.1
+    max_bias: Tolerance | None = None
+    max_mean_error: Tolerance | None = None
+    max_rmse: Tolerance | None = None
+    max_mae: Tolerance | None = None
+    max_coverage_error: Tolerance | None = 0.05
+    sample_weights: Any = None
+    slice_data: Any = None
+    reference: Any = None
+    reference_name: str = "reference"
+
+
+class RegressionDisaggregatedConfig(PredictionConfig, SlicedConfig):
+    """Keys of ``disaggregated`` for a regression.
+
+    Attributes:
+        slices: as in ``SlicedConfig``; may be left out where there are ``queries``.
+        max_gap: metric to tolerance, in units of the metric: how far a slice may be from ``gap_versus``, either way.
+        gap_versus: ``complement`` (all other rows), ``overall`` or ``best``.
+        min_ratio: metric to the least ratio to ``gap_versus``.
+        max_ratio: metric to the largest ratio to ``gap_versus``.
+        min_metric, max_metric: metric to the least or largest value that every slice may have.
+    """
+
+    kind: ClassVar[str] = "disaggregated"
+    own_keys: ClassVar[frozenset[str]] = frozenset(
+        {"slices", "queries", "depth", "max_gap", "max_ratio", "min_ratio", "min_metric", "max_metric"}
+    )
+
+    max_gap: Tolerances = Field(default={})
+    gap_versus: str = "complement"
+    max_ratio: Tolerances = Field(default={"mae": 1.5})
+    min_ratio: Tolerances = Field(default={})
+    min_metric: dict[str, Limit] = Field(default={})
+    max_metric: dict[str, Limit] = Field(default={})
+
+    @model_validator(mode="after")
+    def _there_are_slices(self) -> RegressionDisaggregatedConfig:
+        if not self.slices and not self.queries:
+            raise ValueError("key 'slices': expected at least one slice column, or named slices in 'queries'")
+        compared = self.max_gap or self.max_ratio or self.min_ratio
+        if self.gap_versus == "best" and len(self.queries) == 1 and compared:
+            raise ValueError(
+                f"'gap_versus': 'best' compares named slices with each other, and {next(iter(self.queries))!r} is the "
+                "only one; name another or compare with the 'complement'"
+            )
+        return self
+
+    @field_validator("gap_versus")
+    @classmethod
+    def _versus_is_known(cls, value: str) -> str:
+        return known("gap_versus", value, ("complement", "overall", "best"))
+
+    @model_validator(mode="after")
+    def _metrics_are_known(self) -> RegressionDisaggregatedConfig:
+        for key in ("max_gap", "max_ratio", "min_ratio", "min_metric", "max_metric"):
+            for metric in getattr(self, key):
+                known(f"metric of {key}", metric, self.metrics)
+                if "ratio" in key and not can_be_divided(metric):
+                    raise ValueError(f"{key}: {metric!r} can be negative, so that no ratio of it means anything")
+                if key not in ("min_metric", "max_metric") and self.gap_versus == "best" and not can_be_best(metric):
+                    raise ValueError(f"{key}: there is no best {metric!r}; set 'gap_versus' to complement or overall")
+        return self
+
+
+CONFIGS: dict[str, type[Config]] = {
+    c.kind: c for c in (RegressionCalibrationConfig, RegressionDisaggregatedConfig, DriftConfig)
+}

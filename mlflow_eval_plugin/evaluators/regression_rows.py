@@ -1,0 +1,30 @@
+"""What the evaluators are given where the model is a regression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlflow_eval_plugin.engines.regression import Predicted
+from mlflow_eval_plugin.evaluators.rows import Frame
+from mlflow_eval_plugin.evidence import Data
+
+
+@dataclass(frozen=True, eq=False)
+class RegressionRows:
+    """One data set, predicted.
+
+    Attributes:
+        frame: features and further slice columns; never changed and never copied.
+        predicted: targets, predictions, quantiles, intervals and weights; None for drift, which takes columns as they
+            are, and for a reference without targets or predictions.
+        label_name, score_name: under which names target and prediction are columns of ``everything``.
+        everything: the frame with target and prediction, for drift.
+    """
+
+    frame: Frame
+    data: Data
+    predicted: Predicted | None
+    features: tuple[str, ...]
+    label_name: str
+    score_name: str
+    everything: Frame

@@ -1,0 +1,207 @@
+"""From MLflow's data set and model to ``RegressionRows``; the model is asked once per data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlflow_eval_plugin.engines import predicted_rows
+from mlflow_eval_plugin.engines.inputs import column_of, require_columns
+from mlflow_eval_plugin.engines.regression import Predicted
+from mlflow_eval_plugin.evaluators.config import Config
+from mlflow_eval_plugin.evaluators.regression_config import PredictionConfig
+from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
+from mlflow_eval_plugin.evidence import Data
+from mlflow_eval_plugin.plugin.source import Scorer, Table, free_name, given_rows
+from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.regression_names import pairs_of
+
+_NAMES = ("prediction", "predictions")  # of the one column among several that is meant where nobody says
+
+
+@dataclass(eq=False)
+class Predictor:
+    """Asks the model about tables, each once, whichever evaluators ask."""
+
+    scorer: Scorer
+    outputs: dict[int, Any] = field(default_factory=dict)
+
+    def output(self, table: Table) -> pd.DataFrame | None:
+        """The model's output as columns, one row a row; None where there is no model, or it cannot be asked.
+
+        Raises:
+            InputError: for an output of another shape or length.
+        """
+        if self.scorer.model is None or table.inputs is None:
+            return None
+        if id(table) not in self.outputs:
+            self.outputs[id(table)] = _columns(self.scorer.model.predict(table.inputs), len(table.features))
+        found: pd.DataFrame = self.outputs[id(table)]
+        return found
+
+    def prediction(self, table: Table, config: Config) -> Any:
+        """The predictions of the mean, or None where there are none.
+
+        Raises:
+            InputError: when it cannot be told which column they are in.
+        """
+        column = getattr(config, "prediction_column", None)
+        output = self.output(table)
+        if output is not None:
+            return output[_chosen(output, column, self.scorer.output_column)].to_numpy()
+        if column is not None and self.scorer.model is None:
+            return column_of(table.features, config.column(column), argument="prediction_column").to_numpy()
+        return table.predictions if self.scorer.model is None else None
+
+
+def regression_inputs(
+    table: Table, reference_of: Callable[[Config], Table | None], configs: Mapping[str, Config], scorer: Scorer
+) -> dict[str, tuple[RegressionRows, RegressionRows | None]]:
+    """Everything that the evaluators need, by kind.
+
+    Raises:
+        InputError: for whatever cannot be evaluated, before a number is computed.
+    """
+    if len(table.features) == 0:
+        raise InputError("there are no rows to evaluate; expected at least one, check the filter that made the data")
+    if table.labels is None:
+        raise InputError("there are no targets; give mlflow 'targets'")
+    predictor = Predictor(scorer)
+    for one in (table, *(reference_of(config) for config in configs.values())):
+        if one is not None and not one.features.columns.is_unique:
+            twice = one.features.columns[one.features.columns.duplicated()][0]
+            raise InputError(f"data {one.name!r}: there are several columns {twice!r}; rename all but one")
+        if one is not None:
+            # The copy that a model makes of the rows is the peak of memory, so it comes before anything is held.
+            predictor.output(one)
+    return {kind: _inputs(table, reference_of(config), config, predictor) for kind, config in configs.items()}
+
+
+def _inputs(
+    table: Table, reference: Table | None, config: Config, predictor: Predictor
+) -> tuple[RegressionRows, RegressionRows | None]:
+    frame, weight, data = given_rows(table, config, predictor.scorer)
+    prediction = predictor.prediction(table, config)
+    if prediction is None and config.kind != "drift":
+        raise InputError(
+            f"{config.kind}: there is neither a model nor a column of predictions; give mlflow 'predictions'"
+        )
+    name = free_name(table.predictions_name or "prediction", frame)
+    rows = _rows(table, frame, data, name, prediction, _predicted(table, frame, config, predictor, weight))
+    if reference is None:
+        return rows, None
+    return rows, _reference(reference, rows, config, predictor)
+
+
+def _reference(table: Table, like: RegressionRows, config: Config, predictor: Predictor) -> RegressionRows:
+    if predictor.scorer.model is not None and table.inputs is None and getattr(config, "columns", None) is None:
+        require_columns(table.features, list(like.features), argument="reference")
+    prediction = predictor.prediction(table, config)
+    names = tuple(map(str, table.features.columns))
+    digest = predictor.scorer.digest(table.features, (id(table),))
+    data = Data(name=table.name, digest=digest, rows=len(table.features), columns=names)
+    known = table.labels is not None and prediction is not None
+    try:
+        predicted = _predicted(table, table.features, config, predictor, None) if known else None
+    except InputError as error:
+        raise InputError(f"reference: {error}") from error
+    return _rows(table, table.features, data, like.score_name, prediction, predicted)
+
+
+def _rows(
+    table: Table, frame: pd.DataFrame, data: Data, score_name: str, prediction: Any, predicted: Predicted | None
+) -> RegressionRows:
+    everything = frame.copy(deep=False)
+    for name, values in ((table.labels_name, table.labels), (score_name, prediction)):
+        if values is not None:
+            everything[name] = _numbers(values)
+    return RegressionRows(
+        frame=frame,
+        data=data,
+        predicted=predicted,
+        features=tuple(str(name) for name in table.features.columns),
+        label_name=table.labels_name,
+        score_name=score_name,
+        everything=everything,
+    )
+
+
+def _predicted(
+    table: Table, frame: pd.DataFrame, config: Config, predictor: Predictor, weight: Any
+) -> Predicted | None:
+    if not isinstance(config, PredictionConfig):
+        return None  # drift takes columns as they are, with whatever is missing in them
+    output = predictor.output(table)
+
+    def values(column: str, argument: str) -> Any:
+        if output is not None and column in output.columns:
+            return output[column].to_numpy()
+        known = frame if output is None else pd.concat([frame.head(0), output.head(0)], axis=1)
+        require_columns(known, [config.column(column)], argument=argument)
+        return column_of(frame, config.column(column), argument=argument).to_numpy()
+
+    quantiles = {level: values(column, "quantiles") for level, column in config.quantiles.items()}
+    given = {
+        name: (one.level, values(one.lower, f"intervals {name!r}"), values(one.upper, f"intervals {name!r}"))
+        for name, one in config.intervals.items()
+    }
+    return predicted_rows(
+        frame,
+        target=table.labels,
+        prediction=predictor.prediction(table, config),
+        quantiles=quantiles,
+        intervals=[(name, *one) for name, one in {**_derived(quantiles), **given}.items()],
+        weight=weight,
+    )
+
+
+def _derived(quantiles: Mapping[float, Any]) -> dict[str, tuple[float, Any, Any]]:
+    # Where the two cross, their places are exchanged: so an interval never has a negative width.
+    found = {}
+    for name, (low, high) in pairs_of(tuple(quantiles)).items():
+        ends = [pd.to_numeric(pd.Series(quantiles[level]), errors="coerce").to_numpy() for level in (low, high)]
+        found[name] = (high - low, np.minimum(*ends), np.maximum(*ends))
+    return found
+
+
+def _numbers(values: Any) -> Any:
+    # A column that once held text has objects that are numbers all the same.
+    array = np.asarray(values)
+    return pd.to_numeric(pd.Series(array), errors="coerce").to_numpy() if array.dtype.kind == "O" else array
+
+
+def _columns(output: Any, rows: int) -> pd.DataFrame:
+    if isinstance(output, Mapping):
+        output = pd.DataFrame(dict(output))
+    if isinstance(output, (pd.DataFrame, pd.Series)):
+        found = output.to_frame("prediction") if isinstance(output, pd.Series) else output.copy(deep=False)
+        found.columns = pd.Index([str(name) for name in found.columns])
+    else:
+        array = np.asarray(output)
+        array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+        if array.ndim != 1:
+            raise InputError(
+                f"model: expected one number a row, or a frame of named columns, found an array of shape {array.shape}"
+            )
+        found = pd.DataFrame({"prediction": array})
+    if len(found) != rows:
+        raise InputError(f"model: expected {rows} predictions, one a row, found {len(found)}")
+    return found.reset_index(drop=True)
+
+
+def _chosen(output: pd.DataFrame, column: str | None, of_mlflow: str | None) -> str:
+    names = [str(name) for name in output.columns]
+    if len(names) == 1 and column is None:
+        # As MLflow's own evaluator does: its 'predictions' chooses among several columns, and a lone one needs no name.
+        return names[0]
+    wanted = column or of_mlflow or next((name for name in _NAMES if name in names), None)
+    if wanted not in names:
+        raise InputError(
+            f"model: its output has the columns {', '.join(map(repr, names))}; say with 'prediction_column' which one "
+            "holds the prediction"
+        )
+    return str(wanted)

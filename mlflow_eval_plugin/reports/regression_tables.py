@@ -1,0 +1,92 @@
+"""The tables of a regression's Evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlflow_eval_plugin.reports.cells import Cell, Table, count_cell, estimate_cells, number_cell, table_of
+from mlflow_eval_plugin.reports.tables import gaps_table
+from mlflow_eval_plugin.reports.words import in_order, interval, metric_label, number, short
+
+_METRICS = ("mae", "rmse", "bias", "r2")
+
+
+def mean_calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
+    """Quantiles, intervals, bins, and the metrics of the reference."""
+    tables = []
+    if measurements["quantiles"]:
+        tables.append(_quantiles(measurements))
+    if measurements["intervals"]:
+        tables.append(_intervals(measurements["intervals"]))
+    if reference := measurements.get("reference"):
+        metrics = reference["metrics"]
+        rows = [(Cell(metric_label(name)), *estimate_cells(metrics[name])) for name in in_order(metrics)]
+        tables.append(table_of("The same metrics on the reference rows", ("Metric", "Value", "95 % interval"), rows))
+    return [*tables, _bins(measurements["bins_equal_mass"])]
+
+
+def error_tables(measurements: Mapping[str, Any]) -> list[Table]:
+    """Metrics by slice, and gaps."""
+    reports = [measurements["overall"], *measurements["slices"]]
+    metrics = [*_METRICS, *sorted(set(reports[0]["metrics"]) - set(_METRICS))]
+    rows = [
+        (
+            Cell(report["label"]),
+            count_cell(report["n"]),
+            number_cell(report["mean_target"]),
+            number_cell(report["mean_prediction"]),
+            *(number_cell(report["metrics"][name]["value"]) for name in metrics),
+        )
+        for report in reports
+    ]
+    headers = ("Slice", "n", "Mean target", "Mean prediction", *(metric_label(name) for name in metrics))
+    tables = [table_of("Metrics by slice", headers, rows)]
+    if named := [(Cell(report["label"]), Cell(report["query"])) for report in reports if report.get("query")]:
+        tables.append(table_of("Named slices", ("Slice", "Its rows"), named))
+    return [*tables, gaps_table(measurements["gaps"])]
+
+
+def _quantiles(measurements: Mapping[str, Any]) -> Table:
+    rows = [
+        (
+            Cell(f"{short(one['level'])} ({one['column']})", one["level"]),
+            *estimate_cells(one["coverage"]),
+            *estimate_cells(one["pinball"]),
+        )
+        for one in measurements["quantiles"]
+    ]
+    crossing = measurements["crossing"]["value"]
+    caption = "Quantiles: the share of targets at or below should be the level"
+    if crossing:
+        caption += f"; in a share of {number(crossing)} of the rows they cross"
+    return table_of(caption, ("Level", "Coverage", "95 % interval", "Pinball loss", "95 % interval"), rows)
+
+
+def _intervals(intervals: Sequence[Mapping[str, Any]]) -> Table:
+    rows = [
+        (
+            Cell(one["name"]),
+            number_cell(one["level"]),
+            *(cell for member in ("coverage", "width", "score") for cell in estimate_cells(one[member])),
+        )
+        for one in intervals
+    ]
+    headers = ("Interval", "Level", "Coverage", "95 % interval", "Mean width", "95 % interval", "Interval score",
+               "95 % interval")  # fmt: skip
+    return table_of("Intervals: the share of targets inside should be the level", headers, rows)
+
+
+def _bins(bins: Sequence[Mapping[str, Any]]) -> Table:
+    rows = [
+        (
+            Cell(f"{number(b['lower'])} to {number(b['upper'])}", float(b["lower"])),
+            count_cell(b["n"]),
+            number_cell(b["mean_prediction"]),
+            number_cell(b["mean_target"]),
+            Cell(interval(b["interval"])),
+        )
+        for b in bins
+    ]
+    headers = ("Predictions", "n", "Mean prediction", "Mean target", "95 % interval")
+    return table_of("Bins of equal mass", headers, rows)
