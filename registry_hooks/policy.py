@@ -69,7 +69,8 @@ class RoleMembers(Part):
 class RequiredEvidence(Part):
     """One kind of Evidence that must pass; ``insufficient: allow`` says that only a ``fail`` blocks.
 
-    A ``comparison`` must be with the champion, and is not asked for while there is none.
+    A ``comparison`` must be with the champion, and is not asked for while there is none. It can be made of classifiers
+    of two classes.
 
     With ``signed_by`` it must carry a signature by a trusted key of one of those names (`registry-hooks key trust`).
     """

@@ -47,7 +47,7 @@ def evaluate(config: ComparisonConfig, rows: Rows, champion: ChampionRows, about
     _refuse(config, rows, classes=classes)
     table = _table(config, rows, champion, classes=classes)
     labels = wanted_labels(config, table.summary.champion.slices)
-    measurements = _measured(config, rows, table, set(labels), classes=classes)
+    measurements = _measured(config, rows, champion, table, set(labels))
     claims = _claims(config, table, labels)
     return document(config, rows, claims, {**measurements, "champion": dict(champion.source)}, about)
 
@@ -93,13 +93,13 @@ def _classes(score: Any, prediction: Any, threshold: float) -> Any:
 
 
 def _measured(
-    config: ComparisonConfig, rows: Rows, table: PairedTable, labels: set[str], *, classes: bool
+    config: ComparisonConfig, rows: Rows, champion: ChampionRows, table: PairedTable, labels: set[str]
 ) -> dict[str, Any]:
-    found = compare(table)
+    found, classes = compare(table), rows.score is None or champion.score is None
     thresholds = _thresholds(config)
     return {
-        "threshold": thresholds[1],
-        "champion_threshold": thresholds[0],
+        "threshold": None if rows.score is None else thresholds[1],
+        "champion_threshold": None if champion.score is None else thresholds[0],
         "probabilities": not classes,
         "pos_label": rows.pos_label,
         "slice_columns": slice_columns(config),

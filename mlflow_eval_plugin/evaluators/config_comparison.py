@@ -19,7 +19,8 @@ class Champion(BaseModel):
 
     Attributes:
         model: the URI of the model, which is asked about the same rows.
-        column: a column of the data, or of ``slice_data``, that holds them; with ``run``, of its table.
+        column: a column of the data, or of ``slice_data``, that holds them; with ``run``, of its table; with ``model``,
+            of its output, where that is not the ``probability_column``.
         run, path: a run, and the path of a table (parquet, CSV, or the JSON of ``mlflow.log_table``) among its
             artifacts, with one row for each row of the data, in the same order.
         key: with ``run``, a column of the data and of the table that says of which row each is.
@@ -42,8 +43,8 @@ class Champion(BaseModel):
 
     @model_validator(mode="after")
     def _one_source(self) -> Champion:
-        if self.model is not None and (self.column or self.run or self.path or self.key):
-            raise ValueError("champion: with 'model' nothing else is given; the model is asked about the same rows")
+        if self.model is not None and (self.run or self.path or self.key):
+            raise ValueError("champion: give 'model' or 'run', not both; a model is asked about the same rows")
         if self.run is None and (self.path or self.key):
             raise ValueError("champion: 'path' and 'key' are of a table of a 'run'; give the run's id as well")
         if self.run is not None and not (self.path and self.column):

@@ -26,6 +26,7 @@ DISTRIBUTIONS = (
 )
 ENTRY_POINTS = (
     ("mlflow.model_evaluator", "calibration"),
+    ("mlflow.model_evaluator", "comparison"),
     ("mlflow.model_evaluator", "disaggregated"),
     ("mlflow.model_evaluator", "drift"),
     ("mlflow.model_registry_store", "governed"),

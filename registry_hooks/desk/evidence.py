@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,10 +23,21 @@ class Taken:
 
 @dataclass(frozen=True)
 class Serving:
-    """The champion that a comparison is to be with: its version, and the digest of its files."""
+    """The champion that a comparison is to be with.
+
+    Args:
+        version: its number.
+        nominated: the digest of its files as they were nominated; None where it never was.
+        as_they_are: reads its files; None where they cannot be read. After a rollback they may be others.
+    """
 
     version: int
-    digest: str
+    nominated: str | None
+    as_they_are: Callable[[], str | None]
+
+    def has(self, digest: str | None) -> bool:
+        """Whether these are its files: those that were nominated, or those that serve."""
+        return digest is not None and (digest == self.nominated or digest == self.as_they_are())
 
 
 def trusted_evidence(
@@ -54,11 +66,16 @@ def trusted_evidence(
                 path=found.path,
                 failed=tuple(check.claim for check in evidence.failed),
                 signed_by=_signed_by(found, trust),
-                champion=champion.version if champion and evidence.champion_digest == champion.digest else None,
+                champion=champion.version if champion and champion.has(evidence.champion_digest) else None,
             )
-            if evidence.kind not in newest or ref.created_at > newest[evidence.kind].created_at:
+            if evidence.kind not in newest or _counts_before(ref, newest[evidence.kind]):
                 newest[evidence.kind] = ref
     return Taken(tuple(newest[kind] for kind in sorted(newest)), others)
+
+
+def _counts_before(one: EvidenceRef, other: EvidenceRef) -> bool:
+    # A comparison with somebody else, made later, does not take away the one with the champion.
+    return (one.champion is not None, one.created_at) > (other.champion is not None, other.created_at)
 
 
 def _of_something_else(found: FoundEvidence, run_id: str, files: Manifest, row: VersionRow) -> Reason | None:

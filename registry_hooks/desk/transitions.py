@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from functools import cache
 
 from registry_hooks import pair as rules
 from registry_hooks.answers import Answer, moved_json, proposal_json, reasons_json
 from registry_hooks.approvals import holds, overdue_reviews, quorum_reasons
 from registry_hooks.desk.case import BaseDesk, Case, changed_files, check_text, promote_role, refuse_if
 from registry_hooks.desk.evidence import Serving, trusted_evidence
-from registry_hooks.errors import Reason
+from registry_hooks.errors import Invalid, NotFound, Reason
 from registry_hooks.evidence_gate import evidence_reasons, judge_evidence
 from registry_hooks.mlflow_io import lineage, manifest
 from registry_hooks.records import Nomination
@@ -28,7 +29,7 @@ class Transitions(BaseDesk):
             refuse_if(f"version {version} of {model} cannot be nominated", self._nominate_role(case))
             trust, champion = case.facts.trust, _serving(case)
         files = manifest(row)
-        taken = trusted_evidence(row, files, list(runs), trust, champion())
+        taken = trusted_evidence(row, files, list(runs), trust, champion)
         history = lineage(row)
         with self._case(model, write=True) as case:
             case.registry.version(model, version)
@@ -107,12 +108,22 @@ class Transitions(BaseDesk):
         ]
 
 
-def _serving(case: Case) -> Callable[[], Serving | None]:
-    """The champion, to be asked for outside of the unit of work: where it was never nominated its files are read."""
+def _serving(case: Case) -> Serving | None:
+    """The champion; its files are read only if a comparison names others than those that were nominated."""
     version = case.state.pair.champion
-    if version is None or not any(one.kind == "comparison" for one in case.applied.policy.promote.evidence):
-        return lambda: None
-    if nomination := case.state.nominations.get(version):
-        return lambda: Serving(version, nomination.files_digest)
-    row = case.registry.version(case.model, version)
-    return lambda: Serving(version, manifest(row).digest)
+    if version is None:
+        return None
+    nomination = case.state.nominations.get(version)
+    try:
+        row = case.registry.version(case.model, version)
+    except NotFound:  # meddled with, which has a reason of its own
+        return None
+
+    @cache
+    def as_they_are() -> str | None:
+        try:
+            return manifest(row).digest
+        except Invalid:
+            return None
+
+    return Serving(version, nomination.files_digest if nomination else None, as_they_are)

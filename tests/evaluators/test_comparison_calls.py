@@ -119,6 +119,7 @@ def test_classes_are_compared_as_decisions(world: World) -> None:
     evidence = evidence_of(world, run, "comparison")
     overall = evidence.measurements["overall"]
     assert evidence.measurements["probabilities"] is False and evidence.measurements["joint"] is None
+    assert evidence.measurements["threshold"] is None and evidence.measurements["champion_threshold"] is None
     assert "auc" not in overall["metrics"] and "brier" not in overall["metrics"]
     label = rows[LABEL] == 1
     assert overall["only_challenger_right"] == int(((second == label) & (first != label)).sum())
@@ -157,7 +158,7 @@ def test_weights_count(world: World) -> None:
 CONFIGS = [
     ({}, "comparison: key 'champion' is required"),
     ({"champion": {}}, "champion: give 'model' (a URI), 'column', or 'run'"),
-    ({"champion": {"model": "models:/x/1", "column": "p"}}, "with 'model' nothing else is given"),
+    ({"champion": {"model": "models:/x/1", "run": "abc"}}, "give 'model' or 'run', not both"),
     ({"champion": {"run": "abc", "column": "p"}}, "a 'run' needs the 'path'"),
     ({"champion": {"run": "abc", "path": "a.pkl", "column": "p"}}, "'path' 'a.pkl' is no table"),
     ({"champion": {"column": "p", "key": "id"}}, "'path' and 'key' are of a table of a 'run'"),
@@ -213,3 +214,53 @@ def test_evidence_of_a_comparison_names_a_champion(world: World) -> None:
 
     with pytest.raises(EvidenceError, match="a comparison names the champion"):
         loads(canonical({**document, "digest": digest_of(document)}))
+
+
+class _Two(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined, misc]
+    """A model of somebody else: probabilities of both classes, in columns."""
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
+        if float(model_input["AGEP"].max()) > 1000:
+            raise RuntimeError("nobody is that old")
+        score = 1 / (1 + np.exp(-(model_input["AGEP"] - 40) / 20))
+        return pd.DataFrame({"p0": 1 - score, "p1": score})
+
+
+def test_a_champion_with_several_columns(world: World) -> None:
+    info = mlflow.pyfunc.log_model(name="two", python_model=_Two(), pip_requirements=["mlflow"])
+    rows = world.rows.assign(p=scores(world.model, world.rows))
+    static = {"model": None, "predictions": "p", "evaluators": ONLY}
+    config = {"champion": {"model": info.model_uri, "column": "p1"}}
+    run, _ = world.evaluate(rows, evaluator_config={"comparison": config}, **static)
+    found = evidence_of(world, run, "comparison").measurements["overall"]["metrics"]["accuracy"]["champion"]
+    assert found == pytest.approx(((rows.AGEP >= 40) == (rows[LABEL] == 1)).mean())
+    config = {"champion": info.model_uri}
+    message = refused(world, rows, evaluator_config={"comparison": config}, **static)
+    assert message.startswith("champion: the model") and "'p0', 'p1'" in message
+    old = rows.assign(AGEP=2000.0)
+    config = {"champion": {"model": info.model_uri, "column": "p1"}}
+    message = refused(world, old, evaluator_config={"comparison": config}, **static)
+    assert "failed on these rows: RuntimeError: nobody is that old" in message
+
+
+def test_a_champion_that_is_the_challenger_in_another_name(world: World) -> None:
+    rows = world.rows.assign(p=scores(world.model, world.rows))
+    given = {"model": None, "evaluators": ONLY}
+    config = {"champion": "p", "probability_column": "p"}
+    message = refused(world, rows, evaluator_config={"comparison": config}, **given)
+    assert "champion: 'p' holds the challenger's predictions" in message
+
+
+def test_keys_are_compared_as_they_are_written(world: World, tmp_path: Path) -> None:
+    keys = [f"{i:05d}" for i in range(len(world.rows))]
+    table = pd.DataFrame({"key": keys, "p": scores(world.model, world.rows)})
+    table.to_csv(tmp_path / "p.csv", index=False)
+    (tmp_path / "list.json").write_text("[1, 2]")
+    with mlflow.start_run() as run:
+        mlflow.log_artifacts(str(tmp_path))
+    source = {"run": run.info.run_id, "path": "p.csv", "column": "p", "key": "key"}
+    for given in (keys, np.arange(len(keys)).astype(float)):
+        compared(world, {"champion": source, "slice_data": {"key": given}})
+    source = {"run": run.info.run_id, "path": "list.json", "column": "p"}
+    message = refused(world, evaluators=ONLY, evaluator_config={"comparison": {"champion": source}})
+    assert message.startswith("champion: list.json of run") and "cannot be read" in message

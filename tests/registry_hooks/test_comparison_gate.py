@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from world import MODEL, POLICY, evidence_bytes, refused, rules_of
 
+from mlflow_eval_plugin.evidence import model_digest_at
 from registry_hooks.errors import Refused
 
 ASKING = POLICY.replace("    - {kind: drift}", "    - {kind: drift}\n    - {kind: comparison}")
@@ -89,4 +90,46 @@ def test_a_champion_from_before_the_policy_is_known_by_its_files(world):
     world.govern(ASKING)
     compare(world, *made[1], champion=made[0][1])
     world.promote(2)
+    assert world.roles()["champion"] == 2
+
+
+def test_files_that_came_back_by_a_rollback_can_be_compared_with(asked):
+    world, made = asked
+    world.promote(1)
+    compare(world, *made[1], champion=made[0][1])
+    world.promote(2)
+    (world.folder(1) / "weights.bin").write_bytes(b"other weights")
+    with world.acting("oncall"):
+        world.desk.rollback(MODEL, "scores are wrong", verify="later")
+    world.later(minutes=1)
+    compare(world, *made[2], champion=model_digest_at(world.folder(1)))
+    world.promote(3)
+    assert world.roles()["champion"] == 3
+
+
+def test_a_later_comparison_with_somebody_else_takes_nothing_away(asked):
+    world, made = asked
+    world.promote(1)
+    compare(world, *made[1], champion=made[0][1])
+    world.later(minutes=1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "comparison-2.json"
+        path.write_bytes(evidence_bytes(made[1][0], "comparison", "pass", made[1][1], world.now, champion=made[2][1]))
+        world.client.log_artifact(made[1][0], str(path), "evidence")
+    world.promote(2)
+    assert world.roles()["champion"] == 2
+
+
+def test_a_comparison_counts_that_was_taken_in_before_the_policy_asked(world):
+    world.govern()
+    made = world.quickly(2)
+    world.promote(1)
+    compare(world, *made[1], champion=made[0][1])
+    world.ask(2)
+    world.govern(ASKING)
+    with world.acting("ana"):
+        world.desk.request(MODEL, 2, "once more, under the new policy")
+    world.approve(2)
+    with world.acting("ana"):
+        world.desk.promote(MODEL, 2)
     assert world.roles()["champion"] == 2
