@@ -33,10 +33,9 @@ UNDEFINED = "the rows, or those of the reference, have no value of this metric"
 
 @dataclass(frozen=True, eq=False)
 class Apart:
-    """``first - second`` of independent estimates, from any limits that hold, however lopsided.
+    """``first - second`` of any two estimates, from any limits that hold, however lopsided and dependent.
 
-    Both limits hold at once with probability ``(1 - each)**2``, so ``each = 1 - sqrt(1 - alpha)`` makes the error of
-    their difference at most ``alpha``.
+    Each limit has half of the error (Bonferroni), so that both hold at once.
     """
 
     first: Quantity
@@ -60,7 +59,7 @@ class Apart:
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits."""
-        each = -np.expm1(np.log1p(-np.asarray(alpha)) / 2)
+        each = np.asarray(alpha) / 2
         (low, high), (low_2, high_2) = (one.limits(each, exact=exact) for one in (self.first, self.second))
         return low - high_2, high - low_2
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.changes import Apart
 from mlflow_eval_plugin.stats.costs import Costs
 from mlflow_eval_plugin.stats.decisions import mean_cost
 from mlflow_eval_plugin.stats.errors import InputError
@@ -21,15 +22,10 @@ from mlflow_eval_plugin.stats.gaps import SliceTable
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.paired import PairedSummary, PlacementSummary
 from mlflow_eval_plugin.stats.paired_intervals import mcnemar
-from mlflow_eval_plugin.stats.paired_quantities import (
-    PairedBalancedAccuracy,
-    PairedChange,
-    PairedShare,
-    correlation_of,
-)
-from mlflow_eval_plugin.stats.quantities import AucQuantity, ProportionQuantity
-from mlflow_eval_plugin.stats.rates import Part, kish, square_error_square, sums_of
-from mlflow_eval_plugin.stats.summaries import ONE, Slice
+from mlflow_eval_plugin.stats.paired_quantities import PairedBalancedAccuracy, PairedCost, PairedMean, PairedShare
+from mlflow_eval_plugin.stats.quantities import ProportionQuantity
+from mlflow_eval_plugin.stats.rates import Part, kish, sums_of
+from mlflow_eval_plugin.stats.summaries import FINE_BINS, ONE, Slice
 
 HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc")
 LOWER_IS_BETTER = ("fpr", "fnr", "log_loss", "brier", "ece")
@@ -139,59 +135,69 @@ class PairedTable:
         if metric == "cost" and self.costs is not None:
             return cost_change(self.summary, self.costs)
         champion, challenger = (table.metric(metric) for table in self.tables)
-        return PairedChange(challenger, champion, self._correlation(metric), NEITHER)
+        if metric == "ece":
+            # Norms of opposite errors change in opposite ways, and noise inflates both.
+            return Apart(challenger, champion, NEITHER)
+        variance, influence, effective = self._varies(metric)
+        value = challenger.value - champion.value
+        bound = challenger.bound + champion.bound
+        return PairedMean(value, variance, influence, effective, bound, challenger.n, NEITHER)
 
-    def _correlation(self, metric: str) -> FloatArray:
+    def _varies(self, metric: str) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Of a difference: its variance, how much one more row can change it at most, and the rows behind it."""
         if metric in ("precision", "f1"):
             return self._of_ratios(metric)
-        if metric == "auc":
-            return self._of_areas()
-        if metric == "ece":
-            return np.zeros(len(self.summary.slices))
-        return self._of_means(metric)
+        return self._of_areas() if metric == "auc" else self._of_means(metric)
 
-    def _of_ratios(self, metric: str) -> FloatArray:
-        """Of precisions, or of ``tp / (tp + fp + fn)``, by the influence that a row of each cell has on them."""
-        cells = self.summary.cells.reshape(len(self.summary.slices), 8)
-        influence, counted = [], []
+    def _of_ratios(self, metric: str) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Of precisions or F1s, by the influence that a row of each cell has on them."""
+        cells, squares = (one.reshape(-1, 8) for one in (self.summary.cells, self.summary.cells_square))
+        influence, counted, most = [], [], []
         for model in (0, 1):
             label, predicted = _CELLS[:, 0], _CELLS[:, 1 + model]
             success, counts = label & predicted, predicted if metric == "precision" else label | predicted
             weight = (cells @ counts)[:, None]
             with np.errstate(divide="ignore", invalid="ignore"):
                 ratio = (cells @ success)[:, None] / weight
-                influence.append(np.where(weight > 0, (success - ratio * counts) / weight, 0.0))
-            counted.append(kish(weight[:, 0], self.summary.cells_square.reshape(cells.shape) @ counts))
-        first, second = influence
-        variances = [(cells * one**2).sum(axis=1) for one in (first, second, first - second)]
-        return correlation_of(variances[0], variances[1], variances[2], np.minimum(*counted))
-
-    def _of_areas(self) -> FloatArray:
-        champion, challenger = (table.metric("auc") for table in self.tables)
-        assert isinstance(champion, AucQuantity) and isinstance(challenger, AucQuantity)
-        return correlation_of(
-            champion.standard_error**2,
-            challenger.standard_error**2,
-            self._area_variance(challenger.value - champion.value),
-            self._part.effective_by_label.min(axis=1),
-        )
-
-    def _area_variance(self, difference: FloatArray) -> FloatArray:
-        """Of the difference of two AUCs (DeLong, DeLong & Clarke-Pearson 1988), from how placements differ."""
-        assert self.placements is not None
-        weight, effective = self._part.cells.sum(axis=2), self._part.effective_by_label
+                # F1 is 2 p / (1 + p) of p = tp / (tp + fp + fn).
+                steep = 1.0 if metric == "precision" else 2 / (1 + ratio) ** 2
+                influence.append(np.where(weight > 0, steep * (success - ratio * counts) / weight, 0.0))
+            counted.append(kish(weight[:, 0], squares @ counts))
+            most.append(np.broadcast_to(steep, weight.shape)[:, 0])
+        effective = np.minimum(*counted)
         with np.errstate(divide="ignore", invalid="ignore"):
-            spread = np.maximum(self.placements.w_change / weight - difference[:, None] ** 2, 0.0)
-            return np.asarray((spread / (effective - 1)).sum(axis=1))
+            furthest = np.maximum(*most) / effective
+        return (squares * (influence[1] - influence[0]) ** 2).sum(axis=1), furthest, effective
 
-    def _of_means(self, metric: str) -> FloatArray:
-        """Of mean losses, or of the mean error, by the variance of a row's value and of its change."""
+    def _of_areas(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Of AUCs (DeLong, DeLong & Clarke-Pearson 1988), from how the placements of rows differ."""
+        assert self.placements is not None
+        champion, challenger = (table.metric("auc") for table in self.tables)
+        weight, effective = self._part.cells.sum(axis=2), self._part.effective_by_label
+        difference = (challenger.value - champion.value)[:, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            spread = np.maximum(self.placements.w_change / weight - difference**2, 0.0)
+            variance = (spread / np.maximum(effective - 1, 1e-9)).sum(axis=1)
+            return np.asarray(variance), 1 / effective.min(axis=1), effective.min(axis=1)
+
+    def _of_means(self, metric: str) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Of mean losses, or of the mean error, by the variance of what a row changes."""
         sums, name = sums_of(self._part), {"brier": "square_error", "log_loss": "loss"}.get(metric, "score")
         totals = [_total(table.part(), metric) for table in self.tables]
-        squares = [_square(table.part(), metric) for table in self.tables]
-        variances = [sums.variance(total, square) for total, square in zip(totals, squares, strict=True)]
-        change = sums.variance(totals[1] - totals[0], self.summary.change_square(name))
-        return correlation_of(variances[0], variances[1], change, sums.effective)
+        variance = sums.variance(totals[1] - totals[0], self.summary.change_square(name))
+        largest = self._largest_loss() if metric == "log_loss" else np.ones(len(sums.n))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return variance / sums.effective, largest / sums.effective, sums.effective
+
+    def _largest_loss(self) -> FloatArray:
+        """The largest log loss that either model's scores can have, at the centres of the bins that hold them."""
+        largest = np.zeros(len(self.summary.slices))
+        for table in self.tables:
+            used = np.asarray(table.part().histogram.any(axis=2))
+            first, last = used.argmax(axis=1), FINE_BINS - 1 - used[:, ::-1].argmax(axis=1)
+            nearest = np.minimum(first + 0.5, FINE_BINS - last - 0.5) / FINE_BINS
+            largest = np.maximum(largest, -np.log(nearest))
+        return largest
 
     @property
     def _part(self) -> Part:
@@ -246,7 +252,12 @@ def cost_change(summary: PairedSummary, costs: Costs) -> Quantity:
     label, champion, challenger = _CELLS.T
     change = costs.matrix[label, challenger] - costs.matrix[label, champion]
     cells, squares = (one.reshape(-1, 8) for one in (summary.cells, summary.cells_square))
-    return mean_cost(cells, change, kish(cells.sum(axis=1), squares.sum(axis=1)), _rows(summary))
+    weight = cells.sum(axis=1)
+    effective = kish(weight, squares.sum(axis=1))
+    differ = change != 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = cells[:, differ] / weight[:, None]
+    return PairedCost(shares, change[differ], effective, mean_cost(cells, change, effective, _rows(summary)))
 
 
 def _rows(summary: PairedSummary) -> NDArray[np.int64]:
@@ -257,12 +268,6 @@ def _total(part: Part, metric: str) -> FloatArray:
     if metric == "calibration_in_the_large":
         return np.asarray(part.score.sum(axis=(1, 2)) - part.cells[:, 1].sum(axis=1))
     return part.loss if metric == "log_loss" else part.square_error
-
-
-def _square(part: Part, metric: str) -> FloatArray:
-    if metric == "calibration_in_the_large":
-        return part.square_error
-    return part.loss_square if metric == "log_loss" else square_error_square(part)
 
 
 def _disagreement(summary: PairedSummary) -> Quantity:

@@ -82,10 +82,10 @@ def mover_ratio(a: FloatArray, a_limits: Limits, b: FloatArray, b_limits: Limits
 
 
 def student(mean: FloatArray, standard_error: FloatArray, df: FloatArray, alpha: Alpha) -> Limits:
-    """Student limits of a mean; infinite where ``df`` is below 1, since one row has no variance."""
+    """Student limits of a mean; infinite where ``df`` is below 1, since one row has no variance, or the error is."""
     with np.errstate(invalid="ignore"):
         t = np.where(df >= 1, -special.stdtrit(np.maximum(df, 1.0), alpha), np.inf)
-        half = np.where(df >= 1, t * standard_error, np.inf)
+        half = np.where((df >= 1) & ~np.isposinf(standard_error), t * standard_error, np.inf)
     return mean - half, mean + half
 
 

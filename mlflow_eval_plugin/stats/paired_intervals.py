@@ -75,23 +75,6 @@ def discordant(gained: FloatArray, lost: FloatArray, n: FloatArray, alpha: Alpha
     return np.maximum(lower, -1.0), np.minimum(upper, 1.0)
 
 
-def mover_paired(a: FloatArray, a_limits: Limits, b: FloatArray, b_limits: Limits, correlation: FloatArray) -> Limits:
-    """Limits of ``a - b`` from those of two correlated estimates (Zou 2007, "Toward using confidence intervals ...").
-
-    With Wilson limits and the phi coefficient it is Newcombe's (1998) method 10 for paired proportions.
-    """
-    (a_low, a_high), (b_low, b_high) = a_limits, b_limits
-    return a - b - _joined(a - a_low, b_high - b, correlation), a - b + _joined(a_high - a, b - b_low, correlation)
-
-
-def _joined(first: FloatArray, second: FloatArray, correlation: FloatArray) -> FloatArray:
-    # 0 * inf would be NaN where one of them has no finite limit.
-    with np.errstate(invalid="ignore"):
-        square = first**2 + second**2 - 2 * correlation * first * second
-        finite = np.isfinite(first) & np.isfinite(second)
-    return np.where(finite | np.isnan(first) | np.isnan(second), np.sqrt(np.maximum(square, 0.0)), np.inf)
-
-
 def mcnemar(gained: int, lost: int) -> float:
     """McNemar's (1947) test, exact and two-sided: the p-value of so uneven a split of the pairs that differ."""
     pairs = gained + lost

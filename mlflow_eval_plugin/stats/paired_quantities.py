@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.estimate import Quantity
-from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, mover_difference
-from mlflow_eval_plugin.stats.paired_intervals import discordant, mover_paired, tango
+from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, clopper_pearson, mover_difference, student
+from mlflow_eval_plugin.stats.means import LEAST_EVENTS
+from mlflow_eval_plugin.stats.paired_intervals import discordant, tango
 
 Counts = NDArray[np.int64]
 Index = NDArray[np.intp]
@@ -91,56 +92,90 @@ class PairedBalancedAccuracy:
 
 
 @dataclass(frozen=True, eq=False)
-class PairedChange:
-    """``challenger - champion`` of any metric, from the limits of both and how much the two estimates correlate.
+class PairedMean:
+    """A difference of two averages over the same rows, from how much it varies; Student's limits.
+
+    Two models that agree on all of a few rows, or nearly, need not agree on the next: what ``LEAST_EVENTS`` rows that
+    were not seen can change, of the kind that changes most, is part of the variance. So no interval is a point.
 
     Attributes:
-        correlation: of the two estimates, ``(S,)``; 0 is the careful choice where they correlate positively.
+        value: challenger less champion.
+        variance: of the difference, as the rows show it.
+        influence: how much one more row can change the difference at most.
+        effective: rows behind it, by Kish; of AUC those of the smaller class.
+        bound: the largest error that binning can have caused.
     """
 
-    challenger: Quantity
-    champion: Quantity
-    correlation: FloatArray
+    value: FloatArray
+    variance: FloatArray
+    influence: FloatArray
+    effective: FloatArray
+    bound: FloatArray
+    n: Counts
     reason: str
+
+    def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
+        """One-sided limits, the same whether exact or not; those of an ``alpha`` of a half above it."""
+        del exact
+        error = np.sqrt(self.variance + LEAST_EVENTS * self.influence**2)
+        return student(self.value, error, self.effective - 1, np.minimum(alpha, 0.5))
+
+    def take(self, index: Index) -> PairedMean:
+        """The entries at ``index``."""
+        names = ("value", "variance", "influence", "effective", "bound", "n")
+        return replace(self, **{name: getattr(self, name)[index] for name in names})
+
+
+@dataclass(frozen=True, eq=False)
+class PairedCost:
+    """A difference in the mean cost of a row: of each kind of pair, its share times what it costs more or saves.
+
+    The limits of a Check are exact: every share has its binomial limits at an equal part of the error (Bonferroni),
+    since kinds that are rare and dear make the sum too skewed for less. Those of a report are of a mean.
+
+    Attributes:
+        shares: of the pairs that cost something else, ``(S, K)``.
+        costs: what each kind costs more, ``(K,)``.
+        trials: Kish's effective rows.
+        mean: for the limits of a report.
+    """
+
+    shares: FloatArray
+    costs: FloatArray
+    trials: FloatArray
+    mean: Quantity
 
     @property
     def value(self) -> FloatArray:
         """The differences."""
-        return self.challenger.value - self.champion.value
+        return self.mean.value
 
     @property
     def n(self) -> Counts:
         """Rows of the slices."""
-        return self.challenger.n
+        return self.mean.n
 
     @property
     def bound(self) -> FloatArray:
-        """The bounds of both together."""
-        return self.challenger.bound + self.champion.bound
+        """Zero: the cells are counted exactly."""
+        return self.mean.bound
+
+    @property
+    def reason(self) -> str:
+        """Why an entry is NaN where one is."""
+        return self.mean.reason
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
-        """One-sided limits; those of an ``alpha`` of a half above it."""
-        level = np.minimum(alpha, 0.5)
-        first, second = (one.limits(level, exact=exact) for one in (self.challenger, self.champion))
-        return mover_paired(self.challenger.value, first, self.champion.value, second, self.correlation)
+        """One-sided limits."""
+        level = np.minimum(np.asarray(alpha), 0.5)
+        if not exact:
+            return self.mean.limits(level, exact=False)
+        each = np.broadcast_to(level, self.trials.shape)[:, None] / len(self.costs)
+        low, high = clopper_pearson(self.shares, self.trials[:, None], each)
+        dear = self.costs > 0
+        lower, upper = np.where(dear, low, high) @ self.costs, np.where(dear, high, low) @ self.costs
+        return lower, upper
 
-    def take(self, index: Index) -> PairedChange:
+    def take(self, index: Index) -> PairedCost:
         """The entries at ``index``."""
-        return replace(
-            self,
-            challenger=self.challenger.take(index),
-            champion=self.champion.take(index),
-            correlation=self.correlation[index],
-        )
-
-
-def correlation_of(first: FloatArray, second: FloatArray, change: FloatArray, effective: FloatArray) -> FloatArray:
-    """How much two estimates correlate, from their variances and that of their difference; 0 where one does not vary.
-
-    Two models that agree on all of a few rows need not agree on the next: a positive correlation is that of one more
-    row, on which the two have nothing in common.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = (first + second - change) / (2 * np.sqrt(first * second))
-        shrunk = np.where(found > 0, found * effective / (effective + 1), found)
-    return np.asarray(np.clip(np.nan_to_num(shrunk, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0))
+        return replace(self, shares=self.shares[index], trials=self.trials[index], mean=self.mean.take(index))

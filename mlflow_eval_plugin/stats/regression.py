@@ -9,7 +9,7 @@ over alpha times the distance of targets that are outside).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,7 +188,8 @@ class Moments:
         variance, unit = self.target_variance(), self.summary.scale.unit**2
         _, fourth = self._centred_powers()
         error = self._standard_error(np.maximum(fourth - variance**2, 0.0))
-        return PositiveMean(variance * unit, error * unit, self.effective, self.n, self.weight, NO_ROWS)
+        # Targets of two values, as many of each, are all as far from their mean.
+        return PositiveMean(variance * unit, error * unit, self.effective, self.n, self.weight, NO_ROWS, fixed=True)
 
     def target_variance(self) -> FloatArray:
         """The variance of the target over the weight, in units of the scale; 0 where it is constant."""
@@ -225,7 +226,8 @@ class Moments:
 
     def width(self, band: Band) -> PositiveMean:
         """The mean width of an interval."""
-        return self.positive(f"width:{band.name}", f"width2:{band.name}", self.summary.scale.unit)
+        found = self.positive(f"width:{band.name}", f"width2:{band.name}", self.summary.scale.unit)
+        return replace(found, fixed=True)
 
     def score(self, band: Band) -> PositiveMean:
         """The mean interval score."""

@@ -31,7 +31,11 @@ class PositiveMean:
     """Means of values of 0 or more, with the limits of a gamma variable; ``effective`` is Kish's number of rows.
 
     The shape of the gamma variable is ``(mean / standard error)**2``, times ``(z / t)**2`` for the variance that had to
-    be estimated: with many rows the limits are Student's.
+    be estimated: with many rows the limits are Student's. Rows whose values are all the same tell nothing of those that
+    are not, and so have no limits.
+
+    Attributes:
+        fixed: values that are all the same are so by design, as widths are; their limits are the value.
     """
 
     value: FloatArray
@@ -40,6 +44,7 @@ class PositiveMean:
     n: Counts
     weight: FloatArray
     reason: str
+    fixed: bool = False
 
     @property
     def bound(self) -> FloatArray:
@@ -52,7 +57,8 @@ class PositiveMean:
         if exact:
             low, high = student(self.value, self.standard_error, self.effective - 1, alpha)
             lower, upper = np.minimum(lower, np.maximum(low, 0.0)), np.maximum(upper, high)
-        unknown = (self.effective < 2) & ~np.isnan(self.value)
+        same = (self.standard_error == 0) & (not self.fixed)
+        unknown = ((self.effective < 2) | same) & ~np.isnan(self.value)
         return np.where(unknown, 0.0, lower), np.where(unknown, np.inf, upper)
 
     def take(self, index: Index) -> PositiveMean:
@@ -94,7 +100,7 @@ class SkewedMean:
         lower, upper = self._transformed(alpha)
         if exact:
             lower, upper = np.minimum(lower, low), np.maximum(upper, high)
-        unknown = (self.effective < 2) & ~np.isnan(self.value)
+        unknown = ((self.effective < 2) | (self.standard_error == 0)) & ~np.isnan(self.value)
         return np.where(unknown, -np.inf, lower), np.where(unknown, np.inf, upper)
 
     def take(self, index: Index) -> SkewedMean:
@@ -224,7 +230,8 @@ class Determination:
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits, at most 1; the same whether exact or not."""
         del exact
-        known = self.effective >= 3
+        # Without an error on some rows nothing is known of the next one.
+        known = (self.effective >= 3) & (self.relative_error > 0) & (self.ratio > 0)
         t = -special.stdtrit(np.maximum(self.effective - 2, 1.0), alpha)
         # Two rows can leave the ratio open to both sides.
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):

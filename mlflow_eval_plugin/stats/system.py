@@ -191,14 +191,15 @@ def _quantity(summary: SystemSummary, metric: str) -> Quantity:
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = summary.cost * (scale / ONE) / n
         variance = np.maximum(summary.cost_square * (scale**2 / ONE) / n - mean**2, 0.0) * n / np.maximum(n - 1, 1e-9)
-        error = np.sqrt(variance / n)
+        # One price for every row is a price; rows that all cost nothing tell nothing of those that will cost.
+        error = np.where((variance > 0) | (mean > 0), np.sqrt(variance / n), np.inf)
     return MeanQuantity(1000 * mean, 1000 * error, n, summary.n, n, NO_ROWS)
 
 
 def _told(quantity: Quantity, metric: str) -> tuple[Estimate, ...]:
     few = "too few rows for an interval: one end would lie beyond all of them"
     if metric == COST:
-        few = "one row has no variance"
+        few = "one row, or rows that all cost nothing, have no variance"
     return tuple(
         replace(one, reason=few) if one.value is not None and one.interval is None else one
         for one in estimates(quantity)

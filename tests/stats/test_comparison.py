@@ -17,8 +17,8 @@ from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_su
 from mlflow_eval_plugin.stats.comparison import PairedTable, change_bounds, compare
 from mlflow_eval_plugin.stats.costs import Costs
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
-from mlflow_eval_plugin.stats.intervals import wilson
-from mlflow_eval_plugin.stats.paired_intervals import discordant, mcnemar, mover_paired, tango
+from mlflow_eval_plugin.stats.paired_intervals import discordant, mcnemar, tango
+from mlflow_eval_plugin.stats.paired_quantities import PairedCost
 
 COSTS = Costs(fp=1, fn=5)
 
@@ -99,32 +99,19 @@ def test_the_variance_of_a_change_in_auc_is_delongs(tied):
         change = [second - first for first, second in zip(*of, strict=True)]
         variance = sum(one.var(ddof=1) / len(one) for one in change)
         at = table.summary.champion.index(label)
-        found = table._area_variance(table.change("auc").value)[at]
-        assert found == pytest.approx(variance, rel=1e-6 if tied else 2e-3)
-        # One more row that the two models do not share is all that is added.
-        made = change_bounds(table, "auc", label)
-        half = (made.upper(0.025) - made.lower(0.025)) / 2 - made.quantity.bound[0]
-        assert half == pytest.approx(stats.norm.isf(0.025) * np.sqrt(variance), rel=0.05)
+        made = table.change("auc")
+        assert made.variance[at] == pytest.approx(variance, rel=1e-6 if tied else 2e-3)
+        # What three unseen rows of the smaller class can change is all that is added.
+        smaller = part.y.value_counts().min()
+        error = np.sqrt(variance + 3 / smaller**2)
+        low, high = (one[at] for one in made.limits(0.025, exact=True))
+        assert (high - low) / 2 == pytest.approx(stats.t.isf(0.025, smaller - 1) * error, rel=2e-3)
 
 
 def test_mcnemar_is_that_of_statsmodels():
     for gained, lost in [(0, 0), (1, 0), (5, 14), (12, 12), (40, 20), (0, 9)]:
         expected = statsmodels_mcnemar([[50, gained], [lost, 30]], exact=True).pvalue if gained + lost else 1.0
         assert mcnemar(gained, lost) == pytest.approx(expected, rel=1e-12)
-
-
-def test_square_and_add_is_newcombes():
-    # Fagerland, Lydersen & Laake's R package contingencytables, tests of chapter 8: rows (59, 6) and (16, 80),
-    # Newcombe square-and-add: -0.0621 (-0.1186 to -0.0046), with Newcombe's corrected correlation.
-    (a, b), (c, d) = (59, 6), (16, 80)
-    n = a + b + c + d
-    first, second = np.array([(a + b) / n]), np.array([(a + c) / n])
-    product = (a + b) * (c + d) * (a + c) * (b + d)
-    correlation = np.array([max(a * d - b * c - n / 2, 0) / np.sqrt(product)])
-    limits = [wilson(one, np.array([n]), 0.025) for one in (first, second)]
-    lower, upper = mover_paired(first, limits[0], second, limits[1], correlation)
-    assert first - second == pytest.approx(-0.0621, abs=5e-5)
-    assert (lower[0], upper[0]) == (pytest.approx(-0.1186, abs=5e-5), pytest.approx(-0.0046, abs=5e-5))
 
 
 def _tango_by_likelihood(gained, lost, n, z, side):
@@ -204,6 +191,73 @@ def test_intervals_of_changes_cover(n):
         value = truth[name].difference.value
         covered = np.mean([low <= value <= high for low, high in intervals])
         assert len(intervals) > 1990 and covered >= 0.94 - 3 * np.sqrt(0.94 * 0.06 / 2000), (name, covered)
+
+
+def _missed(challenger, n, metric, alpha, runs=1000, seed=5):
+    """How often the limits of a Check lie beyond the true change, below and above."""
+    rng = np.random.default_rng(seed)
+
+    def rows(size):
+        score = rng.beta(0.7, 1.3, size)
+        return pd.DataFrame({"y": rng.random(size) < score, "a": score, "b": challenger(score, rng)})
+
+    truth = compare(_table(rows(2_000_000).assign(g=0))).overall.metrics[metric].difference.value
+    made = _table(rows(runs * n).assign(g=np.repeat(np.arange(runs), n)), max_levels=1000).change(metric)
+    lower, upper = made.limits(alpha, exact=True)
+    return np.mean(lower[1:] - made.bound[1:] > truth), np.mean(upper[1:] + made.bound[1:] < truth)
+
+
+def _milder(score, rng):
+    return 1 / (1 + np.exp(-0.8 * np.log(score / (1 - score))))
+
+
+def _rarely_sure(score, rng):
+    return np.where(rng.random(len(score)) < 0.02, 0.97, score)
+
+
+def _rarely_reversed(score, rng):
+    return np.where(rng.random(len(score)) < 0.02, 1 - score, score)
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "brier", "auc", "precision", "f1", "calibration_in_the_large"])
+@pytest.mark.parametrize(("challenger", "n"), [(_milder, 1000), (_rarely_sure, 100), (_rarely_reversed, 300)])
+def test_checks_of_changes_hold_their_level(challenger, n, metric):
+    """A recalibrated challenger, and challengers that differ on rows so few that a sample may show none of them."""
+    for alpha in (0.05, 0.005):
+        error = 3 * np.sqrt(alpha * (1 - alpha) / 1000)
+        assert max(_missed(challenger, n, metric, alpha)) <= alpha + error, alpha
+
+
+def test_checks_of_a_change_in_cost_hold_small_levels():
+    # Many more false positives, paid for by few false negatives: the sum is skewed. Every outcome has its probability.
+    n, costs = 400, np.array([1.0, -100.0])
+    shares = np.array([0.2, 0.002])
+    more, fewer = np.meshgrid(np.arange(n + 1), np.arange(12), indexing="ij")
+    inside = more + fewer <= n
+    counts = np.stack([more[inside], fewer[inside], n - more[inside] - fewer[inside]], axis=1)
+    chance = stats.multinomial.pmf(counts, n, [*shares, 1 - shares.sum()])
+    pairs = PairedCost(counts[:, :2] / n, costs, np.full(len(counts), float(n)), mean=None)
+    for alpha in (0.05, 0.001, 1e-4):
+        lower, upper = pairs.limits(alpha, exact=True)
+        truth = shares @ costs
+        assert chance[lower > truth + 1e-12].sum() <= alpha and chance[upper < truth - 1e-12].sum() <= alpha
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_limits_widen_as_the_error_falls(seed):
+    """Or else the p-value of a Check, found by halving, would be of another Check."""
+    rng = np.random.default_rng(seed)
+    n = 40
+    score = rng.beta(0.5, 0.5, n)
+    rows = pd.DataFrame({"y": rng.random(n) < score, "a": score, "b": np.round(score, 1), "g": rng.integers(0, 2, n)})
+    table = _table(rows)
+    levels = np.geomspace(1e-12, 0.5, 60)
+    for metric in table.metrics:
+        made = table.change(metric)
+        lower, upper = (np.array(ends) for ends in zip(*(made.limits(a, exact=True) for a in levels), strict=True))
+        known = ~np.isnan(made.value)
+        assert (np.diff(lower[:, known], axis=0) >= -1e-12).all(), metric
+        assert (np.diff(upper[:, known], axis=0) <= 1e-12).all(), metric
 
 
 def test_a_model_against_itself_changes_nothing_and_knows_it():

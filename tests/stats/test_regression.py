@@ -189,3 +189,26 @@ def test_limits_are_monotone_in_the_error():
         lower, upper = (np.array([side[i] for side in sides]) for i in (0, 1))
         assert (np.diff(lower, axis=0) >= 0).all(), name
         assert (np.diff(upper, axis=0) <= 0).all(), name
+
+
+def test_rows_without_an_error_do_not_show_that_there_is_none():
+    rows = pd.DataFrame({"y": [3.0, 5.0, 9.0] * 10, "p": [3.0, 5.0, 9.0] * 10, "g": "a", "h": 0})
+    made = table(rows)
+    for metric, limit in (("mae", 0.1), ("rmse", 0.1), ("bias", 0.1)):
+        bounds = metric_bounds(made, metric)
+        minimum = -limit if metric == "bias" else None
+        check = judge([Claim(metric, "no error", metric, "overall", bounds, minimum, limit)]).checks[0]
+        assert check.verdict == "insufficient" and check.value == 0, metric
+    check = judge([Claim("r2", "all is told", "r2", "overall", metric_bounds(made, "r2"), 0.9)]).checks[0]
+    assert check.verdict == "insufficient" and check.value == 1
+
+
+def test_rare_errors_of_one_size_do_not_pass_unseen():
+    # Predictions of whole numbers, off by one in 5 % of the rows: thirty rows show no error in a fifth of all samples.
+    rng = np.random.default_rng(1)
+    wrong = 0
+    for _ in range(300):
+        y = rng.integers(0, 9, 30).astype(float)
+        rows = pd.DataFrame({"y": y, "p": y + (rng.random(30) < 0.05), "g": "a", "h": 0})
+        wrong += metric_bounds(table(rows), "mae").upper(0.05) < 0.05
+    assert wrong / 300 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)

@@ -92,7 +92,9 @@ def test_too_few_rows_have_a_value_and_a_reason_for_no_interval():
     assert (p99.value, p99.interval) == (pytest.approx(3.0, rel=1e-3), None)
     assert "too few rows" in p99.reason
     assert found[2].metrics["cost_per_1000"].interval is None
-    assert found[2].metrics["cost_per_1000"].reason == "one row has no variance"
+    assert found[2].metrics["cost_per_1000"].reason.startswith("one row, or rows that all cost nothing")
+    free = system_reports(_summary(pd.DataFrame({"ms": [1.0] * 30, "usd": [0.0] * 29 + [2.0], "g": [0] * 29 + [1]})))
+    assert free[1].metrics["cost_per_1000"].interval is None
 
 
 def test_shards_and_order_change_no_byte():
