@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.stats.drift import ColumnType
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 
+BLOCK = 2**14  # rows
 THREADS = 2
 KEYS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # of times, in a second
@@ -74,7 +75,7 @@ def digest_summary(rows: pd.DataFrame) -> DigestSummary:
         for place, column in enumerate(_in_turn(threads, lambda name: _hashed(rows.iloc[:, positions[name]]), names)):
             for lane, key in zip(lanes, KEYS, strict=True):
                 # Each column is mixed with its place and the key before it is added, so that swapped values show.
-                np.add(lane, _mixed(column ^ np.uint64((key * (place + 1)) % 2**64)), out=lane)
+                _add_mixed(lane, column, np.uint64((key * (place + 1)) % 2**64))
     sums = [int(_mixed(lane).sum(dtype=np.uint64)) for lane in lanes]
     return DigestSummary(schema, len(rows), (sums[0], sums[1]))
 
@@ -140,12 +141,25 @@ def _text(value: object) -> str:
     return f"{type(value).__name__}:{value}"
 
 
+def _add_mixed(lane: Hashes, column: Hashes, key: np.uint64) -> None:
+    """``lane += mixed(column ^ key)``, a block at a time: blocks and what is made of them stay in the cache."""
+    for start in range(0, len(lane), BLOCK):
+        block = column[start : start + BLOCK] ^ key
+        _mix(block)
+        lane[start : start + BLOCK] += block
+
+
 def _mixed(values: Hashes) -> Hashes:
-    """The finaliser of splitmix64 (Steele, Lea & Flood 2014)."""
     mixed: Hashes = values.copy()
-    mixed ^= mixed >> np.uint64(30)
-    mixed *= np.uint64(0xBF58476D1CE4E5B9)
-    mixed ^= mixed >> np.uint64(27)
-    mixed *= np.uint64(0x94D049BB133111EB)
-    mixed ^= mixed >> np.uint64(31)
+    for start in range(0, len(mixed), BLOCK):
+        _mix(mixed[start : start + BLOCK])
     return mixed
+
+
+def _mix(block: Hashes) -> None:
+    """The finaliser of splitmix64 (Steele, Lea & Flood 2014), in place."""
+    block ^= block >> np.uint64(30)
+    block *= np.uint64(0xBF58476D1CE4E5B9)
+    block ^= block >> np.uint64(27)
+    block *= np.uint64(0x94D049BB133111EB)
+    block ^= block >> np.uint64(31)
