@@ -25,7 +25,7 @@ from mlflow_eval_plugin.stats.regression_names import (
 
 Level = Annotated[float, Field(ge=SMALLEST_LEVEL, le=1 - SMALLEST_LEVEL)]
 Limit = Annotated[float, Field(allow_inf_nan=False)]
-_OF_CLASSES = ("pos_label", "label_list", "probability_column")
+_OF_CLASSES = ("pos_label", "label_list", "probability_column", "probability_columns")
 
 
 class IntervalColumns(BaseModel):
@@ -68,6 +68,12 @@ class PredictionConfig(Config):
             if getattr(self, key) is not None:
                 raise ValueError(f"{key!r} is for classifiers, and this model is none; leave it out")
         return self
+
+    @property
+    def forecasts(self) -> dict[str, str]:
+        """Every column of a predicted quantile or of an end of an interval, with the key that names it."""
+        ends = {end: f"intervals {name!r}" for name, one in self.intervals.items() for end in (one.lower, one.upper)}
+        return {**ends, **dict.fromkeys(self.quantiles.values(), "quantiles")}
 
     @property
     def bands(self) -> dict[str, float]:
@@ -165,6 +171,10 @@ class RegressionDisaggregatedConfig(PredictionConfig, SlicedConfig):
         return self
 
 
+class RegressionDriftConfig(PredictionConfig, DriftConfig):
+    """Keys of ``drift`` for a regression: those of any model, and which columns hold predictions."""
+
+
 CONFIGS: dict[str, type[Config]] = {
-    c.kind: c for c in (RegressionCalibrationConfig, RegressionDisaggregatedConfig, DriftConfig)
+    c.kind: c for c in (RegressionCalibrationConfig, RegressionDisaggregatedConfig, RegressionDriftConfig)
 }
