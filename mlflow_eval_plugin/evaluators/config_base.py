@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -121,6 +121,22 @@ class SlicedConfig(Config):
                     f"column {item.column!r} is cut in two ways; give it the same band wherever it is named"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _a_depth_is_of_columns(self) -> SlicedConfig:
+        if self.depth > 1:
+            self.refuse_without(["depth"], "'slices'", self.subsets)
+        return self
+
+    def refuse_without(self, keys: Iterable[str], what: str, given: object) -> None:
+        """Refuse what is set and judges nothing, which would look like a Check that passed.
+
+        Raises:
+            ValueError: for a key that is set to something while ``given`` is empty.
+        """
+        for key in keys:
+            if not given and key in self.model_fields_set and getattr(self, key):
+                raise ValueError(f"{key!r} has no effect without {what}; give some or leave it out")
 
     @property
     def subsets(self) -> tuple[tuple[SliceItem, ...], ...]:

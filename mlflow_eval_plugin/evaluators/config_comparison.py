@@ -87,6 +87,11 @@ class ComparisonConfig(SlicedConfig):
         return {known("metric with a margin", name, MARGINS): margin for name, margin in value.items()}
 
     @model_validator(mode="after")
+    def _a_margin_of_slices_has_slices(self) -> ComparisonConfig:
+        self.refuse_without(["slice_non_inferiority"], "'slices' or 'queries'", self.subsets or self.queries)
+        return self
+
+    @model_validator(mode="after")
     def _a_margin_of_cost_has_costs(self) -> ComparisonConfig:
         for key in ("non_inferiority", "superiority", "slice_non_inferiority"):
             if "cost" in getattr(self, key) and self.costs is None:

@@ -100,6 +100,17 @@ class DisaggregatedConfig(SlicedConfig):
         return self
 
     @model_validator(mode="after")
+    def _what_is_set_judges_something(self) -> DisaggregatedConfig:
+        sliced = self.subsets or self.queries
+        self.refuse_without(["max_gap", "min_ratio", "gap_versus"], "'slices' or 'queries'", sliced)
+        of_all = (self.min_metric, self.max_metric, self.max_latency, self.max_cost, self.max_cost_per_1000)
+        if all(one in (None, {}) for one in of_all):
+            self.refuse_without(["min_count"], "'slices' or 'queries'", sliced)
+        columns = [subset for subset in self.subsets if len(subset) == 1]
+        self.refuse_without(["max_fairness", "min_fairness"], "'slices' of single columns", columns)
+        return self
+
+    @model_validator(mode="after")
     def _the_best_is_one_of_several(self) -> DisaggregatedConfig:
         if self.gap_versus == "best" and len(self.queries) == 1 and (self.max_gap or self.min_ratio):
             raise ValueError(

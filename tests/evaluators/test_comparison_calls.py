@@ -164,7 +164,14 @@ CONFIGS = [
     ({"champion": "p", "non_inferiority": {"acuracy": 0.1}}, "did you mean 'accuracy'"),
     ({"champion": "p", "superiority": {"selection_rate": 0.1}}, "there is no metric with a margin 'selection_rate'"),
     ({"champion": "p", "non_inferiority": {"auc": -0.1}}, "comparison: key 'non_inferiority'"),
-    ({"champion": "p", "slice_non_inferiority": {"cost": 0.1}}, "'slice_non_inferiority' of 'cost' needs 'costs'"),
+    (
+        {"champion": "p", "slice_non_inferiority": {"auc": 0.1}},
+        "'slice_non_inferiority' has no effect without 'slices'",
+    ),
+    (
+        {"champion": "p", "slices": ["SEX"], "slice_non_inferiority": {"cost": 0.1}},
+        "'slice_non_inferiority' of 'cost' needs 'costs'",
+    ),
     ({"champion": "AGE"}, "champion: no column 'AGE', did you mean 'AGEP'"),
     ({"champion": "AGEP"}, "champion: score: "),
     ({"champion": "models:/nobody/1"}, "champion: the model 'models:/nobody/1' cannot be loaded"),

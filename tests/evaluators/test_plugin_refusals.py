@@ -88,6 +88,31 @@ def test_a_config_that_is_wrong_names_its_key(world: World, changes: dict[str, A
     assert message in refused(world, **three(world, **changes))
 
 
+NO_EFFECT = [
+    ({"search": True, "max_gap": {"fnr": 0.01}}, "'max_gap' has no effect without 'slices' or 'queries'"),
+    ({"search": True, "min_ratio": {"fnr": 0.8}}, "'min_ratio' has no effect without 'slices' or 'queries'"),
+    ({"search": True, "gap_versus": "overall"}, "'gap_versus' has no effect without 'slices' or 'queries'"),
+    ({"search": True, "min_count": 50}, "'min_count' has no effect without 'slices' or 'queries'"),
+    ({"search": True, "depth": 2}, "'depth' has no effect without 'slices'"),
+    ({"queries": {"q": "SEX == 2"}, "depth": 2}, "'depth' has no effect without 'slices'"),
+    ({"queries": {"q": "SEX == 2"}, "max_fairness": {"demographic_parity_difference": 0.1}},
+     "'max_fairness' has no effect without 'slices' of single columns"),
+    ({"slices": [["SEX", "MAR"]], "min_fairness": {"demographic_parity_ratio": 0.8}},
+     "'min_fairness' has no effect without 'slices' of single columns"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("config", "message"), NO_EFFECT, ids=[message for _, message in NO_EFFECT])
+def test_a_tolerance_that_would_judge_nothing(world: World, config: dict[str, Any], message: str) -> None:
+    assert message in refused(world, evaluators="disaggregated", evaluator_config=config)
+
+
+def test_a_search_alone_may_have_tolerances_of_all_rows(world: World) -> None:
+    given = {"disaggregated": {"search": {"depth": 1}, "min_metric": {"auc": 0.5}, "min_count": 50, "max_gap": {}}}
+    run, _ = world.evaluate(evaluators=["disaggregated"], evaluator_config=given)
+    assert run.data.metrics["disaggregated_verdict"] == 1
+
+
 def test_a_slice_column_that_is_missing(world: World) -> None:
     message = refused(world, **three(world, disaggregated={"slices": ["SEX", "NATIVTY"]}))
     assert "no column 'NATIVTY'" in message and "did you mean 'NATIVITY'" in message
