@@ -24,6 +24,9 @@ RATES = (
 DIFFERENCES = ("demographic_parity_difference", "equal_opportunity_difference", "equalized_odds_difference")
 RATIOS = ("demographic_parity_ratio",)
 PERCENTILES = ("p50", "p95", "p99")
+# Names of other measurements, and beginnings of names, that mean something in Checks and reports.
+_TAKEN = (*RATES, *DIFFERENCES, *RATIOS, "cost", "cost_per_1000", *(f"latency_{one}" for one in PERCENTILES))
+_BEGINNINGS = ("gap_", "ratio_", "change_")
 
 
 class DisaggregatedConfig(SlicedConfig):
@@ -138,8 +141,10 @@ class DisaggregatedConfig(SlicedConfig):
         for name, function in value.items():
             if not str(name).isidentifier():
                 raise ValueError(f"{name!r} is no name of letters, digits and underscores")
-            if name in RATES or name in info.data.get("metrics", {}):
+            if name in _TAKEN or name in info.data.get("metrics", {}):
                 raise ValueError(f"there is a metric {name!r} already; give yours another name")
+            if name.startswith(_BEGINNINGS):
+                raise ValueError(f"{name!r} begins like the name of a difference or ratio; give yours another name")
             if not callable(function):
                 raise ValueError(f"{name}: expected a function, found {type(function).__name__}")
         return value
