@@ -264,6 +264,10 @@ CONFIGS = [
     ({"calibration": {"min_calibration_slope": 0.8}}, "min_calibration_slope is for two classes"),
     ({"disaggregated": {"max_gap": {"recall[cow]": 0.1}}}, "the classes are 'cat', 'dog', 'emu'"),
     ({"disaggregated": {"max_gap": {"selection_rate": 0.1}}}, "as in 'selection_rate[cat]'"),
+    (
+        {"disaggregated": {"max_gap": {"average_precision": 0.1}}},
+        "max_gap names 'average_precision', which is for two classes; leave it out",
+    ),
     ({"disaggregated": {"max_gap": {"brier[cat]": 0.1}}}, "there is no metric of one class 'brier'"),
 ]
 
