@@ -50,6 +50,12 @@ def table_of(caption: str, headers: Sequence[str], rows: Sequence[tuple[Cell, ..
     return Table(caption, tuple(headers), tuple(rows[:_MOST_ROWS]), numeric, note)
 
 
+def named_slices(reports: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """Which rows each named slice holds, as one table; none where there are no such slices."""
+    named = [(Cell(one["label"]), Cell(one["query"])) for one in reports if one.get("query")]
+    return [table_of("Named slices", ("Slice", "Its rows"), named)] if named else []
+
+
 def estimate_cells(estimate: Mapping[str, Any]) -> tuple[Cell, Cell]:
     """An estimate and its interval."""
     return number_cell(estimate["value"]), Cell(interval(estimate["interval"]))

@@ -60,12 +60,14 @@ class SliceComparison:
     """One slice: on how many rows which of the two is right, and every metric.
 
     Attributes:
+        query: of a named slice, what its rows answer; else None.
         mcnemar_p: the p-value of McNemar's exact test of the hypothesis that both are right equally often.
         disagreement: the share of the weight on which the two decide differently.
     """
 
     label: str
     slice: tuple[tuple[str, str], ...]
+    query: str | None
     n: int
     both_right: int
     only_champion_right: int
@@ -300,6 +302,7 @@ def _report(
     return SliceComparison(
         label=one.label,
         slice=one.levels,
+        query=one.query,
         n=int(n.sum()),
         both_right=int(n[0, 0, 0] + n[1, 1, 1]),
         only_champion_right=lost,

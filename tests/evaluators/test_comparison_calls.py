@@ -71,6 +71,17 @@ def test_a_model_of_other_features_is_the_champion(world: World, champion: tuple
     assert len(page.encode()) < 500_000
 
 
+def test_named_slices_are_compared_and_told(world: World) -> None:
+    never = {"p": [0.4] * len(world.rows)}
+    config = {"champion": "p", "slice_data": never, "slices": ["SEX"], "queries": {"old": "AGEP >= 60"}}
+    evidence = compared(world, config)
+    found = {one["label"]: one["query"] for one in evidence.measurements["slices"]}
+    assert found == {"SEX=1": None, "SEX=2": None, "old": "AGEP >= 60"}
+    assert "non_inferiority:accuracy:old" in [check.id for check in evidence.checks]
+    page = render(evidence)
+    assert "Named slices" in page and "AGEP &gt;= 60</td>" in page
+
+
 def test_a_worse_challenger_fails_and_says_for_whom(world: World, champion: tuple[str, LogisticRegression]) -> None:
     rows = world.rows.assign(good=scores(world.model, world.rows), bad=scores(champion[1], world.rows, FEW))
     given = {"model": None, "predictions": "bad", "evaluators": ONLY}

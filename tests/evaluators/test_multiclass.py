@@ -162,6 +162,15 @@ def test_the_pages_tell_classes_apart(found: dict[str, Any]) -> None:
     assert "Recall of each class by slice" in page and "Recall of emu" in page
 
 
+def test_named_slices_are_told(zoo: Zoo) -> None:
+    given = {"slices": ["x4"], "queries": {"far": "x0 > 1"}, "max_gap": {"fnr": 0.5}}
+    found = zoo.measured(disaggregated=given)
+    measured = {one["label"]: one["query"] for one in found["disaggregated"]["measurements"]["slices"]}
+    assert measured == {"x4=0": None, "x4=1": None, "far": "x0 > 1"}
+    page = found["pages"]["disaggregated"]
+    assert "Named slices" in page and "x0 &gt; 1</td>" in page
+
+
 @pytest.mark.parametrize(
     "key",
     [{"probability_columns": COLUMNS}, {"probability_columns": list(COLUMNS.values())},
