@@ -211,7 +211,10 @@ def test_drift_takes_late_targets_and_finds_a_shift(world: World, static: pd.Dat
 
 def test_drift_knows_which_columns_hold_predictions(world: World, static: pd.DataFrame) -> None:
     config = {"reference": static, "prediction_column": "mean", "quantiles": {0.1: "q10", 0.9: "q90"}}
-    _, _, found = evaluated(world, static, evaluators="drift", evaluator_config=config)
+    _, result, found = evaluated(
+        world, static.assign(mean=static["mean"] + 1e6), evaluators="drift", evaluator_config=config
+    )
+    assert result.metrics["drift_prediction_psi"] > 5  # that of the mean, whichever others there are
     roles = {one["name"]: one["role"] for one in found["drift"].measurements["columns"]}
     assert roles == {
         "area": "feature", "age": "feature", "town": "feature", "q50": "feature",
