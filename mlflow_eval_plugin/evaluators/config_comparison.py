@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from mlflow_eval_plugin.evaluators.config_base import GivenCosts, SlicedConfig, Tolerances, known
 
 # Metrics of which more, or less, is better; the others have no margin.
-MARGINS = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc",
+MARGINS = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "average_precision",
            "fpr", "fnr", "log_loss", "brier", "ece", "cost")  # fmt: skip
 _TABLES = (".parquet", ".csv", ".json")
 

@@ -31,7 +31,7 @@ from mlflow_eval_plugin.stats.quantities import AucQuantity, ProportionQuantity
 from mlflow_eval_plugin.stats.rates import Part, kish, square_error_square, sums_of
 from mlflow_eval_plugin.stats.summaries import ONE, Slice
 
-HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc")
+HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "average_precision")
 LOWER_IS_BETTER = ("fpr", "fnr", "log_loss", "brier", "ece")
 COMPARED = ("selection_rate", *HIGHER_IS_BETTER, *LOWER_IS_BETTER, "calibration_in_the_large")
 NEITHER = "one of the two models, or both, has no value of this metric"
@@ -148,7 +148,7 @@ class PairedTable:
             return self._of_ratios(metric)
         if metric == "auc":
             return self._of_areas()
-        if metric == "ece":
+        if metric in ("average_precision", "ece"):
             return np.zeros(len(self.summary.slices))
         return self._of_means(metric)
 
