@@ -80,6 +80,16 @@ class Config(BaseModel):
         two = self.pos_label is None and self.label_list and len(self.label_list) == 2
         return max(self.label_list or ()) if two else self.pos_label
 
+    @property
+    def columns_apart(self) -> frozenset[str]:
+        """The columns of the data that the config names as scores, weights, costs and the like, so no features."""
+        return frozenset(map(self.column, filter(None, self._apart())))
+
+    def _apart(self) -> tuple[str | None, ...]:
+        """Names of such columns, as given."""
+        many = self.probability_columns or ()
+        return self.probability_column, *(many.values() if isinstance(many, Mapping) else many)
+
     def column(self, name: str) -> str:
         """The column of the data that ``name`` means."""
         mapped = self.col_mapping.get(name, name)
@@ -127,6 +137,9 @@ class SlicedConfig(Config):
         if self.depth > 1:
             self.refuse_without(["depth"], "'slices'", self.subsets)
         return self
+
+    def _apart(self) -> tuple[str | None, ...]:
+        return *super()._apart(), self.sample_weights if isinstance(self.sample_weights, str) else None
 
     def refuse_without(self, keys: Iterable[str], what: str, given: object) -> None:
         """Refuse what is set and judges nothing, which would look like a Check that passed.

@@ -86,6 +86,9 @@ class ComparisonConfig(SlicedConfig):
     def _metrics_are_known(cls, value: Tolerances) -> Tolerances:
         return {known("metric with a margin", name, MARGINS): margin for name, margin in value.items()}
 
+    def _apart(self) -> tuple[str | None, ...]:
+        return *super()._apart(), self.champion.key if self.champion.run else self.champion.column
+
     @model_validator(mode="after")
     def _a_margin_of_slices_has_slices(self) -> ComparisonConfig:
         self.refuse_without(["slice_non_inferiority"], "'slices' or 'queries'", self.subsets or self.queries)

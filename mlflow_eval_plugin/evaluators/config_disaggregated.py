@@ -128,6 +128,9 @@ class DisaggregatedConfig(SlicedConfig):
             raise ValueError("'search' counts rows and knows no weights; leave out 'sample_weights' or search apart")
         return self
 
+    def _apart(self) -> tuple[str | None, ...]:
+        return *super()._apart(), self.latency_column, self.cost_column
+
     @field_validator("gap_versus")
     @classmethod
     def _versus_is_known(cls, value: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -146,7 +146,8 @@ def _inputs(call: Call, config: Config, scorer: Scorer) -> Inputs:
     if call.multiclass[config.kind]:
         found = multiclass_rows_of(call.table, config, scorer)
         return found, None if reference is None else multiclass_reference_rows(reference, found, config, scorer)
-    rows = rows_of(call.table, config, scorer)
+    apart = frozenset().union(*(one.columns_apart for one in call.configs.values()))
+    rows = replace(rows_of(call.table, config, scorer), apart=apart)
     if isinstance(config, ComparisonConfig):
         return rows, champion_rows(config, call.table, rows)
     return rows, None if reference is None else reference_rows(reference, rows, config, scorer)
