@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from rapidfuzz import process
 
 from mlflow_eval_plugin.evaluators.class_keys import ClassColumns, check_class_keys
@@ -17,8 +17,10 @@ from mlflow_eval_plugin.stats.costs import Costs
 from mlflow_eval_plugin.stats.errors import InputError
 
 Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Limit = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Tolerances = dict[str, Tolerance]
+Limits = dict[str, Limit]
 
 
 class ConfigError(ValueError):
@@ -155,6 +157,33 @@ class SlicedConfig(Config):
     def subsets(self) -> tuple[tuple[SliceItem, ...], ...]:
         """Every item of ``slices`` as a tuple of columns."""
         return tuple(item if isinstance(item, tuple) else (item,) for item in self.slices)
+
+
+class VersusConfig(SlicedConfig):
+    """Keys of the evaluators that compare slices with other rows.
+
+    Attributes:
+        gap_versus: ``complement`` (all other rows), ``overall`` or ``best``.
+    """
+
+    # The keys whose tolerances are of a slice against other rows.
+    against: ClassVar[tuple[str, ...]] = ("max_gap", "min_ratio")
+
+    gap_versus: str = "complement"
+
+    @field_validator("gap_versus")
+    @classmethod
+    def _versus_is_known(cls, value: str) -> str:
+        return known("gap_versus", value, ("complement", "overall", "best"))
+
+    @model_validator(mode="after")
+    def _the_best_is_one_of_several(self) -> VersusConfig:
+        if self.gap_versus == "best" and len(self.queries) == 1 and any(getattr(self, key) for key in self.against):
+            raise ValueError(
+                f"'gap_versus': 'best' compares named slices with each other, and {next(iter(self.queries))!r} is the "
+                "only one; name another or compare with the 'complement'"
+            )
+        return self
 
 
 def _costs(value: Any) -> Any:

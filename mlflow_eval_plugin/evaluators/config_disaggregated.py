@@ -10,9 +10,10 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from mlflow_eval_plugin.evaluators.class_keys import OF_ONE_CLASS, split_metric
 from mlflow_eval_plugin.evaluators.config_base import (
     GivenCosts,
-    SlicedConfig,
+    Limits,
     Tolerance,
     Tolerances,
+    VersusConfig,
     known,
 )
 from mlflow_eval_plugin.evaluators.config_slices import MaybeSearch
@@ -29,18 +30,17 @@ _TAKEN = (*RATES, *DIFFERENCES, *RATIOS, "cost", "cost_per_1000", *(f"latency_{o
 _BEGINNINGS = ("gap_", "ratio_", "change_")
 
 
-class DisaggregatedConfig(SlicedConfig):
+class DisaggregatedConfig(VersusConfig):
     """Keys of the ``disaggregated`` evaluator.
 
     Attributes:
-        slices: as in ``SlicedConfig``; may be left out where there are ``queries`` or a ``search``.
+        slices, gap_versus: as in ``VersusConfig``; slices may be left out where there are ``queries`` or a ``search``.
         search: ``True``, or options, to look for the slices in which the model errs most; see ``Search``.
         metrics: name to a function of a ``stats.user_metrics.SliceView`` that gives a number.
         row_metrics: name to a function of the arrays ``(label, score, prediction, weight)`` of a slice's rows that
             gives a number; called 51 times for every slice, and as often for all other rows where its gaps are asked.
         threshold: scores at or above it are predicted positive.
         max_gap: metric to tolerance: how far a slice may be from ``gap_versus``, in either direction.
-        gap_versus: ``complement`` (all other rows), ``overall`` or ``best``.
         min_ratio: metric to tolerance of the ratio to ``gap_versus``; 0.8 on selection_rate is the four-fifths rule.
         min_metric, max_metric: metric to the least or largest value that every slice may have.
         max_fairness, min_fairness: fairness difference or ratio to tolerance, per slice column.
@@ -63,10 +63,9 @@ class DisaggregatedConfig(SlicedConfig):
     metrics: dict[str, Callable[..., Any]] = Field(default={})
     row_metrics: dict[str, Callable[..., Any]] = Field(default={})
     max_gap: Tolerances = Field(default={"fnr": 0.1, "fpr": 0.1})
-    gap_versus: str = "complement"
     min_ratio: Tolerances = Field(default={})
-    min_metric: Tolerances = Field(default={})
-    max_metric: Tolerances = Field(default={})
+    min_metric: Limits = Field(default={})
+    max_metric: Limits = Field(default={})
     max_fairness: Tolerances = Field(default={})
     min_fairness: Tolerances = Field(default={})
     costs: GivenCosts = None
@@ -114,15 +113,6 @@ class DisaggregatedConfig(SlicedConfig):
         return self
 
     @model_validator(mode="after")
-    def _the_best_is_one_of_several(self) -> DisaggregatedConfig:
-        if self.gap_versus == "best" and len(self.queries) == 1 and (self.max_gap or self.min_ratio):
-            raise ValueError(
-                f"'gap_versus': 'best' compares named slices with each other, and {next(iter(self.queries))!r} is the "
-                "only one; name another or compare with the 'complement'"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _a_search_counts_rows(self) -> DisaggregatedConfig:
         if self.search is not None and self.sample_weights is not None:
             raise ValueError("'search' counts rows and knows no weights; leave out 'sample_weights' or search apart")
@@ -130,11 +120,6 @@ class DisaggregatedConfig(SlicedConfig):
 
     def _apart(self) -> tuple[str | None, ...]:
         return *super()._apart(), self.latency_column, self.cost_column
-
-    @field_validator("gap_versus")
-    @classmethod
-    def _versus_is_known(cls, value: str) -> str:
-        return known("gap_versus", value, ("complement", "overall", "best"))
 
     @field_validator("metrics", "row_metrics", mode="before")
     @classmethod
@@ -154,7 +139,7 @@ class DisaggregatedConfig(SlicedConfig):
 
     @field_validator("max_gap", "min_ratio", "min_metric", "max_metric")
     @classmethod
-    def _metrics_are_known(cls, value: Tolerances, info: ValidationInfo) -> Tolerances:
+    def _metrics_are_known(cls, value: Limits, info: ValidationInfo) -> Limits:
         names = (*RATES, *info.data.get("metrics", {}), *info.data.get("row_metrics", {}))
         for name in value:
             rate, of_class = split_metric(name)

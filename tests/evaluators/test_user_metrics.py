@@ -27,7 +27,8 @@ def ranked(label: Any, score: Any, prediction: Any, weight: Any) -> float:
 def test_own_metrics_of_slices_with_gaps_and_checks(world: World) -> None:
     config = {
         "slices": ["SEX"], "metrics": {"youden": youden}, "row_metrics": {"ranked": ranked},
-        "max_gap": {"youden": 0.01}, "min_metric": {"ranked": 0.5}, "max_metric": {"youden": 0.9},
+        "max_gap": {"youden": 0.01}, "max_metric": {"youden": 0.9},
+        "min_metric": {"ranked": 0.5, "calibration_in_the_large": -0.5},
     }  # fmt: skip
     run, result = world.evaluate(evaluators="disaggregated", evaluator_config=config)
     document = evidence_of(world, run, "disaggregated")
@@ -41,6 +42,7 @@ def test_own_metrics_of_slices_with_gaps_and_checks(world: World) -> None:
     ids = {check.id: check.verdict for check in document.checks}
     assert "gap:youden:complement:SEX=2" in ids
     assert (ids["min:ranked:SEX=1"], ids["max:youden:overall"]) == ("pass", "pass")
+    assert ids["min:calibration_in_the_large:SEX=1"] == "pass"
     assert any(gap["metric"] == "youden" for gap in document.measurements["gaps"])
     named = document.config["metrics"]["youden"]
     assert named["function"].endswith("test_user_metrics.youden")
