@@ -70,7 +70,7 @@ def regression_inputs(
     """Everything that the evaluators need, by kind.
 
     Raises:
-        InputError: for whatever cannot be evaluated, before a number is computed.
+        InputError: for targets, predictions, weights or references that cannot be evaluated.
     """
     references = [reference_of(config) for config in configs.values()]
     check_tables(table, *references)
