@@ -111,7 +111,8 @@ def _compute(call: Call) -> None:
     request = call.request
     scorer = Scorer(request.model, request.predictions)
     uri = _given_uri(call)
-    # Everything that can be wrong with the data is found for all evaluators before the first number is computed.
+    # References first, and labels and scores for all evaluators: most of what can be wrong is found before any of them
+    # computes, and all of it before any of them logs.
     _read_references(call)
     evaluated = _evaluations(call, scorer)
     about = About(_subject(request, uri), _producer(), _now())
@@ -120,13 +121,15 @@ def _compute(call: Call) -> None:
 
 
 def _evaluations(call: Call, scorer: Scorer) -> dict[str, Callable[[About], Evidence]]:
-    """By kind, what is left to do once all data are read and found right."""
+    """By kind, what is left to do once labels, scores, weights and references are read and found right."""
     if call.request.model_type == "regressor":
         read = regression_inputs(call.table, call.reference, call.configs, scorer)
         return {kind: partial(evaluate_regression, config, *read[kind]) for kind, config in call.configs.items()}
     for config in call.configs.values():
-        call.multiclass[config.kind] = is_multiclass(call.table, config, scorer)
-        first = score_classes_first if call.multiclass[config.kind] else score_first
+        many = call.multiclass[config.kind] = is_multiclass(call.table, config, scorer)
+        if many and isinstance(config, ComparisonConfig):
+            raise InputError("comparison: expected two classes, found more; make the label one class against the rest")
+        first = score_classes_first if many else score_first
         first(call.table, call.reference(config), config, scorer)
     inputs = {kind: _inputs(call, config, scorer) for kind, config in call.configs.items()}
     return {kind: partial(_evaluated, config, *inputs[kind]) for kind, config in call.configs.items()}

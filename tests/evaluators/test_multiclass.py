@@ -420,6 +420,16 @@ def test_a_rate_of_one_class_needs_more_than_two(zoo: Zoo) -> None:
     assert "metric: there is no 'recall[cat]'; expected one of prevalence" in message
 
 
+@pytest.mark.parametrize("given", [{}, {"pos_label": "cat"}])
+def test_a_comparison_of_more_than_two_classes_says_what_can_be_done(zoo: Zoo, given: dict[str, Any]) -> None:
+    message = refused(
+        zoo.world, zoo.static.rename(columns={"p_cat": "p"}), model=None, targets="y", predictions="p",
+        evaluators=["comparison"], evaluator_config={"comparison": {"champion": "p_dog", **given}},
+    )  # fmt: skip
+    assert "expected two classes, found" in message and "make the label one class against the rest" in message
+    assert "to evaluate all classes" not in message
+
+
 def test_the_model_is_asked_once(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     asked = LogisticRegression.predict_proba
