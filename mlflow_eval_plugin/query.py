@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal, cast, get_args
 
 Comparison = Literal["==", "!=", "<", "<=", ">", ">="]
@@ -24,7 +25,7 @@ COMPARISONS: tuple[Comparison, ...] = get_args(Comparison)
 MOST_CHARACTERS = 2000
 DEEPEST = 30
 
-Value = bool | int | float | str
+Value = bool | int | float | Decimal | str
 
 
 class QueryError(ValueError):
@@ -236,6 +237,10 @@ class _Parser:
         return token
 
 
-def _number(text: str) -> int | float:
-    # Whole numbers stay whole, since codes and identifiers may be beyond what floating point tells apart.
-    return int(text) if re.fullmatch(r"[+-]?\d{1,19}", text) else float(text)
+def _number(text: str) -> int | float | Decimal:
+    # Whole numbers stay whole, since codes and identifiers may be beyond what floating point tells apart; so do
+    # fractions that floating point cannot hold to the last digit, which a column of decimals can.
+    if re.fullmatch(r"[+-]?\d{1,19}", text):
+        return int(text)
+    value = float(text)
+    return value if Decimal(repr(value)) == Decimal(text) else Decimal(text)

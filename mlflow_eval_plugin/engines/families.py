@@ -54,7 +54,10 @@ def families(slices: Sequence[Slice], columns: Columns) -> list[Family]:
 def _family(columns: Columns, members: list[int], slices: Sequence[Slice]) -> Family:
     shape = tuple(len(column.levels) for column in columns)
     places = np.zeros(shape, dtype=np.intp)
+    codes = [{level: code for code, level in enumerate(column.levels)} for column in columns]
     for place, position in enumerate(members):
-        levels = zip(columns, slices[position].levels, strict=True)
-        places[tuple(column.levels.index(level) for column, (_, level) in levels)] = place
+        cell = tuple(of.get(level) for of, (_, level) in zip(codes, slices[position].levels, strict=True))
+        # A shard asked with the summary of all need not have every level of them: no row of it is in such a slice.
+        if None not in cell:
+            places[cell] = place
     return Family(columns, np.array(members, dtype=np.intp), places.reshape(-1))

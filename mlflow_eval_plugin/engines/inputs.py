@@ -125,8 +125,8 @@ def coded_labels(labels: pd.Series[Any], pos_label: object | None) -> tuple[NDAr
     listed = ", ".join(repr(_plain(one)) for one in classes[:6]) + (", …" if len(classes) > 6 else "")
     if len(classes) > 2:
         raise InputError(
-            f"label: expected two classes, found {len(classes)} ({listed}); with 'pos_label', or two classes in "
-            "'label_list', labels are binary: leave these out to evaluate all classes"
+            f"label: expected two classes, found {len(classes)} ({listed}); make the label one class against the rest, "
+            "or leave out 'pos_label' and 'label_list' where all are to be evaluated (no comparison)"
         )
     if len(classes) < 2:
         raise InputError(f"label: expected two classes, found only {listed}; rates and calibration need both")

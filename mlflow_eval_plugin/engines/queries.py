@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import reduce
 from typing import Any
 
@@ -30,11 +31,13 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
 _KINDS = {
-    "boolean": "truth", "integer": "number", "floating": "number", "mixed-integer-float": "number", "decimal": "number",
-    "string": "text", "datetime64": "time", "datetime": "time", "empty": "nothing",
+    "boolean": "truth", "integer": "number", "floating": "number", "mixed-integer-float": "number", "string": "text",
+    "datetime64": "time", "datetime": "time", "empty": "nothing",
 }  # fmt: skip
+_ORDERED = ("number", "decimal", "time", "nothing")
 _WRITTEN = {
     "number": ("numbers", "a number, such as 2"),
+    "decimal": ("decimal numbers", "a number, such as 0.5"),
     "text": ("texts", "a text in quotes, such as '2'"),
     "truth": ("true and false", "true or false"),
     "time": ("times", "a time in quotes, such as '2024-01-31'"),
@@ -130,7 +133,7 @@ def _compared(columns: _Columns, query: Compare | Among, column: pd.Series[Any],
     kind = columns.kind(query.column)
     given = (query.value,) if isinstance(query, Compare) else query.values
     literals = [_literal(value, kind, column, query.column) for value in given]
-    if isinstance(query, Compare) and query.operator not in ("==", "!=") and kind not in ("number", "time", "nothing"):
+    if isinstance(query, Compare) and query.operator not in ("==", "!=") and kind not in _ORDERED:
         raise InputError(
             f"column {query.column!r} holds {_WRITTEN[kind][0]}, which have no order for {query.operator!r}; "
             "compare with == or !=, or list the values with in (…)"
@@ -148,15 +151,22 @@ def _compared(columns: _Columns, query: Compare | Among, column: pd.Series[Any],
 
 
 def _holds(query: Compare | Among, values: pd.Series[Any], literals: list[Any]) -> Mask:
-    if isinstance(query, Among):
+    if isinstance(query, Compare):
+        return np.asarray(_OPERATORS[query.operator](values, literals[0])).astype(np.bool_)
+    if all(isinstance(one, str) for one in literals):
         return np.asarray(values.isin(literals).to_numpy(dtype=np.bool_) ^ query.negated)
-    return np.asarray(_OPERATORS[query.operator](values, literals[0])).astype(np.bool_)
+    # Of numbers ``isin`` takes all to one type first, so that it would find other rows than ``==`` does.
+    equal = (np.asarray(values == one).astype(np.bool_) for one in literals)
+    return np.asarray(reduce(np.logical_or, equal) ^ query.negated)
 
 
 def _literal(value: Value, kind: str, column: pd.Series[Any], name: str) -> Any:
     own = "truth" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"
+    if own == "number" and kind == "decimal":
+        # 0.1 as written, which the nearest floating-point number is not.
+        return value if isinstance(value, Decimal) else Decimal(repr(value))
     if kind in ("nothing", own):
-        return value
+        return float(value) if isinstance(value, Decimal) else value
     if kind not in _WRITTEN:
         raise InputError(f"column {name!r} holds {kind} values; only numbers, texts, true and false, and times compare")
     if kind == "time" and own == "text":

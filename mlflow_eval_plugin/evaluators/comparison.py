@@ -16,8 +16,8 @@ from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.comparison import LOWER_IS_BETTER, PairedTable, SliceComparison, change_bounds, compare
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.rates import OF_SCORES
 
-_OF_SCORES = ("auc", "log_loss", "brier", "ece", "calibration_in_the_large")
 _MARGINS = ("non_inferiority", "superiority", "slice_non_inferiority")
 
 
@@ -56,7 +56,7 @@ def _refuse(config: ComparisonConfig, rows: Rows, *, classes: bool) -> None:
     if rows.score is None and rows.prediction is None:
         raise InputError("comparison: there is neither a model nor a column of predictions; give mlflow 'predictions'")
     for key in _MARGINS:
-        blind = [metric for metric in getattr(config, key) if classes and metric in _OF_SCORES]
+        blind = [metric for metric in getattr(config, key) if classes and metric in OF_SCORES]
         if blind:
             raise InputError(
                 f"comparison: {key} names {', '.join(map(repr, blind))}, which needs the probabilities of both models, "
@@ -114,7 +114,7 @@ def _measured(
 def _report(one: SliceComparison, *, classes: bool) -> dict[str, Any]:
     made: dict[str, Any] = {**as_json(one), "slice": dict(one.slice)}
     if classes:
-        made["metrics"] = {name: value for name, value in made["metrics"].items() if name not in _OF_SCORES}
+        made["metrics"] = {name: value for name, value in made["metrics"].items() if name not in OF_SCORES}
     return made
 
 

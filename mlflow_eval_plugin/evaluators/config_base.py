@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from rapidfuzz import process
 
 from mlflow_eval_plugin.evaluators.class_keys import ClassColumns, check_class_keys
@@ -17,8 +17,10 @@ from mlflow_eval_plugin.stats.costs import Costs
 from mlflow_eval_plugin.stats.errors import InputError
 
 Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Limit = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Tolerances = dict[str, Tolerance]
+Limits = dict[str, Limit]
 
 
 class ConfigError(ValueError):
@@ -80,6 +82,16 @@ class Config(BaseModel):
         two = self.pos_label is None and self.label_list and len(self.label_list) == 2
         return max(self.label_list or ()) if two else self.pos_label
 
+    @property
+    def columns_apart(self) -> frozenset[str]:
+        """The columns of the data that the config names as scores, weights, costs and the like, so no features."""
+        return frozenset(map(self.column, filter(None, self._apart())))
+
+    def _apart(self) -> tuple[str | None, ...]:
+        """Names of such columns, as given."""
+        many = self.probability_columns or ()
+        return self.probability_column, *(many.values() if isinstance(many, Mapping) else many)
+
     def column(self, name: str) -> str:
         """The column of the data that ``name`` means."""
         mapped = self.col_mapping.get(name, name)
@@ -122,10 +134,56 @@ class SlicedConfig(Config):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _a_depth_is_of_columns(self) -> SlicedConfig:
+        if self.depth > 1:
+            self.refuse_without(["depth"], "'slices'", self.subsets)
+        return self
+
+    def _apart(self) -> tuple[str | None, ...]:
+        return *super()._apart(), self.sample_weights if isinstance(self.sample_weights, str) else None
+
+    def refuse_without(self, keys: Iterable[str], what: str, given: object) -> None:
+        """Refuse what is set and judges nothing, which would look like a Check that passed.
+
+        Raises:
+            ValueError: for a key that is set to something while ``given`` is empty.
+        """
+        for key in keys:
+            if not given and key in self.model_fields_set and getattr(self, key):
+                raise ValueError(f"{key!r} has no effect without {what}; give some or leave it out")
+
     @property
     def subsets(self) -> tuple[tuple[SliceItem, ...], ...]:
         """Every item of ``slices`` as a tuple of columns."""
         return tuple(item if isinstance(item, tuple) else (item,) for item in self.slices)
+
+
+class VersusConfig(SlicedConfig):
+    """Keys of the evaluators that compare slices with other rows.
+
+    Attributes:
+        gap_versus: ``complement`` (all other rows), ``overall`` or ``best``.
+    """
+
+    # The keys whose tolerances are of a slice against other rows.
+    against: ClassVar[tuple[str, ...]] = ("max_gap", "min_ratio")
+
+    gap_versus: str = "complement"
+
+    @field_validator("gap_versus")
+    @classmethod
+    def _versus_is_known(cls, value: str) -> str:
+        return known("gap_versus", value, ("complement", "overall", "best"))
+
+    @model_validator(mode="after")
+    def _the_best_is_one_of_several(self) -> VersusConfig:
+        if self.gap_versus == "best" and len(self.queries) == 1 and any(getattr(self, key) for key in self.against):
+            raise ValueError(
+                f"'gap_versus': 'best' compares named slices with each other, and {next(iter(self.queries))!r} is the "
+                "only one; name another or compare with the 'complement'"
+            )
+        return self
 
 
 def _costs(value: Any) -> Any:

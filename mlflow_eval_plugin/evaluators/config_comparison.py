@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from mlflow_eval_plugin.evaluators.config_base import GivenCosts, SlicedConfig, Tolerances, known
 
 # Metrics of which more, or less, is better; the others have no margin.
-MARGINS = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc",
+MARGINS = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "average_precision",
            "fpr", "fnr", "log_loss", "brier", "ece", "cost")  # fmt: skip
 _TABLES = (".parquet", ".csv", ".json")
 
@@ -86,6 +86,14 @@ class ComparisonConfig(SlicedConfig):
     @classmethod
     def _metrics_are_known(cls, value: Tolerances) -> Tolerances:
         return {known("metric with a margin", name, MARGINS): margin for name, margin in value.items()}
+
+    def _apart(self) -> tuple[str | None, ...]:
+        return *super()._apart(), self.champion.key if self.champion.run else self.champion.column
+
+    @model_validator(mode="after")
+    def _a_margin_of_slices_has_slices(self) -> ComparisonConfig:
+        self.refuse_without(["slice_non_inferiority"], "'slices' or 'queries'", self.subsets or self.queries)
+        return self
 
     @model_validator(mode="after")
     def _a_margin_of_cost_has_costs(self) -> ComparisonConfig:

@@ -10,9 +10,10 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from mlflow_eval_plugin.evaluators.class_keys import OF_ONE_CLASS, split_metric
 from mlflow_eval_plugin.evaluators.config_base import (
     GivenCosts,
-    SlicedConfig,
+    Limits,
     Tolerance,
     Tolerances,
+    VersusConfig,
     known,
 )
 from mlflow_eval_plugin.evaluators.config_slices import MaybeSearch
@@ -24,20 +25,22 @@ RATES = (
 DIFFERENCES = ("demographic_parity_difference", "equal_opportunity_difference", "equalized_odds_difference")
 RATIOS = ("demographic_parity_ratio",)
 PERCENTILES = ("p50", "p95", "p99")
+# Names of other measurements, and beginnings of names, that mean something in Checks and reports.
+_TAKEN = (*RATES, *DIFFERENCES, *RATIOS, "cost", "cost_per_1000", *(f"latency_{one}" for one in PERCENTILES))
+_BEGINNINGS = ("gap_", "ratio_", "change_")
 
 
-class DisaggregatedConfig(SlicedConfig):
+class DisaggregatedConfig(VersusConfig):
     """Keys of the ``disaggregated`` evaluator.
 
     Attributes:
-        slices: as in ``SlicedConfig``; may be left out where there are ``queries`` or a ``search``.
+        slices, gap_versus: as in ``VersusConfig``; slices may be left out where there are ``queries`` or a ``search``.
         search: ``True``, or options, to look for the slices in which the model errs most; see ``Search``.
         metrics: name to a function of a ``stats.user_metrics.SliceView`` that gives a number.
         row_metrics: name to a function of the arrays ``(label, score, prediction, weight)`` of a slice's rows that
             gives a number; called 51 times for every slice, and as often for all other rows where its gaps are asked.
         threshold: scores at or above it are predicted positive.
         max_gap: metric to tolerance: how far a slice may be from ``gap_versus``, in either direction.
-        gap_versus: ``complement`` (all other rows), ``overall`` or ``best``.
         min_ratio: metric to tolerance of the ratio to ``gap_versus``; 0.8 on selection_rate is the four-fifths rule.
         min_metric, max_metric: metric to the least or largest value that every slice may have.
         max_fairness, min_fairness: fairness difference or ratio to tolerance, per slice column.
@@ -60,10 +63,9 @@ class DisaggregatedConfig(SlicedConfig):
     metrics: dict[str, Callable[..., Any]] = Field(default={})
     row_metrics: dict[str, Callable[..., Any]] = Field(default={})
     max_gap: Tolerances = Field(default={"fnr": 0.1, "fpr": 0.1})
-    gap_versus: str = "complement"
     min_ratio: Tolerances = Field(default={})
-    min_metric: Tolerances = Field(default={})
-    max_metric: Tolerances = Field(default={})
+    min_metric: Limits = Field(default={})
+    max_metric: Limits = Field(default={})
     max_fairness: Tolerances = Field(default={})
     min_fairness: Tolerances = Field(default={})
     costs: GivenCosts = None
@@ -100,12 +102,23 @@ class DisaggregatedConfig(SlicedConfig):
         return self
 
     @model_validator(mode="after")
-    def _the_best_is_one_of_several(self) -> DisaggregatedConfig:
-        if self.gap_versus == "best" and len(self.queries) == 1 and (self.max_gap or self.min_ratio):
-            raise ValueError(
-                f"'gap_versus': 'best' compares named slices with each other, and {next(iter(self.queries))!r} is the "
-                "only one; name another or compare with the 'complement'"
-            )
+    def _what_is_set_judges_something(self) -> DisaggregatedConfig:
+        sliced = self.subsets or self.queries
+        self.refuse_without(["max_gap", "min_ratio", "gap_versus"], "'slices' or 'queries'", sliced)
+        of_all = (self.min_metric, self.max_metric, self.max_latency, self.max_cost, self.max_cost_per_1000)
+        if all(one in (None, {}) for one in of_all):
+            self.refuse_without(["min_count"], "'slices' or 'queries'", sliced)
+        columns = [subset for subset in self.subsets if len(subset) == 1]
+        self.refuse_without(["max_fairness", "min_fairness"], "'slices' of single columns", columns)
+        return self
+
+    @model_validator(mode="after")
+    def _signed_metrics_have_no_ratio_and_no_best(self) -> DisaggregatedConfig:
+        signed = "calibration_in_the_large"
+        if signed in self.min_ratio:
+            raise ValueError(f"'min_ratio' of {signed!r}: it may be negative, so a ratio says nothing; use 'max_gap'")
+        if signed in self.max_gap and self.gap_versus == "best":
+            raise ValueError(f"'max_gap' of {signed!r}: neither end of it is the best; compare with the 'complement'")
         return self
 
     @model_validator(mode="after")
@@ -114,10 +127,8 @@ class DisaggregatedConfig(SlicedConfig):
             raise ValueError("'search' counts rows and knows no weights; leave out 'sample_weights' or search apart")
         return self
 
-    @field_validator("gap_versus")
-    @classmethod
-    def _versus_is_known(cls, value: str) -> str:
-        return known("gap_versus", value, ("complement", "overall", "best"))
+    def _apart(self) -> tuple[str | None, ...]:
+        return *super()._apart(), self.latency_column, self.cost_column
 
     @field_validator("metrics", "row_metrics", mode="before")
     @classmethod
@@ -127,15 +138,17 @@ class DisaggregatedConfig(SlicedConfig):
         for name, function in value.items():
             if not str(name).isidentifier():
                 raise ValueError(f"{name!r} is no name of letters, digits and underscores")
-            if name in RATES or name in info.data.get("metrics", {}):
+            if name in _TAKEN or name in info.data.get("metrics", {}):
                 raise ValueError(f"there is a metric {name!r} already; give yours another name")
+            if name.startswith(_BEGINNINGS):
+                raise ValueError(f"{name!r} begins like the name of a difference or ratio; give yours another name")
             if not callable(function):
                 raise ValueError(f"{name}: expected a function, found {type(function).__name__}")
         return value
 
     @field_validator("max_gap", "min_ratio", "min_metric", "max_metric")
     @classmethod
-    def _metrics_are_known(cls, value: Tolerances, info: ValidationInfo) -> Tolerances:
+    def _metrics_are_known(cls, value: Limits, info: ValidationInfo) -> Limits:
         names = (*RATES, *info.data.get("metrics", {}), *info.data.get("row_metrics", {}))
         for name in value:
             rate, of_class = split_metric(name)

@@ -43,7 +43,8 @@ class Search(BaseModel):
         depth: slices of at most so many columns.
         top: how many slices are reported at most.
         min_support: rows that a slice needs; the larger of 32 and a hundredth of all where None.
-        columns: which columns to search; those of ``slices`` where None, or all features where there are none.
+        columns: which columns to search; those of ``slices`` where None, or where there are none all features: columns
+            that a config of the call names as a score, a weight, a latency or a cost are none.
         error: ``log_loss``, ``brier`` or ``wrong``; where None log loss, or for predictions that are classes ``wrong``.
         alpha: SliceLine's weight of the mean error against the number of rows.
         quantiles: into how many equally full parts numbers are cut that have more values than that.

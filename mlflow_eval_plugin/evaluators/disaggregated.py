@@ -29,8 +29,8 @@ from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate
 from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable, Table
 from mlflow_eval_plugin.stats.pooling import POOLED, pooled
+from mlflow_eval_plugin.stats.rates import OF_SCORES
 
-_OF_SCORES = ("auc", "average_precision", "log_loss", "brier", "ece", "calibration_in_the_large")
 _MOST_FULLY_COMPARED = 100
 AGAINST = {"complement": "that of all other rows", "overall": "that of all rows", "best": "that of the best slice"}
 _NO_SCORES = Estimate(None, None, 0.0, "predictions are classes, not probabilities")
@@ -86,7 +86,7 @@ def _pooled(config: DisaggregatedConfig, table: SliceTable) -> list[str]:
 
 
 def _known(metric: str, rows: Rows) -> bool:
-    return rows.score is not None or metric not in _OF_SCORES
+    return rows.score is not None or metric not in OF_SCORES
 
 
 def _needs_scores(config: DisaggregatedConfig, rows: Rows) -> None:
@@ -130,7 +130,7 @@ def _costs(config: DisaggregatedConfig, rows: Rows, table: SliceTable, labels: s
 
 def _report(report: SliceReport, rows: Rows) -> dict[str, Any]:
     if rows.score is None:
-        blank = dict.fromkeys(_OF_SCORES, _NO_SCORES)
+        blank = dict.fromkeys(OF_SCORES, _NO_SCORES)
         report = replace(report, metrics=replace(report.metrics, **blank))
     return {**as_json(report), "slice": dict(report.slice)}
 

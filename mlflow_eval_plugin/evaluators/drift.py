@@ -50,7 +50,12 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows, about: Abou
 
 def _roles(rows: AnyRows) -> dict[str, Role]:
     score: Role = "prediction" if isinstance(rows, RegressionRows) or rows.score is None else "score"
-    return {rows.score_name: score, rows.label_name: "label"}
+    forecasts: dict[str, Role] = dict.fromkeys(_forecasts(rows), "prediction")
+    return {**forecasts, rows.score_name: score, rows.label_name: "label"}
+
+
+def _forecasts(rows: AnyRows) -> tuple[str, ...]:
+    return rows.forecasts if isinstance(rows, RegressionRows) else ()
 
 
 def _classes(rows: AnyRows) -> set[str]:
@@ -65,8 +70,9 @@ def _columns(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> list[str
         return list(dict.fromkeys(config.column(name) for name in config.columns))
     # Score, label and slice_data are compared where the reference has them; a feature that it lacks is an error further
     # down.
-    further = [name for name in map(str, rows.frame.columns) if name not in set(rows.features)]
-    optional = [name for name in (*further, rows.score_name, rows.label_name) if name in reference.everything.columns]
+    predicted = (rows.score_name, *_forecasts(rows))
+    further = [name for name in map(str, rows.frame.columns) if name not in {*rows.features, *predicted}]
+    optional = [name for name in (*further, *predicted, rows.label_name) if name in reference.everything.columns]
     return [*rows.features, *optional]
 
 

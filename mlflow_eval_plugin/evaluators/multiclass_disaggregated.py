@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlflow_eval_plugin.engines.multiclass import multiclass_summary
-from mlflow_eval_plugin.evaluators.class_keys import split_metric
+from mlflow_eval_plugin.evaluators.class_keys import OF_ONE_CLASS, split_metric
 from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.disaggregated import compared, gap_claims, metric_claims
 from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, document, refuse_keys
@@ -64,10 +64,9 @@ def _metrics_exist(config: DisaggregatedConfig, rows: MulticlassRows) -> None:
     for key, metric in _named(config):
         rate, of_class = split_metric(metric)
         if of_class is None and rate not in MULTICLASS_METRICS:
-            raise InputError(
-                f"disaggregated: {key} names {rate!r}, which is of one class; say of which, as in "
-                f"'{rate}[{classes[0]}]'"
-            )
+            of_one = f"of one class; say of which, as in '{rate}[{classes[0]}]'"
+            instead = of_one if rate in OF_ONE_CLASS else "for two classes; leave it out"
+            raise InputError(f"disaggregated: {key} names {rate!r}, which is {instead}")
         if of_class is not None and of_class not in classes:
             raise InputError(
                 f"disaggregated: {key} names {metric!r}, and the classes are {', '.join(map(repr, classes))}"

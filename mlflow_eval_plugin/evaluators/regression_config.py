@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from mlflow_eval_plugin.evaluators.config import DriftConfig
 from mlflow_eval_plugin.evaluators.config_base import (
     Config,
-    SlicedConfig,
+    Limits,
     Tolerance,
     Tolerances,
+    VersusConfig,
     known,
 )
 from mlflow_eval_plugin.stats.regression_names import (
@@ -24,8 +25,7 @@ from mlflow_eval_plugin.stats.regression_names import (
 )
 
 Level = Annotated[float, Field(ge=SMALLEST_LEVEL, le=1 - SMALLEST_LEVEL)]
-Limit = Annotated[float, Field(allow_inf_nan=False)]
-_OF_CLASSES = ("pos_label", "label_list", "probability_column")
+_OF_CLASSES = ("pos_label", "label_list", "probability_column", "probability_columns")
 
 
 class IntervalColumns(BaseModel):
@@ -70,6 +70,12 @@ class PredictionConfig(Config):
         return self
 
     @property
+    def forecasts(self) -> dict[str, str]:
+        """Every column of a predicted quantile or of an end of an interval, with the key that names it."""
+        ends = {end: f"intervals {name!r}" for name, one in self.intervals.items() for end in (one.lower, one.upper)}
+        return {**ends, **dict.fromkeys(self.quantiles.values(), "quantiles")}
+
+    @property
     def bands(self) -> dict[str, float]:
         """Every interval by its name, with its level: those given, and those that pairs of quantiles make."""
         derived = {name: high - low for name, (low, high) in pairs_of(tuple(self.quantiles)).items()}
@@ -112,13 +118,12 @@ class RegressionCalibrationConfig(PredictionConfig):
     reference_name: str = "reference"
 
 
-class RegressionDisaggregatedConfig(PredictionConfig, SlicedConfig):
+class RegressionDisaggregatedConfig(PredictionConfig, VersusConfig):
     """Keys of ``disaggregated`` for a regression.
 
     Attributes:
-        slices: as in ``SlicedConfig``; may be left out where there are ``queries``.
+        slices, gap_versus: as in ``VersusConfig``; slices may be left out where there are ``queries``.
         max_gap: metric to tolerance, in units of the metric: how far a slice may be from ``gap_versus``, either way.
-        gap_versus: ``complement`` (all other rows), ``overall`` or ``best``.
         min_ratio: metric to the least ratio to ``gap_versus``.
         max_ratio: metric to the largest ratio to ``gap_versus``.
         min_metric, max_metric: metric to the least or largest value that every slice may have.
@@ -129,29 +134,19 @@ class RegressionDisaggregatedConfig(PredictionConfig, SlicedConfig):
         {"slices", "queries", "depth", "max_gap", "max_ratio", "min_ratio", "min_metric", "max_metric"}
     )
 
+    against: ClassVar[tuple[str, ...]] = ("max_gap", "max_ratio", "min_ratio")
+
     max_gap: Tolerances = Field(default={})
-    gap_versus: str = "complement"
     max_ratio: Tolerances = Field(default={"mae": 1.5})
     min_ratio: Tolerances = Field(default={})
-    min_metric: dict[str, Limit] = Field(default={})
-    max_metric: dict[str, Limit] = Field(default={})
+    min_metric: Limits = Field(default={})
+    max_metric: Limits = Field(default={})
 
     @model_validator(mode="after")
     def _there_are_slices(self) -> RegressionDisaggregatedConfig:
         if not self.slices and not self.queries:
             raise ValueError("key 'slices': expected at least one slice column, or named slices in 'queries'")
-        compared = self.max_gap or self.max_ratio or self.min_ratio
-        if self.gap_versus == "best" and len(self.queries) == 1 and compared:
-            raise ValueError(
-                f"'gap_versus': 'best' compares named slices with each other, and {next(iter(self.queries))!r} is the "
-                "only one; name another or compare with the 'complement'"
-            )
         return self
-
-    @field_validator("gap_versus")
-    @classmethod
-    def _versus_is_known(cls, value: str) -> str:
-        return known("gap_versus", value, ("complement", "overall", "best"))
 
     @model_validator(mode="after")
     def _metrics_are_known(self) -> RegressionDisaggregatedConfig:
@@ -165,6 +160,10 @@ class RegressionDisaggregatedConfig(PredictionConfig, SlicedConfig):
         return self
 
 
+class RegressionDriftConfig(PredictionConfig, DriftConfig):
+    """Keys of ``drift`` for a regression: those of any model, and which columns hold predictions."""
+
+
 CONFIGS: dict[str, type[Config]] = {
-    c.kind: c for c in (RegressionCalibrationConfig, RegressionDisaggregatedConfig, DriftConfig)
+    c.kind: c for c in (RegressionCalibrationConfig, RegressionDisaggregatedConfig, RegressionDriftConfig)
 }

@@ -17,8 +17,10 @@ class RegressionRows:
         frame: features and further slice columns; never changed and never copied.
         predicted: targets, predictions, quantiles, intervals and weights; None for drift, which takes columns as they
             are, and for a reference without targets or predictions.
+        features: the columns of the data that hold no prediction.
         label_name, score_name: under which names target and prediction are columns of ``everything``.
-        everything: the frame with target and prediction, for drift.
+        forecasts: the columns of ``everything`` that hold predicted quantiles and ends of intervals.
+        everything: the frame with target, prediction and forecasts, for drift.
     """
 
     frame: Frame
@@ -27,4 +29,5 @@ class RegressionRows:
     features: tuple[str, ...]
     label_name: str
     score_name: str
+    forecasts: tuple[str, ...]
     everything: Frame

@@ -28,6 +28,7 @@ class Rows:
         pos_label: the positive class, as text.
         label_name, score_name: under which names label and score are columns of ``everything``.
         everything: the frame with label and score, for drift.
+        apart: the columns that some config of the call names as a score, a weight, a cost or the like.
     """
 
     frame: Frame
@@ -41,6 +42,7 @@ class Rows:
     label_name: str
     score_name: str
     everything: Frame
+    apart: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)

@@ -89,7 +89,8 @@ def _drift(evidence: Evidence) -> dict[str, float | None]:
         found[f"max_{metric}"] = max(values, default=None)
     for column in columns:
         if column["role"] != "feature":
-            found[f"{column['role']}_psi"] = _value(column["metrics"].get("psi"))
+            # Of several predictions that of the mean comes first.
+            found.setdefault(f"{column['role']}_psi", _value(column["metrics"].get("psi")))
     return found
 
 

@@ -94,4 +94,4 @@ def _columns(config: DisaggregatedConfig, search: Search, rows: Rows) -> list[st
     if search.columns is not None:
         return [config.column(name) for name in search.columns]
     given = [item.column if isinstance(item, Band) else item for subset in config.subsets for item in subset]
-    return [config.column(name) for name in given] or list(rows.features)
+    return [config.column(name) for name in given] or [name for name in rows.features if name not in rows.apart]

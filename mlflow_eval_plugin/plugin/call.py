@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -111,7 +111,8 @@ def _compute(call: Call) -> None:
     request = call.request
     scorer = Scorer(request.model, request.predictions)
     uri = _given_uri(call)
-    # Everything that can be wrong with the data is found for all evaluators before the first number is computed.
+    # References first, and labels and scores for all evaluators: most of what can be wrong is found before any of them
+    # computes, and all of it before any of them logs.
     _read_references(call)
     evaluated = _evaluations(call, scorer)
     about = About(_subject(request, uri), _producer(), _now())
@@ -120,13 +121,15 @@ def _compute(call: Call) -> None:
 
 
 def _evaluations(call: Call, scorer: Scorer) -> dict[str, Callable[[About], Evidence]]:
-    """By kind, what is left to do once all data are read and found right."""
+    """By kind, what is left to do once labels, scores, weights and references are read and found right."""
     if call.request.model_type == "regressor":
         read = regression_inputs(call.table, call.reference, call.configs, scorer)
         return {kind: partial(evaluate_regression, config, *read[kind]) for kind, config in call.configs.items()}
     for config in call.configs.values():
-        call.multiclass[config.kind] = is_multiclass(call.table, config, scorer)
-        first = score_classes_first if call.multiclass[config.kind] else score_first
+        many = call.multiclass[config.kind] = is_multiclass(call.table, config, scorer)
+        if many and isinstance(config, ComparisonConfig):
+            raise InputError("comparison: expected two classes, found more; make the label one class against the rest")
+        first = score_classes_first if many else score_first
         first(call.table, call.reference(config), config, scorer)
     inputs = {kind: _inputs(call, config, scorer) for kind, config in call.configs.items()}
     return {kind: partial(_evaluated, config, *inputs[kind]) for kind, config in call.configs.items()}
@@ -146,7 +149,8 @@ def _inputs(call: Call, config: Config, scorer: Scorer) -> Inputs:
     if call.multiclass[config.kind]:
         found = multiclass_rows_of(call.table, config, scorer)
         return found, None if reference is None else multiclass_reference_rows(reference, found, config, scorer)
-    rows = rows_of(call.table, config, scorer)
+    apart = frozenset().union(*(one.columns_apart for one in call.configs.values()))
+    rows = replace(rows_of(call.table, config, scorer), apart=apart)
     if isinstance(config, ComparisonConfig):
         return rows, champion_rows(config, call.table, rows)
     return rows, None if reference is None else reference_rows(reference, rows, config, scorer)

@@ -16,7 +16,7 @@ from mlflow_eval_plugin.evaluators.config import Config
 from mlflow_eval_plugin.evaluators.regression_config import PredictionConfig
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evidence import Data
-from mlflow_eval_plugin.plugin.source import Scorer, Table, free_name, given_rows
+from mlflow_eval_plugin.plugin.source import Scorer, Table, check_tables, data_of, free_name, given_rows
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.regression_names import pairs_of
 
@@ -49,13 +49,19 @@ class Predictor:
         Raises:
             InputError: when it cannot be told which column they are in.
         """
-        column = getattr(config, "prediction_column", None)
         output = self.output(table)
         if output is not None:
+            column = getattr(config, "prediction_column", None)
             return output[_chosen(output, column, self.scorer.output_column)].to_numpy()
-        if column is not None and self.scorer.model is None:
-            return column_of(table.features, config.column(column), argument="prediction_column").to_numpy()
+        named = self.named(config)
+        if named is not None:
+            return column_of(table.features, named, argument="prediction_column").to_numpy()
         return table.predictions if self.scorer.model is None else None
+
+    def named(self, config: Config) -> str | None:
+        """The column of the data that the config names for the prediction; None where it names none, or of a model."""
+        column = getattr(config, "prediction_column", None)
+        return None if column is None or self.scorer.model is not None else config.column(column)
 
 
 def regression_inputs(
@@ -64,17 +70,12 @@ def regression_inputs(
     """Everything that the evaluators need, by kind.
 
     Raises:
-        InputError: for whatever cannot be evaluated, before a number is computed.
+        InputError: for targets, predictions, weights or references that cannot be evaluated.
     """
-    if len(table.features) == 0:
-        raise InputError("there are no rows to evaluate; expected at least one, check the filter that made the data")
-    if table.labels is None:
-        raise InputError("there are no targets; give mlflow 'targets'")
+    references = [reference_of(config) for config in configs.values()]
+    check_tables(table, *references)
     predictor = Predictor(scorer)
-    for one in (table, *(reference_of(config) for config in configs.values())):
-        if one is not None and not one.features.columns.is_unique:
-            twice = one.features.columns[one.features.columns.duplicated()][0]
-            raise InputError(f"data {one.name!r}: there are several columns {twice!r}; rename all but one")
+    for one in (table, *references):
         if one is not None:
             # The copy that a model makes of the rows is the peak of memory, so it comes before anything is held.
             predictor.output(one)
@@ -90,8 +91,10 @@ def _inputs(
         raise InputError(
             f"{config.kind}: there is neither a model nor a column of predictions; give mlflow 'predictions'"
         )
-    name = free_name(table.predictions_name or "prediction", frame)
-    rows = _rows(table, frame, data, name, prediction, _predicted(table, frame, config, predictor, weight))
+    named = predictor.named(config)
+    name = named or free_name(table.predictions_name or "prediction", frame)
+    predictions = {name: prediction, **_forecasts(predictor.output(table), frame, config, required=True)}
+    rows = _rows(table, frame, data, predictions, _predicted(table, frame, config, predictor, weight))
     if reference is None:
         return rows, None
     return rows, _reference(reference, rows, config, predictor)
@@ -100,49 +103,68 @@ def _inputs(
 def _reference(table: Table, like: RegressionRows, config: Config, predictor: Predictor) -> RegressionRows:
     if predictor.scorer.model is not None and table.inputs is None and getattr(config, "columns", None) is None:
         require_columns(table.features, list(like.features), argument="reference")
-    prediction = predictor.prediction(table, config)
-    names = tuple(map(str, table.features.columns))
-    digest = predictor.scorer.digest(table.features, (id(table),))
-    data = Data(name=table.name, digest=digest, rows=len(table.features), columns=names)
+    lacking = predictor.named(config) is not None and predictor.named(config) not in table.features.columns
+    prediction = None if lacking else predictor.prediction(table, config)
+    data = data_of(table, table.features, (id(table),), predictor.scorer)
     known = table.labels is not None and prediction is not None
     try:
         predicted = _predicted(table, table.features, config, predictor, None) if known else None
     except InputError as error:
         raise InputError(f"reference: {error}") from error
-    return _rows(table, table.features, data, like.score_name, prediction, predicted)
+    forecasts = _forecasts(predictor.output(table), table.features, config, required=False)
+    predictions = {like.score_name: prediction, **forecasts}
+    return _rows(table, table.features, data, predictions, predicted)
 
 
 def _rows(
-    table: Table, frame: pd.DataFrame, data: Data, score_name: str, prediction: Any, predicted: Predicted | None
+    table: Table, frame: pd.DataFrame, data: Data, predictions: Mapping[str, Any], predicted: Predicted | None
 ) -> RegressionRows:
+    """A table's rows; ``predictions`` are columns by name, that of the mean first, None where there are none."""
     everything = frame.copy(deep=False)
-    for name, values in ((table.labels_name, table.labels), (score_name, prediction)):
+    for name, values in ((table.labels_name, table.labels), *predictions.items()):
         if values is not None:
             everything[name] = _numbers(values)
+    score_name, *forecasts = predictions
     return RegressionRows(
         frame=frame,
         data=data,
         predicted=predicted,
-        features=tuple(str(name) for name in table.features.columns),
+        features=tuple(str(name) for name in table.features.columns if name not in predictions),
         label_name=table.labels_name,
         score_name=score_name,
+        forecasts=tuple(forecasts),
         everything=everything,
     )
+
+
+def _forecasts(output: pd.DataFrame | None, frame: pd.DataFrame, config: Config, *, required: bool) -> dict[str, Any]:
+    """Predicted quantiles and ends of intervals by column, of the model or of the data."""
+    columns = config.forecasts if isinstance(config, PredictionConfig) else {}
+    known = {*frame.columns, *(() if output is None else output.columns)}
+    return {
+        config.column(column): _forecast(column, output, frame, config, argument=argument)
+        for column, argument in columns.items()
+        if required or known & {column, config.column(column)}
+    }
+
+
+def _forecast(column: str, output: pd.DataFrame | None, frame: pd.DataFrame, config: Config, *, argument: str) -> Any:
+    if output is not None and column in output.columns:
+        return output[column].to_numpy()
+    known = frame if output is None else pd.concat([frame.head(0), output.head(0)], axis=1)
+    require_columns(known, [config.column(column)], argument=argument)
+    return column_of(frame, config.column(column), argument=argument).to_numpy()
 
 
 def _predicted(
     table: Table, frame: pd.DataFrame, config: Config, predictor: Predictor, weight: Any
 ) -> Predicted | None:
-    if not isinstance(config, PredictionConfig):
+    if not isinstance(config, PredictionConfig) or config.kind == "drift":
         return None  # drift takes columns as they are, with whatever is missing in them
     output = predictor.output(table)
 
     def values(column: str, argument: str) -> Any:
-        if output is not None and column in output.columns:
-            return output[column].to_numpy()
-        known = frame if output is None else pd.concat([frame.head(0), output.head(0)], axis=1)
-        require_columns(known, [config.column(column)], argument=argument)
-        return column_of(frame, config.column(column), argument=argument).to_numpy()
+        return _forecast(column, output, frame, config, argument=argument)
 
     quantiles = {level: values(column, "quantiles") for level, column in config.quantiles.items()}
     given = {

@@ -99,8 +99,8 @@ def _of_positive(probabilities: NDArray[np.float64], classes: list[str], positiv
         return probabilities
     if probabilities.shape[1] != 2:
         raise InputError(
-            f"model: expected two classes, found {probabilities.shape[1]}; leave out "
-            "'pos_label', 'label_list' and 'probability_column' to evaluate all of them"
+            f"model: expected probabilities of two classes, found {probabilities.shape[1]}; leave out 'pos_label', "
+            "'label_list' and 'probability_column' where all are to be evaluated (no comparison)"
         )
     if classes and positive not in classes:
         raise InputError(

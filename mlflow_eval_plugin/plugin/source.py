@@ -145,7 +145,7 @@ def score_first(table: Table, reference: Table | None, config: Config, scorer: S
             scorer.scores(one, positive, config.probability_column)
 
 
-def check_tables(table: Table, reference: Table | None) -> None:
+def check_tables(table: Table, *references: Table | None) -> None:
     """Refuse what no evaluator can use.
 
     Raises:
@@ -155,7 +155,7 @@ def check_tables(table: Table, reference: Table | None) -> None:
         raise InputError("there are no rows to evaluate; expected at least one, check the filter that made the data")
     if table.labels is None:
         raise InputError("there are no labels; give mlflow 'targets'")
-    for one in (table, reference):
+    for one in (table, *references):
         if one is not None and not one.features.columns.is_unique:
             twice = one.features.columns[one.features.columns.duplicated()][0]
             raise InputError(f"data {one.name!r}: there are several columns {twice!r}; rename all but one")

@@ -9,7 +9,15 @@ from typing import Any
 from markupsafe import Markup
 
 from mlflow_eval_plugin.evidence import Evidence
-from mlflow_eval_plugin.reports.cells import Cell, Table, count_cell, estimate_cells, number_cell, table_of
+from mlflow_eval_plugin.reports.cells import (
+    Cell,
+    Table,
+    count_cell,
+    estimate_cells,
+    named_slices,
+    number_cell,
+    table_of,
+)
 from mlflow_eval_plugin.reports.pictures import Gallery, Picture
 from mlflow_eval_plugin.reports.svg import Scale, element, path
 from mlflow_eval_plugin.reports.words import count, in_order, metric_label, number
@@ -25,7 +33,8 @@ _JOINT = (
 def comparison_tables(measurements: Mapping[str, Any]) -> list[Table]:
     """Both models on all rows, for whom they differ, and every change of every slice."""
     reports = [measurements["overall"], *measurements["slices"]]
-    return [_both(measurements["overall"]), _for_whom(reports), *([_changes(reports)] if len(reports) > 1 else [])]
+    changes = [_changes(reports), *named_slices(reports)] if len(reports) > 1 else []
+    return [_both(measurements["overall"]), _for_whom(reports), *changes]
 
 
 def _both(overall: Mapping[str, Any]) -> Table:

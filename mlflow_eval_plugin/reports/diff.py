@@ -80,11 +80,12 @@ def render_diff(before: Evidence, after: Evidence) -> str:
     The headline says which way it went. A Check is known again by its id. Unchanged verdicts stand in the last table.
 
     Raises:
-        EvidenceError: for documents of different kinds, whose Checks cannot be the same.
+        EvidenceError: for documents of different kinds or tasks, whose Checks cannot be the same.
     """
-    if before.kind != after.kind:
+    kinds = [_kind(one) for one in (before, after)]
+    if kinds[0] != kinds[1]:
         raise EvidenceError(
-            f"expected two documents of one kind, found {before.kind} before and {after.kind} after; "
+            f"expected two documents of one kind, found {kinds[0]} before and {kinds[1]} after; "
             "compare each with an earlier one of its kind"
         )
     pairs = paired(before.checks, after.checks)
@@ -105,6 +106,12 @@ def render_diff(before: Evidence, after: Evidence) -> str:
         ],
         configs=(config_of(before.config), config_of(after.config)),
     )
+
+
+def _kind(evidence: Evidence) -> str:
+    # Those of two classes do not say of what task they are.
+    task = evidence.measurements.get("task")
+    return f"{evidence.kind} ({task})" if task else evidence.kind
 
 
 def paired(before: Sequence[Check], after: Sequence[Check]) -> list[Pair]:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlflow_eval_plugin.reports.cells import Cell, Table, count_cell, estimate_cells, number_cell, table_of
+from mlflow_eval_plugin.reports.cells import (
+    Cell,
+    Table,
+    count_cell,
+    estimate_cells,
+    named_slices,
+    number_cell,
+    table_of,
+)
 from mlflow_eval_plugin.reports.tables import gaps_table
 from mlflow_eval_plugin.reports.words import in_order, interval, metric_label, number, short
 
@@ -41,10 +49,8 @@ def error_tables(measurements: Mapping[str, Any]) -> list[Table]:
         for report in reports
     ]
     headers = ("Slice", "n", "Mean target", "Mean prediction", *(metric_label(name) for name in metrics))
-    tables = [table_of("Metrics by slice", headers, rows)]
-    if named := [(Cell(report["label"]), Cell(report["query"])) for report in reports if report.get("query")]:
-        tables.append(table_of("Named slices", ("Slice", "Its rows"), named))
-    return [*tables, gaps_table(measurements["gaps"])]
+    by_slice = table_of("Metrics by slice", headers, rows)
+    return [by_slice, *named_slices(reports), gaps_table(measurements["gaps"])]
 
 
 def _quantiles(measurements: Mapping[str, Any]) -> Table:

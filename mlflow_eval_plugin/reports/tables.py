@@ -7,7 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from mlflow_eval_plugin.evidence import Check, Verdict
-from mlflow_eval_plugin.reports.cells import Cell, Table, count_cell, estimate_cells, number_cell, table_of
+from mlflow_eval_plugin.reports.cells import (
+    Cell,
+    Table,
+    count_cell,
+    estimate_cells,
+    named_slices,
+    number_cell,
+    table_of,
+)
 from mlflow_eval_plugin.reports.multiclass import class_tables, diagram_of, is_multiclass, slice_class_tables
 from mlflow_eval_plugin.reports.words import (
     GLYPHS,
@@ -74,7 +82,7 @@ def calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
     if reference:
         tables.append(_reference(diagram_of(reference)["metrics"], measurements.get("change") or {}))
     if slices := measurements.get("slices"):
-        tables.append(_calibration_by_slice(slices))
+        tables += [_calibration_by_slice(slices), *named_slices(slices)]
     if recalibration := measurements.get("recalibration"):
         tables.append(_recalibration(recalibration))
     drawn = diagram_of(measurements)
@@ -179,8 +187,7 @@ def disaggregated_tables(measurements: Mapping[str, Any]) -> list[Table]:
     tables = [table_of("Metrics by slice" + ", means over classes" * many, headers, rows)]
     if many:
         tables += slice_class_tables(measurements)
-    if named := [(Cell(one["label"]), Cell(one["query"])) for one in reports if one.get("query")]:
-        tables.append(table_of("Named slices", ("Slice", "Its rows"), named))
+    tables += named_slices(reports)
     if pooled := measurements.get("pooled"):
         tables.append(_pooled(pooled))
     if costs := measurements.get("costs"):

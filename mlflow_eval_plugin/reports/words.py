@@ -221,9 +221,11 @@ def why(check: Check) -> str:
 def compared_with(evidence: Evidence, metric: str) -> str:
     """What the differences and ratios of a forest are taken to; empty for other metrics."""
     versus = evidence.config.get("gap_versus")
-    if metric.partition("_")[0] not in _PREFIXES or versus not in _VERSUS:
+    kind = metric.partition("_")[0]
+    if kind not in _PREFIXES or versus not in _VERSUS:
         return ""
-    return f"Each slice against {_VERSUS[versus]}: a positive difference means that the slice has more."
+    more = "a ratio above 1" if kind == "ratio" else "a positive difference"
+    return f"Each slice against {_VERSUS[versus]}: {more} means that the slice has more."
 
 
 def lower_first(text: str) -> str:

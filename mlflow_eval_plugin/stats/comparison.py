@@ -27,7 +27,7 @@ from mlflow_eval_plugin.stats.quantities import ProportionQuantity
 from mlflow_eval_plugin.stats.rates import Part, kish, sums_of
 from mlflow_eval_plugin.stats.summaries import FINE_BINS, ONE, Slice
 
-HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc")
+HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "average_precision")
 LOWER_IS_BETTER = ("fpr", "fnr", "log_loss", "brier", "ece")
 COMPARED = ("selection_rate", *HIGHER_IS_BETTER, *LOWER_IS_BETTER, "calibration_in_the_large")
 NEITHER = "one of the two models, or both, has no value of this metric"
@@ -56,12 +56,14 @@ class SliceComparison:
     """One slice: on how many rows which of the two is right, and every metric.
 
     Attributes:
+        query: of a named slice, what its rows answer; else None.
         mcnemar_p: the p-value of McNemar's exact test of the hypothesis that both are right equally often.
         disagreement: the share of the weight on which the two decide differently.
     """
 
     label: str
     slice: tuple[tuple[str, str], ...]
+    query: str | None
     n: int
     both_right: int
     only_champion_right: int
@@ -135,7 +137,7 @@ class PairedTable:
         if metric == "cost" and self.costs is not None:
             return cost_change(self.summary, self.costs)
         champion, challenger = (table.metric(metric) for table in self.tables)
-        if metric == "ece":
+        if metric in ("ece", "average_precision"):
             # Norms of opposite errors change in opposite ways, and noise inflates both.
             return Apart(challenger, champion, NEITHER)
         variance, influence, effective = self._varies(metric)
@@ -305,6 +307,7 @@ def _report(
     return SliceComparison(
         label=one.label,
         slice=one.levels,
+        query=one.query,
         n=int(n.sum()),
         both_right=int(n[0, 0, 0] + n[1, 1, 1]),
         only_champion_right=lost,

@@ -25,10 +25,14 @@ class ClassReport:
 
 @dataclass(frozen=True)
 class MulticlassSlice:
-    """One slice: its rows, its weight, its metrics, and those of each class against the rest, or None."""
+    """One slice: its rows, its weight, its metrics, and those of each class against the rest, or None.
+
+    ``slice`` holds its levels by column; a named slice has a ``query`` instead.
+    """
 
     label: str
     slice: tuple[tuple[str, str], ...]
+    query: str | None
     n: int
     weight: float
     metrics: dict[str, Estimate]
@@ -57,6 +61,7 @@ def multiclass_slices(table: MulticlassTable, *, most_by_class: int) -> tuple[Mu
         MulticlassSlice(
             label=one.label,
             slice=one.levels,
+            query=one.query,
             n=int(table.rows[at]),
             weight=weights[at],
             metrics={name: found[at] for name, found in metrics.items()},

@@ -48,6 +48,10 @@ Metric = Literal[
     "calibration_in_the_large",
 ]
 METRICS: tuple[Metric, ...] = get_args(Metric)
+# These mean nothing where predictions are classes.
+OF_SCORES: tuple[Metric, ...] = (
+    "auc", "average_precision", "log_loss", "brier", "ece", "calibration_in_the_large",
+)  # fmt: skip
 
 # Cells [label, predicted] of numerator and denominator, and why the denominator can be empty.
 _NEGATIVE, _POSITIVE = (0, 0), (0, 1)

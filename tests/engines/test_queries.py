@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -82,6 +86,33 @@ def test_other_arrays_of_pandas_answer_alike(backend: str) -> None:
     rows = ROWS[["n", "i", "t", "b"]].convert_dtypes(dtype_backend=backend)
     for text in ("n != 1", "i in (1, 4)", "t != 'x'", "t in ('y')", "b == false", "not (n < 2 or t is missing)"):
         assert answered(text, rows) == answered(text)
+
+
+NUMBERS = pd.DataFrame(
+    {
+        "f": np.array([0.1, 0.2, 0.3], dtype=np.float32),
+        "i": [2**53, 2**53 + 1, 7],
+        "d": [Decimal("0.1"), None, Decimal("0.30")],
+        "long": [Decimal("0.1234567890123456789"), Decimal("0.1234567890123456788"), Decimal(2)],
+    }
+)
+
+
+@pytest.mark.parametrize("decimals", ["object", "category", pd.ArrowDtype(pa.decimal128(30, 20))])
+def test_one_of_a_list_is_equal_to_one_of_its_members(decimals: Any) -> None:
+    rows = NUMBERS.astype({"d": decimals, "long": decimals})
+    for one, expected in (
+        ("f {} 0.1", [0]), ("i {} 9007199254740993", [1]), ("d {} 0.1", [0]), ("d {} 0.3", [2]),
+        ("long {} 0.1234567890123456789", [0]), ("long {} 2", [2]),
+    ):  # fmt: skip
+        listed = one.replace("{}", "in (0.7,").rstrip() + ")"
+        assert answered(one.format("=="), rows) == answered(listed, rows) == expected, one
+        negated = listed.replace(" in ", " not in ")
+        known = np.flatnonzero(rows[one[: one.index(" ")]].notna()).tolist()
+        assert answered(negated, rows) == [row for row in known if row not in expected], one
+    assert answered("d < 0.3 and long > 0.12345678901234567885", rows) == [0]
+    with pytest.raises(InputError, match="column 'd' holds decimal numbers; compare it with a number"):
+        answered("d == '0.1'", rows)
 
 
 COMPARED = st.builds(

@@ -84,6 +84,8 @@ def test_named_slices_alone_are_measured_too(world: World) -> None:
     (old,) = found.measurements["slices"]
     assert (old["label"], old["query"], old["n"]) == ("old", "AGEP >= 60", (world.rows.AGEP >= 60).sum())
     assert "old" in [check.scope for check in found.checks if check.metric == "ece"]
+    page = render(found)
+    assert "Named slices" in page and "AGEP &gt;= 60</td>" in page
 
 
 def test_without_slices_and_reference_there_are_none(world: World) -> None:

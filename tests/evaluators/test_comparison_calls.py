@@ -13,7 +13,7 @@ from evaluators.conftest import FEATURES, LABEL, World
 from evaluators.test_plugin_calls import evidence_of, paths
 from evaluators.test_plugin_refusals import refused
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
 
 from mlflow_eval_plugin.evidence import Evidence, EvidenceError, dumps, loads, model_digest_at
 from mlflow_eval_plugin.reports import render
@@ -53,6 +53,8 @@ def test_a_model_of_other_features_is_the_champion(world: World, champion: tuple
     assert result.metrics["comparison_change_accuracy"] == pytest.approx(change, abs=1e-9)
     area = evidence.measurements["overall"]["metrics"]["auc"]["difference"]
     assert abs(area["value"] - roc_auc_score(label, second) + roc_auc_score(label, first)) <= area["bound"]
+    mean = evidence.measurements["overall"]["metrics"]["average_precision"]
+    assert mean["challenger"] == pytest.approx(average_precision_score(label, second), abs=mean["difference"]["bound"])
     assert [check.id for check in evidence.checks] == [
         "non_inferiority:accuracy:overall", "superiority:log_loss:overall",
         "non_inferiority:accuracy:SEX=1", "non_inferiority:accuracy:SEX=2",
@@ -69,6 +71,17 @@ def test_a_model_of_other_features_is_the_champion(world: World, champion: tuple
     page = render(evidence)
     assert "Champion and challenger" in page and "Where they disagree, and for whom" in page
     assert len(page.encode()) < 500_000
+
+
+def test_named_slices_are_compared_and_told(world: World) -> None:
+    never = {"p": [0.4] * len(world.rows)}
+    config = {"champion": "p", "slice_data": never, "slices": ["SEX"], "queries": {"old": "AGEP >= 60"}}
+    evidence = compared(world, config)
+    found = {one["label"]: one["query"] for one in evidence.measurements["slices"]}
+    assert found == {"SEX=1": None, "SEX=2": None, "old": "AGEP >= 60"}
+    assert "non_inferiority:accuracy:old" in [check.id for check in evidence.checks]
+    page = render(evidence)
+    assert "Named slices" in page and "AGEP &gt;= 60</td>" in page
 
 
 def test_a_worse_challenger_fails_and_says_for_whom(world: World, champion: tuple[str, LogisticRegression]) -> None:
@@ -165,7 +178,14 @@ CONFIGS = [
     ({"champion": "p", "non_inferiority": {"acuracy": 0.1}}, "did you mean 'accuracy'"),
     ({"champion": "p", "superiority": {"selection_rate": 0.1}}, "there is no metric with a margin 'selection_rate'"),
     ({"champion": "p", "non_inferiority": {"auc": -0.1}}, "comparison: key 'non_inferiority'"),
-    ({"champion": "p", "slice_non_inferiority": {"cost": 0.1}}, "'slice_non_inferiority' of 'cost' needs 'costs'"),
+    (
+        {"champion": "p", "slice_non_inferiority": {"auc": 0.1}},
+        "'slice_non_inferiority' has no effect without 'slices'",
+    ),
+    (
+        {"champion": "p", "slices": ["SEX"], "slice_non_inferiority": {"cost": 0.1}},
+        "'slice_non_inferiority' of 'cost' needs 'costs'",
+    ),
     ({"champion": "AGE"}, "champion: no column 'AGE', did you mean 'AGEP'"),
     ({"champion": "AGEP"}, "champion: score: "),
     ({"champion": "models:/nobody/1"}, "champion: the model 'models:/nobody/1' cannot be loaded"),
@@ -196,6 +216,9 @@ def test_margins_of_scores_need_the_scores_of_both(world: World) -> None:
     config = {"champion": "c", "slice_data": {"c": classes}, "non_inferiority": {"auc": 0.1}}
     message = refused(world, evaluators=ONLY, evaluator_config={"comparison": config})
     assert "non_inferiority names 'auc', which needs the probabilities of both models" in message
+    config["non_inferiority"] = {"average_precision": 0.1}
+    message = refused(world, evaluators=ONLY, evaluator_config={"comparison": config})
+    assert "non_inferiority names 'average_precision', which needs the probabilities" in message
 
 
 def test_a_champion_that_needs_what_the_data_lack(world: World, champion: tuple[str, LogisticRegression]) -> None:

@@ -162,6 +162,15 @@ def test_the_pages_tell_classes_apart(found: dict[str, Any]) -> None:
     assert "Recall of each class by slice" in page and "Recall of emu" in page
 
 
+def test_named_slices_are_told(zoo: Zoo) -> None:
+    given = {"slices": ["x4"], "queries": {"far": "x0 > 1"}, "max_gap": {"fnr": 0.5}}
+    found = zoo.measured(disaggregated=given)
+    measured = {one["label"]: one["query"] for one in found["disaggregated"]["measurements"]["slices"]}
+    assert measured == {"x4=0": None, "x4=1": None, "far": "x0 > 1"}
+    page = found["pages"]["disaggregated"]
+    assert "Named slices" in page and "x0 &gt; 1</td>" in page
+
+
 @pytest.mark.parametrize(
     "key",
     [{"probability_columns": COLUMNS}, {"probability_columns": list(COLUMNS.values())},
@@ -264,6 +273,10 @@ CONFIGS = [
     ({"calibration": {"min_calibration_slope": 0.8}}, "min_calibration_slope is for two classes"),
     ({"disaggregated": {"max_gap": {"recall[cow]": 0.1}}}, "the classes are 'cat', 'dog', 'emu'"),
     ({"disaggregated": {"max_gap": {"selection_rate": 0.1}}}, "as in 'selection_rate[cat]'"),
+    (
+        {"disaggregated": {"max_gap": {"average_precision": 0.1}}},
+        "max_gap names 'average_precision', which is for two classes; leave it out",
+    ),
     ({"disaggregated": {"max_gap": {"brier[cat]": 0.1}}}, "there is no metric of one class 'brier'"),
 ]
 
@@ -405,6 +418,16 @@ def test_a_rate_of_one_class_needs_more_than_two(zoo: Zoo) -> None:
     config = {"slices": ["x4"], "max_gap": {"recall[cat]": 0.1}}
     message = refuse(zoo, two, model=None, predictions="p_cat", disaggregated=config)
     assert "metric: there is no 'recall[cat]'; expected one of prevalence" in message
+
+
+@pytest.mark.parametrize("given", [{}, {"pos_label": "cat"}])
+def test_a_comparison_of_more_than_two_classes_says_what_can_be_done(zoo: Zoo, given: dict[str, Any]) -> None:
+    message = refused(
+        zoo.world, zoo.static.rename(columns={"p_cat": "p"}), model=None, targets="y", predictions="p",
+        evaluators=["comparison"], evaluator_config={"comparison": {"champion": "p_dog", **given}},
+    )  # fmt: skip
+    assert "expected two classes, found" in message and "make the label one class against the rest" in message
+    assert "to evaluate all classes" not in message
 
 
 def test_the_model_is_asked_once(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,14 @@ CONFIGS = [
     ({"disaggregated": {"max_cost_per_1000": 1}}, "'max_cost_per_1000' needs 'cost_column'"),
     ({"disaggregated": {"latency_column": "AGE"}}, "latency: no column 'AGE', did you mean 'AGEP'"),
     ({"disaggregated": {"gap_versus": "rest"}}, "there is no gap_versus 'rest'"),
+    (
+        {"disaggregated": {"min_ratio": {"calibration_in_the_large": 0.8}}},
+        "it may be negative, so a ratio says nothing",
+    ),
+    (
+        {"disaggregated": {"gap_versus": "best", "max_gap": {"calibration_in_the_large": 0.1}}},
+        "neither end of it is the best",
+    ),
     ({"disaggregated": {"slices": [{"column": "AGEP"}]}}, "give either 'edges' or 'quantiles'"),
     ({"calibration": {"bins": 17}}, "expected a divisor of 3840, such as 16"),
     ({"calibration": {"min_calibration_slope": 1.2}}, "calibration: key 'min_calibration_slope'"),
@@ -86,6 +94,31 @@ CONFIGS = [
 @pytest.mark.parametrize(("changes", "message"), CONFIGS, ids=[message for _, message in CONFIGS])
 def test_a_config_that_is_wrong_names_its_key(world: World, changes: dict[str, Any], message: str) -> None:
     assert message in refused(world, **three(world, **changes))
+
+
+NO_EFFECT = [
+    ({"search": True, "max_gap": {"fnr": 0.01}}, "'max_gap' has no effect without 'slices' or 'queries'"),
+    ({"search": True, "min_ratio": {"fnr": 0.8}}, "'min_ratio' has no effect without 'slices' or 'queries'"),
+    ({"search": True, "gap_versus": "overall"}, "'gap_versus' has no effect without 'slices' or 'queries'"),
+    ({"search": True, "min_count": 50}, "'min_count' has no effect without 'slices' or 'queries'"),
+    ({"search": True, "depth": 2}, "'depth' has no effect without 'slices'"),
+    ({"queries": {"q": "SEX == 2"}, "depth": 2}, "'depth' has no effect without 'slices'"),
+    ({"queries": {"q": "SEX == 2"}, "max_fairness": {"demographic_parity_difference": 0.1}},
+     "'max_fairness' has no effect without 'slices' of single columns"),
+    ({"slices": [["SEX", "MAR"]], "min_fairness": {"demographic_parity_ratio": 0.8}},
+     "'min_fairness' has no effect without 'slices' of single columns"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("config", "message"), NO_EFFECT, ids=[message for _, message in NO_EFFECT])
+def test_a_tolerance_that_would_judge_nothing(world: World, config: dict[str, Any], message: str) -> None:
+    assert message in refused(world, evaluators="disaggregated", evaluator_config=config)
+
+
+def test_a_search_alone_may_have_tolerances_of_all_rows(world: World) -> None:
+    given = {"disaggregated": {"search": {"depth": 1}, "min_metric": {"auc": 0.5}, "min_count": 50, "max_gap": {}}}
+    run, _ = world.evaluate(evaluators=["disaggregated"], evaluator_config=given)
+    assert run.data.metrics["disaggregated_verdict"] == 1
 
 
 def test_a_slice_column_that_is_missing(world: World) -> None:

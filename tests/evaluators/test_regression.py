@@ -209,6 +209,37 @@ def test_drift_takes_late_targets_and_finds_a_shift(world: World, static: pd.Dat
     assert {check.scope for check in found["drift"].failed} == {"mean"}
 
 
+def test_drift_knows_which_columns_hold_predictions(world: World, static: pd.DataFrame) -> None:
+    config = {"reference": static, "prediction_column": "mean", "quantiles": {0.1: "q10", 0.9: "q90"}}
+    _, result, found = evaluated(
+        world, static.assign(mean=static["mean"] + 1e6), evaluators="drift", evaluator_config=config
+    )
+    assert result.metrics["drift_prediction_psi"] > 5  # that of the mean, whichever others there are
+    roles = {one["name"]: one["role"] for one in found["drift"].measurements["columns"]}
+    assert roles == {
+        "area": "feature", "age": "feature", "town": "feature", "q50": "feature",
+        "mean": "prediction", "q10": "prediction", "q90": "prediction", "price": "label",
+    }  # fmt: skip
+    earlier = static.drop(columns=["mean", "q10"])
+    _, _, found = evaluated(world, static, evaluators="drift", evaluator_config={**config, "reference": earlier})
+    names = {one["name"] for one in found["drift"].measurements["columns"]}
+    assert names == {"area", "age", "town", "q50", "q90", "price"}
+
+
+def test_drift_of_a_model_whose_output_has_columns(world: World, static: pd.DataFrame) -> None:
+    def predict(rows: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame({"mean": rows.area, "q10": rows.area - 1, "q90": rows.area + 1})
+
+    rows = ROWS[[*FEATURES, "price"]]
+    config = {"reference": rows, "prediction_column": "mean", "quantiles": {0.9: "q90"}}
+    _, _, found = evaluated(world, rows, model=predict, evaluators="drift", evaluator_config=config)
+    roles = [(one["name"], one["role"]) for one in found["drift"].measurements["columns"]]
+    assert roles == [
+        ("area", "feature"), ("age", "feature"), ("prediction", "prediction"), ("q90", "prediction"),
+        ("price", "label"),
+    ]  # fmt: skip
+
+
 def refused(world: World, data: pd.DataFrame, **arguments: Any) -> str:
     """The message of the refusal, after looking that the run holds nothing of ours."""
     given = {"targets": "price", "model_type": "regressor", "evaluators": ALL, **arguments}
@@ -223,6 +254,12 @@ def refused(world: World, data: pd.DataFrame, **arguments: Any) -> str:
 BAD_CONFIGS = [
     ({"calibration": {"max_ece": 0.1}}, "calibration: key 'max_ece' is for classifiers, and this model is none"),
     ({"calibration": {"pos_label": 1}}, "'pos_label' is for classifiers"),
+    ({"calibration": {"probability_columns": ["a", "b", "c"]}}, "'probability_columns' is for classifiers"),
+    ({"drift": {"pos_label": 1}}, "drift: 'pos_label' is for classifiers"),
+    ({"drift": {"label_list": [0, 1]}}, "drift: 'label_list' is for classifiers"),
+    ({"drift": {"probability_column": "mean"}}, "drift: 'probability_column' is for classifiers"),
+    ({"drift": {"prediction_column": "q05"}}, "prediction_column: no column 'q05'"),
+    ({"drift": {"reference": TRAIN, "quantiles": {0.1: "q01"}}}, "quantiles: no column 'q01', did you mean 'q10'"),
     ({"calibration": {"max_maee": 0.1}}, "there is no key 'max_maee'; did you mean 'max_mae'?"),
     ({"calibration": {"quantiles": {1.0: "q90"}}}, "calibration: key 'quantiles'"),
     ({"calibration": {"quantiles": {0.1: "q01"}}}, "quantiles: no column 'q01', did you mean 'q10'"),

@@ -50,7 +50,7 @@ def documents(target: np.ndarray, prediction: np.ndarray, weight: np.ndarray | N
         intervals=[("80 %", 0.8, low, high)],
     )  # fmt: skip
     data = Data(name="edge", digest="sha256:" + "0" * 64, rows=len(frame), columns=("g", "p", "y"))
-    rows = RegressionRows(frame, data, predicted, ("g",), "y", "p", frame)
+    rows = RegressionRows(frame, data, predicted, ("g",), "y", "p", (), frame)
     common = {"quantiles": {0.1: "low", 0.9: "high"}}
     limits = {"max_bias": 1, "max_mae": 1, "max_rmse": 1, "max_mean_error": 1}
     slices = {"slices": ["g"], "min_count": 1, "max_gap": {"mae": 1, "r2": 0.1}, "min_ratio": {"rmse": 0.5}}

@@ -54,7 +54,7 @@ def test_the_positive_class_need_not_be_the_last() -> None:
 
 
 def test_three_classes_are_refused() -> None:
-    with pytest.raises(InputError, match="expected two classes, found 3"):
+    with pytest.raises(InputError, match="expected probabilities of two classes, found 3"):
         model_scores(Wrapped(LogisticRegression().fit(X, [0, 1, 2, 2])), X, "1", None)
 
 

@@ -9,6 +9,7 @@ import mlflow
 import numpy as np
 import pytest
 from evaluators.conftest import FEATURES, LABEL, World
+from evaluators.test_plugin_calls import evidence_of
 
 from mlflow_eval_plugin.evidence import Evidence, loads
 
@@ -90,6 +91,22 @@ def test_weak_slices_are_found_among_all_features(world: World) -> None:
     assert best["difference"]["interval"][0] > 0
     assert "found by search: log loss in slices of up to 3 of 6 columns with 60 rows or more" in page
     assert best["label"] in page.replace("&amp;", "&")
+
+
+def test_scores_latencies_and_a_champion_are_no_features(world: World) -> None:
+    score = world.model.predict_proba(world.rows[FEATURES])[:, 1]
+    data = world.rows.assign(p=score, q=score, before=score, ms=1.0 + score, price=score)
+    given = {
+        "calibration": {"probability_column": "q"},
+        "disaggregated": {
+            "probability_column": "prob", "col_mapping": {"prob": "p"}, "latency_column": "ms", "cost_column": "price",
+            "search": {"depth": 1},
+        },
+        "comparison": {"champion": "before", "probability_column": "p"},
+    }  # fmt: skip
+    run, _ = world.evaluate(data, model=None, evaluators=list(given), evaluator_config=given)
+    weak = evidence_of(world, run, "disaggregated").measurements["weak_slices"]
+    assert weak["columns"] == sorted(FEATURES) and weak["passed_over"] == []
 
 
 def test_slice_columns_are_searched_as_they_are_cut(world: World) -> None:

@@ -27,7 +27,8 @@ def ranked(label: Any, score: Any, prediction: Any, weight: Any) -> float:
 def test_own_metrics_of_slices_with_gaps_and_checks(world: World) -> None:
     config = {
         "slices": ["SEX"], "metrics": {"youden": youden}, "row_metrics": {"ranked": ranked},
-        "max_gap": {"youden": 0.01}, "min_metric": {"ranked": 0.5}, "max_metric": {"youden": 0.9},
+        "max_gap": {"youden": 0.01}, "max_metric": {"youden": 0.9},
+        "min_metric": {"ranked": 0.5, "calibration_in_the_large": -0.5},
     }  # fmt: skip
     run, result = world.evaluate(evaluators="disaggregated", evaluator_config=config)
     document = evidence_of(world, run, "disaggregated")
@@ -41,6 +42,7 @@ def test_own_metrics_of_slices_with_gaps_and_checks(world: World) -> None:
     ids = {check.id: check.verdict for check in document.checks}
     assert "gap:youden:complement:SEX=2" in ids
     assert (ids["min:ranked:SEX=1"], ids["max:youden:overall"]) == ("pass", "pass")
+    assert ids["min:calibration_in_the_large:SEX=1"] == "pass"
     assert any(gap["metric"] == "youden" for gap in document.measurements["gaps"])
     named = document.config["metrics"]["youden"]
     assert named["function"].endswith("test_user_metrics.youden")
@@ -92,6 +94,12 @@ def test_classes_without_probabilities_have_own_metrics_too(world: World) -> Non
         ({"metrics": {"youden": "youden"}}, "youden: expected a function, found str"),
         ({"metrics": {"a b": youden}}, "'a b' is no name of letters, digits and underscores"),
         ({"metrics": youden}, "expected functions by name"),
+        ({"metrics": {"latency_p95": youden}}, "there is a metric 'latency_p95' already"),
+        ({"row_metrics": {"cost": ranked}}, "there is a metric 'cost' already"),
+        ({"metrics": {"cost_per_1000": youden}}, "there is a metric 'cost_per_1000' already"),
+        ({"metrics": {"gap_auc": youden}}, "'gap_auc' begins like the name of a difference or ratio"),
+        ({"row_metrics": {"ratio_auc": ranked}}, "'ratio_auc' begins like the name of a difference or ratio"),
+        ({"metrics": {"change_auc": youden}}, "'change_auc' begins like the name of a difference or ratio"),
         ({"metrics": {"own": youden}, "row_metrics": {"own": ranked}}, "there is a metric 'own' already"),
         ({"metrics": {"youden": youden}, "max_gap": {"yuoden": 0.1}}, "did you mean 'youden'"),
         ({"metrics": {"bad": lambda view: view.nothing}}, "metrics: 'bad' failed on slice 'overall'"),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from reports import evidence_documents as documents
 from reports.parsed_page import Page
+from reports.regression_documents import regression_slices
 from reports.test_joined import GOLDEN, heading
 
 from mlflow_eval_plugin.evidence import Check, Evidence, EvidenceError, Verdict, seal
@@ -108,6 +109,12 @@ def test_the_wrong_order_and_another_reference_are_told() -> None:
     late = drift(check("AGEP", 0.05, "pass"), created_at="2027-01-01T00:00:00Z", reference=documents.drift().reference)
     said = section(render_diff(late, drift(check("AGEP", 0.05, "pass"))), "Compare with care")
     assert "The first document was written later" in said and "different references" in said
+
+
+def test_documents_of_two_tasks_are_refused() -> None:
+    with pytest.raises(EvidenceError, match=r"one kind, found disaggregated before and disaggregated \(regression\)"):
+        render_diff(documents.disaggregated(), regression_slices())
+    assert "No verdict moved" in render_diff(regression_slices(), regression_slices())
 
 
 def test_documents_of_two_kinds_are_refused() -> None:

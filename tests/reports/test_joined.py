@@ -151,3 +151,11 @@ def test_two_hundred_slices_stay_below_half_a_megabyte() -> None:
     for page in (render(groups), render_joined(wide), render_diff(groups, groups)):
         assert len(page.encode()) < 500_000
     assert "The first 75 rows; the page of this kind alone has more" in render_joined(wide)
+
+
+def test_a_table_that_is_cut_keeps_its_caveat() -> None:
+    weak = documents.weak_slices()
+    many = {**documents.disaggregated().measurements, "weak_slices": {**weak, "slices": weak["slices"] * 80}}
+    text = Page(render_joined([documents.document("disaggregated", [], many), documents.drift()])).words
+    caveat = "The adjusted p-value accounts for all slices that could have been found"
+    assert "The first 75 rows; the page of this kind alone has more" in text[text.index(caveat) :][:400]

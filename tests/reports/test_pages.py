@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from pathlib import Path
 
 import pytest
 from reports import evidence_documents as documents
@@ -13,7 +14,7 @@ from reports.parsed_page import Page
 from mlflow_eval_plugin.evidence import Evidence, dumps, loads
 from mlflow_eval_plugin.reports.figures import figures
 from mlflow_eval_plugin.reports.page import render
-from mlflow_eval_plugin.reports.words import compact
+from mlflow_eval_plugin.reports.words import compact, compared_with
 
 KINDS = ["calibration", "comparison", "disaggregated", "drift", "regression_calibration", "regression_slices"]
 
@@ -110,6 +111,14 @@ def test_a_regression_is_told_in_units_of_its_target() -> None:
     assert "Mean absolute error 2 100 2 050 to 2 150" in text.replace("\u202f", " ")
     slices = " ".join(" ".join(Page(render(of("regression_slices"))).text).split())
     assert "ratio of mean absolute error for town=A is 1.800; the tolerance is at most 1.5" in slices
+
+
+@pytest.mark.parametrize(
+    ("metric", "text"), [("gap_fpr", "a positive difference means"), ("ratio_mae", "a ratio above 1 means")]
+)
+def test_a_forest_says_what_more_is(metric: str, text: str) -> None:
+    golden = loads((Path(__file__).parents[1] / "golden" / "disaggregated-v1.json").read_bytes())
+    assert compared_with(golden, metric) == f"Each slice against all other rows: {text} that the slice has more."
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,9 @@ def test_every_change_is_the_difference_of_what_scikit_learn_says(weighted):
         areas = [sk.roc_auc_score(part.y, part[name], sample_weight=weight) for name in ("a", "b")]
         auc = one.metrics["auc"].difference
         assert abs(auc.value - (areas[1] - areas[0])) <= auc.bound
+        means = [sk.average_precision_score(part.y, part[name], sample_weight=weight) for name in ("a", "b")]
+        change = one.metrics["average_precision"].difference
+        assert abs(change.value - (means[1] - means[0])) <= change.bound
 
 
 def _placements(label, score):
@@ -174,8 +177,8 @@ def _population(rows, rng):
 
 # Mean coverage over a stated number of samples; a nominal 95 % interval must cover in at least 94 %, less the error of
 # the simulation (2,000 samples: a standard error of 0.5 points).
-METRICS = ["selection_rate", "accuracy", "balanced_accuracy", "precision", "recall", "f1", "fpr", "auc", "log_loss",
-           "brier", "calibration_in_the_large", "cost"]  # fmt: skip
+METRICS = ["selection_rate", "accuracy", "balanced_accuracy", "precision", "recall", "f1", "fpr", "auc",
+           "average_precision", "log_loss", "brier", "calibration_in_the_large", "cost"]  # fmt: skip
 
 
 @pytest.mark.parametrize("n", [30, 100])
@@ -269,7 +272,7 @@ def test_a_model_against_itself_changes_nothing_and_knows_it():
         low, high = metric.difference.interval
         assert metric.difference.value == 0 and low <= 0 <= high, name
         # Unpaired, these would be several times as wide.
-        if name not in ("ece", "cost"):
+        if name not in ("average_precision", "ece", "cost"):
             assert high - low < 0.012, name
     assert change_bounds(table, "accuracy").lower(0.05) > -0.002
 
