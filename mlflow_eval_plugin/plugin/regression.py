@@ -103,7 +103,8 @@ def _inputs(
 def _reference(table: Table, like: RegressionRows, config: Config, predictor: Predictor) -> RegressionRows:
     if predictor.scorer.model is not None and table.inputs is None and getattr(config, "columns", None) is None:
         require_columns(table.features, list(like.features), argument="reference")
-    lacking = predictor.named(config) is not None and predictor.named(config) not in table.features.columns
+    named = predictor.named(config)
+    lacking = config.kind == "drift" and named is not None and named not in table.features.columns
     prediction = None if lacking else predictor.prediction(table, config)
     data = data_of(table, table.features, (id(table),), predictor.scorer)
     known = table.labels is not None and prediction is not None
@@ -140,11 +141,11 @@ def _rows(
 def _forecasts(output: pd.DataFrame | None, frame: pd.DataFrame, config: Config, *, required: bool) -> dict[str, Any]:
     """Predicted quantiles and ends of intervals by column, of the model or of the data."""
     columns = config.forecasts if isinstance(config, PredictionConfig) else {}
-    known = {*frame.columns, *(() if output is None else output.columns)}
+    predicted = () if output is None else tuple(output.columns)
     return {
         config.column(column): _forecast(column, output, frame, config, argument=argument)
         for column, argument in columns.items()
-        if required or known & {column, config.column(column)}
+        if required or column in predicted or config.column(column) in frame.columns
     }
 
 

@@ -154,7 +154,7 @@ def check_tables(table: Table, *references: Table | None) -> None:
     if len(table.features) == 0:
         raise InputError("there are no rows to evaluate; expected at least one, check the filter that made the data")
     if table.labels is None:
-        raise InputError("there are no labels; give mlflow 'targets'")
+        raise InputError("there are no labels or targets; give mlflow 'targets'")
     for one in (table, *references):
         if one is not None and not one.features.columns.is_unique:
             twice = one.features.columns[one.features.columns.duplicated()][0]

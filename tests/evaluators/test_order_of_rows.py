@@ -27,7 +27,7 @@ CALIBRATION = {
     "min_calibration_slope": 0.5,
 }
 SLICES = (
-    [["text", {"column": "zero", "edges": [-1.5, 0.0, 1.0]}]],
+    ["truth", ["text", {"column": "zero", "edges": [-1.5, 0.0, 1.0]}]],
     [{"column": "age", "quantiles": 3}, "mixed", "float", "truth"],
 )
 DISAGGREGATED = {
