@@ -16,7 +16,7 @@ from mlflow_eval_plugin.evaluators.config import Config
 from mlflow_eval_plugin.evaluators.regression_config import PredictionConfig
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evidence import Data
-from mlflow_eval_plugin.plugin.source import Scorer, Table, check_tables, data_of, free_name, given_rows
+from mlflow_eval_plugin.plugin.source import Scorer, Table, beside, check_tables, data_of, free_name, given_rows
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.regression_names import pairs_of
 
@@ -121,11 +121,8 @@ def _rows(
     table: Table, frame: pd.DataFrame, data: Data, predictions: Mapping[str, Any], predicted: Predicted | None
 ) -> RegressionRows:
     """A table's rows; ``predictions`` are columns by name, that of the mean first, None where there are none."""
-    everything = frame.copy(deep=False)
-    for name, values in ((table.labels_name, table.labels), *predictions.items()):
-        if values is not None:
-            everything[name] = _numbers(values)
     score_name, *forecasts = predictions
+    columns = {table.labels_name: table.labels, **predictions}
     return RegressionRows(
         frame=frame,
         data=data,
@@ -134,7 +131,7 @@ def _rows(
         label_name=table.labels_name,
         score_name=score_name,
         forecasts=tuple(forecasts),
-        everything=everything,
+        everything=beside(frame, {name: _numbers(values) for name, values in columns.items()}),
     )
 
 
@@ -193,6 +190,8 @@ def _derived(quantiles: Mapping[float, Any]) -> dict[str, tuple[float, Any, Any]
 
 def _numbers(values: Any) -> Any:
     # A column that once held text has objects that are numbers all the same.
+    if values is None:
+        return None
     array = np.asarray(values)
     return pd.to_numeric(pd.Series(array), errors="coerce").to_numpy() if array.dtype.kind == "O" else array
 

@@ -229,11 +229,6 @@ def as_rows(
 ) -> Rows:
     """A table's rows with their labels and scores."""
     values = scores.prediction if scores.probability is None else scores.probability
-    everything = frame.copy(deep=False)
-    if table.labels is not None:
-        everything[table.labels_name] = table.labels
-    if values is not None:
-        everything[score_name] = values
     return Rows(
         frame=frame,
         data=data,
@@ -245,8 +240,17 @@ def as_rows(
         features=tuple(str(name) for name in table.features.columns),
         label_name=table.labels_name,
         score_name=score_name,
-        everything=everything,
+        everything=beside(frame, {table.labels_name: table.labels, score_name: values}),
     )
+
+
+def beside(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """The frame with further columns, as far as they are not None; nothing is copied."""
+    found: pd.DataFrame = frame.copy(deep=False)
+    for name, values in columns.items():
+        if values is not None:
+            found[name] = values
+    return found
 
 
 def _coded(table: Table, config: Config) -> tuple[Any, str]:
