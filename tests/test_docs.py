@@ -16,7 +16,10 @@ from mlflow_eval_plugin.report_cli import main as reports
 from mlflow_eval_plugin.stats.calibration import CALIBRATION_METRICS
 from mlflow_eval_plugin.stats.drift import CATEGORICAL_METRICS, NUMERIC_METRICS
 from mlflow_eval_plugin.stats.fairness import FAIRNESS
+from mlflow_eval_plugin.stats.mean_calibration import METRICS as OF_THE_MEAN
+from mlflow_eval_plugin.stats.multiclass import MULTICLASS_METRICS
 from mlflow_eval_plugin.stats.rates import METRICS
+from mlflow_eval_plugin.stats.regression_names import OF_ALL
 from registry_hooks.cli import main
 from registry_hooks.policy_file import load_policy
 
@@ -84,6 +87,14 @@ def test_the_table_of_keys_is_whole_and_right():
         assert named | common == set(model.model_fields), kind
 
 
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_the_manual_of_an_evaluator_has_all_of_its_keys(kind):
+    manual = (ROOT / "docs" / "evaluators.md").read_text().partition(f"\n## `{kind}`\n")[2].partition("\n## ")[0]
+    rows = " ".join(re.findall(r"^\| (`.*?) \|", manual, re.MULTILINE))
+    own = set(CONFIGS[kind].model_fields) - set(Config.model_fields)
+    assert {key for key in own if f"`{key}`" not in rows} == set()
+
+
 def test_the_table_of_keys_of_a_regression_is_whole_and_right():
     rows = dict(re.findall(r"^\| (all three|calibration|disaggregated) \| (.*) \|$", README, re.MULTILINE))
     named = {kind: set(re.findall(r"`(\w+)`", text)) - {"lower", "upper", "level"} for kind, text in rows.items()}
@@ -110,6 +121,7 @@ def test_the_targets_of_the_makefile_are_there():
 def test_every_statistic_is_in_its_table_and_every_test_that_it_cites_exists():
     page = (ROOT / "docs" / "statistics.md").read_text()
     named = {name for row in page.splitlines() if row.startswith("| ") for name in re.findall(r"`(\w+)`", row)}
+    assert {*MULTICLASS_METRICS, *OF_ALL, *OF_THE_MEAN, "p_adjusted"} <= named
     assert {*METRICS, *CALIBRATION_METRICS, *FAIRNESS, *NUMERIC_METRICS, *CATEGORICAL_METRICS} <= named
     for cited in re.findall(r"`((?:tests|benchmarks)/[\w/]+\.py)`", page):
         assert (ROOT / cited).exists(), cited

@@ -16,7 +16,7 @@ from mlflow_eval_plugin.evaluators.config import Config
 from mlflow_eval_plugin.evaluators.regression_config import PredictionConfig
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evidence import Data
-from mlflow_eval_plugin.plugin.source import Scorer, Table, check_tables, data_of, free_name, given_rows
+from mlflow_eval_plugin.plugin.source import Scorer, Table, beside, check_tables, data_of, free_name, given_rows
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.regression_names import pairs_of
 
@@ -103,7 +103,8 @@ def _inputs(
 def _reference(table: Table, like: RegressionRows, config: Config, predictor: Predictor) -> RegressionRows:
     if predictor.scorer.model is not None and table.inputs is None and getattr(config, "columns", None) is None:
         require_columns(table.features, list(like.features), argument="reference")
-    lacking = predictor.named(config) is not None and predictor.named(config) not in table.features.columns
+    named = predictor.named(config)
+    lacking = config.kind == "drift" and named is not None and named not in table.features.columns
     prediction = None if lacking else predictor.prediction(table, config)
     data = data_of(table, table.features, (id(table),), predictor.scorer)
     known = table.labels is not None and prediction is not None
@@ -120,11 +121,8 @@ def _rows(
     table: Table, frame: pd.DataFrame, data: Data, predictions: Mapping[str, Any], predicted: Predicted | None
 ) -> RegressionRows:
     """A table's rows; ``predictions`` are columns by name, that of the mean first, None where there are none."""
-    everything = frame.copy(deep=False)
-    for name, values in ((table.labels_name, table.labels), *predictions.items()):
-        if values is not None:
-            everything[name] = _numbers(values)
     score_name, *forecasts = predictions
+    columns = {table.labels_name: table.labels, **predictions}
     return RegressionRows(
         frame=frame,
         data=data,
@@ -133,18 +131,18 @@ def _rows(
         label_name=table.labels_name,
         score_name=score_name,
         forecasts=tuple(forecasts),
-        everything=everything,
+        everything=beside(frame, {name: _numbers(values) for name, values in columns.items()}),
     )
 
 
 def _forecasts(output: pd.DataFrame | None, frame: pd.DataFrame, config: Config, *, required: bool) -> dict[str, Any]:
     """Predicted quantiles and ends of intervals by column, of the model or of the data."""
     columns = config.forecasts if isinstance(config, PredictionConfig) else {}
-    known = {*frame.columns, *(() if output is None else output.columns)}
+    predicted = () if output is None else tuple(output.columns)
     return {
         config.column(column): _forecast(column, output, frame, config, argument=argument)
         for column, argument in columns.items()
-        if required or known & {column, config.column(column)}
+        if required or column in predicted or config.column(column) in frame.columns
     }
 
 
@@ -192,6 +190,8 @@ def _derived(quantiles: Mapping[float, Any]) -> dict[str, tuple[float, Any, Any]
 
 def _numbers(values: Any) -> Any:
     # A column that once held text has objects that are numbers all the same.
+    if values is None:
+        return None
     array = np.asarray(values)
     return pd.to_numeric(pd.Series(array), errors="coerce").to_numpy() if array.dtype.kind == "O" else array
 

@@ -154,7 +154,7 @@ def check_tables(table: Table, *references: Table | None) -> None:
     if len(table.features) == 0:
         raise InputError("there are no rows to evaluate; expected at least one, check the filter that made the data")
     if table.labels is None:
-        raise InputError("there are no labels; give mlflow 'targets'")
+        raise InputError("there are no labels or targets; give mlflow 'targets'")
     for one in (table, *references):
         if one is not None and not one.features.columns.is_unique:
             twice = one.features.columns[one.features.columns.duplicated()][0]
@@ -229,11 +229,6 @@ def as_rows(
 ) -> Rows:
     """A table's rows with their labels and scores."""
     values = scores.prediction if scores.probability is None else scores.probability
-    everything = frame.copy(deep=False)
-    if table.labels is not None:
-        everything[table.labels_name] = table.labels
-    if values is not None:
-        everything[score_name] = values
     return Rows(
         frame=frame,
         data=data,
@@ -245,8 +240,17 @@ def as_rows(
         features=tuple(str(name) for name in table.features.columns),
         label_name=table.labels_name,
         score_name=score_name,
-        everything=everything,
+        everything=beside(frame, {table.labels_name: table.labels, score_name: values}),
     )
+
+
+def beside(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """The frame with further columns, as far as they are not None; nothing is copied."""
+    found: pd.DataFrame = frame.copy(deep=False)
+    for name, values in columns.items():
+        if values is not None:
+            found[name] = values
+    return found
 
 
 def _coded(table: Table, config: Config) -> tuple[Any, str]:
