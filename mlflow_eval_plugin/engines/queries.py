@@ -177,12 +177,13 @@ def _literal(value: Value, kind: str, column: pd.Series[Any], name: str) -> Any:
 
 def _time(text: str, column: pd.Series[Any], name: str) -> pd.Timestamp:
     try:
-        time = pd.Timestamp(text)
+        time: pd.Timestamp = pd.Timestamp(text)
     except ValueError as error:
         raise InputError(f"column {name!r} holds times; expected one such as '2024-01-31', found {text!r}") from error
     zone = getattr(column.dtype, "tz", None)
     if zone is not None:
-        return time.tz_localize(zone) if time.tz is None else time.tz_convert(zone)
+        zoned: pd.Timestamp = time.tz_localize(zone) if time.tz is None else time.tz_convert(zone)
+        return zoned
     if time.tz is not None:
         raise InputError(f"column {name!r} holds times without a zone; leave the zone out of {text!r}")
     return time

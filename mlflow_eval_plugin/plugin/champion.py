@@ -123,7 +123,8 @@ def _same_order(keys: pd.Series[Any], frame: pd.DataFrame, name: str, where: str
 
 def _as_text(keys: pd.Series[Any]) -> pd.Series[Any]:
     codes, uniques = pd.factorize(keys, use_na_sentinel=False)
-    return pd.Series(np.array([level_label(one) for one in uniques], dtype=object)[codes])
+    texts: pd.Series[Any] = pd.Series(np.array([level_label(one) for one in uniques], dtype=object)[codes])
+    return texts
 
 
 def _read(run_id: str, path: str, key: str | None) -> pd.DataFrame:

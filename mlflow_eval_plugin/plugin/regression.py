@@ -212,7 +212,8 @@ def _columns(output: Any, rows: int) -> pd.DataFrame:
         found = pd.DataFrame({"prediction": array})
     if len(found) != rows:
         raise InputError(f"model: expected {rows} predictions, one a row, found {len(found)}")
-    return found.reset_index(drop=True)
+    predicted: pd.DataFrame = found.reset_index(drop=True)
+    return predicted
 
 
 def _chosen(output: pd.DataFrame, column: str | None, of_mlflow: str | None) -> str:

@@ -124,7 +124,7 @@ class Gaps:
     def _placed(self) -> FloatArray:
         """The gaps on the middles of the score bins, with each bin's first moment kept by its two neighbours."""
         moment = self._first_moment
-        placed = self.gap.copy()
+        placed: FloatArray = self.gap.copy()
         placed[1:] += moment[:-1] / 2
         placed[:-1] -= moment[1:] / 2
         placed[-1] += moment[-1] / 2  # what leaves the grid is reflected

@@ -85,7 +85,7 @@ def _halves(x: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def _carried(lane: IntArray) -> IntArray:
     """All limbs but the last in [0, 2**32), so that the last has the sign of the sum."""
-    limbs = lane.copy()
+    limbs: IntArray = lane.copy()
     for j in range(LIMBS - 1):
         limbs[..., j + 1] += limbs[..., j] >> _BITS
         limbs[..., j] &= _MASK

@@ -68,7 +68,7 @@ def _block(weights: FloatArray, effective: FloatArray) -> tuple[FloatArray, Floa
         bound = (negative * positive).sum(axis=1) / (2 * total_negative * total_positive)
         variance = np.where(spread_positive + spread_negative > 0, variance, _hanley_mcneil(value, effective))
     alone = np.minimum(effective[:, 0], effective[:, 1]) <= 1
-    return value, np.where(alone, np.inf, np.sqrt(variance)), bound
+    return value, np.sqrt(np.where(alone, np.inf, variance)), bound
 
 
 def _hanley_mcneil(value: FloatArray, effective: FloatArray) -> FloatArray:
