@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
+from mlflow_eval_plugin.stats.decisions import MeanCost
 from mlflow_eval_plugin.stats.estimate import Quantity, bounds_at, estimates
 from mlflow_eval_plugin.stats.fairness import Larger
+from mlflow_eval_plugin.stats.macro import ANY, IN_PAIRS, NEVER_TOGETHER, Macro, MeanOfNorms
 from mlflow_eval_plugin.stats.norms import NoisyNorm
 from mlflow_eval_plugin.stats.paired_intervals import discordant, tango
 from mlflow_eval_plugin.stats.paired_quantities import (
@@ -24,6 +27,7 @@ from mlflow_eval_plugin.stats.quantities import (
     Widest,
     trials_of,
 )
+from mlflow_eval_plugin.stats.skewed_means import Determination, Monotone, PositiveMean, SkewedMean, Standardized
 from mlflow_eval_plugin.stats.wald import Wald
 
 N = np.array([50, 80, 120])
@@ -45,6 +49,12 @@ def _areas() -> AucQuantity:
     )
 
 
+_POSITIVE = PositiveMean(np.array([0.5, 0.4, 0.6]), np.array([0.05, 0.03, 0.04]), TRIALS, N, TRIALS, "")
+_SIGNED = SkewedMean(np.array([0.5, -0.4, 0.0]), np.full(3, 0.05), np.array([1.0, -2.0, 0.0]), TRIALS, N, TRIALS, "")
+_CLASSES = ProportionQuantity(
+    np.array([0.9, 0.8, 0.7, 0.6, 0.5, np.nan]), np.full(6, 40.0), np.full(6, 40), np.full(6, 40.0), ""
+)
+
 _MADE: dict[str, Quantity] = {
     "proportion": _rate(0.2, 0.5, 0.7),
     "f1": _rate(0.2, 0.5, 0.7, f1=True),
@@ -64,6 +74,13 @@ _MADE: dict[str, Quantity] = {
         PairedShare(np.array([0.3, 0.1, 0.2]), np.array([0.05, 0.2, 0.15]), TRIALS, N, ""),
     ),
     "paired change": PairedChange(_areas(), _rate(0.6, 0.3, 0.5), np.array([0.1, 0.5, 0.9]), ""),
+    "positive mean": _POSITIVE,
+    "skewed mean": _SIGNED,
+    "root": Monotone(_POSITIVE, np.sqrt),
+    "standardized": Standardized(_SIGNED, _POSITIVE, ""),
+    "determination": Determination(np.array([0.5, 0.2, 0.9]), np.array([0.1, 0.2, 0.05]), TRIALS, N, ""),
+    "macro": Macro.of(_CLASSES, N, NEVER_TOGETHER),
+    "cost": MeanCost(UnitMean(np.array([0.1, 0.4, 0.6]), TRIALS, N, TRIALS, ""), -1.0, 3.0),
     "wald": Wald(np.array([0.1, 0.4, 0.6]), np.array([0.02, 0.03, 0.04]), TRIALS, np.array([0.0, 0.1, 0.2]), N, ""),
 }
 
@@ -123,6 +140,25 @@ def test_a_mean_ends_where_its_values_end():
     lower, upper = made.limits(0.025, exact=False)
     assert lower == pytest.approx([0.9 - 0.2 * 2.262157, 0], abs=1e-6)
     assert upper == pytest.approx([1, 0.1 + 0.2 * 2.262157], abs=1e-6)
+
+
+def test_limits_of_an_f1_are_those_of_its_proportion():
+    # f = 2 p / (1 + p): a proportion of .5 is an F1 of 2 / 3, and its limits go the same way.
+    plain, f1 = (_rate(0.5, 0.2, 1.0, f1=one).limits(0.05, exact=False) for one in (False, True))
+    assert _rate(0.5, 0.2, 1.0, f1=True).value == pytest.approx([2 / 3, 1 / 3, 1])
+    for side, found in zip(plain, f1, strict=True):
+        assert found == pytest.approx(2 * side / (1 + side))
+
+
+def test_limits_of_a_balanced_accuracy_by_hand():
+    # Half of .2 + .6, and half the root of the squared distances to the limits of both.
+    recall, specificity = _rate(0.2, 0.5, 0.7), _rate(0.6, 0.9, 0.8)
+    made = BalancedAccuracy(recall, specificity, N)
+    assert made.value == pytest.approx([0.4, 0.7, 0.75])
+    (a_low, a_high), (b_low, b_high) = (one.limits(0.05, exact=False) for one in (recall, specificity))
+    lower, upper = made.limits(0.05, exact=False)
+    assert lower == pytest.approx(made.value - np.hypot(recall.value - a_low, specificity.value - b_low) / 2)
+    assert upper == pytest.approx(made.value + np.hypot(a_high - recall.value, b_high - specificity.value) / 2)
 
 
 def test_bounds_of_a_difference_and_of_a_ratio_add_up():
@@ -185,6 +221,8 @@ def test_limits_of_the_larger_of_two_by_hand():
     assert lower == pytest.approx([0.2 - 0.0979982, 0.3 - 0.0979982], abs=1e-6)
     assert upper == pytest.approx([0.2 + 0.0822427, 0.3 + 0.0822427], abs=1e-6)
     assert Larger(_gaps(0.1, 0.3), _gaps(0.2, 0.1)).value == pytest.approx([0.2, 0.3])
+    rates, areas = _rate(0.2, 0.5, 0.7), _areas()
+    assert (Larger(rates, areas).bound == areas.bound).all() and (Larger(areas, rates).bound == areas.bound).all()
 
 
 def test_a_paired_share_has_tangos_limits_and_in_a_check_the_exact_ones():
@@ -210,6 +248,7 @@ def test_limits_of_a_change_in_balanced_accuracy_by_hand():
 def test_a_change_has_no_limits_beyond_those_at_a_half():
     made = PairedChange(_gaps(0.3, 0.2), _gaps(0.1, 0.2), np.array([0.5, 0.0]), "")
     assert np.array_equal(made.limits(0.9, exact=False), made.limits(0.5, exact=False))
+    assert made.bound == pytest.approx([0.02, 0.08])
     # sqrt(.05**2 + .05**2 - 2 * .5 * .05 * .05) = .05 where half is shared, sqrt(2) * .05 where nothing is.
     lower, upper = made.limits(0.05, exact=False)
     assert upper == pytest.approx([0.2 + 0.0822427, 0.1163087], abs=1e-6)
@@ -223,6 +262,130 @@ def test_correlations_from_variances_by_hand():
     change = np.array([7.0, 19, 5, 0, 0, 2, 0])
     found = correlation_of(first, second, change, np.array([9.0, 9, 9, 99, 9, 9, 9]))
     assert found == pytest.approx([0.45, -0.5, -1, 1, 0, 0, 0])
+
+
+def test_limits_of_a_mean_square_are_those_of_chi_squared():
+    # A mean of 2 of twenty squares of normal errors varies by 2 * 2**2 / 20. Were that known, its limits were 40 over
+    # the quantiles of chi-squared with 20 degrees of freedom: 31.4104 and 10.8508 at .05.
+    made = PositiveMean(np.array([2.0]), np.array([2 * np.sqrt(0.1)]), np.array([1e12]), N[:1], TRIALS[:1], "")
+    lower, upper = made.limits(0.05, exact=False)
+    assert (lower[0], upper[0]) == (pytest.approx(40 / 31.4104, rel=1e-5), pytest.approx(40 / 10.8508, rel=1e-5))
+    # In a Check the wider end of these and of 2 -+ 1.644854 standard errors.
+    lower, upper = made.limits(0.05, exact=True)
+    assert (lower[0], upper[0]) == (
+        pytest.approx(2 - 1.644854 * 2 * np.sqrt(0.1), rel=1e-6),
+        pytest.approx(40 / 10.8508, rel=1e-5),
+    )
+
+
+def test_the_variance_of_a_positive_mean_is_itself_an_estimate():
+    # Ten rows: the shape (2 / .5)**2 = 16 is smaller by (z / t)**2, normal and Student's quantiles at .05.
+    made = PositiveMean(np.array([2.0, 0.0, 2.0, 2.0]), np.array([0.5, 0.0, 0.0, 0.5]), np.array([10.0, 10, 10, 1.5]),
+                        np.full(4, 10), np.full(4, 10.0), "")  # fmt: skip
+    lower, upper = made.limits(0.05, exact=False)
+    shape = 16 * (stats.norm.isf(0.05) / stats.t.isf(0.05, 9)) ** 2
+    assert lower[0] == pytest.approx(2 * shape / stats.gamma.isf(0.05, shape))
+    assert upper[0] == pytest.approx(2 * shape / stats.gamma.ppf(0.05, shape))
+    # Without variance, and of a single row.
+    assert (lower[1:].tolist(), upper[1:].tolist()) == ([0, 2, 0], [0, 2, np.inf])
+    halves = made.limits(0.5, exact=False)
+    assert np.isfinite(halves[0]).all() and halves[0][0] == pytest.approx(halves[1][0])
+    low, _ = PositiveMean(*(np.array([one]) for one in (0.1, 0.2, 10.0, 10, 10.0)), "").limits(0.001, exact=True)
+    assert low[0] == 0
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.3])
+def test_limits_of_a_skewed_mean_solve_halls_equation(alpha):
+    # Hall (1992): t = T + k T**2 / (3 sqrt(n)) + k**2 T**3 / (27 n) + k / (6 sqrt(n)), T = (mean - limit) / error.
+    n, skewness = np.array([25.0, 64.0]), np.array([1.2, -0.8])
+    made = SkewedMean(np.array([1.0, -2.0]), np.array([0.1, 0.3]), skewness, n, N[:2], TRIALS[:2], "")
+    t = stats.t.isf(alpha, n - 1)
+    for limit, expected in zip(made.limits(alpha, exact=False), (t, -t), strict=True):
+        away, root = (made.value - limit) / made.standard_error, np.sqrt(n)
+        found = away + skewness * away**2 / (3 * root) + skewness**2 * away**3 / (27 * n) + skewness / (6 * root)
+        assert found == pytest.approx(expected)
+    students = made.value - t * made.standard_error, made.value + t * made.standard_error
+    lower, upper = made.limits(alpha, exact=True)
+    halls = made.limits(alpha, exact=False)
+    assert lower == pytest.approx(np.minimum(halls[0], students[0]))
+    assert upper == pytest.approx(np.maximum(halls[1], students[1]))
+
+
+def test_a_mean_without_skewness_has_students_limits_and_one_row_none():
+    zero = np.zeros(2)
+    made = SkewedMean(np.ones(2), np.full(2, 0.2), zero, np.array([10.0, 1.9]), N[:2], TRIALS[:2], "")
+    lower, upper = made.limits(0.025, exact=False)
+    assert lower == pytest.approx([1 - 0.2 * 2.262157, -np.inf], abs=1e-6)
+    assert upper == pytest.approx([1 + 0.2 * 2.262157, np.inf], abs=1e-6)
+    two = SkewedMean(np.ones(1), np.full(1, 0.2), zero[:1], np.array([2.0]), N[:1], TRIALS[:1], "")
+    assert two.limits(0.025, exact=False)[0][0] == pytest.approx(1 - 0.2 * 12.7062, abs=1e-4)
+
+
+def test_limits_of_a_standardized_mean_by_hand():
+    # Both at half of .05: means -+ 1.959964 * .05, deviations .5 -+ as much. The lower limit of a positive mean is over
+    # the larger deviation, that of a negative one over the smaller.
+    deviation = _gaps(0.5, 0.5, 0.0)
+    made = Standardized(_gaps(0.2, -0.2, 0.1), deviation, "nothing varies")
+    lower, upper = made.limits(0.05, exact=True)
+    near, far = 0.2 - 0.0979982, 0.2 + 0.0979982
+    assert made.value == pytest.approx([0.4, -0.4, np.nan], nan_ok=True)
+    assert lower == pytest.approx([near / 0.5979982, -far / 0.4020018, np.nan], abs=1e-6, nan_ok=True)
+    assert upper == pytest.approx([far / 0.4020018, -near / 0.5979982, np.nan], abs=1e-6, nan_ok=True)
+
+
+def test_limits_of_a_coefficient_of_determination_by_hand():
+    # A ratio of .4 times and over exp(t * .2), t of 10 degrees of freedom at .025 = 2.228139, of one 12.7062.
+    made = Determination(np.full(3, 0.4), np.full(3, 0.2), np.array([12.0, 3.0, 2.9]), N, "")
+    lower, upper = made.limits(0.025, exact=True)
+    assert made.value == pytest.approx([0.6] * 3)
+    assert lower == pytest.approx([1 - 0.4 * np.exp(0.4456278), 1 - 0.4 * np.exp(2.54124), -np.inf], abs=1e-4)
+    assert upper == pytest.approx([1 - 0.4 / np.exp(0.4456278), 1 - 0.4 / np.exp(2.54124), 1], abs=1e-5)
+
+
+@pytest.mark.parametrize("together", [NEVER_TOGETHER, IN_PAIRS, ANY])
+def test_limits_of_a_mean_over_classes_by_hand(together):
+    # .9, .7 and .5, with .1, .05 and .02 to each limit below, twice as much above; the third class of the second slice
+    # does not count.
+    distance = np.array([0.1, 0.05, 0.02] * 2)
+
+    class Fixed(MeanQuantity):
+        def limits(self, alpha, *, exact):
+            return self.value - distance, self.value + distance / 2
+
+    values = np.array([0.9, 0.7, 0.5, 0.8, 0.6, np.nan])
+    classes = Fixed(values, distance, np.full(6, 9.0), np.full(6, 9), np.full(6, 9.0), "")
+    made = Macro.of(classes, np.array([9, 9]), together)
+    assert made.value == pytest.approx([0.7, 0.7])
+    sums, squares = np.array([0.17, 0.15]), np.array([0.0129, 0.0125])
+    reach = np.minimum(sums, np.sqrt(together * squares)) / [3, 2]
+    lower, upper = made.limits(0.05, exact=True)
+    assert lower == pytest.approx(0.7 - reach) and upper == pytest.approx(0.7 + reach / 2)
+
+
+def test_a_mean_of_classes_varies_at_least_like_one_proportion():
+    # Two classes of 20 rows, all right: with half a row on either side p = 20.5 / 21, of variance p (1 - p) / 20 each.
+    # The mean varies like that of 40 trials, and the exact limit of 40 of 40 is .05 ** (1 / 40).
+    classes = ProportionQuantity(np.ones(2), np.full(2, 20.0), np.full(2, 20), np.full(2, 20.0), "")
+    made = Macro.of(classes, np.array([40]), NEVER_TOGETHER)
+    of_each = 1 - np.sqrt(2) * (1 - 0.05 ** (1 / 20)) / 2
+    assert made.limits(0.05, exact=True)[0][0] == pytest.approx(min(of_each, 0.05 ** (1 / 40)))
+    # Of F1, f = 2 p / (1 + p), the variance is (2 / (1 + p)**2)**2 times as large, and errors count twice.
+    scores = ProportionQuantity(np.ones(2), np.full(2, 20.0), np.full(2, 20), np.full(2, 20.0), "", f1=True)
+    p = 20.5 / 21
+    f, variance = 2 * p / (1 + p), p * (1 - p) / 20 * (2 / (1 + p) ** 2) ** 2
+    assert Macro.of(scores, np.array([40]), IN_PAIRS)._trials(scores) == pytest.approx(
+        [f * (1 - f) * 4 / (4 * variance)]
+    )
+
+
+def test_a_mean_of_norms_has_the_mean_of_limits_at_a_share_of_the_error():
+    first, second = _gaps(0.1, 0.3), _gaps(0.2, 0.1)
+    made = MeanOfNorms((first, second))
+    assert made.value == pytest.approx([0.15, 0.2]) and made.bound == pytest.approx([0.01, 0.04])
+    lower, upper = made.limits(0.05, exact=True)
+    assert lower == pytest.approx(np.array([0.15, 0.2]) - 0.0979982, abs=1e-6)
+    assert upper == pytest.approx(np.array([0.15, 0.2]) + 0.0979982, abs=1e-6)
+    assert made.take(np.array([1])).value == pytest.approx([0.2])
 
 
 def test_estimates_say_why_they_are_absent():
