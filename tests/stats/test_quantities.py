@@ -281,15 +281,20 @@ def test_limits_of_a_mean_square_are_those_of_chi_squared():
 def test_the_variance_of_a_positive_mean_is_itself_an_estimate():
     # Ten rows: the shape (2 / .5)**2 = 16 is smaller by (z / t)**2, normal and Student's quantiles at .05.
     made = PositiveMean(np.array([2.0, 0.0, 2.0, 2.0]), np.array([0.5, 0.0, 0.0, 0.5]), np.array([10.0, 10, 10, 1.5]),
-                        np.full(4, 10), np.full(4, 10.0), "")  # fmt: skip
+                        np.full(4, 10), np.full(4, 10.0), "no rows")  # fmt: skip
     lower, upper = made.limits(0.05, exact=False)
     shape = 16 * (stats.norm.isf(0.05) / stats.t.isf(0.05, 9)) ** 2
     assert lower[0] == pytest.approx(2 * shape / stats.gamma.isf(0.05, shape))
     assert upper[0] == pytest.approx(2 * shape / stats.gamma.ppf(0.05, shape))
     # Without variance, and of a single row.
     assert (lower[1:].tolist(), upper[1:].tolist()) == ([0, 2, 0], [0, 2, np.inf])
+    # In a Check Student's lower limit, t of 9 degrees of freedom 1.833113, is the wider one.
+    assert made.limits(0.05, exact=True)[0][0] == pytest.approx(2 - 0.5 * 1.833113, abs=1e-6)
+    two = PositiveMean(*(np.array([one]) for one in (2.0, 0.5, 2.0, 2, 2.0)), "").limits(0.05, exact=False)
+    assert 0 < two[0][0] < 2 < two[1][0] < np.inf
     halves = made.limits(0.5, exact=False)
     assert np.isfinite(halves[0]).all() and halves[0][0] == pytest.approx(halves[1][0])
+    assert Monotone(made, np.sqrt).reason == made.reason
     low, _ = PositiveMean(*(np.array([one]) for one in (0.1, 0.2, 10.0, 10, 10.0)), "").limits(0.001, exact=True)
     assert low[0] == 0
 
@@ -369,13 +374,19 @@ def test_a_mean_of_classes_varies_at_least_like_one_proportion():
     made = Macro.of(classes, np.array([40]), NEVER_TOGETHER)
     of_each = 1 - np.sqrt(2) * (1 - 0.05 ** (1 / 20)) / 2
     assert made.limits(0.05, exact=True)[0][0] == pytest.approx(min(of_each, 0.05 ** (1 / 40)))
-    # Of F1, f = 2 p / (1 + p), the variance is (2 / (1 + p)**2)**2 times as large, and errors count twice.
-    scores = ProportionQuantity(np.ones(2), np.full(2, 20.0), np.full(2, 20), np.full(2, 20.0), "", f1=True)
+    # Of F1, f = 2 p / (1 + p), the variance is (2 / (1 + p)**2)**2 times as large, and the errors of three classes count
+    # twice: trials of f (1 - f) / (2 * 3 variances / 3**2).
+    scores = ProportionQuantity(np.ones(3), np.full(3, 20.0), np.full(3, 20), np.full(3, 20.0), "", f1=True)
     p = 20.5 / 21
     f, variance = 2 * p / (1 + p), p * (1 - p) / 20 * (2 / (1 + p) ** 2) ** 2
-    assert Macro.of(scores, np.array([40]), IN_PAIRS)._trials(scores) == pytest.approx(
-        [f * (1 - f) * 4 / (4 * variance)]
-    )
+    found = Macro.of(scores, np.array([60]), IN_PAIRS)._trials(scores)
+    assert found == pytest.approx([f * (1 - f) / (2 * 3 * variance / 9)])
+
+
+def test_without_a_class_there_is_no_mean():
+    nothing = ProportionQuantity(np.full(2, np.nan), np.zeros(2), np.zeros(2, dtype=int), np.zeros(2), "")
+    made = Macro.of(nothing, np.array([0]), NEVER_TOGETHER)
+    assert np.isnan(made.value).all() and made.bound == 0
 
 
 def test_a_mean_of_norms_has_the_mean_of_limits_at_a_share_of_the_error():
