@@ -374,8 +374,8 @@ def test_a_mean_of_classes_varies_at_least_like_one_proportion():
     made = Macro.of(classes, np.array([40]), NEVER_TOGETHER)
     of_each = 1 - np.sqrt(2) * (1 - 0.05 ** (1 / 20)) / 2
     assert made.limits(0.05, exact=True)[0][0] == pytest.approx(min(of_each, 0.05 ** (1 / 40)))
-    # Of F1, f = 2 p / (1 + p), the variance is (2 / (1 + p)**2)**2 times as large, and the errors of three classes count
-    # twice: trials of f (1 - f) / (2 * 3 variances / 3**2).
+    # Of F1, f = 2 p / (1 + p), the variance is (2 / (1 + p)**2)**2 times as large, and the errors of 3 classes count
+    # double: f (1 - f) / (2 * 3 variances / 3**2).
     scores = ProportionQuantity(np.ones(3), np.full(3, 20.0), np.full(3, 20), np.full(3, 20.0), "", f1=True)
     p = 20.5 / 21
     f, variance = 2 * p / (1 + p), p * (1 - p) / 20 * (2 / (1 + p) ** 2) ** 2
@@ -397,6 +397,7 @@ def test_a_mean_of_norms_has_the_mean_of_limits_at_a_share_of_the_error():
     assert lower == pytest.approx(np.array([0.15, 0.2]) - 0.0979982, abs=1e-6)
     assert upper == pytest.approx(np.array([0.15, 0.2]) + 0.0979982, abs=1e-6)
     assert made.take(np.array([1])).value == pytest.approx([0.2])
+    assert made.n.tolist() == [9, 9] and MeanOfNorms((_rate(0.2, 0.5, 0.7),)).reason == "no rows"
 
 
 def test_estimates_say_why_they_are_absent():
