@@ -178,6 +178,7 @@ def test_a_ratio_to_the_whole_by_hand():
     whole = Ratio(part, rest, share, "").limits(0.05, exact=False)
     for side, found in zip(plain, whole, strict=True):
         assert found == pytest.approx(side / (0.4 * side + 0.6))
+    assert Ratio(part, part, share, "").value == pytest.approx([1] * 3)
     nothing = Ratio(_rate(0.0, 0.0, 0.0), rest, share, "")
     assert (nothing.value == 0).all() and (nothing.limits(0.05, exact=False)[0] == 0).all()
     # Where the rest may have none the ratio to it has no limit, and that to the whole is 1 / .4.

@@ -83,6 +83,13 @@ def test_one_row_of_a_class_has_no_standard_error():
     assert found.value == pytest.approx([0.8] * 3) and found.bound == pytest.approx([0.2] * 3)
 
 
+def test_one_row_alone_has_no_standard_error_though_nothing_seems_to_vary():
+    for single in (0, 1):
+        weights = np.zeros((1, 3, 2))
+        weights[0, 1, single], weights[0, [0, 2], 1 - single] = 1, [3, 2]
+        assert auc(weights, weights.sum(axis=1)).standard_error[0] == np.inf
+
+
 def test_more_slices_than_fit_a_block_are_those_of_each():
     rng = np.random.default_rng(0)
     weights, effective = rng.integers(1, 9, (150, 5, 2)), rng.integers(5, 50, (150, 2)).astype(float)
