@@ -6,7 +6,7 @@ import pytest
 
 from mlflow_eval_plugin.engines import slice_summary
 from mlflow_eval_plugin.stats.gaps import SliceTable
-from mlflow_eval_plugin.stats.rates import calibration_error, gap_variance, kish, square_error_square
+from mlflow_eval_plugin.stats.rates import calibration_error, gap_variance, kish, part_of, quantity, square_error_square
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +69,21 @@ def test_the_variance_of_a_bin_by_hand():
     # Ten rows with five events vary by 10 * .25; without an event, or with events alone, as their scores say.
     found = gap_variance(np.array([10.0, 10, 10, 0.5, 0]), np.array([5.0, 0, 10, 0.25, 0]), np.array([1.0, 1, 1, 0, 0]))
     assert found == pytest.approx([2.5, 1, 1, 0.125, 0])
+
+
+def test_weights_inflate_variances_by_their_mean_over_themselves():
+    # (1 + 4) / (1 + 2) of the weights 1 and 2, here in units of 1 / 16; a slice without weight is not inflated.
+    rows = pd.DataFrame({"s": [0.1, 0.9, 0.2], "y": [0, 1, 0], "g": list("aab"), "w": [1 / 16, 2 / 16, 0.0]})
+    assert _table(rows, "w").part().inflation == pytest.approx([5 / 48, 5 / 48, 1])
+
+
+def test_more_slices_than_fit_a_block_are_those_of_each(rows):
+    many = rows.assign(g=np.arange(len(rows)) % 70)
+    summary = slice_summary(many, label="y", score="s", slices=["g"], depth=1, max_levels=70)
+    everything, last = np.arange(len(summary.slices)), np.array([len(summary.slices) - 1])
+    for metric in ("ece", "brier", "auc"):
+        together, alone = (quantity(part_of(summary, index), metric) for index in (everything, last))
+        assert together.value[-1] == alone.value[0]
+        assert [side[-1] for side in together.limits(0.05, exact=True)] == [
+            side[0] for side in alone.limits(0.05, exact=True)
+        ]
