@@ -97,6 +97,8 @@ def test_small_weights_say_what_large_ones_say():
         for scale in (1.0, 2.0**-20)
     )
     assert (large.metrics, large.corp, large.corp_band) == (small.metrics, small.corp, small.corp_band)
+    rates = [[(one.event_rate, one.interval) for one in report.bins] for report in (large, small)]
+    assert rates[0] == rates[1]
     for name in ("spiegelhalter", "hosmer_lemeshow", "ecce_test", "cox_test"):
         assert getattr(large, name) == getattr(small, name), name
 

@@ -293,6 +293,9 @@ def test_the_variance_of_a_positive_mean_is_itself_an_estimate():
     assert made.limits(0.05, exact=True)[0][0] == pytest.approx(2 - 0.5 * 1.833113, abs=1e-6)
     two = PositiveMean(*(np.array([one]) for one in (2.0, 0.5, 2.0, 2, 2.0)), "").limits(0.05, exact=False)
     assert 0 < two[0][0] < 2 < two[1][0] < np.inf
+    ones = PositiveMean(np.array([1.0, 2.0]), np.array([0.5, 1.0]), np.full(2, 10.0), N[:2], TRIALS[:2], "")
+    lower, upper = ones.limits(0.05, exact=False)
+    assert (lower < ones.value).all() and (upper > ones.value).all()
     halves = made.limits(0.5, exact=False)
     assert np.isfinite(halves[0]).all() and halves[0][0] == pytest.approx(halves[1][0])
     assert Monotone(made, np.sqrt).reason == made.reason
