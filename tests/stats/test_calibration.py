@@ -108,6 +108,9 @@ def test_equal_mass_bins_have_equal_mass():
     assert sum(one.n for one in bins) == 3000
     assert max(abs(one.n - 200) for one in bins) <= 2
     assert (bins[0].lower, bins[-1].upper) == (0.0, 1.0)
+    score = _rows(digits=12).s
+    for one in bins:
+        assert one.n == ((score >= one.lower) & (score < one.upper)).sum()
 
 
 def test_equal_mass_by_hand():
