@@ -256,9 +256,9 @@ def _rows_to_decide(claim: Claim, lower: float, upper: float) -> int | None:
         # Inside the tolerance the far end has to come in, outside the near end has to clear it.
         towards_upper = inside == (side == "maximum")
         reach = upper - value if towards_upper else value - lower
-        blocked = upper > tolerance if side == "maximum" else lower < tolerance
         room = abs(tolerance - value)
-        if blocked and reach > 0:
+        # A side that is settled has a factor below 1, or no reach.
+        if reach > 0:
             factors.append(reach / room if room > 0 else math.inf)
     needed = claim.bounds.n * max(factors, default=math.inf) ** 2
     return math.ceil(needed) if needed <= LARGEST_N else None

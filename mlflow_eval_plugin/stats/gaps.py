@@ -102,12 +102,6 @@ class SliceTable:
         """The slices of the same columns, for each set of columns; "overall" is one of its own."""
         return families_of(self.slices)
 
-    def peers(self, index: int) -> Index:
-        """The slices of the same columns, itself included."""
-        columns = self.summary.slices[index].columns
-        same = [i for i, one in enumerate(self.summary.slices) if one.columns == columns]
-        return np.array(same, dtype=np.intp)
-
 
 def gap(table: Table, metric: str, versus: str, kind: str, *, minimum_count: int) -> Quantity:
     """The gap of every slice; entry 0, "overall", compares with itself and means nothing.

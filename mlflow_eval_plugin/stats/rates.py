@@ -54,7 +54,6 @@ OF_SCORES: tuple[Metric, ...] = (
 )  # fmt: skip
 
 # Cells [label, predicted] of numerator and denominator, and why the denominator can be empty.
-_NEGATIVE, _POSITIVE = (0, 0), (0, 1)
 _TN, _FP, _FN, _TP = (0, 0), (0, 1), (1, 0), (1, 1)
 _RATES = {
     "prevalence": ((_FN, _TP), (_TN, _FP, _FN, _TP), "there are no rows with weight"),

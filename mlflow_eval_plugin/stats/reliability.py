@@ -51,12 +51,6 @@ class ReliabilityTable:
     events: FloatArray
     variance: FloatArray
 
-    @property
-    def gap(self) -> FloatArray:
-        """Mean score less event rate; NaN where empty."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(self.weight > 0, (self.score - self.events) / self.weight, np.nan)
-
     def bins(self) -> tuple[ReliabilityBin, ...]:
         """The table as records."""
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -122,3 +122,35 @@ def test_a_badly_calibrated_model_is_told_from_a_good_one():
     for one in (smooth_ece(gaps), ecce(gaps)):
         assert bounds_at(one, 0).lower(0.001) > 0.1
         assert bounds_at(one, 0).upper(0.001) < 0.22
+
+
+def test_limits_of_a_cumulative_sum_by_hand():
+    # Two hundred rows of .5, of which 160 are positive: the sum goes to -.3, of a variance of .25 / 200 were the model
+    # calibrated.
+    gaps = _gaps(np.full(200, 0.5), np.arange(200) < 160)
+    made, deviation = ecce(gaps), math.sqrt(0.25 / 200)
+    assert (made.value[0], made.deviation) == (pytest.approx(0.3), pytest.approx(deviation))
+    lower, upper = made.limits(0.025, exact=True)
+    assert lower[0] == pytest.approx(0.3 - float(range_quantile(0.025)) * deviation, abs=1e-9)
+    assert upper[0] == pytest.approx(0.3 + 1.959964 * deviation, abs=1e-7)
+    # No upper limit is below the value, and none is above 1.
+    assert made.limits(0.9, exact=True)[1][0] == made.value[0]
+    wrong = ecce(_gaps(np.full(10, 0.95), np.arange(10) < 1))
+    assert wrong.limits(1e-9, exact=True)[1][0] == 1
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_expected_smoothed_noise_is_that_of_the_definition(weighted):
+    # E |sum w_i K(t, s_i) e_i| / sum w of independent normal e_i is sqrt(2 / pi) times the standard deviation.
+    rng = np.random.default_rng(1)
+    score = np.concatenate([rng.beta(0.4, 0.6, 80), [0.001, 0.999]])
+    weight = rng.integers(1, 9, 82).astype(float) if weighted else np.ones(82)
+    gaps = _gaps(score, rng.integers(0, 2, 82), weight if weighted else None)
+    bandwidth, t = 0.05, np.linspace(0, 1, 20_001)
+    variance = np.zeros_like(t)
+    for s, w in zip(score, weight, strict=True):
+        kernel = sum(np.exp(-(((t - image) / bandwidth) ** 2) / 2) for image in (s, -s, 2 - s))
+        variance += w**2 * s * (1 - s) * (kernel / (bandwidth * math.sqrt(2 * math.pi)) / weight.sum()) ** 2
+    expected = math.sqrt(2 / math.pi) * integrate.simpson(np.sqrt(variance), x=t)
+    assert gaps.smoothed_noise(bandwidth) == pytest.approx(expected, rel=1e-4)
+    assert gaps.deviation == pytest.approx(math.sqrt((weight**2 * score * (1 - score)).sum()) / weight.sum(), rel=1e-6)

@@ -5,12 +5,14 @@ import pytest
 from model_diagnostics.scoring import LogLoss, SquaredError, decompose
 from scipy import stats
 from sklearn.metrics import brier_score_loss, log_loss
+from statsmodels.stats.proportion import proportion_confint
 
 from mlflow_eval_plugin.engines import score_summary
 from mlflow_eval_plugin.stats.bin_free import Gaps
 from mlflow_eval_plugin.stats.calibration import CALIBRATION_METRICS, calibrate, calibration_bounds
 from mlflow_eval_plugin.stats.calibration_tests import ecce_test, hosmer_lemeshow, spiegelhalter
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.reliability import calibration_norm, equal_mass_member, reliability
 
 
 def _rows(n=3000, digits=3, seed=0):
@@ -54,11 +56,76 @@ def test_edges_that_are_scores_belong_to_the_bin_above():
     assert [one.n for one in bins] == [1] * 9 + [2]
 
 
+@pytest.mark.parametrize("weight", [None, "w"])
+def test_bins_are_those_of_their_rows(weight):
+    rows = _rows()
+    found = calibrate(score_summary(rows, label="y", score="s", weight=weight), bins=10, replicates=0).bins
+    for i, one in enumerate(found):
+        part = rows[np.minimum((rows.s * 10 + 1e-9).astype(int), 9) == i]
+        w = np.ones(len(part)) if weight is None else part.w
+        assert (one.lower, one.upper, one.n) == (i / 10, (i + 1) / 10, len(part))
+        assert one.weight == pytest.approx(w.sum(), abs=1e-6)
+        rate, trials = np.average(part.y, weights=w), w.sum() ** 2 / (w**2).sum()
+        assert one.mean_score == pytest.approx(np.average(part.s, weights=w), abs=1e-9)
+        assert one.event_rate == pytest.approx(rate, abs=1e-9)
+        limits = proportion_confint(rate * trials, trials, 0.05, "wilson")
+        assert one.interval == pytest.approx(limits, abs=1e-8)
+
+
+@pytest.mark.parametrize("weight", [None, "w"])
+def test_noise_of_calibration_errors_is_that_of_their_rows(weight):
+    rows = _rows(digits=15)
+    table = reliability(score_summary(rows, label="y", score="s", weight=weight))
+    w = (np.ones(len(rows)) if weight is None else rows.w).astype(float)
+    lanes = {"w": w, "ww": w**2, "y": w * rows.y, "gap": w * (rows.s - rows.y), "spread": w * rows.s * (1 - rows.s)}
+    bins = pd.DataFrame(lanes).groupby(np.minimum((rows.s * 15).astype(int), 14)).sum()
+    rate, share, effective = bins.y / bins.w, bins.w / w.sum(), bins.w**2 / bins.ww
+    # The variance of a bin's sum of labels: that of calibrated scores, or that of its event rate where larger.
+    variance = np.maximum(bins.spread, bins.w * rate * (1 - rate)) * bins.ww / bins.w
+    made = calibration_norm(table, "sum")
+    assert made.deviation[0] == pytest.approx(np.sqrt(variance) / w.sum(), rel=1e-6)
+    assert made.value[0] == pytest.approx((share * (bins.gap / bins.w).abs()).sum(), abs=1e-9)
+    bias = (share * rate * (1 - rate) / (effective - 1)).sum()
+    squared = (share * (bins.gap / bins.w) ** 2).sum() - bias
+    assert calibration_norm(table, "root_mean_square").value[0] == pytest.approx(np.sqrt(squared), abs=1e-9)
+
+
+def test_small_weights_say_what_large_ones_say():
+    rows = _rows(n=200)
+    large, small = (
+        calibrate(score_summary(rows.assign(w=rows.w * scale), label="y", score="s", weight="w"), replicates=2)
+        for scale in (1.0, 2.0**-20)
+    )
+    assert (large.metrics, large.corp, large.corp_band) == (small.metrics, small.corp, small.corp_band)
+    rates = [[(one.event_rate, one.interval) for one in report.bins] for report in (large, small)]
+    assert rates[0] == rates[1]
+    for name in ("spiegelhalter", "hosmer_lemeshow", "ecce_test", "cox_test"):
+        assert getattr(large, name) == getattr(small, name), name
+
+
 def test_equal_mass_bins_have_equal_mass():
     bins = calibrate(score_summary(_rows(digits=12), label="y", score="s"), replicates=0).bins_equal_mass
     assert sum(one.n for one in bins) == 3000
     assert max(abs(one.n - 200) for one in bins) <= 2
     assert (bins[0].lower, bins[-1].upper) == (0.0, 1.0)
+    score = _rows(digits=12).s
+    for one in bins:
+        assert one.n == ((score >= one.lower) & (score < one.upper)).sum()
+
+
+def test_equal_mass_by_hand():
+    # Of 8 in all the middles lie at .5, 2.5, 4.5 and 6.5, and the thirds end at 2.67 and 5.33.
+    assert equal_mass_member(np.array([1.0, 3.0, 1.0, 3.0]), 3).tolist() == [0, 0, 1, 2]
+
+
+def test_one_bin_holds_everything_and_none_is_refused():
+    rows = _rows(n=50)
+    summary = score_summary(rows, label="y", score="s")
+    for binning in ("width", "mass"):
+        (one,) = reliability(summary, 1, binning).bins()
+        assert (one.lower, one.upper, one.n, one.event_rate) == (0, 1, 50, pytest.approx(rows.y.mean()))
+        with pytest.raises(InputError, match="bins"):
+            reliability(summary, 0, binning)
 
 
 def test_the_report_is_deterministic_and_consistent():

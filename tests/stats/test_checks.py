@@ -21,10 +21,10 @@ class Normal:
     reason: str | None = None
 
     def lower(self, alpha):
-        return self.value + special.ndtri(alpha) * self.error
+        return float(self.value + special.ndtri(alpha) * self.error)
 
     def upper(self, alpha):
-        return self.value - special.ndtri(alpha) * self.error
+        return float(self.value - special.ndtri(alpha) * self.error)
 
 
 def _claim(name, value, *, maximum=0.1, minimum=None, minimum_count=0, **options):
@@ -81,11 +81,79 @@ def test_p_values_are_those_of_the_normal_distribution():
     assert check.p_value == pytest.approx(special.ndtr(-2), rel=1e-6)
 
 
+def test_p_values_at_their_ends_and_of_two_sides():
+    # Two standard errors above a maximum, Phi(-2) = .0227501; with a minimum as well either side could have failed.
+    for value in (0.12, -0.12):
+        check = judge([_claim("a", value, minimum=-0.1)]).checks[0]
+        assert check.p_value == pytest.approx(2 * 0.0227501, rel=1e-5)
+    assert judge([_claim("a", 0.105)]).checks[0].p_value == pytest.approx(0.308538, rel=1e-5)  # Phi(-.5)
+    # On the tolerance and inside it nothing speaks against it.
+    assert [judge([_claim("a", value)]).checks[0].p_value for value in (0.1, 0.098, 0.05, 0.2)] == [1, 1, 1, 1e-12]
+    assert judge([_claim("a", 0.1, maximum=None, minimum=0.1)]).checks[0].p_value == 1
+    assert judge([_claim("a", 0.0, minimum=-0.1)]).checks[0].p_value == 1
+
+
+def test_intervals_of_a_family_by_hand():
+    # Normal quantiles of .05 and .025: 1.644854, 1.959964. The first of two fails at .05 / 2, the second stays at .05.
+    first, second = judge([_claim("a", 0.15), _claim("b", 0.05)]).checks
+    assert first.interval == pytest.approx((0.15 - 0.01959964, 0.15 + 0.01644854), abs=1e-7)
+    assert second.interval == pytest.approx((0.05 - 0.01644854, 0.05 + 0.01644854), abs=1e-7)
+    assert first.p_adjusted == pytest.approx(2 * special.ndtr(-5), rel=1e-6) and second.p_adjusted == 1
+    first = judge([_claim("a", 0.85, maximum=None, minimum=0.9), _claim("b", 0.05)]).checks[0]
+    assert first.interval == pytest.approx((0.85 - 0.01644854, 0.85 + 0.01959964), abs=1e-7)
+    # Both ends may fail, each at half the level.
+    both = judge([_claim("a", 0.0, minimum=-0.1)]).checks[0]
+    assert both.interval == pytest.approx((-0.01959964, 0.01959964), abs=1e-7)
+
+
+def test_a_limit_on_the_tolerance_keeps_to_it():
+    def verdict(value, maximum, minimum):
+        return judge([_claim("a", value, maximum=maximum, minimum=minimum, error=0.0)]).checks[0].verdict
+
+    assert verdict(0.1, 0.1, None) == verdict(0.1, None, 0.1) == verdict(0.1, 0.1, 0.1) == "pass"
+    assert verdict(np.nextafter(0.1, 1), 0.1, None) == verdict(np.nextafter(0.1, 0), None, 0.1) == "fail"
+
+
+def test_without_a_finite_interval_nothing_is_concluded():
+    with np.errstate(invalid="ignore"):
+        check = judge([_claim("a", 0.05, error=np.inf)]).checks[0]
+    assert (check.verdict, check.interval, check.n_to_decide) == ("insufficient", None, None)
+    assert "without a finite interval" in check.reason
+
+
+@dataclass(frozen=True)
+class Endless(Normal):
+    """Without an upper limit."""
+
+    def upper(self, alpha):
+        return float("inf")
+
+
+def test_one_finite_end_can_fail_but_makes_no_interval():
+    for maximum, verdict in ((0.01, "fail"), (0.1, "insufficient")):
+        check = judge([Claim("a", "", "ece", "", Endless(0.05), maximum=maximum)]).checks[0]
+        assert (check.verdict, check.interval, check.n_to_decide) == (verdict, None, None)
+        assert "without a finite interval" in check.reason
+
+
+@pytest.mark.parametrize(
+    ("minimum", "maximum", "tolerance"),
+    [(-0.1, 0.1, "at least -0.1 and at most 0.1"), (None, 0.1, " at most 0.1"), (-0.1, None, " at least -0.1")],
+)
+def test_a_reason_states_the_tolerance_and_the_interval(minimum, maximum, tolerance):
+    reason = judge([_claim("a", 0.0, minimum=minimum, maximum=maximum)]).checks[0].reason
+    assert f"keeps to {tolerance.strip()}." in reason
+    assert "ece is 0, between -0.0" in reason and "with confidence" in reason
+
+
 def test_holm_by_hand():
+    # A p-value on its level is rejected: .025 <= .05 / 2, then .05 <= .05.
+    assert holm(np.array([0.025, 0.05]), 0.05)[0] == pytest.approx([0.025, 0.05], abs=1e-12)
     # p .01 .02 .04 at alpha .05: .01 <= .05/3, .02 <= .05/2, .04 <= .05: all rejected; adjusted .03 .04 .04.
     levels, adjusted = holm(np.array([0.04, 0.01, 0.02]), 0.05)
     assert np.allclose(levels, [0.05, 0.05 / 3, 0.05 / 2])
     assert np.allclose(adjusted, [0.04, 0.03, 0.04])
+    assert holm(np.array([0.6, 0.7]), 0.05)[1].tolist() == [1, 1]
     levels, adjusted = holm(np.array([0.04, 0.03]), 0.05)
     assert np.allclose(levels, [0.025, 0.025])
     assert np.allclose(adjusted, [0.06, 0.06])
@@ -121,10 +189,16 @@ def test_small_slices_are_insufficient_with_that_reason():
     assert "12 rows, fewer than the minimum count of 30" in check.reason
 
 
+def test_as_many_rows_as_the_minimum_count_are_judged():
+    assert judge([_claim("a", 0.9, n=30, minimum_count=30)]).checks[0].verdict == "fail"
+
+
 def test_an_undefined_metric_is_insufficient_with_its_reason():
     check = judge([_claim("a", None, reason="no row has the positive label")]).checks[0]
     assert (check.verdict, check.value, check.n_to_decide) == ("insufficient", None, None)
     assert "no row has the positive label" in check.reason
+    nobody = judge([Claim("a", "", "ece", "", Normal(None, n=0, reason="there are no rows"), maximum=0.1)]).checks[0]
+    assert "undefined" in nobody.reason and nobody.n_to_decide is None
 
 
 def test_untested_claims_do_not_count_in_the_family():
@@ -136,6 +210,56 @@ def test_the_rows_to_decide_would_decide():
     check = judge([_claim("a", 0.095)]).checks[0]
     error = 0.01 * np.sqrt(100 / check.n_to_decide)
     assert judge([_claim("a", 0.095, error=error * 0.999)]).checks[0].verdict == "pass"
+
+
+# Of 100 rows 100 * (z * .01 / room) ** 2, rounded up, with z = 1.644854 one-sided and 1.959964 two-sided.
+@pytest.mark.parametrize(
+    ("value", "minimum", "maximum", "rows"),
+    [
+        (0.095, None, 0.1, 1083),  # the far end must come in by .005
+        (0.105, None, 0.1, 1083),  # the near end must clear it
+        (0.905, 0.9, None, 1083),
+        (0.895, 0.9, None, 1083),
+        (0.095, 0.0, 0.1, 1537),  # one side is settled already
+        (0.095, 0.094, 0.1, 38415),  # the nearer tolerance decides
+        (0.099, 0.09, 0.1, 38415),
+    ],
+)
+def test_rows_to_decide_by_hand(value, minimum, maximum, rows):
+    assert judge([_claim("a", value, minimum=minimum, maximum=maximum)]).checks[0].n_to_decide == rows
+
+
+@dataclass(frozen=True)
+class Skewed(Normal):
+    """Three times as far up as down."""
+
+    def upper(self, alpha):
+        return float(self.value - 3 * special.ndtri(alpha) * self.error)
+
+
+@pytest.mark.parametrize(
+    ("value", "minimum", "maximum", "rows"),
+    [(0.095, None, 0.1, 9740), (0.105, None, 0.1, 1083), (0.905, 0.9, None, 1083), (0.895, 0.9, None, 9740)],
+)
+def test_the_end_that_has_to_move_gives_the_rows_to_decide(value, minimum, maximum, rows):
+    assert judge([Claim("a", "", "ece", "", Skewed(value), minimum, maximum)]).checks[0].n_to_decide == rows
+
+
+def test_more_rows_than_there_are_do_not_decide():
+    # 1e12 rows shrink an interval of 100 rows by 1e5.
+    room = 1.6448536269514729 * 0.01 / 1e5
+    assert judge([_claim("a", 0.1 - 1.01 * room)]).checks[0].n_to_decide < 10**12
+    assert judge([_claim("a", 0.1 - 0.99 * room)]).checks[0].n_to_decide is None
+
+
+def test_a_side_that_is_settled_on_its_tolerance_asks_for_no_rows():
+    # 20 of 20 rows: at most 1 holds as it is, at least .9 needs more.
+    one, rows = np.ones(1), np.array([20])
+    bounds = QuantityBounds(ProportionQuantity(one, 20.0 * one, rows, 20.0 * one, ""))
+    check = judge([Claim("a", "", "recall", "", bounds, minimum=0.9, maximum=1.0)]).checks[0]
+    # Either side may fail, so the exact lower limit is that at .025, .025 ** (1 / 20) = .831571, and
+    # (.168429 / .1) ** 2 * 20 = 56.7.
+    assert (check.verdict, check.n_to_decide) == ("insufficient", 57)
 
 
 def test_no_number_of_rows_decides_a_value_on_its_tolerance():
@@ -153,6 +277,7 @@ def test_records_are_evidence_checks():
         ([_claim("a", 0.1), _claim("a", 0.2)], 0.05, "used twice"),
         ([_claim("a", 0.1, maximum=None)], 0.05, "neither"),
         ([], 0.0, "alpha"),
+        ([], 1.0, "alpha"),
     ],
 )
 def test_families_that_cannot_be_judged_are_refused(claims, alpha, message):

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 from sklearn import metrics as sk
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
+from statsmodels.stats.proportion import proportion_confint
 
 from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary
-from mlflow_eval_plugin.stats.comparison import PairedTable, change_bounds, compare
+from mlflow_eval_plugin.stats.comparison import COMPARED, PairedTable, change_bounds, compare
 from mlflow_eval_plugin.stats.costs import Costs
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.paired_intervals import discordant, mcnemar, tango
@@ -111,6 +112,88 @@ def test_the_variance_of_a_change_in_auc_is_delongs(tied):
         assert (high - low) / 2 == pytest.approx(stats.t.isf(0.025, smaller - 1) * error, rel=2e-3)
 
 
+def test_rows_are_counted_by_who_is_right():
+    rows = _rows(n=400, seed=5)
+    found = compare(_table(rows, weight="w"))
+    assert found.overall.n == 400
+    for one in (found.overall, *found.slices):
+        part = rows if one.label == "overall" else rows[rows.g == int(one.label[2:])]
+        first, second = ((part[name] >= 0.5) == (part.y == 1) for name in ("a", "b"))
+        counts = pd.crosstab(first, second)
+        assert (one.both_right, one.both_wrong) == (counts.loc[True, True], counts.loc[False, False])
+        assert one.only_champion_right == counts.loc[True, False]
+        assert one.only_challenger_right == counts.loc[False, True]
+        differ = np.average((part.a >= 0.5) != (part.b >= 0.5), weights=part.w)
+        trials = part.w.sum() ** 2 / (part.w**2).sum()
+        assert one.disagreement.value == pytest.approx(differ, abs=1e-9)
+        limits = proportion_confint(differ * trials, trials, 0.05, "wilson")
+        assert one.disagreement.interval == pytest.approx(limits, abs=1e-8)
+
+
+def test_the_joint_table_is_a_histogram():
+    rows = _rows()
+    found = compare(_table(rows, weight="w")).joint
+    for label in (0, 1):
+        part = rows[rows.y == label]
+        expected, _, _ = np.histogram2d(part.a, part.b, bins=15, range=[[0, 1], [0, 1]], weights=part.w)
+        assert np.array(found)[:, :, label] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_variances_of_changes_are_those_of_what_rows_change(weighted):
+    rows = _rows()
+    table = _table(rows, weight="w" if weighted else None)
+    for label in ("overall", "g=1"):
+        at = table.summary.champion.index(label)
+        part = rows if label == "overall" else rows[rows.g == 1]
+        y, weight = part.y.to_numpy(), part.w.to_numpy(float) if weighted else np.ones(len(part))
+        effective = weight.sum() ** 2 / (weight**2).sum()
+        scores = [part[name].to_numpy() for name in ("a", "b")]
+        values = {
+            "brier": [(one - y) ** 2 for one in scores],
+            "log_loss": [-np.log(np.where(y == 1, one, 1 - one)) for one in scores],
+            "calibration_in_the_large": [one - y for one in scores],
+        }
+        for metric, (first, second) in values.items():
+            expected = np.cov(second - first, aweights=weight)
+            assert table.change(metric).variance[at] == pytest.approx(expected / effective, rel=1e-3), metric
+        # A ratio varies as the sum of numerator less ratio times denominator, over the denominator (the delta method).
+        positive = [one >= 0.5 for one in scores]
+        for metric, counted in (("precision", positive), ("f1", [one | (y == 1) for one in positive])):
+            of = []
+            for called, counts in zip(positive, counted, strict=True):
+                hit = called & (y == 1)
+                ratio = weight[hit].sum() / weight[counts].sum()
+                steep = 1 if metric == "precision" else 2 / (1 + ratio) ** 2  # F1 = 2 r / (1 + r)
+                of.append(steep * weight * (hit - ratio * counts) / weight[counts].sum())
+            expected = ((of[1] - of[0]) ** 2).sum()
+            assert table.change(metric).variance[at] == pytest.approx(expected, rel=1e-9), metric
+
+
+def test_shares_have_the_effective_rows_that_count():
+    rows = _rows()
+    table = _table(rows, weight="w")
+    for metric, counts in (("accuracy", rows.y >= 0), ("recall", rows.y == 1), ("fpr", rows.y == 0)):
+        weight = rows.w[counts]
+        assert table.change(metric).trials[0] == pytest.approx(weight.sum() ** 2 / (weight**2).sum(), rel=1e-9)
+    effective = rows.w.sum() ** 2 / (rows.w**2).sum()
+    assert table.change("cost").trials[0] == pytest.approx(effective, rel=1e-9)
+
+
+def test_small_weights_say_what_large_ones_say():
+    rows = _rows()
+    small = rows.assign(w=rows.w / 2**20)
+    (large, little) = (compare(_table(one, weight="w")) for one in (rows, small))
+    assert (large.overall, large.slices) == (little.overall, little.slices)
+
+
+def test_without_placements_and_costs_the_other_metrics_are_compared():
+    summary = paired_summary(_pairs(_rows()))
+    names = PairedTable(summary).metrics
+    assert set(COMPARED) - set(names) == {"auc"} and "cost" not in names
+    assert set(_table(_rows()).metrics) == {*COMPARED, "cost"}
+
+
 def test_mcnemar_is_that_of_statsmodels():
     for gained, lost in [(0, 0), (1, 0), (5, 14), (12, 12), (40, 20), (0, 9)]:
         expected = statsmodels_mcnemar([[50, gained], [lost, 30]], exact=True).pvalue if gained + lost else 1.0
@@ -137,9 +220,10 @@ def _tango_by_likelihood(gained, lost, n, z, side):
 
 
 @pytest.mark.parametrize(("gained", "lost", "n"), [(1, 7, 21), (40, 20, 160), (9, 2, 44), (3, 5, 300)])
-def test_tango_is_the_score_interval_of_its_definition(gained, lost, n):
-    lower, upper = tango(np.array([gained / n]), np.array([lost / n]), np.array([float(n)]), 0.025)
-    z = stats.norm.isf(0.025)
+@pytest.mark.parametrize("alpha", [0.025, 0.3])
+def test_tango_is_the_score_interval_of_its_definition(gained, lost, n, alpha):
+    lower, upper = tango(np.array([gained / n]), np.array([lost / n]), np.array([float(n)]), alpha)
+    z = stats.norm.isf(alpha)
     assert lower[0] == pytest.approx(_tango_by_likelihood(gained, lost, n, z, 1), abs=1e-6)
     assert upper[0] == pytest.approx(_tango_by_likelihood(gained, lost, n, z, -1), abs=1e-6)
 
@@ -164,6 +248,48 @@ def test_the_limits_of_a_check_hold_their_level_exactly(n, alpha):
         chance = stats.multinomial.pmf(counts, n, [p10, p01, 1 - p10 - p01])
         worst = max(worst, float(chance[lower > p10 - p01 + 1e-12].sum()))
     assert worst <= alpha
+
+
+# Exact binomial limits from statsmodels' proportion_confint(..., "beta"), put together by hand. From 100 pairs on
+# d - sqrt((g - gl)**2 + (lu - l)**2 + 2 g l z**2 / n) and its mirror image, and 160 pairs at .0005 have the level
+# .0005 * (.0005 / .05) ** .25 = .000158114, where z = 3.601630; of 99 pairs gl - lu and gu - ll, at .025.
+@pytest.mark.parametrize(
+    ("gained", "lost", "n", "alpha", "gained_limits", "lost_limits", "z"),
+    [
+        (40, 20, 160, 0.05, (0.1944175991, 0.3126703013), (0.0844007016, 0.1764363108), 1.6448536270),
+        (40, 20, 160, 0.0005, (0.1400988918, 0.3881508332), (0.0499847341, 0.2426723217), 3.6016303750),
+        (12, 5, 100, 0.05, (0.0707218376, 0.1871661098), (0.0199055637, 0.1022533776), 1.6448536270),
+        (12, 5, 100, 0.3, (0.1002554635, 0.1442853028), (0.0364046600, 0.0693517208), 0.5244005127),
+        (12, 5, 99, 0.05, (0.0642277904, 0.2021626031), (0.0165999113, 0.1139358178), None),
+    ],
+)
+def test_the_limits_of_a_check_are_made_of_those_of_both_shares(
+    gained, lost, n, alpha, gained_limits, lost_limits, z
+):  # fmt: skip
+    g, lost_share = gained / n, lost / n
+    lower, upper = gained_limits[0] - lost_limits[1], gained_limits[1] - lost_limits[0]
+    if z:
+        shared = 2 * g * lost_share * z * z / n
+        lower = g - lost_share - np.sqrt((g - gained_limits[0]) ** 2 + (lost_limits[1] - lost_share) ** 2 + shared)
+        upper = g - lost_share + np.sqrt((gained_limits[1] - g) ** 2 + (lost_share - lost_limits[0]) ** 2 + shared)
+    found = discordant(np.array([g]), np.array([lost_share]), np.array([float(n)]), alpha)
+    assert np.ravel(found) == pytest.approx([lower, upper], abs=1e-8)
+    # What the one gains the other loses.
+    mirrored = discordant(np.array([lost_share]), np.array([g]), np.array([float(n)]), alpha)
+    assert np.ravel(mirrored) == pytest.approx([-upper, -lower], abs=1e-8)
+
+
+def test_limits_of_a_check_end_at_one_and_at_an_error_of_a_half():
+    few, many, n = np.array([0.02]), np.array([0.98]), np.array([100.0])
+    assert discordant(few, many, n, 1e-5)[0][0] == -1 and discordant(many, few, n, 1e-5)[1][0] == 1
+    assert discordant(few, many, n, 0.9) == discordant(few, many, n, 0.5)
+
+
+def test_tango_beyond_a_half_is_the_difference_and_of_no_pair_undefined():
+    gained, lost = np.full(3, 0.25), np.full(3, 0.125)
+    assert tango(gained, lost, np.full(3, 160.0), 0.8) == (pytest.approx([0.125] * 3), pytest.approx([0.125] * 3))
+    lower, upper = tango(gained, lost, np.array([0.0, 0.5, 1.0]), 0.3)
+    assert np.isnan([lower[0], upper[0]]).all() and np.isfinite([lower[1:], upper[1:]]).all()
 
 
 def _population(rows, rng):

@@ -8,9 +8,11 @@ import pytest
 
 from mlflow_eval_plugin.engines import slice_summary
 from mlflow_eval_plugin.stats.costs import Costs
-from mlflow_eval_plugin.stats.decisions import cost_bounds, slice_costs
+from mlflow_eval_plugin.stats.decisions import cost_bounds, mean_cost, slice_costs
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.estimate import bounds_at
 from mlflow_eval_plugin.stats.gaps import SliceTable
+from mlflow_eval_plugin.stats.intervals import wilson
 
 
 def _table(rows, **options):
@@ -125,3 +127,45 @@ def test_a_cost_that_was_not_seen_is_still_possible():
 def test_costs_that_make_no_sense_are_refused(given, told):
     with pytest.raises(InputError, match=told):
         Costs(**given)
+
+
+def test_a_mean_of_cells_by_hand():
+    # Ten rows, costs -1, 0, 4 and -1: in units of 5 above -1 they are 0, .2, 1 and 0, of mean .14. One more row of each
+    # kind has the shares 7, 3, 2 and 2 of 14: variance (3 * .04 + 2) / 14 - ((3 * .2 + 2) / 14)**2 = .1169388, and
+    # .14 * .86 is 1.029599 times that.
+    cells, costs = np.array([[6.0, 2.0, 1.0, 1.0]]), np.array([-1.0, 0.0, 4.0, -1.0])
+    made = mean_cost(cells, costs, np.array([10.0]), np.array([10]))
+    assert made.value == pytest.approx([-0.3])
+    assert made.unit.trials == pytest.approx([10.29599], abs=1e-4)
+    lower, upper = made.limits(0.05, exact=False)
+    unit = wilson(np.array([0.14]), made.unit.trials, 0.05)
+    assert lower == pytest.approx(-1 + 5 * unit[0]) and upper == pytest.approx(-1 + 5 * unit[1])
+    nothing = mean_cost(0 * cells, costs, np.zeros(1), np.array([0]))
+    assert bounds_at(nothing, 0).reason == "there are no rows with weight"
+
+
+def test_a_slice_without_weight_has_no_cost():
+    rows = pd.DataFrame({"y": [0, 1, 0, 1], "s": [0.2, 0.7, 0.1, 0.9], "g": list("aabb"), "w": [1.0, 1.0, 0.0, 0.0]})
+    summary = slice_summary(rows, label="y", score="s", slices=["g"], weight="w")
+    found = {one.label: one for one in slice_costs(SliceTable(summary), Costs(fp=1, fn=5))}
+    assert found["g=a"].cost.value == 0 and found["g=a"].cost_at_best == 0
+    assert (found["g=b"].cost.value, found["g=b"].best_threshold, found["g=b"].cost_at_best) == (None, None, None)
+    assert found["g=b"].cost.reason == "there are no rows with weight"
+
+
+def test_where_everybody_should_be_called_positive_the_threshold_is_the_lowest_score():
+    rows = pd.DataFrame({"s": [0.0, 0.5, 0.9], "y": [1, 0, 1], "g": 0})
+    overall = slice_costs(_table(rows), Costs(fp=1, fn=5))[0]
+    assert (overall.best_threshold, overall.cost_at_best) == (0, pytest.approx(1 / 3))
+
+
+def test_small_weights_cost_what_large_ones_cost():
+    rows = _rows()
+    large, small = (_table(rows.assign(w=rows.w * scale), weight="w") for scale in (1.0, 2.0**-20))
+    assert slice_costs(large, Costs(fp=1, fn=5)) == slice_costs(small, Costs(fp=1, fn=5))
+
+
+@pytest.mark.parametrize("given", [{"fp": 1, "tn": 1, "fn": 2}, {"fp": 2, "fn": 1, "tp": 1}])
+def test_one_mistake_may_cost_no_more_than_being_right(given):
+    # Elkan's threshold (fp - tn) / (fp - tn + fn - tp) is then 0 or 1.
+    assert Costs(**given).threshold_if_calibrated == (0 if given["fp"] == 1 else 1)

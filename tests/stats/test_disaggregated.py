@@ -63,6 +63,16 @@ def test_metrics_are_those_of_scikit_learn_and_fairlearn(rows, weight, threshold
     assert len(report.slices) == 3 + 2 + 6
 
 
+def test_small_weights_say_what_large_ones_say(rows):
+    few = rows[:200]
+    large, small = (
+        disaggregate(slice_summary(few.assign(w=few.w * scale), label="y", score="s", slices=["g", "h"], weight="w"))
+        for scale in (1.0, 2.0**-20)
+    )
+    assert [one.metrics for one in large.slices] == [one.metrics for one in small.slices]
+    assert (large.overall.metrics, large.gaps, large.fairness) == (small.overall.metrics, small.gaps, small.fairness)
+
+
 def test_fairness_measures_are_those_of_fairlearn(rows):
     report = disaggregate(slice_summary(rows, label="y", score="s", slices=["g", "h"]), gap_metrics=())
     predicted = (rows.s >= 0.5).astype(int)

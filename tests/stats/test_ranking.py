@@ -57,6 +57,49 @@ def test_separated_classes_still_have_an_interval():
     assert upper[0] == 1
 
 
+def test_the_variance_of_separated_classes_is_hanley_and_mcneils():
+    # Of 20 and 30 rows with half of one pair of 600 lost, A = 600.5 / 601: Q1 = A / (2 - A), Q2 = 2 A**2 / (1 + A) and
+    # (A (1 - A) + 29 (Q1 - A**2) + 19 (Q2 - A**2)) / 600 (Hanley & McNeil 1982, equation 1).
+    weights = np.array([[[20.0, 0.0], [0.0, 30.0]]])
+    area = 600.5 / 601
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = (area * (1 - area) + 29 * (q1 - area**2) + 19 * (q2 - area**2)) / 600
+    found = auc(weights, np.array([[20.0, 30.0]]))
+    assert (found.value[0], found.standard_error[0] ** 2) == (1, pytest.approx(variance, rel=1e-9))
+    assert found.bound[0] == 0
+    # The other way round the roles change, and A = .5 / 601.
+    area = 0.5 / 601
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = (area * (1 - area) + 29 * (q1 - area**2) + 19 * (q2 - area**2)) / 600
+    found = auc(weights[:, ::-1], np.array([[20.0, 30.0]]))
+    assert (found.value[0], found.standard_error[0] ** 2) == (0, pytest.approx(variance, rel=1e-9))
+
+
+def test_one_row_of_a_class_has_no_standard_error():
+    weights = np.array([[[1.0, 2.0], [0.0, 3.0]]] * 3)
+    found = auc(weights, np.array([[1.0, 5.0], [1.5, 5.0], [5.0, 1.0]]))
+    assert np.isinf(found.standard_error).tolist() == [True, False, True]
+    # Two of five are level with the negative: AUC (2 / 2 + 3) / 5, and half their share of the pairs is uncertain.
+    assert found.value == pytest.approx([0.8] * 3) and found.bound == pytest.approx([0.2] * 3)
+
+
+def test_one_row_alone_has_no_standard_error_though_nothing_seems_to_vary():
+    for single in (0, 1):
+        weights = np.zeros((1, 3, 2))
+        weights[0, 1, single], weights[0, [0, 2], 1 - single] = 1, [3, 2]
+        assert auc(weights, weights.sum(axis=1)).standard_error[0] == np.inf
+
+
+def test_more_slices_than_fit_a_block_are_those_of_each():
+    rng = np.random.default_rng(0)
+    weights, effective = rng.integers(1, 9, (150, 5, 2)), rng.integers(5, 50, (150, 2)).astype(float)
+    together = auc(weights, effective)
+    for i in (0, 63, 64, 128, 149):
+        alone = auc(weights[[i]], effective[[i]])
+        assert (together.value[i], together.standard_error[i]) == (alone.value[0], alone.standard_error[0])
+    assert len(together.value) == 150 and len(auc(weights[:0], effective[:0]).value) == 0
+
+
 def test_one_class_only_is_undefined():
     found = auc(np.array([[[3.0, 0.0], [1.0, 0.0]]]), np.array([[4.0, 0.0]]))
     assert np.isnan(found.value[0])
