@@ -170,6 +170,55 @@ def test_variances_of_changes_are_those_of_what_rows_change(weighted):
             assert table.change(metric).variance[at] == pytest.approx(expected, rel=1e-9), metric
 
 
+def _effective(weight):
+    return weight.sum() ** 2 / (weight**2).sum()
+
+
+def test_what_one_more_row_can_change_is_that_of_the_kind_that_changes_most():
+    rows = _rows()
+    table = _table(rows, weight="w")
+    for i, label in enumerate(["overall", "g=0", "g=1", "g=2"]):
+        assert table.summary.champion.index(label) == i
+        part = rows if label == "overall" else rows[rows.g == int(label[2:])]
+        everyone, scores = _effective(part.w), part[["a", "b"]].to_numpy()
+        # Losses are known at the centres of 3,840 bins; the score that is nearest to an end has the largest.
+        centres = (np.floor(scores * 3840) + 0.5) / 3840
+        loss = -np.log(min(centres.min(), 1 - centres.max()))
+        smaller = min(_effective(part.w[part.y == one]) for one in (0, 1))
+        expected = {"brier": (1, everyone), "calibration_in_the_large": (1, everyone),
+                    "log_loss": (loss, everyone), "auc": (1, smaller)}  # fmt: skip
+        for metric in ("precision", "f1"):
+            fewest, steepest = [], []
+            for called in (scores >= 0.5).T:
+                counts = called if metric == "precision" else called | (part.y == 1)
+                ratio = part.w[called & (part.y == 1)].sum() / part.w[counts].sum()
+                fewest.append(_effective(part.w[counts]))
+                steepest.append(1 if metric == "precision" else 2 / (1 + ratio) ** 2)
+            expected[metric] = (max(steepest), min(fewest))
+        for metric, (most, effective) in expected.items():
+            change = table.change(metric)
+            assert change.effective[i] == pytest.approx(effective, rel=1e-9), (metric, label)
+            assert change.influence[i] == pytest.approx(most / effective, rel=1e-9), (metric, label)
+
+
+def test_limits_of_a_change_in_cost_are_of_each_kind_of_pair_at_its_part_of_the_error():
+    rows = _rows()
+    change = _table(rows).change("cost")
+    first, second = ((rows[name] >= 0.5).to_numpy() for name in ("a", "b"))
+    y = (rows.y == 1).to_numpy()
+    # What the challenger does otherwise: a false alarm more or less costs 1, a miss 5.
+    kinds = [(~y & ~first & second, 1), (~y & first & ~second, -1), (y & ~first & second, -5), (y & first & ~second, 5)]
+    lower = upper = 0.0
+    for of, cost in kinds:
+        low, high = proportion_confint(of.sum(), len(rows), 2 * 0.05 / 4, "beta")
+        lower, upper = lower + min(cost * low, cost * high), upper + max(cost * low, cost * high)
+    found = change.limits(0.05, exact=True)
+    assert (found[0][0], found[1][0]) == (pytest.approx(lower), pytest.approx(upper))
+    for taken, of_all in zip(change.take(np.array([2, 0])).limits(0.05, exact=True), found, strict=True):
+        assert taken == pytest.approx(of_all[[2, 0]], rel=1e-12)
+    assert [*change.limits(0.9, exact=True)] == [pytest.approx(x) for x in change.limits(0.5, exact=True)]
+
+
 def test_shares_have_the_effective_rows_that_count():
     rows = _rows()
     table = _table(rows, weight="w")
