@@ -174,8 +174,12 @@ def _effective(weight):
     return weight.sum() ** 2 / (weight**2).sum()
 
 
-def test_what_one_more_row_can_change_is_that_of_the_kind_that_changes_most():
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_what_one_more_row_can_change_is_that_of_the_kind_that_changes_most(mirrored):
     rows = _rows()
+    if mirrored:
+        rows[["y", "a", "b"]] = 1 - rows[["y", "a", "b"]]
+        rows["y"] = rows.y.astype(int)
     table = _table(rows, weight="w")
     for i, label in enumerate(["overall", "g=0", "g=1", "g=2"]):
         assert table.summary.champion.index(label) == i
