@@ -164,9 +164,9 @@ def _claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence[str
 def metric_claims(config: GapConfig, table: Table, label: str) -> Iterator[Claim]:
     """The least and largest values that one slice may have."""
     for metric, limit in config.max_metric.items():
-        yield metric_claim(config, table, metric, label, maximum=limit)
+        yield _metric_claim(config, table, metric, label, maximum=limit)
     for metric, limit in config.min_metric.items():
-        yield metric_claim(config, table, metric, label, minimum=limit)
+        yield _metric_claim(config, table, metric, label, minimum=limit)
 
 
 def gap_claims(config: GapConfig, table: Table, labels: Sequence[str]) -> Iterator[Claim]:
@@ -185,18 +185,34 @@ def gap_claims(config: GapConfig, table: Table, labels: Sequence[str]) -> Iterat
                 minimum_count=config.min_count,
             )
         for metric, limit in config.min_ratio.items():
-            yield Claim(
-                id=f"ratio:{metric}:{versus}:{label}",
-                claim=f"{metric} of {label} is at least {limit:g} times {AGAINST[versus]}",
-                metric=f"ratio_{metric}",
-                scope=label,
-                bounds=gap_bounds(table, metric, label, versus, kind="ratio", minimum_count=config.min_count),
-                minimum=limit,
-                minimum_count=config.min_count,
-            )
+            yield ratio_claim(config, table, metric, label, minimum=limit)
 
 
-def metric_claim(
+def ratio_claim(
+    config: GapConfig,
+    table: Table,
+    metric: str,
+    label: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Claim:
+    """The Claim that a metric of one slice is at most, or at least, so many times what it is compared with."""
+    versus = config.gap_versus
+    words = f"at most {maximum:g}" if maximum is not None else f"at least {minimum:g}"
+    return Claim(
+        id=f"{'max_ratio' if maximum is not None else 'ratio'}:{metric}:{versus}:{label}",
+        claim=f"{metric} of {label} is {words} times {AGAINST[versus]}",
+        metric=f"ratio_{metric}",
+        scope=label,
+        bounds=gap_bounds(table, metric, label, versus, kind="ratio", minimum_count=config.min_count),
+        minimum=minimum,
+        maximum=maximum,
+        minimum_count=config.min_count,
+    )
+
+
+def _metric_claim(
     config: GapConfig,
     table: Table,
     metric: str,

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mlflow_eval_plugin.engines import moment_summary, prediction_summary
 from mlflow_eval_plugin.engines.regression import Predicted
 from mlflow_eval_plugin.evaluators import drift
 from mlflow_eval_plugin.evaluators.config import Config, DriftConfig
-from mlflow_eval_plugin.evaluators.disaggregated import (
-    AGAINST,
-    gap_claims,
-    metric_claim,
-)
+from mlflow_eval_plugin.evaluators.disaggregated import gap_claims, metric_claims, ratio_claim
 from mlflow_eval_plugin.evaluators.regression_config import RegressionCalibrationConfig, RegressionDisaggregatedConfig
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evaluators.rows import About, as_json, document
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
-from mlflow_eval_plugin.stats.disaggregated import Gap, gap_bounds, gaps_of
+from mlflow_eval_plugin.stats.disaggregated import Gap, gaps_of
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate
 from mlflow_eval_plugin.stats.gaps import VERSUS
@@ -151,31 +148,15 @@ def _gaps(config: RegressionDisaggregatedConfig, table: RegressionTable) -> Iter
         for versus in VERSUS if few else (config.gap_versus,):
             if versus != "best" or can_be_best(metric):
                 for one in gaps_of(table, metric, versus, config.min_count):
-                    yield one if can_be_divided(metric) else _without_ratio(one)
-
-
-def _without_ratio(gap: Gap) -> Gap:
-    return Gap(gap.metric, gap.label, gap.versus, gap.against, gap.difference, _NO_RATIO)
+                    yield one if can_be_divided(metric) else replace(one, ratio=_NO_RATIO)
 
 
 def _slice_claims(
     config: RegressionDisaggregatedConfig, table: RegressionTable, labels: Sequence[str]
 ) -> Iterator[Claim]:
     yield from gap_claims(config, table, labels)
-    versus = config.gap_versus
     for label in labels:
         for metric, limit in config.max_ratio.items():
-            yield Claim(
-                id=f"max_ratio:{metric}:{versus}:{label}",
-                claim=f"{metric} of {label} is at most {limit:g} times {AGAINST[versus]}",
-                metric=f"ratio_{metric}",
-                scope=label,
-                bounds=gap_bounds(table, metric, label, versus, kind="ratio", minimum_count=config.min_count),
-                maximum=limit,
-                minimum_count=config.min_count,
-            )
+            yield ratio_claim(config, table, metric, label, maximum=limit)
     for label in ("overall", *labels):
-        for metric, limit in config.max_metric.items():
-            yield metric_claim(config, table, metric, label, maximum=limit)
-        for metric, limit in config.min_metric.items():
-            yield metric_claim(config, table, metric, label, minimum=limit)
+        yield from metric_claims(config, table, label)

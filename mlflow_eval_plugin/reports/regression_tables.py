@@ -14,8 +14,8 @@ from mlflow_eval_plugin.reports.cells import (
     number_cell,
     table_of,
 )
-from mlflow_eval_plugin.reports.tables import gaps_table
-from mlflow_eval_plugin.reports.words import in_order, interval, metric_label, number, short
+from mlflow_eval_plugin.reports.tables import bins_table, gaps_table
+from mlflow_eval_plugin.reports.words import in_order, metric_label, number, short
 
 _METRICS = ("mae", "rmse", "bias", "r2")
 
@@ -31,7 +31,8 @@ def mean_calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
         metrics = reference["metrics"]
         rows = [(Cell(metric_label(name)), *estimate_cells(metrics[name])) for name in in_order(metrics)]
         tables.append(table_of("The same metrics on the reference rows", ("Metric", "Value", "95 % interval"), rows))
-    return [*tables, _bins(measurements["bins_equal_mass"])]
+    headers, members = ("Predictions", "Mean prediction", "Mean target"), ("mean_prediction", "mean_target")
+    return [*tables, bins_table("Bins of equal mass", measurements["bins_equal_mass"], headers, members)]
 
 
 def error_tables(measurements: Mapping[str, Any]) -> list[Table]:
@@ -81,18 +82,3 @@ def _intervals(intervals: Sequence[Mapping[str, Any]]) -> Table:
     headers = ("Interval", "Level", "Coverage", "95 % interval", "Mean width", "95 % interval", "Interval score",
                "95 % interval")  # fmt: skip
     return table_of("Intervals: the share of targets inside should be the level", headers, rows)
-
-
-def _bins(bins: Sequence[Mapping[str, Any]]) -> Table:
-    rows = [
-        (
-            Cell(f"{number(b['lower'])} to {number(b['upper'])}", float(b["lower"])),
-            count_cell(b["n"]),
-            number_cell(b["mean_prediction"]),
-            number_cell(b["mean_target"]),
-            Cell(interval(b["interval"])),
-        )
-        for b in bins
-    ]
-    headers = ("Predictions", "n", "Mean prediction", "Mean target", "95 % interval")
-    return table_of("Bins of equal mass", headers, rows)

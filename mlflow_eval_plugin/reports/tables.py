@@ -88,8 +88,8 @@ def calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
     drawn = diagram_of(measurements)
     if tests := _tests(drawn):
         tables.append(tests)
-    tables.append(_bins("Bins of equal width", drawn["bins"]))
-    tables.append(_bins("Bins of equal mass", drawn["bins_equal_mass"]))
+    tables.append(bins_table("Bins of equal width", drawn["bins"]))
+    tables.append(bins_table("Bins of equal mass", drawn["bins_equal_mass"]))
     return tables
 
 
@@ -154,18 +154,30 @@ def _tests(measurements: Mapping[str, Any]) -> Table | None:
     return table_of(caption, ("Test", "Statistic", "p-value"), rows) if rows else None
 
 
-def _bins(caption: str, bins: Sequence[Mapping[str, Any]]) -> Table:
+def bins_table(
+    caption: str,
+    bins: Sequence[Mapping[str, Any]],
+    headers: tuple[str, str, str] = ("Scores", "Mean score", "Event rate"),
+    members: tuple[str, str] = ("mean_score", "event_rate"),
+) -> Table:
+    """Bins of predictions: of each its range, its rows, the mean of what was said and of what was so.
+
+    Args:
+        headers: of the range and of the two means.
+        members: of a bin that hold the two means.
+    """
+    said, so = members
     rows = [
         (
             Cell(f"{number(b['lower'])} to {number(b['upper'])}", float(b["lower"])),
             count_cell(b["n"]),
-            number_cell(b["mean_score"]),
-            number_cell(b["event_rate"]),
+            number_cell(b[said]),
+            number_cell(b[so]),
             Cell(interval(b["interval"])),
         )
         for b in bins
     ]
-    return table_of(caption, ("Scores", "n", "Mean score", "Event rate", "95 % interval"), rows)
+    return table_of(caption, (headers[0], "n", *headers[1:], "95 % interval"), rows)
 
 
 def disaggregated_tables(measurements: Mapping[str, Any]) -> list[Table]:
