@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.stats.drift import ColumnType
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 
-BLOCK = 2**14  # rows
+BLOCK = 2**16  # rows: smaller ones have two threads wait for the interpreter's lock
 THREADS = 2
 KEYS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # of times, in a second
@@ -68,22 +68,23 @@ def data_digest(rows: pd.DataFrame) -> str:
 def digest_summary(rows: pd.DataFrame) -> DigestSummary:
     """The mergeable form of the digest. Widths of integers and floats do not matter, kinds do."""
     schema = schema_of(rows)
-    names = [one.name for one in schema]
     positions = {str(name): position for position, name in enumerate(rows.columns)}
-    lanes = [np.zeros(len(rows), dtype=np.uint64) for _ in KEYS]
-    with ThreadPoolExecutor(THREADS) as threads:
-        for place, column in enumerate(_in_turn(threads, lambda name: _hashed(rows.iloc[:, positions[name]]), names)):
+    columns = [(place, positions[one.name]) for place, one in enumerate(schema)]
+
+    def added(some: Sequence[tuple[int, int]]) -> list[Hashes]:
+        lanes = [np.zeros(len(rows), dtype=np.uint64) for _ in KEYS]
+        for place, position in some:
+            column = _hashed(rows.iloc[:, position])
             for lane, key in zip(lanes, KEYS, strict=True):
                 # Each column is mixed with its place and the key before it is added, so that swapped values show.
                 _add_mixed(lane, column, np.uint64((key * (place + 1)) % 2**64))
-    sums = [int(_mixed(lane).sum(dtype=np.uint64)) for lane in lanes]
+        return lanes
+
+    # Sums do not depend on order, so each thread may add up columns of its own.
+    with ThreadPoolExecutor(THREADS) as threads:
+        parts = list(threads.map(added, [columns[first::THREADS] for first in range(THREADS)]))
+    sums = [int(_mixed(sum(lanes[1:], start=lanes[0])).sum(dtype=np.uint64)) for lanes in zip(*parts, strict=True)]
     return DigestSummary(schema, len(rows), (sums[0], sums[1]))
-
-
-def _in_turn(threads: ThreadPoolExecutor, hashed: Callable[[str], Hashes], names: Sequence[str]) -> Iterator[Hashes]:
-    """Hash a few columns ahead at a time: all at once would hold a second copy of the data."""
-    for start in range(0, len(names), THREADS):
-        yield from threads.map(hashed, names[start : start + THREADS])
 
 
 def schema_of(rows: pd.DataFrame) -> tuple[ColumnType, ...]:
@@ -110,7 +111,7 @@ def _hashed(column: pd.Series[Any]) -> Hashes:
         # Adding 0.0 makes -0.0 and 0.0 the same; every NaN is made the same one.
         values = column.to_numpy(dtype=wide) + wide(0)
         if kind == "float":
-            values = np.where(np.isnan(values), np.nan, values)
+            values[np.isnan(values)] = np.nan
         return _mixed(values.view(np.uint64))
     if kind == "datetime":
         return _hashed_times(pd.DatetimeIndex(column))
@@ -143,23 +144,27 @@ def _text(value: object) -> str:
 
 def _add_mixed(lane: Hashes, column: Hashes, key: np.uint64) -> None:
     """``lane += mixed(column ^ key)``, a block at a time: blocks and what is made of them stay in the cache."""
+    mixed, shifted = (np.empty(BLOCK, dtype=np.uint64) for _ in range(2))
     for start in range(0, len(lane), BLOCK):
-        block = column[start : start + BLOCK] ^ key
-        _mix(block)
-        lane[start : start + BLOCK] += block
+        block = column[start : start + BLOCK]
+        some = mixed[: len(block)]
+        _mix(np.bitwise_xor(block, key, out=some), shifted[: len(block)])
+        lane[start : start + BLOCK] += some
 
 
 def _mixed(values: Hashes) -> Hashes:
-    mixed: Hashes = values.copy()
-    for start in range(0, len(mixed), BLOCK):
-        _mix(mixed[start : start + BLOCK])
-    return mixed
+    """The values themselves, mixed in place."""
+    shifted = np.empty(BLOCK, dtype=np.uint64)
+    for start in range(0, len(values), BLOCK):
+        block = values[start : start + BLOCK]
+        _mix(block, shifted[: len(block)])
+    return values
 
 
-def _mix(block: Hashes) -> None:
-    """The finaliser of splitmix64 (Steele, Lea & Flood 2014), in place."""
-    block ^= block >> np.uint64(30)
+def _mix(block: Hashes, shifted: Hashes) -> None:
+    """The finaliser of splitmix64 (Steele, Lea & Flood 2014), in place; ``shifted`` is overwritten."""
+    block ^= np.right_shift(block, np.uint64(30), out=shifted)
     block *= np.uint64(0xBF58476D1CE4E5B9)
-    block ^= block >> np.uint64(27)
+    block ^= np.right_shift(block, np.uint64(27), out=shifted)
     block *= np.uint64(0x94D049BB133111EB)
-    block ^= block >> np.uint64(31)
+    block ^= np.right_shift(block, np.uint64(31), out=shifted)

@@ -6,8 +6,9 @@ edges are sought in the sorted values rather than the values among the edges.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,9 @@ def drift_binning(
         role = (roles or {}).get(name, "feature")
         if name in categorical or not _is_numeric(reference[name]):
             return _categorical(reference[name], name, role)
-        return _counted(reference[name], _binning(reference[name], name, role))
+        # The bins come from sorted values, which need not be sorted again to be counted.
+        ordered = np.sort(_values(reference[name]))
+        return _counted(_binning(ordered, name, role), _chunks(ordered))
 
     return DriftSummary(len(reference), _each(made, names))
 
@@ -82,7 +85,7 @@ def drift_summary(rows: pd.DataFrame, *, like: DriftSummary) -> DriftSummary:
         column = by_name[name]
         if isinstance(column, CategoricalColumn):
             return _categorical(rows[name], name, column.role)
-        return _counted(rows[name], column)
+        return _counted(column, (np.sort(chunk) for chunk in _chunks(_values(rows[name]))))
 
     return DriftSummary(len(rows), _each(made, list(by_name)))
 
@@ -117,8 +120,12 @@ def _values(column: pd.Series[Any]) -> FloatArray:
     return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
 
 
-def _binning(column: pd.Series[Any], name: str, role: Role) -> NumericColumn:
-    ordered = np.sort(_values(column))
+def _chunks(values: FloatArray) -> Iterator[FloatArray]:
+    return (values[start : start + CHUNK_ROWS] for start in range(0, len(values), CHUNK_ROWS))
+
+
+def _binning(ordered: FloatArray, name: str, role: Role) -> NumericColumn:
+    """The bins of sorted values, NaN last, and no counts."""
     ordered = ordered[: np.searchsorted(ordered, np.nan)]
     # 0.0 is added since -0.0 sorts before or after 0.0, as it came, and would be written otherwise.
     finite = ordered[np.isfinite(ordered)] + 0.0
@@ -154,26 +161,18 @@ def _edges(ordered: FloatArray) -> FloatArray:
     return np.unique(np.concatenate([picked, _coarse_edges(ordered), np.nextafter(masses, np.inf)]))
 
 
-def _counted(column: pd.Series[Any], like: NumericColumn) -> NumericColumn:
-    values = _values(column)
+def _counted(like: NumericColumn, chunks: Iterable[FloatArray]) -> NumericColumn:
+    """Sorted chunks, NaN last, on the bins of ``like``."""
     counts, sums = (np.zeros(len(like.edges) + 1, dtype=np.int64) for _ in range(2))
-    for start in range(0, len(values), CHUNK_ROWS):
-        ordered = np.sort(values[start : start + CHUNK_ROWS])
+    missing = 0
+    for ordered in chunks:
         present = int(np.searchsorted(ordered, np.nan))
         below = np.searchsorted(ordered[:present], like.edges)
         counts += np.diff(below, prepend=0, append=present)
         running = np.concatenate([[0], np.cumsum(_steps(ordered[:present], like))])
         sums += np.diff(running[below], prepend=0, append=running[-1])
-    return NumericColumn(
-        name=like.name,
-        role=like.role,
-        edges=like.edges,
-        coarse=like.coarse,
-        spread=like.spread,
-        counts=counts,
-        sums=sums,
-        missing=len(values) - int(counts.sum()),
-    )
+        missing += len(ordered) - present
+    return replace(like, counts=counts, sums=sums, missing=missing)
 
 
 def _steps(values: FloatArray, like: NumericColumn) -> NDArray[np.int64]:

@@ -48,6 +48,10 @@ def _figure(width: float, height: float) -> Figure:
 
 def _png(figure: Figure) -> bytes:
     buffer = BytesIO()
+    # Saving would draw the figure once for the layout alone.
+    if layout := figure.get_layout_engine():
+        layout.execute(figure)
+    figure.set_layout_engine("none")
     # No version or date in the file: the same Evidence gives the same bytes.
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
@@ -108,12 +112,9 @@ def _bins(axes: Axes, bins: Sequence[Mapping[str, Any]], across: str = "mean_sco
 
 
 def _scores(axes: Axes, histogram: Mapping[str, Sequence[float]], words: Words) -> None:
-    edges, widths = (
-        histogram["edges"],
-        [b - a for a, b in zip(histogram["edges"], histogram["edges"][1:], strict=False)],
-    )
-    axes.bar(edges[:-1], histogram["positive"], widths, align="edge", color=_BLUE)
-    axes.bar(edges[:-1], [-v for v in histogram["negative"]], widths, align="edge", color=_ORANGE)
+    edges = histogram["edges"]
+    axes.stairs(histogram["positive"], edges, fill=True, color=_BLUE)
+    axes.stairs([-v for v in histogram["negative"]], edges, fill=True, color=_ORANGE)
     axes.axhline(0, color=_GREY, linewidth=0.8)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(labelsize=9, colors=_GREY)

@@ -27,7 +27,7 @@ from scipy import fft, optimize, special
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, normal_quantile
 from mlflow_eval_plugin.stats.norms import EMPTY, HALF_NORMAL_MEAN
 from mlflow_eval_plugin.stats.reliability import score_spread
-from mlflow_eval_plugin.stats.summaries import SCORE_BINS, ScoreSummary
+from mlflow_eval_plugin.stats.summaries import SCORE_BINS, ScoreSummary, over_labels
 
 SMALLEST_BANDWIDTH = 1 / SCORE_BINS  # below it the grid is coarser than the kernel
 _LARGEST_SECOND_DERIVATIVE = 4 / math.sqrt(2 * math.pi * math.e)  # integral of |K''| of a standard normal density
@@ -82,12 +82,12 @@ class Gaps:
     @cached_property
     def gap(self) -> FloatArray:
         """Sum of w * (score - label) over the weight, ``(SCORE_BINS,)``."""
-        return np.asarray((self.summary.w_score.sum(axis=1) - self.summary.w[:, 1]) / self.total)
+        return np.asarray((over_labels(self.summary.w_score) - self.summary.w[:, 1]) / self.total)
 
     @cached_property
     def variance(self) -> FloatArray:
         """The variance of each gap were the model calibrated."""
-        weight, square = self.summary.w.sum(axis=1), self.summary.w_square.sum(axis=1)
+        weight, square = over_labels(self.summary.w), over_labels(self.summary.w_square)
         inflation = np.divide(square, weight, out=np.zeros_like(weight), where=weight > 0)
         return np.asarray(score_spread(self.summary) * inflation / self.total**2)
 
@@ -136,14 +136,14 @@ class Gaps:
         """Sum of w * (score - label) * (place in the bin - 1/2) over the weight."""
         offset, square = self.summary.w_offset, self.summary.w_offset_square
         below = np.arange(SCORE_BINS, dtype=np.float64)
-        times_score = (below * offset.sum(axis=1) + square.sum(axis=1)) / SCORE_BINS
+        times_score = (below * over_labels(offset) + over_labels(square)) / SCORE_BINS
         return np.asarray((times_score - offset[:, 1]) / self.total - self.gap / 2)
 
     @cached_property
     def excursion(self) -> float:
         """The furthest that the cumulative sum can go up and down inside one score bin."""
         lanes = self.summary
-        weight, offset, square = (lane.sum(axis=1) for lane in (lanes.w, lanes.w_offset, lanes.w_offset_square))
+        weight, offset, square = (over_labels(lane) for lane in (lanes.w, lanes.w_offset, lanes.w_offset_square))
         used = weight > 0
         mean = np.divide(offset, weight, out=np.zeros_like(weight), where=used)
         spread = np.divide(square, weight, out=np.zeros_like(weight), where=used) - mean**2

@@ -41,7 +41,7 @@ from mlflow_eval_plugin.stats.reliability import (
     score_spread,
 )
 from mlflow_eval_plugin.stats.slope import CoxTest, LogitCells, cells_of, cox_test, intercept, slope
-from mlflow_eval_plugin.stats.summaries import SCORE_BINS, ScoreSummary
+from mlflow_eval_plugin.stats.summaries import SCORE_BINS, ScoreSummary, over_labels
 
 HISTOGRAM_BINS = 50
 
@@ -236,12 +236,12 @@ class _Quantities:
 
     def _mean(self, name: str) -> Quantity:
         summary = self.summary
-        weight, errors = summary.w.sum(axis=1), summary.w_square_error
+        weight, errors = over_labels(summary.w), summary.w_square_error
         rows = np.array([int(summary.n.sum())], dtype=np.int64)
         sums = Sums(rows, weight.sum(keepdims=True), kish(weight.sum(keepdims=True), summary.w_square.sum()[None]))
         used = weight > 0
         if name == "log_loss":
-            calibrated = calibrated_loss(np.clip(summary.w_score.sum(axis=1)[used] / weight[used], 0.0, 1.0))
+            calibrated = calibrated_loss(np.clip(over_labels(summary.w_score)[used] / weight[used], 0.0, 1.0))
             expected = [(weight[used] * one).sum(keepdims=True) for one in calibrated]
             return log_loss(sums, summary.w_loss.sum()[None], summary.w_loss_square.sum()[None], *expected)
         spread = score_spread(summary)

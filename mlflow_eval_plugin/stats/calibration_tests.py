@@ -14,7 +14,7 @@ from scipy import special
 
 from mlflow_eval_plugin.stats.bin_free import Gaps, ecce, range_exceeded
 from mlflow_eval_plugin.stats.reliability import reliability, score_spread
-from mlflow_eval_plugin.stats.summaries import ScoreSummary
+from mlflow_eval_plugin.stats.summaries import ScoreSummary, over_labels
 
 GROUPS = 10
 
@@ -50,7 +50,7 @@ def spiegelhalter(summary: ScoreSummary) -> SpiegelhalterTest:
     The variance is taken at the mean score of each score bin with a second-order correction; its relative error is
     below 1e-6.
     """
-    weight, total = summary.w.sum(axis=1), summary.w_score.sum(axis=1)
+    weight, total = over_labels(summary.w), over_labels(summary.w_score)
     positive_score = summary.w_score[:, 1]
     square = total - score_spread(summary)
     numerator = float((summary.w[:, 1] - total - 2 * positive_score + 2 * square).sum())
@@ -59,7 +59,7 @@ def spiegelhalter(summary: ScoreSummary) -> SpiegelhalterTest:
     spread = np.maximum(square[used] / weight[used] - mean**2, 0.0)
     u = mean * (1 - mean)
     curved = np.maximum(u - 4 * u**2 + spread * (48 * u - 10) / 2, 0.0)
-    variance = float((summary.w_square.sum(axis=1)[used] * curved).sum())
+    variance = float((over_labels(summary.w_square)[used] * curved).sum())
     if variance <= 0:
         return SpiegelhalterTest(None, None)
     z = numerator / math.sqrt(variance)

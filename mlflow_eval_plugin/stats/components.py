@@ -22,7 +22,7 @@ from mlflow_eval_plugin.stats.corp import (
 )
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, normal_quantile
 from mlflow_eval_plugin.stats.rates import kish
-from mlflow_eval_plugin.stats.summaries import ScoreSummary, grouped
+from mlflow_eval_plugin.stats.summaries import ScoreSummary, grouped, over_labels
 
 NAMES = ("brier_mcb", "brier_dsc", "brier_unc", "log_loss_mcb", "log_loss_dsc", "log_loss_unc")
 
@@ -84,7 +84,7 @@ def components(summary: ScoreSummary, replicates: int, seed: int) -> Components:
     generator = np.random.default_rng(seed)
     # Noise does not see the finest grid, and sixteen times fewer cells are sixteen times faster.
     lanes = [grouped(lane) for lane in (summary.w, summary.w_square_error, summary.w_loss, summary.w_square)]
-    weight, square_error, loss, weight_square = (lane[lanes[0].sum(axis=1) > 0] for lane in lanes)
+    weight, square_error, loss, weight_square = (lane[over_labels(lanes[0]) > 0] for lane in lanes)
     cells, effective = _Cells(weight, square_error, loss), kish(weight, weight_square)
     drawn = [cells.redrawn(generator, effective) for _ in range(replicates)]
     return Components(
@@ -112,8 +112,9 @@ class _Cells:
     def components(self, factor: FloatArray) -> tuple[float, ...]:
         """The components where every cell counts ``factor`` times."""
         weight = self.weight * factor
-        used = weight.sum(axis=1) > 0
-        total, events = weight[used].sum(axis=1), weight[used, 1]
+        total = over_labels(weight)
+        used = total > 0
+        total, events = total[used], weight[used, 1]
         curve = Curve(total, isotonic(events, total), total, events)
         return (
             *_three((self.square_error * factor).sum() / total.sum(), curve, quadratic_score),

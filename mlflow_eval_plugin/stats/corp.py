@@ -16,7 +16,7 @@ from scipy import optimize, special
 
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.rates import kish
-from mlflow_eval_plugin.stats.summaries import ScoreSummary, grouped
+from mlflow_eval_plugin.stats.summaries import ScoreSummary, grouped, over_labels
 
 MAX_POINTS = 512
 Scoring = Callable[[FloatArray, FloatArray, FloatArray], float]
@@ -45,9 +45,9 @@ class Curve:
 
 def corp_curve(summary: ScoreSummary) -> Curve:
     """The isotonic regression of labels on scores, on occupied score bins."""
-    weight, events = summary.w.sum(axis=1), summary.w[:, 1]
+    weight, events = over_labels(summary.w), summary.w[:, 1]
     used = weight > 0
-    weight, events, score = weight[used], events[used], summary.w_score.sum(axis=1)[used]
+    weight, events, score = weight[used], events[used], over_labels(summary.w_score)[used]
     return Curve(score / weight, isotonic(events, weight), weight, events)
 
 
@@ -97,9 +97,9 @@ def consistency_band(
     In every replicate the labels of each fine bin are redrawn binomially with the bin's mean score, and the curve is
     fitted again. Deterministic for a given seed. Under weights the number of trials is Kish's effective one.
     """
-    weight, square = (grouped(lane.sum(axis=1)) for lane in (summary.w, summary.w_square))
+    weight, square = (grouped(over_labels(lane)) for lane in (summary.w, summary.w_square))
     used = weight > 0
-    weight, score = weight[used], grouped(summary.w_score.sum(axis=1))[used] / weight[used]
+    weight, score = weight[used], grouped(over_labels(summary.w_score))[used] / weight[used]
     trials = np.maximum(np.rint(kish(weight, square[used])), 1).astype(np.int64)
     generator = np.random.default_rng(seed)
     drawn = generator.binomial(trials, np.clip(score, 0, 1), size=(replicates, len(trials)))

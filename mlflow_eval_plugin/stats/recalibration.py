@@ -26,7 +26,7 @@ from mlflow_eval_plugin.stats.intervals import FloatArray, student
 from mlflow_eval_plugin.stats.rates import kish
 from mlflow_eval_plugin.stats.reliability import equal_mass_member
 from mlflow_eval_plugin.stats.slope import likeliest, logit
-from mlflow_eval_plugin.stats.summaries import ScoreSummary
+from mlflow_eval_plugin.stats.summaries import ScoreSummary, over_labels
 
 Method = Literal["temperature", "platt", "isotonic"]
 METHODS: tuple[Method, ...] = ("temperature", "platt", "isotonic")
@@ -95,14 +95,14 @@ class _Cells:
 
 def _cells_of(summary: ScoreSummary) -> _Cells:
     weight = summary.w
-    used = weight.sum(axis=1) > 0
-    score = summary.w_score.sum(axis=1)[used] / weight.sum(axis=1)[used]
+    used = over_labels(weight) > 0
+    score = over_labels(summary.w_score)[used] / over_labels(weight)[used]
     return _Cells(np.clip(score, 0.0, 1.0), weight[used], summary.w_square[used])
 
 
 def _folds(summary: ScoreSummary, seed: int) -> list[FloatArray]:
     """The share of every cell that lies in each fold."""
-    used = summary.w.sum(axis=1) > 0
+    used = over_labels(summary.w) > 0
     n = summary.n[used]
     drawn = np.random.default_rng(seed).multinomial(n, [1 / FOLDS] * FOLDS)
     shares = drawn / np.maximum(n, 1)[..., None]
@@ -147,7 +147,7 @@ def _brier_change(score: FloatArray, before: FloatArray, weight: FloatArray, cel
 def _ece(score: FloatArray, weight: FloatArray, bins: int) -> float:
     """ECE on bins of equal mass, as of a ``ScoreSummary``; equal scores stay together."""
     values, member = np.unique(score, return_inverse=True)
-    mass = np.asarray(np.bincount(member, weight.sum(axis=1)), dtype=np.float64)
+    mass = np.asarray(np.bincount(member, over_labels(weight)), dtype=np.float64)
     events = np.bincount(member, weight[:, 1])
     gap = np.bincount(equal_mass_member(mass, bins), mass * values - events, bins)
     return float(np.abs(gap).sum() / mass.sum())
@@ -174,7 +174,7 @@ def _platt(cells: _Cells, near: dict[str, float] | None = None) -> tuple[dict[st
 
 def _isotonic(cells: _Cells, near: dict[str, float] | None = None) -> tuple[dict[str, float], Fit] | None:
     del near  # it is fitted in one step
-    total = cells.weight.sum(axis=1)
+    total = over_labels(cells.weight)
     used = total > 0
     rate = isotonic(cells.weight[used, 1], total[used])
     points = cells.score[used]

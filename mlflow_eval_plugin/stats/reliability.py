@@ -17,7 +17,7 @@ from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.intervals import FloatArray, wilson
 from mlflow_eval_plugin.stats.norms import Kind, NoisyNorm, binned_norm
 from mlflow_eval_plugin.stats.rates import gap_variance, kish
-from mlflow_eval_plugin.stats.summaries import FINE_BINS, SCORE_BINS, ScoreSummary
+from mlflow_eval_plugin.stats.summaries import FINE_BINS, SCORE_BINS, ScoreSummary, over_labels
 
 Binning = Literal["width", "mass"]
 
@@ -78,16 +78,16 @@ def reliability(summary: ScoreSummary, bins: int = 15, binning: Binning = "width
     def total(lane: FloatArray) -> FloatArray:
         return np.asarray(np.bincount(member, weights=lane, minlength=bins), dtype=np.float64)
 
-    weight, events = total(summary.w.sum(axis=1)), total(summary.w[:, 1])
-    spread, inflation = total(score_spread(summary)), total(summary.w_square.sum(axis=1))
+    weight, events = total(over_labels(summary.w)), total(summary.w[:, 1])
+    spread, inflation = total(score_spread(summary)), total(over_labels(summary.w_square))
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = np.where(weight > 0, gap_variance(weight, events, spread) * inflation / weight, 0.0)
     return ReliabilityTable(
         edges=edges,
-        n=np.rint(total(summary.n.sum(axis=1))).astype(np.int64),
+        n=np.rint(total(over_labels(summary.n))).astype(np.int64),
         weight=weight,
         weight_square=inflation,
-        score=total(summary.w_score.sum(axis=1)),
+        score=total(over_labels(summary.w_score)),
         events=events,
         variance=variance,
     )
@@ -107,7 +107,7 @@ def score_spread(summary: ScoreSummary) -> FloatArray:
     # s (1 - s) is s - s**2, and s**2 comes from the squared errors of either label.
     errors, score, weight = summary.w_square_error, summary.w_score, summary.w
     square = errors[:, 0] + errors[:, 1] - weight[:, 1] + 2 * score[:, 1]
-    return np.asarray(np.maximum(score.sum(axis=1) - square, 0.0))
+    return np.asarray(np.maximum(over_labels(score) - square, 0.0))
 
 
 def equal_mass_member(weight: FloatArray, bins: int) -> NDArray[np.int64]:
@@ -126,6 +126,6 @@ def _equal_width(bins: int) -> tuple[NDArray[np.int64], FloatArray]:
 def _equal_mass(summary: ScoreSummary, bins: int) -> tuple[NDArray[np.int64], FloatArray]:
     if bins < 1:
         raise InputError(f"bins: expected 1 or more, found {bins}")
-    member = equal_mass_member(summary.w.sum(axis=1), bins)
+    member = equal_mass_member(over_labels(summary.w), bins)
     starts = np.searchsorted(member, np.arange(1, bins))
     return member, np.concatenate([[0.0], starts / SCORE_BINS, [1.0]])

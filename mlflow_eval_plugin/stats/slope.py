@@ -22,7 +22,7 @@ from scipy import special
 
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.rates import kish
-from mlflow_eval_plugin.stats.summaries import FINE_BINS, SCORE_BINS, ScoreSummary
+from mlflow_eval_plugin.stats.summaries import FINE_BINS, SCORE_BINS, ScoreSummary, over_labels
 from mlflow_eval_plugin.stats.wald import Wald
 
 NEAREST = 1e-6  # scores nearer to 0 or 1 are taken for this near: the logit of 0 would outweigh all others
@@ -156,7 +156,7 @@ def likeliest(
         offset: what is added to the linear predictor.
         start: coefficients to begin with, where some are known to be near.
     """
-    total, events = weight.sum(axis=1), weight[:, 1]
+    total, events = over_labels(weight), weight[:, 1]
     found = np.zeros(columns.shape[1]) if start is None else start
     for _ in range(_STEPS):
         expected = special.expit(columns @ found + offset)
