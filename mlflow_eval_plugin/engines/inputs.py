@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from rapidfuzz import process
 
+from mlflow_eval_plugin.engines.factorizing import factorized
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.summaries import rows_fit
 
@@ -121,7 +122,7 @@ def coded_labels(labels: pd.Series[Any], pos_label: object | None) -> tuple[NDAr
         raise InputError(
             f"label: {how_many(absent)} missing; labels decide every metric, so drop those rows or wait for them"
         )
-    codes, classes = pd.factorize(labels)
+    codes, classes = factorized(labels)
     listed = ", ".join(repr(_plain(one)) for one in classes[:6]) + (", …" if len(classes) > 6 else "")
     if len(classes) > 2:
         raise InputError(
@@ -131,7 +132,7 @@ def coded_labels(labels: pd.Series[Any], pos_label: object | None) -> tuple[NDAr
     if len(classes) < 2:
         raise InputError(f"label: expected two classes, found only {listed}; rates and calibration need both")
     positive = _positive_class([_plain(one) for one in classes], pos_label, listed)
-    return (codes == positive).astype(np.uint8), _text(classes[positive])
+    return (codes == positive).view(np.uint8), _text(classes[positive])
 
 
 def checked_scores(scores: pd.Series[Any]) -> NDArray[np.float64]:

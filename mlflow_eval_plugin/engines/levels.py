@@ -7,6 +7,7 @@ one closed; missing values are the level ``(missing)``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +15,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.engines.factorizing import Codes, factorized
 from mlflow_eval_plugin.engines.inputs import require_columns
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 from mlflow_eval_plugin.stats.summaries import Slice, level_order
 
 MISSING = "(missing)"
-CLOSE = 4096  # integers of a smaller range are their own codes
+THREADS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +62,13 @@ def coded_columns(
     for name in (*edges, *quantiles):
         if name not in columns:
             raise InputError(f"edges: {name!r} is not a slice column; the slice columns are {', '.join(columns)}")
-    return tuple(_coded(rows[name], name, edges, quantiles, max_levels, argument) for name in columns)
+
+    def coded(name: str) -> CodedColumn:
+        return _coded(rows[name], name, edges, quantiles, max_levels, argument)
+
+    # numpy works on numbers without the interpreter's lock.
+    with ThreadPoolExecutor(THREADS) as threads:
+        return tuple(threads.map(coded, columns))
 
 
 def _coded(
@@ -82,10 +90,8 @@ def _coded(
     return _canonical(name, codes, labels, used)
 
 
-def _factorized(
-    column: pd.Series[Any], name: str, max_levels: int, argument: str
-) -> tuple[NDArray[np.intp], list[str]]:
-    codes, uniques = _small_integers(column) or pd.factorize(column)
+def _factorized(column: pd.Series[Any], name: str, max_levels: int, argument: str) -> tuple[Codes, list[str]]:
+    codes, uniques = factorized(column)
     if len(uniques) > max_levels:
         numeric = pd.api.types.is_numeric_dtype(column)
         mend = "cut it with edges or quantiles" if numeric else "group its rare levels"
@@ -97,22 +103,7 @@ def _factorized(
     return codes, [*level_labels(column, uniques), MISSING]
 
 
-def _small_integers(column: pd.Series[Any]) -> tuple[NDArray[np.intp], list[int]] | None:
-    """Codes and values as of ``factorize``, without its hash table, where integers lie close together."""
-    if not isinstance(column.dtype, np.dtype) or column.dtype.kind not in "iu":
-        return None
-    values = column.to_numpy()
-    low, high = int(values.min()), int(values.max())
-    if high - low >= CLOSE:
-        return None
-    offset = np.subtract(values, low, dtype=np.int64)
-    present = np.flatnonzero(np.bincount(offset, minlength=high - low + 1))
-    if len(present) < high - low + 1:
-        offset = np.searchsorted(present, np.arange(high - low + 1))[offset]
-    return offset, (present + low).tolist()
-
-
-def _binned(values: NDArray[np.float64], cuts: NDArray[np.float64]) -> tuple[NDArray[np.intp], list[str]]:
+def _binned(values: NDArray[np.float64], cuts: NDArray[np.float64]) -> tuple[Codes, list[str]]:
     inner = cuts[1:-1]
     codes = np.searchsorted(inner, values, side="right") + 1
     codes = np.where(values < cuts[0], 0, np.where(values > cuts[-1], len(cuts), codes))
@@ -123,11 +114,13 @@ def _binned(values: NDArray[np.float64], cuts: NDArray[np.float64]) -> tuple[NDA
     return np.where(np.isnan(values), len(labels) - 1, codes), labels
 
 
-def _canonical(name: str, codes: NDArray[np.intp], labels: list[str], used: set[str]) -> CodedColumn:
+def _canonical(name: str, codes: Codes, labels: list[str], used: set[str]) -> CodedColumn:
     # Levels that no row has are left out, and values of one label (1 and "1") become one level.
     levels = tuple(sorted(used, key=level_order))
     place = {level: position for position, level in enumerate(levels)}
     table = np.array([place.get(label, 0) for label in labels], dtype=np.int16)
+    if codes.dtype == np.int16 and np.array_equal(table[: len(levels)], np.arange(len(levels))):
+        return CodedColumn(name, codes.astype(np.int16, copy=False), levels)
     return CodedColumn(name, table[codes], levels)
 
 

@@ -19,7 +19,7 @@ from mlflow_eval_plugin.stats.summaries import (
     ScoreSummary,
 )
 
-CHUNK_ROWS = 2**17  # the temporaries of a chunk stay in the cache
+CHUNK_ROWS = 2**16  # the temporaries of a chunk stay in the cache
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]

@@ -1,0 +1,75 @@
+"""Codes and values against ``pandas.factorize``: the same groups of rows, whatever the numbers are held in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from mlflow_eval_plugin.engines import factorizing
+from mlflow_eval_plugin.engines.factorizing import CLOSE, factorized
+
+NUMBERS = ("bool", "int8", "uint8", "int16", "int64", "uint64", "float32", "float64")
+
+
+def same_as_pandas(column: pd.Series[Any]) -> None:
+    codes, values = factorized(column)
+    expected, uniques = pd.factorize(column)
+    assert len(codes) == len(column)
+    assert ((codes < 0) == (expected < 0)).all()
+    known = codes >= 0
+    assert len(values) == len(uniques)
+    assert (np.asarray(values)[codes[known]] == np.asarray(uniques)[expected[known]]).all()
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.sampled_from(NUMBERS).flatmap(lambda kind: npst.arrays(kind, st.integers(0, 30))))
+def test_any_numbers(values: np.ndarray[Any, Any]) -> None:
+    same_as_pandas(pd.Series(values))
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(("int16", "int64", "float32", "float64")),
+    st.integers(-3000, 3000),
+    st.lists(st.integers(0, CLOSE + 2), min_size=1, max_size=40),
+)
+def test_whole_numbers_around_the_widest_range(kind: str, low: int, steps: list[int]) -> None:
+    same_as_pandas(pd.Series(np.array([low + step for step in steps], dtype=kind)))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.Series([1.0, np.nan, 2.0]),
+        pd.Series([np.inf, 1.0]),
+        pd.Series([-0.0, 0.0, 1.0]),
+        pd.Series([0.5, 1.0, 1.5]),
+        pd.Series([2.0**60, 2.0**60 + 256]),
+        pd.Series([2**63 + 1, 2**63], dtype="uint64"),
+        pd.Series([-128, 127], dtype="int8"),
+        pd.Series([True, False, True]),
+        pd.Series([1, None, 3], dtype="Int64"),
+        pd.Series(["b", None, "a", "b"]),
+        pd.Series([], dtype="int64"),
+    ],
+    ids=str,
+)
+def test_numbers_at_the_edges(values: pd.Series[Any]) -> None:
+    same_as_pandas(values)
+
+
+def test_a_value_of_the_last_rows_only() -> None:
+    rows = 2 * factorizing._ROWS + 7
+    late, broken = np.zeros(rows), np.zeros(rows)
+    late[-1], broken[-1] = 3.0, 0.25
+    for column in (pd.Series(late), pd.Series(broken)):
+        same_as_pandas(column)
+    codes, values = factorized(pd.Series(late))
+    assert codes.dtype == np.int16
+    assert values.tolist() == [0.0, 3.0]
