@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -79,23 +80,23 @@ class ScoreSummary:
         rows_fit(int(self.n.sum()) + int(other.n.sum()))
         return ScoreSummary(**_lanes_added(self, other), weight_scale=self.weight_scale, weighted=self.weighted)
 
-    @property
+    @cached_property
     def w(self) -> FloatArray:
         """Sum of weights."""
-        return self.weight * (self.weight_scale / ONE)
+        return _kept(self.weight * (self.weight_scale / ONE))
 
-    @property
+    @cached_property
     def w_square(self) -> FloatArray:
         """Sum of squared weights."""
-        return self.weight_square * (self.weight_scale**2 / ONE)
+        return _kept(self.weight_square * (self.weight_scale**2 / ONE))
 
-    @property
+    @cached_property
     def w_score(self) -> FloatArray:
         """Sum of w * score."""
         bins = np.arange(SCORE_BINS)[:, None]
-        return (bins * self.w + self.w_offset) / SCORE_BINS
+        return _kept((bins * self.w + self.w_offset) / SCORE_BINS)
 
-    @property
+    @cached_property
     def w_square_error(self) -> FloatArray:
         """Sum of w * (score - label)**2."""
         # Distances are taken from the label's own end, since s**2 - 2 s + 1 would cancel where scores are near 1.
@@ -104,27 +105,27 @@ class ScoreSummary:
         offset, square = self.w_offset, self.w_offset_square
         negative = below**2 * self.w[:, 0] + 2 * below * offset[:, 0] + square[:, 0]
         positive = above**2 * self.w[:, 1] - 2 * above * offset[:, 1] + square[:, 1]
-        return np.stack([negative, positive], axis=1) / SCORE_BINS**2
+        return _kept(np.stack([negative, positive], axis=1) / SCORE_BINS**2)
 
-    @property
+    @cached_property
     def w_loss(self) -> FloatArray:
         """Sum of w * log loss."""
-        return self.loss * (self.weight_scale / LOSS_ONE)
+        return _kept(self.loss * (self.weight_scale / LOSS_ONE))
 
-    @property
+    @cached_property
     def w_loss_square(self) -> FloatArray:
         """Sum of w * (log loss)**2."""
-        return self.loss_square * (self.weight_scale / LOSS_SQUARE_ONE)
+        return _kept(self.loss_square * (self.weight_scale / LOSS_SQUARE_ONE))
 
-    @property
+    @cached_property
     def w_offset(self) -> FloatArray:
         """Sum of w * d, with d in [0, 1] the place of the score inside its bin."""
-        return self.offset * (self.weight_scale / ONE)
+        return _kept(self.offset * (self.weight_scale / ONE))
 
-    @property
+    @cached_property
     def w_offset_square(self) -> FloatArray:
         """Sum of w * d**2."""
-        return self.offset_square * (self.weight_scale / ONE)
+        return _kept(self.offset_square * (self.weight_scale / ONE))
 
 
 @dataclass(frozen=True)
@@ -306,6 +307,12 @@ def same_scale(first: Scaled, second: Scaled) -> None:
             f"Summaries with different weight scales do not merge: {first.weight_scale} and {second.weight_scale}; "
             "count every shard with the same weight_scale (a power of two at or above the largest weight of all)"
         )
+
+
+def _kept(lane: FloatArray) -> FloatArray:
+    """An array that is handed out more than once, and so cannot be written to."""
+    lane.flags.writeable = False
+    return lane
 
 
 def _lanes_added(first: ScoreSummary, second: ScoreSummary) -> dict[str, IntArray]:
