@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any, Protocol
 
 from mlflow_eval_plugin.engines.multiclass import ClassScored
@@ -12,6 +12,7 @@ from mlflow_eval_plugin.evidence import Check, Data, Evidence, Inference, Produc
 from mlflow_eval_plugin.stats.checks import CheckRecord, Claim, judge
 from mlflow_eval_plugin.stats.errors import InputError
 
+_LEAVES = frozenset({float, int, str, bool, type(None)})
 Frame = Any  # a data frame of an engine; only engines/ know which
 
 
@@ -104,8 +105,10 @@ def refuse_keys(config: Config, reasons: Mapping[str, str]) -> None:
 
 def as_json(record: Any) -> Any:
     """A record of ``stats`` as JSON values; ``dataclasses.asdict`` copies every leaf, which takes thrice the time."""
+    if type(record) in _LEAVES:
+        return record
     if is_dataclass(record) and not isinstance(record, type):
-        return {name: as_json(value) for name, value in vars(record).items()}
+        return {name: as_json(getattr(record, name)) for name in record.__dataclass_fields__}
     if isinstance(record, (tuple, list)):
         return [as_json(value) for value in record]
     if isinstance(record, dict):
@@ -136,7 +139,7 @@ def document(
         reference=reference,
         config=config.document(),
         inference=Inference(method=judgement.method, alpha=judgement.alpha, family_size=judgement.family_size),
-        checks=[Check(**asdict(record)) for record in (*certain, *judgement.checks)],
+        checks=[Check(**vars(record)) for record in (*certain, *judgement.checks)],
         measurements=measurements,
         producer=about.producer,
         created_at=about.created_at,

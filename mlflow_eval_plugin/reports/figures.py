@@ -38,22 +38,18 @@ def figures(evidence: Evidence) -> dict[str, bytes]:
 
 
 def _figure(width: float, height: float) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=120, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure
+    return Figure(figsize=(width, height), dpi=120, layout="constrained", facecolor="white")
 
 
 def _png(figure: Figure) -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     buffer = BytesIO()
-    # Saving would draw the figure once for the layout alone.
-    if layout := figure.get_layout_engine():
-        layout.execute(figure)
-    figure.set_layout_engine("none")
-    # No version or date in the file: the same Evidence gives the same bytes.
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    # ``savefig`` would draw the figure twice. No version or date in the file: the same Evidence gives the same bytes.
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
 
 
@@ -104,9 +100,9 @@ def _mean_reliability(evidence: Evidence) -> Figure:
 
 def _bins(axes: Axes, bins: Sequence[Mapping[str, Any]], across: str = "mean_score", up: str = "event_rate") -> None:
     drawn = [b for b in bins if b[across] is not None]
-    for b in drawn:
-        if b["interval"]:
-            axes.plot([b[across]] * 2, b["interval"], color="black", linewidth=0.9)
+    known = [b for b in drawn if b["interval"]]
+    low, high = ([b["interval"][end] for b in known] for end in (0, 1))
+    axes.vlines([b[across] for b in known], low, high, color="black", linewidth=0.9)
     points = [b[across] for b in drawn], [b[up] for b in drawn]
     axes.plot(*points, "o", color="white", markeredgecolor="black", markersize=5, label="bins, 95 %")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -103,11 +104,23 @@ class QuantityBounds:
 
     def lower(self, alpha: float) -> float:
         """One-sided lower limit, less what binning can have added."""
-        return float(self.quantity.limits(alpha, exact=True)[0][0] - self.quantity.bound[0])
+        return self._limits(alpha)[0]
 
     def upper(self, alpha: float) -> float:
         """One-sided upper limit, plus what binning can have taken away."""
-        return float(self.quantity.limits(alpha, exact=True)[1][0] + self.quantity.bound[0])
+        return self._limits(alpha)[1]
+
+    def _limits(self, alpha: float) -> tuple[float, float]:
+        # Both ends are computed together, and mostly both are asked for.
+        if alpha not in self._known:
+            lower, upper = self.quantity.limits(alpha, exact=True)
+            bound = self.quantity.bound[0]
+            self._known[alpha] = float(lower[0] - bound), float(upper[0] + bound)
+        return self._known[alpha]
+
+    @cached_property
+    def _known(self) -> dict[float, tuple[float, float]]:
+        return {}
 
 
 def bounds_at(quantity: Quantity, index: int) -> QuantityBounds:

@@ -139,7 +139,7 @@ class Slice:
     levels: tuple[tuple[str, str], ...]
     query: str | None = None
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """The columns that define it."""
         return tuple(column for column, _ in self.levels)
