@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -89,7 +90,7 @@ class Chunk:
         """The place of the score inside its score bin, in [0, 1]."""
         return self.score * SCORE_BINS - (self.key >> 1)
 
-    @property
+    @cached_property
     def error(self) -> FloatArray:
         """The distance of the score from the label."""
         return np.abs(self.score - self.label)
@@ -97,7 +98,9 @@ class Chunk:
     @property
     def loss(self) -> FloatArray:
         """Log loss in nats; probabilities below ``SMALLEST_PROBABILITY`` are clipped there."""
-        return -np.log(np.maximum(1.0 - self.error, SMALLEST_PROBABILITY))
+        loss = 1.0 - self.error
+        np.log(np.maximum(loss, SMALLEST_PROBABILITY, out=loss), out=loss)
+        return np.negative(loss, out=loss)
 
     @property
     def weight_square(self) -> IntArray:
@@ -112,7 +115,7 @@ class Chunk:
     def fixed(self, amount: FloatArray, one: float) -> IntArray:
         """``weight * amount`` in units of ``1 / one``, rounded to the nearest integer."""
         scaled = amount * one if self.weight is None else self.weight * amount * one
-        return np.rint(scaled).astype(np.int64)
+        return np.rint(scaled, out=scaled).astype(np.int64)
 
 
 def chunks(scored: Scored) -> Iterator[Chunk]:

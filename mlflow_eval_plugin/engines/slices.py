@@ -133,11 +133,14 @@ def _histograms(scored: Scored, bins: NDArray[np.int16], columns: Columns) -> La
     lanes: Lanes = {"n": np.zeros((size(columns), FINE_BINS, 2), dtype=np.int32)}
     if scored.weight is not None:
         lanes["weight"] = np.zeros(lanes["n"].shape, dtype=np.int64)
+    # add.at is fast only where the amounts are an array of the lane's own type.
+    once = np.ones(CHUNK_ROWS, dtype=np.int32)
     for start in range(0, len(bins), CHUNK_ROWS):
         rows = slice(start, min(start + CHUNK_ROWS, len(bins)))
-        at = cell_codes(columns, rows) * (2 * FINE_BINS) + bins[rows]
-        # add.at is fast only where the amounts are an array of the lane's own type.
-        np.add.at(lanes["n"].reshape(-1), at, np.ones(len(at), dtype=np.int32))
+        at = cell_codes(columns, rows)
+        at *= 2 * FINE_BINS
+        at += bins[rows]
+        np.add.at(lanes["n"].reshape(-1), at, once[: len(at)])
         if scored.weight is not None:
             weight = np.rint(scored.weight[rows] / scored.weight_scale * ONE).astype(np.int64)
             np.add.at(lanes["weight"].reshape(-1), at, weight)

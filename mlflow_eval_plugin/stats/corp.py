@@ -105,9 +105,11 @@ def consistency_band(
     weight, score = weight[used], score[used] / weight[used]
     trials = np.maximum(np.rint(kish(weight, square[used])), 1).astype(np.int64)
     generator = np.random.default_rng(seed)
-    drawn = generator.binomial(trials, np.clip(score, 0, 1), size=(replicates, len(trials)))
+    # Group by group, since numpy prepares a binomial distribution once for draws that follow each other.
+    drawn = generator.binomial(trials[:, None], np.clip(score, 0, 1)[:, None], size=(len(trials), replicates))
     points = np.unique(np.linspace(0, len(trials) - 1, MAX_POINTS).astype(np.intp))
-    fitted = np.stack([isotonic(one / trials * weight, weight)[points] for one in drawn])
+    rates = np.ascontiguousarray((drawn / trials[:, None]).T)
+    fitted = np.stack([optimize.isotonic_regression(one, weights=weight).x[points] for one in rates])
     lower, upper = np.quantile(fitted, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return tuple(zip(score[points].tolist(), lower.tolist(), upper.tolist(), strict=True))
 
