@@ -30,6 +30,7 @@ from mlflow_eval_plugin.plugin.multiclass import (
     multiclass_rows_of,
     score_classes_first,
 )
+from mlflow_eval_plugin.plugin.progress import progress
 from mlflow_eval_plugin.plugin.regression import regression_inputs
 from mlflow_eval_plugin.plugin.source import (
     Scorer,
@@ -114,13 +115,16 @@ def _compute(call: Call) -> None:
     # References first, and labels and scores for all evaluators: most of what can be wrong is found before any of them
     # computes, and all of it before any of them logs.
     _read_references(call)
-    evaluated = _evaluations(call, scorer)
-    about = About(_subject(request, uri), _producer(), _now())
-    for kind, evaluate in evaluated.items():
-        call.evidence[kind] = evaluate(about)
+    with progress(1 + 2 * len(call.configs)) as begin:
+        begin("scores")
+        evaluated = _evaluations(call, scorer, begin)
+        about = About(_subject(request, uri), _producer(), _now())
+        for kind, evaluate in evaluated.items():
+            begin(kind)
+            call.evidence[kind] = evaluate(about)
 
 
-def _evaluations(call: Call, scorer: Scorer) -> dict[str, Callable[[About], Evidence]]:
+def _evaluations(call: Call, scorer: Scorer, begin: Callable[[str], None]) -> dict[str, Callable[[About], Evidence]]:
     """By kind, what is left to do once labels, scores, weights and references are read and found right."""
     if call.request.model_type == "regressor":
         read = regression_inputs(call.table, call.reference, call.configs, scorer)
@@ -131,8 +135,11 @@ def _evaluations(call: Call, scorer: Scorer) -> dict[str, Callable[[About], Evid
             raise InputError("comparison: expected two classes, found more; make the label one class against the rest")
         first = score_classes_first if many else score_first
         first(call.table, call.reference(config), config, scorer)
-    inputs = {kind: _inputs(call, config, scorer) for kind, config in call.configs.items()}
-    return {kind: partial(_evaluated, config, *inputs[kind]) for kind, config in call.configs.items()}
+    evaluations: dict[str, Callable[[About], Evidence]] = {}
+    for kind, config in call.configs.items():
+        begin(f"rows of {kind}")
+        evaluations[kind] = partial(_evaluated, config, *_inputs(call, config, scorer))
+    return evaluations
 
 
 def _read_references(call: Call) -> None:

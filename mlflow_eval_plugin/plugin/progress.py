@@ -1,0 +1,32 @@
+"""A progress bar for calls that take more than a moment: which step of how many, on a terminal or in a notebook."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+MOMENT = 2.0  # seconds, before which nothing is shown
+
+
+@contextmanager
+def progress(steps: int) -> Iterator[Callable[[str], None]]:
+    """What is yielded is called with the name of each step as it begins; the bar goes when the last has ended.
+
+    Nothing is written where nobody looks: neither in logs nor in pipes.
+    """
+    from tqdm.auto import tqdm
+
+    watched = sys.stderr.isatty() or "ipykernel" in sys.modules
+    shown = "{desc} |{bar}| {n_fmt}/{total_fmt} steps, {elapsed}"
+    with tqdm(total=steps, bar_format=shown, leave=False, delay=MOMENT, disable=not watched) as bar:
+        started, begun = time.monotonic(), 0
+
+        def begin(step: str) -> None:
+            nonlocal begun
+            bar.update(1 if begun else 0)
+            begun += 1
+            bar.set_description_str(step, refresh=time.monotonic() - started >= MOMENT)
+
+        yield begin
