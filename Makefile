@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 
 .PHONY: test test-matrix demo ui bench soak clean
 
@@ -23,7 +24,8 @@ demo: $(VENV)/.for-use
 ui: $(VENV)/.for-use
 	$(BIN)/python examples/governed_release.py --ui
 
-bench: $(VENV)/.for-test
+bench: export PEERS := $(PEERS)/bin/python
+bench: $(VENV)/.for-test $(PEERS)/.made
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 soak: $(VENV)/.for-test
@@ -38,6 +40,12 @@ $(BIN)/python:
 
 $(VENV)/.for-use: setup.cfg pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(PEERS)/.made: benchmarks/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet -r $<
+	$(PEERS)/bin/python -m pip install --quiet --no-deps netcal==1.4.0
 	@touch $@
 
 $(VENV)/.for-test: setup.cfg pyproject.toml | $(BIN)/python

@@ -4,13 +4,14 @@
 
 Prints a markdown table; medians of three, data and imports excluded. Ours is the whole way from the columns of a frame
 to estimates with intervals, through the Summary that everything else of a report is made of, too. Peers run in the
-environment PYTHON (this one, if not given), each in its own process; one that is not installed is said to be so.
-``--scale`` multiplies the numbers of rows.
+environment PYTHON (that of the variable PEERS, else this one; `make bench` makes one of its own), each in its own
+process; one that is not installed is said to be so. ``--scale`` multiplies the numbers of rows.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -140,7 +141,7 @@ def compared(line: Line, python: str, scale: float) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="The statistics against other libraries.")
     parser.add_argument(
-        "--peers", default=sys.executable, help="a Python that has netcal, relplot, fairlearn and so on"
+        "--peers", default=os.environ.get("PEERS", sys.executable), help="a Python that has netcal, relplot, fairlearn"
     )
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--only", default="", help="comparisons whose peer or name holds this")
