@@ -13,10 +13,10 @@ from mlflow_eval_plugin.evaluators.config_base import (
     Limits,
     Tolerance,
     Tolerances,
-    VersusConfig,
     known,
 )
 from mlflow_eval_plugin.evaluators.config_slices import MaybeSearch
+from mlflow_eval_plugin.evaluators.config_system import PERCENTILES, SystemConfig
 
 RATES = (
     "prevalence", "selection_rate", "accuracy", "balanced_accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc",
@@ -24,13 +24,12 @@ RATES = (
 )  # fmt: skip
 DIFFERENCES = ("demographic_parity_difference", "equal_opportunity_difference", "equalized_odds_difference")
 RATIOS = ("demographic_parity_ratio",)
-PERCENTILES = ("p50", "p95", "p99")
 # Names of other measurements, and beginnings of names, that mean something in Checks and reports.
 _TAKEN = (*RATES, *DIFFERENCES, *RATIOS, "cost", "cost_per_1000", *(f"latency_{one}" for one in PERCENTILES))
 _BEGINNINGS = ("gap_", "ratio_", "change_")
 
 
-class DisaggregatedConfig(VersusConfig):
+class DisaggregatedConfig(SystemConfig):
     """Keys of the ``disaggregated`` evaluator.
 
     Attributes:
@@ -45,17 +44,14 @@ class DisaggregatedConfig(VersusConfig):
         min_metric, max_metric: metric to the least or largest value that every slice may have.
         max_fairness, min_fairness: fairness difference or ratio to tolerance, per slice column.
         costs: what a row costs by what it is and what it is taken for: ``{"fp": 1, "fn": 5}``, and ``tp``, ``tn``.
-        latency_column, cost_column: numeric columns of the data or of ``slice_data``: what a row took, what it cost.
-        max_latency: percentile (``p50``, ``p95``, ``p99``) to the largest latency, for every slice and for all rows.
-        max_cost_per_1000: the largest cost of 1,000 rows, for every slice and for all rows.
         max_cost: the largest mean cost of a row, for every slice and for all rows; needs ``costs``.
+        latency_column, cost_column, max_latency, max_cost_per_1000: as in ``SystemConfig``.
     """
 
     kind: ClassVar[str] = "disaggregated"
     own_keys: ClassVar[frozenset[str]] = frozenset(
         {"slices", "queries", "search", "depth", "max_gap", "min_ratio", "min_metric", "max_metric", "max_fairness",
-         "min_fairness", "costs", "max_cost", "latency_column", "cost_column", "max_latency", "max_cost_per_1000",
-         "metrics", "row_metrics"}
+         "min_fairness", "costs", "max_cost", "metrics", "row_metrics", *SystemConfig.system_keys}
     )  # fmt: skip
 
     search: MaybeSearch = None
@@ -70,27 +66,11 @@ class DisaggregatedConfig(VersusConfig):
     min_fairness: Tolerances = Field(default={})
     costs: GivenCosts = None
     max_cost: Tolerance | None = None
-    latency_column: str | None = None
-    cost_column: str | None = None
-    max_latency: Tolerances = Field(default={})
-    max_cost_per_1000: Tolerance | None = None
 
     @model_validator(mode="after")
     def _a_tolerance_has_costs(self) -> DisaggregatedConfig:
         if self.max_cost is not None and self.costs is None:
             raise ValueError("'max_cost' needs 'costs': what a row of each kind costs, such as {'fp': 1, 'fn': 5}")
-        return self
-
-    @field_validator("max_latency")
-    @classmethod
-    def _percentiles_are_known(cls, value: Tolerances) -> Tolerances:
-        return {known("percentile", name, PERCENTILES): limit for name, limit in value.items()}
-
-    @model_validator(mode="after")
-    def _a_tolerance_has_its_column(self) -> DisaggregatedConfig:
-        for key, column in (("max_latency", "latency_column"), ("max_cost_per_1000", "cost_column")):
-            if getattr(self, key) not in (None, {}) and getattr(self, column) is None:
-                raise ValueError(f"{key!r} needs {column!r}: the name of a numeric column")
         return self
 
     @model_validator(mode="after")
@@ -126,9 +106,6 @@ class DisaggregatedConfig(VersusConfig):
         if self.search is not None and self.sample_weights is not None:
             raise ValueError("'search' counts rows and knows no weights; leave out 'sample_weights' or search apart")
         return self
-
-    def _apart(self) -> tuple[str | None, ...]:
-        return *super()._apart(), self.latency_column, self.cost_column
 
     @field_validator("metrics", "row_metrics", mode="before")
     @classmethod

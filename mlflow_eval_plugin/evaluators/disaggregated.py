@@ -49,7 +49,7 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
     table = SliceTable(slices_of(config, rows, config.threshold), own_metrics(config, rows))
     found = disaggregate(table, minimum_count=config.min_count, **_compared(config, rows, table))
     labels = wanted_labels(config, table.summary.slices)
-    system = system_of(config, rows)
+    system = system_of(config, rows.frame)
     claims = [*_claims(config, table, labels), *system_claims(config, system, labels)]
     shown = set(labels)
     measurements: dict[str, Any] = {

@@ -12,6 +12,7 @@ from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.disaggregated import compared, gap_claims, metric_claims
 from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, document, refuse_keys
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
+from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.disaggregated import gaps_of
@@ -31,8 +32,6 @@ _OF_TWO = {
     "search": "it counts the errors of two classes",
     "metrics": "they are told of a positive and a negative class",
     "row_metrics": "they are told of a positive and a negative class",
-    "latency_column": "they are counted beside a positive class",
-    "cost_column": "they are counted beside a positive class",
 }
 
 
@@ -49,8 +48,13 @@ def evaluate(config: DisaggregatedConfig, rows: MulticlassRows, about: About) ->
     _fits(config, table)
     found = multiclass_slices(table, most_by_class=_MOST_BY_CLASS)
     labels = wanted_labels(config, table.summary.slices)
-    measurements = _measured(config, table, found, set(labels))
-    return document(config, rows, _claims(config, table, labels), measurements, about)
+    system = system_of(config, rows.frame)
+    claims = [*_claims(config, table, labels), *system_claims(config, system, labels)]
+    measurements = {
+        **_measured(config, table, found, set(labels)),
+        "system": measured_system(config, system, set(labels)),
+    }
+    return document(config, rows, claims, measurements, about)
 
 
 def _named(config: DisaggregatedConfig) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from mlflow_eval_plugin.evaluators.regression_config import RegressionCalibratio
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evaluators.rows import About, as_json, document
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
+from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.disaggregated import Gap, gaps_of
@@ -127,6 +128,7 @@ def _coverage_claims(config: RegressionCalibrationConfig, moments: MomentSummary
 def _disaggregated(config: RegressionDisaggregatedConfig, rows: RegressionRows, about: About) -> Evidence:
     summary = moment_summary(rows.frame, _predicted(rows), **cuts_of(config))
     table, labels = RegressionTable(summary), wanted_labels(config, summary.slices)
+    system = system_of(config, rows.frame)
     reports = {report.label: {**as_json(report), "slice": dict(report.slice)} for report in table.reports()}
     measurements = {
         "task": "regression",
@@ -136,8 +138,10 @@ def _disaggregated(config: RegressionDisaggregatedConfig, rows: RegressionRows, 
         "overall": reports["overall"],
         "slices": [reports[label] for label in labels],
         "gaps": [as_json(one) for one in _gaps(config, table) if one.label in set(labels)],
+        "system": measured_system(config, system, set(labels)),
     }
-    return document(config, rows, _slice_claims(config, table, labels), measurements, about)
+    claims = [*_slice_claims(config, table, labels), *system_claims(config, system, labels)]
+    return document(config, rows, claims, measurements, about)
 
 
 def _gaps(config: RegressionDisaggregatedConfig, table: RegressionTable) -> Iterator[Gap]:

@@ -12,9 +12,9 @@ from mlflow_eval_plugin.evaluators.config_base import (
     Limits,
     Tolerance,
     Tolerances,
-    VersusConfig,
     known,
 )
+from mlflow_eval_plugin.evaluators.config_system import SystemConfig
 from mlflow_eval_plugin.stats.regression_names import (
     SMALLEST_LEVEL,
     can_be_best,
@@ -118,7 +118,7 @@ class RegressionCalibrationConfig(PredictionConfig):
     reference_name: str = "reference"
 
 
-class RegressionDisaggregatedConfig(PredictionConfig, VersusConfig):
+class RegressionDisaggregatedConfig(PredictionConfig, SystemConfig):
     """Keys of ``disaggregated`` for a regression.
 
     Attributes:
@@ -127,12 +127,14 @@ class RegressionDisaggregatedConfig(PredictionConfig, VersusConfig):
         min_ratio: metric to the least ratio to ``gap_versus``.
         max_ratio: metric to the largest ratio to ``gap_versus``.
         min_metric, max_metric: metric to the least or largest value that every slice may have.
+        latency_column, cost_column, max_latency, max_cost_per_1000: as in ``SystemConfig``.
     """
 
     kind: ClassVar[str] = "disaggregated"
     own_keys: ClassVar[frozenset[str]] = frozenset(
-        {"slices", "queries", "depth", "max_gap", "max_ratio", "min_ratio", "min_metric", "max_metric"}
-    )
+        {"slices", "queries", "depth", "max_gap", "max_ratio", "min_ratio", "min_metric", "max_metric",
+         *SystemConfig.system_keys}
+    )  # fmt: skip
 
     against: ClassVar[tuple[str, ...]] = ("max_gap", "max_ratio", "min_ratio")
 

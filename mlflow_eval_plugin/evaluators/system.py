@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlflow_eval_plugin.engines import system_summary
-from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
-from mlflow_eval_plugin.evaluators.rows import Rows, as_json
+from mlflow_eval_plugin.evaluators.config_system import SystemConfig
+from mlflow_eval_plugin.evaluators.rows import Frame, as_json
 from mlflow_eval_plugin.evaluators.slicing import cuts_of
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.system import COST, SystemSummary, system_bounds, system_reports
 
 
-def system_of(config: DisaggregatedConfig, rows: Rows) -> SystemSummary | None:
+def system_of(config: SystemConfig, frame: Frame) -> SystemSummary | None:
     """Latencies and costs by slice; None where neither column is given.
 
     Raises:
@@ -24,12 +24,10 @@ def system_of(config: DisaggregatedConfig, rows: Rows) -> SystemSummary | None:
     latency, cost = (
         None if name is None else config.column(name) for name in (config.latency_column, config.cost_column)
     )
-    return system_summary(rows.frame, latency=latency, cost=cost, **cuts_of(config))
+    return system_summary(frame, latency=latency, cost=cost, **cuts_of(config))
 
 
-def measured_system(
-    config: DisaggregatedConfig, summary: SystemSummary | None, labels: set[str]
-) -> dict[str, Any] | None:
+def measured_system(config: SystemConfig, summary: SystemSummary | None, labels: set[str]) -> dict[str, Any] | None:
     """The measurement ``system``."""
     if summary is None:
         return None
@@ -37,7 +35,7 @@ def measured_system(
     return {"latency_column": config.latency_column, "cost_column": config.cost_column, "slices": slices}
 
 
-def system_claims(config: DisaggregatedConfig, summary: SystemSummary | None, labels: Sequence[str]) -> Iterator[Claim]:
+def system_claims(config: SystemConfig, summary: SystemSummary | None, labels: Sequence[str]) -> Iterator[Claim]:
     """A Claim for every tolerance and slice, and for all rows."""
     if summary is None:
         return

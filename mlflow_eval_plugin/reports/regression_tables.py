@@ -14,7 +14,7 @@ from mlflow_eval_plugin.reports.cells import (
     number_cell,
     table_of,
 )
-from mlflow_eval_plugin.reports.tables import bins_table, gaps_table
+from mlflow_eval_plugin.reports.tables import bins_table, gaps_table, system_table
 from mlflow_eval_plugin.reports.words import in_order, metric_label, number, short
 
 _METRICS = ("mae", "rmse", "bias", "r2")
@@ -51,7 +51,8 @@ def error_tables(measurements: Mapping[str, Any]) -> list[Table]:
     ]
     headers = ("Slice", "n", "Mean target", "Mean prediction", *(metric_label(name) for name in metrics))
     by_slice = table_of("Metrics by slice", headers, rows)
-    return [by_slice, *named_slices(reports), gaps_table(measurements["gaps"])]
+    system = [system_table(measurements["system"])] if measurements.get("system") else []
+    return [by_slice, *named_slices(reports), *system, gaps_table(measurements["gaps"])]
 
 
 def _quantiles(measurements: Mapping[str, Any]) -> Table:

@@ -268,7 +268,6 @@ CONFIGS = [
     ({"disaggregated": {"threshold": 0.3}}, "threshold is for two classes"),
     ({"disaggregated": {"search": True}}, "search is for two classes"),
     ({"disaggregated": {"metrics": {"mine": len}}}, "metrics is for two classes"),
-    ({"disaggregated": {"latency_column": "x0"}}, "latency_column is for two classes"),
     ({"calibration": {"slices": ["g"]}}, "slices is for two classes: slices of three or more classes are for"),
     ({"calibration": {"min_calibration_slope": 0.8}}, "min_calibration_slope is for two classes"),
     ({"disaggregated": {"max_gap": {"recall[cow]": 0.1}}}, "the classes are 'cat', 'dog', 'emu'"),

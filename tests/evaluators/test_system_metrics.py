@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from evaluators.conftest import World
 from evaluators.test_plugin_calls import evidence_of
@@ -33,3 +34,30 @@ def test_latency_and_cost_of_slices(world: World) -> None:
     assert verdicts["cost_per_1000", "SEX=1"] == "pass" and verdicts["cost_per_1000", "SEX=2"] == "fail"
     page = render(document)
     assert "What slices wait and cost" in page and "Latency, p95" in page
+
+
+def test_latency_and_cost_do_not_depend_on_what_is_predicted(world: World) -> None:
+    rng = np.random.default_rng(1)
+    slow = world.rows.SEX == 2
+    more = pd.DataFrame({"ms": rng.lognormal(3 + slow, 0.5), "usd": 0.002 + 0.001 * slow})
+    config = {
+        "slices": ["SEX"], "slice_data": more, "latency_column": "ms", "cost_column": "usd",
+        "max_latency": {"p95": 100}, "max_cost_per_1000": 2.5,
+    }  # fmt: skip
+    of_two, _ = world.evaluate(evaluators="disaggregated", evaluator_config=config)
+    expected = evidence_of(world, of_two, "disaggregated")
+    wanted = {check.id: check.verdict for check in expected.checks if check.metric.startswith(("latency", "cost"))}
+    assert len(wanted) == 6
+    classes = world.rows.assign(band=rng.choice(["low", "middle", "high"], len(slow)), said="low")
+    numbers = world.rows.assign(mean=world.rows.AGEP.mean())
+    for data, targets, predictions, model_type in (
+        (classes, "band", "said", "classifier"), (numbers, "AGEP", "mean", "regressor"),
+    ):  # fmt: skip
+        run, _ = world.evaluate(
+            data, model=None, targets=targets, predictions=predictions, model_type=model_type,
+            evaluators="disaggregated", evaluator_config=config,
+        )  # fmt: skip
+        document = evidence_of(world, run, "disaggregated")
+        assert document.measurements["system"] == expected.measurements["system"]
+        assert wanted.items() <= {check.id: check.verdict for check in document.checks}.items()
+        assert "What slices wait and cost" in render(document)
