@@ -6,25 +6,30 @@ Errors are fixed-point integers, so that the order of rows changes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, require_columns, scored_rows
+from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, require_columns, scale_of, scored_rows
 from mlflow_eval_plugin.engines.levels import CodedColumn, coded_columns, slice_of
+from mlflow_eval_plugin.engines.multiclass import ClassScored
+from mlflow_eval_plugin.engines.regression import Predicted
 from mlflow_eval_plugin.engines.scores import CHUNK_ROWS, chunks
 from mlflow_eval_plugin.stats.chance import SPECTRUM_BINS, Spectrum
 from mlflow_eval_plugin.stats.errors import TooManyLevels
 from mlflow_eval_plugin.stats.slice_lattice import Codes, Errors
-from mlflow_eval_plugin.stats.summaries import LOSS_ONE, LOSS_SQUARE_ONE, ONE, Slice
+from mlflow_eval_plugin.stats.summaries import LOSS_ONE, LOSS_SQUARE_ONE, ONE, SMALLEST_PROBABILITY, Slice
 
 ErrorKind = Literal["log_loss", "brier", "wrong"]
+RegressionErrorKind = Literal["squared_error", "absolute_error"]
+SHARE_SQUARE_ONE = float(2**35)  # squares of errors that are at most 1, of ``MAX_ROWS`` of them
 _SAMPLE = 1000
 
 IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -100,10 +105,38 @@ def error_counts(
         InputError: when labels or scores cannot be evaluated.
     """
     scored = scored_rows(rows, label=label, score=score, pos_label=None, weight=None, weight_scale=None)
+    return _counts(columns, _errors(scored, error, threshold))
+
+
+def class_error_counts(columns: Sequence[CodedColumn], rows: ClassScored, error: ErrorKind) -> ErrorCounts:
+    """The same of three or more classes; the Brier score is the sum over classes, in [0, 2].
+
+    Args:
+        error: other than ``wrong`` only where there are probabilities.
+    """
+    errors = np.empty(len(rows.label), dtype=np.int64)
+    for start in range(0, len(errors), CHUNK_ROWS):
+        part = slice(start, start + CHUNK_ROWS)
+        errors[part] = np.rint(_class_errors(rows, part, error) * LOSS_ONE)
+    return _counts(columns, errors)
+
+
+def regression_error_counts(columns: Sequence[CodedColumn], rows: Predicted, error: RegressionErrorKind) -> ErrorCounts:
+    """The same of a regression, whose errors are counted as shares of a power of two at or above the largest."""
+
+    def sizes(part: slice) -> FloatArray:
+        size = np.abs(rows.prediction[part] - rows.target[part])
+        return size**2 if error == "squared_error" else size
+
+    parts = [slice(start, start + CHUNK_ROWS) for start in range(0, len(rows.target), CHUNK_ROWS)]
+    unit = scale_of(np.array([sizes(part).max() for part in parts]), None)
+    errors = np.concatenate([np.rint(sizes(part) / unit * LOSS_ONE).astype(np.int64) for part in parts])
+    return replace(_counts(columns, errors), unit=unit, square_one=SHARE_SQUARE_ONE)
+
+
+def _counts(columns: Sequence[CodedColumn], errors: IntArray) -> ErrorCounts:
     codes = tuple(column.codes.astype(np.min_scalar_type(len(column.levels))) for column in columns)
-    return ErrorCounts(
-        tuple((column.name, column.levels) for column in columns), codes, _errors(scored, error, threshold)
-    )
+    return ErrorCounts(tuple((column.name, column.levels) for column in columns), codes, errors)
 
 
 def _are_many_numbers(column: pd.Series[Any], bands: int) -> bool:
@@ -123,6 +156,19 @@ def _errors(scored: Scored, error: ErrorKind, threshold: float) -> IntArray:
     return errors
 
 
+def _class_errors(rows: ClassScored, part: slice, error: ErrorKind) -> FloatArray:
+    label = rows.label[part]
+    if error == "wrong" or rows.probability is None:
+        return np.asarray(rows.prediction[part] != label, dtype=np.float64)
+    of_label = label[:, None]
+    if error == "log_loss":
+        found = np.take_along_axis(rows.probability[part], of_label, axis=1)[:, 0]
+        return np.asarray(-np.log(np.maximum(found, SMALLEST_PROBABILITY)))
+    missed = rows.probability[part].copy()
+    np.put_along_axis(missed, of_label, np.take_along_axis(missed, of_label, axis=1) - 1.0, axis=1)
+    return np.asarray((missed**2).sum(axis=1))
+
+
 @dataclass(frozen=True, eq=False)
 class ErrorCounts:
     """See ``slice_lattice.ErrorCounter``.
@@ -130,12 +176,15 @@ class ErrorCounts:
     Attributes:
         columns: names with their levels.
         codes: for every column the level of each row.
-        errors: in units of ``1 / LOSS_ONE``.
+        errors: in units of ``unit / LOSS_ONE``.
+        square_one: squares are added in units of ``unit**2 / square_one``.
     """
 
     columns: tuple[tuple[str, tuple[str, ...]], ...]
     codes: tuple[NDArray[Any], ...]
     errors: IntArray
+    unit: float = 1.0
+    square_one: float = LOSS_SQUARE_ONE
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -145,7 +194,7 @@ class ErrorCounts:
     @property
     def one(self) -> float:
         """The error 1."""
-        return LOSS_ONE
+        return LOSS_ONE / self.unit
 
     @property
     def spectrum(self) -> Spectrum:
@@ -155,7 +204,8 @@ class ErrorCounts:
         bins = np.minimum(place.astype(np.int64), SPECTRUM_BINS - 1)
         offset = np.zeros(SPECTRUM_BINS, dtype=np.int64)
         np.add.at(offset, bins, np.rint((place - bins) * ONE).astype(np.int64))
-        return Spectrum(np.bincount(bins, minlength=SPECTRUM_BINS), offset, largest / LOSS_ONE, _square(self.errors))
+        counted = np.bincount(bins, minlength=SPECTRUM_BINS)
+        return Spectrum(counted, offset, largest / self.one, self._square(self.errors))
 
     def split(self, columns: tuple[int, ...], cells: Codes) -> RowsOfCells:
         """The rows of some cells."""
@@ -174,11 +224,15 @@ class ErrorCounts:
 
     def square(self, columns: tuple[int, ...], cell: Codes) -> float:
         """The sum of squared errors of one cell."""
-        return _square(self.errors[self.split(columns, cell[None, :]).rows])
+        return self._square(self.errors[self.split(columns, cell[None, :]).rows])
 
     def slice_of(self, columns: tuple[int, ...], cell: Codes) -> Slice:
         """What a cell is called."""
         return slice_of((self.columns[c][0], self.columns[c][1][code]) for c, code in zip(columns, cell, strict=True))
+
+    def _square(self, errors: IntArray) -> float:
+        squares = np.rint((errors / LOSS_ONE) ** 2 * self.square_one).astype(np.int64)
+        return float(squares.sum() / self.square_one * self.unit**2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,8 +256,3 @@ class RowsOfCells:
             np.add.at(total, key, errors)
             np.maximum.at(largest, key, errors)
         return Errors(*(lane.reshape(self.cells, levels) for lane in (n, total, largest)))
-
-
-def _square(errors: IntArray) -> float:
-    squares = np.rint((errors / LOSS_ONE) ** 2 * LOSS_SQUARE_ONE).astype(np.int64)
-    return float(squares.sum() / LOSS_SQUARE_ONE)

@@ -15,8 +15,7 @@ from mlflow_eval_plugin.evaluators.config_base import (
     Tolerances,
     known,
 )
-from mlflow_eval_plugin.evaluators.config_slices import MaybeSearch
-from mlflow_eval_plugin.evaluators.config_system import PERCENTILES, SystemConfig
+from mlflow_eval_plugin.evaluators.config_disaggregated_base import PERCENTILES, DisaggregatedBase
 
 RATES = (
     "prevalence", "selection_rate", "accuracy", "balanced_accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc",
@@ -29,12 +28,10 @@ _TAKEN = (*RATES, *DIFFERENCES, *RATIOS, "cost", "cost_per_1000", *(f"latency_{o
 _BEGINNINGS = ("gap_", "ratio_", "change_")
 
 
-class DisaggregatedConfig(SystemConfig):
-    """Keys of the ``disaggregated`` evaluator.
+class DisaggregatedConfig(DisaggregatedBase):
+    """Keys of ``disaggregated`` for a classifier, besides those of ``DisaggregatedBase``.
 
     Attributes:
-        slices, gap_versus: as in ``VersusConfig``; slices may be left out where there are ``queries`` or a ``search``.
-        search: ``True``, or options, to look for the slices in which the model errs most; see ``Search``.
         metrics: name to a function of a ``stats.user_metrics.SliceView`` that gives a number.
         row_metrics: name to a function of the arrays ``(label, score, prediction, weight)`` of a slice's rows that
             gives a number; called 51 times for every slice, and as often for all other rows where its gaps are asked.
@@ -45,16 +42,14 @@ class DisaggregatedConfig(SystemConfig):
         max_fairness, min_fairness: fairness difference or ratio to tolerance, per slice column.
         costs: what a row costs by what it is and what it is taken for: ``{"fp": 1, "fn": 5}``, and ``tp``, ``tn``.
         max_cost: the largest mean cost of a row, for every slice and for all rows; needs ``costs``.
-        latency_column, cost_column, max_latency, max_cost_per_1000: as in ``SystemConfig``.
     """
 
-    kind: ClassVar[str] = "disaggregated"
     own_keys: ClassVar[frozenset[str]] = frozenset(
-        {"slices", "queries", "search", "depth", "max_gap", "min_ratio", "min_metric", "max_metric", "max_fairness",
-         "min_fairness", "costs", "max_cost", "metrics", "row_metrics", *SystemConfig.system_keys}
+        {"max_gap", "min_ratio", "min_metric", "max_metric", "max_fairness", "min_fairness", "costs", "max_cost",
+         "metrics", "row_metrics", *DisaggregatedBase.base_keys}
     )  # fmt: skip
+    errors: ClassVar[tuple[str, ...]] = ("log_loss", "brier", "wrong")
 
-    search: MaybeSearch = None
     threshold: float = Field(default=0.5, ge=0, le=1)
     metrics: dict[str, Callable[..., Any]] = Field(default={})
     row_metrics: dict[str, Callable[..., Any]] = Field(default={})
@@ -74,20 +69,7 @@ class DisaggregatedConfig(SystemConfig):
         return self
 
     @model_validator(mode="after")
-    def _something_is_sliced(self) -> DisaggregatedConfig:
-        if not self.slices and not self.queries and self.search is None:
-            raise ValueError(
-                "key 'slices': expected at least one slice column, named slices in 'queries', or a 'search'"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _what_is_set_judges_something(self) -> DisaggregatedConfig:
-        sliced = self.subsets or self.queries
-        self.refuse_without(["max_gap", "min_ratio", "gap_versus"], "'slices' or 'queries'", sliced)
-        of_all = (self.min_metric, self.max_metric, self.max_latency, self.max_cost, self.max_cost_per_1000)
-        if all(one in (None, {}) for one in of_all):
-            self.refuse_without(["min_count"], "'slices' or 'queries'", sliced)
+    def _fairness_is_of_columns(self) -> DisaggregatedConfig:
         columns = [subset for subset in self.subsets if len(subset) == 1]
         self.refuse_without(["max_fairness", "min_fairness"], "'slices' of single columns", columns)
         return self
@@ -99,12 +81,6 @@ class DisaggregatedConfig(SystemConfig):
             raise ValueError(f"'min_ratio' of {signed!r}: it may be negative, so a ratio says nothing; use 'max_gap'")
         if signed in self.max_gap and self.gap_versus == "best":
             raise ValueError(f"'max_gap' of {signed!r}: neither end of it is the best; compare with the 'complement'")
-        return self
-
-    @model_validator(mode="after")
-    def _a_search_counts_rows(self) -> DisaggregatedConfig:
-        if self.search is not None and self.sample_weights is not None:
-            raise ValueError("'search' counts rows and knows no weights; leave out 'sample_weights' or search apart")
         return self
 
     @field_validator("metrics", "row_metrics", mode="before")

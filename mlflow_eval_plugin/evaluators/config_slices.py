@@ -46,6 +46,7 @@ class Search(BaseModel):
         columns: which columns to search; those of ``slices`` where None, or where there are none all features: columns
             that a config of the call names as a score, a weight, a latency or a cost are none.
         error: ``log_loss``, ``brier`` or ``wrong``; where None log loss, or for predictions that are classes ``wrong``.
+            Of a regression ``squared_error``, the default, or ``absolute_error``.
         alpha: SliceLine's weight of the mean error against the number of rows.
         quantiles: into how many equally full parts numbers are cut that have more values than that.
     """
@@ -55,7 +56,7 @@ class Search(BaseModel):
     top: int = Field(default=10, ge=1, le=100)
     min_support: int | None = Field(default=None, ge=2)
     columns: tuple[str, ...] | None = Field(default=None, min_length=1)
-    error: Literal["log_loss", "brier", "wrong"] | None = None
+    error: Literal["log_loss", "brier", "wrong", "squared_error", "absolute_error"] | None = None
     alpha: float = Field(default=0.95, gt=0, le=1)
     quantiles: int = Field(default=10, ge=2, le=100)
 

@@ -56,7 +56,7 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
         **_measured(config, rows, found, shown),
         "costs": _costs(config, rows, table, shown),
         "system": measured_system(config, system, shown),
-        "weak_slices": None if searching is None else weakest(searching),
+        "weak_slices": weakest(searching),
         "pooled": [as_json(one) for one in pooled(table, _pooled(config, table)) if one.label in shown],
     }
     own = measured_metrics(config, table)

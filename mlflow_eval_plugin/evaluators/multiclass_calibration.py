@@ -28,6 +28,7 @@ from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Quantity, bounds_at, estimates
 from mlflow_eval_plugin.stats.macro import MeanOfNorms
 from mlflow_eval_plugin.stats.multiclass import MulticlassTable
+from mlflow_eval_plugin.stats.recalibration import recalibrate
 from mlflow_eval_plugin.stats.summaries import ScoreSummary
 
 # The CORP components cost a bootstrap each; only the classes that are drawn have them.
@@ -60,6 +61,7 @@ def evaluate(
         **found.document(),
         "classwise": found.classwise(),
         "top_label": found.top_label(),
+        "recalibration": as_json(recalibrate(found.confidence, bins=config.bins)),
         "reference": None,
     }
     if reference is not None and reference.scored is not None:

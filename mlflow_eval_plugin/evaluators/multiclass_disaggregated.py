@@ -11,6 +11,7 @@ from mlflow_eval_plugin.evaluators.class_keys import OF_ONE_CLASS, split_metric
 from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.disaggregated import compared, gap_claims, metric_claims
 from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, document, refuse_keys
+from mlflow_eval_plugin.evaluators.search import prepared_of_classes, weakest
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
 from mlflow_eval_plugin.evidence import Evidence
@@ -29,7 +30,6 @@ _OF_TWO = {
     "min_fairness": "fairness measures compare the positive class",
     "costs": "costs are those of a positive and a negative class",
     "threshold": "the class of the largest probability is predicted",
-    "search": "it counts the errors of two classes",
     "metrics": "they are told of a positive and a negative class",
     "row_metrics": "they are told of a positive and a negative class",
 }
@@ -44,6 +44,7 @@ def evaluate(config: DisaggregatedConfig, rows: MulticlassRows, about: About) ->
     """
     refuse_keys(config, _OF_TWO)
     _metrics_exist(config, rows)
+    searching = prepared_of_classes(config, rows)
     table = MulticlassTable(multiclass_summary(rows.frame, rows.known, **cuts_of(config)))
     _fits(config, table)
     found = multiclass_slices(table, most_by_class=_MOST_BY_CLASS)
@@ -53,6 +54,7 @@ def evaluate(config: DisaggregatedConfig, rows: MulticlassRows, about: About) ->
     measurements = {
         **_measured(config, table, found, set(labels)),
         "system": measured_system(config, system, set(labels)),
+        "weak_slices": weakest(searching),
     }
     return document(config, rows, claims, measurements, about)
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from mlflow_eval_plugin.engines import moment_summary, prediction_summary
-from mlflow_eval_plugin.engines.regression import Predicted
 from mlflow_eval_plugin.evaluators import drift
 from mlflow_eval_plugin.evaluators.config import Config, DriftConfig
 from mlflow_eval_plugin.evaluators.disaggregated import gap_claims, metric_claims, ratio_claim
 from mlflow_eval_plugin.evaluators.regression_config import RegressionCalibrationConfig, RegressionDisaggregatedConfig
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evaluators.rows import About, as_json, document
+from mlflow_eval_plugin.evaluators.search import prepared_of_regression, weakest
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
 from mlflow_eval_plugin.evidence import Evidence
@@ -69,14 +69,7 @@ def _calibration(
 
 
 def _summaries(rows: RegressionRows) -> tuple[MomentSummary, PredictionSummary]:
-    predicted = _predicted(rows)
-    return moment_summary(rows.frame, predicted), prediction_summary(predicted)
-
-
-def _predicted(rows: RegressionRows) -> Predicted:
-    if rows.predicted is None:
-        raise InputError("there are no targets and predictions to evaluate")
-    return rows.predicted
+    return moment_summary(rows.frame, rows.known), prediction_summary(rows.known)
 
 
 def _measured(
@@ -126,7 +119,8 @@ def _coverage_claims(config: RegressionCalibrationConfig, moments: MomentSummary
 
 
 def _disaggregated(config: RegressionDisaggregatedConfig, rows: RegressionRows, about: About) -> Evidence:
-    summary = moment_summary(rows.frame, _predicted(rows), **cuts_of(config))
+    searching = prepared_of_regression(config, rows)
+    summary = moment_summary(rows.frame, rows.known, **cuts_of(config))
     table, labels = RegressionTable(summary), wanted_labels(config, summary.slices)
     system = system_of(config, rows.frame)
     reports = {report.label: {**as_json(report), "slice": dict(report.slice)} for report in table.reports()}
@@ -139,6 +133,7 @@ def _disaggregated(config: RegressionDisaggregatedConfig, rows: RegressionRows, 
         "slices": [reports[label] for label in labels],
         "gaps": [as_json(one) for one in _gaps(config, table) if one.label in set(labels)],
         "system": measured_system(config, system, set(labels)),
+        "weak_slices": weakest(searching),
     }
     claims = [*_slice_claims(config, table, labels), *system_claims(config, system, labels)]
     return document(config, rows, claims, measurements, about)

@@ -14,7 +14,7 @@ from mlflow_eval_plugin.evaluators.config_base import (
     Tolerances,
     known,
 )
-from mlflow_eval_plugin.evaluators.config_system import SystemConfig
+from mlflow_eval_plugin.evaluators.config_disaggregated_base import DisaggregatedBase
 from mlflow_eval_plugin.stats.regression_names import (
     SMALLEST_LEVEL,
     can_be_best,
@@ -118,24 +118,20 @@ class RegressionCalibrationConfig(PredictionConfig):
     reference_name: str = "reference"
 
 
-class RegressionDisaggregatedConfig(PredictionConfig, SystemConfig):
-    """Keys of ``disaggregated`` for a regression.
+class RegressionDisaggregatedConfig(PredictionConfig, DisaggregatedBase):
+    """Keys of ``disaggregated`` for a regression, besides those of ``DisaggregatedBase``.
 
     Attributes:
-        slices, gap_versus: as in ``VersusConfig``; slices may be left out where there are ``queries``.
         max_gap: metric to tolerance, in units of the metric: how far a slice may be from ``gap_versus``, either way.
         min_ratio: metric to the least ratio to ``gap_versus``.
         max_ratio: metric to the largest ratio to ``gap_versus``.
         min_metric, max_metric: metric to the least or largest value that every slice may have.
-        latency_column, cost_column, max_latency, max_cost_per_1000: as in ``SystemConfig``.
     """
 
-    kind: ClassVar[str] = "disaggregated"
     own_keys: ClassVar[frozenset[str]] = frozenset(
-        {"slices", "queries", "depth", "max_gap", "max_ratio", "min_ratio", "min_metric", "max_metric",
-         *SystemConfig.system_keys}
-    )  # fmt: skip
-
+        {"max_gap", "max_ratio", "min_ratio", "min_metric", "max_metric", *DisaggregatedBase.base_keys}
+    )
+    errors: ClassVar[tuple[str, ...]] = ("squared_error", "absolute_error")
     against: ClassVar[tuple[str, ...]] = ("max_gap", "max_ratio", "min_ratio")
 
     max_gap: Tolerances = Field(default={})
@@ -143,12 +139,6 @@ class RegressionDisaggregatedConfig(PredictionConfig, SystemConfig):
     min_ratio: Tolerances = Field(default={})
     min_metric: Limits = Field(default={})
     max_metric: Limits = Field(default={})
-
-    @model_validator(mode="after")
-    def _there_are_slices(self) -> RegressionDisaggregatedConfig:
-        if not self.slices and not self.queries:
-            raise ValueError("key 'slices': expected at least one slice column, or named slices in 'queries'")
-        return self
 
     @model_validator(mode="after")
     def _metrics_are_known(self) -> RegressionDisaggregatedConfig:

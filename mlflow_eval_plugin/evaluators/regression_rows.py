@@ -21,6 +21,7 @@ class RegressionRows:
         label_name, score_name: under which names target and prediction are columns of ``everything``.
         forecasts: the columns of ``everything`` that hold predicted quantiles and ends of intervals.
         everything: the frame with target, prediction and forecasts, for drift.
+        apart: as in ``Rows``.
     """
 
     frame: Frame
@@ -31,3 +32,11 @@ class RegressionRows:
     score_name: str
     forecasts: tuple[str, ...]
     everything: Frame
+    apart: frozenset[str] = frozenset()
+
+    @property
+    def known(self) -> Predicted:
+        """What is predicted, of rows that have it."""
+        if self.predicted is None:
+            raise ValueError(f"{self.data.name} has no targets, or no predictions")
+        return self.predicted

@@ -54,12 +54,14 @@ class MulticlassRows:
         frame, features: as in ``Rows``.
         scored: labels, predictions, probabilities and weights by class; None where a reference lacks labels or
             probabilities.
+        apart: as in ``Rows``.
     """
 
     frame: Frame
     data: Data
     features: tuple[str, ...]
     scored: ClassScored | None
+    apart: frozenset[str] = frozenset()
 
     @property
     def known(self) -> ClassScored:

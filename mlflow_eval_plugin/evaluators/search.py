@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from mlflow_eval_plugin.engines.search import ErrorCounts, ErrorKind, PassedOver, error_counts, searched_columns
+from mlflow_eval_plugin.engines.joint import Columns
+from mlflow_eval_plugin.engines.search import (
+    ErrorCounts,
+    ErrorKind,
+    PassedOver,
+    RegressionErrorKind,
+    class_error_counts,
+    error_counts,
+    regression_error_counts,
+    searched_columns,
+)
 from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
+from mlflow_eval_plugin.evaluators.config_disaggregated_base import DisaggregatedBase
 from mlflow_eval_plugin.evaluators.config_slices import Band, Search
-from mlflow_eval_plugin.evaluators.rows import Rows, as_json
+from mlflow_eval_plugin.evaluators.regression_config import RegressionDisaggregatedConfig
+from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
+from mlflow_eval_plugin.evaluators.rows import Frame, MulticlassRows, Rows, as_json
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.weak_slices import can_be_searched, weak_slices
 
@@ -18,12 +32,31 @@ _METHOD = (
 )
 
 
+Kind = TypeVar("Kind", bound=str)
+
+
+class Searched(Protocol):
+    """Rows of any kind, as far as a search needs them."""
+
+    @property
+    def frame(self) -> Frame:
+        """Features and further slice columns."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The columns that are features."""
+
+    @property
+    def apart(self) -> frozenset[str]:
+        """The columns that are none, for some config of the call."""
+
+
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """A search that can begin: nothing more can be wrong with its columns or options."""
 
     search: Search
-    error: ErrorKind
+    error: str
     minimum: int
     counts: ErrorCounts
     passed_over: tuple[PassedOver, ...]
@@ -36,14 +69,58 @@ def prepared(config: DisaggregatedConfig, rows: Rows) -> Prepared | None:
         InputError: for a column that is missing or has too many levels, columns or a depth that make too many slices,
             or an error that needs probabilities where there are none.
     """
+    hard = rows.score is None
+
+    def counted(columns: Columns, error: ErrorKind) -> ErrorCounts:
+        return error_counts(
+            rows.frame,
+            columns,
+            label=rows.label,
+            score=rows.prediction if hard else rows.score,
+            error=error,
+            threshold=0.5 if hard else config.threshold,
+        )
+
+    return _prepared(config, rows, _of_classes(config, hard=hard), counted)
+
+
+def prepared_of_classes(config: DisaggregatedConfig, rows: MulticlassRows) -> Prepared | None:
+    """The same of three or more classes."""
+
+    def counted(columns: Columns, error: ErrorKind) -> ErrorCounts:
+        return class_error_counts(columns, rows.known, error)
+
+    return _prepared(config, rows, _of_classes(config, hard=rows.known.probability is None), counted)
+
+
+def prepared_of_regression(config: RegressionDisaggregatedConfig, rows: RegressionRows) -> Prepared | None:
+    """The same of a regression."""
+    asked = config.search.error if config.search else None
+    error: RegressionErrorKind = "absolute_error" if asked == "absolute_error" else "squared_error"
+
+    def counted(columns: Columns, kind: RegressionErrorKind) -> ErrorCounts:
+        return regression_error_counts(columns, rows.known, kind)
+
+    return _prepared(config, rows, error, counted)
+
+
+def _of_classes(config: DisaggregatedConfig, *, hard: bool) -> ErrorKind:
+    asked = config.search.error if config.search else None
+    if hard and asked in ("log_loss", "brier"):
+        raise InputError(
+            f"search: the error {asked!r} needs probabilities, and the predictions are classes; expected 'wrong'"
+        )
+    if asked == "wrong" or hard:
+        return "wrong"
+    return "brier" if asked == "brier" else "log_loss"
+
+
+def _prepared(
+    config: DisaggregatedBase, rows: Searched, error: Kind, counted: Callable[[Columns, Kind], ErrorCounts]
+) -> Prepared | None:
     search = config.search
     if search is None:
         return None
-    hard = rows.score is None
-    if hard and search.error in ("log_loss", "brier"):
-        raise InputError(
-            f"search: the error {search.error!r} needs probabilities, and the predictions are classes; expected 'wrong'"
-        )
     items = [item for subset in config.subsets for item in subset]
     bands = {config.column(item.column): item for item in items if isinstance(item, Band)}
     columns, passed_over = searched_columns(
@@ -56,21 +133,15 @@ def prepared(config: DisaggregatedConfig, rows: Rows) -> Prepared | None:
         as_given=search.columns is not None,
     )
     can_be_searched(len(columns), search.depth)
-    error: ErrorKind = search.error or ("wrong" if hard else "log_loss")
-    counts = error_counts(
-        rows.frame,
-        columns,
-        label=rows.label,
-        score=rows.prediction if hard else rows.score,
-        error=error,
-        threshold=0.5 if hard else config.threshold,
-    )
+    counts = counted(columns, error)
     minimum = search.min_support or max(32, -(-len(counts.errors) // 100))
     return Prepared(search, error, minimum, counts, passed_over)
 
 
-def weakest(prepared: Prepared) -> dict[str, Any]:
-    """The weak slices, as the measurement ``weak_slices``."""
+def weakest(prepared: Prepared | None) -> dict[str, Any] | None:
+    """The weak slices, as the measurement ``weak_slices``; None where none were asked for."""
+    if prepared is None:
+        return None
     search = prepared.search
     result = weak_slices(
         prepared.counts, depth=search.depth, top=search.top, minimum=prepared.minimum, weight=search.alpha
@@ -90,7 +161,7 @@ def weakest(prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def _columns(config: DisaggregatedConfig, search: Search, rows: Rows) -> list[str]:
+def _columns(config: DisaggregatedBase, search: Search, rows: Searched) -> list[str]:
     if search.columns is not None:
         return [config.column(name) for name in search.columns]
     given = [item.column if isinstance(item, Band) else item for subset in config.subsets for item in subset]

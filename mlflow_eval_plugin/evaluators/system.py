@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlflow_eval_plugin.engines import system_summary
-from mlflow_eval_plugin.evaluators.config_system import SystemConfig
+from mlflow_eval_plugin.evaluators.config_disaggregated_base import DisaggregatedBase
 from mlflow_eval_plugin.evaluators.rows import Frame, as_json
 from mlflow_eval_plugin.evaluators.slicing import cuts_of
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.system import COST, SystemSummary, system_bounds, system_reports
 
 
-def system_of(config: SystemConfig, frame: Frame) -> SystemSummary | None:
+def system_of(config: DisaggregatedBase, frame: Frame) -> SystemSummary | None:
     """Latencies and costs by slice; None where neither column is given.
 
     Raises:
@@ -27,7 +27,9 @@ def system_of(config: SystemConfig, frame: Frame) -> SystemSummary | None:
     return system_summary(frame, latency=latency, cost=cost, **cuts_of(config))
 
 
-def measured_system(config: SystemConfig, summary: SystemSummary | None, labels: set[str]) -> dict[str, Any] | None:
+def measured_system(
+    config: DisaggregatedBase, summary: SystemSummary | None, labels: set[str]
+) -> dict[str, Any] | None:
     """The measurement ``system``."""
     if summary is None:
         return None
@@ -35,7 +37,7 @@ def measured_system(config: SystemConfig, summary: SystemSummary | None, labels:
     return {"latency_column": config.latency_column, "cost_column": config.cost_column, "slices": slices}
 
 
-def system_claims(config: SystemConfig, summary: SystemSummary | None, labels: Sequence[str]) -> Iterator[Claim]:
+def system_claims(config: DisaggregatedBase, summary: SystemSummary | None, labels: Sequence[str]) -> Iterator[Claim]:
     """A Claim for every tolerance and slice, and for all rows."""
     if summary is None:
         return

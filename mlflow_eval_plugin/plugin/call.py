@@ -31,7 +31,7 @@ from mlflow_eval_plugin.plugin.multiclass import (
     score_classes_first,
 )
 from mlflow_eval_plugin.plugin.progress import progress
-from mlflow_eval_plugin.plugin.regression import regression_inputs
+from mlflow_eval_plugin.plugin.regression import columns_apart, regression_inputs
 from mlflow_eval_plugin.plugin.source import (
     Scorer,
     Table,
@@ -153,10 +153,10 @@ def _read_references(call: Call) -> None:
 
 def _inputs(call: Call, config: Config, scorer: Scorer) -> Inputs:
     reference = call.reference(config)
+    apart = columns_apart(call.configs)
     if call.multiclass[config.kind]:
-        found = multiclass_rows_of(call.table, config, scorer)
+        found = replace(multiclass_rows_of(call.table, config, scorer), apart=apart)
         return found, None if reference is None else multiclass_reference_rows(reference, found, config, scorer)
-    apart = frozenset().union(*(one.columns_apart for one in call.configs.values()))
     rows = replace(rows_of(call.table, config, scorer), apart=apart)
     if isinstance(config, ComparisonConfig):
         return rows, champion_rows(config, call.table, rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -79,7 +79,16 @@ def regression_inputs(
         if one is not None:
             # The copy that a model makes of the rows is the peak of memory, so it comes before anything is held.
             predictor.output(one)
-    return {kind: _inputs(table, reference_of(config), config, predictor) for kind, config in configs.items()}
+    apart, found = columns_apart(configs), {}
+    for kind, config in configs.items():
+        rows, reference = _inputs(table, reference_of(config), config, predictor)
+        found[kind] = replace(rows, apart=apart), reference
+    return found
+
+
+def columns_apart(configs: Mapping[str, Config]) -> frozenset[str]:
+    """The columns that some config of the call names as a score, a weight, a cost or the like."""
+    return frozenset().union(*(one.columns_apart for one in configs.values()))
 
 
 def _inputs(

@@ -31,6 +31,13 @@ from mlflow_eval_plugin.reports.words import (
 )
 from mlflow_eval_plugin.reports.words import tolerance as tolerance_of
 
+_ERRORS = {
+    "log_loss": "log loss",
+    "brier": "squared error",
+    "wrong": "share decided wrongly",
+    "squared_error": "squared error",
+    "absolute_error": "absolute error",
+}
 _SLICE_METRICS = (
     "prevalence", "selection_rate", "accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc",
     "average_precision", "log_loss", "brier", "ece", "calibration_in_the_large",
@@ -84,7 +91,7 @@ def calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
     if slices := measurements.get("slices"):
         tables += [_calibration_by_slice(slices), *named_slices(slices)]
     if recalibration := measurements.get("recalibration"):
-        tables.append(_recalibration(recalibration))
+        tables.append(_recalibration(recalibration, "the confidence" if is_multiclass(measurements) else "it"))
     drawn = diagram_of(measurements)
     if tests := _tests(drawn):
         tables.append(tests)
@@ -122,7 +129,7 @@ def _calibration_by_slice(slices: Sequence[Mapping[str, Any]]) -> Table:
     return table_of("Calibration by slice", headers, rows)
 
 
-def _recalibration(recalibration: Mapping[str, Any]) -> Table:
+def _recalibration(recalibration: Mapping[str, Any], what: str) -> Table:
     rows = []
     for one in recalibration["methods"]:
         change, limits = estimate_cells(one["brier_change"])
@@ -138,7 +145,7 @@ def _recalibration(recalibration: Mapping[str, Any]) -> Table:
         )
     headers = ("Recalibration", "Change of Brier score", "95 % interval", "ECE that remains", "Fitted to all rows")
     said = recalibration["suggested"] or "none lowers the Brier score beyond chance"
-    caption = f"Could it be mended without training anew? On rows not fitted to: {said}"
+    caption = f"Could {what} be mended without training anew? On rows not fitted to: {said}"
     return table_of(caption, headers, rows)
 
 
@@ -207,7 +214,7 @@ def disaggregated_tables(measurements: Mapping[str, Any]) -> list[Table]:
     if system := measurements.get("system"):
         tables.append(system_table(system))
     if weak := measurements.get("weak_slices"):
-        tables.append(_weak_slices(weak))
+        tables.append(weak_slices_table(weak))
     if fairness := _fairness(measurements.get("fairness", {})):
         tables.append(fairness)
     tables.append(gaps_table(measurements.get("gaps", [])))
@@ -266,7 +273,8 @@ def system_table(system: Mapping[str, Any]) -> Table:
     )
 
 
-def _weak_slices(weak: Mapping[str, Any]) -> Table:
+def weak_slices_table(weak: Mapping[str, Any]) -> Table:
+    """What a search has found, the weakest first, and what it passed over."""
     rows = [
         (
             Cell(one["label"]),
@@ -283,7 +291,7 @@ def _weak_slices(weak: Mapping[str, Any]) -> Table:
         "Slice", "n", "Mean error", "Times that of all rows", "Above all other rows", "95 % interval", "Score",
         "Adjusted p",
     )  # fmt: skip
-    error = {"log_loss": "log loss", "brier": "squared error", "wrong": "share decided wrongly"}[weak["error"]]
+    error = _ERRORS[weak["error"]]
     caption = (
         f"Where the model errs most, found by search: {error} in slices of up to {weak['depth']} of "
         f"{len(weak['columns'])} columns with {count(weak['minimum_support'])} rows or more"

@@ -16,7 +16,10 @@ from sklearn import metrics as sklearn
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 
+from mlflow_eval_plugin.engines import score_summary
 from mlflow_eval_plugin.evaluators.config import ConfigError, parse
+from mlflow_eval_plugin.evaluators.rows import as_json
+from mlflow_eval_plugin.stats.recalibration import recalibrate
 
 FEATURES = [f"x{i}" for i in range(5)]
 CLASSES = ["cat", "dog", "emu"]
@@ -266,7 +269,7 @@ CONFIGS = [
     ({"disaggregated": {"max_fairness": {"equalized_odds_difference": 0.1}}}, "max_fairness is for two classes"),
     ({"disaggregated": {"costs": {"fp": 1, "fn": 5}}}, "costs is for two classes"),
     ({"disaggregated": {"threshold": 0.3}}, "threshold is for two classes"),
-    ({"disaggregated": {"search": True}}, "search is for two classes"),
+    ({"disaggregated": {"search": {"error": "squared_error"}}}, "the error 'squared_error' is not one of this model's"),
     ({"disaggregated": {"metrics": {"mine": len}}}, "metrics is for two classes"),
     ({"calibration": {"slices": ["g"]}}, "slices is for two classes: slices of three or more classes are for"),
     ({"calibration": {"min_calibration_slope": 0.8}}, "min_calibration_slope is for two classes"),
@@ -435,3 +438,21 @@ def test_the_model_is_asked_once(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(LogisticRegression, "predict_proba", lambda self, x: calls.append(len(x)) or asked(self, x))
     zoo.measured(calibration={}, disaggregated={"slices": ["x4"]}, drift={"reference": zoo.train})
     assert calls == [1200, 1200]  # the rows and the reference
+
+
+def test_what_would_mend_the_confidence_is_suggested(zoo: Zoo) -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 1.5, (4000, 3))
+    honest = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    label = np.array([rng.choice(CLASSES, p=p) for p in honest])
+    sharp = honest**3 / (honest**3).sum(axis=1, keepdims=True)  # three times too sure
+    data = pd.DataFrame(sharp, columns=list(COLUMNS.values())).assign(y=label, t=np.array(CLASSES)[sharp.argmax(1)])
+    call = {"model": False, "predictions": "t"}
+    found = zoo.measured(data, **call, calibration={"probability_columns": COLUMNS})
+    mended = found["calibration"]["measurements"]["recalibration"]
+    assert mended["suggested"] is not None
+    confidence, right = pd.Series(sharp.max(axis=1)), data.t == data.y
+    alone = recalibrate(score_summary(pd.DataFrame({"s": confidence, "y": right}), label="y", score="s"))
+    assert mended == json.loads(json.dumps(as_json(alone)))
+    assert next(one for one in alone.methods if one.method == "temperature").parameters["temperature"] > 2
+    assert "Could the confidence be mended" in found["pages"]["calibration"]

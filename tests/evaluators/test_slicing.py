@@ -141,3 +141,40 @@ def test_classes_are_searched_by_what_is_wrong(world: World) -> None:
     assert weak["mean_error"] == pytest.approx((data.p != data[LABEL]).mean(), abs=1e-9)
     with pytest.raises(mlflow.MlflowException, match="'brier' needs probabilities"):
         disaggregated(world, data, STATIC, search={"error": "brier"})
+
+
+def test_slices_in_which_a_regression_errs_are_found(world: World) -> None:
+    odd = (world.rows.SEX == 2) & (world.rows.MAR == 5)
+    noise = np.random.default_rng(0).normal(0, np.where(odd, 9.0, 3.0))
+    data = world.rows.assign(guess=world.rows.AGEP + noise, ms=1.0 + noise**2)
+    for error, expected in (("squared_error", (noise**2).mean()), ("absolute_error", np.abs(noise).mean())):
+        call = {"model": None, "targets": "AGEP", "predictions": "guess", "model_type": "regressor"}
+        search = {"error": error} if error == "absolute_error" else {}
+        evidence, page = disaggregated(world, data, call, search=search or True, latency_column="ms")
+        weak = evidence.measurements["weak_slices"]
+        assert weak["mean_error"] == pytest.approx(expected, rel=1e-6)
+        # Neither the target nor the prediction is searched, nor what a row took.
+        assert weak["columns"] == sorted({*FEATURES, LABEL} - {"AGEP"})
+        assert weak["slices"][0]["slice"] == {"MAR": "5", "SEX": "2"}
+        assert weak["slices"][0]["p_adjusted"] < 1e-6
+        assert f"found by search: {error.replace('_', ' ')} in slices of up to 3" in page
+
+
+def test_slices_in_which_classes_are_mistaken_are_found(world: World) -> None:
+    rng = np.random.default_rng(0)
+    odd = (world.rows.SEX == 2) & (world.rows.MAR == 5)
+    label = rng.choice(["a", "b", "c"], len(odd))
+    right = rng.random(len(odd)) < np.where(odd, 0.4, 0.9)
+    said = np.where(right, label, np.where(label == "a", "b", "a"))
+    columns = {f"p_{one}": np.where(said == one, 0.8, 0.1) for one in "abc"}
+    data = world.rows.assign(label=label, said=said, **columns)
+    call = {"model": None, "targets": "label", "predictions": "said"}
+    config = {"probability_columns": {one: f"p_{one}" for one in "abc"}, "search": {"depth": 2}}
+    evidence, page = disaggregated(world, data, call, **config)
+    weak = evidence.measurements["weak_slices"]
+    assert weak["mean_error"] == pytest.approx(np.where(right, -np.log(0.8), -np.log(0.1)).mean(), abs=1e-8)
+    assert not {*columns, "said", "label"} & set(weak["columns"])
+    assert weak["slices"][0]["slice"] == {"MAR": "5", "SEX": "2"}
+    assert "found by search: log loss in slices of up to 2" in page
+    hard, _ = disaggregated(world, data.drop(columns=list(columns)), call, search=True)
+    assert hard.measurements["weak_slices"]["mean_error"] == pytest.approx((~right).mean(), abs=1e-8)
