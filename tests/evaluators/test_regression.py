@@ -276,7 +276,7 @@ BAD_CONFIGS = [
     ({"disaggregated": {"search": {"error": "brier"}}},
      "the error 'brier' is not one of this model's; expected one of 'squared_error', 'absolute_error'"),
     ({"disaggregated": {"search": True, "sample_weights": "age"}}, "'search' counts rows and knows no weights"),
-    ({"disaggregated": {"search": True, "max_ratio": {"mae": 2}}}, "'max_ratio' has no effect without 'slices'"),
+    ({"disaggregated": {"slices": [], "search": True, "max_ratio": {"mae": 2}}}, "'max_ratio' has no effect without 'slices'"),
     ({"disaggregated": {"queries": {"old": "age >= 40"}, "gap_versus": "best"}}, "'old' is the only one"),
     ({"disaggregated": {"slices": ["twon"]}}, "no column 'twon', did you mean 'town'"),
     ({"disaggregated": {"threshold": 0.4}}, "key 'threshold' is for classifiers"),
