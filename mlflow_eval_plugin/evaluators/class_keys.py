@@ -31,6 +31,11 @@ def check_class_keys(columns: ClassColumns | None, label_list: tuple[Any, ...] |
         raise ValueError("'pos_label' is for two classes; leave it out to evaluate all of three or more")
 
 
+def class_text(value: Any) -> str:
+    """A class as text, the same for 1, 1.0 and "1"."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 def split_metric(name: str) -> tuple[str, str | None]:
     """``("recall", "setosa")`` for "recall[setosa]", ``("recall", None)`` for "recall"."""
     rate, bracket, rest = name.partition("[")

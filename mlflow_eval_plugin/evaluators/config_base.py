@@ -11,9 +11,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from rapidfuzz import process
 
-from mlflow_eval_plugin.evaluators.class_keys import ClassColumns, check_class_keys
+from mlflow_eval_plugin.evaluators.class_keys import ClassColumns, check_class_keys, class_text
 from mlflow_eval_plugin.evaluators.config_slices import Band, Queries, SliceItem
-from mlflow_eval_plugin.stats.costs import Costs
+from mlflow_eval_plugin.stats.costs import ClassCosts, Costs
 from mlflow_eval_plugin.stats.errors import InputError
 
 Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -189,23 +189,42 @@ class VersusConfig(SlicedConfig):
 def _costs(value: Any) -> Any:
     if value is None or isinstance(value, Costs):
         return value
-    names = tuple(field.name for field in fields(Costs))
     if not isinstance(value, Mapping):
         raise ValueError("expected the cost of each kind of row, such as {'fp': 1, 'fn': 5}")
+    names = tuple(field.name for field in fields(Costs))
     numbers = {known("cost", str(name), names): cost for name, cost in value.items()}
     for name in ("fp", "fn"):
         if name not in numbers:
             raise ValueError(f"there is no {name!r}; both mistakes have a cost, such as {{'fp': 1, 'fn': 5}}")
-    for name, cost in numbers.items():
-        if isinstance(cost, bool) or not isinstance(cost, (int, float)):
-            raise ValueError(f"{name}: expected a number, found {type(cost).__name__}")
+    return _made(Costs, **{name: _number(name, cost) for name, cost in numbers.items()})
+
+
+def _any_costs(value: Any) -> Any:
+    by_class = isinstance(value, Mapping) and value and all(isinstance(row, Mapping) for row in value.values())
+    if not by_class:
+        return value if isinstance(value, ClassCosts) else _costs(value)
+    rows = {
+        class_text(label): {class_text(one): _number(f"{label!r} taken for {one!r}", cost) for one, cost in row.items()}
+        for label, row in value.items()
+    }
+    return _made(ClassCosts, by_label=rows)
+
+
+def _number(name: str, cost: Any) -> float:
+    if isinstance(cost, bool) or not isinstance(cost, (int, float)):
+        raise ValueError(f"{name}: expected a number, found {type(cost).__name__}")
+    return float(cost)
+
+
+def _made(kind: type[Costs] | type[ClassCosts], **given: Any) -> Costs | ClassCosts:
     try:
-        return Costs(**{name: float(cost) for name, cost in numbers.items()})
+        return kind(**given)
     except InputError as error:
         raise ValueError(str(error).removeprefix("costs: ")) from error
 
 
 GivenCosts = Annotated[Costs | None, BeforeValidator(_costs)]
+AnyCosts = Annotated[Costs | ClassCosts | None, BeforeValidator(_any_costs)]
 
 
 def known(what: str, name: str, names: tuple[str, ...]) -> str:
@@ -228,6 +247,8 @@ def did_you_mean(name: str, names: tuple[str, ...]) -> str:
 def _jsonable(key: str, value: Any, data: frozenset[str]) -> Any:
     if key in data and value is not None and not isinstance(value, str):
         return "given"
+    if isinstance(value, ClassCosts):
+        return value.by_label
     if is_dataclass(value):
         return dict(vars(value))
     if callable(value):

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from mlflow_eval_plugin.evaluators.class_keys import OF_ONE_CLASS, split_metric
 from mlflow_eval_plugin.evaluators.config_base import (
-    GivenCosts,
+    AnyCosts,
     Limits,
     Tolerance,
     Tolerances,
@@ -40,7 +40,8 @@ class DisaggregatedConfig(DisaggregatedBase):
         min_ratio: metric to tolerance of the ratio to ``gap_versus``; 0.8 on selection_rate is the four-fifths rule.
         min_metric, max_metric: metric to the least or largest value that every slice may have.
         max_fairness, min_fairness: fairness difference or ratio to tolerance, per slice column.
-        costs: what a row costs by what it is and what it is taken for: ``{"fp": 1, "fn": 5}``, and ``tp``, ``tn``.
+        costs: what a row costs by what it is and what it is taken for: ``{"fp": 1, "fn": 5}``, and ``tp``, ``tn``; with
+            three or more classes by label and predicted class, ``{"cat": {"dog": 1, "emu": 5}, …}``.
         max_cost: the largest mean cost of a row, for every slice and for all rows; needs ``costs``.
     """
 
@@ -59,7 +60,7 @@ class DisaggregatedConfig(DisaggregatedBase):
     max_metric: Limits = Field(default={})
     max_fairness: Tolerances = Field(default={})
     min_fairness: Tolerances = Field(default={})
-    costs: GivenCosts = None
+    costs: AnyCosts = None
     max_cost: Tolerance | None = None
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from mlflow_eval_plugin.evaluators.system import measured_system, system_claims,
 from mlflow_eval_plugin.evaluators.user_metrics import measured_metrics, own_metrics
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
+from mlflow_eval_plugin.stats.costs import ClassCosts, Costs
 from mlflow_eval_plugin.stats.decisions import SliceCost, cost_bounds, slice_costs
 from mlflow_eval_plugin.stats.disaggregated import (
     DEFAULT_GAP_METRICS,
@@ -26,7 +27,7 @@ from mlflow_eval_plugin.stats.disaggregated import (
     metric_bounds,
 )
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.estimate import Estimate
+from mlflow_eval_plugin.stats.estimate import Estimate, QuantityBounds
 from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable, Table
 from mlflow_eval_plugin.stats.pooling import POOLED, pooled
 from mlflow_eval_plugin.stats.rates import OF_SCORES
@@ -45,16 +46,20 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
             cannot be evaluated.
     """
     _needs_scores(config, rows)
+    costs = _costs_of_two(config)
     searching = prepared(config, rows)
     table = SliceTable(slices_of(config, rows, config.threshold), own_metrics(config, rows))
     found = disaggregate(table, minimum_count=config.min_count, **_compared(config, rows, table))
     labels = wanted_labels(config, table.summary.slices)
     system = system_of(config, rows.frame)
     claims = [*_claims(config, table, labels), *system_claims(config, system, labels)]
+    if costs is not None:
+        bounds = {label: cost_bounds(table, costs, label) for label in ("overall", *labels)}
+        claims += cost_claims(config, bounds)
     shown = set(labels)
     measurements: dict[str, Any] = {
         **_measured(config, rows, found, shown),
-        "costs": _costs(config, rows, table, shown),
+        "costs": None if costs is None else _costs(costs, rows, table, shown),
         "system": measured_system(config, system, shown),
         "weak_slices": weakest(searching),
         "pooled": [as_json(one) for one in pooled(table, _pooled(config, table)) if one.label in shown],
@@ -118,14 +123,20 @@ def _measured(config: DisaggregatedConfig, rows: Rows, found: Disaggregated, lab
     }
 
 
-def _costs(config: DisaggregatedConfig, rows: Rows, table: SliceTable, labels: set[str]) -> dict[str, Any] | None:
-    if config.costs is None:
-        return None
-    found: list[SliceCost] = [one for one in slice_costs(table, config.costs) if one.label in {"overall", *labels}]
+def _costs_of_two(config: DisaggregatedConfig) -> Costs | None:
+    if isinstance(config.costs, ClassCosts):
+        raise InputError(
+            "costs: costs by class are for three or more classes; of two give those of the mistakes, {'fp': 1, 'fn': 5}"
+        )
+    return config.costs
+
+
+def _costs(costs: Costs, rows: Rows, table: SliceTable, labels: set[str]) -> dict[str, Any]:
+    found: list[SliceCost] = [one for one in slice_costs(table, costs) if one.label in {"overall", *labels}]
     if rows.score is None:  # classes have no other threshold
         found = [replace(one, best_threshold=None, cost_at_best=None) for one in found]
-    threshold = config.costs.threshold_if_calibrated
-    return {**as_json(config.costs), "threshold_if_calibrated": threshold, "slices": as_json(found)}
+    threshold = costs.threshold_if_calibrated
+    return {**as_json(costs), "threshold_if_calibrated": threshold, "slices": as_json(found)}
 
 
 def _report(report: SliceReport, rows: Rows) -> dict[str, Any]:
@@ -143,22 +154,28 @@ def _claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence[str
     yield from gap_claims(config, table, labels)
     for label in ("overall", *labels):
         yield from metric_claims(config, table, label)
-        if config.costs is not None and config.max_cost is not None:
-            yield Claim(
-                id=f"max:cost:{label}",
-                claim=f"a row of {label} costs at most {config.max_cost:g} on average",
-                metric="cost",
-                scope=label,
-                bounds=cost_bounds(table, config.costs, label),
-                maximum=config.max_cost,
-                minimum_count=config.min_count,
-            )
     columns = sorted({next(iter(subset)) for subset in wanted_subsets(config) if len(subset) == 1})
     for column in columns:
         for name, limit in config.max_fairness.items():
             yield _fairness_claim(config, table, column, name, maximum=limit)
         for name, limit in config.min_fairness.items():
             yield _fairness_claim(config, table, column, name, minimum=limit)
+
+
+def cost_claims(config: DisaggregatedConfig, bounds: Mapping[str, QuantityBounds]) -> Iterator[Claim]:
+    """That a row of each slice costs at most ``max_cost`` on average; ``bounds`` by label."""
+    if config.max_cost is None:
+        return
+    for label, of_slice in bounds.items():
+        yield Claim(
+            id=f"max:cost:{label}",
+            claim=f"a row of {label} costs at most {config.max_cost:g} on average",
+            metric="cost",
+            scope=label,
+            bounds=of_slice,
+            maximum=config.max_cost,
+            minimum_count=config.min_count,
+        )
 
 
 def metric_claims(config: GapConfig, table: Table, label: str) -> Iterator[Claim]:

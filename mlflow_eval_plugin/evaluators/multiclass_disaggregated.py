@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlflow_eval_plugin.engines.multiclass import multiclass_summary
 from mlflow_eval_plugin.evaluators.class_keys import OF_ONE_CLASS, split_metric
 from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
-from mlflow_eval_plugin.evaluators.disaggregated import compared, gap_claims, metric_claims
+from mlflow_eval_plugin.evaluators.disaggregated import compared, cost_claims, gap_claims, metric_claims
 from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, document, refuse_keys
 from mlflow_eval_plugin.evaluators.search import prepared_of_classes, weakest
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
+from mlflow_eval_plugin.stats.costs import ClassCosts, Costs
+from mlflow_eval_plugin.stats.decisions import MeanCost, class_cost
 from mlflow_eval_plugin.stats.disaggregated import gaps_of
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.estimate import bounds_at, estimates
 from mlflow_eval_plugin.stats.multiclass import MULTICLASS_METRICS, OF_PROBABILITIES, MulticlassTable
 from mlflow_eval_plugin.stats.multiclass_report import MulticlassSlice, multiclass_slices
 from mlflow_eval_plugin.stats.multiclass_summary import MOST_RANKED
@@ -28,7 +31,6 @@ _MOST_PAIRS = 4_000_000  # half a gigabyte of limits
 _OF_TWO = {
     "max_fairness": "fairness measures compare the positive class",
     "min_fairness": "fairness measures compare the positive class",
-    "costs": "costs are those of a positive and a negative class",
     "threshold": "the class of the largest probability is predicted",
     "metrics": "they are told of a positive and a negative class",
     "row_metrics": "they are told of a positive and a negative class",
@@ -44,6 +46,7 @@ def evaluate(config: DisaggregatedConfig, rows: MulticlassRows, about: About) ->
     """
     refuse_keys(config, _OF_TWO)
     _metrics_exist(config, rows)
+    costs = _costs_of_classes(config, rows)
     searching = prepared_of_classes(config, rows)
     table = MulticlassTable(multiclass_summary(rows.frame, rows.known, **cuts_of(config)))
     _fits(config, table)
@@ -51,8 +54,13 @@ def evaluate(config: DisaggregatedConfig, rows: MulticlassRows, about: About) ->
     labels = wanted_labels(config, table.summary.slices)
     system = system_of(config, rows.frame)
     claims = [*_claims(config, table, labels), *system_claims(config, system, labels)]
+    if costs is not None:
+        cost = class_cost(table, costs)
+        places = {"overall": 0, **{label: table.summary.index(label) for label in labels}}
+        claims += cost_claims(config, {label: bounds_at(cost, place) for label, place in places.items()})
     measurements = {
         **_measured(config, table, found, set(labels)),
+        "costs": None if costs is None else _costs(costs, cost, places),
         "system": measured_system(config, system, set(labels)),
         "weak_slices": weakest(searching),
     }
@@ -119,8 +127,25 @@ def _measured(
         "slices": [_report(one) for one in found if one.label in labels],
         "gaps": _gaps(config, table, labels),
         "fairness": {},
-        "costs": None,
     }
+
+
+def _costs_of_classes(config: DisaggregatedConfig, rows: MulticlassRows) -> ClassCosts | None:
+    if isinstance(config.costs, Costs):
+        first, second = rows.known.classes[:2]
+        raise InputError(
+            "costs: those of false positives and negatives are for two classes; give those of every class taken for "
+            f"another, {{{first!r}: {{{second!r}: 1, …}}, …}}"
+        )
+    if config.costs is not None:
+        config.costs.matrix(rows.known.classes)
+    return config.costs
+
+
+def _costs(costs: ClassCosts, cost: MeanCost, places: Mapping[str, int]) -> dict[str, Any]:
+    found = estimates(cost)
+    slices = [{"label": label, "cost": as_json(found[place])} for label, place in places.items()]
+    return {"by_label": costs.by_label, "slices": slices}
 
 
 def _report(one: MulticlassSlice) -> dict[str, Any]:

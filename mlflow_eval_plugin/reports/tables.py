@@ -26,11 +26,13 @@ from mlflow_eval_plugin.reports.words import (
     interval,
     metric_label,
     number,
+    short,
     where,
     worst_first,
 )
 from mlflow_eval_plugin.reports.words import tolerance as tolerance_of
 
+_MOST_COSTS = 6
 _ERRORS = {
     "log_loss": "log loss",
     "brier": "squared error",
@@ -240,7 +242,7 @@ def _pooled(pooled: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _costs(costs: Mapping[str, Any]) -> Table:
-    nowhere = all(one["cost_at_best"] is None for one in costs["slices"])
+    nowhere = all(one.get("cost_at_best") is None for one in costs["slices"])
     rows = [
         (
             Cell(one["label"]),
@@ -249,7 +251,11 @@ def _costs(costs: Mapping[str, Any]) -> Table:
         )
         for one in costs["slices"]
     ]
-    by_kind = ", ".join(f"{kind} {number(costs[kind])}" for kind in ("fp", "fn", "tp", "tn"))
+    kinds = [(kind, costs[kind]) for kind in ("fp", "fn", "tp", "tn") if kind in costs]
+    mistakes = [(f"{a} taken for {b}", cost) for a, row in costs.get("by_label", {}).items() for b, cost in row.items()]
+    dear = sorted(mistakes, key=lambda one: -one[1])
+    by_kind = ", ".join(f"{kind} {short(cost)}" for kind, cost in (*kinds, *dear[:_MOST_COSTS]))
+    by_kind += ", …" * (len(dear) > _MOST_COSTS)
     best = ("Threshold that costs least here", "Cost there")
     headers = ("Slice", "Cost per row", "95 % interval", *(() if nowhere else best))
     return table_of(f"What decisions cost, where a row costs {by_kind}", headers, rows)

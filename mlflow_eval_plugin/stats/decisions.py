@@ -2,6 +2,7 @@
 
     slice_costs(table, costs) -> tuple[SliceCost, ...]     what a report shows
     cost_bounds(table, costs, label) -> QuantityBounds     the mean cost of one slice, for a Check
+    class_cost(table, costs) -> MeanCost                   the mean cost of every slice, of three or more classes
 
 Costs are of one row, in any one unit, by label and prediction. A threshold that costs least on these rows was chosen on
 them, so its cost is too good by a little; the interval is of the cost at the present threshold.
@@ -14,10 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.costs import Costs
+from mlflow_eval_plugin.stats.costs import ClassCosts, Costs
 from mlflow_eval_plugin.stats.estimate import Estimate, QuantityBounds, bounds_at, estimates
 from mlflow_eval_plugin.stats.gaps import SliceTable
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits
+from mlflow_eval_plugin.stats.multiclass import MulticlassTable
 from mlflow_eval_plugin.stats.quantities import UnitMean, trials_of
 from mlflow_eval_plugin.stats.rates import Part, part_of
 from mlflow_eval_plugin.stats.summaries import FINE_BINS
@@ -67,6 +69,16 @@ def cost_bounds(table: SliceTable, costs: Costs, label: str = "overall") -> Quan
     """
     only = part_of(table.summary, np.array([table.summary.index(label)]))
     return bounds_at(_mean_cost(only, costs), 0)
+
+
+def class_cost(table: MulticlassTable, costs: ClassCosts) -> MeanCost:
+    """The mean cost of a row of every slice of three or more classes, "overall" first.
+
+    Raises:
+        InputError: for costs of other classes than there are, or a mistake without one.
+    """
+    part, kinds = table.part(), costs.matrix(table.summary.classes).reshape(-1)
+    return mean_cost(part.confusion.reshape(-1, len(kinds)), kinds, part.sums.effective, part.n)
 
 
 @dataclass(frozen=True, eq=False)

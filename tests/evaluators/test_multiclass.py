@@ -267,7 +267,17 @@ CONFIGS = [
     ({"calibration": {"label_list": CLASSES, "pos_label": "cat"}}, "'pos_label' is for two classes"),
     ({"calibration": {"label_list": ["cat", "dog", "yak"]}}, "label_list: it has 'cat', 'dog', 'yak', and not 'emu'"),
     ({"disaggregated": {"max_fairness": {"equalized_odds_difference": 0.1}}}, "max_fairness is for two classes"),
-    ({"disaggregated": {"costs": {"fp": 1, "fn": 5}}}, "costs is for two classes"),
+    (
+        {"disaggregated": {"costs": {"fp": 1, "fn": 5}}},
+        "give those of every class taken for another, {'cat': {'dog': 1, …}, …}",
+    ),
+    ({"disaggregated": {"costs": {"cat": {"cow": 1}}}}, "costs: there is no class 'cow'; the classes are 'cat', 'dog'"),
+    ({"disaggregated": {"costs": {"cat": {"dog": 1}}}}, "costs: there is no cost of 'cat' taken for 'emu'"),
+    ({"disaggregated": {"costs": {"cat": {"dog": -1}}}}, "'cat' taken for 'dog' is -1.0; expected a finite number"),
+    ({"disaggregated": {"costs": {"cat": {"dog": "much"}}}}, "'cat' taken for 'dog': expected a number, found str"),
+    ({"disaggregated": {"costs": {"cat": {"cat": 2, "dog": 1}}}}, "is 1, less than the 2 of being right"),
+    ({"disaggregated": {"costs": {"cat": {"dog": 0}}}}, "no mistake costs more than being right"),
+    ({"disaggregated": {"max_cost": 1}}, "'max_cost' needs 'costs'"),
     ({"disaggregated": {"threshold": 0.3}}, "threshold is for two classes"),
     ({"disaggregated": {"search": {"error": "squared_error"}}}, "the error 'squared_error' is not one of this model's"),
     ({"disaggregated": {"metrics": {"mine": len}}}, "metrics is for two classes"),
@@ -456,3 +466,40 @@ def test_what_would_mend_the_confidence_is_suggested(zoo: Zoo) -> None:
     assert mended == json.loads(json.dumps(as_json(alone)))
     assert next(one for one in alone.methods if one.method == "temperature").parameters["temperature"] > 2
     assert "Could the confidence be mended" in found["pages"]["calibration"]
+
+
+COSTS = {"cat": {"dog": 1, "emu": 5}, "dog": {"cat": 2, "emu": 3, "dog": 0.5}, "emu": {"cat": 0, "dog": 4}}
+
+
+def test_what_mistaken_classes_cost(zoo: Zoo) -> None:
+    weights = np.random.default_rng(0).integers(1, 4, len(zoo.rows)).astype(float)
+    config = {"slices": ["x4"], "costs": COSTS, "max_cost": 1.5, "sample_weights": weights}
+    found = zoo.measured(disaggregated=config)
+    measured = found["disaggregated"]["measurements"]["costs"]
+    said = np.array(CLASSES)[zoo.probability.argmax(axis=1)]
+    each = np.array([COSTS[label].get(one, 0) for label, one in zip(zoo.rows.y, said, strict=True)])
+    assert measured["by_label"] == COSTS == found["disaggregated"]["config"]["costs"]
+    assert measured["slices"][0]["label"] == "overall"
+    for one in measured["slices"]:
+        mine = np.ones(len(each), bool) if one["label"] == "overall" else zoo.rows.x4 == float(one["label"][3:])
+        cost = one["cost"]
+        assert cost["value"] == pytest.approx(np.average(each[mine], weights=weights[mine]), rel=1e-9)
+        # Student's interval of a weighted mean, Kish's effective n: that of a mean in [0, 5] is about the same.
+        spread = np.sqrt(np.cov(each[mine], aweights=weights[mine], ddof=0))
+        error = 1.96 * spread / np.sqrt(weights[mine].sum() ** 2 / (weights[mine] ** 2).sum())
+        low, high = cost["interval"]
+        assert low < cost["value"] < high
+        assert (high - low) / 2 == pytest.approx(error, rel=0.15)
+    checks = {check["id"]: check for check in found["disaggregated"]["checks"] if check["metric"] == "cost"}
+    assert set(checks) == {f"max:cost:{one['label']}" for one in measured["slices"]}
+    assert checks["max:cost:overall"]["value"] == measured["slices"][0]["cost"]["value"]
+    page = found["pages"]["disaggregated"]
+    assert "where a row costs cat taken for emu 5, emu taken for dog 4" in page
+
+
+def test_costs_by_class_are_refused_of_two(zoo: Zoo) -> None:
+    data = zoo.rows.assign(y=(zoo.rows.y == "cat").astype(int), p=zoo.probability[:, 0])
+    config = {"slices": ["x4"], "costs": {"1": {"0": 5}, "0": {"1": 1}}}
+    assert "costs by class are for three or more classes" in refuse(
+        zoo, data, model=None, predictions="p", disaggregated=config
+    )

@@ -98,7 +98,7 @@ def test_the_suggested_recalibration_is_told() -> None:
 
 def test_costs_are_told_with_the_threshold_that_would_cost_least() -> None:
     text = Page(render(of("disaggregated"))).words
-    assert "What decisions cost, where a row costs fp 1.000, fn 5.000, tp 0, tn 0" in text
+    assert "What decisions cost, where a row costs fp 1, fn 5, tp 0, tn 0" in text
     assert "call nobody positive 0.300" in text
 
 
