@@ -44,7 +44,8 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows, about: Abou
     changes = _schema_changes(rows, reference, names)
     claims = _claims(config, found, before, after)
     certain = [_schema_check(len(changes), rows)]
-    measured = _measured(found, changes)
+    task = {"task": "regression"} if isinstance(rows, RegressionRows) else {}
+    measured = {**task, **_measured(found, changes)}
     return document(config, rows, claims, measured, about, reference=reference.data, certain=certain)
 
 

@@ -27,6 +27,7 @@ class Rows:
         prediction: predicted class, 0 or 1; None where there are scores.
         weight: None when unweighted.
         pos_label: the positive class, as text.
+        features: the columns of the data that hold no score.
         label_name, score_name: under which names label and score are columns of ``everything``.
         everything: the frame with label and score, for drift.
         apart: the columns that some config of the call names as a score, a weight, a cost or the like.

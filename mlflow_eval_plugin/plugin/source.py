@@ -189,10 +189,13 @@ def rows_of(table: Table, config: Config, scorer: Scorer) -> Rows:
     """
     label, positive = _coded(table, config)
     frame, weight, data = given_rows(table, config, scorer)
-    scores = scorer.scores(table, positive, _probability_column(config, scorer))
+    column = _probability_column(config, scorer)
+    scores = scorer.scores(table, positive, column)
     if scores.probability is not None:
         checked_scores(pd.Series(scores.probability, copy=False))
-    name = free_name(table.predictions_name or "score", frame)
+    # A column of the data that holds the score is the score, and no feature besides.
+    of_data = column if scorer.model is None else None
+    name = of_data or free_name(table.predictions_name or "score", frame)
     return as_rows(table, frame, data, Labelled(label, positive), scores, name, weight)
 
 
@@ -237,7 +240,7 @@ def as_rows(
         prediction=scores.prediction,
         weight=weight,
         pos_label=labelled.positive,
-        features=tuple(str(name) for name in table.features.columns),
+        features=tuple(name for name in map(str, table.features.columns) if name != score_name),
         label_name=table.labels_name,
         score_name=score_name,
         everything=beside(frame, {table.labels_name: table.labels, score_name: values}),

@@ -258,6 +258,24 @@ def test_static_probabilities(world: World) -> None:
     assert {c["name"]: c["role"] for c in document.measurements["columns"]}["p"] == "score"
 
 
+def test_a_column_of_probabilities_drifts_once_as_the_score(world: World) -> None:
+    def scored(rows: pd.DataFrame, shift: float) -> pd.DataFrame:
+        return rows.assign(p=np.clip(world.model.predict_proba(rows[FEATURES])[:, 1] + shift, 0, 1))
+
+    reference = scored(world.train, 0.3)
+    config = {"reference": reference, "probability_column": "p"}
+    run, _ = world.evaluate(scored(world.rows, 0.0), model=None, evaluators="drift", evaluator_config=config)
+    document = evidence_of(world, run, "drift")
+    columns = {column["name"]: column["role"] for column in document.measurements["columns"]}
+    assert columns == {**dict.fromkeys(FEATURES, "feature"), "p": "score", LABEL: "label"}
+    assert "p" in {check.scope for check in document.failed}
+    assert "task" not in document.measurements
+    # A reference that was never scored is compared as far as it goes.
+    unscored = {**config, "reference": world.train}
+    run, _ = world.evaluate(scored(world.rows, 0.0), model=None, evaluators="drift", evaluator_config=unscored)
+    assert "p" not in {column["name"] for column in evidence_of(world, run, "drift").measurements["columns"]}
+
+
 def test_static_classes_are_enough_for_slices(world: World) -> None:
     data = world.rows.assign(predicted=world.model.predict(world.rows[FEATURES]))
     config = {"disaggregated": {"slices": ["SEX"]}}

@@ -207,6 +207,7 @@ def test_drift_takes_late_targets_and_finds_a_shift(world: World, static: pd.Dat
     config = {"reference": static, "max_missing_change": None}
     _, _, found = evaluated(world, late, predictions="mean", evaluators="drift", evaluator_config=config)
     assert {check.scope for check in found["drift"].failed} == {"mean"}
+    assert found["drift"].measurements["task"] == "regression"
 
 
 def test_drift_knows_which_columns_hold_predictions(world: World, static: pd.DataFrame) -> None:
