@@ -24,9 +24,8 @@ demo: $(VENV)/.for-use
 ui: $(VENV)/.for-use
 	$(BIN)/python examples/governed_release.py --ui
 
-bench: export PEERS := $(PEERS)/bin/python
 bench: $(VENV)/.for-test $(PEERS)/.made
-	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in benchmarks/bench_*.py; do echo "== $$script"; PEERS=$(PEERS)/bin/python $(BIN)/python $$script || exit 1; done
 
 soak: $(VENV)/.for-test
 	$(BIN)/pytest -m long

@@ -29,8 +29,8 @@ def factorized(column: pd.Series[Any]) -> tuple[Codes, Any]:
 def _whole_numbers(values: NDArray[Any]) -> tuple[NDArray[np.int16], NDArray[np.int64]] | None:
     """Codes without a hash table; None where a value is missing or not whole, or they do not lie close together."""
     chunks = [slice(start, start + _ROWS) for start in range(0, len(values), _ROWS)]
-    low = min(values[rows].min().item() for rows in chunks)
-    high = max(values[rows].max().item() for rows in chunks)
+    low = np.min([values[rows].min() for rows in chunks]).item()
+    high = np.max([values[rows].max() for rows in chunks]).item()
     # Comparisons with NaN are false.
     if not (low >= -_LARGEST and high <= _LARGEST and high - low < CLOSE and low == int(low)):
         return None

@@ -56,7 +56,7 @@ def tabulated(
 def cell_codes(columns: Columns, rows: slice) -> NDArray[np.int64]:
     """The cell of each of some rows, in mixed radix of the columns' levels."""
     # Numbers of 16 bits are added four times as fast as those of 64, and mostly suffice.
-    cell = np.zeros(rows.stop - rows.start, dtype=np.int16 if size(columns) <= 2**15 else np.int64)
+    cell = np.zeros(rows.stop - rows.start, dtype=np.int16 if size(columns) < 2**15 else np.int64)
     for column in columns:
         cell *= cell.dtype.type(len(column.levels))
         cell += column.codes[rows]

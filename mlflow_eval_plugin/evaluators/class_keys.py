@@ -33,7 +33,8 @@ def check_class_keys(columns: ClassColumns | None, label_list: tuple[Any, ...] |
 
 def class_text(value: Any) -> str:
     """A class as text, the same for 1, 1.0 and "1"."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    plain = value.item() if hasattr(value, "item") else value  # a number of numpy
+    return str(int(plain)) if isinstance(plain, float) and plain.is_integer() else str(plain)
 
 
 def split_metric(name: str) -> tuple[str, str | None]:

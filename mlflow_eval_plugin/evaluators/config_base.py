@@ -6,6 +6,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
+from numbers import Real
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -190,7 +191,10 @@ def _costs(value: Any) -> Any:
     if value is None or isinstance(value, Costs):
         return value
     if not isinstance(value, Mapping):
-        raise ValueError("expected the cost of each kind of row, such as {'fp': 1, 'fn': 5}")
+        raise ValueError(
+            "expected the cost of each kind of row, such as {'fp': 1, 'fn': 5}, or for three or more classes of each "
+            "taken for another, {'cat': {'dog': 1, …}, …}"
+        )
     names = tuple(field.name for field in fields(Costs))
     numbers = {known("cost", str(name), names): cost for name, cost in value.items()}
     for name in ("fp", "fn"):
@@ -203,15 +207,20 @@ def _any_costs(value: Any) -> Any:
     by_class = isinstance(value, Mapping) and value and all(isinstance(row, Mapping) for row in value.values())
     if not by_class:
         return value if isinstance(value, ClassCosts) else _costs(value)
-    rows = {
-        class_text(label): {class_text(one): _number(f"{label!r} taken for {one!r}", cost) for one, cost in row.items()}
-        for label, row in value.items()
-    }
+    rows: dict[str, dict[str, float]] = {}
+    for label, row in value.items():
+        costs = rows.setdefault(class_text(label), {})
+        for one, cost in row.items():
+            if class_text(one) in costs:
+                raise ValueError(
+                    f"there are two costs of {class_text(label)!r} taken for {class_text(one)!r}; keep one"
+                )
+            costs[class_text(one)] = _number(f"{label!r} taken for {one!r}", cost)
     return _made(ClassCosts, by_label=rows)
 
 
 def _number(name: str, cost: Any) -> float:
-    if isinstance(cost, bool) or not isinstance(cost, (int, float)):
+    if isinstance(cost, bool) or not isinstance(cost, Real):
         raise ValueError(f"{name}: expected a number, found {type(cost).__name__}")
     return float(cost)
 

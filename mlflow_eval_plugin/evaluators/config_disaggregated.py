@@ -66,7 +66,10 @@ class DisaggregatedConfig(DisaggregatedBase):
     @model_validator(mode="after")
     def _a_tolerance_has_costs(self) -> DisaggregatedConfig:
         if self.max_cost is not None and self.costs is None:
-            raise ValueError("'max_cost' needs 'costs': what a row of each kind costs, such as {'fp': 1, 'fn': 5}")
+            raise ValueError(
+                "'max_cost' needs 'costs': what a row of each kind costs, such as {'fp': 1, 'fn': 5}, or for three or "
+                "more classes {'cat': {'dog': 1, …}, …}"
+            )
         return self
 
     @model_validator(mode="after")

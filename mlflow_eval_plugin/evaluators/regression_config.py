@@ -69,6 +69,11 @@ class PredictionConfig(Config):
                 raise ValueError(f"{key!r} is for classifiers, and this model is none; leave it out")
         return self
 
+    def _apart(self) -> tuple[str | None, ...]:
+        weights = getattr(self, "sample_weights", None)
+        named = (self.prediction_column, weights if isinstance(weights, str) else None)
+        return *super()._apart(), *named, *self.forecasts
+
     @property
     def forecasts(self) -> dict[str, str]:
         """Every column of a predicted quantile or of an end of an interval, with the key that names it."""

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import optimize
 
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Bounds
@@ -31,7 +30,6 @@ Verdict = Literal["pass", "fail", "insufficient"]
 METHOD = "Holm (1979) on one-sided p-values for fail; intersection-union at alpha for pass"
 SMALLEST_P = 1e-12
 LARGEST_N = 10**12
-_FAR = 1e100  # stands for an infinite distance
 
 
 @dataclass(frozen=True)
@@ -137,21 +135,22 @@ def p_value(claim: Claim) -> float:
 
 
 def _least_error(claim: Claim, side: str) -> float:
-    def beyond(log_error: float) -> float:
-        """How far the interval has left the tolerance; 0 or less where it has not."""
-        error = math.exp(log_error)
-        if side == "maximum":
-            distance = claim.bounds.lower(error) - (math.inf if claim.maximum is None else claim.maximum)
-        else:
-            distance = (-math.inf if claim.minimum is None else claim.minimum) - claim.bounds.upper(error)
-        return -_FAR if math.isnan(distance) else min(max(distance, -_FAR), _FAR)
-
-    low, high = math.log(SMALLEST_P), math.log(0.5)
-    if beyond(high) <= 0:
+    if not _leaves(claim, side, 0.5):
         return 1.0
-    if beyond(low) > 0:
+    if _leaves(claim, side, SMALLEST_P):
         return SMALLEST_P
-    return math.exp(optimize.brentq(beyond, low, high, xtol=1e-12))
+    # Limits may jump, be flat or stop at the tolerance itself, so nothing but leaving it or not is asked of them.
+    low, high = math.log(SMALLEST_P), math.log(0.5)
+    for _ in range(45):
+        middle = (low + high) / 2
+        low, high = (low, middle) if _leaves(claim, side, math.exp(middle)) else (middle, high)
+    return math.exp(high)
+
+
+def _leaves(claim: Claim, side: str, error: float) -> bool:
+    if side == "maximum":
+        return claim.maximum is not None and claim.bounds.lower(error) > claim.maximum
+    return claim.minimum is not None and claim.bounds.upper(error) < claim.minimum
 
 
 def _failing_sides(claim: Claim) -> list[str]:

@@ -131,10 +131,10 @@ def mean_cost(cells: FloatArray, costs: FloatArray, effective: FloatArray, n: ND
     unit, weight = (costs - low) / span, cells.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = cells / weight[:, None]
-        # A kind of row that few did not show can still happen: one more of each kind.
-        likely = (share * effective[:, None] + 1) / (effective[:, None] + len(costs))
-    mean, centre = share @ unit, likely @ unit
-    trials = trials_of(mean, mean, likely @ unit**2 - centre**2, effective)
+        mean, square = share @ unit, share @ unit**2
+        # What few rows did not show can still happen: one more of the cheapest kind, and one of the dearest.
+        centre, spread = ((effective * one + 1) / (effective + 2) for one in (mean, square))
+    trials = trials_of(mean, mean, spread - centre**2, effective)
     return MeanCost(UnitMean(mean, trials, n, weight, "there are no rows with weight"), low, span)
 
 

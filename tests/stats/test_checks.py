@@ -5,7 +5,7 @@ import pytest
 from scipy import special
 
 from mlflow_eval_plugin.evidence import Check
-from mlflow_eval_plugin.stats.checks import Claim, holm, judge
+from mlflow_eval_plugin.stats.checks import Claim, holm, judge, p_value
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import QuantityBounds
 from mlflow_eval_plugin.stats.quantities import Difference, ProportionQuantity
@@ -287,3 +287,25 @@ def test_families_that_cannot_be_judged_are_refused(claims, alpha, message):
 
 def test_an_empty_family_is_judged():
     assert judge([]).checks == ()
+
+
+@pytest.mark.parametrize("side", ["maximum", "minimum"])
+def test_a_limit_that_stops_at_the_tolerance_has_not_left_it(side):
+    """A range from 0: a lower limit is cut off at 0, and a tolerance of 0 is left from the error .2 on only."""
+
+    @dataclass(frozen=True)
+    class CutOff:
+        value = 0.1 if side == "maximum" else -0.1
+        n = 100
+        reason = None
+
+        def lower(self, alpha):
+            return max(alpha - 0.2, 0.0) if side == "maximum" else -1.0
+
+        def upper(self, alpha):
+            return min(0.2 - alpha, 0.0) if side == "minimum" else 1.0
+
+    claim = Claim(id="a", claim="", metric="m", scope="overall", bounds=CutOff(), **{side: 0.0})
+    assert p_value(claim) == pytest.approx(0.2, rel=1e-9)
+    (check,) = judge([claim]).checks
+    assert check.verdict == "insufficient" and check.p_adjusted == pytest.approx(0.2, rel=1e-9)
