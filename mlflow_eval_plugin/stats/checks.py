@@ -133,17 +133,14 @@ def p_value(claim: Claim) -> float:
     both a minimum and a maximum the smaller of the two p-values counts double.
     """
     sides = _failing_sides(claim)
-    return min(1.0, len(sides) * min(_least_error(claim, side) for side in sides))
+    return min(1.0, len(sides) * min(_least_error(claim.bounds, *one) for one in sides))
 
 
-def _least_error(claim: Claim, side: str) -> float:
+def _least_error(bounds: Bounds, side: str, tolerance: float) -> float:
     def beyond(log_error: float) -> float:
         """How far the interval has left the tolerance; 0 or less where it has not."""
         error = math.exp(log_error)
-        if side == "maximum":
-            distance = claim.bounds.lower(error) - (math.inf if claim.maximum is None else claim.maximum)
-        else:
-            distance = (-math.inf if claim.minimum is None else claim.minimum) - claim.bounds.upper(error)
+        distance = bounds.lower(error) - tolerance if side == "maximum" else tolerance - bounds.upper(error)
         return -_FAR if math.isnan(distance) else min(max(distance, -_FAR), _FAR)
 
     low, high = math.log(SMALLEST_P), math.log(0.5)
@@ -154,8 +151,9 @@ def _least_error(claim: Claim, side: str) -> float:
     return math.exp(optimize.brentq(beyond, low, high, xtol=1e-12))
 
 
-def _failing_sides(claim: Claim) -> list[str]:
-    return [side for side in ("maximum", "minimum") if getattr(claim, side) is not None]
+def _failing_sides(claim: Claim) -> list[tuple[str, float]]:
+    both = (("maximum", claim.maximum), ("minimum", claim.minimum))
+    return [(side, tolerance) for side, tolerance in both if tolerance is not None]
 
 
 def _decide(claim: Claim, p: float, level: float, p_adjusted: float, alpha: float) -> CheckRecord:
@@ -251,9 +249,7 @@ def _rows_to_decide(claim: Claim, lower: float, upper: float) -> int | None:
     if value is None:
         return None
     factors = []
-    for side, tolerance in (("maximum", claim.maximum), ("minimum", claim.minimum)):
-        if tolerance is None:
-            continue
+    for side, tolerance in _failing_sides(claim):
         inside = value <= tolerance if side == "maximum" else value >= tolerance
         # Inside the tolerance the far end has to come in, outside the near end has to clear it.
         towards_upper = inside == (side == "maximum")
