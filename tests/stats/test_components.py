@@ -24,9 +24,9 @@ def _decomposed(rows, weight):
 
 @pytest.mark.parametrize("weight", [None, "w"])
 def test_replicates_are_the_components_of_rows_drawn_poisson_times(weight):
-    # Sixteen scores of ten bins that are far apart; in a cell of one score and label, rows of weights 1 to 4.
+    # Sixteen scores in bins of their own, of one to seven rows each, with weights from 1 to 4.
     rng = np.random.default_rng(2)
-    rows = pd.DataFrame({"bin": np.sort(rng.choice(FINE_BINS, 16, replace=False)).repeat(4)})
+    rows = pd.DataFrame({"bin": np.sort(rng.choice(FINE_BINS, 16, replace=False)).repeat([1, 7] * 8)})
     rows["s"] = (rows.bin + 0.5) / FINE_BINS
     rows["y"] = (rng.random(64) < rows.s).astype(int)
     rows["w"] = rng.integers(1, 5, 64).astype(float)
