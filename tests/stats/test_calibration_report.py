@@ -8,7 +8,6 @@ from scipy import stats
 from mlflow_eval_plugin.engines import score_summary
 from mlflow_eval_plugin.stats.bin_free import Gaps, smooth_ece
 from mlflow_eval_plugin.stats.calibration import (
-    CALIBRATION_METRICS,
     calibrate,
     calibration_bounds,
     calibration_quantities,
