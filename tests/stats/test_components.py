@@ -30,6 +30,9 @@ def test_replicates_are_the_components_of_rows_drawn_poisson_times(weight):
     rows["s"] = (rows.bin + 0.5) / FINE_BINS
     rows["y"] = (rng.random(64) < rows.s).astype(int)
     rows["w"] = rng.integers(1, 5, 64).astype(float)
+    # The first and the last are right beyond doubt.
+    rows.loc[0, ["bin", "s", "y"]] = 0, 0.0, 0
+    rows.loc[rows.bin == rows.bin.max(), ["s", "y"]] = 1.0, 1
     w = np.ones(64) if weight is None else rows.w
     made = components(score_summary(rows, label="y", score="s", weight=weight), 3, seed=7)
     assert made.n == 64

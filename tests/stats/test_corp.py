@@ -89,10 +89,13 @@ def test_groups_of_the_band_are_480_of_equal_width_and_480_of_equal_weight():
 
 def test_the_band_of_two_rows_by_hand():
     # Labels drawn with .4 and .6: the fit at .4 is 0 with .6, 1/2 (after 1, 0) with .16, 1 with .24; at .6 the mirror.
-    (low, *first), (high, *second) = consistency_band(_summary([0.4, 0.6], [0, 1]), replicates=2000, seed=1, level=0.4)
+    summary = _summary([0.4, 0.6], [0, 1])
+    (low, *first), (high, *second) = consistency_band(summary, replicates=2000, seed=1, level=0.4)
     assert (low, high) == (pytest.approx(0.4), pytest.approx(0.6))
     # Between the quantiles of .3 and .7.
     assert (first, second) == ([0, 0.5], [0.5, 1])
+    (_, *first), (_, *second) = consistency_band(summary, replicates=2000, seed=1, level=0.1)
+    assert (first, second) == ([0, 0], [1, 1])
 
 
 def test_the_band_of_a_report_is_of_95_percent_and_200_replicates():
