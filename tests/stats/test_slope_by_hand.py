@@ -120,7 +120,7 @@ def test_the_bound_is_that_of_its_definition(rows, made, free, inner):
 
 def test_rows_of_one_score_have_no_bound():
     rng = np.random.default_rng(6)
-    rows = pd.DataFrame({"s": rng.choice([0.2, 0.35, 0.7], 200), "y": rng.integers(0, 2, 200)})
+    rows = pd.DataFrame({"s": rng.choice(rng.random(60), 600), "y": rng.integers(0, 2, 600)})
     cells = cells_of(_summary(rows))
     assert [made([cells], N).bound[0] for made in (slope, intercept)] == [0, 0]
 
