@@ -148,6 +148,19 @@ def test_the_error_of_the_intercept_is_the_larger_sandwich(rows):
     assert found.standard_error[0] == pytest.approx(max(seen, expected), rel=1e-4)
 
 
+def test_residuals_larger_than_expected_count():
+    # Scores that are far too sure, the most at both ends: White's (1980) errors are the larger ones.
+    score = np.repeat([0.02, 0.3, 0.6, 0.99], 25)
+    label = np.concatenate([np.arange(25) < k for k in (12, 6, 10, 14)]).astype(float)
+    ones, x = np.ones(100), special.logit(score)
+    cells = LogitCells(score, label, ones, ones, score, score, 0 * ones)
+    for made, design, offset in ((slope, sm.add_constant(x), 0 * x), (intercept, ones[:, None], x)):
+        model = sm.GLM(label, design, sm.families.Binomial(), offset=offset)
+        plain, robust = (model.fit(tol=1e-14, cov_type=kind).bse[-1] for kind in ("nonrobust", "HC0"))
+        assert robust > 1.02 * plain
+        assert made([cells], N).standard_error[0] == pytest.approx(robust, rel=1e-8)
+
+
 def test_one_class_has_neither_and_says_why():
     score, ones = np.array([0.2, 0.4, 0.7]), np.ones(3)
     for label in (0.0, 1.0):
