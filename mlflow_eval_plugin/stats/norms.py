@@ -38,6 +38,7 @@ class NoisyNorm:
         n: rows, ``(S,)``.
         kind: "sum" is ECE; "root_mean_square" is the debiased L2 error (Kumar 2019); "maximum" is MCE.
         correction: what "root_mean_square" takes from the squared norm to be unbiased, ``(S,)``.
+        highest: what no true norm exceeds: 1 where gaps are of probabilities.
     """
 
     gap: FloatArray
@@ -46,6 +47,7 @@ class NoisyNorm:
     reason: str
     kind: Kind = "sum"
     correction: FloatArray | None = None
+    highest: float = 1.0
 
     @property
     def value(self) -> FloatArray:
@@ -69,7 +71,7 @@ class NoisyNorm:
             "maximum": self._maximum_limits,
         }[self.kind](alpha)
         value = self.value
-        return np.clip(lower, 0.0, value), np.maximum(np.minimum(upper, 1.0), value)
+        return np.clip(lower, 0.0, value), np.maximum(np.minimum(upper, self.highest), value)
 
     def take(self, index: NDArray[np.intp]) -> NoisyNorm:
         """The entries at ``index``."""

@@ -112,7 +112,9 @@ def test_the_mean_error_of_rows_that_are_all_alone_by_hand():
     ratio = special.stdtrit(1, 0.05) / special.ndtri(0.05)
     deviation = np.array([1.0, 1.0, 0.5]) / 3 * ratio
     made = NoisyNorm(np.array([[1.0, -1.0, 0.5]]) / 3 / 64, deviation[None] / 64, np.array([3]), "")
-    assert bounds.upper(0.2) == pytest.approx(made.limits(0.2, exact=True)[1][0] * 64)
+    limit = made.limits(0.001, exact=True)[1][0] * 64
+    # No error of these rows is above 1 and no target further than 4 from the median: the truth may be further away.
+    assert limit > 6 and bounds.upper(0.001) == pytest.approx(limit)
 
 
 @pytest.mark.parametrize("weight", [None, "w"])
