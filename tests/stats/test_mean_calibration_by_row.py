@@ -74,6 +74,23 @@ def test_means_deviation_and_histogram_are_those_of_the_rows(rows, weight):
     assert (bounds.lower(0.05), bounds.upper(0.05), bounds.n) == (-np.inf, np.inf, 90)
 
 
+def test_rows_without_weight_change_nothing(rows):
+    extra = pd.DataFrame({"y": [30.0, 25.0], "p": [29.5, 1.0], "w": 0.0})
+    alone, both = (
+        calibrate_mean(*_summaries(one, "w"), bins=6, replicates=2)
+        for one in (rows, pd.concat([extra, rows], ignore_index=True))
+    )
+    assert np.array(both.corp) == pytest.approx(np.array(alone.corp))
+    assert both.histogram.weight == pytest.approx(alone.histogram.weight)
+    for first, second in zip(both.bins_equal_mass, alone.bins_equal_mass, strict=True):
+        assert (first.n, first.mean_target, first.lower) == (
+            second.n,
+            *map(pytest.approx, (second.mean_target, second.lower)),
+        )
+    for name in METRICS:
+        assert both.metrics[name].value == pytest.approx(alone.metrics[name].value), name
+
+
 def test_one_prediction_has_a_histogram_of_width_1():
     rows = pd.DataFrame({"y": [1.0, 2.0, 4.0], "p": 2.0})
     found = calibrate_mean(*_summaries(rows), replicates=2)
@@ -132,6 +149,17 @@ def test_the_line_has_students_limits_with_the_errors_of_statsmodels(rows, weigh
         bounds = mean_bounds(*_summaries(rows, weight), name)
         assert bounds.lower(0.05) == pytest.approx(value + stats.t.ppf(0.05, effective - 2) * one, rel=1e-6)
         assert bounds.n == 90
+
+
+def test_two_predictions_make_a_line_and_none_that_differ_by_rounding():
+    rows = pd.DataFrame({"y": [1.0, 3.0, 5.0, 7.0], "p": [0.0, 0.0, 1.0, 1.0]})
+    found = calibrate_mean(*_summaries(rows), replicates=2).metrics
+    assert (found["slope"].value, found["intercept"].value) == (pytest.approx(4), pytest.approx(2))
+    for spread, same in ((1e-9, True), (1e-5, False)):
+        near = rows.assign(p=2 + spread * np.arange(4))
+        one = calibrate_mean(*_summaries(near), replicates=2).metrics["slope"]
+        assert (one.reason == "all predictions are the same") == same
+        assert same or one.value * spread == pytest.approx(2, rel=1e-3)  # 2 more of the target with each step
 
 
 @pytest.mark.parametrize("weight", [None, "w"])
