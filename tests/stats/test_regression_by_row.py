@@ -138,11 +138,23 @@ def test_a_slice_without_weight_has_reasons_and_no_means(rows):
         assert found == Estimate(None, None, 0.0, expected), name
 
 
+def test_small_weights_say_what_large_ones_say(rows):
+    large, small = (RegressionTable(_summary(rows, rows.w * scale)).reports() for scale in (1.0, 2.0**-12))
+    for one, other in zip(large, small, strict=True):
+        assert (one.mean_target, one.mean_prediction, one.metrics) == (
+            other.mean_target,
+            other.mean_prediction,
+            other.metrics,
+        )
+
+
 def test_two_rows_and_targets_that_never_vary():
     rows = pd.DataFrame({"y": [1.0, 3.0, 5.0, 5.0, 5.0], "p": [2.0, 2.0, 6.0, 4.0, 5.0], "g": list("aabbb")})
     moments = Moments(_summary(rows))
     # Slice a: errors 1 and -1, targets 1 and 3 of variance 1: both without a variance of their squares.
     assert moments.target_variance()[1:] * moments.summary.scale.unit**2 == pytest.approx([1, 0])
+    light = Moments(_summary(rows, np.array([1.0, 1.0, 0.25, 0.25, 0.25])))
+    assert light.target_variance()[2] == 0
     found = moments.determination()
     assert (found.ratio[1], found.relative_error[1]) == (1, 0)
     assert np.isnan(found.ratio[2])
