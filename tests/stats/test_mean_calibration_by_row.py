@@ -134,6 +134,18 @@ def test_the_mean_error_of_rows_that_are_all_alone_by_hand():
     assert limit > 6 and bounds.upper(0.001) == pytest.approx(limit)
 
 
+def test_the_mean_error_of_pairs_by_hand():
+    # Errors of 1 and -1, 3 and 1, 0 and -2: means 0, 2, -1, variances about them 2, 2, 2 and about 0 1, 5, 2.
+    rows = pd.DataFrame({"p": [1.0, 2.0, 11.0, 12.0, 21.0, 22.0]})
+    rows["y"] = rows.p - np.array([1, -1, 3, 1, 0, -2])
+    bounds = mean_bounds(*_summaries(rows), "mean_error", bins=3)
+    assert bounds.value == pytest.approx((0 + 4 + 2) / 6)
+    ratio = special.stdtrit(1, 0.05) / special.ndtri(0.05)
+    deviation = np.sqrt(np.array([2, 5, 2]) * 2) / 6 * ratio
+    made = NoisyNorm(np.array([[0.0, 4, -2]]) / 6, deviation[None], np.array([6]), "", highest=np.inf)
+    assert bounds.upper(0.001) == pytest.approx(made.limits(0.001, exact=True)[1][0])
+
+
 @pytest.mark.parametrize("weight", [None, "w"])
 @pytest.mark.parametrize("at", [0.0, 1000.0])
 def test_the_line_has_students_limits_with_the_errors_of_statsmodels(rows, weight, at):
