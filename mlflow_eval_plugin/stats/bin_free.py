@@ -54,8 +54,7 @@ class NormOfSums:
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits; the same whether exact or not."""
         del exact
-        reach = np.maximum(normal_quantile(alpha), 0.0) * self.deviation
-        lower, upper = self.value - self.noise(alpha), self.value + reach
+        lower, upper = self.value - self.noise(alpha), self.value + normal_quantile(alpha) * self.deviation
         return np.clip(lower, 0.0, self.value), np.maximum(np.minimum(upper, 1.0), self.value)
 
     def take(self, index: NDArray[np.intp]) -> NormOfSums:
@@ -159,7 +158,7 @@ def smooth_ece(gaps: Gaps) -> NormOfSums:
     own bandwidth, the value of the true gaps is at least the value less d.
     """
     bandwidth = _where_equal(gaps)
-    value = max(gaps.smoothed(bandwidth), 0.0) if bandwidth <= SMALLEST_BANDWIDTH else bandwidth
+    value = gaps.smoothed(bandwidth) if bandwidth <= SMALLEST_BANDWIDTH else bandwidth
     width = 1 / SCORE_BINS / bandwidth
     moved = float(np.abs(gaps.gap).sum()) * _LARGEST_SECOND_DERIVATIVE * width**2 / 2
     mean = gaps.smoothed_noise(bandwidth)

@@ -131,30 +131,28 @@ def p_value(claim: Claim) -> float:
     both a minimum and a maximum the smaller of the two p-values counts double.
     """
     sides = _failing_sides(claim)
-    return min(1.0, len(sides) * min(_least_error(claim, side) for side in sides))
+    return min(1.0, len(sides) * min(_least_error(claim.bounds, *one) for one in sides))
 
 
-def _least_error(claim: Claim, side: str) -> float:
-    if not _leaves(claim, side, 0.5):
+def _least_error(bounds: Bounds, side: str, tolerance: float) -> float:
+    def left(error: float) -> bool:
+        return bounds.lower(error) > tolerance if side == "maximum" else bounds.upper(error) < tolerance
+
+    if not left(0.5):
         return 1.0
-    if _leaves(claim, side, SMALLEST_P):
+    if left(SMALLEST_P):
         return SMALLEST_P
-    # Limits may jump, be flat or stop at the tolerance itself, so nothing but leaving it or not is asked of them.
+    # Limits may jump, be flat or stop at the tolerance itself, so nothing but having left it or not is asked of them.
     low, high = math.log(SMALLEST_P), math.log(0.5)
     for _ in range(45):
         middle = (low + high) / 2
-        low, high = (low, middle) if _leaves(claim, side, math.exp(middle)) else (middle, high)
+        low, high = (low, middle) if left(math.exp(middle)) else (middle, high)
     return math.exp(high)
 
 
-def _leaves(claim: Claim, side: str, error: float) -> bool:
-    if side == "maximum":
-        return claim.maximum is not None and claim.bounds.lower(error) > claim.maximum
-    return claim.minimum is not None and claim.bounds.upper(error) < claim.minimum
-
-
-def _failing_sides(claim: Claim) -> list[str]:
-    return [side for side in ("maximum", "minimum") if getattr(claim, side) is not None]
+def _failing_sides(claim: Claim) -> list[tuple[str, float]]:
+    both = (("maximum", claim.maximum), ("minimum", claim.minimum))
+    return [(side, tolerance) for side, tolerance in both if tolerance is not None]
 
 
 def _decide(claim: Claim, p: float, level: float, p_adjusted: float, alpha: float) -> CheckRecord:
@@ -250,9 +248,7 @@ def _rows_to_decide(claim: Claim, lower: float, upper: float) -> int | None:
     if value is None:
         return None
     factors = []
-    for side, tolerance in (("maximum", claim.maximum), ("minimum", claim.minimum)):
-        if tolerance is None:
-            continue
+    for side, tolerance in _failing_sides(claim):
         inside = value <= tolerance if side == "maximum" else value >= tolerance
         # Inside the tolerance the far end has to come in, outside the near end has to clear it.
         towards_upper = inside == (side == "maximum")

@@ -121,11 +121,11 @@ def band_groups(weight: FloatArray) -> NDArray[np.intp]:
     Finer groups change the band by less than the chance in 200 replicates does: see ``docs/statistics.md``.
 
     Args:
-        weight: of every score bin, ``(SCORE_BINS,)``.
+        weight: of every score bin, ``(SCORE_BINS,)``, not all 0.
     """
-    shares = np.arange(BAND_GROUPS) / BAND_GROUPS
-    crowded = np.searchsorted(np.cumsum(weight), shares * weight.sum(), side="right")
-    return np.unique(np.concatenate([(shares * SCORE_BINS).astype(np.intp), np.minimum(crowded, SCORE_BINS - 1)]))
+    steps = np.arange(BAND_GROUPS)
+    crowded = np.searchsorted(np.cumsum(weight), steps * (weight.sum() / BAND_GROUPS), side="right")
+    return np.unique(np.concatenate([steps * (SCORE_BINS // BAND_GROUPS), crowded]))
 
 
 def decomposed(score: float, curve: Curve, scoring: Scoring) -> Decomposition:

@@ -266,7 +266,7 @@ class _Reliability:
         total = sums.w.sum()
         gap = np.where(sums.w > 0, sums.e / total, np.nan)
         deviation = np.sqrt(np.nan_to_num(sums.error_variance) * sums.ww) / total
-        norm = NoisyNorm(gap[None], deviation[None], self._n, NO_ROWS)
+        norm = NoisyNorm(gap[None], deviation[None], self._n, NO_ROWS, highest=np.inf)
         unit = self.moments.scale.unit
         return Monotone(norm, lambda value: value * unit)
 

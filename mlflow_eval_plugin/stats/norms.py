@@ -38,6 +38,7 @@ class NoisyNorm:
         n: rows, ``(S,)``.
         kind: "sum" is ECE; "root_mean_square" is the debiased L2 error (Kumar 2019); "maximum" is MCE.
         correction: what "root_mean_square" takes from the squared norm to be unbiased, ``(S,)``.
+        highest: what no true norm exceeds: 1 where gaps are of probabilities.
     """
 
     gap: FloatArray
@@ -46,6 +47,7 @@ class NoisyNorm:
     reason: str
     kind: Kind = "sum"
     correction: FloatArray | None = None
+    highest: float = 1.0
 
     @property
     def value(self) -> FloatArray:
@@ -69,7 +71,7 @@ class NoisyNorm:
             "maximum": self._maximum_limits,
         }[self.kind](alpha)
         value = self.value
-        return np.clip(lower, 0.0, value), np.maximum(np.minimum(upper, 1.0), value)
+        return np.clip(lower, 0.0, value), np.maximum(np.minimum(upper, self.highest), value)
 
     def take(self, index: NDArray[np.intp]) -> NoisyNorm:
         """The entries at ``index``."""
@@ -163,7 +165,7 @@ def _sum_upper(raw: FloatArray, total: FloatArray, root: FloatArray, alpha: Alph
     """The largest true sum of gaps that gives a sum as small as ``raw`` with probability ``alpha``.
 
     Among true gaps of one sum, those in proportion to ``tau`` give the smallest observed sums (they equalise the slopes
-    of the folded means), so the limit is found along them; it never exceeds ``raw + z * root``, which holds for any.
+    of the folded means), so the limit is found along them, up to ``raw + z * root``, which holds for any.
     """
     z = normal_quantile(alpha)
     plain = raw + np.maximum(z, 0.0) * root
@@ -176,7 +178,7 @@ def _sum_upper(raw: FloatArray, total: FloatArray, root: FloatArray, alpha: Alph
         below = mean * total[:, None] - wide * np.sqrt(variance) * root[:, None] < raw[:, None]
         first = np.where(below.all(axis=1), len(_PARTS) - 1, below.argmin(axis=1))
         low, high = tried[rows, np.maximum(first - 1, 0)], tried[rows, first]
-    return np.minimum(high * total, plain)
+    return high * total
 
 
 def _folded(location: FloatArray) -> tuple[FloatArray, FloatArray]:

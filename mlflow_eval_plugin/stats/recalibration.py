@@ -32,7 +32,10 @@ Method = Literal["temperature", "platt", "isotonic"]
 METHODS: tuple[Method, ...] = ("temperature", "platt", "isotonic")
 FOLDS = 5
 _FEWEST = 2 * FOLDS  # of either class
+_SEPARATED = "the scores tell the classes apart without a mistake, so no slope is the likeliest"
+_ACROSS = "labels are rather on the other side of one half than their scores, so no temperature is the likeliest"
 Fit = Callable[[FloatArray], FloatArray]
+Fitted = tuple[dict[str, float], Fit] | str  # parameters and the map, or why there are none
 
 
 @dataclass(frozen=True)
@@ -111,15 +114,15 @@ def _folds(summary: ScoreSummary, seed: int) -> list[FloatArray]:
 
 def _mended(method: Method, cells: _Cells, drawn: list[FloatArray], bins: int) -> Mended:
     fitted = _FITS[method](cells)
-    if fitted is None:
-        return _unfit(method, "the scores tell the classes apart without a mistake, so no slope is the likeliest")
+    if isinstance(fitted, str):
+        return _unfit(method, fitted)
     parameters, _ = fitted
     mapped, shares = [], []
     for share in drawn:
         # Four fifths of the rows lead to about where all of them do.
         rest = _FITS[method](cells.part(1 - share), parameters)
-        if rest is None:
-            return _unfit(method, "on some folds the scores tell the classes apart without a mistake")
+        if isinstance(rest, str):
+            return _unfit(method, f"on some folds {rest}")
         mapped.append(rest[1](cells.score))
         shares.append(share)
     score, share = np.concatenate(mapped), np.concatenate(shares)
@@ -153,26 +156,28 @@ def _ece(score: FloatArray, weight: FloatArray, bins: int) -> float:
     return float(np.abs(gap).sum() / mass.sum())
 
 
-def _temperature(cells: _Cells, near: dict[str, float] | None = None) -> tuple[dict[str, float], Fit] | None:
+def _temperature(cells: _Cells, near: dict[str, float] | None = None) -> Fitted:
     start = np.array([1 / near["temperature"]]) if near else None
     found = likeliest(logit(cells.score)[:, None], cells.weight, start=start)
-    if found is None or found[0] <= 0:
-        return None
+    if found is None:
+        return _SEPARATED
+    if found[0] <= 0:
+        return _ACROSS
     slope = float(found[0])
     return {"temperature": 1 / slope}, lambda score: np.asarray(special.expit(slope * logit(score)))
 
 
-def _platt(cells: _Cells, near: dict[str, float] | None = None) -> tuple[dict[str, float], Fit] | None:
+def _platt(cells: _Cells, near: dict[str, float] | None = None) -> Fitted:
     start = np.array([near["intercept"], near["slope"]]) if near else None
     found = likeliest(np.stack([np.ones_like(cells.score), logit(cells.score)], axis=1), cells.weight, start=start)
     if found is None:
-        return None
+        return _SEPARATED
     intercept, slope = (float(one) for one in found)
     fit: Fit = lambda score: np.asarray(special.expit(intercept + slope * logit(score)))  # noqa: E731
     return {"intercept": intercept, "slope": slope}, fit
 
 
-def _isotonic(cells: _Cells, near: dict[str, float] | None = None) -> tuple[dict[str, float], Fit] | None:
+def _isotonic(cells: _Cells, near: dict[str, float] | None = None) -> Fitted:
     del near  # it is fitted in one step
     total = over_labels(cells.weight)
     used = total > 0
@@ -181,7 +186,7 @@ def _isotonic(cells: _Cells, near: dict[str, float] | None = None) -> tuple[dict
     return {}, lambda score: np.asarray(np.interp(score, points, rate))
 
 
-_FITS: dict[Method, Callable[..., tuple[dict[str, float], Fit] | None]] = {
+_FITS: dict[Method, Callable[..., Fitted]] = {
     "temperature": _temperature,
     "platt": _platt,
     "isotonic": _isotonic,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import integrate
+from scipy import integrate, stats
 
 from mlflow_eval_plugin.engines import score_summary
 from mlflow_eval_plugin.stats.bin_free import Gaps, ecce, range_exceeded, range_quantile, smooth_ece
@@ -58,6 +58,11 @@ def test_perfect_scores_have_no_error():
     for one in (smooth_ece(gaps), ecce(gaps)):
         assert one.value[0] == pytest.approx(0.0, abs=1e-12)
         assert one.limits(0.025, exact=True)[1][0] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_nothing_is_as_wrong_as_certainty_of_the_other_class():
+    gaps = _gaps(np.array([1.0, 1.0, 0.0]), np.array([0, 0, 1]), np.array([1.0, 1.0, 0.0]))
+    assert [one(gaps).value[0] for one in (smooth_ece, ecce)] == pytest.approx([1, 1], abs=1e-9)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -154,3 +159,67 @@ def test_expected_smoothed_noise_is_that_of_the_definition(weighted):
     expected = math.sqrt(2 / math.pi) * integrate.simpson(np.sqrt(variance), x=t)
     assert gaps.smoothed_noise(bandwidth) == pytest.approx(expected, rel=1e-4)
     assert gaps.deviation == pytest.approx(math.sqrt((weight**2 * score * (1 - score)).sum()) / weight.sum(), rel=1e-6)
+
+
+def test_rows_on_the_grid_keep_their_sum_and_their_first_moment():
+    rng = np.random.default_rng(2)
+    score, weight = rng.uniform(0.1, 0.9, 300), rng.integers(1, 5, 300).astype(float)
+    label = rng.integers(0, 2, 300)
+    placed, gap = _gaps(score, label, weight)._placed, weight * (score - label) / weight.sum()
+    middle = (np.arange(len(placed)) + 0.5) / len(placed)
+    assert placed.sum() == pytest.approx(gap.sum(), abs=1e-12)
+    assert placed @ middle == pytest.approx(gap @ score, abs=1e-12)
+
+
+@pytest.mark.parametrize(("score", "wrong"), [(1 - 1e-6, 0), (1e-6, 1)])
+def test_smoothing_at_either_end_loses_nothing(score, wrong):
+    # Nine of ten rows have the label that the score all but excludes: gaps of one sign, which smoothing leaves.
+    label = np.full(10, wrong)
+    label[0] = 1 - wrong
+    for bandwidth in (0.001, 0.3):
+        assert _gaps(np.full(10, score), label).smoothed(bandwidth) == pytest.approx(0.9, abs=2e-6)
+
+
+# The integral of the second derivative's size of a standard normal density, |x**2 - 1| phi(x).
+CURVED = integrate.quad(lambda x: abs(x**2 - 1) * stats.norm.pdf(x), -9, 9, points=[-1, 1])[0]
+
+
+@pytest.mark.parametrize("value", [0.4, 2.5e-5, 1e-6])
+def test_limits_of_a_smooth_ece_by_hand(value):
+    # A gap of one score, the middle of a bin at .5; the rest is right without a doubt.
+    score, label = np.array([30720.5 / 61440, 30720.5 / 61440, 0.0]), np.array([1, 0, 0])
+    weight = np.array([0.5 + value, 0.5 - value, 0.5]) if value > 0.1 else np.array([2 * value, 0.0, 1 - 2 * value])
+    gaps = _gaps(score, label, weight * 1024)
+    share = (weight * (score - label) / weight.sum()).sum()
+    found = smooth_ece(gaps)
+    # No bandwidth is narrower than a score bin, where the grid shows a kernel to half a percent.
+    bandwidth = max(abs(share), 1 / 61440)
+    near = abs(share) * (1e-4 if bandwidth > 1 / 61440 else 5e-3)
+    assert found.value[0] == pytest.approx(abs(share), abs=near)
+    assert found.bound[0] == pytest.approx(abs(share) * CURVED * (1 / 61440 / bandwidth) ** 2 / 2, rel=1e-4)
+    assert found.n.tolist() == [3]
+    for alpha, z in ((0.025, 1.959964), (0.5, 0.0), (0.9, 0.0)):
+        lower, upper = found.limits(alpha, exact=True)
+        noise = gaps.smoothed_noise(bandwidth) + z * gaps.deviation
+        assert lower[0] == pytest.approx(max(abs(share) - noise, 0), abs=near)
+        assert upper[0] == pytest.approx(min(abs(share) + z * gaps.deviation, 1), abs=near)
+
+
+def test_the_bound_of_a_cumulative_sum_by_hand():
+    # A bin of three rows without an event and two with one, whose scores differ: up by 3 * .3 and down by 2 * .7.
+    score = 0.3 + np.array([1, 5, 9, 2, 6]) * 1e-6
+    label = np.array([0, 0, 0, 1, 1])
+    for weight in (1.0, 2.0**-10):
+        made = ecce(_gaps(score, label, np.full(5, weight)))
+        assert made.bound[0] == pytest.approx((3 * 0.3 + 2 * 0.7) / 5, abs=1e-5)
+        assert made.n.tolist() == [5]
+
+
+def test_a_cumulative_sum_begins_at_nothing():
+    # Gaps of one sign from the first score bin on: the range is from 0 to their sum.
+    above = ecce(_gaps(np.array([1.5e-5, 0.5, 1.0]), np.array([0, 0, 1])))
+    assert above.value[0] == pytest.approx((1.5e-5 + 0.5) / 3, abs=1e-9)
+    below = ecce(_gaps(np.array([0.0, 0.9, 0.0]), np.array([1, 1, 0])))
+    assert below.value[0] == pytest.approx(1.1 / 3, abs=1e-9)
+    # Noise as large as the value leaves nothing to be sure of.
+    assert above.limits(0.05, exact=True)[0][0] == 0

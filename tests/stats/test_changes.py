@@ -8,11 +8,12 @@ import pytest
 
 from mlflow_eval_plugin.engines import score_summary
 from mlflow_eval_plugin.evaluators import config
-from mlflow_eval_plugin.stats.calibration import CALIBRATION_METRICS, calibrate
+from mlflow_eval_plugin.stats.calibration import CALIBRATION_METRICS, calibrate, calibration_bounds
 from mlflow_eval_plugin.stats.changes import CHANGES, Apart, change_bounds, changes
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.intervals import mover_difference
 from mlflow_eval_plugin.stats.norms import NoisyNorm
+from mlflow_eval_plugin.stats.wald import Wald
 
 
 def _summary(n, power=1.0, seed=0):
@@ -37,6 +38,36 @@ def test_what_may_be_named_in_a_config_is_what_there_is():
     assert set(CHANGES) <= set(CALIBRATION_METRICS)
     with pytest.raises(InputError, match="there is none of 'ecce'"):
         change_bounds(_summary(100), _summary(100), "ecce")
+
+
+def test_limits_of_the_difference_of_two_estimates_by_hand():
+    def wald(value, bound, rows):
+        each = (np.array([one]) for one in (value, 0.01, 9.0, bound, rows))
+        return Wald(*each, "")
+
+    made = Apart(wald(0.5, 0.03, 10), wald(0.2, 0.01, 20), "")
+    # Student's quantile of .975 with nine degrees of freedom is 2.262157: each at half of .05.
+    lower, upper = made.limits(0.05, exact=True)
+    assert (lower[0], upper[0]) == pytest.approx((0.3 - 2 * 0.02262157, 0.3 + 2 * 0.02262157), abs=1e-7)
+    assert (made.value[0], made.bound[0], made.n[0]) == (pytest.approx(0.3), pytest.approx(0.04), 10)
+
+
+def test_norms_are_apart_and_means_differ_by_mover():
+    current, reference = _summary(300, 2.0), _summary(200, seed=1)
+    for name in ("ece_equal_width", "ece_equal_mass", "ece_debiased"):
+        first, second = (calibration_bounds(one, name) for one in (current, reference))
+        found = change_bounds(current, reference, name)
+        assert found.lower(0.05) == pytest.approx(first.lower(0.025) - second.upper(0.025), abs=1e-12)
+        assert found.upper(0.05) == pytest.approx(first.upper(0.025) - second.lower(0.025), abs=1e-12)
+        assert found.n == 300
+    for name in ("brier", "log_loss", "calibration_in_the_large"):
+        first, second = (calibration_bounds(one, name) for one in (current, reference))
+        found = change_bounds(current, reference, name)
+        # Zou & Donner (2008): the distances of the two by the root of squares.
+        down = math.hypot(first.value - first.lower(0.05), second.upper(0.05) - second.value)
+        up = math.hypot(first.upper(0.05) - first.value, second.value - second.lower(0.05))
+        difference = first.value - second.value
+        assert (found.lower(0.05), found.upper(0.05)) == pytest.approx((difference - down, difference + up), abs=1e-12)
 
 
 def test_without_a_slope_in_the_reference_there_is_no_change_of_it():

@@ -118,6 +118,7 @@ def test_without_a_finite_interval_nothing_is_concluded():
     with np.errstate(invalid="ignore"):
         check = judge([_claim("a", 0.05, error=np.inf)]).checks[0]
     assert (check.verdict, check.interval, check.n_to_decide) == ("insufficient", None, None)
+    assert check.p_value == 1  # at an error of a half the limit is no number: it has left nothing
     assert "without a finite interval" in check.reason
 
 

@@ -104,6 +104,22 @@ def test_limits_of_a_sum_are_those_of_its_definition(alpha):
         assert upper[i] == pytest.approx(min(found, made.value[i] + z * root), abs=1e-9)
 
 
+def test_gaps_far_above_their_noise_have_normal_limits():
+    # A thousand pairs, so that rounding goes either way at the end of the search.
+    rng = np.random.default_rng(0)
+    gaps, noise = rng.uniform(0.1, 0.4, (1000, 2)), rng.uniform(0.0005, 0.002, (1000, 2))
+    upper = NoisyNorm(gaps, noise, np.full(1000, 9), "").limits(0.05, exact=True)[1]
+    assert upper == pytest.approx(gaps.sum(axis=1) + 1.6448536 * np.sqrt((noise**2).sum(axis=1)), abs=1e-8)
+
+
+def test_a_sum_below_that_of_its_noise_is_its_own_upper_limit():
+    # Fifteen gaps of noise alone would make .8 * 15 * .05 = .6, and next to never so little as .015.
+    for count in (15, 16):
+        made = NoisyNorm(np.full((1, count), 0.001), np.full((1, count), 0.05), ROWS[:1], "")
+        for alpha in (0.05, 0.01, 1e-6):
+            assert made.limits(alpha, exact=True)[1][0] == made.value[0]
+
+
 @pytest.mark.parametrize("alpha", [0.3, 0.05, 0.001])
 def test_limits_of_a_root_mean_square_are_those_of_its_definition(alpha):
     correction = np.array([0.0004, 0.0005])

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from scipy import stats
 
 from mlflow_eval_plugin.engines import score_summary, slice_summary
 from mlflow_eval_plugin.stats.calibration import calibrate
@@ -13,6 +14,7 @@ from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.gaps import SliceTable
 from mlflow_eval_plugin.stats.slice_calibration import METRICS, slice_calibration_bounds, slice_calibrations
 from mlflow_eval_plugin.stats.slope import logit
+from mlflow_eval_plugin.stats.summaries import FINE_BINS
 
 
 def _rows(n=3000, seed=0):
@@ -75,6 +77,22 @@ def test_the_debiased_error_by_hand():
     (one,) = slice_calibrations(_table(rows), ["g=0"])
     assert one.metrics.ece.value == pytest.approx(0.4 * 0.1 + 0.6 * 0.05)
     assert one.metrics.ece_debiased.value == pytest.approx(math.sqrt(max(square, 0)))
+
+
+@pytest.mark.parametrize("sure", [False, True])
+def test_spiegelhalter_of_a_slice_row_by_row(sure):
+    # Scores on the middles of fine bins, which stand for all of a bin in the variance. Few rows: a variance below 1.
+    rng = np.random.default_rng(5)
+    score = (rng.choice(FINE_BINS, 16, replace=False) + 0.5) / FINE_BINS
+    # Labels that the scores tell without a mistake make z negative, others positive.
+    label = score > (0.5 if sure else rng.random(16))
+    rows = pd.DataFrame({"s": score, "y": label.astype(int), "g": np.arange(16) % 2})
+    found = slice_calibrations(_table(rows), ["overall", "g=0"])
+    for one, mine in zip(found, (rows, rows[rows.g == 0]), strict=True):
+        s, y = mine.s, mine.y
+        z = ((y - s) * (1 - 2 * s)).sum() / math.sqrt(((1 - 2 * s) ** 2 * s * (1 - s)).sum())
+        assert (z < 0) == sure and one.spiegelhalter.z == pytest.approx(z, rel=1e-7)
+        assert one.spiegelhalter.p_value == pytest.approx(2 * stats.norm.sf(abs(z)), rel=1e-6)
 
 
 def test_errors_that_cancel_in_the_whole_are_found_in_the_slices():
