@@ -127,7 +127,7 @@ def _compute(call: Call) -> None:
 def _evaluations(call: Call, scorer: Scorer, begin: Callable[[str], None]) -> dict[str, Callable[[About], Evidence]]:
     """By kind, what is left to do once labels, scores, weights and references are read and found right."""
     if call.request.model_type == "regressor":
-        read = regression_inputs(call.table, call.reference, call.configs, scorer)
+        read = regression_inputs(call.table, call.reference, call.configs, scorer, begin)
         return {kind: partial(evaluate_regression, config, *read[kind]) for kind, config in call.configs.items()}
     for config in call.configs.values():
         many = call.multiclass[config.kind] = is_multiclass(call.table, config, scorer)

@@ -14,13 +14,12 @@ MOMENT = 2.0  # seconds, before which nothing is shown
 def progress(steps: int) -> Iterator[Callable[[str], None]]:
     """What is yielded is called with the name of each step as it begins; the bar goes when the last has ended.
 
-    Nothing is written where nobody looks: neither in logs nor in pipes.
+    Nothing is written where nobody looks: neither in logs nor in pipes, nor where there is no standard error.
     """
     from tqdm.auto import tqdm
 
-    watched = sys.stderr.isatty() or "ipykernel" in sys.modules
     shown = "{desc} |{bar}| {n_fmt}/{total_fmt} steps, {elapsed}"
-    with tqdm(total=steps, bar_format=shown, leave=False, delay=MOMENT, disable=not watched) as bar:
+    with tqdm(total=steps, bar_format=shown, leave=False, delay=MOMENT, disable=not _watched()) as bar:
         started, begun = time.monotonic(), 0
 
         def begin(step: str) -> None:
@@ -30,3 +29,14 @@ def progress(steps: int) -> Iterator[Callable[[str], None]]:
             bar.set_description_str(step, refresh=time.monotonic() - started >= MOMENT)
 
         yield begin
+
+
+def _watched() -> bool:
+    terminal: bool = getattr(sys.stderr, "isatty", lambda: False)()
+    return terminal or _in_a_notebook()
+
+
+def _in_a_notebook() -> bool:
+    interactive = sys.modules.get("IPython")
+    shell = None if interactive is None else interactive.get_ipython()
+    return shell is not None and "IPKernelApp" in shell.config

@@ -65,9 +65,16 @@ class Predictor:
 
 
 def regression_inputs(
-    table: Table, reference_of: Callable[[Config], Table | None], configs: Mapping[str, Config], scorer: Scorer
+    table: Table,
+    reference_of: Callable[[Config], Table | None],
+    configs: Mapping[str, Config],
+    scorer: Scorer,
+    begin: Callable[[str], None],
 ) -> dict[str, tuple[RegressionRows, RegressionRows | None]]:
     """Everything that the evaluators need, by kind.
+
+    Args:
+        begin: called with what begins to be read, kind by kind.
 
     Raises:
         InputError: for targets, predictions, weights or references that cannot be evaluated.
@@ -81,6 +88,7 @@ def regression_inputs(
             predictor.output(one)
     apart, found = columns_apart(configs), {}
     for kind, config in configs.items():
+        begin(f"rows of {kind}")
         rows, reference = _inputs(table, reference_of(config), config, predictor)
         found[kind] = replace(rows, apart=apart), reference
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -68,8 +69,12 @@ def test_a_value_of_the_last_rows_only() -> None:
     rows = 2 * factorizing._ROWS + 7
     late, broken = np.zeros(rows), np.zeros(rows)
     late[-1], broken[-1] = 3.0, 0.25
-    for column in (pd.Series(late), pd.Series(broken)):
-        same_as_pandas(column)
+    missing = late.copy()
+    missing[-1] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for column in (pd.Series(late), pd.Series(broken), pd.Series(missing), pd.Series(missing[::-1])):
+            same_as_pandas(column)
     codes, values = factorized(pd.Series(late))
     assert codes.dtype == np.int16
     assert values.tolist() == [0.0, 3.0]

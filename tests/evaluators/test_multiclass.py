@@ -276,6 +276,8 @@ CONFIGS = [
     ({"disaggregated": {"costs": {"cat": {"dog": -1}}}}, "'cat' taken for 'dog' is -1.0; expected a finite number"),
     ({"disaggregated": {"costs": {"cat": {"dog": "much"}}}}, "'cat' taken for 'dog': expected a number, found str"),
     ({"disaggregated": {"costs": {"cat": {"cat": 2, "dog": 1}}}}, "is 1, less than the 2 of being right"),
+    ({"disaggregated": {"costs": {"cat": {"dog": 1}, "1": {"2": 1}, 1: {2.0: 3}}}}, "two costs of '1' taken for '2'"),
+    ({"disaggregated": {"costs": [[0, 1], [5, 0]]}}, "for three or more classes of each taken for another"),
     ({"disaggregated": {"costs": {"cat": {"dog": 0}}}}, "no mistake costs more than being right"),
     ({"disaggregated": {"max_cost": 1}}, "'max_cost' needs 'costs'"),
     ({"disaggregated": {"threshold": 0.3}}, "threshold is for two classes"),
@@ -495,6 +497,13 @@ def test_what_mistaken_classes_cost(zoo: Zoo) -> None:
     assert checks["max:cost:overall"]["value"] == measured["slices"][0]["cost"]["value"]
     page = found["pages"]["disaggregated"]
     assert "where a row costs cat taken for emu 5, emu taken for dog 4" in page
+
+
+@pytest.mark.parametrize("number", [np.float32, np.int64, float, str])
+def test_costs_take_classes_and_numbers_of_any_kind(number: Any) -> None:
+    given = {number(a): {number(b): np.int64(1) for b in (1, 2, 3) if b != a} for a in (1, 2, 3)}
+    costs = parse("disaggregated", {"slices": ["g"], "costs": given}).costs
+    assert costs.matrix(["1", "2", "3"]).tolist() == [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
 
 
 def test_costs_by_class_are_refused_of_two(zoo: Zoo) -> None:

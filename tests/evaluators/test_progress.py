@@ -11,6 +11,8 @@ import sys
 import termios
 from pathlib import Path
 
+import pytest
+
 SCRIPT = """
 import sys
 import numpy as np
@@ -26,17 +28,17 @@ score = np.random.default_rng(0).random(400)
 rows = pd.DataFrame({"s": score, "y": (score > 0.5).astype(int), "g": "a"})
 with mlflow.start_run():
     evaluate(
-        data=rows, targets="y", predictions="s", model_type="classifier", evaluators=["calibration", "disaggregated"],
-        evaluator_config={"calibration": {"max_ece": 0.5}, "disaggregated": {"slices": ["g"], "max_gap": {"fpr": 0.9}}},
+        data=rows, targets="y", predictions="s", model_type=sys.argv[3], evaluators=["calibration", "disaggregated"],
+        evaluator_config={"calibration": {}, "disaggregated": {"slices": ["g"]}},
     )
 """
 
 
-def on_a_terminal(moment: float, folder: Path) -> str:
+def on_a_terminal(moment: float, folder: Path, model_type: str = "classifier") -> str:
     """What is written to a terminal of 80 columns."""
     screen, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    command = [sys.executable, "-c", SCRIPT, str(moment), str(folder)]
+    command = [sys.executable, "-c", SCRIPT, str(moment), str(folder), model_type]
     with subprocess.Popen(command, stderr=terminal, stdout=subprocess.DEVNULL) as run:
         os.close(terminal)
         written = b""
@@ -54,8 +56,9 @@ def _read(screen: int) -> bytes:
         return b""
 
 
-def test_a_long_call_names_its_steps_on_a_terminal(tmp_path: Path) -> None:
-    written = on_a_terminal(0.0, tmp_path)
+@pytest.mark.parametrize("model_type", ["classifier", "regressor"])
+def test_a_long_call_names_its_steps_on_a_terminal(tmp_path: Path, model_type: str) -> None:
+    written = on_a_terminal(0.0, tmp_path, model_type)
     named = [written.index(step) for step in ("scores |", "rows of calibration |", "rows of disaggregated |")]
     assert named == sorted(named)
     assert "| 4/5 steps" in written
@@ -67,7 +70,10 @@ def test_a_short_call_shows_no_bar(tmp_path: Path) -> None:
     assert "step" not in on_a_terminal(60.0, tmp_path)
 
 
-def test_a_pipe_shows_no_bar(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", SCRIPT, "0", str(tmp_path)]
+@pytest.mark.parametrize("stderr", ["", "sys.stderr = None", "class Log: write = flush = print; sys.stderr = Log()"])
+def test_nothing_is_shown_where_nobody_looks(tmp_path: Path, stderr: str) -> None:
+    # A pipe; no standard error at all, as of a service; and something that only knows how to write.
+    script = SCRIPT.replace("progress.MOMENT =", f"{stderr.replace('; ', chr(10))}\nprogress.MOMENT =")
+    command = [sys.executable, "-c", script, "0", str(tmp_path), "classifier"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "step" not in run.stderr
+    assert "steps" not in run.stderr + run.stdout

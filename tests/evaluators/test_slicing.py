@@ -160,6 +160,27 @@ def test_slices_in_which_a_regression_errs_are_found(world: World) -> None:
         assert f"found by search: {error.replace('_', ' ')} in slices of up to 3" in page
 
 
+def test_what_any_config_of_a_regression_names_is_not_searched(world: World) -> None:
+    rng = np.random.default_rng(2)
+    mean = world.rows.AGEP.to_numpy() + rng.normal(0, 3, len(world.rows))
+    columns = {"guess": mean, "w": rng.integers(1, 4, len(mean)).astype(float), "lo": mean - 5, "q9": mean + 4}
+    columns["hi"] = columns["lo"] + 10
+    given = {
+        "disaggregated": {"search": {"depth": 1}},
+        "calibration": {
+            "sample_weights": "w", "quantiles": {0.9: "q9"}, "prediction_column": "guess",
+            "intervals": {"most": {"lower": "lo", "upper": "hi", "level": 0.9}},
+        },
+    }  # fmt: skip
+    data = world.rows.assign(**columns, p=mean)
+    run, _ = world.evaluate(
+        data, model=None, targets="AGEP", predictions="p", model_type="regressor", evaluators=list(given),
+        evaluator_config=given,
+    )  # fmt: skip
+    weak = evidence_of(world, run, "disaggregated").measurements["weak_slices"]
+    assert weak["columns"] == sorted({*FEATURES, LABEL} - {"AGEP"})
+
+
 def test_slices_in_which_classes_are_mistaken_are_found(world: World) -> None:
     rng = np.random.default_rng(0)
     odd = (world.rows.SEX == 2) & (world.rows.MAR == 5)
