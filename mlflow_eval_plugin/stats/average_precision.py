@@ -39,7 +39,7 @@ class AveragePrecision:
         estimate is biased upwards in small samples and its tails are longer than Student's.
         """
         # The logit is infinite at 0 and 1, where half a positive decides.
-        step = 0.5 / np.maximum(self.df + 2, 2.0)
+        step = 0.5 / (self.df + 2)
         inside = np.clip(self.value, step, 1 - step)
         lower, upper = logit_student(inside, self.standard_error, self.df, alpha)
         if exact:
