@@ -102,7 +102,7 @@ def _variance(
     of_positive = precision - value[:, None] + below - below_precise
     square = (positive * of_positive**2 + negative * below_precise**2).sum(axis=1)
     total, rows = positive.sum(axis=1), effective.sum(axis=1)
-    return np.asarray(square * called[:, -1] / total**2 / np.maximum(rows - 1, 1e-9))
+    return np.asarray(square * called[:, -1] / total**2 / (rows - 1))
 
 
 def _slack(
@@ -115,5 +115,5 @@ def _slack(
     # All negatives first, then one positive after the other: no less than the integral of the precision.
     start = called_before + negative
     grown = np.log1p(np.where(start > 0, positive / start, 0.0))
-    least = np.where(start > 0, positive + (hits_before - start) * grown, positive)
+    least = positive + (hits_before - start) * grown
     return (most - now).sum(axis=1), np.maximum(now - least, 0.0).sum(axis=1)

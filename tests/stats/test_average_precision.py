@@ -77,9 +77,12 @@ def test_the_standard_error_is_made_of_the_influence_of_every_row(weighted):
     slope = np.array([(with_more(i, step) - with_more(i, -step)) / (2 * step) for i in range(n)])
     positives, negatives = (weight[label == one].sum() ** 2 / (weight[label == one] ** 2).sum() for one in (1, 0))
     expected = np.sqrt((weight * slope**2).sum() * weight.sum() / (positives + negatives - 1))
-    found = _made(score, label, 20, weight)
+    found = _made(score, label, 40, weight)  # every second bin is empty, the highest too
     assert found.standard_error[0] == pytest.approx(expected, rel=1e-6)
     assert found.df[0] == pytest.approx(positives - 1)
+    small = _made(score, label, 40, weight / 1024)
+    for name in ("value", "standard_error", "df", "bound"):
+        assert getattr(small, name) == getattr(found, name), name
 
 
 def test_the_bound_is_of_the_best_and_the_worst_order_of_rows_in_a_bin():
@@ -158,6 +161,7 @@ def test_perfect_and_hopeless_rankings_have_intervals():
         if perfect:  # of 20 positives and a half, as a proportion is
             assert found.standard_error[0] == pytest.approx(np.sqrt(20.5 / 21 * (0.5 / 21) / 20))
     assert _made(score[:21], label[:21], 3840).standard_error[0] == np.inf  # one positive
+    assert _made(score[:22], label[:22], 3840).standard_error[0] == pytest.approx(np.sqrt(2.5 / 3 * (0.5 / 3) / 2))
 
 
 def test_without_a_positive_it_is_undefined():
