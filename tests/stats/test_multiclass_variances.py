@@ -164,6 +164,7 @@ def test_a_report_says_why_there_is_no_metric_of_probabilities() -> None:
             for name, estimate in one.metrics.items():
                 assert (estimate.value is None) == (name in names), name
             assert all(one.metrics[name].reason.startswith(reason) for name in names)
+            assert all(one.metrics[name].bound == 0 for name in names)
             assert all(of.metrics["auc"].reason.startswith(reason) for of in one.classes.values())
 
 
