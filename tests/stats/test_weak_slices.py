@@ -76,6 +76,36 @@ def test_the_search_equals_enumeration_at_any_weight_and_depth(seed: int) -> Non
         search_and_enumerate((seed + case, 60 + 10 * seed, 5, "few" if case % 2 else "many"), options)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_search_equals_enumeration_where_little_can_be_among_the_best(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 4, (1500, 4))
+    bad = (codes[:, [0, 2, 3]] == (1, 2, 0)).all(axis=1) | (codes[:, 1] == 3) & (codes[:, 3] == 2)
+    errors = np.where(bad, rng.integers(30, 64, 1500), rng.integers(0, 16, 1500)) / 64
+    for options in (Options(3, 2, 15, 0.95), Options(4, 4, 10, 0.99)):
+        expected = enumerated(codes, errors, options)
+        assert [(one.score, one.n) for one in found(codes, errors, options).slices] == [
+            (pytest.approx(-entry[0], rel=1e-12), entry[-1]) for entry in expected
+        ]
+
+
+def test_a_column_that_helps_one_slice_only_is_looked_at() -> None:
+    # All that is wrong in c0=1 is in a level of c1 of too few rows, so that c1 can help c0=2 only.
+    parts = [
+        (0, 0, 500, 3),
+        (0, 1, 500, 3),
+        (1, 0, 50, 1),
+        (1, 1, 50, 1),
+        (1, 2, 15, 64),
+        (2, 0, 50, 24),
+        (2, 1, 50, 40),
+    ]
+    codes = np.array([part[:2] for part in parts for _ in range(part[2])])
+    errors = np.array([part[3] for part in parts for _ in range(part[2])]) / 64
+    (best,) = found(codes, errors, Options(2, 1, 20, 0.95)).slices
+    assert best.label == "c0=2 & c1=1"
+
+
 def search_and_enumerate(data: tuple[int, int, int, str], options: Options) -> None:
     """That both find the same in drawn rows."""
     seed, rows, columns, values = data
