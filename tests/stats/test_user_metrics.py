@@ -133,7 +133,7 @@ def _seen(rows, threshold=0.3, weight=None):
 
 
 def test_resamples_draw_each_kind_of_row_as_often_as_it_was_seen_and_one_of_those_that_were_not():
-    kinds = {"tp": (1, 0.9, 30), "tn": (0, 0.1, 12), "fp": (0, 0.7, 1)}  # no fn
+    kinds = {"tp": (1, 0.403, 30), "tn": (0, 0.1, 12), "fp": (0, 0.7, 1)}  # no fn
     rows = pd.DataFrame([(y, s) for y, s, n in kinds.values() for _ in range(n)], columns=["y", "s"])
     (view, *drawn), made = _seen(rows.assign(g=0, h=0), 0.402)
     assert (view.tp, view.tn, view.fp, view.fn, view.n, view.weight) == (30, 12, 1, 0, 43, 43)
@@ -143,8 +143,8 @@ def test_resamples_draw_each_kind_of_row_as_often_as_it_was_seen_and_one_of_thos
         assert counts.mean() == pytest.approx(mean, abs=4 * math.sqrt(mean / 200))
         assert counts.var() == pytest.approx(mean, rel=0.5)  # Poisson
     assert made.standard_error[1] == pytest.approx(np.sqrt(np.mean([(one.tp - 30) ** 2 for one in drawn])))
-    # What was not seen lies on its side of the threshold, in the bin of it: 0.402 * 240 = 96.48.
-    assert sum(one.positive[96] for one in drawn) == sum(one.fn for one in drawn)
+    # What was not seen lies on its side of the threshold, in the bin of it: 0.402 * 240 = 96.48, 0.403 * 240 = 96.72.
+    assert sum(one.positive[96] for one in drawn) == sum(one.fn + one.tp for one in drawn)
     (_, *above), _ = _seen(rows[rows.s != 0.7].assign(g=0, h=0), 0.402)
     assert sum(one.negative[96] for one in above) == sum(one.fp for one in above) > 150
 
@@ -163,6 +163,13 @@ def test_a_threshold_inside_a_bin_parts_its_rows(weight):
         assert resample.weight == pytest.approx(resample.tp + resample.fp + resample.tn + resample.fn)
 
 
+def test_resamples_have_as_many_rows_as_the_slice():
+    rows = _rows(400).assign(w=lambda d: np.where(np.arange(len(d)) % 10 == 0, 10.0, 1.0))
+    (view, *drawn), _ = _seen(rows, weight="w")
+    assert np.mean([one.n for one in drawn]) == pytest.approx(view.n, rel=0.05)
+    assert np.mean([one.weight for one in drawn]) == pytest.approx(view.weight, rel=0.05)
+
+
 def test_small_weights_say_what_large_ones_say_of_a_slice_of_one_label_too():
     rows = _rows(200)
     rows.loc[rows.g == 0, "y"] = 0
@@ -170,6 +177,7 @@ def test_small_weights_say_what_large_ones_say_of_a_slice_of_one_label_too():
         small = rows.assign(w=rows.w * 2.0**power)
         first, second = (_table(one, weight="w", slices=("g",), wrong=wrong).metric("wrong") for one in (rows, small))
         assert second.standard_error == pytest.approx(first.standard_error, rel=1e-6)
+        assert np.isfinite(first.standard_error).all()
         assert second.df == pytest.approx(first.df, rel=1e-6)
     kish = [one.w.sum() ** 2 / (one.w**2).sum() for one in (rows, *(rows[rows.g == g] for g in range(3)))]
     assert first.df == pytest.approx(np.array(kish) - 1)
