@@ -48,6 +48,8 @@ def test_a_numeric_column_by_hand():
     found, one = _column(reference, np.r_[current, np.nan, np.nan])
     assert (found.n_reference, found.n_current, one.kind, one.role) == (500, 302, "numeric", "feature")
     assert one.missing_current == 2 / 302
+    summaries = _both(reference, np.r_[current, np.nan, np.nan])
+    assert {drift_bounds(*summaries, "x", name).n for name in ("ks", "wasserstein", "psi", "js")} == {300}
     assert one.p_value == pytest.approx(stats.ks_2samp(reference, current, method="asymp").pvalue, rel=0.05)
     assert (one.metrics.chi2, one.new_categories, one.vanished_categories) == (None, (), ())
     labels, shares = one.histogram.labels, np.array([one.histogram.reference, one.histogram.current])
@@ -65,6 +67,7 @@ def test_one_row_and_one_category():
     for reference, current, missing in (["a"], [None], (0, 1)), ([None], ["a"], (1, 0)), (["a"], ["a"], (0, 0)):
         found = _column(pd.Series(reference, dtype=object), pd.Series(current, dtype=object))[1]
         assert (found.missing_reference, found.missing_current) == missing
+        assert found.metrics.missing_change.value == missing[1] - missing[0]
         assert (found.histogram.reference, found.histogram.current) == ((1.0 - missing[0],), (1.0 - missing[1],))
         assert (found.metrics.chi2.value, found.metrics.chi2.bound, found.p_value) == (None, 0, None)
         assert found.metrics.chi2.reason == "there is only one category, or a data set has no value"

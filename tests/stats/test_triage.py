@@ -49,8 +49,8 @@ def _hint(before, after, missing=0.0, **distances):
         (_code(a=100), _code(a=30), ""),
         (_code(a=100, b=0), _code(a=30), ""),
         (TWO, _code(a=0, b=30), "the column is constant ('b'); it was not in the reference."),
-        (TWO, _code(a=600, b=399, c=1), ""),
-        (TWO, _code(a=600, b=398, c=2), "0.2% of the values are categories that the reference has not ('c')."),
+        (TWO, _code(a=6000, b=3990, c=10), ""),
+        (TWO, _code(a=6000, b=3988, c=12), "0.1% of the values are categories that the reference has not ('c')."),
         (
             TWO,
             _code(a=5, c=1, d=1, e=1, f=1, g=1),
