@@ -38,8 +38,8 @@ class SystemSummary:
         n: rows, ``(S,)``.
         bins: the ``B`` latency bins that have rows, ascending; see ``latency_bins``. Empty without latencies.
         latency: rows by latency bin, ``(S, B)``.
-        cost, cost_square: sums of costs and of their squares, ``(S,)``, in units of ``cost_scale / ONE`` and
-            ``cost_scale**2 / ONE``.
+        cost, cost_square: sums of costs and of their squares (rounded up), ``(S,)``, in units of ``cost_scale / ONE``
+            and ``cost_scale**2 / ONE``.
         cost_scale: a power of two at or above the largest cost; None without costs.
     """
 

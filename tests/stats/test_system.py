@@ -90,6 +90,15 @@ def test_a_percentile_of_no_row_is_undefined_and_that_of_one_is_the_row():
     assert made.bound[1] == 1.0
 
 
+def test_cheap_rows_beside_a_dear_one_are_not_certain():
+    cheap = np.array([0.001, 0.003] * 10)
+    rows = pd.DataFrame({"ms": 1.0, "usd": [*cheap, 1000.0], "g": [0] * 20 + [1]})
+    found = system_reports(_summary(rows))[1].metrics["cost_per_1000"]
+    half = 1000 * stats.t.ppf(0.975, 19) * cheap.std(ddof=1) / math.sqrt(20)
+    assert found.value == pytest.approx(2.0, rel=1e-3)
+    assert found.interval[0] <= 2 - half and found.interval[1] >= 2 + half
+
+
 def test_one_price_for_every_row_is_a_price():
     found = system_reports(_summary(pd.DataFrame({"ms": 1.0, "usd": [2.0**-10] * 20, "g": 0})))[1].metrics
     assert found["cost_per_1000"].interval == (1000 * 2.0**-10, 1000 * 2.0**-10)
