@@ -122,6 +122,12 @@ def test_by_hand_with_slices_of_just_the_minimum_count_and_of_one_row_less():
         queries=[NamedQuery("low", "s < 0.5", parse("s < 0.5"))],
     )
     report = disaggregate(summary, gap_metrics=["accuracy"])
+    assert [one.label for one in report.slices] == [
+        *(f"g={g}" for g in "abc"),
+        "h=0",
+        *(f"g={g} & h=0" for g in "abc"),
+        "low",
+    ]
     found = {one.label: one for one in report.slices}
     for label, cells in (("g=a", (30, 0, 0, 0)), ("g=b", (0, 0, 0, 29)), ("g=c", (15, 20, 5, 0))):
         one = found[label]
@@ -140,6 +146,7 @@ def test_by_hand_with_slices_of_just_the_minimum_count_and_of_one_row_less():
     }
     assert gap_bounds(summary, "accuracy", "g=c", "best").value == 15 / 40 - 1
     assert gap_bounds(summary, "accuracy", "g=c", "best", kind="ratio").value == 15 / 40
+    assert [one.column for one in report.fairness] == ["g", "h"]
     # b would select all rows, a selects none, c half.
     assert report.fairness[0].demographic_parity_difference.value == 0.5
     assert fairness_bounds(summary, "g", "demographic_parity_difference").value == 0.5
