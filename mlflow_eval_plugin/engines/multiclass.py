@@ -179,7 +179,8 @@ class _Counter:
         confusion = (cell * k + label) * k + prediction
         np.add.at(lanes["cells"].reshape(-1), confusion, np.ones(len(cell), dtype=np.int64))
         np.add.at(lanes["cell_weight"].reshape(-1), confusion, one)
-        np.add.at(lanes["cell_weight_square"].reshape(-1), confusion, _fixed(weight, weight, ONE))
+        # Rounded up, as in ``Chunk.weight_square``: effective rows may not exceed the rows.
+        np.add.at(lanes["cell_weight_square"].reshape(-1), confusion, np.ceil(weight * weight * ONE).astype(np.int64))
         if rows.probability is None:
             return
         probability = rows.probability[part]

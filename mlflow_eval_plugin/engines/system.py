@@ -83,8 +83,10 @@ def _costs(
     amounts = _amounts(rows, cost, "cost")
     scale = scale_of(amounts, given, what="cost")
     relative = amounts / scale
-    first, second = (np.rint(one * ONE).astype(np.int64) for one in (relative, relative**2))
-    return scale, (first, second)
+    # Squares are rounded up: to the nearest, those of cheap rows beside a dear one would vanish, and the width of the
+    # interval with them.
+    square = np.ceil(relative**2 * ONE).astype(np.int64)
+    return scale, (np.rint(relative * ONE).astype(np.int64), square)
 
 
 def _counted(

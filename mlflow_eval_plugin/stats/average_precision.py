@@ -39,7 +39,7 @@ class AveragePrecision:
         estimate is biased upwards in small samples and its tails are longer than Student's.
         """
         # The logit is infinite at 0 and 1, where half a positive decides.
-        step = 0.5 / np.maximum(self.df + 2, 2.0)
+        step = 0.5 / (self.df + 2)
         inside = np.clip(self.value, step, 1 - step)
         lower, upper = logit_student(inside, self.standard_error, self.df, alpha)
         if exact:
@@ -102,7 +102,7 @@ def _variance(
     of_positive = precision - value[:, None] + below - below_precise
     square = (positive * of_positive**2 + negative * below_precise**2).sum(axis=1)
     total, rows = positive.sum(axis=1), effective.sum(axis=1)
-    return np.asarray(square * called[:, -1] / total**2 / np.maximum(rows - 1, 1e-9))
+    return np.asarray(square * called[:, -1] / total**2 / (rows - 1))
 
 
 def _slack(
@@ -115,5 +115,5 @@ def _slack(
     # All negatives first, then one positive after the other: no less than the integral of the precision.
     start = called_before + negative
     grown = np.log1p(np.where(start > 0, positive / start, 0.0))
-    least = np.where(start > 0, positive + (hits_before - start) * grown, positive)
+    least = positive + (hits_before - start) * grown
     return (most - now).sum(axis=1), np.maximum(now - least, 0.0).sum(axis=1)

@@ -31,7 +31,8 @@ class Divergence:
     Near no drift ``steepness * N * divergence`` is noncentral chi-squared with ``cells - 1`` degrees of freedom, where
     ``N = n m / (n + m)``, steepness is 1 for PSI and 8 for Jensen-Shannon in nats; its noncentrality is the same
     multiple of the true divergence. Limits of the noncentrality use sqrt(x - h) - sqrt(nc + h) ~ N(0, 1), h = (df -
-    1) / 2 (Sankaran 1963), widened where the delta method sees a larger variance.
+    1) / 2 (Sankaran 1963), widened where the delta method sees a larger variance. It never does for Jensen-Shannon, as
+    with p, q = (1 + u) m, (1 - u) m always (1 + u) log(1 + u)**2 <= (1 + u) log(1 + u) + (1 - u) log(1 - u).
 
     Rare cells break the approximation. So the lower limit is that of the divergence with all of them taken together,
     which cannot exceed the one asked for, and the upper limit grants each of them a degree for what it may hide.
@@ -114,11 +115,11 @@ class DistributionDistance:
             reach = special.kolmogi(np.asarray(alpha)) * self.noise_deviation
             return np.maximum(self.value - reach, 0.0), np.minimum(self.value + reach, 1.0)
         upper = self.value + np.maximum(normal_quantile(alpha), 0.0) * self.noise_deviation
-        half = np.maximum(normal_quantile(np.asarray(alpha) / 2), 0.0) * self.noise_deviation
+        half = normal_quantile(np.asarray(alpha) / 2) * self.noise_deviation
         lower = self.value - self.noise_mean - half
         if self.shift is not None:
             # The sign of the shift is not known beforehand, so its error is halved once more.
-            quarter = np.maximum(normal_quantile(np.asarray(alpha) / 4), 0.0) * self.noise_deviation
+            quarter = normal_quantile(np.asarray(alpha) / 4) * self.noise_deviation
             lower = np.maximum(lower, self.shift - quarter)
         return np.maximum(lower, 0.0), upper
 
@@ -141,16 +142,12 @@ def divergence(kind: Kind, reference: Counts, current: Counts) -> Divergence:
     if n == 0 or m == 0:
         nan, one = np.array([np.nan]), np.ones(1)
         return Divergence(kind, nan, np.ones(1, dtype=np.int64), one, one, np.array([int(n + m)], dtype=np.int64))
-    raw, slope_a, slope_b = _psi(a, b) if kind == "psi" else _jensen_shannon(a / n, b / m)
-    size = n * m / (n + m)
-    variance = _variance(slope_a, a / n) / n + _variance(slope_b, b / m) / m
-    local = 4 * raw / (size * (8.0 if kind == "js" else 1.0))
-    inflation = max(1.0, float(np.sqrt(variance / local))) if local > 0 else 1.0
+    raw, inflation = _psi(a, b) if kind == "psi" else (_jensen_shannon(a / n, b / m), 1.0)
     return Divergence(
         kind,
         np.array([raw]),
         np.array([len(a)], dtype=np.int64),
-        np.array([size]),
+        np.array([n * m / (n + m)]),
         np.array([inflation]),
         np.array([int(m)], dtype=np.int64),
         **_rare(kind, a, b),
@@ -249,18 +246,21 @@ def chi_squared(reference: Counts, current: Counts) -> tuple[float, float] | Non
     return statistic, float(special.chdtrc(table.shape[1] - 1, statistic))
 
 
-def _psi(a: FloatArray, b: FloatArray) -> tuple[float, FloatArray, FloatArray]:
-    p, q = np.maximum(a, 0.5) / a.sum(), np.maximum(b, 0.5) / b.sum()
+def _psi(a: FloatArray, b: FloatArray) -> tuple[float, float]:
+    """PSI, and by how much its standard deviation exceeds that of the noncentral chi-squared."""
+    n, m = a.sum(), b.sum()
+    p, q = np.maximum(a, 0.5) / n, np.maximum(b, 0.5) / m
     log = np.log(p / q)
-    return float(((p - q) * log).sum()), log + 1 - q / p, -log + 1 - p / q
+    raw = float(((p - q) * log).sum())
+    # The slopes of the delta method, but for constants.
+    variance = _variance(log - q / p, a / n) / n + _variance(log + p / q, b / m) / m
+    local = 4 * raw * (1 / n + 1 / m)
+    return raw, max(1.0, float(np.sqrt(variance / local))) if local > 0 else 1.0
 
 
-def _jensen_shannon(p: FloatArray, q: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+def _jensen_shannon(p: FloatArray, q: FloatArray) -> float:
     middle = (p + q) / 2
-    raw = float((special.rel_entr(p, middle) + special.rel_entr(q, middle)).sum() / 2)
-    with np.errstate(divide="ignore"):
-        slopes = [np.where(side > 0, np.log(side / middle) / 2, 0.0) for side in (p, q)]
-    return raw, slopes[0], slopes[1]
+    return float((special.rel_entr(p, middle) + special.rel_entr(q, middle)).sum() / 2)
 
 
 def _variance(values: FloatArray, shares: FloatArray) -> float:
@@ -286,8 +286,8 @@ def _areas(reference: NumericColumn, current: NumericColumn) -> tuple[float, flo
     (f, inside_f, tails_f), (g, inside_g, tails_g) = _integrals(reference), _integrals(current)
     width = np.diff(reference.edges)
     point = _is_point(reference)
-    # How far either can be above the other inside a bin; one of the two is 0 where they cannot cross.
-    overlap = np.minimum(np.maximum(f[1:] - g[:-1], 0.0), np.maximum(g[1:] - f[:-1], 0.0))
+    # How far either can be above the other inside a bin; one of the two cannot where they cannot cross.
+    overlap = np.minimum(f[1:] - g[:-1], g[1:] - f[:-1])
     crossing = (overlap > 0) & ~point
     net = np.abs(inside_f - inside_g)
     inside = np.where(point, 0.0, np.where(crossing, np.maximum(width * _mean_absolute(f - g), net), net))
@@ -319,7 +319,7 @@ def _tail_roughness(column: NumericColumn) -> FloatArray:
     """The integral of the standard error of the distribution function beyond either edge, for exponential tails."""
     masses = column.counts[[0, -1]]
     # For F(x) = p exp(-x / t) the area is p t and the integral of sqrt(F / n) is 2 t sqrt(p / n).
-    return np.where(masses > 0, 2 * _integrals(column)[2] / np.sqrt(np.maximum(masses, 1)), 0.0)
+    return np.asarray(2 * _integrals(column)[2] / np.sqrt(np.maximum(masses, 1)))
 
 
 def _variance_of(column: NumericColumn) -> float:

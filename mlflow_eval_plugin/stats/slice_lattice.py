@@ -102,11 +102,11 @@ class Scoring:
 
     def bound(self, within: Errors) -> FloatArray:
         """The highest score of any slice within cells; minus infinity where none has the minimum of rows."""
-        most = np.maximum(within.n, self.minimum).astype(np.float64)
+        most = within.n.astype(np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             # With fewer rows all may have the largest error; with more, the sum is what limits them. In between and
             # beyond the score rises or falls throughout, so that one of the two ends has the highest.
-            full = np.clip(np.nan_to_num(within.total / within.largest), self.minimum, most)
+            full = np.clip(within.total / within.largest, self.minimum, most)
         ends = [self.score(n, np.minimum(n * within.largest, within.total)) for n in (full, most)]
         return np.where((within.n >= self.minimum) & (within.total > 0), np.maximum(*ends), -np.inf)
 

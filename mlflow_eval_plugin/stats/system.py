@@ -38,8 +38,8 @@ class SystemSummary:
         n: rows, ``(S,)``.
         bins: the ``B`` latency bins that have rows, ascending; see ``latency_bins``. Empty without latencies.
         latency: rows by latency bin, ``(S, B)``.
-        cost, cost_square: sums of costs and of their squares, ``(S,)``, in units of ``cost_scale / ONE`` and
-            ``cost_scale**2 / ONE``.
+        cost, cost_square: sums of costs and of their squares (rounded up), ``(S,)``, in units of ``cost_scale / ONE``
+            and ``cost_scale**2 / ONE``.
         cost_scale: a power of two at or above the largest cost; None without costs.
     """
 
@@ -160,10 +160,10 @@ class Percentile:
     @property
     def _rank(self) -> IntArray:
         # Less a little: 0.95 * 20 is 19 and must not become 20.
-        return np.asarray(np.maximum(np.ceil(self.share * self.n - 1e-9), 1), dtype=np.int64)
+        return np.asarray(np.ceil(self.share * self.n - 1e-9), dtype=np.int64)
 
     def _bin(self, rank: IntArray) -> NDArray[np.intp]:
-        at = (self.cumulative < np.maximum(rank, 1)[:, None]).sum(axis=1)
+        at = (self.cumulative < rank[:, None]).sum(axis=1)
         return np.asarray(np.minimum(at, self.cumulative.shape[1] - 1), dtype=np.intp)
 
 
@@ -192,7 +192,7 @@ def _quantity(summary: SystemSummary, metric: str) -> Quantity:
         mean = summary.cost * (scale / ONE) / n
         variance = np.maximum(summary.cost_square * (scale**2 / ONE) / n - mean**2, 0.0) * n / np.maximum(n - 1, 1e-9)
         # One price for every row is a price; rows that all cost nothing tell nothing of those that will cost.
-        error = np.where((variance > 0) | (mean > 0), np.sqrt(variance / n), np.inf)
+        error = np.where(mean > 0, np.sqrt(variance / n), np.inf)
     return MeanQuantity(1000 * mean, 1000 * error, n, summary.n, n, NO_ROWS)
 
 

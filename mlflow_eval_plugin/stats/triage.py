@@ -46,7 +46,8 @@ def _bug(before: Column, after: Column, quantities: Mapping[str, Quantity]) -> s
 
 def _categorical_bug(before: CategoricalColumn, after: CategoricalColumn) -> str:
     if (before.counts > 0).sum() > 1 and (after.counts > 0).sum() == 1 and after.present >= 30:
-        return f"the column is constant ({after.levels[0]!r}); it was not in the reference."
+        constant = after.levels[int(after.counts.argmax())]
+        return f"the column is constant ({constant!r}); it was not in the reference."
     new = [level for level in after.levels if level not in set(before.levels)]
     share = after.on(tuple(new)).sum() / after.present if new else 0.0
     if share > NEW_SHARE:

@@ -168,8 +168,10 @@ def _cells(part: Part, summary: SliceSummary, labels: list[str]) -> list[_Cells]
     if summary.threshold is None:
         raise InputError("metrics: the Summary was counted with given predictions; count it at a threshold")
     cut = min(int(summary.threshold * FINE_BINS), FINE_BINS - 1) // (FINE_BINS // VIEW_BINS)
+    weight, square = part.cells.sum(axis=2), part.cells_square.sum(axis=2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        inflation = np.where(part.cells.sum(axis=2) > 0, part.cells_square.sum(axis=2) / part.cells.sum(axis=2), 1.0)
+        # A row of a label that the slice has not is one like its others.
+        inflation = np.where(weight > 0, square / weight, part.inflation[:, None])
     found = []
     for i, label in enumerate(labels):
         bins = part.histogram[i].astype(np.float64).reshape(VIEW_BINS, -1, 2).sum(axis=1)
@@ -188,15 +190,14 @@ def _bootstrapped(name: str, function: ViewFunction, cells: _Cells, replicates: 
     # A slice draws the same whatever the other slices are.
     own = int.from_bytes(hashlib.sha256(cells.label.encode()).digest()[:8], "big")
     rng = np.random.default_rng([seed, own])
-    inflation = np.where(cells.inflation > 0, cells.inflation, 1.0)
-    rows = cells.amount / inflation
+    rows = cells.amount / cells.inflation
     for kind, at in ((rows[: cells.cut + 1], cells.cut), (rows[cells.cut + 1 :], 0)):
         kind[at] += kind.sum(axis=0) <= 0
     used = rows > 0
     drawn = np.zeros((replicates, *rows.shape))
     drawn[:, used] = rng.poisson(rows[used], size=(replicates, int(used.sum())))
     counts = np.rint(drawn.sum(axis=(1, 2)) * (cells.n / rows.sum())).astype(np.int64)
-    found = [called(name, function, cells.label, one) for one in cells.views(drawn * inflation, counts)]
+    found = [called(name, function, cells.label, one) for one in cells.views(drawn * cells.inflation, counts)]
     return value, _error(math.sqrt(np.mean((np.array(found) - value) ** 2)))
 
 

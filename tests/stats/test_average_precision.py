@@ -3,7 +3,7 @@ import pytest
 from scipy import integrate, stats
 from sklearn.metrics import average_precision_score
 
-from mlflow_eval_plugin.stats.average_precision import average_precision
+from mlflow_eval_plugin.stats.average_precision import AveragePrecision, average_precision
 
 
 def _made(score, label, bins, weight=None):
@@ -63,6 +63,81 @@ def test_the_standard_error_is_that_of_the_jackknife():
     assert _made(score, label, 60).standard_error[0] == pytest.approx(expected, rel=0.02)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_standard_error_is_made_of_the_influence_of_every_row(weighted):
+    rng = np.random.default_rng(5)
+    n, step = 60, 1e-5
+    score = rng.integers(0, 20, n) / 20
+    label = (rng.random(n) < score).astype(int)
+    weight = rng.integers(1, 5, n).astype(float) if weighted else np.ones(n)
+
+    def with_more(of, more):
+        return average_precision_score(label, score, sample_weight=weight + more * (np.arange(n) == of))
+
+    slope = np.array([(with_more(i, step) - with_more(i, -step)) / (2 * step) for i in range(n)])
+    positives, negatives = (weight[label == one].sum() ** 2 / (weight[label == one] ** 2).sum() for one in (1, 0))
+    expected = np.sqrt((weight * slope**2).sum() * weight.sum() / (positives + negatives - 1))
+    found = _made(score, label, 40, weight)  # every second bin is empty, the highest too
+    assert found.standard_error[0] == pytest.approx(expected, rel=1e-6)
+    assert found.df[0] == pytest.approx(positives - 1)
+    small = _made(score, label, 40, weight / 1024)
+    for name in ("value", "standard_error", "df", "bound"):
+        assert getattr(small, name) == getattr(found, name), name
+
+
+def test_the_bound_is_of_the_best_and_the_worst_order_of_rows_in_a_bin():
+    # From the top: bins of (negatives, positives). First in a bin come all positives, or all negatives and then one
+    # positive after the other, whose precisions are no less than their integral.
+    def expected(bins):
+        hits, called, below, above, now = 0, 0, 0.0, 0.0, 0.0
+        for negative, positive in filter(any, bins):
+            start = called + negative
+            below += integrate.quad(lambda x, h=hits, c=start: (h + x) / (c + x), 1e-12, positive)[0]
+            hits, called = hits + positive, called + negative + positive
+            now += positive * hits / called
+            above += positive * hits / max(called - negative, 1)
+        return max(above - now, now - below) / hits
+
+    for bins in ([(1, 10)], [(90, 10)], [(0, 3), (5, 0), (2, 4), (30, 6)], [(0, 0), (8, 0), (1, 9), (0, 2)]):
+        table = np.array([bins[::-1]], dtype=float)
+        found = average_precision(table, table.sum(axis=1), np.array([int(table.sum())]))
+        assert found.bound[0] == pytest.approx(expected(bins), rel=1e-6)
+
+
+def test_limits_are_students_on_the_logit_scale_and_no_tighter_than_a_proportions():
+    value, error, df = (
+        np.array([0.7, 0.9, 1.0, 0.001, 0.4]),
+        np.array([0.05, 0.001, 0.02, 1e-5, np.inf]),
+        np.array([20.0, 9.5, 19.0, 9.0, 0.0]),
+    )
+    made = AveragePrecision(value, error, df, np.zeros(5), np.full(5, 100))
+    lower, upper = made.limits(0.05, exact=False)
+    low, high = made.limits(0.05, exact=True)
+    for i, inside in enumerate((0.7, 0.9, 1 - 0.5 / 21, 0.5 / 11)):
+        half = stats.t.isf(0.05, df[i]) * error[i] / (inside * (1 - inside))
+        ends = [1 / (1 + (1 - inside) / inside * np.exp(sign * half)) for sign in (1, -1)]
+        assert lower[i] == pytest.approx(min(ends[0], value[i])) and upper[i] == pytest.approx(max(ends[1], value[i]))
+        # Clopper & Pearson: of df + 1 trials.
+        hits, misses = value[i] * (df[i] + 1), (1 - value[i]) * (df[i] + 1)
+        assert low[i] == pytest.approx(min(lower[i], stats.beta.ppf(0.05, hits, misses + 1)))
+        most = stats.beta.isf(0.05, hits + 1, misses) if misses else 1.0
+        assert high[i] == pytest.approx(max(upper[i], most))
+    assert (lower[4], upper[4], low[4], high[4]) == (0, 1, 0, 1)
+    assert (lower[3], upper[2]) == (0.001, 1.0)
+
+
+def test_many_slices_are_those_of_each():
+    rng = np.random.default_rng(6)
+    tables = rng.integers(0, 5, (131, 12, 2)).astype(float)
+    rows = tables.sum(axis=(1, 2)).astype(int)
+    found = average_precision(tables, tables.sum(axis=1), rows)
+    for i in (0, 63, 64, 130):
+        alone = average_precision(tables[[i]], tables[[i]].sum(axis=1), rows[[i]])
+        taken = found.take(np.array([i]))
+        for name in ("value", "standard_error", "df", "bound", "n"):
+            assert getattr(taken, name) == getattr(alone, name), name
+
+
 @pytest.mark.parametrize(("n", "positives", "shift"), [(60, 30, 1.0), (200, 20, 1.5), (400, 200, 0.5)])
 def test_coverage(n, positives, shift):
     share = positives / n
@@ -83,6 +158,10 @@ def test_perfect_and_hopeless_rankings_have_intervals():
         lower, upper = found.limits(0.025, exact=False)
         assert 0 < lower[0] < found.value[0] + 1e-12 and found.value[0] <= upper[0] <= 1
         assert (found.value[0] == 1) == perfect
+        if perfect:  # of 20 positives and a half, as a proportion is
+            assert found.standard_error[0] == pytest.approx(np.sqrt(20.5 / 21 * (0.5 / 21) / 20))
+    assert _made(score[:21], label[:21], 3840).standard_error[0] == np.inf  # one positive
+    assert _made(score[:22], label[:22], 3840).standard_error[0] == pytest.approx(np.sqrt(2.5 / 3 * (0.5 / 3) / 2))
 
 
 def test_without_a_positive_it_is_undefined():

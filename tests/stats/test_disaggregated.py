@@ -5,6 +5,7 @@ from fairlearn import metrics as fairlearn
 from sklearn import metrics as sklearn
 
 from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.query import NamedQuery, parse
 from mlflow_eval_plugin.stats.checks import Claim, judge
 from mlflow_eval_plugin.stats.disaggregated import disaggregate, fairness_bounds, gap_bounds, metric_bounds
 from mlflow_eval_plugin.stats.errors import InputError
@@ -104,6 +105,54 @@ def test_gaps_are_differences_and_ratios_of_the_metrics(rows):
         assert gap.ratio.interval[0] <= gap.ratio.value <= gap.ratio.interval[1]
 
 
+def test_by_hand_with_slices_of_just_the_minimum_count_and_of_one_row_less():
+    # a: 30 rows, all right, none selected; b: 29 rows, all right, all selected; c: 40 rows, half of them of each.
+    rows = pd.DataFrame(
+        {
+            "s": [0.2] * 30 + [0.8] * 29 + [0.2, 0.8] * 20,
+            "y": [0] * 30 + [1] * 29 + [1, 0] * 5 + [0] * 30,
+            "g": ["a"] * 30 + ["b"] * 29 + ["c"] * 40,
+        }
+    )
+    summary = slice_summary(
+        rows.assign(h=0),
+        label="y",
+        score="s",
+        slices=["g", "h"],
+        queries=[NamedQuery("low", "s < 0.5", parse("s < 0.5"))],
+    )
+    report = disaggregate(summary, gap_metrics=["accuracy"])
+    assert [one.label for one in report.slices] == [
+        *(f"g={g}" for g in "abc"),
+        "h=0",
+        *(f"g={g} & h=0" for g in "abc"),
+        "low",
+    ]
+    found = {one.label: one for one in report.slices}
+    for label, cells in (("g=a", (30, 0, 0, 0)), ("g=b", (0, 0, 0, 29)), ("g=c", (15, 20, 5, 0))):
+        one = found[label]
+        assert (one.tn, one.fp, one.fn, one.tp) == cells
+        assert one.weight == one.n == sum(cells) and one.positives == one.fn + one.tp
+    against = {(one.label, one.versus): one.against for one in report.gaps}
+    assert against["g=c", "complement"] == "not g=c"
+    assert against["g=c & h=0", "complement"] == "not (g=c & h=0)"
+    assert against["low", "complement"] == "not (low)"
+    assert against["g=c", "overall"] == "overall"
+    assert (against["g=b", "best"], against["g=c", "best"]) == ("g=a", "g=a")
+    few = disaggregate(summary, gap_metrics=["accuracy"], minimum_count=41)
+    assert {(one.label, one.against) for one in few.gaps if one.versus == "best" and one.label[0] == "g"} >= {
+        ("g=a", "none"),
+        ("g=c", "none"),
+    }
+    assert gap_bounds(summary, "accuracy", "g=c", "best").value == 15 / 40 - 1
+    assert gap_bounds(summary, "accuracy", "g=c", "best", kind="ratio").value == 15 / 40
+    assert [one.column for one in report.fairness] == ["g", "h"]
+    # b would select all rows, a selects none, c half.
+    assert report.fairness[0].demographic_parity_difference.value == 0.5
+    assert fairness_bounds(summary, "g", "demographic_parity_difference").value == 0.5
+    assert fairness_bounds(summary, "g", "demographic_parity_difference", minimum_count=29).value == 1.0
+
+
 def test_no_estimate_is_ever_nan_in_tiny_and_one_sided_slices():
     rows = pd.DataFrame(
         {
@@ -167,7 +216,10 @@ def test_given_predictions_take_the_place_of_the_threshold(rows):
         (lambda s: metric_bounds(s, "acuracy"), "there is no 'acuracy'"),
         (lambda s: metric_bounds(s, "accuracy", "g=z"), "no rows are in 'g=z'"),
         (lambda s: gap_bounds(s, "recall", "g=a", "worst"), "expected one of complement, best, overall"),
+        (lambda s: gap_bounds(s, "recall", "g=a", "best", kind="product"), "kind: there is no 'product'"),
+        (lambda s: disaggregate(s, versus=["worst"]), "versus: there is no 'worst'"),
         (lambda s: fairness_bounds(s, "z", "demographic_parity_ratio"), "no slice column"),
+        (lambda s: fairness_bounds(s, "g", "parity"), "fairness: there is no 'parity'; expected one of demographic"),
     ],
 )
 def test_unknown_names_are_refused_with_those_there_are(rows, call, message):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import special
+from scipy import special, stats
 
 from mlflow_eval_plugin.engines import slice_summary
 from mlflow_eval_plugin.stats.gaps import SliceTable
@@ -20,7 +20,7 @@ EVENTS, TRIALS = np.array([[float(part) for part in rate.split("/")] for rate in
 
 
 def _grid(events, trials, reach=4.0, steps=300):
-    """The posterior by brute force: means, deviations, E(alpha), E(beta)."""
+    """The posterior by brute force: means, deviations, E(alpha), E(beta), E(mu), E(deviation between rates)."""
     log_m = np.linspace(0.0, np.log(1e3 * (trials.max() + 100)), steps)
     centre = special.logit((events.sum() + 0.5) / (trials.sum() + 1))
     m, mu = np.meshgrid(np.exp(log_m), special.expit(np.linspace(centre - reach, centre + reach, steps)), indexing="ij")
@@ -35,11 +35,19 @@ def _grid(events, trials, reach=4.0, steps=300):
     square = [
         (weight * (a + y) * (a + y + 1) / ((m + n) * (m + n + 1))).sum() for y, n in zip(events, trials, strict=True)
     ]
-    return mean, np.sqrt(np.array(square) - mean**2), (weight * a).sum(), (weight * b).sum()
+    between = (weight * np.sqrt(mu * (1 - mu) / (m + 1))).sum()
+    return (
+        mean,
+        np.sqrt(np.array(square) - mean**2),
+        (weight * a).sum(),
+        (weight * b).sum(),
+        (weight * mu).sum(),
+        between,
+    )
 
 
 def test_the_rat_tumours_of_the_book():
-    mean, deviation, alpha, beta = _grid(EVENTS, TRIALS)
+    mean, deviation, alpha, beta, *_ = _grid(EVENTS, TRIALS)
     # Section 5.3 gives E(alpha | y) = 2.4 and E(beta | y) = 14.3, with the same prior on a grid.
     assert (round(alpha, 1), round(beta, 1)) == (2.4, 14.3)
     found = posterior(EVENTS, TRIALS)
@@ -61,8 +69,9 @@ def test_the_rat_tumours_of_the_book():
 )
 def test_small_groups_are_those_of_a_dense_grid(events, trials, reach):
     events, trials = np.array(events, dtype=float), np.array(trials, dtype=float)
-    mean, deviation, *_ = _grid(events, trials, reach)
+    mean, deviation, _, _, centre, between = _grid(events, trials, reach)
     found = posterior(events, trials)
+    assert (found.centre, found.deviation) == (pytest.approx(centre, abs=1e-3), pytest.approx(between, rel=5e-3))
     assert found.mean == pytest.approx(mean, abs=5e-4)
     assert np.sqrt(found.variance) == pytest.approx(deviation, rel=5e-3)
 
@@ -93,6 +102,40 @@ def test_pooled_rates_lie_between_the_counted_and_the_mean():
         assert min(raw, one.mean) - 0.01 <= one.pooled.value <= max(raw, one.mean) + 0.01
         assert 0 <= one.pooled.interval[0] < one.pooled.value < one.pooled.interval[1] <= 1
     assert pooled(table) == found
+
+
+def test_what_is_pooled_and_what_is_listed():
+    # Rows of a slice and how many are right; of recall, c has no trial, d one, and e too many to be listed.
+    right = {"a": (200, 150), "b": (40, 40), "c": (3, 2), "d": (2, 1), "e": (201, 100)}
+    rows = pd.concat([pd.DataFrame({"g": name, "s": 0.9, "y": np.arange(n) < k}) for name, (n, k) in right.items()])
+    rows.loc[rows.g == "c", "y"] = False
+    table = SliceTable(slice_summary(rows.astype({"y": int}), label="y", score="s", slices=["g"]))
+    found = pooled(table, ["accuracy", "recall"])
+    assert [(one.metric, one.label[2:]) for one in found] == [
+        *(("accuracy", name) for name in "abcd"),
+        *(("recall", name) for name in "abde"),
+    ]
+    assert [one.trials for one in found] == [200, 40, 3, 2, 150, 40, 1, 100]
+    events, trials = np.array([150, 40, 0, 1, 100.0]), np.array([200, 40, 3, 2, 201.0])
+    made = posterior(events, trials)
+    for i, one in enumerate(found[:4]):
+        mean, variance = made.mean[i], made.variance[i]
+        assert (one.raw, one.pooled.value) == (pytest.approx(events[i] / trials[i]), pytest.approx(mean))
+        # A beta distribution of mean a / (a + b) and variance mean (1 - mean) / (a + b + 1).
+        size = mean * (1 - mean) / variance - 1
+        assert one.pooled.interval == pytest.approx(stats.beta.interval(0.95, mean * size, (1 - mean) * size), rel=1e-6)
+        assert (one.mean, one.deviation, one.columns) == (
+            pytest.approx(made.centre),
+            pytest.approx(made.deviation),
+            ("g",),
+        )
+    three = SliceTable(slice_summary(rows[rows.g < "d"].astype({"y": int}), label="y", score="s", slices=["g"]))
+    assert [one.label for one in pooled(three, ["accuracy"])] == ["g=a", "g=b", "g=c"]
+
+
+def test_hundreds_of_slices_do_not_overflow():
+    found = posterior(np.full(600, 10.0), np.full(600, 50.0))
+    assert found.mean == pytest.approx(0.2, abs=2e-3)
 
 
 def test_two_slices_are_too_few_to_pool():

@@ -1,6 +1,7 @@
 """Latency percentiles against numpy, published ranks and simulation; costs by hand; merging to the byte."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,14 @@ from scipy import stats
 
 from mlflow_eval_plugin.engines import system_summary
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
-from mlflow_eval_plugin.stats.system import LATENCIES, latency_bins, rank_below, system_bounds, system_reports
+from mlflow_eval_plugin.stats.system import (
+    LATENCIES,
+    Percentile,
+    latency_bins,
+    rank_below,
+    system_bounds,
+    system_reports,
+)
 
 
 def _rows(n=3000, seed=0):
@@ -26,11 +34,12 @@ def test_percentiles_are_those_of_numpy_within_a_thousandth():
     for one in system_reports(_summary(rows)):
         mine = rows if one.label == "overall" else rows[rows.g == int(one.label[2:])]
         assert one.n == len(mine)
-        for name, share in LATENCIES.items():
+        for name, share in (("latency_p50", 0.5), ("latency_p95", 0.95), ("latency_p99", 0.99)):
             exact = np.quantile(mine.ms, share, method="inverted_cdf")
             found = one.metrics[name]
             assert abs(found.value - exact) <= found.bound <= exact * 2**-10 * 1.001
             assert found.interval[0] <= exact <= found.interval[1]
+            assert found.reason is None
 
 
 def test_costs_by_hand():
@@ -54,6 +63,53 @@ def test_ranks_are_the_published_ones(n, share, ranks):
     low = rank_below(0.025, np.array([n]), share)[0]
     high = n + 1 - rank_below(0.025, np.array([n]), 1 - share)[0]
     assert (low, high) == ranks
+
+
+@pytest.mark.parametrize(("n", "ranks"), [(6, (1, 6)), (10, (2, 9)), (40, (14, 27)), (5, None)])
+def test_limits_of_a_median_are_the_rows_of_the_published_ranks(n, ranks):
+    rows = pd.DataFrame({"ms": np.random.default_rng(n).permutation(n) + 1.0, "g": 0})
+    summary = _summary(rows, cost=None)
+    found = system_reports(summary)[1].metrics["latency_p50"]
+    assert found.value == pytest.approx((n + 1) // 2, rel=2**-10)
+    bounds = system_bounds(summary, "latency_p50", "g=0")
+    assert (bounds.value, bounds.n) == (found.value, n)
+    if ranks is None:
+        assert found.interval is None and (bounds.lower(0.025), bounds.upper(0.025)) == (-math.inf, math.inf)
+        return
+    # The outer edges of the bins of those rows, which are no more than a 512th wide.
+    assert ranks[0] * (1 - 2**-9) <= found.interval[0] <= ranks[0] and ranks[1] <= found.interval[1]
+    assert found.interval[1] <= ranks[1] * (1 + 2**-9)
+    for mine, theirs in zip((bounds.lower(0.025), bounds.upper(0.025)), found.interval, strict=True):
+        assert mine == pytest.approx(theirs, rel=2**-9)  # for a Check, less what binning can have added
+
+
+def test_a_percentile_of_no_row_is_undefined_and_that_of_one_is_the_row():
+    edges = np.array([1.0, 2.0, 4.0])
+    made = Percentile(np.array([[0, 0], [0, 1]]), edges[:2], edges[1:], 0.5)
+    assert np.isnan(made.value[0]) and made.value[1] == 3.0
+    assert made.bound[1] == 1.0
+
+
+def test_cheap_rows_beside_a_dear_one_are_not_certain():
+    cheap = np.array([0.001, 0.003] * 10)
+    rows = pd.DataFrame({"ms": 1.0, "usd": [*cheap, 1000.0], "g": [0] * 20 + [1]})
+    found = system_reports(_summary(rows))[1].metrics["cost_per_1000"]
+    half = 1000 * stats.t.ppf(0.975, 19) * cheap.std(ddof=1) / math.sqrt(20)
+    assert found.value == pytest.approx(2.0, rel=1e-3)
+    assert found.interval[0] <= 2 - half and found.interval[1] >= 2 + half
+
+
+def test_one_price_for_every_row_is_a_price():
+    found = system_reports(_summary(pd.DataFrame({"ms": 1.0, "usd": [2.0**-10] * 20, "g": 0})))[1].metrics
+    assert found["cost_per_1000"].interval == (1000 * 2.0**-10, 1000 * 2.0**-10)
+
+
+def test_a_summary_holds_as_many_rows_as_any():
+    one = _summary(_rows(50), cost_scale=1.0)
+    many = replace(one, n=one.n * (2**27 // 50))
+    for first, second in ((one, many), (many, one)):
+        with pytest.raises(MergeError, match=f"found {2**27 // 50 * 50 + 50:,}"):
+            first + second
 
 
 @pytest.mark.parametrize(("share", "fewest"), [(0.95, 59), (0.99, 299)])
@@ -123,7 +179,8 @@ def test_bins_are_a_thousandth_wide_from_nought_to_the_largest():
 def test_only_what_there_is_a_column_for():
     summary = _summary(_rows(50), latency=None)
     assert summary.metrics == ("cost_per_1000",)
-    with pytest.raises(InputError, match="there is no 'latency_p95' of 'g=0'"):
-        system_bounds(summary, "latency_p95", "g=0")
+    for metric, label in (("latency_p95", "g=0"), ("cost_per_1000", "g=9")):
+        with pytest.raises(InputError, match=f"there is no '{metric}' of '{label}'; metrics are cost_per_1000"):
+            system_bounds(summary, metric, label)
     with pytest.raises(InputError, match="cost_scale: expected a power of two at or above the largest cost"):
         _summary(_rows(50), cost_scale=3.0)

@@ -119,6 +119,96 @@ def test_the_bootstrap_of_a_share_has_the_error_of_a_share():
     assert made.standard_error == pytest.approx(expected, rel=0.25)  # 200 resamples know it to 5 %, of twelve slices
 
 
+def _seen(rows, threshold=0.3, weight=None):
+    """What a metric is shown of g=0: the slice, then its resamples."""
+    views = []
+
+    def look(view):
+        if view.label == "g=0":
+            views.append(view)
+        return view.tp
+
+    made = _table(rows, threshold, weight, slices=("g",), look=look).metric("look")
+    return views, made
+
+
+def test_resamples_draw_each_kind_of_row_as_often_as_it_was_seen_and_one_of_those_that_were_not():
+    kinds = {"tp": (1, 0.403, 30), "tn": (0, 0.1, 12), "fp": (0, 0.7, 1)}  # no fn
+    rows = pd.DataFrame([(y, s) for y, s, n in kinds.values() for _ in range(n)], columns=["y", "s"])
+    (view, *drawn), made = _seen(rows.assign(g=0, h=0), 0.402)
+    assert (view.tp, view.tn, view.fp, view.fn, view.n, view.weight) == (30, 12, 1, 0, 43, 43)
+    assert (len(drawn), made.df[1], made.n[1]) == (200, 42, 43)
+    for kind, mean in (("tp", 30), ("tn", 12), ("fp", 1), ("fn", 1)):
+        counts = np.array([getattr(one, kind) for one in drawn])
+        assert counts.mean() == pytest.approx(mean, abs=4 * math.sqrt(mean / 200))
+        assert counts.var() == pytest.approx(mean, rel=0.5)  # Poisson
+    assert made.standard_error[1] == pytest.approx(np.sqrt(np.mean([(one.tp - 30) ** 2 for one in drawn])))
+    # What was not seen lies on its side of the threshold, in the bin of it: 0.402 * 240 = 96.48, 0.403 * 240 = 96.72.
+    assert sum(one.positive[96] for one in drawn) == sum(one.fn + one.tp for one in drawn)
+    (_, *above), _ = _seen(rows[rows.s != 0.7].assign(g=0, h=0), 0.402)
+    assert sum(one.negative[96] for one in above) == sum(one.fp for one in above) > 150
+
+
+@pytest.mark.parametrize("weight", [None, "w"])
+def test_a_threshold_inside_a_bin_parts_its_rows(weight):
+    rows = _rows(300).assign(s=lambda d: np.round(0.4 + d.s / 100, 5), w=2.5)
+    (view, *drawn), _ = _seen(rows, 0.405, weight)
+    mine, one = rows[rows.g == 0], 2.5 if weight else 1.0
+    called = mine.s >= 0.405
+    counts = [one * ((mine.y == y) & (called == p)).sum() for y, p in ((1, 1), (0, 1), (0, 0), (1, 0))]
+    assert (view.tp, view.fp, view.tn, view.fn) == pytest.approx(tuple(counts))
+    assert min(counts) > 0
+    for resample in drawn:
+        assert resample.n == pytest.approx(resample.weight / one)
+        assert resample.weight == pytest.approx(resample.tp + resample.fp + resample.tn + resample.fn)
+
+
+def test_resamples_have_as_many_rows_as_the_slice():
+    rows = _rows(400).assign(w=lambda d: np.where(np.arange(len(d)) % 10 == 0, 10.0, 1.0))
+    (view, *drawn), _ = _seen(rows, weight="w")
+    assert np.mean([one.n for one in drawn]) == pytest.approx(view.n, rel=0.05)
+    assert np.mean([one.weight for one in drawn]) == pytest.approx(view.weight, rel=0.05)
+
+
+def test_small_weights_say_what_large_ones_say_of_a_slice_of_one_label_too():
+    rows = _rows(200)
+    rows.loc[rows.g == 0, "y"] = 0
+    for power in (-12, 10):
+        small = rows.assign(w=rows.w * 2.0**power)
+        first, second = (_table(one, weight="w", slices=("g",), wrong=wrong).metric("wrong") for one in (rows, small))
+        assert second.standard_error == pytest.approx(first.standard_error, rel=1e-6)
+        assert np.isfinite(first.standard_error).all()
+        assert second.df == pytest.approx(first.df, rel=1e-6)
+    kish = [one.w.sum() ** 2 / (one.w**2).sum() for one in (rows, *(rows[rows.g == g] for g in range(3)))]
+    assert first.df == pytest.approx(np.array(kish) - 1)
+
+
+@pytest.mark.parametrize(("n", "blocks"), [(120, 50), (51, 50), (50, 50), (2, 2), (1, 0)])
+def test_each_of_fifty_blocks_is_left_out_once(n, blocks):
+    rows, given = _rows(n).assign(g=0, s=np.arange(n) / n), []
+    others = _rows(10).assign(g=1, s=1.0)
+
+    def look(label, score, prediction, weight):
+        if score.max() < 1:
+            given.append(score)
+        return float((score**2).mean())
+
+    made = _table(pd.concat([rows, others], ignore_index=True), slices=("g",), rows_look=look).metric("rows_look")
+    made = made.take(np.array([1]))
+    whole, *without = given
+    assert len(whole) == n and len(without) == blocks
+    left = np.concatenate([np.setdiff1d(whole, one) for one in without]) if without else np.zeros(0)
+    assert np.sort(left).tolist() == (sorted(rows.s) if blocks else [])
+    assert {n - len(one) for one in without} <= {n // max(blocks, 1), -(-n // max(blocks, 1))}
+    if not blocks:
+        assert (made.standard_error[0], made.df[0], made.n[0]) == (math.inf, 0, 1)
+        return
+    found = np.array([(one**2).mean() for one in without])
+    # Efron & Tibshirani (1993), (11.5).
+    error = math.sqrt((blocks - 1) / blocks * ((found - found.mean()) ** 2).sum())
+    assert (made.standard_error[0], made.df[0], made.n[0]) == (pytest.approx(error), blocks - 1, n)
+
+
 def test_weights_inflate_the_error_as_kish_says():
     rows = _rows(20_000)
     rows["w"] = np.where(np.arange(len(rows)) % 10 == 0, 10.0, 1.0)
@@ -209,6 +299,8 @@ def test_rows_without_a_mistake_are_no_certainty():
         (lambda view: view.positive, "found ndarray"),
         (lambda view: {}[view.label] if view.label == "g=2" else 1.0, "failed on slice 'g=2': KeyError"),
         (lambda view: view.positive.__setitem__(0, 5), "read-only"),
+        (lambda view: view.edges.__setitem__(0, 5), "read-only"),
+        (lambda view: np.bool_(True), "expected the function to give a number, found bool"),
     ],
 )
 def test_a_function_that_fails_is_named_with_its_slice(function, message):

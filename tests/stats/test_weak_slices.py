@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from mlflow_eval_plugin.engines.search import ErrorCounts
 from mlflow_eval_plugin.stats.chance import chance_of_mean
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.slice_lattice import Errors, Scoring
 from mlflow_eval_plugin.stats.summaries import LOSS_ONE
-from mlflow_eval_plugin.stats.weak_slices import WeakSlices, weak_slices
+from mlflow_eval_plugin.stats.weak_slices import WeakSlices, can_be_searched, weak_slices
 
 
 def counts(codes: np.ndarray, errors: np.ndarray) -> ErrorCounts:
@@ -65,6 +66,48 @@ OPTIONS = st.builds(
 @settings(max_examples=200, deadline=None)
 @given(DATA, OPTIONS)
 def test_the_search_equals_enumeration_ties_included(data: tuple[int, int, int, str], options: Options) -> None:
+    search_and_enumerate(data, options)
+
+
+@pytest.mark.parametrize("seed", range(0, 12, 2))
+def test_the_search_equals_enumeration_at_any_weight_and_depth(seed: int) -> None:
+    for case in range(6):
+        options = Options(case % 4 + 1, (1, 3, 12)[case % 3], (1, 4, 9)[case % 3], (0.3, 0.7, 0.95, 1.0)[case % 4])
+        search_and_enumerate((seed + case, 60 + 10 * seed, 5, "few" if case % 2 else "many"), options)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_search_equals_enumeration_where_little_can_be_among_the_best(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 4, (1500, 4))
+    bad = (codes[:, [0, 2, 3]] == (1, 2, 0)).all(axis=1) | (codes[:, 1] == 3) & (codes[:, 3] == 2)
+    errors = np.where(bad, rng.integers(30, 64, 1500), rng.integers(0, 16, 1500)) / 64
+    for options in (Options(3, 2, 15, 0.95), Options(4, 4, 10, 0.99)):
+        expected = enumerated(codes, errors, options)
+        assert [(one.score, one.n) for one in found(codes, errors, options).slices] == [
+            (pytest.approx(-entry[0], rel=1e-12), entry[-1]) for entry in expected
+        ]
+
+
+def test_a_column_that_helps_one_slice_only_is_looked_at() -> None:
+    # All that is wrong in c0=1 is in a level of c1 of too few rows, so that c1 can help c0=2 only.
+    parts = [
+        (0, 0, 500, 3),
+        (0, 1, 500, 3),
+        (1, 0, 50, 1),
+        (1, 1, 50, 1),
+        (1, 2, 15, 64),
+        (2, 0, 50, 24),
+        (2, 1, 50, 40),
+    ]
+    codes = np.array([part[:2] for part in parts for _ in range(part[2])])
+    errors = np.array([part[3] for part in parts for _ in range(part[2])]) / 64
+    (best,) = found(codes, errors, Options(2, 1, 20, 0.95)).slices
+    assert best.label == "c0=2 & c1=1"
+
+
+def search_and_enumerate(data: tuple[int, int, int, str], options: Options) -> None:
+    """That both find the same in drawn rows."""
     seed, rows, columns, values = data
     rng = np.random.default_rng(seed)
     levels = rng.integers(1, 5, columns)
@@ -113,6 +156,49 @@ def test_a_slice_by_hand() -> None:
     assert best.p_adjusted == pytest.approx(min(1.0, 2 * 4 * best.p_value))
 
 
+def test_the_interval_of_a_slice_is_newcombes_of_the_means_of_both_sides() -> None:
+    rng = np.random.default_rng(11)
+    codes = (np.arange(400) < 60).astype(int)[:, None]
+    errors = np.minimum(rng.exponential(np.where(codes[:, 0] == 1, 0.6, 0.2)), 3.0)
+    errors[0] = 2.5  # the largest is in the slice
+    (one,) = found(codes, errors, Options(1, 5, 10, 1.0)).slices
+    sides = []
+    for part in (errors[:60], errors[60:]):
+        mean, n = part.mean() / errors.max(), len(part)
+        # A mean is taken as a proportion of as many trials as vary like it.
+        trials = n * max(mean * (1 - mean) / (part / errors.max()).var(ddof=1), 1.0)
+        sides.append((mean, *proportion_confint(mean * trials, trials, 0.05, "wilson")))
+    (a, a_low, a_high), (b, b_low, b_high) = sides
+    expected = (a - b - np.hypot(a - a_low, b_high - b), a - b + np.hypot(a_high - a, b - b_low))
+    assert one.difference.value == pytest.approx((a - b) * errors.max())
+    assert one.difference.interval == pytest.approx(np.array(expected) * errors.max(), rel=1e-5)
+
+
+def test_a_slice_of_all_rows_has_nothing_to_be_compared_with() -> None:
+    result = found(
+        np.column_stack([np.zeros(40, dtype=int), np.arange(40) % 2]), np.arange(40) % 2 * 1.0, Options(1, 9, 5, 1.0)
+    )
+    assert [one.label for one in result.slices] == ["c1=1"]  # the score of all rows is 0
+
+
+def test_each_number_of_columns_has_its_share_of_the_error() -> None:
+    # Of 90 rows at most nine slices of one set of columns can have ten; c1 has one level that has, c2 two of three.
+    row = np.arange(90)
+    codes = np.column_stack([row // 10, row // 85, np.minimum(row // 44, 2)])
+    errors = np.where((row // 10 == 3) | (row % 9 == 0), 1.0, 0.25)
+    for depth, lattice in ((1, (9 + 1 + 2,)), (2, (12, 9 + 9 + 2)), (3, (12, 20, 9)), (4, (12, 20, 9))):
+        result = found(codes, errors, Options(depth, 4, 10, 0.99))
+        assert result.lattice == lattice
+        assert len(result.slices) >= 2
+        for one in result.slices:
+            expected = one.p_value * len(lattice) * lattice[len(one.slice) - 1]
+            assert one.p_adjusted == pytest.approx(min(1.0, expected))
+    best = result.slices[0]
+    assert (best.label, best.mean_error, best.n) == ("c0=3", 1.0, 10)
+    spectrum = counts(codes, errors).spectrum
+    assert best.p_value == chance_of_mean(spectrum, np.array([10]), np.array([1.0]))[0]
+
+
 def test_the_order_of_rows_changes_nothing() -> None:
     rng = np.random.default_rng(2)
     codes, errors = rng.integers(0, 4, (3000, 6)), rng.exponential(1, 3000)
@@ -130,6 +216,14 @@ def test_a_model_without_errors_has_no_weak_slices() -> None:
 def test_what_would_not_end_is_not_begun(columns: int, depth: int) -> None:
     with pytest.raises(InputError, match="no column to search" if columns == 0 else "reduce the depth"):
         found(np.zeros((5, columns), dtype=int), np.ones(5), Options(depth, 5, 2, 0.95))
+
+
+def test_fifty_thousand_sets_of_columns_are_searched_and_no_more() -> None:
+    can_be_searched(50_000, 1)
+    can_be_searched(315, 2)  # 315 + 315 * 314 / 2 = 49,770
+    for columns, depth, sets in ((50_001, 1, "50,001"), (316, 2, "50,086")):
+        with pytest.raises(InputError, match=f"are {sets} sets of columns, more than 50,000"):
+            can_be_searched(columns, depth)
 
 
 @settings(max_examples=50, deadline=None)

@@ -1,0 +1,146 @@
+"""Sums of Summaries against the rows themselves; what merges, what does not, and in which order slices come."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlflow_eval_plugin.engines import score_summary, slice_summary
+from mlflow_eval_plugin.query import NamedQuery, parse
+from mlflow_eval_plugin.stats.errors import MergeError
+from mlflow_eval_plugin.stats.summaries import (
+    FINE_BINS,
+    LOSS_ONE,
+    LOSS_SQUARE_ONE,
+    MAX_ROWS,
+    ONE,
+    SCORE_BINS,
+    SMALLEST_PROBABILITY,
+    Slice,
+    grouped,
+    union_of_slices,
+)
+
+OLD = NamedQuery("old", "h > 1", parse("h > 1"))
+
+
+def _rows(n=300):
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "s": rng.beta(0.5, 0.5, n),
+            "y": np.arange(n) % 2,
+            "w": rng.integers(1, 8, n) / 2.0,
+            "g": rng.choice(["a", "b"], n),
+            "h": rng.integers(0, 3, n),
+        }
+    )
+
+
+def _scores(rows):
+    return score_summary(rows, label="y", score="s", weight="w", weight_scale=4.0)
+
+
+def _slices(rows, **options):
+    return slice_summary(rows, **{"label": "y", "score": "s", "slices": ["g"], "queries": [OLD], **options})
+
+
+def _lanes(summary):
+    return {field.name: getattr(summary, field.name) for field in fields(summary)}
+
+
+def _same(first, second):
+    one, other = _lanes(first), _lanes(second)
+    return all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_sums_are_those_of_the_rows():
+    rows = _rows()
+    summary = _scores(rows)
+    score, weight = rows.s.to_numpy(), rows.w.to_numpy()
+    place = score * SCORE_BINS - np.floor(score * SCORE_BINS)
+    loss = -np.log(np.where(rows.y == 1, score, 1 - score))
+    of_a_row = {
+        "w": np.ones(len(rows)),
+        "w_square": weight,
+        "w_score": score,
+        "w_square_error": (score - rows.y.to_numpy()) ** 2,
+        "w_loss": loss,
+        "w_loss_square": loss**2,
+        "w_offset": place,
+        "w_offset_square": place**2,
+    }
+    for name, amount in of_a_row.items():
+        for label in (0, 1):
+            expected = (weight * amount)[rows.y == label].sum()
+            assert getattr(summary, name)[:, label].sum() == pytest.approx(expected, rel=1e-6), name
+    assert grouped(summary.w).shape == (FINE_BINS, 2)
+    fine, _ = np.histogram(score[rows.y == 1], FINE_BINS, (0, 1), weights=weight[rows.y == 1])
+    assert grouped(summary.w)[:, 1] == pytest.approx(fine)
+    with pytest.raises(ValueError, match="read-only"):
+        summary.w[0] = 1.0
+
+
+def test_parts_add_up_to_the_whole():
+    rows = _rows()
+    parts = rows[:100], rows[100:]
+    assert _same(_scores(parts[0]) + _scores(parts[1]), _scores(rows))
+    for options in ({"weight": "w", "weight_scale": 4.0}, {}):
+        # One part lacks a level of the other, and comes first or last.
+        parts = rows[rows.g == "a"], rows[rows.g == "b"]
+        whole = _slices(rows, **options)
+        assert [one.label for one in whole.slices] == ["overall", "g=a", "g=b", "old"]
+        first, second = (_slices(part, **options) for part in parts)
+        assert _same(first + second, whole) and _same(second + first, whole)
+        assert (whole.weight is None) == (not options)
+
+
+def test_what_was_counted_differently_does_not_merge():
+    rows = _rows()
+    plain = _slices(rows)
+    for other in (_slices(rows, threshold=0.4), replace(plain, pos_label="yes")):
+        with pytest.raises(MergeError, match="thresholds or positive labels"):
+            plain + other
+    for one in (_slices(rows, weight="w"), score_summary(rows, label="y", score="s", weight="w")):
+        with pytest.raises(MergeError, match=r"do not merge: 4\.0 and 8\.0"):
+            one + replace(one, weight_scale=8.0)
+    other = NamedQuery("old", "h > 0", parse("h > 0"))
+    with pytest.raises(MergeError, match="slices of one name have two queries"):
+        plain + _slices(rows, queries=[other])
+
+
+def test_a_summary_holds_so_many_rows_and_no_more():
+    # No row adds more than 2**36 to a lane, and so many rows are just what 63 bits hold.
+    loss = -np.log(SMALLEST_PROBABILITY)
+    assert max(ONE, loss * LOSS_ONE, loss**2 * LOSS_SQUARE_ONE) <= 2**36 and 2**36 * MAX_ROWS == 2**63
+
+    def of(summary, lane, rows):
+        cells = np.zeros_like(getattr(summary, lane))
+        cells.flat[[0, 1]] = rows - 1, 1
+        return replace(summary, **{lane: cells})
+
+    for summary, lane in ((_scores(_rows()), "n"), (_slices(_rows()), "cells")):
+        assert getattr(of(summary, lane, MAX_ROWS - 5) + of(summary, lane, 5), lane).sum() == MAX_ROWS
+        for one, other in ((MAX_ROWS - 5, 6), (6, MAX_ROWS - 5)):
+            with pytest.raises(MergeError, match="at most 134,217,728 rows, found 134,217,729"):
+                of(summary, lane, one) + of(summary, lane, other)
+
+
+def test_slices_come_by_columns_then_by_the_value_of_levels_then_by_name():
+    levels = ["-3", "[-2, 5.5)", "9", "10", "[11, 12)", "Inf", "abc", "nan", "xyz", "(missing)"]
+    of_one = [Slice(f"g={level}", (("g", level),)) for level in levels]
+    expected = [
+        Slice("overall", ()),
+        *of_one,
+        Slice("h=0", (("h", "0"),)),
+        Slice("g=0 & h=0", (("g", "0"), ("h", "0"))),
+        Slice("a", (), "g > 1"),
+        Slice("b", (), "g > 2"),
+    ]
+    assert union_of_slices(tuple(expected[::-2]), tuple(expected[::-1][::3] + expected[:-1])) == tuple(expected)
+    assert [one.family for one in (expected[0], expected[1], expected[-1])] == [
+        (False, ()),
+        (False, ("g",)),
+        (True, ()),
+    ]
