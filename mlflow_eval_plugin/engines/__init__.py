@@ -6,7 +6,8 @@
 - ``slice_rows`` gives the rows themselves, for a user's own metrics;
 - ``system_summary`` counts latencies and adds up costs per slice;
 - ``paired_summary`` and ``placement_summary`` count the ``paired_rows`` of two models, for comparisons;
-- ``error_counts`` counts errors by coded columns, for the search of weak slices (in ``engines.search``);
+- ``error_counts``, and its like of several classes and of regressions, count errors by coded columns, for the search of
+  weak slices (in ``engines.search``);
 - ``drift_binning`` and ``drift_summary`` count columns on the reference's bins; ``schema_of`` names their kinds;
 - ``data_digest`` names a data set by content, whatever the order of its rows.
 """
