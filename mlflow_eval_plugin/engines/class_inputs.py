@@ -13,9 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.inputs import how_many
-from mlflow_eval_plugin.engines.levels import level_label
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.summaries import level_order
+from mlflow_eval_plugin.stats.summaries import level_label, level_order
 
 MOST_CLASSES = 50
 SUM_TOLERANCE = 1e-5  # what single precision makes of a softmax over MOST_CLASSES

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.engines.factorizing import Codes, factorized
 from mlflow_eval_plugin.engines.inputs import require_columns
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
-from mlflow_eval_plugin.stats.summaries import Slice, level_order
+from mlflow_eval_plugin.stats.summaries import Slice, level_label, level_order, number_label
 
 MISSING = "(missing)"
 THREADS = 2
@@ -144,17 +144,6 @@ def level_labels(column: pd.Series[Any], uniques: Iterable[object]) -> list[str]
     # Among other objects True is 1 to pandas, and which of the two it keeps depends on which comes first.
     mixed = column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) != "boolean"
     return [level_label(int(one) if mixed and isinstance(one, (bool, np.bool_)) else one) for one in uniques]
-
-
-def level_label(value: object) -> str:
-    """The label of a value: ``1`` for 1, 1.0 and "1"."""
-    plain = value.item() if isinstance(value, np.generic) else value
-    return number_label(plain) if isinstance(plain, float) else str(plain)
-
-
-def number_label(number: float) -> str:
-    """The shortest text that is the number; whole numbers without a decimal point."""
-    return str(int(number)) if float(number).is_integer() else repr(float(number))
 
 
 def _numbers(column: pd.Series[Any], name: str) -> NDArray[np.float64]:

@@ -31,12 +31,6 @@ def check_class_keys(columns: ClassColumns | None, label_list: tuple[Any, ...] |
         raise ValueError("'pos_label' is for two classes; leave it out to evaluate all of three or more")
 
 
-def class_text(value: Any) -> str:
-    """A class as text, the same for 1, 1.0 and "1"."""
-    plain = value.item() if hasattr(value, "item") else value  # a number of numpy
-    return str(int(plain)) if isinstance(plain, float) and plain.is_integer() else str(plain)
-
-
 def split_metric(name: str) -> tuple[str, str | None]:
     """``("recall", "setosa")`` for "recall[setosa]", ``("recall", None)`` for "recall"."""
     rate, bracket, rest = name.partition("[")

@@ -12,10 +12,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from rapidfuzz import process
 
-from mlflow_eval_plugin.evaluators.class_keys import ClassColumns, check_class_keys, class_text
+from mlflow_eval_plugin.evaluators.class_keys import ClassColumns, check_class_keys
 from mlflow_eval_plugin.evaluators.config_slices import Band, Queries, SliceItem
 from mlflow_eval_plugin.stats.costs import ClassCosts, Costs
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.summaries import level_label
 
 Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Limit = Annotated[float, Field(allow_inf_nan=False)]
@@ -90,8 +91,9 @@ class Config(BaseModel):
 
     def _apart(self) -> tuple[str | None, ...]:
         """Names of such columns, as given."""
-        many = self.probability_columns or ()
-        return self.probability_column, *(many.values() if isinstance(many, Mapping) else many)
+        many, weights = self.probability_columns or (), getattr(self, "sample_weights", None)
+        named = (self.probability_column, weights if isinstance(weights, str) else None)
+        return *named, *(many.values() if isinstance(many, Mapping) else many)
 
     def column(self, name: str) -> str:
         """The column of the data that ``name`` means."""
@@ -141,9 +143,6 @@ class SlicedConfig(Config):
             self.refuse_without(["depth"], "'slices'", self.subsets)
         return self
 
-    def _apart(self) -> tuple[str | None, ...]:
-        return *super()._apart(), self.sample_weights if isinstance(self.sample_weights, str) else None
-
     def refuse_without(self, keys: Iterable[str], what: str, given: object) -> None:
         """Refuse what is set and judges nothing, which would look like a Check that passed.
 
@@ -191,10 +190,7 @@ def _costs(value: Any) -> Any:
     if value is None or isinstance(value, Costs):
         return value
     if not isinstance(value, Mapping):
-        raise ValueError(
-            "expected the cost of each kind of row, such as {'fp': 1, 'fn': 5}, or for three or more classes of each "
-            "taken for another, {'cat': {'dog': 1, …}, …}"
-        )
+        raise ValueError("expected the cost of each kind of row, such as {'fp': 1, 'fn': 5}")
     names = tuple(field.name for field in fields(Costs))
     numbers = {known("cost", str(name), names): cost for name, cost in value.items()}
     for name in ("fp", "fn"):
@@ -204,18 +200,24 @@ def _costs(value: Any) -> Any:
 
 
 def _any_costs(value: Any) -> Any:
-    by_class = isinstance(value, Mapping) and value and all(isinstance(row, Mapping) for row in value.values())
-    if not by_class:
-        return value if isinstance(value, ClassCosts) else _costs(value)
+    if value is None or isinstance(value, (Costs, ClassCosts)):
+        return value
+    if not isinstance(value, Mapping):
+        raise ValueError(
+            "expected the cost of each kind of row, such as {'fp': 1, 'fn': 5}, or for three or more classes of each "
+            "taken for another, {'cat': {'dog': 1, …}, …}"
+        )
+    if not value or not all(isinstance(row, Mapping) for row in value.values()):
+        return _costs(value)
     rows: dict[str, dict[str, float]] = {}
     for label, row in value.items():
-        costs = rows.setdefault(class_text(label), {})
+        costs = rows.setdefault(level_label(label), {})
         for one, cost in row.items():
-            if class_text(one) in costs:
+            if level_label(one) in costs:
                 raise ValueError(
-                    f"there are two costs of {class_text(label)!r} taken for {class_text(one)!r}; keep one"
+                    f"there are two costs of {level_label(label)!r} taken for {level_label(one)!r}; keep one"
                 )
-            costs[class_text(one)] = _number(f"{label!r} taken for {one!r}", cost)
+            costs[level_label(one)] = _number(f"{label!r} taken for {one!r}", cost)
     return _made(ClassCosts, by_label=rows)
 
 

@@ -216,10 +216,9 @@ def ratio_claim(
 ) -> Claim:
     """The Claim that a metric of one slice is at most, or at least, so many times what it is compared with."""
     versus = config.gap_versus
-    words = f"at most {maximum:g}" if maximum is not None else f"at least {minimum:g}"
     return Claim(
         id=f"{'max_ratio' if maximum is not None else 'ratio'}:{metric}:{versus}:{label}",
-        claim=f"{metric} of {label} is {words} times {AGAINST[versus]}",
+        claim=f"{metric} of {label} is {_limit(minimum, maximum)} times {AGAINST[versus]}",
         metric=f"ratio_{metric}",
         scope=label,
         bounds=gap_bounds(table, metric, label, versus, kind="ratio", minimum_count=config.min_count),
@@ -239,10 +238,9 @@ def _metric_claim(
     maximum: float | None = None,
 ) -> Claim:
     """The Claim that a metric of one slice is at most, or at least, so much."""
-    words = f"at most {maximum:g}" if maximum is not None else f"at least {minimum:g}"
     return Claim(
         id=f"{'max' if maximum is not None else 'min'}:{metric}:{label}",
-        claim=f"{metric} of {label} is {words}",
+        claim=f"{metric} of {label} is {_limit(minimum, maximum)}",
         metric=metric,
         scope=label,
         bounds=metric_bounds(table, metric, label),
@@ -250,6 +248,10 @@ def _metric_claim(
         maximum=maximum,
         minimum_count=config.min_count,
     )
+
+
+def _limit(minimum: float | None, maximum: float | None) -> str:
+    return f"at most {maximum:g}" if maximum is not None else f"at least {minimum:g}"
 
 
 def _fairness_claim(
@@ -261,10 +263,9 @@ def _fairness_claim(
     minimum: float | None = None,
     maximum: float | None = None,
 ) -> Claim:
-    words = f"at most {maximum:g}" if maximum is not None else f"at least {minimum:g}"
     return Claim(
         id=f"fairness:{name}:{column}",
-        claim=f"{name.replace('_', ' ')} of {column} is {words}",
+        claim=f"{name.replace('_', ' ')} of {column} is {_limit(minimum, maximum)}",
         metric=name,
         scope=column,
         bounds=fairness_bounds(table, column, name, minimum_count=config.min_count),

@@ -70,9 +70,7 @@ class PredictionConfig(Config):
         return self
 
     def _apart(self) -> tuple[str | None, ...]:
-        weights = getattr(self, "sample_weights", None)
-        named = (self.prediction_column, weights if isinstance(weights, str) else None)
-        return *super()._apart(), *named, *self.forecasts
+        return *super()._apart(), self.prediction_column, *self.forecasts
 
     @property
     def forecasts(self) -> dict[str, str]:

@@ -13,7 +13,6 @@ from mlflow.exceptions import MlflowException
 
 from mlflow_eval_plugin.engines import data_digest
 from mlflow_eval_plugin.engines.inputs import checked_scores, column_of, nearest, require_columns
-from mlflow_eval_plugin.engines.levels import level_label
 from mlflow_eval_plugin.evaluators.comparison import ChampionRows
 from mlflow_eval_plugin.evaluators.config import Champion, ComparisonConfig
 from mlflow_eval_plugin.evaluators.rows import Rows
@@ -21,6 +20,7 @@ from mlflow_eval_plugin.plugin.files import digest_at
 from mlflow_eval_plugin.plugin.scoring import Scores, column_scores, model_scores
 from mlflow_eval_plugin.plugin.source import Table
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.summaries import level_label
 
 
 def champion_rows(config: ComparisonConfig, table: Table, rows: Rows) -> ChampionRows:

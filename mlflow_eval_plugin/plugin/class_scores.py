@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from mlflow_eval_plugin.engines.inputs import require_columns
-from mlflow_eval_plugin.engines.levels import level_label
 from mlflow_eval_plugin.evaluators.class_keys import ClassColumns
 from mlflow_eval_plugin.plugin.scoring import raw_model
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.summaries import level_label
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,6 @@ from mlflow_eval_plugin.engines.class_inputs import (
     require_known,
 )
 from mlflow_eval_plugin.engines.inputs import require_columns
-from mlflow_eval_plugin.engines.levels import level_label
 from mlflow_eval_plugin.engines.multiclass import ClassScored
 from mlflow_eval_plugin.evaluators.class_keys import ClassColumns
 from mlflow_eval_plugin.evaluators.config import Config
@@ -43,6 +42,7 @@ from mlflow_eval_plugin.plugin.source import (
     given_rows,
 )
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.summaries import level_label
 
 
 def is_multiclass(table: Table, config: Config, scorer: Scorer) -> bool:

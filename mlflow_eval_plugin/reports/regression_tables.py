@@ -14,7 +14,7 @@ from mlflow_eval_plugin.reports.cells import (
     number_cell,
     table_of,
 )
-from mlflow_eval_plugin.reports.tables import bins_table, gaps_table, system_table, weak_slices_table
+from mlflow_eval_plugin.reports.tables import bins_table, gaps_table, tables_of_any_model
 from mlflow_eval_plugin.reports.words import in_order, metric_label, number, short
 
 _METRICS = ("mae", "rmse", "bias", "r2")
@@ -51,9 +51,7 @@ def error_tables(measurements: Mapping[str, Any]) -> list[Table]:
     ]
     headers = ("Slice", "n", "Mean target", "Mean prediction", *(metric_label(name) for name in metrics))
     by_slice = table_of("Metrics by slice", headers, rows)
-    system = [system_table(measurements["system"])] if measurements.get("system") else []
-    weak = [weak_slices_table(measurements["weak_slices"])] if measurements.get("weak_slices") else []
-    return [by_slice, *named_slices(reports), *system, *weak, gaps_table(measurements["gaps"])]
+    return [by_slice, *named_slices(reports), *tables_of_any_model(measurements), gaps_table(measurements["gaps"])]
 
 
 def _quantiles(measurements: Mapping[str, Any]) -> Table:

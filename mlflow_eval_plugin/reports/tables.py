@@ -213,10 +213,7 @@ def disaggregated_tables(measurements: Mapping[str, Any]) -> list[Table]:
         tables.append(_pooled(pooled))
     if costs := measurements.get("costs"):
         tables.append(_costs(costs))
-    if system := measurements.get("system"):
-        tables.append(system_table(system))
-    if weak := measurements.get("weak_slices"):
-        tables.append(weak_slices_table(weak))
+    tables += tables_of_any_model(measurements)
     if fairness := _fairness(measurements.get("fairness", {})):
         tables.append(fairness)
     tables.append(gaps_table(measurements.get("gaps", [])))
@@ -261,8 +258,17 @@ def _costs(costs: Mapping[str, Any]) -> Table:
     return table_of(f"What decisions cost, where a row costs {by_kind}", headers, rows)
 
 
-def system_table(system: Mapping[str, Any]) -> Table:
-    """Percentiles of the latency and the cost of 1,000 rows, by slice."""
+def tables_of_any_model(measurements: Mapping[str, Any]) -> list[Table]:
+    """What slices wait and cost, and what a search has found: where they were asked for, whatever is predicted."""
+    tables = []
+    if system := measurements.get("system"):
+        tables.append(_system(system))
+    if weak := measurements.get("weak_slices"):
+        tables.append(_weak_slices(weak))
+    return tables
+
+
+def _system(system: Mapping[str, Any]) -> Table:
     names = in_order(system["slices"][0]["metrics"])
     rows = [
         (
@@ -279,8 +285,7 @@ def system_table(system: Mapping[str, Any]) -> Table:
     )
 
 
-def weak_slices_table(weak: Mapping[str, Any]) -> Table:
-    """What a search has found, the weakest first, and what it passed over."""
+def _weak_slices(weak: Mapping[str, Any]) -> Table:
     rows = [
         (
             Cell(one["label"]),

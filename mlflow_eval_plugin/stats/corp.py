@@ -99,8 +99,9 @@ def consistency_band(
     In every replicate the labels of each group of ``band_groups`` are redrawn binomially with its mean score, and the
     curve is fitted again. Deterministic for a given seed. Under weights the number of trials is Kish's effective one.
     """
-    sums = (over_labels(lane) for lane in (summary.w, summary.w_square, summary.w_score))
-    weight, square, score = (np.add.reduceat(lane, band_groups(over_labels(summary.w))) for lane in sums)
+    sums = [over_labels(lane) for lane in (summary.w, summary.w_square, summary.w_score)]
+    groups = band_groups(sums[0])
+    weight, square, score = (np.add.reduceat(lane, groups) for lane in sums)
     used = weight > 0
     weight, score = weight[used], score[used] / weight[used]
     trials = np.maximum(np.rint(kish(weight, square[used])), 1).astype(np.int64)

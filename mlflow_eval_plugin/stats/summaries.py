@@ -274,6 +274,17 @@ def slice_order(one: Slice) -> tuple[object, ...]:
     return (one.query is not None, len(one.levels), one.columns, levels, one.label)
 
 
+def level_label(value: object) -> str:
+    """The label of a value: ``1`` for 1, 1.0 and "1"."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    return number_label(plain) if isinstance(plain, float) else str(plain)
+
+
+def number_label(number: float) -> str:
+    """The shortest text that is the number; whole numbers without a decimal point."""
+    return str(int(number)) if float(number).is_integer() else repr(float(number))
+
+
 def level_order(level: str) -> tuple[int, float, str]:
     """A sort key for level labels: numbers and ranges by value, then text, then "(missing)"."""
     if level == "(missing)":
