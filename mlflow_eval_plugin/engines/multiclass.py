@@ -75,10 +75,19 @@ def multiclass_summary(  # noqa: PLR0913 - the options of a report
         InputError: when columns or edges cannot be evaluated.
         TooManyLevels: for a column with more than ``max_levels`` levels, or more than ``MAX_SLICES`` slices.
     """
-    rows_fit(len(frame))
     columns = sliced_columns(
         frame, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
     )
+    return counted_classes(rows, columns, depth, ranked=ranked)
+
+
+def counted_classes(rows: ClassScored, columns: Columns, depth: int, *, ranked: bool = True) -> MulticlassSummary:
+    """``multiclass_summary`` of slice columns that are coded.
+
+    Raises:
+        TooManyLevels: for more than ``MAX_SLICES`` slices.
+    """
+    rows_fit(len(rows.label))
     counter = _Counter(rows, ranked and rows.probability is not None and _fits(columns, depth, len(rows.classes)))
     # A cell holds the scores of every class, so that fewer cells fill the same memory.
     cells = JOINT_CELLS // len(rows.classes)
@@ -175,7 +184,7 @@ class _Counter:
         rows, k = self.rows, len(self.rows.classes)
         label, prediction = rows.label[part].astype(np.int64), rows.prediction[part].astype(np.int64)
         weight = np.ones(len(cell)) if rows.weight is None else rows.weight[part] / rows.weight_scale
-        one = _fixed(weight, 1.0, ONE)
+        one = fixed(weight, 1.0, ONE)
         confusion = (cell * k + label) * k + prediction
         np.add.at(lanes["cells"].reshape(-1), confusion, np.ones(len(cell), dtype=np.int64))
         np.add.at(lanes["cell_weight"].reshape(-1), confusion, one)
@@ -188,10 +197,10 @@ class _Counter:
         right = (label == prediction).astype(np.int64)
         for position, amount in enumerate(_moments(probability, label, confidence, right, weight)):
             np.add.at(lanes["moments"].reshape(-1), cell * len(MOMENTS) + position, amount)
-        coarse = cell * COARSE_BINS + _score_bin(confidence) // (SCORE_BINS // COARSE_BINS)
+        coarse = cell * COARSE_BINS + score_bin(confidence) // (SCORE_BINS // COARSE_BINS)
         np.add.at(lanes["confidence_weight"].reshape(-1), 2 * coarse + right, one)
-        np.add.at(lanes["confidence_score"].reshape(-1), 2 * coarse + right, _fixed(weight, confidence, ONE))
-        spread = _fixed(weight, confidence * (1 - confidence), ONE)
+        np.add.at(lanes["confidence_score"].reshape(-1), 2 * coarse + right, fixed(weight, confidence, ONE))
+        spread = fixed(weight, confidence * (1 - confidence), ONE)
         np.add.at(lanes["confidence_spread"].reshape(-1), coarse, spread)
         if self.ranked:
             _rank(lanes, cell, probability, label, one)
@@ -200,11 +209,21 @@ class _Counter:
 def _rank(lanes: Lanes, cell: IntArray, probability: FloatArray, label: IntArray, one: IntArray) -> None:
     k, single = probability.shape[1], np.ones(len(cell), dtype=np.int32)
     for position in range(k):
-        fine = _score_bin(probability[:, position]) // (SCORE_BINS // FINE_BINS)
+        fine = score_bin(probability[:, position]) // (SCORE_BINS // FINE_BINS)
         at = ((cell * k + position) * FINE_BINS + fine) * 2 + (label == position)
         np.add.at(lanes["histogram"].reshape(-1), at, single)
         if "histogram_weight" in lanes:
             np.add.at(lanes["histogram_weight"].reshape(-1), at, one)
+
+
+def row_losses(probability: FloatArray, label: IntArray) -> tuple[FloatArray, FloatArray]:
+    """The log loss and half the Brier score of each row."""
+    own = np.take_along_axis(probability, label[:, None], axis=1)[:, 0]
+    square = np.zeros(len(label))
+    # Class by class: a row's sum is then taken in one order, however numpy would vectorise it.
+    for p in probability.T:
+        square += p**2
+    return -np.log(np.maximum(own, SMALLEST_PROBABILITY)), (square + 1 - 2 * own) / 2
 
 
 def _moments(
@@ -212,7 +231,6 @@ def _moments(
 ) -> list[IntArray]:
     """The sums of ``MOMENTS`` row by row, in its order."""
     square, cube, entropy, entropy_square = (np.zeros(len(label)) for _ in range(4))
-    # Class by class: a row's sum is then taken in one order, however numpy would vectorise it.
     for p in probability.T:
         with np.errstate(divide="ignore", invalid="ignore"):
             surprise = np.where(p > 0, -np.log(p), 0.0)
@@ -220,19 +238,19 @@ def _moments(
         cube += p**3
         entropy += p * surprise
         entropy_square += p * surprise**2
-    own = np.take_along_axis(probability, label[:, None], axis=1)[:, 0]
-    loss = -np.log(np.maximum(own, SMALLEST_PROBABILITY))
-    half = (square + 1 - 2 * own) / 2
+    loss, half = row_losses(probability, label)
     # Given its probabilities, half a Brier score has the mean (1 - sum p**2) / 2 and the variance of p of the label.
     expected = (1 - square) / 2
     values = (loss, loss**2, entropy, entropy_square, half, half**2, expected, cube - square**2 + expected**2,
               (confidence - right) ** 2)  # fmt: skip
-    return [_fixed(weight, value, unit) for value, unit in zip(values, MOMENTS.values(), strict=True)]
+    return [fixed(weight, value, unit) for value, unit in zip(values, MOMENTS.values(), strict=True)]
 
 
-def _score_bin(score: FloatArray) -> IntArray:
+def score_bin(score: FloatArray) -> IntArray:
+    """Which of the ``SCORE_BINS`` bins each probability lies in."""
     return np.minimum((score * SCORE_BINS).astype(np.int64), SCORE_BINS - 1)
 
 
-def _fixed(weight: FloatArray, amount: Any, one: float) -> IntArray:
+def fixed(weight: FloatArray, amount: Any, one: float) -> IntArray:
+    """Amounts times weights in fixed point."""
     return np.asarray(np.rint(weight * amount * one), dtype=np.int64)

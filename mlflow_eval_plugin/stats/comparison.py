@@ -9,37 +9,28 @@ A difference is the challenger's value less the champion's.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.changes import Apart
 from mlflow_eval_plugin.stats.costs import Costs
-from mlflow_eval_plugin.stats.decisions import mean_cost
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates, finite
 from mlflow_eval_plugin.stats.gaps import SliceTable
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.paired import PairedSummary, PlacementSummary
+from mlflow_eval_plugin.stats.paired_changes import SHARES, cost_change, disagreement_of, share_change, spread_of_ratios
 from mlflow_eval_plugin.stats.paired_intervals import mcnemar
-from mlflow_eval_plugin.stats.paired_quantities import PairedBalancedAccuracy, PairedCost, PairedMean, PairedShare
-from mlflow_eval_plugin.stats.quantities import ProportionQuantity
-from mlflow_eval_plugin.stats.rates import Part, kish, sums_of
+from mlflow_eval_plugin.stats.paired_quantities import PairedBalancedAccuracy, PairedMean
+from mlflow_eval_plugin.stats.rates import Part, sums_of
 from mlflow_eval_plugin.stats.summaries import FINE_BINS, ONE, Slice
 
 HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "average_precision")
 LOWER_IS_BETTER = ("fpr", "fnr", "log_loss", "brier", "ece")
 COMPARED = ("selection_rate", *HIGHER_IS_BETTER, *LOWER_IS_BETTER, "calibration_in_the_large")
 NEITHER = "one of the two models, or both, has no value of this metric"
-
-# Labels of the rows that count, and the label and prediction that make a row count as a success.
-_EVERYONE, _NEGATIVES, _POSITIVES = (0, 1), (0,), (1,)
-_SHARES = {
-    "selection_rate": (_EVERYONE, {0: 1, 1: 1}, "there are no rows with weight"),
-    "accuracy": (_EVERYONE, {0: 0, 1: 1}, "there are no rows with weight"),
-    "recall": (_POSITIVES, {1: 1}, "no row has the positive label"),
-    "fpr": (_NEGATIVES, {0: 1}, "no row has the negative label"),
-}
 
 
 @dataclass(frozen=True)
@@ -74,6 +65,17 @@ class SliceComparison:
     metrics: dict[str, ComparedMetric]
 
 
+class Changes(Protocol):
+    """What tables of the differences of any kind of model have in common."""
+
+    @property
+    def slices(self) -> tuple[Slice, ...]:
+        """The slices, "overall" first."""
+
+    def change(self, metric: str) -> Quantity:
+        """The difference in a metric of every slice; an InputError for one that cannot be compared."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """A whole comparison.
@@ -103,6 +105,11 @@ class PairedTable:
     _tables: list[SliceTable] = field(default_factory=list, repr=False)
 
     @property
+    def slices(self) -> tuple[Slice, ...]:
+        """The slices, "overall" first."""
+        return self.summary.slices
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """The metrics that can be compared."""
         known = (name for name in COMPARED if name != "auc" or self.placements is not None)
@@ -128,7 +135,7 @@ class PairedTable:
         return self._made[metric]
 
     def _change(self, metric: str) -> Quantity:
-        if metric in _SHARES:
+        if metric in SHARES:
             return share_change(self.summary, metric)
         if metric == "fnr":
             return share_change(self.summary, "recall").reversed()
@@ -148,28 +155,8 @@ class PairedTable:
     def _varies(self, metric: str) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Of a difference: its variance, how much one more row can change it at most, and the rows behind it."""
         if metric in ("precision", "f1"):
-            return self._of_ratios(metric)
+            return spread_of_ratios(self.summary, metric)
         return self._of_areas() if metric == "auc" else self._of_means(metric)
-
-    def _of_ratios(self, metric: str) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Of precisions or F1s, by the influence that a row of each cell has on them."""
-        cells, squares = (one.reshape(-1, 8) for one in (self.summary.cells, self.summary.cells_square))
-        influence, counted, most = [], [], []
-        for model in (0, 1):
-            label, predicted = _CELLS[:, 0], _CELLS[:, 1 + model]
-            success, counts = label & predicted, predicted if metric == "precision" else label | predicted
-            weight = (cells @ counts)[:, None]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                ratio = (cells @ success)[:, None] / weight
-                # F1 is 2 p / (1 + p) of p = tp / (tp + fp + fn).
-                steep = 1.0 if metric == "precision" else 2 / (1 + ratio) ** 2
-                influence.append(np.where(weight > 0, steep * (success - ratio * counts) / weight, 0.0))
-            counted.append(kish(weight[:, 0], squares @ counts))
-            most.append(np.broadcast_to(steep, weight.shape)[:, 0])
-        effective = np.minimum(*counted)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            furthest = np.maximum(*most) / effective
-        return (squares * (influence[1] - influence[0]) ** 2).sum(axis=1), furthest, effective
 
     def _of_areas(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Of AUCs (DeLong, DeLong & Clarke-Pearson 1988), from how the placements of rows differ."""
@@ -206,16 +193,12 @@ class PairedTable:
         return self.tables[0].part()
 
 
-# Label, champion's and challenger's prediction of each of the eight cells.
-_CELLS = np.array([[label, first, second] for label in (0, 1) for first in (0, 1) for second in (0, 1)])
-
-
 def compare(table: PairedTable) -> Comparison:
     """Every metric of every slice, with pointwise 95 % intervals of the differences; slices of any size."""
-    metrics = {name: _compared(table, name) for name in table.metrics}
-    disagreement = estimates(_disagreement(table.summary))
+    metrics = {name: compared(*_values(table, name), table.change(name)) for name in table.metrics}
+    disagreement = estimates(disagreement_of(table.summary))
     reports = tuple(
-        _report(one, table.summary.n[i], disagreement[i], {name: found[i] for name, found in metrics.items()})
+        slice_comparison(one, table.summary.n[i], disagreement[i], {name: found[i] for name, found in metrics.items()})
         for i, one in enumerate(table.summary.slices)
     )
     summary = table.summary
@@ -225,84 +208,16 @@ def compare(table: PairedTable) -> Comparison:
     )
 
 
-def change_bounds(table: PairedTable, metric: str, label: str = "overall") -> QuantityBounds:
-    """The difference in a metric of one slice, for a Check.
-
-    Raises:
-        InputError: for a metric that cannot be compared.
-        KeyError: when there is no such slice.
-    """
-    return bounds_at(table.change(metric), table.summary.champion.index(label))
+def compared(champion: FloatArray, challenger: FloatArray, change: Quantity) -> list[ComparedMetric]:
+    """A metric of both and the difference, slice by slice."""
+    values = zip(champion.tolist(), challenger.tolist(), estimates(change), strict=True)
+    return [ComparedMetric(finite(first), finite(second), difference) for first, second, difference in values]
 
 
-def share_change(summary: PairedSummary, metric: str) -> PairedShare:
-    """The difference in selection rate, accuracy, recall or FPR."""
-    labels, success, reason = _SHARES[metric]
-    cells, squares = summary.cells[:, labels], summary.cells_square[:, labels]
-    weight = cells.sum(axis=(1, 2, 3))
-    gained, lost = np.zeros_like(weight), np.zeros_like(weight)
-    for label, right in success.items():
-        gained += summary.cells[:, label, 1 - right, right]
-        lost += summary.cells[:, label, right, 1 - right]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shares = [np.where(weight > 0, one / weight, np.nan) for one in (gained, lost)]
-    return PairedShare(shares[0], shares[1], kish(weight, squares.sum(axis=(1, 2, 3))), _rows(summary), reason)
-
-
-def cost_change(summary: PairedSummary, costs: Costs) -> Quantity:
-    """The difference in the mean cost of a row."""
-    label, champion, challenger = _CELLS.T
-    change = costs.matrix[label, challenger] - costs.matrix[label, champion]
-    cells, squares = (one.reshape(-1, 8) for one in (summary.cells, summary.cells_square))
-    weight = cells.sum(axis=1)
-    effective = kish(weight, squares.sum(axis=1))
-    differ = change != 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shares = cells[:, differ] / weight[:, None]
-    return PairedCost(shares, change[differ], effective, mean_cost(cells, change, effective, _rows(summary)))
-
-
-def _rows(summary: PairedSummary) -> NDArray[np.int64]:
-    return np.asarray(summary.n.sum(axis=(1, 2, 3)), dtype=np.int64)
-
-
-def _total(part: Part, metric: str) -> FloatArray:
-    if metric == "calibration_in_the_large":
-        return np.asarray(part.score.sum(axis=(1, 2)) - part.cells[:, 1].sum(axis=1))
-    return part.loss if metric == "log_loss" else part.square_error
-
-
-def _disagreement(summary: PairedSummary) -> Quantity:
-    cells, squares = summary.cells, summary.cells_square
-    weight = cells.sum(axis=(1, 2, 3))
-    differ = cells[:, :, 0, 1].sum(axis=1) + cells[:, :, 1, 0].sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(weight > 0, differ / weight, np.nan)
-    trials = kish(weight, squares.sum(axis=(1, 2, 3)))
-    return ProportionQuantity(share, trials, _rows(summary), weight, "there are no rows with weight")
-
-
-def _compared(table: PairedTable, metric: str) -> list[ComparedMetric]:
-    differences = estimates(table.change(metric))
-    if metric == "cost" and table.costs is not None:
-        values = [_costs_of(one, table.costs) for one in table.tables]
-    else:
-        values = [one.metric(metric).value for one in table.tables]
-    return [
-        ComparedMetric(finite(first), finite(second), difference)
-        for first, second, difference in zip(*values, differences, strict=True)
-    ]
-
-
-def _costs_of(table: SliceTable, costs: Costs) -> FloatArray:
-    part = table.part()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.einsum("slp,lp->s", part.cells, costs.matrix) / part.weight)
-
-
-def _report(
+def slice_comparison(
     one: Slice, n: NDArray[np.int64], disagreement: Estimate, metrics: dict[str, ComparedMetric]
 ) -> SliceComparison:
+    """One slice, from its rows by label and by what the champion and the challenger predict, ``(2, 2, 2)``."""
     gained, lost = int(n[0, 1, 0] + n[1, 0, 1]), int(n[0, 0, 1] + n[1, 1, 0])
     return SliceComparison(
         label=one.label,
@@ -317,3 +232,33 @@ def _report(
         disagreement=disagreement,
         metrics=metrics,
     )
+
+
+def change_bounds(table: Changes, metric: str, label: str = "overall") -> QuantityBounds:
+    """The difference in a metric of one slice, for a Check.
+
+    Raises:
+        InputError: for a metric that cannot be compared.
+        ValueError: when there is no such slice.
+    """
+    return bounds_at(table.change(metric), [one.label for one in table.slices].index(label))
+
+
+def _total(part: Part, metric: str) -> FloatArray:
+    if metric == "calibration_in_the_large":
+        return np.asarray(part.score.sum(axis=(1, 2)) - part.cells[:, 1].sum(axis=1))
+    return part.loss if metric == "log_loss" else part.square_error
+
+
+def _values(table: PairedTable, metric: str) -> tuple[FloatArray, FloatArray]:
+    if metric == "cost" and table.costs is not None:
+        champion, challenger = (_costs_of(one, table.costs) for one in table.tables)
+    else:
+        champion, challenger = (one.metric(metric).value for one in table.tables)
+    return champion, challenger
+
+
+def _costs_of(table: SliceTable, costs: Costs) -> FloatArray:
+    part = table.part()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.einsum("slp,lp->s", part.cells, costs.matrix) / part.weight)

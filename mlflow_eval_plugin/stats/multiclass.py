@@ -26,7 +26,7 @@ from mlflow_eval_plugin.stats.summaries import COARSE_BINS, ONE, Slice
 
 OF_ROWS = ("accuracy", "log_loss", "brier", "ece", "calibration_in_the_large")
 # Rates of one class against the rest, and why one can be undefined.
-_RATES = {
+RATES = {
     "prevalence": NO_ROWS,
     "selection_rate": NO_ROWS,
     "precision": "no row is predicted as this class",
@@ -35,7 +35,7 @@ _RATES = {
     "fpr": "all rows are of this class",
     "fnr": "no row is of this class",
 }
-CLASSWISE = (*_RATES, "auc")
+CLASSWISE = (*RATES, "auc")
 # A mean prevalence would be 1 / K.
 MACRO = {
     "balanced_accuracy": ("recall", NEVER_TOGETHER),
@@ -170,7 +170,7 @@ class Part:
 
     def rate(self, metric: str) -> ProportionQuantity:
         """A rate of every class against the rest."""
-        return replace(rate(self.one_vs_rest(), metric), reason=_RATES[metric])
+        return replace(rate(self.one_vs_rest(), metric), reason=RATES[metric])
 
     def one_vs_rest(self) -> OneVsRest:
         """The confusion cells of every class against the rest."""
