@@ -141,11 +141,20 @@ def moment_summary(
     columns = sliced_columns(
         rows, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
     )
+    return counted_moments(predicted, columns, depth)
+
+
+def counted_moments(predicted: Predicted, columns: Columns, depth: int) -> MomentSummary:
+    """``moment_summary`` of slice columns that are coded.
+
+    Raises:
+        TooManyLevels: for too many slices.
+    """
 
     def count(some: Columns) -> Lanes:
         lanes: Lanes = {"cells": np.zeros(size(some), dtype=np.int64)}
-        for part in _chunks(predicted):
-            _count(part.moments(), lanes, cell_codes(some, part.rows))
+        for part in chunks_of(predicted):
+            add_terms(part.moments(), lanes, cell_codes(some, part.rows))
         return lanes
 
     found, lanes = tabulated(count, columns, depth, cells=SUM_CELLS)
@@ -169,15 +178,15 @@ def prediction_summary(predicted: Predicted, *, edges: FloatArray | None = None)
     """
     chosen, exact = _bins(predicted.prediction) if edges is None else (np.asarray(edges, dtype=np.float64), False)
     lanes: Lanes = {"cells": np.zeros(len(chosen), dtype=np.int64)}
-    for part in _chunks(predicted):
+    for part in chunks_of(predicted):
         cell = np.maximum(np.searchsorted(chosen, predicted.prediction[part.rows], side="right") - 1, 0)
-        _count(part.by_prediction(), lanes, cell.astype(np.int64))
+        add_terms(part.by_prediction(), lanes, cell.astype(np.int64))
     n = lanes.pop("cells")
     return PredictionSummary(chosen, n, lanes, predicted.scale, predicted.weight is not None, exact)
 
 
 @dataclass(frozen=True, eq=False)
-class _Chunk:
+class PredictedChunk:
     """Some rows, relative to the scale."""
 
     rows: slice
@@ -185,15 +194,18 @@ class _Chunk:
 
     @property
     def weight(self) -> FloatArray:
+        """Weights, at most 1."""
         given = self.all.weight
         return np.ones(len(self.target)) if given is None else given[self.rows] / self.all.scale.weight
 
     @property
     def target(self) -> FloatArray:
+        """Targets less the centre."""
         return self._scaled(self.all.target[self.rows] - self.all.scale.centre)
 
     @property
     def error(self) -> FloatArray:
+        """Predictions less targets."""
         return self._scaled(self.all.prediction[self.rows] - self.all.target[self.rows])
 
     def moments(self) -> Iterator[Terms]:
@@ -260,12 +272,14 @@ class _Chunk:
         return np.asarray(values / self.all.scale.unit)
 
 
-def _chunks(predicted: Predicted) -> Iterator[_Chunk]:
+def chunks_of(predicted: Predicted) -> Iterator[PredictedChunk]:
+    """The rows, some at a time."""
     for start in range(0, len(predicted.target), CHUNK_ROWS):
-        yield _Chunk(slice(start, min(start + CHUNK_ROWS, len(predicted.target))), predicted)
+        yield PredictedChunk(slice(start, min(start + CHUNK_ROWS, len(predicted.target))), predicted)
 
 
-def _count(terms_of: Iterator[Terms], lanes: Lanes, cell: IntArray) -> None:
+def add_terms(terms_of: Iterator[Terms], lanes: Lanes, cell: IntArray) -> None:
+    """Count the rows by cell, and add the terms to the lanes that they name."""
     np.add.at(lanes["cells"], cell, np.ones(len(cell), dtype=np.int64))
     for name, terms in terms_of:
         lane = lanes.setdefault(name, empty_lane(len(lanes["cells"])))

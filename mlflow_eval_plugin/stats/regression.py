@@ -186,7 +186,7 @@ class Moments:
     def variance(self) -> PositiveMean:
         """The variance of the target."""
         variance, unit = self.target_variance(), self.summary.scale.unit**2
-        _, fourth = self._centred_powers()
+        _, fourth = self.centred_powers()
         error = self._standard_error(np.maximum(fourth - variance**2, 0.0))
         # Targets of two values, as many of each, are all as far from their mean.
         return PositiveMean(variance * unit, error * unit, self.effective, self.n, self.weight, NO_ROWS, fixed=True)
@@ -201,7 +201,7 @@ class Moments:
     def determination(self) -> Determination:
         """R squared: 1 less the mean squared error over the variance of the target."""
         square, variance = self.mean("ee"), self.target_variance()
-        crossed, fourth = self._centred_powers()
+        crossed, fourth = self.centred_powers()
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(variance > 0, square / variance, np.nan)
             # The delta method: the ratio varies as the mean of (e**2 - ratio * d**2) / variance does.
@@ -234,7 +234,7 @@ class Moments:
         unit = self.summary.scale.unit * 2 / (1 - band.level)
         return self.positive(f"score:{band.name}", f"score2:{band.name}", unit)
 
-    def _centred_powers(self) -> tuple[FloatArray, FloatArray]:
+    def centred_powers(self) -> tuple[FloatArray, FloatArray]:
         """Means of e**2 d**2 and of d**4, where d is the target less its mean."""
         m = self.mean("y")
         crossed = self.mean("eeyy") - 2 * m * self.mean("eey") + m**2 * self.mean("ee")

@@ -1,0 +1,86 @@
+"""Rows with the predictions of two regressions into a ``PairedMomentSummary``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
+from mlflow_eval_plugin.engines.queries import sliced_columns
+from mlflow_eval_plugin.engines.regression import (
+    SUM_CELLS,
+    Predicted,
+    PredictedChunk,
+    Terms,
+    add_terms,
+    chunks_of,
+    counted_moments,
+)
+from mlflow_eval_plugin.query import NamedQuery
+from mlflow_eval_plugin.stats.paired_regression import PAIRED_LANES, PairedMomentSummary
+
+
+def paired_moment_summary(  # noqa: PLR0913 - the options of a report
+    rows: pd.DataFrame,
+    champion: Predicted,
+    challenger: Predicted,
+    *,
+    slices: Sequence[str] = (),
+    depth: int = 1,
+    edges: Mapping[str, Sequence[float]] | None = None,
+    quantiles: Mapping[str, int] | None = None,
+    max_levels: int = 100,
+    queries: Sequence[NamedQuery] = (),
+) -> PairedMomentSummary:
+    """Sum the errors of both by slice, and how they differ.
+
+    Args:
+        champion, challenger: of the same rows, with the same targets and weights; see ``predicted_rows``. Predicted
+            quantiles and intervals are left out. They are summed on the larger of their scales: shards that are to be
+            merged need the same one.
+        slices, depth, edges, quantiles, max_levels, queries: as in ``slice_summary``.
+
+    Raises:
+        InputError: for a slice column that is missing or cannot be cut.
+        TooManyLevels: for a column with more than ``max_levels`` levels, or too many slices.
+    """
+    columns = sliced_columns(
+        rows, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
+    )
+    scale = max(champion.scale, challenger.scale, key=lambda one: one.unit)
+    both = [replace(one, quantiles={}, intervals=(), scale=scale) for one in (champion, challenger)]
+
+    def count(some: Columns) -> Lanes:
+        lanes: Lanes = {"cells": np.zeros(size(some), dtype=np.int64), "closer": np.zeros((size(some), 3), np.int64)}
+        for first, second in zip(chunks_of(both[0]), chunks_of(both[1]), strict=True):
+            cell = cell_codes(some, first.rows)
+            add_terms(_terms(first, second), lanes, cell)
+            closer = 1 + np.sign(np.abs(first.error) - np.abs(second.error)).astype(np.int64)
+            np.add.at(lanes["closer"].reshape(-1), cell * 3 + closer, np.ones(len(cell), dtype=np.int64))
+        return lanes
+
+    _, lanes = tabulated(count, columns, depth, cells=SUM_CELLS)
+    return PairedMomentSummary(
+        counted_moments(both[0], columns, depth),
+        counted_moments(both[1], columns, depth),
+        {name: lanes[name] for name in PAIRED_LANES},
+        lanes["closer"],
+    )
+
+
+def _terms(first: PredictedChunk, second: PredictedChunk) -> Iterator[Terms]:
+    w, e, f = first.weight, first.error, second.error
+    size_change, change = np.abs(f) - np.abs(e), f - e
+    for name, one in (("a", size_change), ("b", change)):
+        for power in (1, 2, 3):
+            yield name * power, (w * one**power,)
+    yield "d", (w * np.abs(change),)
+    ee, ff = e * e, f * f
+    yield "eeff", (w * ee * ff,)
+    yield "e6", (w * ee**3,)
+    yield "e4ff", (w * ee**2 * ff,)
+    yield "eef4", (w * ee * ff**2,)
+    yield "f6", (w * ff**3,)
