@@ -96,15 +96,17 @@ def test_the_manual_of_an_evaluator_has_all_of_its_keys(kind):
 
 
 def test_the_table_of_keys_of_a_regression_is_whole_and_right():
-    rows = dict(re.findall(r"^\| (all three|calibration|disaggregated) \| (.*) \|$", README, re.MULTILINE))
+    kinds = "all four|all but comparison|calibration|disaggregated|comparison"
+    rows = dict(re.findall(rf"^\| ({kinds}) \| (.*) \|$", README, re.MULTILINE))
     named = {kind: set(re.findall(r"`(\w+)`", text)) - {"lower", "upper", "level"} for kind, text in rows.items()}
-    for kind in ("calibration", "disaggregated"):
+    forecasts = named["all but comparison"] | named["all four"]
+    for kind in ("calibration", "disaggregated", "comparison"):
         own = set(REGRESSION_CONFIGS[kind].model_fields) - set(Config.model_fields)
-        assert named[kind] | named["all three"] == own, kind
+        assert named[kind] | (named["all four"] if kind == "comparison" else forecasts) == own, kind
         manual = (ROOT / "docs" / "evaluators.md").read_text().partition("## Regression")[2]
         assert {key for key in own if f"`{key}`" not in manual} == set(), kind
     also = set(REGRESSION_CONFIGS["drift"].model_fields) - set(CONFIGS["drift"].model_fields)
-    assert also == named["all three"]
+    assert also == forecasts
 
 
 def test_links_and_pictures_lead_somewhere():

@@ -127,7 +127,7 @@ def coded_labels(labels: pd.Series[Any], pos_label: object | None) -> tuple[NDAr
     if len(classes) > 2:
         raise InputError(
             f"label: expected two classes, found {len(classes)} ({listed}); make the label one class against the rest, "
-            "or leave out 'pos_label' and 'label_list' where all are to be evaluated (no comparison)"
+            "or leave out 'pos_label' and 'label_list' where all are to be evaluated"
         )
     if len(classes) < 2:
         raise InputError(f"label: expected two classes, found only {listed}; rates and calibration need both")

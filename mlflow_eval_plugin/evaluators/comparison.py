@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary
-from mlflow_eval_plugin.evaluators.config import ComparisonConfig
+from mlflow_eval_plugin.evaluators.class_keys import split_metric
+from mlflow_eval_plugin.evaluators.config_comparison import MARGIN_KEYS, ComparisonBase, ComparisonConfig
+from mlflow_eval_plugin.evaluators.costs import costs_of_two
 from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
-from mlflow_eval_plugin.stats.comparison import LOWER_IS_BETTER, PairedTable, SliceComparison, change_bounds, compare
+from mlflow_eval_plugin.stats.comparison import (
+    LOWER_IS_BETTER,
+    Changes,
+    PairedTable,
+    SliceComparison,
+    change_bounds,
+    compare,
+)
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.rates import OF_SCORES
 
-_MARGINS = ("non_inferiority", "superiority", "slice_non_inferiority")
+_LESS_IS_BETTER = (*LOWER_IS_BETTER, "cost", "mae", "rmse")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,19 +57,35 @@ def evaluate(config: ComparisonConfig, rows: Rows, champion: ChampionRows, about
     table = _table(config, rows, champion, classes=classes)
     labels = wanted_labels(config, table.summary.champion.slices)
     measurements = _measured(config, rows, champion, table, set(labels))
-    claims = _claims(config, table, labels)
+    claims = margin_claims(config, table, labels)
     return document(config, rows, claims, {**measurements, "champion": dict(champion.source)}, about)
 
 
 def _refuse(config: ComparisonConfig, rows: Rows, *, classes: bool) -> None:
     if rows.score is None and rows.prediction is None:
         raise InputError("comparison: there is neither a model nor a column of predictions; give mlflow 'predictions'")
-    for key in _MARGINS:
-        blind = [metric for metric in getattr(config, key) if classes and metric in OF_SCORES]
-        if blind:
+    for key in MARGIN_KEYS:
+        for metric in getattr(config, key):
+            if split_metric(metric)[1] is not None:
+                raise InputError(
+                    f"comparison: {key} names {metric!r}, a metric of one of three or more classes; leave out the class"
+                )
+    if classes:
+        refuse_blind(config, OF_SCORES)
+
+
+def refuse_blind(config: ComparisonConfig, of_scores: Sequence[str]) -> None:
+    """Refuse margins of metrics that need probabilities, where one of the two models has none.
+
+    Raises:
+        InputError: names the metrics.
+    """
+    for key in MARGIN_KEYS:
+        lacking = [metric for metric in getattr(config, key) if split_metric(metric)[0] in of_scores]
+        if lacking:
             raise InputError(
-                f"comparison: {key} names {', '.join(map(repr, blind))}, which needs the probabilities of both models, "
-                "and one of them has only classes; give probabilities or leave it out"
+                f"comparison: {key} names {', '.join(map(repr, lacking))}, which needs the probabilities of both "
+                "models, and one of them has only classes; give probabilities or leave it out"
             )
 
 
@@ -80,7 +105,7 @@ def _table(config: ComparisonConfig, rows: Rows, champion: ChampionRows, *, clas
         weight=rows.weight, **cuts_of(config),
     )  # fmt: skip
     summary = paired_summary(pairs)
-    return PairedTable(summary, None if classes else placement_summary(pairs, summary), config.costs)
+    return PairedTable(summary, None if classes else placement_summary(pairs, summary), costs_of_two(config.costs))
 
 
 def _thresholds(config: ComparisonConfig) -> tuple[float, float]:
@@ -118,7 +143,8 @@ def _report(one: SliceComparison, *, classes: bool) -> dict[str, Any]:
     return made
 
 
-def _claims(config: ComparisonConfig, table: PairedTable, labels: list[str]) -> Iterator[Claim]:
+def margin_claims(config: ComparisonBase, table: Changes, labels: Iterable[str]) -> Iterator[Claim]:
+    """The margins of a config as Claims about the changes of a table."""
     for metric, margin in config.non_inferiority.items():
         yield _claim(config, table, "non_inferiority", metric, "overall", margin)
     for metric, margin in config.superiority.items():
@@ -128,8 +154,8 @@ def _claims(config: ComparisonConfig, table: PairedTable, labels: list[str]) -> 
             yield _claim(config, table, "non_inferiority", metric, label, margin)
 
 
-def _claim(config: ComparisonConfig, table: PairedTable, kind: str, metric: str, label: str, margin: float) -> Claim:
-    lower_is_better = metric in (*LOWER_IS_BETTER, "cost")
+def _claim(config: ComparisonBase, table: Changes, kind: str, metric: str, label: str, margin: float) -> Claim:
+    lower_is_better = split_metric(metric)[0] in _LESS_IS_BETTER
     # The least gain that is still good enough; a gain in a loss is a change downwards.
     least = margin if kind == "superiority" else -margin
     worse = "above" if lower_is_better else "below"

@@ -234,7 +234,6 @@ def _made(kind: type[Costs] | type[ClassCosts], **given: Any) -> Costs | ClassCo
         raise ValueError(str(error).removeprefix("costs: ")) from error
 
 
-GivenCosts = Annotated[Costs | None, BeforeValidator(_costs)]
 AnyCosts = Annotated[Costs | ClassCosts | None, BeforeValidator(_any_costs)]
 
 

@@ -6,11 +6,14 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from mlflow_eval_plugin.evaluators.config_base import GivenCosts, SlicedConfig, Tolerances, known
+from mlflow_eval_plugin.evaluators.class_keys import split_metric
+from mlflow_eval_plugin.evaluators.config_base import AnyCosts, SlicedConfig, Tolerances, known
 
 # Metrics of which more, or less, is better; the others have no margin.
 MARGINS = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "average_precision",
            "fpr", "fnr", "log_loss", "brier", "ece", "cost")  # fmt: skip
+OF_A_CLASS = ("precision", "recall", "f1", "auc", "fpr", "fnr")
+MARGIN_KEYS = ("non_inferiority", "superiority", "slice_non_inferiority")
 _TABLES = (".parquet", ".csv", ".json")
 
 
@@ -56,48 +59,61 @@ class Champion(BaseModel):
         return self
 
 
-class ComparisonConfig(SlicedConfig):
-    """Keys of the ``comparison`` evaluator: the model that is evaluated is the challenger.
+class ComparisonBase(SlicedConfig):
+    """Keys of the ``comparison`` evaluator for any model: the model that is evaluated is the challenger.
 
     Attributes:
         champion: a model URI, a column, or a mapping with the members of ``Champion``.
-        threshold: scores of the challenger at or above it are predicted positive.
-        champion_threshold: the same of the champion; as ``threshold`` where not given.
         non_inferiority: metric to margin: how much worse than the champion the challenger may be.
         superiority: metric to margin: how much better it must be; 0 asks for any improvement.
         slice_non_inferiority: as ``non_inferiority``, for every slice.
-        costs: what a row costs, for the metric ``cost``.
     """
 
     kind: ClassVar[str] = "comparison"
-    own_keys: ClassVar[frozenset[str]] = frozenset(
-        {"champion", "champion_threshold", "non_inferiority", "superiority", "slice_non_inferiority"}
-    )
+    own_keys: ClassVar[frozenset[str]] = frozenset({"champion", "champion_threshold", *MARGIN_KEYS})
 
     champion: Champion
-    threshold: float = Field(default=0.5, ge=0, le=1)
-    champion_threshold: float | None = Field(default=None, ge=0, le=1)
-    non_inferiority: Tolerances = Field(default={"accuracy": 0.01})
+    non_inferiority: Tolerances = Field(default={})
     superiority: Tolerances = Field(default={})
-    slice_non_inferiority: Tolerances = Field(default={"accuracy": 0.05})
-    costs: GivenCosts = None
-
-    @field_validator("non_inferiority", "superiority", "slice_non_inferiority")
-    @classmethod
-    def _metrics_are_known(cls, value: Tolerances) -> Tolerances:
-        return {known("metric with a margin", name, MARGINS): margin for name, margin in value.items()}
+    slice_non_inferiority: Tolerances = Field(default={})
 
     def _apart(self) -> tuple[str | None, ...]:
         return *super()._apart(), self.champion.key if self.champion.run else self.champion.column
 
     @model_validator(mode="after")
-    def _a_margin_of_slices_has_slices(self) -> ComparisonConfig:
+    def _a_margin_of_slices_has_slices(self) -> ComparisonBase:
         self.refuse_without(["slice_non_inferiority"], "'slices' or 'queries'", self.subsets or self.queries)
         return self
 
+
+class ComparisonConfig(ComparisonBase):
+    """Keys of ``comparison`` for a classifier, besides those of ``ComparisonBase``.
+
+    Attributes:
+        non_inferiority, superiority, slice_non_inferiority: with three or more classes also of one of them, as in
+            ``recall[cat]``.
+        threshold: scores of the challenger at or above it are predicted positive.
+        champion_threshold: the same of the champion; as ``threshold`` where not given.
+        costs: what a row costs, for the metric ``cost``; as in ``disaggregated``.
+    """
+
+    non_inferiority: Tolerances = Field(default={"accuracy": 0.01})
+    slice_non_inferiority: Tolerances = Field(default={"accuracy": 0.05})
+    threshold: float = Field(default=0.5, ge=0, le=1)
+    champion_threshold: float | None = Field(default=None, ge=0, le=1)
+    costs: AnyCosts = None
+
+    @field_validator(*MARGIN_KEYS)
+    @classmethod
+    def _metrics_are_known(cls, value: Tolerances) -> Tolerances:
+        for name in value:
+            rate, of_class = split_metric(name)
+            known("metric with a margin", rate, MARGINS if of_class is None else OF_A_CLASS)
+        return value
+
     @model_validator(mode="after")
     def _a_margin_of_cost_has_costs(self) -> ComparisonConfig:
-        for key in ("non_inferiority", "superiority", "slice_non_inferiority"):
+        for key in MARGIN_KEYS:
             if "cost" in getattr(self, key) and self.costs is None:
                 raise ValueError(f"'{key}' of 'cost' needs 'costs': what a row costs, such as {{'fp': 1, 'fn': 5}}")
         return self

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
+from mlflow_eval_plugin.evaluators.costs import costs_of_two
 from mlflow_eval_plugin.evaluators.regression_config import RegressionDisaggregatedConfig
 from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
 from mlflow_eval_plugin.evaluators.search import prepared, weakest
@@ -15,7 +16,7 @@ from mlflow_eval_plugin.evaluators.system import measured_system, system_claims,
 from mlflow_eval_plugin.evaluators.user_metrics import measured_metrics, own_metrics
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
-from mlflow_eval_plugin.stats.costs import ClassCosts, Costs
+from mlflow_eval_plugin.stats.costs import Costs
 from mlflow_eval_plugin.stats.decisions import SliceCost, cost_bounds, slice_costs
 from mlflow_eval_plugin.stats.disaggregated import (
     DEFAULT_GAP_METRICS,
@@ -46,7 +47,7 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
             cannot be evaluated.
     """
     _needs_scores(config, rows)
-    costs = _costs_of_two(config)
+    costs = costs_of_two(config.costs)
     searching = prepared(config, rows)
     table = SliceTable(slices_of(config, rows, config.threshold), own_metrics(config, rows))
     found = disaggregate(table, minimum_count=config.min_count, **_compared(config, rows, table))
@@ -121,14 +122,6 @@ def _measured(config: DisaggregatedConfig, rows: Rows, found: Disaggregated, lab
         "gaps": [as_json(one) for one in found.gaps if one.label in labels],
         "fairness": {one.column: _without(as_json(one), "column") for one in found.fairness},
     }
-
-
-def _costs_of_two(config: DisaggregatedConfig) -> Costs | None:
-    if isinstance(config.costs, ClassCosts):
-        raise InputError(
-            "costs: costs by class are for three or more classes; of two give those of the mistakes, {'fp': 1, 'fn': 5}"
-        )
-    return config.costs
 
 
 def _costs(costs: Costs, rows: Rows, table: SliceTable, labels: set[str]) -> dict[str, Any]:

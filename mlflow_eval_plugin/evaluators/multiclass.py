@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from mlflow_eval_plugin.evaluators import multiclass_calibration, multiclass_disaggregated
-from mlflow_eval_plugin.evaluators.config import CalibrationConfig, Config, DisaggregatedConfig
+from mlflow_eval_plugin.evaluators import multiclass_calibration, multiclass_comparison, multiclass_disaggregated
+from mlflow_eval_plugin.evaluators.config import CalibrationConfig, ComparisonConfig, Config, DisaggregatedConfig
+from mlflow_eval_plugin.evaluators.multiclass_comparison import ClassChampion
 from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.errors import InputError
 
 
-def evaluate(config: Config, rows: MulticlassRows, reference: MulticlassRows | None, about: About) -> Evidence:
+def evaluate(
+    config: Config, rows: MulticlassRows, other: MulticlassRows | ClassChampion | None, about: About
+) -> Evidence:
     """Measure and judge.
+
+    Args:
+        other: the reference of a calibration, or the champion of a comparison.
 
     Raises:
         InputError: for what this kind of evaluator cannot say of three or more classes.
     """
     if isinstance(config, CalibrationConfig):
+        reference = other if isinstance(other, MulticlassRows) else None
         return multiclass_calibration.evaluate(config, rows, reference, about)
+    if isinstance(config, ComparisonConfig) and isinstance(other, ClassChampion):
+        return multiclass_comparison.evaluate(config, rows, other, about)
     if isinstance(config, DisaggregatedConfig):
         return multiclass_disaggregated.evaluate(config, rows, about)
     raise InputError(f"{config.kind}: expected two classes, found {len(rows.known.classes)}")

@@ -9,6 +9,7 @@ from typing import Any
 from mlflow_eval_plugin.engines.multiclass import multiclass_summary
 from mlflow_eval_plugin.evaluators.class_keys import OF_ONE_CLASS, split_metric
 from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
+from mlflow_eval_plugin.evaluators.costs import costs_of_classes
 from mlflow_eval_plugin.evaluators.disaggregated import compared, cost_claims, gap_claims, metric_claims
 from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, document, refuse_keys
 from mlflow_eval_plugin.evaluators.search import prepared_of_classes, weakest
@@ -16,7 +17,7 @@ from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
-from mlflow_eval_plugin.stats.costs import ClassCosts, Costs
+from mlflow_eval_plugin.stats.costs import ClassCosts
 from mlflow_eval_plugin.stats.decisions import MeanCost, class_cost
 from mlflow_eval_plugin.stats.disaggregated import gaps_of
 from mlflow_eval_plugin.stats.errors import InputError
@@ -46,7 +47,7 @@ def evaluate(config: DisaggregatedConfig, rows: MulticlassRows, about: About) ->
     """
     refuse_keys(config, _OF_TWO)
     _metrics_exist(config, rows)
-    costs = _costs_of_classes(config, rows)
+    costs = costs_of_classes(config.costs, rows.known.classes)
     searching = prepared_of_classes(config, rows)
     table = MulticlassTable(multiclass_summary(rows.frame, rows.known, **cuts_of(config)))
     _fits(config, table)
@@ -128,18 +129,6 @@ def _measured(
         "gaps": _gaps(config, table, labels),
         "fairness": {},
     }
-
-
-def _costs_of_classes(config: DisaggregatedConfig, rows: MulticlassRows) -> ClassCosts | None:
-    if isinstance(config.costs, Costs):
-        first, second = rows.known.classes[:2]
-        raise InputError(
-            "costs: those of false positives and negatives are for two classes; give those of every class taken for "
-            f"another, {{{first!r}: {{{second!r}: 1, …}}, …}}"
-        )
-    if config.costs is not None:
-        config.costs.matrix(rows.known.classes)
-    return config.costs
 
 
 def _costs(costs: ClassCosts, cost: MeanCost, places: Mapping[str, int]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``calibration`` and ``disaggregated`` where the model is a regression; ``drift`` is the same for all models."""
+"""The evaluators of a regression; ``drift`` is the same for all models, ``comparison`` has a module of its own."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from mlflow_eval_plugin.engines import moment_summary, prediction_summary
-from mlflow_eval_plugin.evaluators import drift
+from mlflow_eval_plugin.evaluators import drift, regression_comparison
 from mlflow_eval_plugin.evaluators.config import Config, DriftConfig
 from mlflow_eval_plugin.evaluators.disaggregated import gap_claims, metric_claims, ratio_claim
-from mlflow_eval_plugin.evaluators.regression_config import RegressionCalibrationConfig, RegressionDisaggregatedConfig
+from mlflow_eval_plugin.evaluators.regression_comparison import PredictedChampion
+from mlflow_eval_plugin.evaluators.regression_config import (
+    RegressionCalibrationConfig,
+    RegressionComparisonConfig,
+    RegressionDisaggregatedConfig,
+)
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evaluators.rows import About, as_json, document
 from mlflow_eval_plugin.evaluators.search import prepared_of_regression, weakest
@@ -40,13 +45,19 @@ _NO_RATIO = Estimate(None, None, 0.0, "the metric can be negative, so that no ra
 
 
 def evaluate_regression(
-    config: Config, rows: RegressionRows, reference: RegressionRows | None, about: About
+    config: Config, rows: RegressionRows, other: RegressionRows | PredictedChampion | None, about: About
 ) -> Evidence:
     """Measure and judge, by what the config is of.
+
+    Args:
+        other: the reference, or the champion of a comparison.
 
     Raises:
         InputError: for slice columns that cannot be evaluated; targets and predictions were found right before.
     """
+    if isinstance(config, RegressionComparisonConfig) and isinstance(other, PredictedChampion):
+        return regression_comparison.evaluate(config, rows, other, about)
+    reference = other if isinstance(other, RegressionRows) else None
     if isinstance(config, RegressionCalibrationConfig):
         return _calibration(config, rows, reference, about)
     if isinstance(config, RegressionDisaggregatedConfig):

@@ -14,6 +14,7 @@ from mlflow_eval_plugin.evaluators.config_base import (
     Tolerances,
     known,
 )
+from mlflow_eval_plugin.evaluators.config_comparison import MARGIN_KEYS, ComparisonBase
 from mlflow_eval_plugin.evaluators.config_disaggregated_base import DisaggregatedBase
 from mlflow_eval_plugin.stats.regression_names import (
     SMALLEST_LEVEL,
@@ -25,6 +26,7 @@ from mlflow_eval_plugin.stats.regression_names import (
 )
 
 Level = Annotated[float, Field(ge=SMALLEST_LEVEL, le=1 - SMALLEST_LEVEL)]
+_MARGINS = ("mae", "rmse", "r2")
 _OF_CLASSES = ("pos_label", "label_list", "probability_column", "probability_columns")
 
 
@@ -37,16 +39,34 @@ class IntervalColumns(BaseModel):
     level: Level
 
 
-class PredictionConfig(Config):
+class MeanConfig(Config):
     """Keys of every evaluator of a regression.
 
     Attributes:
         prediction_column: the column of the model's output, or of the data, that holds the prediction of the mean.
+    """
+
+    prediction_column: str | None = None
+
+    @model_validator(mode="after")
+    def _there_are_no_classes(self) -> MeanConfig:
+        for key in _OF_CLASSES:
+            if getattr(self, key) is not None:
+                raise ValueError(f"{key!r} is for classifiers, and this model is none; leave it out")
+        return self
+
+    def _apart(self) -> tuple[str | None, ...]:
+        return *super()._apart(), self.prediction_column
+
+
+class PredictionConfig(MeanConfig):
+    """Keys of the evaluators that know predicted quantiles and intervals.
+
+    Attributes:
         quantiles: level to the column of the model's output, or of the data, that holds the predicted quantile.
         intervals: name to the columns of a predicted interval; pairs of quantiles make some too, 0.1 and 0.9 "80 %".
     """
 
-    prediction_column: str | None = None
     quantiles: dict[Level, str] = Field(default={})
     intervals: dict[Annotated[str, Field(min_length=1, max_length=50)], IntervalColumns] = Field(default={})
 
@@ -62,15 +82,8 @@ class PredictionConfig(Config):
                 raise ValueError(f"the interval {name!r} is called like a quantile; rename it, such as '80 %'")
         return self
 
-    @model_validator(mode="after")
-    def _there_are_no_classes(self) -> PredictionConfig:
-        for key in _OF_CLASSES:
-            if getattr(self, key) is not None:
-                raise ValueError(f"{key!r} is for classifiers, and this model is none; leave it out")
-        return self
-
     def _apart(self) -> tuple[str | None, ...]:
-        return *super()._apart(), self.prediction_column, *self.forecasts
+        return *super()._apart(), *self.forecasts
 
     @property
     def forecasts(self) -> dict[str, str]:
@@ -159,6 +172,29 @@ class RegressionDriftConfig(PredictionConfig, DriftConfig):
     """Keys of ``drift`` for a regression: those of any model, and which columns hold predictions."""
 
 
+class RegressionComparisonConfig(MeanConfig, ComparisonBase):
+    """Keys of ``comparison`` for a regression: those of ``ComparisonBase``, and which column holds the prediction.
+
+    Attributes:
+        non_inferiority, superiority, slice_non_inferiority: of ``mae`` and ``rmse`` in units of the target, or of
+            ``r2``.
+    """
+
+    non_inferiority: Tolerances = Field(default={"r2": 0.01})
+    slice_non_inferiority: Tolerances = Field(default={"r2": 0.05})
+
+    @field_validator(*MARGIN_KEYS)
+    @classmethod
+    def _metrics_are_known(cls, value: Tolerances) -> Tolerances:
+        return {known("metric with a margin", name, _MARGINS): margin for name, margin in value.items()}
+
+
 CONFIGS: dict[str, type[Config]] = {
-    c.kind: c for c in (RegressionCalibrationConfig, RegressionDisaggregatedConfig, RegressionDriftConfig)
+    c.kind: c
+    for c in (
+        RegressionCalibrationConfig,
+        RegressionDisaggregatedConfig,
+        RegressionDriftConfig,
+        RegressionComparisonConfig,
+    )
 }

@@ -26,7 +26,10 @@ _CALIBRATION = {
 }
 
 _OF_THE_MEAN = ("bias", "bias_sigma", "mean_error", "mae", "rmse", "r2", "mse_mcb", "slope")
-_CHANGES = ("accuracy", "balanced_accuracy", "recall", "fpr", "auc", "log_loss", "brier", "ece", "cost")
+_CHANGES = (
+    "accuracy", "balanced_accuracy", "recall", "fpr", "auc", "log_loss", "brier", "ece", "cost", "mae", "rmse", "bias",
+    "r2",
+)  # fmt: skip
 
 
 def scalars(evidence: Evidence) -> dict[str, float]:
@@ -61,7 +64,9 @@ def _calibration(evidence: Evidence) -> dict[str, float | None]:
 def _comparison(evidence: Evidence) -> dict[str, float | None]:
     overall = evidence.measurements["overall"]
     changes = {f"change_{name}": _value(overall["metrics"].get(name, {}).get("difference")) for name in _CHANGES}
-    return {"disagreement": _value(overall["disagreement"]), **changes}
+    # Of a regression: how far the two predictions are from each other.
+    apart = {name: _value(overall.get(name)) for name in ("disagreement", "distance")}
+    return {**apart, **changes}
 
 
 def _disaggregated(evidence: Evidence) -> dict[str, float | None]:

@@ -18,11 +18,15 @@ from mlflow_eval_plugin.evaluators.config import (
     DisaggregatedConfig,
     DriftConfig,
 )
+from mlflow_eval_plugin.evaluators.multiclass_comparison import ClassChampion
 from mlflow_eval_plugin.evaluators.regression import evaluate_regression
+from mlflow_eval_plugin.evaluators.regression_comparison import PredictedChampion
+from mlflow_eval_plugin.evaluators.regression_config import RegressionComparisonConfig
+from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, Rows
 from mlflow_eval_plugin.evidence import Evidence, EvidenceError, Producer, Subject
 from mlflow_eval_plugin.plugin.asked import Asked, asked_of_mlflow, invalid
-from mlflow_eval_plugin.plugin.champion import champion_rows
+from mlflow_eval_plugin.plugin.champion import champion_rows, class_champion, predicted_champion
 from mlflow_eval_plugin.plugin.files import digest_at
 from mlflow_eval_plugin.plugin.multiclass import (
     is_multiclass,
@@ -43,7 +47,7 @@ from mlflow_eval_plugin.plugin.source import (
 )
 from mlflow_eval_plugin.stats.errors import InputError
 
-Other = Rows | MulticlassRows | ChampionRows | None  # what the rows are held against
+Other = Rows | MulticlassRows | ChampionRows | ClassChampion | None  # what the rows are held against
 Inputs = tuple[Rows | MulticlassRows, Other]
 
 _PACKAGE = "mlflow-registry-hooks"
@@ -128,11 +132,12 @@ def _evaluations(call: Call, scorer: Scorer, begin: Callable[[str], None]) -> di
     """By kind, what is left to do once labels, scores, weights and references are read and found right."""
     if call.request.model_type == "regressor":
         read = regression_inputs(call.table, call.reference, call.configs, scorer, begin)
-        return {kind: partial(evaluate_regression, config, *read[kind]) for kind, config in call.configs.items()}
+        return {
+            kind: partial(evaluate_regression, config, *_with_champion(config, call.table, *read[kind]))
+            for kind, config in call.configs.items()
+        }
     for config in call.configs.values():
         many = call.multiclass[config.kind] = is_multiclass(call.table, config, scorer)
-        if many and isinstance(config, ComparisonConfig):
-            raise InputError("comparison: expected two classes, found more; make the label one class against the rest")
         first = score_classes_first if many else score_first
         first(call.table, call.reference(config), config, scorer)
     evaluations: dict[str, Callable[[About], Evidence]] = {}
@@ -156,6 +161,8 @@ def _inputs(call: Call, config: Config, scorer: Scorer) -> Inputs:
     apart = columns_apart(call.configs)
     if call.multiclass[config.kind]:
         found = replace(multiclass_rows_of(call.table, config, scorer), apart=apart)
+        if isinstance(config, ComparisonConfig) and isinstance(found, MulticlassRows):
+            return found, class_champion(config, call.table, found)
         return found, None if reference is None else multiclass_reference_rows(reference, found, config, scorer)
     rows = replace(rows_of(call.table, config, scorer), apart=apart)
     if isinstance(config, ComparisonConfig):
@@ -163,9 +170,18 @@ def _inputs(call: Call, config: Config, scorer: Scorer) -> Inputs:
     return rows, None if reference is None else reference_rows(reference, rows, config, scorer)
 
 
+def _with_champion(
+    config: Config, table: Table, rows: RegressionRows, reference: RegressionRows | None
+) -> tuple[RegressionRows, RegressionRows | PredictedChampion | None]:
+    if isinstance(config, RegressionComparisonConfig):
+        return rows, predicted_champion(config, table, rows)
+    return rows, reference
+
+
 def _evaluated(config: Config, rows: Rows | MulticlassRows, other: Other, about: About) -> Evidence:
     if isinstance(rows, MulticlassRows):
-        return multiclass.evaluate(config, rows, other if isinstance(other, MulticlassRows) else None, about)
+        known = other if isinstance(other, (MulticlassRows, ClassChampion)) else None
+        return multiclass.evaluate(config, rows, known, about)
     if isinstance(config, ComparisonConfig) and isinstance(other, ChampionRows):
         return comparison.evaluate(config, rows, other, about)
     if isinstance(config, DisaggregatedConfig):

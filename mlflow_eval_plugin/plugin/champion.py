@@ -1,149 +1,139 @@
-"""What the champion says of the evaluated rows: a model that is asked, a column, or the table of another run."""
+"""What the champion says of the evaluated rows, as each kind of model says it."""
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-import mlflow
 import numpy as np
 import pandas as pd
-from mlflow.exceptions import MlflowException
 
-from mlflow_eval_plugin.engines import data_digest
-from mlflow_eval_plugin.engines.inputs import checked_scores, column_of, nearest, require_columns
+from mlflow_eval_plugin.engines import predicted_rows
+from mlflow_eval_plugin.engines.class_inputs import (
+    checked_count,
+    checked_probabilities,
+    class_codes,
+    in_canonical_order,
+    positions,
+)
+from mlflow_eval_plugin.engines.inputs import checked_scores
+from mlflow_eval_plugin.engines.multiclass import ClassScored
 from mlflow_eval_plugin.evaluators.comparison import ChampionRows
-from mlflow_eval_plugin.evaluators.config import Champion, ComparisonConfig
-from mlflow_eval_plugin.evaluators.rows import Rows
-from mlflow_eval_plugin.plugin.files import digest_at
+from mlflow_eval_plugin.evaluators.config import ComparisonConfig
+from mlflow_eval_plugin.evaluators.multiclass_comparison import ClassChampion
+from mlflow_eval_plugin.evaluators.regression_comparison import PredictedChampion
+from mlflow_eval_plugin.evaluators.regression_config import RegressionComparisonConfig
+from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
+from mlflow_eval_plugin.evaluators.rows import MulticlassRows, Rows
+from mlflow_eval_plugin.plugin.champion_source import Evaluated, Reader, said_by
+from mlflow_eval_plugin.plugin.class_scores import ClassScores, model_class_scores, require_classes
+from mlflow_eval_plugin.plugin.multiclass import classes_of_columns
+from mlflow_eval_plugin.plugin.regression import chosen_column, output_columns
 from mlflow_eval_plugin.plugin.scoring import Scores, column_scores, model_scores
 from mlflow_eval_plugin.plugin.source import Table
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.summaries import level_label
+
+Found = TypeVar("Found")
 
 
 def champion_rows(config: ComparisonConfig, table: Table, rows: Rows) -> ChampionRows:
-    """Ask the champion, or read what it said.
+    """Two classes: the champion's scores, or its classes.
 
     Raises:
         InputError: when the model or the table cannot be read, lacks a column, or has other rows than the data; what is
             wrong with its predictions is said to be the champion's.
     """
-    champion = config.champion
+
+    def asked(model: Any, inputs: Any, column: str | None) -> Scores:
+        return model_scores(model, inputs, rows.pos_label, column or config.probability_column)
+
+    def read() -> ChampionRows:
+        reader = Reader(lambda values, name: column_scores(values, rows.pos_label, name), asked, _length)
+        own = table.predictions_name if table.predictions is not None else None
+        if config.probability_column is not None:
+            own = config.column(config.probability_column)
+        said, source = said_by(config.champion, config, Evaluated(table, rows.frame, rows.features, own), reader)
+        if said.probability is not None:
+            checked_scores(pd.Series(said.probability, copy=False))
+        return ChampionRows(said.probability, said.prediction, source)
+
+    return _named(read)
+
+
+def class_champion(config: ComparisonConfig, table: Table, rows: MulticlassRows) -> ClassChampion:
+    """Three or more classes: the champion's probabilities, or its classes; it may know other classes than the rows.
+
+    Raises:
+        InputError: as ``champion_rows``.
+    """
+
+    def asked(model: Any, inputs: Any, column: str | None) -> ClassScores:
+        if column is not None:
+            raise InputError(
+                "its probabilities of three or more classes are not in one column; leave out 'column', and give "
+                "'probability_columns' where they have names of their own"
+            )
+        return model_class_scores(model, inputs, config.probability_columns)
+
+    def read() -> ClassChampion:
+        reader = Reader(lambda values, _: ClassScores(prediction=values), asked, _length)
+        own = table.predictions_name if table.predictions is not None else None
+        said, source = said_by(config.champion, config, Evaluated(table, rows.frame, rows.features, own), reader)
+        return ClassChampion(_class_scored(said, config, rows.known), source)
+
+    return _named(read)
+
+
+def predicted_champion(config: RegressionComparisonConfig, table: Table, rows: RegressionRows) -> PredictedChampion:
+    """A regression: the champion's predictions of the mean.
+
+    Raises:
+        InputError: as ``champion_rows``.
+    """
+
+    def asked(model: Any, inputs: Any, column: str | None) -> Any:
+        output = output_columns(model.predict(inputs), len(rows.frame))
+        return output[chosen_column(output, column or config.prediction_column, None)].to_numpy()
+
+    def read() -> PredictedChampion:
+        reader: Reader[Any] = Reader(lambda values, _: values, asked, len)
+        own = table.predictions_name if table.predictions is not None else rows.score_name
+        said, source = said_by(config.champion, config, Evaluated(table, rows.frame, rows.features, own), reader)
+        known = rows.known
+        predicted = predicted_rows(rows.frame, target=known.target, prediction=said, weight=known.weight)
+        return PredictedChampion(predicted, source)
+
+    return _named(read)
+
+
+def _named(read: Callable[[], Found]) -> Found:
     try:
-        if champion.model is not None:
-            return _of_model(champion.model, config, table, rows)
-        if champion.run is not None:
-            return _of_run(champion, config, rows)
-        return _of_column(config.column(str(champion.column)), config, table, rows)
+        return read()
     except InputError as error:
         raise InputError(f"champion: {str(error).removeprefix('champion: ')}") from error
 
 
-def _of_column(name: str, config: ComparisonConfig, table: Table, rows: Rows) -> ChampionRows:
-    own = table.predictions_name if config.probability_column is None else config.column(config.probability_column)
-    if name == own and (table.predictions is not None or config.probability_column is not None):
-        raise InputError(f"{name!r} holds the challenger's predictions; name the column of the champion's")
-    values = column_of(rows.frame, name, argument="champion").to_numpy()
-    source = {"source": "column", "column": name, "model_digest": None}
-    return _scored(column_scores(values, rows.pos_label, f"column {name!r}"), source)
+def _length(said: Scores | ClassScores) -> int | None:
+    given = said.prediction if said.probability is None else said.probability
+    return None if given is None else len(given)
 
 
-def _of_model(uri: str, config: ComparisonConfig, table: Table, rows: Rows) -> ChampionRows:
-    try:
-        model = mlflow.pyfunc.load_model(uri)
-    except Exception as error:
-        # A store that is down, a model that is not there, a flavour that is not installed: each has errors of its own.
-        raise InputError(f"the model {uri!r} cannot be loaded: {error}") from error
-    inputs = _inputs(model, uri, table, rows)
-    try:
-        scores = model_scores(model, inputs, rows.pos_label, config.champion.column or config.probability_column)
-    except InputError as error:
-        raise InputError(f"the model {uri!r}: {str(error).removeprefix('model: ')}") from error
-    except Exception as error:
-        # A model of somebody else, asked about rows that it may never have seen the like of.
-        raise InputError(f"the model {uri!r} failed on these rows: {type(error).__name__}: {error}") from error
-    document = model.metadata.to_dict()
-    source = {"source": "model", "model_uri": uri, "model_id": document.get("model_id")}
-    return _scored(scores, {**source, "model_digest": digest_at(uri, document)}, len(rows.frame))
-
-
-def _inputs(model: Any, uri: str, table: Table, rows: Rows) -> Any:
-    """The columns that the champion knows: it may have fewer features than the challenger, or others."""
-    schema = model.metadata.get_input_schema()
-    names = schema.input_names() if schema is not None and schema.has_input_names() else None
-    if names is None or list(names) == list(rows.features):
-        return table.inputs
-    missing = [name for name in names if name not in rows.frame.columns]
-    if missing:
-        known = [str(name) for name in rows.frame.columns]
-        raise InputError(
-            f"the model {uri!r} needs "
-            + "; ".join(f"{name!r}, which the data lack{nearest(name, known)}" for name in missing)
-            + ". Give what the challenger does not use as slice_data"
-        )
-    return rows.frame[list(names)]
-
-
-def _of_run(champion: Champion, config: ComparisonConfig, rows: Rows) -> ChampionRows:
-    where = f"{champion.path} of run {champion.run}"
-    found = _read(str(champion.run), str(champion.path), champion.key)
-    require_columns(found, [name for name in (champion.column, champion.key) if name], argument=where)
-    if len(found) != len(rows.frame):
-        raise InputError(
-            f"{where} has {len(found):,} rows, the data {len(rows.frame):,}; both must have the same rows in "
-            "the same order"
-        )
-    if champion.key is not None:
-        _same_order(found[champion.key], rows.frame, config.column(champion.key), where)
-    values = found[champion.column].to_numpy()
-    columns = [name for name in (champion.key, champion.column) if name]
-    return _scored(column_scores(values, rows.pos_label, where), {
-        "source": "run", "run_id": champion.run, "path": champion.path, "column": champion.column,
-        "predictions_digest": data_digest(found[columns]), "model_digest": None,
-    })  # fmt: skip
-
-
-def _same_order(keys: pd.Series[Any], frame: pd.DataFrame, name: str, where: str) -> None:
-    require_columns(frame, [name], argument="key")
-    ours, theirs = frame[name].reset_index(drop=True), keys.reset_index(drop=True)
-    if pd.api.types.is_numeric_dtype(ours):
-        same = ours == pd.to_numeric(theirs, errors="coerce")
+def _class_scored(said: ClassScores, config: ComparisonConfig, known: ClassScored) -> ClassScored:
+    """The champion's rows among the classes of the challenger and its own."""
+    if said.probability is None:
+        require_classes(said.prediction)
+        codes, own = class_codes(said.prediction, argument="predictions")
+        probability = None
     else:
-        same = _as_text(ours) == _as_text(theirs)
-    differ = ~same.to_numpy(dtype=bool, na_value=False)
-    if differ.any():
-        first = int(differ.argmax())
-        raise InputError(
-            f"the rows of {where} are not those of the data in the same order: {int(differ.sum()):,} differ "
-            f"in {name!r}, the first at row {first}, {theirs[first]} there and {ours[first]} here; sort both by it"
-        )
-
-
-def _as_text(keys: pd.Series[Any]) -> pd.Series[Any]:
-    codes, uniques = pd.factorize(keys, use_na_sentinel=False)
-    texts: pd.Series[Any] = pd.Series(np.array([level_label(one) for one in uniques], dtype=object)[codes])
-    return texts
-
-
-def _read(run_id: str, path: str, key: str | None) -> pd.DataFrame:
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            local = Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path, dst_path=folder))
-            if path.endswith(".parquet"):
-                return pd.read_parquet(local)
-            # As text: "0007" is another key than 7.
-            keys = {key: str} if key else None
-            return pd.read_csv(local, dtype=keys) if path.endswith(".csv") else pd.read_json(local, orient="split")
-    except (MlflowException, OSError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} of run {run_id} cannot be read: {error}") from error
-
-
-def _scored(scores: Scores, source: dict[str, Any], rows: int | None = None) -> ChampionRows:
-    if scores.probability is not None:
-        checked_scores(pd.Series(scores.probability, copy=False))
-    given = scores.prediction if scores.probability is None else scores.probability
-    if rows is not None and given is not None and len(given) != rows:
-        raise InputError(f"its output has {len(given):,} values, the data {rows:,} rows; expected one a row")
-    return ChampionRows(scores.probability, scores.prediction, source)
+        own = classes_of_columns(said, config, known.classes)
+        probability = checked_probabilities(said.probability, own)
+    classes = in_canonical_order(dict.fromkeys((*known.classes, *own)))
+    checked_count(classes)
+    if probability is None:
+        prediction = positions(own, classes)[codes]
+    else:
+        wider = np.zeros((len(known.label), len(classes)))
+        wider[:, positions(own, classes)] = probability
+        # Of equal probabilities the first in canonical order is predicted, as everywhere.
+        probability, prediction = wider, wider.argmax(axis=1)
+    return ClassScored(classes, positions(known.classes, classes)[known.label], prediction, probability, known.weight)

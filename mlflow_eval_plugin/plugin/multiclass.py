@@ -176,7 +176,7 @@ def _scored(
         return ClassScored(
             classes, positions(label_classes, classes)[label], positions(predicted, classes)[prediction], None, weight
         )
-    columns = _classes_of_columns(scores, config, label_classes)
+    columns = classes_of_columns(scores, config, label_classes)
     _require_listed((*label_classes, *columns), config)
     classes = in_canonical_order(columns)
     checked_count(classes)
@@ -196,7 +196,12 @@ def _require_listed(classes: tuple[str, ...], config: Config) -> None:
         require_known(tuple(dict.fromkeys(classes)), named, argument="label_list", knows="it has")
 
 
-def _classes_of_columns(scores: ClassScores, config: Config, label_classes: tuple[str, ...]) -> tuple[str, ...]:
+def classes_of_columns(scores: ClassScores, config: Config, label_classes: tuple[str, ...]) -> tuple[str, ...]:
+    """The class of each column of probabilities.
+
+    Raises:
+        InputError: where the columns have no names, and there are not as many as classes.
+    """
     if scores.classes is not None:
         return scores.classes
     order = tuple(map(level_label, config.label_list)) if config.label_list else label_classes
@@ -212,7 +217,7 @@ def _classes_of_columns(scores: ClassScores, config: Config, label_classes: tupl
 def _predicted(scores: ClassScores, config: Config, label_classes: tuple[str, ...]) -> Scores:
     """The predicted class of each row as a category, for ``drift``."""
     if scores.probability is not None:
-        columns = _classes_of_columns(scores, config, label_classes)
+        columns = classes_of_columns(scores, config, label_classes)
         classes = in_canonical_order(columns)
         probability = checked_probabilities(scores.probability, columns)[:, positions(classes, columns)]
         codes = probability.argmax(axis=1)

@@ -39,7 +39,7 @@ class Predictor:
         if self.scorer.model is None or table.inputs is None:
             return None
         if id(table) not in self.outputs:
-            self.outputs[id(table)] = _columns(self.scorer.model.predict(table.inputs), len(table.features))
+            self.outputs[id(table)] = output_columns(self.scorer.model.predict(table.inputs), len(table.features))
         found: pd.DataFrame = self.outputs[id(table)]
         return found
 
@@ -52,7 +52,7 @@ class Predictor:
         output = self.output(table)
         if output is not None:
             column = getattr(config, "prediction_column", None)
-            return output[_chosen(output, column, self.scorer.output_column)].to_numpy()
+            return output[chosen_column(output, column, self.scorer.output_column)].to_numpy()
         named = self.named(config)
         if named is not None:
             return column_of(table.features, named, argument="prediction_column").to_numpy()
@@ -174,17 +174,18 @@ def _forecast(column: str, output: pd.DataFrame | None, frame: pd.DataFrame, con
 def _predicted(
     table: Table, frame: pd.DataFrame, config: Config, predictor: Predictor, weight: Any
 ) -> Predicted | None:
-    if not isinstance(config, PredictionConfig) or config.kind == "drift":
-        return None  # drift takes columns as they are, with whatever is missing in them
+    if config.kind == "drift":
+        return None  # it takes columns as they are, with whatever is missing in them
     output = predictor.output(table)
 
     def values(column: str, argument: str) -> Any:
         return _forecast(column, output, frame, config, argument=argument)
 
-    quantiles = {level: values(column, "quantiles") for level, column in config.quantiles.items()}
+    known = config if isinstance(config, PredictionConfig) else PredictionConfig()
+    quantiles = {level: values(column, "quantiles") for level, column in known.quantiles.items()}
     given = {
         name: (one.level, values(one.lower, f"intervals {name!r}"), values(one.upper, f"intervals {name!r}"))
-        for name, one in config.intervals.items()
+        for name, one in known.intervals.items()
     }
     return predicted_rows(
         frame,
@@ -213,7 +214,12 @@ def _numbers(values: Any) -> Any:
     return pd.to_numeric(pd.Series(array), errors="coerce").to_numpy() if array.dtype.kind == "O" else array
 
 
-def _columns(output: Any, rows: int) -> pd.DataFrame:
+def output_columns(output: Any, rows: int) -> pd.DataFrame:
+    """A model's output as columns, one row a row.
+
+    Raises:
+        InputError: for an output of another shape or length.
+    """
     if isinstance(output, Mapping):
         output = pd.DataFrame(dict(output))
     if isinstance(output, (pd.DataFrame, pd.Series)):
@@ -233,7 +239,12 @@ def _columns(output: Any, rows: int) -> pd.DataFrame:
     return predicted
 
 
-def _chosen(output: pd.DataFrame, column: str | None, of_mlflow: str | None) -> str:
+def chosen_column(output: pd.DataFrame, column: str | None, of_mlflow: str | None) -> str:
+    """The column of a model's output that holds the prediction.
+
+    Raises:
+        InputError: when it cannot be told.
+    """
     names = [str(name) for name in output.columns]
     if len(names) == 1 and column is None:
         # As MLflow's own evaluator does: its 'predictions' chooses among several columns, and a lone one needs no name.

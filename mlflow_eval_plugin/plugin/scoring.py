@@ -100,7 +100,7 @@ def _of_positive(probabilities: NDArray[np.float64], classes: list[str], positiv
     if probabilities.shape[1] != 2:
         raise InputError(
             f"model: expected probabilities of two classes, found {probabilities.shape[1]}; leave out 'pos_label', "
-            "'label_list' and 'probability_column' where all are to be evaluated (no comparison)"
+            "'label_list' and 'probability_column' where all are to be evaluated"
         )
     if classes and positive not in classes:
         raise InputError(

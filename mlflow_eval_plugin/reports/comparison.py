@@ -24,6 +24,7 @@ from mlflow_eval_plugin.reports.words import count, in_order, metric_label, numb
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 470.0, 12.0, 424.0
 _WIDTH, _HEIGHT = 484.0, 478.0
+_BOTH = ("Champion", "Challenger", "Change", "95 % interval")
 _JOINT = (
     "How often the champion gave one score and the challenger another: the darker, the more rows (by the logarithm). "
     "On the dashed line they agree."
@@ -33,27 +34,72 @@ _JOINT = (
 def comparison_tables(measurements: Mapping[str, Any]) -> list[Table]:
     """Both models on all rows, for whom they differ, and every change of every slice."""
     reports = [measurements["overall"], *measurements["slices"]]
-    changes = [_changes(reports), *named_slices(reports)] if len(reports) > 1 else []
-    return [_both(measurements["overall"]), _for_whom(reports), *changes]
+    regression = measurements.get("task") == "regression"
+    tables = [_both(measurements["overall"]), (_who_is_closer if regression else _for_whom)(reports)]
+    if "by_class" in measurements:
+        tables += [_by_class(measurements["by_class"]), _moves(measurements["moves"])]
+    return [*tables, _changes(reports), *named_slices(reports)] if len(reports) > 1 else tables
 
 
 def _both(overall: Mapping[str, Any]) -> Table:
-    rows = []
-    for name in in_order(overall["metrics"]):
-        metric = overall["metrics"][name]
-        change, limits = estimate_cells(metric["difference"])
-        missing = metric["difference"]["value"] is None
-        rows.append(
-            (
-                Cell(metric_label(name)),
-                number_cell(metric["champion"]),
-                number_cell(metric["challenger"]),
-                change,
-                Cell(metric["difference"]["reason"]) if missing else limits,
-            )
+    metrics = overall["metrics"]
+    rows = [(Cell(metric_label(name)), *_side_by_side(metrics[name])) for name in in_order(metrics)]
+    return table_of("Both models on all rows", ("Metric", *_BOTH), rows)
+
+
+def _side_by_side(metric: Mapping[str, Any]) -> tuple[Cell, ...]:
+    change, limits = estimate_cells(metric["difference"])
+    missing = metric["difference"]["value"] is None
+    return (
+        number_cell(metric["champion"]),
+        number_cell(metric["challenger"]),
+        change,
+        Cell(metric["difference"]["reason"]) if missing else limits,
+    )
+
+
+def _by_class(by_class: Mapping[str, Mapping[str, Any]]) -> Table:
+    rows = [
+        (Cell(one), Cell(metric_label(name)), *_side_by_side(metrics[name]))
+        for one, metrics in by_class.items()
+        for name in in_order(metrics)
+    ]
+    return table_of("Both models by class", ("Class", "Metric", *_BOTH), rows)
+
+
+def _moves(moves: list[Mapping[str, Any]]) -> Table:
+    rows = [
+        (
+            Cell(one["champion"]),
+            Cell(one["challenger"]),
+            count_cell(one["n"]),
+            count_cell(one["champion_right"]),
+            count_cell(one["challenger_right"]),
         )
-    headers = ("Metric", "Champion", "Challenger", "Change", "95 % interval")
-    return table_of("Both models on all rows", headers, rows)
+        for one in moves
+    ]
+    headers = ("Champion says", "Challenger says", "n", "Champion right", "Challenger right")
+    return table_of("Where decisions moved", headers, rows)
+
+
+def _who_is_closer(reports: list[Mapping[str, Any]]) -> Table:
+    rows = [
+        (
+            Cell("all rows" if one["label"] == "overall" else one["label"]),
+            count_cell(one["n"]),
+            *estimate_cells(one["distance"]),
+            count_cell(one["challenger_closer"]),
+            count_cell(one["champion_closer"]),
+            *estimate_cells(one["metrics"]["mae"]["difference"]),
+            number_cell(one["sign_p"]),
+        )
+        for one in sorted(reports, key=lambda one: (one["label"] != "overall", -(one["distance"]["value"] or 0.0)))
+    ]
+    headers = (
+        "Slice", "n", "Mean distance of the two", "95 % interval", "Challenger closer", "Champion closer",
+        "Change in MAE", "95 % interval", "Sign test p",
+    )  # fmt: skip
+    return table_of("Whose predictions are closer, and for whom", headers, rows)
 
 
 def _for_whom(reports: list[Mapping[str, Any]]) -> Table:

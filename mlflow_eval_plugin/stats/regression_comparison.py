@@ -6,7 +6,8 @@
 A difference is the challenger's value less the champion's. Its limits are those of a mean of skewed values (Hall
 1992), of what each row changes: the change itself for MAE and bias, by the delta method for RMSE and R squared. Two
 models that agree on all of a few rows need not agree on the next, so what ``LEAST_EVENTS`` rows can change that were
-not seen, with errors as large as those that were, is part of the variance.
+not seen, with errors as large as those that were, is part of the variance: the less of it, the more the two were seen
+to differ.
 """
 
 from __future__ import annotations
@@ -157,7 +158,9 @@ class PairedRegressionTable:
         """The difference; ``furthest`` is what one more row can change, times the rows. Unknown where neither is."""
         first = self._both[0]
         with np.errstate(divide="ignore", invalid="ignore"):
-            whole = variance + LEAST_EVENTS * furthest**2 / first.effective
+            # How many rows with the largest error the differences that were seen amount to.
+            seen = np.nan_to_num(first.effective * self._mean("bb") / self._largest() ** 2)
+            whole = variance + LEAST_EVENTS / (1 + seen) * furthest**2 / first.effective
             skewness = np.where(whole > 0, third / whole**1.5, 0.0)
             error = unit * np.sqrt(whole / np.maximum(first.effective - 1, 1e-9))
         known = np.isfinite(error) & np.isfinite(skewness)

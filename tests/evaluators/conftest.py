@@ -9,6 +9,7 @@ from typing import Any
 import mlflow
 import pandas as pd
 import pytest
+from evaluators.zoo import Zoo, zoo_of
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -63,3 +64,8 @@ def world(census: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Ite
             mlflow.end_run()
         mlflow.set_tracking_uri(before)
         os.chdir(home)
+
+
+@pytest.fixture(scope="module")
+def zoo(world: World) -> Zoo:
+    return zoo_of(world)

@@ -196,12 +196,6 @@ def test_a_flat_config_means_whoever_has_one_of_its_keys(world: World, static: p
     assert set(found) == {"calibration"}
 
 
-def test_a_comparison_is_of_classifiers(world: World, static: pd.DataFrame) -> None:
-    given = {"evaluators": "comparison", "evaluator_config": {"champion": "q50"}}
-    message = refused(world, static, predictions="mean", **given)
-    assert "comparison: expected model_type='classifier', found 'regressor'" in message
-
-
 def test_drift_takes_late_targets_and_finds_a_shift(world: World, static: pd.DataFrame) -> None:
     late = static.assign(price=static.price.where(static.index % 3 > 0), mean=static["mean"] + 40_000)
     config = {"reference": static, "max_missing_change": None}

@@ -84,12 +84,16 @@ def _changes(part, weight):
     effective = len(part) if weight is None else weight.sum() ** 2 / (weight**2).sum()
     largest = (np.average(e**6 + f**6, weights=weight) * effective) ** (1 / 6)
     assert max(np.abs(e).max(), np.abs(f).max()) <= largest or weight is not None
-    return effective, {
-        "mae": (np.abs(f) - np.abs(e), largest),
-        "bias": (f - e, 2 * largest),
-        "rmse": (f**2 / (2 * roots[1]) - e**2 / (2 * roots[0]), largest**2 / (2 * min(roots))),
-        "r2": ((e**2 - f**2 - gain * away) / variance, largest**2 / variance),
-    }
+    return (
+        effective,
+        largest,
+        {
+            "mae": (np.abs(f) - np.abs(e), largest),
+            "bias": (f - e, 2 * largest),
+            "rmse": (f**2 / (2 * roots[1]) - e**2 / (2 * roots[0]), largest**2 / (2 * min(roots))),
+            "r2": ((e**2 - f**2 - gain * away) / variance, largest**2 / variance),
+        },
+    )
 
 
 def _third(change, weight):
@@ -102,11 +106,12 @@ def test_a_change_varies_like_what_its_rows_change_and_three_that_were_not_seen(
     table = _table(rows, weight="w" if weighted else None)
     for i, _, part in _parts(rows, compare_regressions(table)):
         weight = part.w.to_numpy() if weighted else None
-        effective, changes = _changes(part, weight)
+        effective, largest, changes = _changes(part, weight)
         for name, (change, most) in changes.items():
             made = table.change(name)
             variance = np.average((change - np.average(change, weights=weight)) ** 2, weights=weight)
-            whole = variance + LEAST_EVENTS * most**2 / effective
+            seen = effective * np.average((part.b - part.a) ** 2, weights=weight) / largest**2
+            whole = variance + LEAST_EVENTS / (1 + seen) * most**2 / effective
             assert made.effective[i] == pytest.approx(effective, rel=1e-9)
             assert made.standard_error[i] == pytest.approx(np.sqrt(whole / (effective - 1)), rel=1e-8), name
             if name == "r2":  # the third moment is that of the squares alone
@@ -155,12 +160,10 @@ def test_what_cannot_be_known_has_no_limits():
         single.change("pinball_0.1")
 
 
-# Of nominal 95 % intervals at least 94 % must cover, less the error of 2,000 samples; with long tails (errors whose
-# deviation is lognormal) limits that know the sample only can promise less, see ``skewed_means``.
-@pytest.mark.parametrize(
-    ("n", "tail", "least"), [(30, 0.0, 0.94), (100, 0.0, 0.94), (100, 0.7, 0.93), (400, 0.7, 0.93)]
-)
-def test_intervals_of_changes_cover(n, tail, least):
+# Of nominal 95 % intervals at least 94 % must cover, less the error of 2,000 samples; ``tail`` is of errors whose
+# deviation is lognormal.
+@pytest.mark.parametrize(("n", "tail"), [(30, 0.0), (100, 0.0), (400, 0.0), (400, 0.7)])
+def test_intervals_of_changes_cover(n, tail):
     rng = np.random.default_rng(n)
     truth = compare_regressions(_table(_population(1_000_000, rng, tail), slices=[])).overall.metrics
     rows = _population(2000 * n, rng, tail).assign(g=np.repeat(np.arange(2000), n))
@@ -169,11 +172,13 @@ def test_intervals_of_changes_cover(n, tail, least):
         intervals = [one.metrics[name].difference.interval for one in found]
         value = truth[name].difference.value
         covered = np.mean([low <= value <= high for low, high in intervals])
-        assert covered >= least - 3 * np.sqrt(least * (1 - least) / 2000), (name, covered)
+        assert covered >= 0.94 - 3 * np.sqrt(0.94 * 0.06 / 2000), (name, covered)
+        if n == 400 and not tail:  # what rows that were not seen could change is little by then
+            assert covered <= 0.985, (name, covered)
 
 
 @pytest.mark.parametrize("metric", ["mae", "rmse", "r2"])
-@pytest.mark.parametrize("n", [100, 400])
+@pytest.mark.parametrize("n", [100, 1000])
 def test_checks_of_changes_hold_their_level(n, metric):
     """Also for a challenger that differs on 2 % of the rows, of which a sample may show next to none."""
     rng = np.random.default_rng(3)

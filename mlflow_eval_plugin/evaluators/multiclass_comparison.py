@@ -1,0 +1,105 @@
+"""The ``comparison`` evaluator for three or more classes: means over classes, each class, and where decisions moved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow_eval_plugin.engines.multiclass import ClassScored
+from mlflow_eval_plugin.engines.paired_classes import paired_class_summary
+from mlflow_eval_plugin.evaluators.class_keys import split_metric
+from mlflow_eval_plugin.evaluators.comparison import margin_claims, refuse_blind
+from mlflow_eval_plugin.evaluators.config_comparison import MARGIN_KEYS, ComparisonConfig
+from mlflow_eval_plugin.evaluators.costs import costs_of_classes
+from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, document, refuse_keys
+from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
+from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.stats.class_comparison import PairedClassTable, compare_classes
+from mlflow_eval_plugin.stats.comparison import SliceComparison
+from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.multiclass import OF_PROBABILITIES
+from mlflow_eval_plugin.stats.multiclass_summary import MOST_RANKED
+
+_OF_TWO = {
+    "threshold": "the class of the largest probability is predicted",
+    "champion_threshold": "the class of the largest probability is predicted",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ClassChampion:
+    """What the champion says of the rows, and whose predictions these are, as JSON."""
+
+    scored: ClassScored
+    source: Mapping[str, Any]
+
+
+def evaluate(config: ComparisonConfig, rows: MulticlassRows, champion: ClassChampion, about: About) -> Evidence:
+    """Compare both on every slice and judge the differences.
+
+    Raises:
+        InputError: for a key that needs two classes, a margin of a metric or class there is none of or that needs
+            probabilities which one of them lacks, or a slice column that is missing or has too many levels.
+    """
+    refuse_keys(config, _OF_TWO)
+    classes = champion.scored.classes + rows.known.classes
+    _metrics_exist(config, classes)
+    blind = rows.known.probability is None or champion.scored.probability is None
+    if blind:
+        refuse_blind(config, OF_PROBABILITIES)
+    costs = costs_of_classes(config.costs, tuple(dict.fromkeys(classes)))
+    summary = paired_class_summary(rows.frame, champion.scored, rows.known, costs=costs, **cuts_of(config))
+    table = PairedClassTable(summary, costs)
+    _areas_exist(config, table)
+    labels = wanted_labels(config, table.slices)
+    measurements = {**_measured(config, table, set(labels)), "champion": dict(champion.source)}
+    return document(config, rows, margin_claims(config, table, labels), measurements, about)
+
+
+def _margins(config: ComparisonConfig) -> list[tuple[str, str]]:
+    return [(key, metric) for key in MARGIN_KEYS for metric in getattr(config, key)]
+
+
+def _metrics_exist(config: ComparisonConfig, classes: tuple[str, ...]) -> None:
+    for key, metric in _margins(config):
+        of_class = split_metric(metric)[1]
+        if metric == "average_precision":
+            raise InputError(f"comparison: {key} names {metric!r}, which is for two classes; leave it out")
+        if of_class is not None and of_class not in classes:
+            raise InputError(
+                f"comparison: {key} names {metric!r}, and the classes are "
+                f"{', '.join(map(repr, dict.fromkeys(classes)))}"
+            )
+
+
+def _areas_exist(config: ComparisonConfig, table: PairedClassTable) -> None:
+    named = [metric for _, metric in _margins(config) if split_metric(metric)[0] == "auc"]
+    if named and table.summary.champion.histogram is None:
+        raise InputError(
+            f"comparison: {named[0]!r} of {len(table.summary.classes)} classes needs at most {MOST_RANKED:,} possible "
+            "slices times classes; reduce depth, or leave it out"
+        )
+
+
+def _measured(config: ComparisonConfig, table: PairedClassTable, labels: set[str]) -> dict[str, Any]:
+    found, summary = compare_classes(table), table.summary
+    return {
+        "task": "multiclass",
+        "classes": list(summary.classes),
+        "threshold": None,
+        "champion_threshold": None,
+        "probabilities": summary.changes is not None,
+        "slice_columns": slice_columns(config),
+        "minimum_count": config.min_count,
+        "weighted": summary.champion.weighted,
+        "overall": _report(found.overall),
+        "slices": [_report(one) for one in found.slices if one.label in labels],
+        "by_class": as_json(found.classes),
+        "moves": as_json(found.moves),
+        "joint": None,
+    }
+
+
+def _report(one: SliceComparison) -> dict[str, Any]:
+    return {**as_json(one), "slice": dict(one.slice)}

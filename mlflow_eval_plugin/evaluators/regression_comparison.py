@@ -1,0 +1,57 @@
+"""The ``comparison`` evaluator of a regression: is the challenger's error at most the champion's, for everyone?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow_eval_plugin.engines.paired_regression import paired_moment_summary
+from mlflow_eval_plugin.engines.regression import Predicted
+from mlflow_eval_plugin.evaluators.comparison import margin_claims
+from mlflow_eval_plugin.evaluators.regression_config import RegressionComparisonConfig
+from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
+from mlflow_eval_plugin.evaluators.rows import About, as_json, document
+from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
+from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.stats.regression_comparison import (
+    PairedRegressionTable,
+    RegressionSliceComparison,
+    compare_regressions,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class PredictedChampion:
+    """What the champion predicts of the rows, and whose predictions these are, as JSON."""
+
+    predicted: Predicted
+    source: Mapping[str, Any]
+
+
+def evaluate(
+    config: RegressionComparisonConfig, rows: RegressionRows, champion: PredictedChampion, about: About
+) -> Evidence:
+    """Compare both on every slice and judge the differences.
+
+    Raises:
+        InputError: for a slice column that is missing or has too many levels.
+    """
+    summary = paired_moment_summary(rows.frame, champion.predicted, rows.known, **cuts_of(config))
+    table = PairedRegressionTable(summary)
+    labels = wanted_labels(config, table.slices)
+    found, wanted = compare_regressions(table), set(labels)
+    measurements = {
+        "task": "regression",
+        "slice_columns": slice_columns(config),
+        "minimum_count": config.min_count,
+        "weighted": summary.champion.weighted,
+        "overall": _report(found.overall),
+        "slices": [_report(one) for one in found.slices if one.label in wanted],
+        "champion": dict(champion.source),
+    }
+    return document(config, rows, margin_claims(config, table, labels), measurements, about)
+
+
+def _report(one: RegressionSliceComparison) -> dict[str, Any]:
+    return {**as_json(one), "slice": dict(one.slice)}
