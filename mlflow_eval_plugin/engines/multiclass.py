@@ -14,6 +14,7 @@ from mlflow_eval_plugin.engines.inputs import Scored, scale_of
 from mlflow_eval_plugin.engines.joint import JOINT_CELLS, Columns, Lanes, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.queries import sliced_columns
 from mlflow_eval_plugin.engines.scores import CHUNK_ROWS, summary_of
+from mlflow_eval_plugin.engines.slices import counted_slices
 from mlflow_eval_plugin.query import NamedQuery
 from mlflow_eval_plugin.stats.multiclass_summary import MOMENTS, MOST_RANKED, MulticlassSummary
 from mlflow_eval_plugin.stats.summaries import (
@@ -23,6 +24,7 @@ from mlflow_eval_plugin.stats.summaries import (
     SCORE_BINS,
     SMALLEST_PROBABILITY,
     ScoreSummary,
+    SliceSummary,
     rows_fit,
 )
 
@@ -109,14 +111,38 @@ def class_summary(rows: ClassScored, position: int) -> ScoreSummary:
 
 def confidence_summary(rows: ClassScored) -> ScoreSummary:
     """The largest probability of each row as score, whether the prediction is right as label."""
-    confidence = np.take_along_axis(_known(rows), rows.prediction[:, None], axis=1)[:, 0]
-    return _binary(rows, confidence, rows.label == rows.prediction)
+    return _binary(rows, _confidence(rows), rows.label == rows.prediction)
+
+
+def confidence_slices(
+    frame: pd.DataFrame,
+    rows: ClassScored,
+    *,
+    slices: Sequence[str] = (),
+    depth: int = 1,
+    edges: Mapping[str, Sequence[float]] | None = None,
+    quantiles: Mapping[str, int] | None = None,
+    max_levels: int = 100,
+    queries: Sequence[NamedQuery] = (),
+) -> SliceSummary:
+    """``confidence_summary`` slice by slice; arguments and errors as in ``multiclass_summary``."""
+    columns = sliced_columns(
+        frame, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
+    )
+    right = (rows.label == rows.prediction).astype(np.uint8)
+    scored = Scored(right, _confidence(rows), rows.weight, rows.weight_scale, "1")
+    return counted_slices(scored, np.ones_like(right), columns, depth, None)
 
 
 def top_label_summary(rows: ClassScored, position: int) -> ScoreSummary:
     """The same of the rows that are predicted as one class only (Gupta & Ramdas 2022)."""
     chosen = rows.prediction == position
     return _binary(rows, _known(rows)[chosen, position], rows.label[chosen] == position, chosen)
+
+
+def _confidence(rows: ClassScored) -> FloatArray:
+    found: FloatArray = np.take_along_axis(_known(rows), rows.prediction[:, None], axis=1)[:, 0]
+    return found
 
 
 def _known(rows: ClassScored) -> FloatArray:

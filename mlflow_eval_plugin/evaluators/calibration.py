@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from mlflow_eval_plugin.engines import score_summary
+from mlflow_eval_plugin.evaluators.calibration_claims import change_claim, slice_claims, slope_claims
 from mlflow_eval_plugin.evaluators.config import CalibrationConfig
 from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
 from mlflow_eval_plugin.evaluators.slicing import slices_of, wanted_labels
@@ -16,7 +17,7 @@ from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.gaps import SliceTable
 from mlflow_eval_plugin.stats.recalibration import recalibrate
-from mlflow_eval_plugin.stats.slice_calibration import slice_calibration_bounds, slice_calibrations
+from mlflow_eval_plugin.stats.slice_calibration import slice_calibrations
 from mlflow_eval_plugin.stats.summaries import ScoreSummary
 
 _CLAIMS = {
@@ -28,14 +29,9 @@ _CLAIMS = {
     "brier": ("max_brier", "the Brier score is at most {limit}"),
     "log_loss": ("max_log_loss", "the log loss is at most {limit}"),
 }
-
-
-_SLICE_CLAIMS = {
-    "ece": ("max_ece", "predicted probabilities of {label} differ from observed rates by at most {limit} on average"),
-    "calibration_in_the_large": (
-        "max_calibration_in_the_large",
-        "the mean predicted probability of {label} is within {limit} of the event rate",
-    ),
+_OF_SLICES = {
+    "ece": "predicted probabilities of {label} differ from observed rates by at most {limit} on average",
+    "calibration_in_the_large": "the mean predicted probability of {label} is within {limit} of the event rate",
 }
 
 
@@ -62,7 +58,7 @@ def evaluate(config: CalibrationConfig, rows: Rows, reference: Rows | None, abou
         labels = wanted_labels(config, table.summary.slices)
         found = slice_calibrations(table, labels)
         measurements["slices"] = [{**as_json(one), "slice": dict(one.slice)} for one in found]
-        claims += _slice_claims(table, labels, config)
+        claims += slice_claims(config, table, labels, _OF_SLICES)
     seen = reference.data if reference else None
     return document(config, rows, claims, measurements, about, reference=seen)
 
@@ -95,50 +91,13 @@ def _claims(summary: ScoreSummary, config: CalibrationConfig) -> Iterator[Claim]
             minimum=-limit if metric == "calibration_in_the_large" else None,
             maximum=limit,
         )
-    low, high = config.min_calibration_slope, config.max_calibration_slope
-    ends = [f"{words} {end:g}" for words, end in (("at least", low), ("at most", high)) if end is not None]
-    if ends:
-        yield Claim(
-            id="calibration_slope:overall",
-            claim=f"the calibration slope is {' and '.join(ends)}",
-            metric="calibration_slope",
-            scope="overall",
-            bounds=calibration_bounds(summary, "calibration_slope"),
-            minimum=low,
-            maximum=high,
-        )
+    yield from slope_claims(config, calibration_bounds(summary, "calibration_slope"), "overall")
 
 
 def _change_claims(summary: ScoreSummary, before: ScoreSummary | None, config: CalibrationConfig) -> Iterator[Claim]:
     if before is None:
         return
     for metric, limit in config.max_change.items():
-        either_way = metric.startswith("calibration_")
-        words = f"moved by at most {limit:g} in either direction" if either_way else f"risen by at most {limit:g}"
-        yield Claim(
-            id=f"change:{metric}:overall",
-            claim=f"since the reference, {metric} has {words}",
-            metric=f"change_{metric}",
-            scope="overall",
-            bounds=change_bounds(summary, before, metric, bins=config.bins),
-            minimum=-limit if either_way else None,
-            maximum=limit,
-        )
-
-
-def _slice_claims(table: SliceTable, labels: Sequence[str], config: CalibrationConfig) -> Iterator[Claim]:
-    for label in labels:
-        for metric, (key, sentence) in _SLICE_CLAIMS.items():
-            limit = getattr(config, key)
-            if limit is None:
-                continue
-            yield Claim(
-                id=f"{metric}:{label}",
-                claim=sentence.format(label=label, limit=f"{limit:g}"),
-                metric=metric,
-                scope=label,
-                bounds=slice_calibration_bounds(table, metric, label),
-                minimum=-limit if metric == "calibration_in_the_large" else None,
-                maximum=limit,
-                minimum_count=config.min_count,
-            )
+        bounds = change_bounds(summary, before, metric, bins=config.bins)
+        fallen = metric.startswith("calibration_")
+        yield change_claim(metric, "overall", bounds, limit, fallen=fallen, risen=True)

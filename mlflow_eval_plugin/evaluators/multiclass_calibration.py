@@ -7,28 +7,36 @@ the probability 0.7 the label in 70 % of cases (classwise calibration, Kull et a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
+import numpy as np
+
 from mlflow_eval_plugin.engines.multiclass import (
     ClassScored,
     class_summary,
+    confidence_slices,
     confidence_summary,
     multiclass_summary,
     top_label_summary,
 )
+from mlflow_eval_plugin.evaluators.calibration_claims import change_claim, slice_claims, slope_claims
 from mlflow_eval_plugin.evaluators.config import CalibrationConfig
-from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, document, refuse_keys
+from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, document
+from mlflow_eval_plugin.evaluators.slicing import cuts_of, wanted_labels
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.calibration import calibrate, calibration_quantities
+from mlflow_eval_plugin.stats.changes import CHANGES, change_of
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Quantity, bounds_at, estimates
+from mlflow_eval_plugin.stats.gaps import SliceTable
 from mlflow_eval_plugin.stats.macro import MeanOfNorms
 from mlflow_eval_plugin.stats.multiclass import MulticlassTable
 from mlflow_eval_plugin.stats.recalibration import recalibrate
+from mlflow_eval_plugin.stats.slice_calibration import slice_calibrations
 from mlflow_eval_plugin.stats.summaries import ScoreSummary
 
 # The CORP components cost a bootstrap each; only the classes that are drawn have them.
@@ -37,12 +45,11 @@ _OF_CLASS = (
     "calibration_in_the_large",
 )  # fmt: skip
 _MOST_DRAWN = 5
-_OF_TWO = {
-    "slices": "slices of three or more classes are for 'disaggregated', whose 'ece' is that of the confidence",
-    "queries": "slices of three or more classes are for 'disaggregated', whose 'ece' is that of the confidence",
-    "max_change": "changes since the reference are those of one probability",
-    "min_calibration_slope": "a slope is that of one probability",
-    "max_calibration_slope": "a slope is that of one probability",
+# Of these losses, those of all classes together are meant; whatever else changes is of the confidence.
+_OF_ALL = ("brier", "log_loss")
+_OF_SLICES = {
+    "ece": "confidences in {label} differ from the share of right predictions by at most {limit} on average",
+    "calibration_in_the_large": "the mean confidence in {label} is within {limit} of the accuracy",
 }
 _DRAWN = ("metrics", "bins", "bins_equal_mass", "corp", "corp_band", "histogram")
 
@@ -50,24 +57,42 @@ _DRAWN = ("metrics", "bins", "bins_equal_mass", "corp", "corp_band", "histogram"
 def evaluate(
     config: CalibrationConfig, rows: MulticlassRows, reference: MulticlassRows | None, about: About
 ) -> Evidence:
-    """Measure calibration and judge it.
+    """Measure calibration and judge it; slices, slope and changes are of the confidence.
 
     Raises:
-        InputError: when there are no probabilities, or for a key that needs two classes.
+        InputError: when there are no probabilities, or for slice columns that cannot be evaluated.
     """
-    refuse_keys(config, _OF_TWO)
     found = _Measured(rows, config)
+    before = None if reference is None or reference.scored is None else _Measured(reference, config)
+    if config.max_change and before is None:
+        raise InputError(
+            "calibration: 'max_change' needs labels and probabilities in the reference; add them or leave it out"
+        )
+    changed = {} if before is None else found.changes_since(before)
+    claims = [*found.claims(), *_change_claims(config, changed)]
     measurements = {
         **found.document(),
         "classwise": found.classwise(),
         "top_label": found.top_label(),
         "recalibration": as_json(recalibrate(found.confidence, bins=config.bins)),
-        "reference": None,
+        "reference": None if before is None else before.document(),
+        "change": None if before is None else {name: as_json(estimates(one)[0]) for name, one in changed.items()},
+        "slices": [],
     }
-    if reference is not None and reference.scored is not None:
-        measurements["reference"] = _Measured(reference, config).document()
+    if config.slices or config.queries:
+        table = SliceTable(confidence_slices(rows.frame, found.scored, **cuts_of(config)))
+        labels = wanted_labels(config, table.summary.slices)
+        made = slice_calibrations(table, labels)
+        measurements["slices"] = [{**as_json(one), "slice": dict(one.slice)} for one in made]
+        claims += slice_claims(config, table, labels, _OF_SLICES)
     seen = reference.data if reference else None
-    return document(config, rows, found.claims(), measurements, about, reference=seen)
+    return document(config, rows, claims, measurements, about, reference=seen)
+
+
+def _change_claims(config: CalibrationConfig, changed: Mapping[str, Quantity]) -> Iterator[Claim]:
+    for metric, limit in config.max_change.items():
+        scope, fallen = "overall" if metric in _OF_ALL else "confidence", metric.startswith("calibration_")
+        yield change_claim(metric, scope, bounds_at(changed[metric], 0), limit, fallen=fallen, risen=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +138,18 @@ class _Measured:
             "confidence": as_json(calibrate(self.confidence, bins=self.config.bins)),
         }
 
+    def changes_since(self, before: _Measured) -> dict[str, Quantity]:
+        """The change of every metric in ``CHANGES``."""
+        names = [name for name in CHANGES if name not in _OF_ALL]
+        both = [
+            {
+                **calibration_quantities(one.confidence, names, bins=one.config.bins),
+                **{name: one.overall.metric(name).take(np.array([0])) for name in _OF_ALL},
+            }
+            for one in (self, before)
+        ]
+        return {name: change_of(both[0][name], both[1][name]) for name in CHANGES}
+
     def classwise(self) -> dict[str, Any]:
         """Every class against the rest."""
         return self._drawn({one: made for one, (made, _) in self.of_classes.items()}, class_summary)
@@ -137,6 +174,8 @@ class _Measured:
                 minimum=-limit if metric == "calibration_in_the_large" else None,
                 maximum=limit,
             )
+        slope = bounds_at(calibration_quantities(self.confidence, ["calibration_slope"])["calibration_slope"], 0)
+        yield from slope_claims(self.config, slope, "confidence", "slope of the confidence")
 
     def _claimed(self) -> Iterator[tuple[str, str, Quantity, float | None, str]]:
         config, ece, large = self.config, "ece_equal_mass", "calibration_in_the_large"

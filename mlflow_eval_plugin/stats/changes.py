@@ -2,6 +2,7 @@
 
     changes(current, reference) -> {metric: Estimate}            what a report shows
     change_bounds(current, reference, metric) -> QuantityBounds  one of them, for a Check
+    change_of(current, reference) -> Quantity                    of any metric
 
 A change is the metric of the current rows less that of the reference. Means and regression coefficients change by MOVER
 (Zou & Donner 2008). Calibration errors do not: noise inflates a norm, so that its value is no middle between its
@@ -22,6 +23,7 @@ from mlflow_eval_plugin.stats.estimate import Estimate, Quantity, QuantityBounds
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits
 from mlflow_eval_plugin.stats.norms import NoisyNorm
 from mlflow_eval_plugin.stats.quantities import Difference
+from mlflow_eval_plugin.stats.skewed_means import Monotone
 from mlflow_eval_plugin.stats.summaries import ScoreSummary
 
 CHANGES = (
@@ -88,8 +90,17 @@ def change_bounds(current: ScoreSummary, reference: ScoreSummary, metric: str, *
     return bounds_at(_change(current, reference, metric, bins), 0)
 
 
+def change_of(current: Quantity, reference: Quantity) -> Quantity:
+    """``current - reference`` of two samples of rows, as their kind allows."""
+    if _is_norm(current):
+        return Apart(current, reference, UNDEFINED)
+    return Difference(current, reference, np.ones(1), UNDEFINED)
+
+
 def _change(current: ScoreSummary, reference: ScoreSummary, metric: str, bins: int) -> Quantity:
-    first, second = (calibration_quantity(one, metric, bins=bins) for one in (current, reference))
-    if isinstance(first, NoisyNorm):
-        return Apart(first, second, UNDEFINED)
-    return Difference(first, second, np.ones(1), UNDEFINED)
+    return change_of(*(calibration_quantity(one, metric, bins=bins) for one in (current, reference)))
+
+
+def _is_norm(quantity: Quantity) -> bool:
+    inner = quantity.of if isinstance(quantity, Monotone) else quantity
+    return isinstance(inner, NoisyNorm)

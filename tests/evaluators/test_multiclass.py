@@ -137,16 +137,16 @@ def test_static_columns_say_what_the_model_says(zoo: Zoo, found: dict[str, Any],
         calibration={**key, "max_brier": 0.6, "max_log_loss": 1.0}, disaggregated=config,
     )  # fmt: skip
     for kind in ("calibration", "disaggregated"):
-        known = {**found[kind]["measurements"], "reference": None}
-        assert {**static[kind]["measurements"], "reference": None} == known
+        without = {"reference": None, "change": None}
+        assert {**static[kind]["measurements"], **without} == {**found[kind]["measurements"], **without}
         assert static[kind]["checks"] == found[kind]["checks"]
 
 
 def test_the_order_of_rows_changes_no_byte(zoo: Zoo, found: dict[str, Any]) -> None:
-    mixed = zoo.rows.sample(frac=1, random_state=0).reset_index(drop=True)
-    again = zoo.measured(mixed, calibration={"max_brier": 0.6, "max_log_loss": 1.0})["calibration"]
-    known = {**found["calibration"]["measurements"], "reference": None}
-    assert json.dumps(again["measurements"]) == json.dumps(known)
+    mixed, before = (one.sample(frac=1, random_state=0).reset_index(drop=True) for one in (zoo.rows, zoo.train))
+    config = {"reference": before, "max_brier": 0.6, "max_log_loss": 1.0}
+    again = zoo.measured(mixed, calibration=config)["calibration"]
+    assert json.dumps(again["measurements"]) == json.dumps(found["calibration"]["measurements"])
     assert again["data"]["digest"] == found["calibration"]["data"]["digest"]
 
 
@@ -230,8 +230,8 @@ CONFIGS = [
     ({"disaggregated": {"threshold": 0.3}}, "threshold is for two classes"),
     ({"disaggregated": {"search": {"error": "squared_error"}}}, "the error 'squared_error' is not one of this model's"),
     ({"disaggregated": {"metrics": {"mine": len}}}, "metrics is for two classes"),
-    ({"calibration": {"slices": ["g"]}}, "slices is for two classes: slices of three or more classes are for"),
-    ({"calibration": {"min_calibration_slope": 0.8}}, "min_calibration_slope is for two classes"),
+    ({"calibration": {"slices": ["g"]}}, "slices: no column 'g'"),
+    ({"calibration": {"max_change": {"brier": 0.1}}}, "'max_change' needs 'reference'"),
     ({"disaggregated": {"max_gap": {"recall[cow]": 0.1}}}, "the classes are 'cat', 'dog', 'emu'"),
     ({"disaggregated": {"max_gap": {"selection_rate": 0.1}}}, "as in 'selection_rate[cat]'"),
     (
@@ -458,3 +458,52 @@ def test_costs_by_class_are_refused_of_two(zoo: Zoo) -> None:
     assert "costs by class are for three or more classes" in refuse(
         zoo, data, model=None, predictions="p", disaggregated=config
     )
+
+
+def test_slices_of_a_calibration_are_those_of_the_confidence(zoo: Zoo) -> None:
+    config = {"slices": ["x4"], "queries": {"high": "x0 > 1"}, "max_ece": 0.2, "min_calibration_slope": 0.3}
+    weight = np.where(zoo.rows.x1 > 0, 2.0, 1.0)
+    found = zoo.measured(calibration={**config, "sample_weights": weight})
+    document, page = found["calibration"], found["pages"]["calibration"]
+    confidence, right = zoo.probability.max(axis=1), np.array(CLASSES)[zoo.probability.argmax(axis=1)] == zoo.rows.y
+    slices = {one["label"]: one for one in document["measurements"]["slices"]}
+    assert set(slices) == {"x4=0", "x4=1", "high"} and slices["high"]["query"] == "x0 > 1"
+    for label, chosen in {"x4=1": zoo.rows.x4 == 1, "high": zoo.rows.x0 > 1}.items():
+        one, w = slices[label], weight[chosen]
+        assert one["n"] == chosen.sum() and one["positives"] == pytest.approx((w * right[chosen]).sum())
+        brier = sklearn.brier_score_loss(right[chosen], confidence[chosen], sample_weight=w)
+        assert one["metrics"]["brier"]["value"] == pytest.approx(brier, abs=1e-8)
+        large = np.average(confidence[chosen] - right[chosen], weights=w)
+        assert one["metrics"]["calibration_in_the_large"]["value"] == pytest.approx(large, abs=1e-8)
+    ids = [check["id"] for check in document["checks"]]
+    assert ids[-6:] == [f"{metric}:{label}" for label in ("x4=0", "x4=1", "high")
+                        for metric in ("ece", "calibration_in_the_large")]  # fmt: skip
+    slope = next(check for check in document["checks"] if check["id"] == "calibration_slope:confidence")
+    assert slope["minimum"] == 0.3 and slope["verdict"] == "pass"
+    assert "Calibration by slice" in page and "confidences in x4=0 differ" in json.dumps(document)
+
+
+def test_changes_since_the_reference_are_of_the_confidence_and_the_losses_of_all_classes(zoo: Zoo) -> None:
+    limits = {"ece_equal_mass": 0.2, "calibration_in_the_large": 0.2, "brier": 0.001, "log_loss": 0.5}
+    worse = zoo.train.assign(y=np.where(np.arange(1200) % 2, "cat", zoo.train.y))
+    found = zoo.measured(calibration={"reference": worse, "max_change": limits})
+    document, page = found["calibration"], found["pages"]["calibration"]
+    measured, before = document["measurements"], document["measurements"]["reference"]
+    for name in ("ece_equal_width", "ece_equal_mass", "ece_debiased", "calibration_in_the_large", "calibration_slope"):
+        now, then = (one["confidence"]["metrics"][name]["value"] for one in (measured, before))
+        assert measured["change"][name]["value"] == pytest.approx(now - then, abs=1e-12), name
+    for name in ("brier", "log_loss"):
+        now, then = (one["metrics"][name] for one in (measured, before))
+        change = measured["change"][name]
+        assert change["value"] == pytest.approx(now["value"] - then["value"], abs=1e-12), name
+        # Of independent samples, by variance recovery (Zou & Donner 2008).
+        low = change["value"] - np.hypot(now["value"] - now["interval"][0], then["interval"][1] - then["value"])
+        assert change["interval"][0] == pytest.approx(low, abs=1e-9)
+    checks = {check["id"]: check for check in document["checks"]}
+    assert checks["change:brier:overall"]["verdict"] == "pass"  # it fell
+    assert checks["change:ece_equal_mass:confidence"]["minimum"] is None
+    assert checks["change:calibration_in_the_large:confidence"]["minimum"] == -0.2
+    assert "The reference rows, and what has changed since" in page
+    bare = zoo.rows.drop(columns="y")
+    message = refuse(zoo, calibration={"reference": bare, "max_change": {"brier": 0.1}})
+    assert "'max_change' needs labels and probabilities in the reference" in message
