@@ -1,13 +1,12 @@
-"""The evaluators of a regression; ``drift`` is the same for all models, ``comparison`` has a module of its own."""
+"""The evaluators of a regression: slices here, ``drift`` as for all models, the others in modules of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
-from mlflow_eval_plugin.engines import moment_summary, prediction_summary
-from mlflow_eval_plugin.evaluators import drift, regression_comparison
+from mlflow_eval_plugin.engines import moment_summary
+from mlflow_eval_plugin.evaluators import drift, regression_calibration, regression_comparison
 from mlflow_eval_plugin.evaluators.config import Config, DriftConfig
 from mlflow_eval_plugin.evaluators.disaggregated import gap_claims, metric_claims, ratio_claim
 from mlflow_eval_plugin.evaluators.regression_comparison import PredictedChampion
@@ -27,19 +26,9 @@ from mlflow_eval_plugin.stats.disaggregated import Gap, gaps_of
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate
 from mlflow_eval_plugin.stats.gaps import VERSUS
-from mlflow_eval_plugin.stats.mean_calibration import calibrate_mean, mean_bounds
-from mlflow_eval_plugin.stats.quantile_calibration import calibrate_quantiles, coverage_bounds
 from mlflow_eval_plugin.stats.regression import RegressionTable
-from mlflow_eval_plugin.stats.regression_names import OF_ALL, can_be_best, can_be_divided, level_text
-from mlflow_eval_plugin.stats.regression_summary import MomentSummary, PredictionSummary
+from mlflow_eval_plugin.stats.regression_names import OF_ALL, can_be_best, can_be_divided
 
-_CLAIMS = {
-    "bias_sigma": ("max_bias_sigma", "the mean prediction is within {limit} standard deviations of the mean target"),
-    "bias": ("max_bias", "the mean prediction is within {limit} of the mean target"),
-    "mean_error": ("max_mean_error", "mean predictions differ from mean targets by at most {limit} on average"),
-    "rmse": ("max_rmse", "the root mean squared error is at most {limit}"),
-    "mae": ("max_mae", "the mean absolute error is at most {limit}"),
-}
 _MOST_FULLY_COMPARED = 100
 _NO_RATIO = Estimate(None, None, 0.0, "the metric can be negative, so that no ratio of it means anything")
 
@@ -59,74 +48,12 @@ def evaluate_regression(
         return regression_comparison.evaluate(config, rows, other, about)
     reference = other if isinstance(other, RegressionRows) else None
     if isinstance(config, RegressionCalibrationConfig):
-        return _calibration(config, rows, reference, about)
+        return regression_calibration.evaluate(config, rows, reference, about)
     if isinstance(config, RegressionDisaggregatedConfig):
         return _disaggregated(config, rows, about)
     if not isinstance(config, DriftConfig) or reference is None:
         raise InputError(f"{config.kind}: there is no reference to compare with")
     return drift.evaluate(config, rows, reference, about)
-
-
-def _calibration(
-    config: RegressionCalibrationConfig, rows: RegressionRows, reference: RegressionRows | None, about: About
-) -> Evidence:
-    summaries = _summaries(rows)
-    measured = _measured(config, *summaries)
-    measured["reference"] = None
-    if reference is not None and reference.predicted is not None:
-        measured["reference"] = _measured(config, *_summaries(reference))
-    claims = (*_mean_claims(config, *summaries), *_coverage_claims(config, summaries[0]))
-    return document(config, rows, claims, measured, about, reference=reference.data if reference else None)
-
-
-def _summaries(rows: RegressionRows) -> tuple[MomentSummary, PredictionSummary]:
-    return moment_summary(rows.frame, rows.known), prediction_summary(rows.known)
-
-
-def _measured(
-    config: RegressionCalibrationConfig, moments: MomentSummary, predictions: PredictionSummary
-) -> dict[str, Any]:
-    of_mean = as_json(calibrate_mean(moments, predictions, bins=config.bins))
-    found = {"task": "regression", **of_mean, **as_json(calibrate_quantiles(moments))}
-    for one in found["quantiles"]:
-        one["column"] = config.quantiles[one["level"]]
-    return found
-
-
-def _mean_claims(
-    config: RegressionCalibrationConfig, moments: MomentSummary, predictions: PredictionSummary
-) -> Iterator[Claim]:
-    for metric, (key, sentence) in _CLAIMS.items():
-        limit = getattr(config, key)
-        if limit is not None:
-            yield Claim(
-                id=f"{metric}:overall",
-                claim=sentence.format(limit=f"{limit:g}"),
-                metric=metric,
-                scope="overall",
-                bounds=mean_bounds(moments, predictions, metric, bins=config.bins),
-                minimum=-limit if metric.startswith("bias") else None,
-                maximum=limit,
-            )
-
-
-def _coverage_claims(config: RegressionCalibrationConfig, moments: MomentSummary) -> Iterator[Claim]:
-    limit = config.max_coverage_error
-    if limit is None:
-        return
-    claimed = [("quantile", level_text(level), level) for level in moments.levels]
-    claimed += [("interval", band.name, band.level) for band in moments.bands]
-    for what, name, level in claimed:
-        inside = "inside" if what == "interval" else "at or below"
-        yield Claim(
-            id=f"coverage_error:{what}:{name}",
-            claim=f"the share of targets {inside} the {what} {name} is within {limit:g} of {level:g}",
-            metric="coverage_error",
-            scope=f"{what} {name}",
-            bounds=coverage_bounds(moments, name, level),
-            minimum=-limit,
-            maximum=limit,
-        )
 
 
 def _disaggregated(config: RegressionDisaggregatedConfig, rows: RegressionRows, about: About) -> Evidence:

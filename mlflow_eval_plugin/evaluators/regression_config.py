@@ -10,6 +10,7 @@ from mlflow_eval_plugin.evaluators.config import DriftConfig
 from mlflow_eval_plugin.evaluators.config_base import (
     Config,
     Limits,
+    SlicedConfig,
     Tolerance,
     Tolerances,
     known,
@@ -20,6 +21,7 @@ from mlflow_eval_plugin.stats.regression_names import (
     SMALLEST_LEVEL,
     can_be_best,
     can_be_divided,
+    changed_names,
     level_text,
     metric_names,
     pairs_of,
@@ -103,7 +105,7 @@ class PredictionConfig(MeanConfig):
         return metric_names(tuple(self.quantiles), tuple(self.bands))
 
 
-class RegressionCalibrationConfig(PredictionConfig):
+class RegressionCalibrationConfig(PredictionConfig, SlicedConfig):
     """Keys of ``calibration`` for a regression; a tolerance of None sets no Check.
 
     Attributes:
@@ -113,13 +115,18 @@ class RegressionCalibrationConfig(PredictionConfig):
         max_mean_error: tolerance of the mean distance between mean prediction and mean target of a bin.
         max_rmse, max_mae: tolerances of the two errors.
         max_coverage_error: how far the coverage of a quantile or an interval may be from its level, either way.
-        sample_weights, slice_data, reference, reference_name: as for classifiers.
+        max_change: metric to tolerance of its change since ``reference``: how much an error may have risen or ``r2``
+            fallen, how far ``bias``, ``slope`` or a coverage may have moved either way.
+        slices, depth, min_count, max_levels: as in ``SlicedConfig``; ``max_bias_sigma``, ``max_bias`` and
+            ``max_coverage_error`` hold for every slice.
+        reference, reference_name: as for classifiers.
     """
 
     kind: ClassVar[str] = "calibration"
     own_keys: ClassVar[frozenset[str]] = frozenset(
-        {"bins", "max_bias_sigma", "max_bias", "max_mean_error", "max_rmse", "max_mae", "max_coverage_error"}
-    )
+        {"bins", "max_bias_sigma", "max_bias", "max_mean_error", "max_rmse", "max_mae", "max_coverage_error",
+         "max_change"}
+    )  # fmt: skip
 
     bins: int = Field(default=15, ge=2, le=200)
     max_bias_sigma: Tolerance | None = 0.1
@@ -128,10 +135,17 @@ class RegressionCalibrationConfig(PredictionConfig):
     max_rmse: Tolerance | None = None
     max_mae: Tolerance | None = None
     max_coverage_error: Tolerance | None = 0.05
-    sample_weights: Any = None
-    slice_data: Any = None
+    max_change: Tolerances = Field(default={})
     reference: Any = None
     reference_name: str = "reference"
+
+    @model_validator(mode="after")
+    def _changes_are_known(self) -> RegressionCalibrationConfig:
+        for name in self.max_change:
+            known("change", name, changed_names(tuple(self.quantiles), tuple(self.bands)))
+        if self.max_change and self.reference is None:
+            raise ValueError("'max_change' needs 'reference': the rows since which nothing may have changed")
+        return self
 
 
 class RegressionDisaggregatedConfig(PredictionConfig, DisaggregatedBase):

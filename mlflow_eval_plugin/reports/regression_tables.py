@@ -14,8 +14,8 @@ from mlflow_eval_plugin.reports.cells import (
     number_cell,
     table_of,
 )
-from mlflow_eval_plugin.reports.tables import bins_table, gaps_table, tables_of_any_model
-from mlflow_eval_plugin.reports.words import in_order, metric_label, number, short
+from mlflow_eval_plugin.reports.tables import bins_table, gaps_table, reference_table, tables_of_any_model
+from mlflow_eval_plugin.reports.words import metric_label, number, short
 
 _METRICS = ("mae", "rmse", "bias", "r2")
 
@@ -28,9 +28,9 @@ def mean_calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
     if measurements["intervals"]:
         tables.append(_intervals(measurements["intervals"]))
     if reference := measurements.get("reference"):
-        metrics = reference["metrics"]
-        rows = [(Cell(metric_label(name)), *estimate_cells(metrics[name])) for name in in_order(metrics)]
-        tables.append(table_of("The same metrics on the reference rows", ("Metric", "Value", "95 % interval"), rows))
+        tables.append(reference_table(reference["metrics"], measurements.get("change") or {}))
+    if slices := measurements.get("slices"):
+        tables += [_by_slice("Calibration by slice", slices), *named_slices(slices)]
     headers, members = ("Predictions", "Mean prediction", "Mean target"), ("mean_prediction", "mean_target")
     return [*tables, bins_table("Bins of equal mass", measurements["bins_equal_mass"], headers, members)]
 
@@ -38,6 +38,11 @@ def mean_calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
 def error_tables(measurements: Mapping[str, Any]) -> list[Table]:
     """Metrics by slice, and gaps."""
     reports = [measurements["overall"], *measurements["slices"]]
+    by_slice = _by_slice("Metrics by slice", reports)
+    return [by_slice, *named_slices(reports), *tables_of_any_model(measurements), gaps_table(measurements["gaps"])]
+
+
+def _by_slice(caption: str, reports: Sequence[Mapping[str, Any]]) -> Table:
     metrics = [*_METRICS, *sorted(set(reports[0]["metrics"]) - set(_METRICS))]
     rows = [
         (
@@ -50,8 +55,7 @@ def error_tables(measurements: Mapping[str, Any]) -> list[Table]:
         for report in reports
     ]
     headers = ("Slice", "n", "Mean target", "Mean prediction", *(metric_label(name) for name in metrics))
-    by_slice = table_of("Metrics by slice", headers, rows)
-    return [by_slice, *named_slices(reports), *tables_of_any_model(measurements), gaps_table(measurements["gaps"])]
+    return table_of(caption, headers, rows)
 
 
 def _quantiles(measurements: Mapping[str, Any]) -> Table:

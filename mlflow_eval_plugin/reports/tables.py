@@ -89,7 +89,7 @@ def calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
     reference = measurements.get("reference")
     tables = class_tables(measurements) if is_multiclass(measurements) else []
     if reference:
-        tables.append(_reference(diagram_of(reference)["metrics"], measurements.get("change") or {}))
+        tables.append(reference_table(diagram_of(reference)["metrics"], measurements.get("change") or {}))
     if slices := measurements.get("slices"):
         tables += [_calibration_by_slice(slices), *named_slices(slices)]
     if recalibration := measurements.get("recalibration"):
@@ -102,14 +102,16 @@ def calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
     return tables
 
 
-def _reference(metrics: Mapping[str, Any], change: Mapping[str, Any]) -> Table:
+def reference_table(metrics: Mapping[str, Any], change: Mapping[str, Any]) -> Table:
+    """The metrics of the reference rows, and what is known to have changed since; of coverages only the change."""
+    none = (Cell("–"), Cell("–"))
     rows = [
         (
             Cell(metric_label(name)),
-            *estimate_cells(metrics[name]),
-            *(estimate_cells(change[name]) if name in change else (Cell("–"), Cell("–"))),
+            *(estimate_cells(metrics[name]) if name in metrics else none),
+            *(estimate_cells(change[name]) if name in change else none),
         )
-        for name in in_order(metrics)
+        for name in in_order({*metrics, *change})
     ]
     headers = ("Metric", "Reference", "95 % interval", "Change since then", "95 % interval")
     return table_of("The reference rows, and what has changed since", headers, rows)

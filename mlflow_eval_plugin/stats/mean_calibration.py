@@ -117,9 +117,24 @@ def mean_bounds(
     Raises:
         InputError: for a metric there is none of.
     """
+    return bounds_at(mean_quantity(moments, predictions, metric, bins=bins), 0)
+
+
+def mean_quantity(moments: MomentSummary, predictions: PredictionSummary, metric: str, *, bins: int = 15) -> Quantity:
+    """One metric of all rows, of length one, for whoever combines those of several samples.
+
+    Raises:
+        InputError: for a metric there is none of.
+    """
     if metric not in METRICS:
         raise InputError(f"metric: there is no {metric!r}; expected one of {', '.join(METRICS)}")
-    return bounds_at(_Reliability(moments, predictions, bins).quantity(metric), 0)
+    return _Reliability(moments, predictions, bins).quantity(metric)
+
+
+def bias_in_deviations(moments: MomentSummary) -> Standardized:
+    """The bias of every slice, in standard deviations of its target."""
+    of_all = Moments(moments)
+    return Standardized(of_all.bias(), Monotone(of_all.variance(), np.sqrt), CONSTANT_TARGET)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,8 +221,7 @@ class _Reliability:
         if name in ("mae", "rmse", "r2", "bias"):
             return overall.quantity(name).take(np.array([0]))
         if name == "bias_sigma":
-            deviation = Monotone(overall.variance(), np.sqrt)
-            return Standardized(overall.bias(), deviation, CONSTANT_TARGET).take(np.array([0]))
+            return bias_in_deviations(self.moments).take(np.array([0]))
         if name == "mse":
             return overall.mean_square().take(np.array([0]))
         if name == "mean_error":

@@ -27,6 +27,12 @@ def metric_names(levels: tuple[float, ...], bands: tuple[str, ...]) -> tuple[str
     return (*OF_ALL, *of_levels, *of_bands)
 
 
+def changed_names(levels: tuple[float, ...], bands: tuple[str, ...]) -> tuple[str, ...]:
+    """The metrics whose change since a reference is known."""
+    coverages = (f"coverage_{name}" for name in (*map(level_text, levels), *bands))
+    return (*OF_ALL, "mean_error", "slope", *coverages)
+
+
 def can_be_best(metric: str) -> bool:
     """Whether more or less of a metric is better; neither is so of a bias, a coverage or a width."""
     return not metric.startswith(("bias", "coverage_", "width_"))

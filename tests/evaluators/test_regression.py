@@ -16,6 +16,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 
 from mlflow_eval_plugin.evidence import Evidence, loads
+from mlflow_eval_plugin.reports import render
 
 ALL = ["calibration", "disaggregated", "drift"]
 FEATURES = ["area", "age"]
@@ -247,6 +248,10 @@ def refused(world: World, data: pd.DataFrame, **arguments: Any) -> str:
 
 
 BAD_CONFIGS = [
+    ({"calibration": {"max_change": {"bias": 1}}}, "'max_change' needs 'reference'"),
+    ({"calibration": {"max_change": {"coverage_80 %": 1}, "reference": TRAIN}}, "there is no change 'coverage_80 %'"),
+    ({"calibration": {"slices": ["towns"]}}, "no column 'towns', did you mean 'town'"),
+    ({"calibration": {"depth": 2}}, "'depth' has no effect without"),
     ({"calibration": {"max_ece": 0.1}}, "calibration: key 'max_ece' is for classifiers, and this model is none"),
     ({"calibration": {"pos_label": 1}}, "'pos_label' is for classifiers"),
     ({"calibration": {"probability_columns": ["a", "b", "c"]}}, "'probability_columns' is for classifiers"),
@@ -333,3 +338,69 @@ def test_a_constant_target_has_no_r2_and_is_not_failed_for_it(world: World, stat
     assert found["disaggregated"].verdict == "insufficient"
     assert all("the target is the same in all rows" in check.reason for check in found["disaggregated"].checks)
     assert found["calibration"].measurements["metrics"]["r2"]["value"] is None
+
+
+def test_slices_of_a_calibration_keep_to_its_tolerances(world: World, static: pd.DataFrame) -> None:
+    off = static.assign(mean=static["mean"] + np.where(static.town == "B", 15_000, 0))
+    config = {
+        "quantiles": QUANTILES, "slices": ["town"], "queries": {"old": "age >= 40"}, "max_bias": 5000,
+        "intervals": {"odd {name}": {"lower": "q10", "upper": "q90", "level": 0.8}},
+    }  # fmt: skip
+    _, _, found = evaluated(world, off, predictions="mean", evaluators="calibration", evaluator_config=config)
+    document = found["calibration"]
+    slices = {one["label"]: one for one in document.measurements["slices"]}
+    assert set(slices) == {"town=A", "town=B", "town=C", "old"} and slices["old"]["query"] == "age >= 40"
+    failed = {check.id for check in document.failed}
+    assert {"bias:town=B", "bias_sigma:town=B"} <= failed
+    assert not [one for one in failed if one.endswith(("town=A", "town=C"))]
+    part = off[off.town == "B"]
+    checks = {check.id: check for check in document.checks}
+    bias = (part["mean"] - part.price).mean()
+    assert checks["bias:town=B"].value == pytest.approx(bias, rel=1e-9)
+    assert checks["bias_sigma:town=B"].value == pytest.approx(bias / part.price.std(ddof=0), rel=1e-9)
+    share = checks["coverage_80 %:town=B"]
+    inside = ((part.q10 <= part.price) & (part.price <= part.q90)).mean()
+    assert share.value == pytest.approx(inside) and (share.minimum, share.maximum) == pytest.approx((0.75, 0.85))
+    assert checks["coverage_0.5:old"].value == pytest.approx((static.price <= static.q50)[static.age >= 40].mean())
+    odd = checks["coverage_odd {name}:town=A"].claim
+    assert odd == "the share of targets inside the interval odd {name} in town=A differs from 0.8 by at most 0.05"
+    page = render(document)
+    assert "Calibration by slice" in page and "Coverage 0.1" in page
+
+
+def test_what_has_changed_since_the_reference(world: World, static: pd.DataFrame) -> None:
+    before, now = static[:1500], static[1500:].assign(mean=lambda rows: rows["mean"] + 9000)
+    limits = {"bias": 3000, "rmse": 30_000, "r2": 0.0001, "mean_error": 500, "coverage_80 %": 0.2, "slope": 0.5}
+    config = {"quantiles": QUANTILES, "reference": before, "max_change": limits}
+    _, _, found = evaluated(world, now, predictions="mean", evaluators="calibration", evaluator_config=config)
+    document = found["calibration"]
+    change, metrics = document.measurements["change"], document.measurements["metrics"]
+    of = {
+        "bias": lambda rows: (rows["mean"] - rows.price).mean(),
+        "mae": lambda rows: sklearn.mean_absolute_error(rows.price, rows["mean"]),
+        "rmse": lambda rows: sklearn.root_mean_squared_error(rows.price, rows["mean"]),
+        "r2": lambda rows: sklearn.r2_score(rows.price, rows["mean"]),
+        "coverage_0.1": lambda rows: (rows.price <= rows.q10).mean(),
+    }
+    for name, expected in of.items():
+        assert change[name]["value"] == pytest.approx(expected(now) - expected(before), rel=1e-9), name
+    then = document.measurements["reference"]["metrics"]
+    for name in ("mean_error", "slope", "mae"):
+        assert change[name]["value"] == pytest.approx(metrics[name]["value"] - then[name]["value"], rel=1e-9), name
+    # Of independent samples, by variance recovery (Zou & Donner 2008).
+    low = change["mae"]["value"] - np.hypot(
+        metrics["mae"]["value"] - metrics["mae"]["interval"][0], then["mae"]["interval"][1] - then["mae"]["value"]
+    )
+    assert change["mae"]["interval"][0] == pytest.approx(low, rel=1e-9)
+    checks = {check.id: check for check in document.checks if check.id.startswith("change:")}
+    ends = {id.split(":")[1]: (check.minimum, check.maximum) for id, check in checks.items()}
+    assert ends == {
+        "bias": (-3000, 3000), "rmse": (None, 30_000), "r2": (-0.0001, None), "mean_error": (None, 500),
+        "coverage_80 %": (-0.2, 0.2), "slope": (-0.5, 0.5),
+    }  # fmt: skip
+    assert checks["change:bias:overall"].verdict == "fail"
+    assert "since the reference, r2 has fallen by at most 0.0001" in checks["change:r2:overall"].claim
+    assert "The reference rows, and what has changed since" in render(document)
+    bare = {"reference": before.drop(columns="price"), "max_change": {"bias": 1}}
+    message = refused(world, now, predictions="mean", evaluators="calibration", evaluator_config=bare)
+    assert "'max_change' needs targets and predictions in the reference" in message
