@@ -351,3 +351,97 @@ def test_pairs_of_other_costs_do_not_merge():
     parts = [paired_class_summary(frame, champion, challenger, costs=costs) for costs in (COSTS, None)]
     with pytest.raises(MergeError, match="do not merge"):
         _ = parts[0] + parts[1]
+
+
+def _times(metric, label, first, second, k):
+    """In how many classes' ratios a row counts at most, by whether its label and both predictions are this class."""
+    own, a, b = label == k, first == k, second == k
+    if metric == "precision":  # that of each model's prediction
+        return np.where(a & b, 1, np.where(a | b, 2, 0))
+    if metric == "f1":  # that of the label as well
+        said = own.astype(int) + a + b
+        return np.where(said == 3, 1, np.where(said == 2, 2, np.where(said == 1, 3, 0)))
+    return np.ones(len(label))
+
+
+@pytest.mark.parametrize("blind", [False, True])
+@pytest.mark.parametrize("metric", ["recall", "fnr", "precision", "f1", "fpr"])
+def test_a_mean_over_classes_varies_like_the_rows_that_count_in_it(metric, blind):
+    frame, champion, challenger = _case(weighted=True)
+    if blind:  # a class that the champion never predicts
+        without = champion.probability * [1, 1, 1, 0]
+        champion = _scored(champion.label, without / without.sum(axis=1, keepdims=True), champion.weight)
+    made, w = _table(frame, champion, challenger).change(metric), champion.weight
+    of_class = "recall" if metric == "fnr" else metric
+    counted = range(3) if blind and metric == "precision" else range(4)
+    total, furthest, fewest = 0.0, [], []
+    for k in counted:
+        change = _influences(of_class, challenger, k, w) - _influences(of_class, champion, k, w)
+        total += (_times(metric, champion.label, champion.prediction, challenger.prediction, k) * change**2).sum()
+        rows, steep = [], []
+        for model in (champion, challenger):
+            y, t = model.label == k, model.prediction == k
+            counts = {"recall": y, "precision": t, "f1": y | t, "fpr": ~y}[of_class]
+            rows.append(w[counts].sum() ** 2 / (w[counts] ** 2).sum())
+            steep.append(2 / (1 + w[y & t].sum() / w[counts].sum()) ** 2 if of_class == "f1" else 1.0)
+        furthest.append(max(steep) / min(rows))
+        fewest.append(min(rows))
+    most = {"precision": 2, "f1": 3}.get(metric, 1)
+    assert made.variance[0] == pytest.approx(total / len(counted) ** 2, rel=1e-9)
+    assert made.influence[0] == pytest.approx(most * max(furthest) / len(counted), rel=1e-9)
+    assert made.effective[0] == pytest.approx(min(fewest), rel=1e-9)
+
+
+def test_a_change_in_the_auc_of_a_class_is_that_of_scikit_learn():
+    frame, champion, challenger = _case()
+    table = _table(frame, champion, challenger)
+    for k, name in enumerate(CLASSES):
+        made = table.change(f"auc[{name}]")
+        of = [sk.roc_auc_score(rows.label == k, rows.probability[:, k]) for rows in (champion, challenger)]
+        assert abs(made.value[0] - (of[1] - of[0])) <= made.bound[0]
+        first, second = (table.tables[i].metric(f"auc[{name}]").limits(0.01, exact=True) for i in (0, 1))
+        # Both at half of the error (Bonferroni).
+        assert made.limits(0.02, exact=True)[0][0] == pytest.approx(second[0][0] - first[1][0])
+
+
+@pytest.mark.parametrize("blind", [False, True])
+def test_shards_with_slices_of_their_own_add_up(blind):
+    frame, champion, challenger = _case(n=400)
+    order = np.argsort(frame.g.to_numpy(), kind="stable")
+    for one in (champion, challenger):  # without probabilities near 0
+        one.probability[order[250:]] = 0.8 * one.probability[order[250:]] + 0.05
+    costs = None if blind else COSTS
+
+    def some(rows):
+        said = [
+            ClassScored(CLASSES, one.label[rows], one.prediction[rows], None if blind else one.probability[rows], None)
+            for one in (champion, challenger)
+        ]
+        return frame.iloc[rows], *said
+
+    halves = [paired_class_summary(*some(order[part]), costs=costs, slices=["g"])
+              for part in (slice(None, 250), slice(250, None))]  # fmt: skip
+    assert {one.label for one in halves[0].slices} != {one.label for one in halves[1].slices}
+    total = compare_classes(PairedClassTable(halves[1] + halves[0], costs))
+    assert repr(total) == repr(compare_classes(_table(*some(np.arange(400)), costs=costs)))
+    if not blind:
+        assert (halves[1] + halves[0]).least_bin == min(one.least_bin for one in halves)
+        assert halves[0].least_bin != halves[1].least_bin
+    else:
+        with pytest.raises(ValueError, match="there are no probabilities"):
+            halves[0].change_square("loss")
+
+
+def test_the_confidence_can_err_by_two():
+    frame, champion, challenger = _case()
+    assert _table(frame, champion, challenger).change("calibration_in_the_large").influence[0] == 2 / len(frame)
+
+
+def test_at_most_thirty_moves_are_told():
+    rng = np.random.default_rng(0)
+    classes = tuple(f"c{i}" for i in range(8))
+    label, first, second = rng.integers(0, 8, (3, 5000))
+    rows = [ClassScored(classes, label, one, None, None) for one in (first, second)]
+    found = compare_classes(_table(pd.DataFrame({"g": np.zeros(5000, int)}), *rows, costs=None))
+    assert len(found.moves) == 30 == MOST_MOVES
+    assert sum(move.n for move in found.moves) < (first != second).sum()

@@ -206,3 +206,37 @@ def test_order_and_shards_change_nothing(seed):
     assert repr(compare_regressions(_table(rows.sample(frac=1, random_state=seed), **options))) == repr(whole)
     parts = [_summary(part, **options) for part in (rows[:40], rows[40:60], rows[60:])]
     assert repr(compare_regressions(PairedRegressionTable(parts[2] + (parts[0] + parts[1])))) == repr(whole)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_distance_of_two_predictions_is_a_mean_of_rows(weighted):
+    rows = _rows()
+    rows[["y", "a", "b"]] *= 1000  # the unit is no 1
+    table = _table(rows, weight="w" if weighted else None)
+    distance, made = (rows.b - rows.a).abs(), table.distance()
+    weight = rows.w if weighted else None
+    effective = len(rows) if weight is None else weight.sum() ** 2 / (weight**2).sum()
+    variance = np.average((distance - np.average(distance, weights=weight)) ** 2, weights=weight)
+    assert made.value[0] == pytest.approx(np.average(distance, weights=weight), rel=1e-10)
+    assert made.standard_error[0] == pytest.approx(np.sqrt(variance / (effective - 1)), rel=1e-8)
+    assert made.n[0] == len(rows) and made.effective[0] == pytest.approx(effective)
+
+
+def test_shards_with_slices_of_their_own_add_up():
+    rows, scale = _rows(n=300).sort_values("g"), RegressionScale(100.0, 256.0, 1.0)
+    halves = [_summary(part, scale=scale) for part in (rows[:180], rows[180:])]
+    assert {one.label for one in halves[0].slices} != {one.label for one in halves[1].slices}
+    whole = compare_regressions(_table(rows, scale=scale))
+    assert repr(compare_regressions(PairedRegressionTable(halves[1] + halves[0]))) == repr(whole)
+
+
+def test_rows_that_both_are_as_close_to_count_as_rows():
+    rows = _rows(n=200).assign(b=lambda rows: np.where(rows.g == 0, rows.a, rows.b))
+    one = compare_regressions(_table(rows)).overall
+    assert one.as_close == (rows.g == 0).sum() and one.n == 200
+
+
+def test_two_rows_have_limits_and_one_has_none():
+    for n, known in ((2, True), (1, False)):
+        made = _table(_rows(n=n), slices=[]).change("mae")
+        assert np.isfinite(made.limits(0.05, exact=True)[1][0]) == known
