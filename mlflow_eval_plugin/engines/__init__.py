@@ -17,7 +17,7 @@ from __future__ import annotations
 from mlflow_eval_plugin.engines.digest import DigestSummary, data_digest, digest_summary, schema_of
 from mlflow_eval_plugin.engines.drift import drift_binning, drift_summary
 from mlflow_eval_plugin.engines.paired import paired_rows, paired_summary, placement_summary
-from mlflow_eval_plugin.engines.regression import moment_summary, predicted_rows, prediction_summary
+from mlflow_eval_plugin.engines.regression import moment_summary, predicted_rows, prediction_folds, prediction_summary
 from mlflow_eval_plugin.engines.scores import score_summary
 from mlflow_eval_plugin.engines.slice_rows import slice_rows
 from mlflow_eval_plugin.engines.slices import slice_summary
@@ -34,6 +34,7 @@ __all__ = [
     "paired_summary",
     "placement_summary",
     "predicted_rows",
+    "prediction_folds",
     "prediction_summary",
     "schema_of",
     "score_summary",

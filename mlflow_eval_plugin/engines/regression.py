@@ -170,19 +170,37 @@ def counted_moments(predicted: Predicted, columns: Columns, depth: int) -> Momen
 
 
 def prediction_summary(predicted: Predicted, *, edges: FloatArray | None = None) -> PredictionSummary:
-    """Sum targets and errors by bin of the prediction.
+    """Sum targets and errors by bin of the prediction; arguments as in ``prediction_folds``."""
+    return prediction_folds(predicted, 1, edges=edges)[0]
+
+
+def prediction_folds(
+    predicted: Predicted, folds: int, *, edges: FloatArray | None = None
+) -> tuple[PredictionSummary, ...]:
+    """Sum targets and errors by bin of the prediction, in folds of disjoint rows, which add up to all.
+
+    A row's fold is drawn by a hash of its target and prediction, so that it depends on nothing else.
 
     Args:
         edges: increasing lower ends of the bins, for shards that are to be merged. By default each different prediction
             has a bin of its own, or where there are more than ``MOST_BINS`` the bins are equally full.
     """
     chosen, exact = _bins(predicted.prediction) if edges is None else (np.asarray(edges, dtype=np.float64), False)
-    lanes: Lanes = {"cells": np.zeros(len(chosen), dtype=np.int64)}
+    bins = len(chosen)
+    lanes: Lanes = {"cells": np.zeros(folds * bins, dtype=np.int64)}
     for part in chunks_of(predicted):
         cell = np.maximum(np.searchsorted(chosen, predicted.prediction[part.rows], side="right") - 1, 0)
+        if folds > 1:
+            cell = cell + bins * _fold(predicted.target[part.rows], predicted.prediction[part.rows], folds)
         add_terms(part.by_prediction(), lanes, cell.astype(np.int64))
-    n = lanes.pop("cells")
-    return PredictionSummary(chosen, n, lanes, predicted.scale, predicted.weight is not None, exact)
+    n, weighted = lanes.pop("cells"), predicted.weight is not None
+    return tuple(
+        PredictionSummary(
+            chosen, n[at : at + bins], {name: lane[at : at + bins] for name, lane in lanes.items()}, predicted.scale,
+            weighted, exact,
+        )
+        for at in range(0, folds * bins, bins)
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,6 +311,12 @@ def _bins(prediction: FloatArray) -> tuple[FloatArray, bool]:
         return distinct, True
     ordered = np.sort(prediction)
     return np.unique(ordered[(np.arange(MOST_BINS) * len(ordered)) // MOST_BINS]), False
+
+
+def _fold(target: FloatArray, prediction: FloatArray, folds: int) -> IntArray:
+    # Adding 0 makes -0.0 the zero that it equals. The product keeps a target and a prediction from changing places.
+    first, second = (pd.util.hash_array(np.asarray(one + 0.0)) for one in (target, prediction))
+    return np.asarray((first * np.uint64(0x9E3779B97F4A7C15) ^ second) >> np.uint64(32), dtype=np.int64) % folds
 
 
 def _ends_in_order(one: Interval) -> None:

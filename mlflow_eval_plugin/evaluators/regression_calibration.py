@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
-from mlflow_eval_plugin.engines import moment_summary, prediction_summary
+from mlflow_eval_plugin.engines import moment_summary, prediction_folds, prediction_summary
 from mlflow_eval_plugin.evaluators.calibration_claims import change_claim
 from mlflow_eval_plugin.evaluators.regression_config import RegressionCalibrationConfig
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
@@ -17,7 +19,9 @@ from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Quantity, bounds_at, estimates
 from mlflow_eval_plugin.stats.mean_calibration import bias_in_deviations, calibrate_mean, mean_bounds
 from mlflow_eval_plugin.stats.mean_changes import MeanSummaries, mean_changes
+from mlflow_eval_plugin.stats.mean_recalibration import recalibrate_mean
 from mlflow_eval_plugin.stats.quantile_calibration import calibrate_quantiles, coverage_bounds
+from mlflow_eval_plugin.stats.recalibration import FOLDS
 from mlflow_eval_plugin.stats.regression import Moments, RegressionTable
 from mlflow_eval_plugin.stats.regression_names import level_text
 from mlflow_eval_plugin.stats.regression_summary import MomentSummary
@@ -42,7 +46,8 @@ def evaluate(
         InputError: for slice columns that cannot be evaluated, or a change since a reference that lacks targets or
             predictions.
     """
-    summaries = _summaries(rows)
+    folds = prediction_folds(rows.known, FOLDS)
+    summaries = MeanSummaries(moment_summary(rows.frame, rows.known), reduce(add, folds))
     before = None if reference is None or reference.predicted is None else _summaries(reference)
     if config.max_change and before is None:
         raise InputError(
@@ -51,6 +56,7 @@ def evaluate(
     changed = {} if before is None else mean_changes(summaries, before, bins=config.bins)
     measured = {
         **_measured(config, summaries),
+        "recalibration": as_json(recalibrate_mean(folds, bins=config.bins)),
         "reference": None if before is None else _measured(config, before),
         "change": None if before is None else {name: as_json(estimates(one)[0]) for name, one in changed.items()},
         "slices": [],

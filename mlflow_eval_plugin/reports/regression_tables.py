@@ -14,7 +14,14 @@ from mlflow_eval_plugin.reports.cells import (
     number_cell,
     table_of,
 )
-from mlflow_eval_plugin.reports.tables import bins_table, gaps_table, reference_table, tables_of_any_model
+from mlflow_eval_plugin.reports.tables import (
+    OF_MEANS,
+    bins_table,
+    gaps_table,
+    recalibration_table,
+    reference_table,
+    tables_of_any_model,
+)
 from mlflow_eval_plugin.reports.words import metric_label, number, short
 
 _METRICS = ("mae", "rmse", "bias", "r2")
@@ -31,6 +38,8 @@ def mean_calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
         tables.append(reference_table(reference["metrics"], measurements.get("change") or {}))
     if slices := measurements.get("slices"):
         tables += [_by_slice("Calibration by slice", slices), *named_slices(slices)]
+    if recalibration := measurements.get("recalibration"):
+        tables.append(recalibration_table(recalibration, "it", OF_MEANS))
     headers, members = ("Predictions", "Mean prediction", "Mean target"), ("mean_prediction", "mean_target")
     return [*tables, bins_table("Bins of equal mass", measurements["bins_equal_mass"], headers, members)]
 

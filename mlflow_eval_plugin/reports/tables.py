@@ -93,7 +93,7 @@ def calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
     if slices := measurements.get("slices"):
         tables += [_calibration_by_slice(slices), *named_slices(slices)]
     if recalibration := measurements.get("recalibration"):
-        tables.append(_recalibration(recalibration, "the confidence" if is_multiclass(measurements) else "it"))
+        tables.append(recalibration_table(recalibration, "the confidence" if is_multiclass(measurements) else "it"))
     drawn = diagram_of(measurements)
     if tests := _tests(drawn):
         tables.append(tests)
@@ -133,22 +133,31 @@ def _calibration_by_slice(slices: Sequence[Mapping[str, Any]]) -> Table:
     return table_of("Calibration by slice", headers, rows)
 
 
-def _recalibration(recalibration: Mapping[str, Any], what: str) -> Table:
+# Of what a change is reported, how it is told, and what remains.
+OF_SCORES = ("brier_change", "Brier score", "ece_equal_mass", "ECE")
+OF_MEANS = ("mse_change", "mean squared error", "mean_error", "Mean error of a bin")
+
+
+def recalibration_table(
+    recalibration: Mapping[str, Any], what: str, told: tuple[str, str, str, str] = OF_SCORES
+) -> Table:
+    """What each recalibration would do, and which one is suggested."""
+    changed, loss, remaining, error = told
     rows = []
     for one in recalibration["methods"]:
-        change, limits = estimate_cells(one["brier_change"])
+        change, limits = estimate_cells(one[changed])
         fitted = ", ".join(f"{name} {number(value)}" for name, value in sorted(one["parameters"].items())) or "–"
         rows.append(
             (
                 Cell(one["method"].capitalize() + (" ✓" if one["method"] == recalibration["suggested"] else "")),
                 change,
                 limits if one["reason"] is None else Cell(one["reason"]),
-                number_cell(one["ece_equal_mass"]),
+                number_cell(one[remaining]),
                 Cell(fitted),
             )
         )
-    headers = ("Recalibration", "Change of Brier score", "95 % interval", "ECE that remains", "Fitted to all rows")
-    said = recalibration["suggested"] or "none lowers the Brier score beyond chance"
+    headers = ("Recalibration", f"Change of {loss}", "95 % interval", f"{error} that remains", "Fitted to all rows")
+    said = recalibration["suggested"] or f"none lowers the {loss} beyond chance"
     caption = f"Could {what} be mended without training anew? On rows not fitted to: {said}"
     return table_of(caption, headers, rows)
 

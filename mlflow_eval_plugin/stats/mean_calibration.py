@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import optimize, special
+from scipy import optimize
 
+from mlflow_eval_plugin.stats.bin_sums import BinSums, bin_sums
 from mlflow_eval_plugin.stats.corp import MAX_POINTS, Curve, thinned
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates
@@ -158,42 +159,6 @@ class _Known:
 
 
 @dataclass(frozen=True, eq=False)
-class _Sums:
-    """Sums by bin or group of bins, in units of the scale, ``(K,)`` each."""
-
-    w: FloatArray
-    ww: FloatArray
-    e: FloatArray
-    ee: FloatArray
-    y: FloatArray
-    yy: FloatArray
-    p: FloatArray
-    pp: FloatArray
-
-    def grouped(self, member: np.ndarray, groups: int) -> _Sums:
-        """Sums over bins of one group."""
-        lanes = {name: np.bincount(member, weights=lane, minlength=groups) for name, lane in vars(self).items()}
-        return _Sums(**{name: lane.astype(np.float64) for name, lane in lanes.items()})
-
-    @property
-    def effective(self) -> FloatArray:
-        return kish(self.w, self.ww)
-
-    @property
-    def error_variance(self) -> FloatArray:
-        """The variance of an error: about 0, as of a calibrated model, or about the mean where that is larger.
-
-        A few skewed errors with a large mean show a small variance about it, which would make an interval too short. So
-        would a variance of a few rows taken for the true one; hence the square of Student's quantile over the normal.
-        """
-        with np.errstate(divide="ignore", invalid="ignore"):
-            about_mean = np.maximum(self.ee / self.w - (self.e / self.w) ** 2, 0.0)
-            seen = np.where(self.effective >= 2, about_mean * self.effective / (self.effective - 1), 0.0)
-            student = special.stdtrit(np.maximum(self.effective - 1, 1.0), 0.05) / special.ndtri(0.05)
-            return np.asarray(np.maximum(seen, self.ee / self.w) * student**2)
-
-
-@dataclass(frozen=True, eq=False)
 class _Reliability:
     """Makes the Quantity of a metric by its name, and the tables and curves."""
 
@@ -202,11 +167,10 @@ class _Reliability:
     bins: int
 
     @cached_property
-    def sums(self) -> _Sums:
+    def sums(self) -> BinSums:
         """Of the bins with weight."""
-        lanes = {name: totals(lane) for name, lane in self.predictions.lanes.items()}
-        used = lanes["w"] > 0
-        return _Sums(**{name: lanes[name][used] for name in ("w", "ww", "e", "ee", "y", "yy", "p", "pp")})
+        sums = bin_sums(self.predictions)
+        return sums.chosen(sums.w > 0)
 
     @cached_property
     def curve(self) -> Curve:
@@ -321,7 +285,7 @@ class _Reliability:
             lowest=-np.inf,
         )  # fmt: skip
 
-    def _equal_mass(self) -> tuple[np.ndarray, _Sums]:
+    def _equal_mass(self) -> tuple[np.ndarray, BinSums]:
         member = equal_mass_member(self.sums.w, self.bins)
         return member, self.sums.grouped(member, self.bins)
 

@@ -364,8 +364,12 @@ def test_slices_of_a_calibration_keep_to_its_tolerances(world: World, static: pd
     assert checks["coverage_0.5:old"].value == pytest.approx((static.price <= static.q50)[static.age >= 40].mean())
     odd = checks["coverage_odd {name}:town=A"].claim
     assert odd == "the share of targets inside the interval odd {name} in town=A differs from 0.8 by at most 0.05"
+    mended = document.measurements["recalibration"]
+    assert mended["suggested"] in ("shift", "linear", "isotonic")
+    assert mended["methods"][0]["parameters"]["shift"] == pytest.approx((off.price - off["mean"]).mean(), rel=1e-9)
     page = render(document)
     assert "Calibration by slice" in page and "Coverage 0.1" in page
+    assert f"On rows not fitted to: {mended['suggested']}" in page and "Change of mean squared error" in page
 
 
 def test_what_has_changed_since_the_reference(world: World, static: pd.DataFrame) -> None:

@@ -1,0 +1,127 @@
+"""Recalibrations of a regression: fitted and judged row by row by scikit-learn, and by simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LinearRegression
+
+from mlflow_eval_plugin.engines import predicted_rows, prediction_folds, prediction_summary
+from mlflow_eval_plugin.stats.mean_recalibration import METHODS, recalibrate_mean
+
+FOLDS = 5
+
+
+def _rows(n=800, seed=0, curve=lambda p: 0.8 * p + 14):
+    rng = np.random.default_rng(seed)
+    p = np.round(rng.normal(50, 10, n), 1)
+    return pd.DataFrame({"p": p, "y": curve(p) + 3 * rng.normal(size=n), "w": rng.integers(1, 4, n).astype(float)})
+
+
+def _folds(rows, weight=None):
+    return prediction_folds(predicted_rows(rows, target="y", prediction="p", weight=weight), FOLDS)
+
+
+def _fold_of_each(rows):
+    """By looking where each row, counted alone among bins of its own, comes to lie."""
+    found = np.empty(len(rows), dtype=int)
+    for i in range(len(rows)):
+        one = _folds(rows.iloc[[i]])
+        found[i] = next(k for k, fold in enumerate(one) if fold.rows.sum())
+    return found
+
+
+def _mended(method, fitted_to, p):
+    weight = fitted_to.w
+    if method == "shift":
+        return p - np.average(fitted_to.p - fitted_to.y, weights=weight)
+    if method == "linear":
+        model = LinearRegression().fit(fitted_to[["p"]].to_numpy(), fitted_to.y, weight)
+        return model.predict(p.to_numpy()[:, None])
+    model = IsotonicRegression(out_of_bounds="clip").fit(fitted_to.p, fitted_to.y, weight)
+    return model.predict(p)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_recalibrations_are_those_of_scikit_learn_on_rows_not_fitted_to(weighted):
+    rows = _rows(n=400)
+    rows["w"] = rows.w if weighted else 1.0
+    found = recalibrate_mean(_folds(rows, "w" if weighted else None), bins=7)
+    fold = _fold_of_each(rows)
+    assert found.folds == FOLDS and sorted(set(fold)) == [0, 1, 2, 3, 4]
+    effective = rows.w.sum() ** 2 / (rows.w**2).sum()
+    for one in found.methods:
+        mended = np.empty(len(rows))
+        for k in range(FOLDS):
+            mended[fold == k] = _mended(one.method, rows[fold != k], rows.p[fold == k])
+        change = (mended - rows.y) ** 2 - (rows.p - rows.y) ** 2
+        mean = np.average(change, weights=rows.w)
+        assert one.mse_change.value == pytest.approx(mean, rel=1e-9), one.method
+        error = np.sqrt(np.average((change - mean) ** 2, weights=rows.w) / (effective - 1))
+        reach = stats.t.isf(0.025, effective - 1) * error
+        assert one.mse_change.interval == pytest.approx((mean - reach, mean + reach), rel=1e-8), one.method
+        table = pd.DataFrame({"m": np.round(mended, 9), "e": rows.w * (mended - rows.y), "w": rows.w})
+        table = table.groupby("m").sum()
+        middle = table.w.cumsum() - table.w / 2
+        gap = table.e.groupby(np.minimum((middle / table.w.sum() * 7).astype(int), 6).to_numpy()).sum()
+        assert one.mean_error == pytest.approx(gap.abs().sum() / rows.w.sum(), rel=1e-6), one.method
+    shift, linear, isotonic = found.methods
+    assert shift.parameters["shift"] == pytest.approx(-np.average(rows.p - rows.y, weights=rows.w), rel=1e-9)
+    line = LinearRegression().fit(rows[["p"]].to_numpy(), rows.y, rows.w)
+    assert linear.parameters == pytest.approx({"intercept": line.intercept_, "slope": line.coef_[0]}, rel=1e-8)
+    assert isotonic.parameters == {} and tuple(one.method for one in found.methods) == METHODS
+
+
+def test_what_is_suggested_is_what_mends():
+    shifted = recalibrate_mean(_folds(_rows(n=200, seed=1, curve=lambda p: p + 4)))
+    assert shifted.suggested == "shift" and shifted.methods[0].parameters["shift"] == pytest.approx(4, abs=1)
+    assert recalibrate_mean(_folds(_rows())).suggested == "linear"
+    bent = recalibrate_mean(_folds(_rows(n=3000, curve=lambda p: 50 + np.where(p > 50, 2 * (p - 50), 0))))
+    assert bent.suggested == "isotonic"
+    assert bent.methods[2].mean_error < 0.5 < bent.methods[1].mean_error
+
+
+def test_calibrated_predictions_are_hardly_ever_to_be_mended():
+    suggested = [recalibrate_mean(_folds(_rows(n=300, seed=seed, curve=lambda p: p))).suggested for seed in range(200)]
+    # Three methods at a one-sided 2.5 % each, and an estimate that pays for its own noise.
+    assert sum(one is not None for one in suggested) <= 200 * 0.075
+
+
+def test_the_unit_of_the_target_changes_nothing_else():
+    rows = _rows()
+    scaled = rows.assign(p=rows.p * 1000 - 7, y=rows.y * 1000 - 7)
+    for first, second in zip(*(recalibrate_mean(_folds(one)).methods for one in (rows, scaled)), strict=True):
+        # Other numbers fall into other folds.
+        assert second.mse_change.value == pytest.approx(1e6 * first.mse_change.value, rel=0.02)
+    linear = recalibrate_mean(_folds(scaled)).methods[1].parameters
+    line = LinearRegression().fit(scaled[["p"]].to_numpy(), scaled.y)
+    assert linear == pytest.approx({"intercept": line.intercept_, "slope": line.coef_[0]}, rel=1e-7)
+
+
+def test_few_rows_and_predictions_that_are_all_the_same():
+    few = recalibrate_mean(_folds(_rows(n=19)))
+    assert few.suggested is None and all("fewer than 20 rows" in one.reason for one in few.methods)
+    alike = recalibrate_mean(_folds(pd.DataFrame({"p": [1.0] * 50, "y": [2.0] * 50})))
+    assert all("rows that are all alike" in one.reason for one in alike.methods)
+    same = recalibrate_mean(_folds(_rows().assign(p=50.0)))
+    shift, linear, isotonic = same.methods
+    assert shift.reason is None and isotonic.reason is None
+    assert linear.reason == linear.mse_change.reason == "all predictions are the same" and linear.mean_error is None
+
+
+def test_folds_are_all_rows_and_know_no_order():
+    rows = _rows(n=500)
+    known = predicted_rows(rows, target="y", prediction="p")
+    folds, whole = prediction_folds(known, FOLDS), prediction_summary(known)
+    assert sum(one.rows for one in folds).tolist() == whole.rows.tolist()
+    total = folds[3] + folds[1] + folds[0] + folds[4] + folds[2]
+    assert all((total.lanes[name] == lane).all() for name, lane in whole.lanes.items())
+    # Five fair folds of 500 rows: each within four standard deviations of 100.
+    assert all(64 <= one.rows.sum() <= 136 for one in folds)
+    mixed = _folds(rows.sample(frac=1, random_state=0))
+    assert all((one.rows == other.rows).all() for one, other in zip(folds, mixed, strict=True))
+    zeros = pd.DataFrame({"p": [0.0, -0.0] * 20, "y": [-0.0, 0.0] * 20})
+    assert sorted(one.rows.sum() for one in _folds(zeros)) == [0, 0, 0, 0, 40]
