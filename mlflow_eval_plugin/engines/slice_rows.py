@@ -40,13 +40,15 @@ def slice_rows(  # noqa: PLR0913 - the options of a report
 
     Args:
         found: the slices, "overall" first.
-        label, prediction: 0 or 1.
+        label, prediction: one number a row: 0 or 1, the position of a class, or a target.
+        score: one number a row, or one a row and class, ``(N, K)``; None where there are only predictions.
         slices, depth, edges, quantiles, max_levels, queries: those that the Summary was counted with.
     """
-    # Adding nought makes -0.0 into 0.0: as equals, the two would keep the order of the data.
-    weight = np.ones(len(label)) if weight is None else weight + 0.0
-    score = None if score is None else score + 0.0
-    order = np.lexsort((weight, prediction if score is None else score, label))
+    weight = np.ones(len(label)) if weight is None else _one_zero(weight)
+    score = None if score is None else _one_zero(score)
+    label, prediction = _one_zero(label), _one_zero(prediction)
+    said = (prediction,) if score is None else (score,) if score.ndim == 1 else tuple(score.T)
+    order = np.lexsort((weight, *said, label))
     columns = sliced_columns(
         rows, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
     )
@@ -55,6 +57,11 @@ def slice_rows(  # noqa: PLR0913 - the options of a report
         members.update(_members(family, order))
     arrays = (label[order], None if score is None else score[order], prediction[order], weight[order])
     return SliceRows(arrays, tuple(members[position] for position in range(len(found))))
+
+
+def _one_zero(values: Array) -> Array:
+    # Adding nought makes -0.0 into 0.0: as equals, the two would keep the order of the data.
+    return values + 0.0 if values.dtype.kind == "f" else values
 
 
 def _members(family: Family, order: NDArray[np.intp]) -> dict[int, NDArray[np.intp]]:

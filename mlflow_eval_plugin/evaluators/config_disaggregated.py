@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -15,7 +15,7 @@ from mlflow_eval_plugin.evaluators.config_base import (
     Tolerances,
     known,
 )
-from mlflow_eval_plugin.evaluators.config_disaggregated_base import PERCENTILES, DisaggregatedBase
+from mlflow_eval_plugin.evaluators.config_disaggregated_base import OF_THE_SYSTEM, DisaggregatedBase, own_functions
 
 RATES = (
     "prevalence", "selection_rate", "accuracy", "balanced_accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc",
@@ -23,18 +23,16 @@ RATES = (
 )  # fmt: skip
 DIFFERENCES = ("demographic_parity_difference", "equal_opportunity_difference", "equalized_odds_difference")
 RATIOS = ("demographic_parity_ratio",)
-# Names of other measurements, and beginnings of names, that mean something in Checks and reports.
-_TAKEN = (*RATES, *DIFFERENCES, *RATIOS, "cost", "cost_per_1000", *(f"latency_{one}" for one in PERCENTILES))
-_BEGINNINGS = ("gap_", "ratio_", "change_")
+# Names of other measurements.
+_TAKEN = (*RATES, *DIFFERENCES, *RATIOS, "cost", *OF_THE_SYSTEM)
 
 
 class DisaggregatedConfig(DisaggregatedBase):
     """Keys of ``disaggregated`` for a classifier, besides those of ``DisaggregatedBase``.
 
     Attributes:
-        metrics: name to a function of a ``stats.user_metrics.SliceView`` that gives a number.
-        row_metrics: name to a function of the arrays ``(label, score, prediction, weight)`` of a slice's rows that
-            gives a number; called 51 times for every slice, and as often for all other rows where its gaps are asked.
+        metrics: name to a function of a ``stats.user_metrics.SliceView``, or of a ``ClassView`` where there are three
+            or more classes, that gives a number.
         threshold: scores at or above it are predicted positive.
         max_gap: metric to tolerance: how far a slice may be from ``gap_versus``, in either direction.
         min_ratio: metric to tolerance of the ratio to ``gap_versus``; 0.8 on selection_rate is the four-fifths rule.
@@ -47,13 +45,12 @@ class DisaggregatedConfig(DisaggregatedBase):
 
     own_keys: ClassVar[frozenset[str]] = frozenset(
         {"max_gap", "min_ratio", "min_metric", "max_metric", "max_fairness", "min_fairness", "costs", "max_cost",
-         "metrics", "row_metrics", *DisaggregatedBase.base_keys}
+         "metrics", *DisaggregatedBase.base_keys}
     )  # fmt: skip
     errors: ClassVar[tuple[str, ...]] = ("log_loss", "brier", "wrong")
 
     threshold: float = Field(default=0.5, ge=0, le=1)
     metrics: dict[str, Callable[..., Any]] = Field(default={})
-    row_metrics: dict[str, Callable[..., Any]] = Field(default={})
     max_gap: Tolerances = Field(default={"fnr": 0.1, "fpr": 0.1})
     min_ratio: Tolerances = Field(default={})
     min_metric: Limits = Field(default={})
@@ -90,18 +87,8 @@ class DisaggregatedConfig(DisaggregatedBase):
     @field_validator("metrics", "row_metrics", mode="before")
     @classmethod
     def _metrics_are_functions(cls, value: Any, info: ValidationInfo) -> Any:
-        if not isinstance(value, Mapping):
-            raise ValueError("expected functions by name, such as {'mistakes': lambda view: view.fp + view.fn}")
-        for name, function in value.items():
-            if not str(name).isidentifier():
-                raise ValueError(f"{name!r} is no name of letters, digits and underscores")
-            if name in _TAKEN or name in info.data.get("metrics", {}):
-                raise ValueError(f"there is a metric {name!r} already; give yours another name")
-            if name.startswith(_BEGINNINGS):
-                raise ValueError(f"{name!r} begins like the name of a difference or ratio; give yours another name")
-            if not callable(function):
-                raise ValueError(f"{name}: expected a function, found {type(function).__name__}")
-        return value
+        # Of the two keys the one that is validated last sees the names of the other.
+        return own_functions(value, (*_TAKEN, *info.data.get("row_metrics", {}), *info.data.get("metrics", {})))
 
     @field_validator("max_gap", "min_ratio", "min_metric", "max_metric")
     @classmethod

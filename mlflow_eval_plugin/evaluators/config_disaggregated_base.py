@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
@@ -10,7 +11,33 @@ from mlflow_eval_plugin.evaluators.config_base import Tolerance, Tolerances, Ver
 from mlflow_eval_plugin.evaluators.config_slices import MaybeSearch
 
 PERCENTILES = ("p50", "p95", "p99")
+OF_THE_SYSTEM = ("cost_per_1000", *(f"latency_{one}" for one in PERCENTILES))
+_BEGINNINGS = ("gap_", "ratio_", "change_")  # of names that mean something in Checks and reports
 _OF_EVERY_SLICE = ("min_metric", "max_metric", "max_latency", "max_cost", "max_cost_per_1000")
+
+
+def own_functions(value: Any, taken: Sequence[str]) -> Any:
+    """The user's own metrics, where their names can be told from all others.
+
+    Args:
+        taken: names of other measurements.
+
+    Raises:
+        ValueError: for what is no function, or a name that is taken or cannot be one.
+    """
+    if not isinstance(value, Mapping):
+        raise ValueError("expected functions by name, such as {'mistakes': lambda view: view.fp + view.fn}")
+    for name, function in value.items():
+        if not str(name).isidentifier():
+            raise ValueError(f"{name!r} is no name of letters, digits and underscores")
+        if name in taken:
+            raise ValueError(f"there is a metric {name!r} already; give yours another name")
+        if name.startswith(_BEGINNINGS):
+            raise ValueError(f"{name!r} begins like the name of a difference or ratio; give yours another name")
+        if not callable(function):
+            raise ValueError(f"{name}: expected a function, found {type(function).__name__}")
+    return value
+
 
 Self = TypeVar("Self", bound="DisaggregatedBase")
 
@@ -20,6 +47,8 @@ class DisaggregatedBase(VersusConfig):
 
     Attributes:
         slices, gap_versus: as in ``VersusConfig``; slices may be left out where there are ``queries`` or a ``search``.
+        row_metrics: name to a function of the arrays ``(label, score, prediction, weight)`` of a slice's rows that
+            gives a number; called 51 times for every slice, and as often for all other rows where its gaps are asked.
         search: ``True``, or options, to look for the slices in which the model errs most; see ``Search``.
         latency_column, cost_column: numeric columns of the data or of ``slice_data``: what a row took, what it cost.
         max_latency: percentile (``p50``, ``p95``, ``p99``) to the largest latency, for every slice and for all rows.
@@ -28,11 +57,13 @@ class DisaggregatedBase(VersusConfig):
 
     kind: ClassVar[str] = "disaggregated"
     base_keys: ClassVar[frozenset[str]] = frozenset(
-        {"slices", "queries", "search", "depth", "latency_column", "cost_column", "max_latency", "max_cost_per_1000"}
-    )
+        {"slices", "queries", "search", "depth", "row_metrics", "latency_column", "cost_column", "max_latency",
+         "max_cost_per_1000"}
+    )  # fmt: skip
     # What a search can count; the first where nothing is asked for.
     errors: ClassVar[tuple[str, ...]]
 
+    row_metrics: dict[str, Callable[..., Any]] = Field(default={})
     search: MaybeSearch = None
     latency_column: str | None = None
     cost_column: str | None = None

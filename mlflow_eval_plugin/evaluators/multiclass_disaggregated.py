@@ -15,6 +15,7 @@ from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, d
 from mlflow_eval_plugin.evaluators.search import prepared_of_classes, weakest
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
+from mlflow_eval_plugin.evaluators.user_metrics import measured_metrics, own_class_metrics
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.costs import ClassCosts
@@ -33,8 +34,6 @@ _OF_TWO = {
     "max_fairness": "fairness measures compare the positive class",
     "min_fairness": "fairness measures compare the positive class",
     "threshold": "the class of the largest probability is predicted",
-    "metrics": "they are told of a positive and a negative class",
-    "row_metrics": "they are told of a positive and a negative class",
 }
 
 
@@ -49,7 +48,8 @@ def evaluate(config: DisaggregatedConfig, rows: MulticlassRows, about: About) ->
     _metrics_exist(config, rows)
     costs = costs_of_classes(config.costs, rows.known.classes)
     searching = prepared_of_classes(config, rows)
-    table = MulticlassTable(multiclass_summary(rows.frame, rows.known, **cuts_of(config)))
+    summary = multiclass_summary(rows.frame, rows.known, **cuts_of(config))
+    table = MulticlassTable(summary, own_class_metrics(config, rows.frame, rows.known))
     _fits(config, table)
     found = multiclass_slices(table, most_by_class=_MOST_BY_CLASS)
     labels = wanted_labels(config, table.summary.slices)
@@ -65,6 +65,9 @@ def evaluate(config: DisaggregatedConfig, rows: MulticlassRows, about: About) ->
         "system": measured_system(config, system, set(labels)),
         "weak_slices": weakest(searching),
     }
+    own = measured_metrics(config, table)
+    for report in (measurements["overall"], *measurements["slices"]):
+        report["metrics"].update(own[report["label"]])
     return document(config, rows, claims, measurements, about)
 
 
@@ -76,7 +79,10 @@ def _named(config: DisaggregatedConfig) -> Iterator[tuple[str, str]]:
 
 def _metrics_exist(config: DisaggregatedConfig, rows: MulticlassRows) -> None:
     classes = rows.known.classes
+    own = {*config.metrics, *config.row_metrics}
     for key, metric in _named(config):
+        if metric in own:
+            continue
         rate, of_class = split_metric(metric)
         if of_class is None and rate not in MULTICLASS_METRICS:
             of_one = f"of one class; say of which, as in '{rate}[{classes[0]}]'"

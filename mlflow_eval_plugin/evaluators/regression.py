@@ -20,6 +20,7 @@ from mlflow_eval_plugin.evaluators.rows import About, as_json, document
 from mlflow_eval_plugin.evaluators.search import prepared_of_regression, weakest
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
+from mlflow_eval_plugin.evaluators.user_metrics import measured_metrics, own_error_metrics
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.disaggregated import Gap, gaps_of
@@ -59,9 +60,12 @@ def evaluate_regression(
 def _disaggregated(config: RegressionDisaggregatedConfig, rows: RegressionRows, about: About) -> Evidence:
     searching = prepared_of_regression(config, rows)
     summary = moment_summary(rows.frame, rows.known, **cuts_of(config))
-    table, labels = RegressionTable(summary), wanted_labels(config, summary.slices)
+    table = RegressionTable(summary, own_error_metrics(config, rows.frame, rows.known))
+    labels = wanted_labels(config, summary.slices)
     system = system_of(config, rows.frame)
     reports = {report.label: {**as_json(report), "slice": dict(report.slice)} for report in table.reports()}
+    for label, own in measured_metrics(config, table).items():
+        reports[label]["metrics"].update(own)
     measurements = {
         "task": "regression",
         "slice_columns": slice_columns(config),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -16,8 +17,9 @@ from mlflow_eval_plugin.evaluators.config_base import (
     known,
 )
 from mlflow_eval_plugin.evaluators.config_comparison import MARGIN_KEYS, ComparisonBase
-from mlflow_eval_plugin.evaluators.config_disaggregated_base import DisaggregatedBase
+from mlflow_eval_plugin.evaluators.config_disaggregated_base import OF_THE_SYSTEM, DisaggregatedBase, own_functions
 from mlflow_eval_plugin.stats.regression_names import (
+    OF_ALL,
     SMALLEST_LEVEL,
     can_be_best,
     can_be_divided,
@@ -28,6 +30,7 @@ from mlflow_eval_plugin.stats.regression_names import (
 )
 
 Level = Annotated[float, Field(ge=SMALLEST_LEVEL, le=1 - SMALLEST_LEVEL)]
+_OF_FORECASTS = ("pinball_", "coverage_", "width_", "interval_score_")
 _MARGINS = ("mae", "rmse", "r2")
 _OF_CLASSES = ("pos_label", "label_list", "probability_column", "probability_columns")
 
@@ -170,11 +173,17 @@ class RegressionDisaggregatedConfig(PredictionConfig, DisaggregatedBase):
     min_metric: Limits = Field(default={})
     max_metric: Limits = Field(default={})
 
+    @field_validator("row_metrics", mode="before")
+    @classmethod
+    def _metrics_are_functions(cls, value: Any) -> Any:
+        given = map(str, value) if isinstance(value, Mapping) else ()
+        return own_functions(value, (*OF_ALL, *OF_THE_SYSTEM, *(one for one in given if one.startswith(_OF_FORECASTS))))
+
     @model_validator(mode="after")
     def _metrics_are_known(self) -> RegressionDisaggregatedConfig:
         for key in ("max_gap", "max_ratio", "min_ratio", "min_metric", "max_metric"):
             for metric in getattr(self, key):
-                known(f"metric of {key}", metric, self.metrics)
+                known(f"metric of {key}", metric, (*self.metrics, *self.row_metrics))
                 if "ratio" in key and not can_be_divided(metric):
                     raise ValueError(f"{key}: {metric!r} can be negative, so that no ratio of it means anything")
                 if key not in ("min_metric", "max_metric") and self.gap_versus == "best" and not can_be_best(metric):

@@ -2,55 +2,104 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from mlflow_eval_plugin.engines import slice_rows
+from mlflow_eval_plugin.engines.multiclass import ClassScored
+from mlflow_eval_plugin.engines.regression import Predicted
 from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
-from mlflow_eval_plugin.evaluators.rows import Rows, as_json
+from mlflow_eval_plugin.evaluators.config_disaggregated_base import DisaggregatedBase
+from mlflow_eval_plugin.evaluators.rows import Frame, Rows, as_json
 from mlflow_eval_plugin.evaluators.slicing import cuts_of
 from mlflow_eval_plugin.stats.estimate import Estimate, estimates
-from mlflow_eval_plugin.stats.gaps import SliceTable
-from mlflow_eval_plugin.stats.user_metrics import Maker, SliceRows, counted_metric, row_metric
+from mlflow_eval_plugin.stats.gaps import Table
+from mlflow_eval_plugin.stats.user_metrics import (
+    ClassMaker,
+    Maker,
+    RowMaker,
+    SliceRows,
+    counted_class_metric,
+    counted_metric,
+    row_metric,
+)
 
 
-def own_metrics(config: DisaggregatedConfig, rows: Rows) -> dict[str, Maker]:
-    """The metrics of the config, for a ``SliceTable``; rows are sorted when the first of ``row_metrics`` is asked."""
-    kept: list[SliceRows] = []
+def own_metrics(config: DisaggregatedConfig, rows: Rows) -> dict[str, Maker | RowMaker]:
+    """The metrics of the config, for a ``SliceTable``."""
 
-    def rows_of(table: SliceTable) -> SliceRows:
-        if not kept:
-            kept.append(_rows(config, rows, table))
-        return kept[0]
+    def arrays(table: Table) -> SliceRows:
+        called = rows.prediction if rows.score is None else np.asarray(rows.score) >= config.threshold
+        return slice_rows(
+            rows.frame,
+            table.slices,
+            label=np.asarray(rows.label),
+            score=None if rows.score is None else np.asarray(rows.score),
+            prediction=np.asarray(called).astype(np.uint8),
+            weight=None if rows.weight is None else np.asarray(rows.weight),
+            **cuts_of(config),
+        )
 
     counted = {name: counted_metric(name, function) for name, function in config.metrics.items()}
-    return {**counted, **{name: row_metric(name, function, rows_of) for name, function in config.row_metrics.items()}}
+    return {**counted, **_of_rows(config, arrays)}
 
 
-def measured_metrics(config: DisaggregatedConfig, table: SliceTable) -> dict[str, dict[str, Any]]:
+def own_class_metrics(
+    config: DisaggregatedConfig, frame: Frame, scored: ClassScored
+) -> dict[str, ClassMaker | RowMaker]:
+    """The same for a ``MulticlassTable``; labels and predictions are told as text, scores by class."""
+
+    def arrays(table: Table) -> SliceRows:
+        found = slice_rows(
+            frame, table.slices, label=scored.label, score=scored.probability, prediction=scored.prediction,
+            weight=scored.weight, **cuts_of(config),
+        )  # fmt: skip
+        label, score, prediction, weight = found.arrays
+        names = np.array(scored.classes, dtype=object)
+        return replace(found, arrays=(names[label], score, names[prediction], weight))
+
+    counted = {name: counted_class_metric(name, function) for name, function in config.metrics.items()}
+    return {**counted, **_of_rows(config, arrays)}
+
+
+def own_error_metrics(config: DisaggregatedBase, frame: Frame, predicted: Predicted) -> dict[str, RowMaker]:
+    """The same for a ``RegressionTable``: the label is the target, and there is no score."""
+
+    def arrays(table: Table) -> SliceRows:
+        return slice_rows(
+            frame, table.slices, label=predicted.target, score=None, prediction=predicted.prediction,
+            weight=predicted.weight, **cuts_of(config),
+        )  # fmt: skip
+
+    return _of_rows(config, arrays)
+
+
+def measured_metrics(config: DisaggregatedBase, table: Table) -> dict[str, dict[str, Any]]:
     """By the label of every slice, "overall" among them: name → estimate of the user's metrics."""
-    found: dict[str, dict[str, Any]] = {one.label: {} for one in table.summary.slices}
-    for name in (*config.metrics, *config.row_metrics):
+    found: dict[str, dict[str, Any]] = {one.label: {} for one in table.slices}
+    counted = config.metrics if isinstance(config, DisaggregatedConfig) else {}
+    for name in (*counted, *config.row_metrics):
         for label, one in zip(found, estimates(table.metric(name)), strict=True):
             found[label][name] = as_json(_told(one))
     return found
+
+
+def _of_rows(config: DisaggregatedBase, arrays: Callable[[Table], SliceRows]) -> dict[str, RowMaker]:
+    kept: list[SliceRows] = []
+
+    def once(table: Table) -> SliceRows:
+        # Rows are sorted when the first metric is asked.
+        if not kept:
+            kept.append(arrays(table))
+        return kept[0]
+
+    return {name: row_metric(name, function, once) for name, function in config.row_metrics.items()}
 
 
 def _told(one: Estimate) -> Estimate:
     if one.value is None or one.interval is not None:
         return one
     return Estimate(one.value, None, 0.0, "resamples of these rows do not vary, or have no value of the metric")
-
-
-def _rows(config: DisaggregatedConfig, rows: Rows, table: SliceTable) -> SliceRows:
-    called = rows.prediction if rows.score is None else np.asarray(rows.score) >= config.threshold
-    return slice_rows(
-        rows.frame,
-        table.summary.slices,
-        label=np.asarray(rows.label),
-        score=None if rows.score is None else np.asarray(rows.score),
-        prediction=np.asarray(called).astype(np.uint8),
-        weight=None if rows.weight is None else np.asarray(rows.weight),
-        **cuts_of(config),
-    )

@@ -7,6 +7,7 @@ balanced accuracy), precision over those that are predicted, F1 over those that 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -52,9 +53,14 @@ OF_PROBABILITIES = ("auc", "log_loss", "brier", "ece", "calibration_in_the_large
 
 @dataclass(frozen=True, eq=False)
 class MulticlassTable:
-    """A ``MulticlassSummary`` with its metrics, each computed once; entry 0 of every Quantity is "overall"."""
+    """A ``MulticlassSummary`` with its metrics, each computed once; entry 0 of every Quantity is "overall".
+
+    Attributes:
+        own: what makes the metrics that are a user's own, of every slice or of everything but it.
+    """
 
     summary: MulticlassSummary
+    own: Mapping[str, Callable[[MulticlassTable, bool], Quantity]] = field(default_factory=dict, repr=False)
     _made: dict[tuple[str, bool], Quantity] = field(default_factory=dict, repr=False)
     _parts: dict[bool, Part] = field(default_factory=dict, repr=False)
 
@@ -86,7 +92,8 @@ class MulticlassTable:
         """
         key = (name, complement)
         if key not in self._made:
-            self._made[key] = self._quantity(name, complement)
+            maker = self.own.get(name)
+            self._made[key] = maker(self, complement) if maker else self._quantity(name, complement)
         return self._made[key]
 
     def classwise(self, name: str, *, complement: bool = False) -> Quantity:

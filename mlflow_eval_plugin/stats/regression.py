@@ -8,7 +8,7 @@ over alpha times the distance of targets that are outside).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -46,9 +46,14 @@ class RegressionReport:
 
 @dataclass(frozen=True, eq=False)
 class RegressionTable:
-    """A MomentSummary with its metrics, each computed once; entry 0 of every Quantity is "overall"."""
+    """A MomentSummary with its metrics, each computed once; entry 0 of every Quantity is "overall".
+
+    Attributes:
+        own: what makes the metrics that are a user's own, of every slice or of everything but it.
+    """
 
     summary: MomentSummary
+    own: Mapping[str, Callable[[RegressionTable, bool], Quantity]] = field(default_factory=dict, repr=False)
     _made: dict[tuple[str, bool], Quantity] = field(default_factory=dict, repr=False)
 
     @property
@@ -68,7 +73,7 @@ class RegressionTable:
 
     def lower_is_better(self, metric: str) -> bool:
         """Whether the best slice is the one with the lowest value."""
-        return metric != "r2"
+        return metric != "r2" and metric not in self.own
 
     def metric(self, name: str, *, complement: bool = False) -> Quantity:
         """A metric of every slice, or of everything but it.
@@ -78,7 +83,9 @@ class RegressionTable:
         """
         key = (name, complement)
         if key not in self._made:
-            self._made[key] = Moments(self.summary, complement=complement).quantity(name)
+            maker = self.own.get(name)
+            made = maker(self, complement) if maker else Moments(self.summary, complement=complement).quantity(name)
+            self._made[key] = made
         return self._made[key]
 
     def reports(self) -> tuple[RegressionReport, ...]:

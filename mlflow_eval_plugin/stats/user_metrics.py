@@ -1,9 +1,10 @@
 """A user's own metrics of slices, with intervals: functions of what was counted, or of the rows themselves.
 
     counted_metric(name, function) -> Maker              a function of a ``SliceView``, by a bootstrap of cells
-    row_metric(name, function, rows) -> Maker            a function of arrays, by a jackknife of blocks of rows
+    counted_class_metric(name, function) -> ClassMaker   the same of a ``ClassView``, of three or more classes
+    row_metric(name, function, rows) -> RowMaker         a function of arrays, by a jackknife of blocks of rows
 
-A Maker gives a ``SliceTable`` the Quantity of a metric that it does not know itself. Limits are Student's around the
+A Maker gives a table of slices the Quantity of a metric that it does not know itself. Limits are Student's around the
 value, with the standard error of the resamples. Where the resamples do not vary, or the metric is undefined in some of
 them, there is no interval: no resample of twelve rows without a mistake shows one, and that is no certainty.
 """
@@ -20,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.gaps import SliceTable
+from mlflow_eval_plugin.stats.gaps import SliceTable, Table
 from mlflow_eval_plugin.stats.intervals import FloatArray
+from mlflow_eval_plugin.stats.multiclass import MulticlassTable
 from mlflow_eval_plugin.stats.rates import Part
 from mlflow_eval_plugin.stats.summaries import FINE_BINS, SliceSummary
 from mlflow_eval_plugin.stats.wald import Wald
@@ -31,6 +33,8 @@ REPLICATES = 200
 BLOCKS = 50
 UNDEFINED = "the metric is not a finite number here"
 Maker = Callable[[SliceTable, bool], Wald]
+ClassMaker = Callable[[MulticlassTable, bool], Wald]
+RowMaker = Callable[[Table, bool], Wald]
 RowFunction = Callable[[Any, Any, Any, Any], Any]
 
 
@@ -62,7 +66,24 @@ class SliceView:
     threshold: float
 
 
+@dataclass(frozen=True)
+class ClassView:
+    """What a metric is told of a slice where there are three or more classes; ``label``, ``n``, ``weight`` as above.
+
+    Attributes:
+        classes: in canonical order, as text.
+        confusion: sums of weights by label and predicted class, in that order, ``(K, K)``, read-only.
+    """
+
+    label: str
+    n: int
+    weight: float
+    classes: tuple[str, ...]
+    confusion: FloatArray
+
+
 ViewFunction = Callable[[SliceView], Any]
+ClassFunction = Callable[[ClassView], Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +91,9 @@ class SliceRows:
     """Rows in an order that depends on their values alone, and which of them are in each slice.
 
     Attributes:
-        arrays: label (0 or 1), score, prediction (0 or 1) and weight, each ``(N,)``; the score is None where
-            predictions are classes.
+        arrays: label, score, prediction and weight, each ``(N,)``, or scores of ``K`` classes ``(N, K)``. Labels and
+            predictions are 0 or 1, or classes as text, or numbers where they are predicted; the score is None where
+            there are only predictions.
         members: the places of the rows of each slice, ascending.
     """
 
@@ -112,7 +134,67 @@ def counted_metric(name: str, function: ViewFunction, *, replicates: int = REPLI
     return make
 
 
-def row_metric(name: str, function: RowFunction, rows: Callable[[SliceTable], SliceRows], *, seed: int = 0) -> Maker:
+def counted_class_metric(
+    name: str, function: ClassFunction, *, replicates: int = REPLICATES, seed: int = 0
+) -> ClassMaker:
+    """A metric of a ``ClassView``, by a Poisson bootstrap of the cells of label and prediction.
+
+    Of a class that was never mistaken, or never right, one such row is drawn as if one had been seen.
+
+    Raises:
+        InputError: from the Maker, as ``counted_metric``.
+    """
+
+    def make(table: MulticlassTable, complement: bool) -> Wald:
+        part, sums = table.part(complement=complement), table.part(complement=complement).sums
+        found = []
+        for i, label in enumerate(_labels(table, complement)):
+            n, effective = int(sums.n[i]), float(sums.effective[i])
+            views = _Confusion(label, n, part.confusion[i], effective, table.summary.classes)
+            found.append(views.bootstrapped(name, function, replicates, seed))
+        value, error = np.array(found, dtype=np.float64).T
+        return Wald(value, error, sums.effective - 1, np.zeros(len(value)), sums.n, UNDEFINED)
+
+    return make
+
+
+@dataclass(frozen=True, eq=False)
+class _Confusion:
+    """Sums of weights of one slice by label and predicted class."""
+
+    label: str
+    n: int
+    amount: FloatArray  # (K, K)
+    effective: float
+    classes: tuple[str, ...]
+
+    def view(self, amount: FloatArray, n: int) -> ClassView:
+        amount.setflags(write=False)
+        return ClassView(self.label, n, float(amount.sum()), self.classes, amount)
+
+    def bootstrapped(self, name: str, function: ClassFunction, replicates: int, seed: int) -> tuple[float, float]:
+        value = called(name, function, self.label, self.view(self.amount.copy(), self.n))
+        if math.isnan(value) or self.effective <= 0:
+            return value, math.inf
+        inflation = float(self.amount.sum()) / self.effective
+        rows = self.amount / inflation
+        drawn = _own_draws(self.label, seed).poisson(rows + self._unseen(rows), size=(replicates, *rows.shape))
+        counts = np.rint(drawn.sum(axis=(1, 2)) * (self.n / rows.sum())).astype(np.int64).tolist()
+        found = [
+            called(name, function, self.label, self.view(one * inflation, n))
+            for one, n in zip(drawn, counts, strict=True)
+        ]
+        return value, _error(math.sqrt(np.mean((np.array(found) - value) ** 2)))
+
+    def _unseen(self, rows: FloatArray) -> FloatArray:
+        right, total = np.diagonal(rows), rows.sum(axis=1)
+        mistaken = np.where((total > 0) & (total == right), 1 / (len(rows) - 1), 0.0)
+        added = np.broadcast_to(mistaken[:, None], rows.shape).copy()
+        np.fill_diagonal(added, (total > 0) & (right == 0))
+        return added
+
+
+def row_metric(name: str, function: RowFunction, rows: Callable[[Table], SliceRows], *, seed: int = 0) -> RowMaker:
     """A metric of the arrays ``(label, score, prediction, weight)`` of a slice's rows.
 
     The function is called once with the rows of a slice and once without each of 50 blocks of them, drawn with a fixed
@@ -126,7 +208,7 @@ def row_metric(name: str, function: RowFunction, rows: Callable[[SliceTable], Sl
         InputError: as ``counted_metric``.
     """
 
-    def make(table: SliceTable, complement: bool) -> Wald:
+    def make(table: Table, complement: bool) -> Wald:
         given = rows(table)
         found = []
         for index, label in enumerate(_labels(table, complement)):
@@ -187,9 +269,7 @@ def _bootstrapped(name: str, function: ViewFunction, cells: _Cells, replicates: 
     value = called(name, function, cells.label, view)
     if math.isnan(value):
         return value, math.nan
-    # A slice draws the same whatever the other slices are.
-    own = int.from_bytes(hashlib.sha256(cells.label.encode()).digest()[:8], "big")
-    rng = np.random.default_rng([seed, own])
+    rng = _own_draws(cells.label, seed)
     rows = cells.amount / cells.inflation
     for kind, at in ((rows[: cells.cut + 1], cells.cut), (rows[cells.cut + 1 :], 0)):
         kind[at] += kind.sum(axis=0) <= 0
@@ -213,6 +293,12 @@ def _jackknifed(
     without = [called(name, function, label, *rows.values(places[block != one])) for one in range(blocks)]
     spread = np.array(without) - np.mean(without)
     return value, _error(math.sqrt((blocks - 1) / blocks * float((spread**2).sum()))), blocks - 1.0, n
+
+
+def _own_draws(label: str, seed: int) -> np.random.Generator:
+    # A slice draws the same whatever the other slices are.
+    own = int.from_bytes(hashlib.sha256(label.encode()).digest()[:8], "big")
+    return np.random.default_rng([seed, own])
 
 
 def _error(error: float) -> float:
@@ -240,6 +326,6 @@ def called(name: str, function: Callable[..., Any], label: str, *given: Any) -> 
     return float(found) if math.isfinite(found) else math.nan
 
 
-def _labels(table: SliceTable, complement: bool) -> list[str]:
-    labels = [one.label for one in table.summary.slices]
+def _labels(table: Table, complement: bool) -> list[str]:
+    labels = [one.label for one in table.slices]
     return [f"not {label}" for label in labels] if complement else labels

@@ -6,11 +6,15 @@ import hashlib
 import inspect
 from typing import Any
 
+import mlflow
+import numpy as np
+import pandas as pd
 import pytest
 from evaluators.conftest import FEATURES, LABEL, World
 from evaluators.test_plugin_calls import evidence_of
 from evaluators.test_plugin_refusals import refused, three
-from sklearn.metrics import roc_auc_score
+from evaluators.zoo import CLASSES, Zoo
+from sklearn.metrics import cohen_kappa_score, median_absolute_error, roc_auc_score, top_k_accuracy_score
 
 from mlflow_eval_plugin.evidence import canonical
 from mlflow_eval_plugin.reports.page import render
@@ -131,3 +135,72 @@ def test_the_order_of_rows_changes_nothing_of_the_evidence(world: World) -> None
             [second.measurements, second.config_digest]
         )
         assert first.checks == second.checks and first.data.digest == second.data.digest
+
+
+def kappa(view: Any) -> float:
+    """Cohen's (1960), from the confusion matrix."""
+    share = view.confusion / view.weight
+    by_chance = share.sum(axis=0) @ share.sum(axis=1)
+    return float((share.trace() - by_chance) / (1 - by_chance))
+
+
+def top_two(label: Any, score: Any, prediction: Any, weight: Any) -> float:
+    return float(top_k_accuracy_score(label, score, k=2, sample_weight=weight))
+
+
+def test_own_metrics_of_three_classes(zoo: Zoo) -> None:
+    weight = np.where(zoo.rows.x1 > 0, 2.0, 1.0)
+    config = {
+        "slices": ["x4"], "metrics": {"kappa": kappa}, "row_metrics": {"top_two": top_two},
+        "max_gap": {"kappa": 0.4}, "min_metric": {"top_two": 0.5, "kappa": 0.2}, "sample_weights": weight,
+    }  # fmt: skip
+    found = zoo.measured(disaggregated=config)
+    document, page = found["disaggregated"], found["pages"]["disaggregated"]
+    said = np.array(CLASSES)[zoo.probability.argmax(axis=1)]
+    one = next(one for one in document["measurements"]["slices"] if one["label"] == "x4=1")
+    part = (zoo.rows.x4 == 1).to_numpy()
+    expected = cohen_kappa_score(zoo.rows.y[part], said[part], sample_weight=weight[part])
+    assert one["metrics"]["kappa"]["value"] == pytest.approx(expected, abs=1e-9)
+    expected = top_k_accuracy_score(zoo.rows.y[part], zoo.probability[part], k=2, sample_weight=weight[part])
+    assert one["metrics"]["top_two"]["value"] == pytest.approx(expected, abs=1e-9)
+    low, high = one["metrics"]["top_two"]["interval"]
+    assert low < expected < high
+    checks = {check["id"]: check["verdict"] for check in document["checks"]}
+    assert checks["min:top_two:x4=1"] == "pass" and "gap:kappa:complement:x4=0" in checks
+    assert "Kappa" in page and "Top two" in page
+    mixed = zoo.rows.assign(w=weight).sample(frac=1, random_state=1).reset_index(drop=True)
+    again = zoo.measured(
+        mixed.drop(columns="w"), disaggregated={**config, "sample_weights": mixed.w.to_numpy()}
+    )  # fmt: skip
+    assert again["disaggregated"]["measurements"] == document["measurements"]
+
+
+def median_error(label: Any, score: Any, prediction: Any, weight: Any) -> float:
+    assert score is None
+    return float(median_absolute_error(label, prediction, sample_weight=weight))
+
+
+def test_own_metrics_of_a_regression(world: World) -> None:
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"p": rng.normal(50, 10, 2000), "g": rng.integers(0, 2, 2000)})
+    rows["y"] = rows.p + rng.normal(size=2000) * np.where(rows.g == 1, 4, 2)
+    config = {
+        "slices": ["g"], "row_metrics": {"median_error": median_error}, "max_ratio": {"median_error": 1.5},
+        "max_metric": {"median_error": 2.0},
+    }  # fmt: skip
+    given = {"targets": "y", "predictions": "p", "model_type": "regressor", "evaluators": "disaggregated"}
+    with mlflow.start_run() as run:
+        mlflow.models.evaluate(data=rows, evaluator_config=config, **given)
+    document = evidence_of(world, world.client.get_run(run.info.run_id), "disaggregated")
+    one = next(one for one in document.measurements["slices"] if one["label"] == "g=1")
+    part = rows[rows.g == 1]
+    expected = median_absolute_error(part.y, part.p)
+    assert one["metrics"]["median_error"]["value"] == pytest.approx(expected, rel=1e-9)
+    assert {check.id for check in document.failed} == {
+        "max_ratio:median_error:complement:g=1", "max:median_error:g=1",
+    }  # fmt: skip
+    for name, message in (("mae", "there is a metric 'mae' already"), ("coverage_me", "'coverage_me' already")):
+        bad = {"slices": ["g"], "row_metrics": {name: median_error}}
+        assert message in refused(world, rows, model=None, evaluator_config=bad, **given)
+    bad = {"slices": ["g"], "row_metrics": [median_error]}
+    assert "expected functions by name" in refused(world, rows, model=None, evaluator_config=bad, **given)

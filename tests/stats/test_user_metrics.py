@@ -5,14 +5,17 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import confusion_matrix as sk_confusion
 from sklearn.metrics import matthews_corrcoef, roc_auc_score
 
 from mlflow_eval_plugin.engines import slice_rows, slice_summary
+from mlflow_eval_plugin.engines.multiclass import ClassScored, multiclass_summary
 from mlflow_eval_plugin.stats.disaggregated import gap_bounds, metric_bounds
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import estimates
 from mlflow_eval_plugin.stats.gaps import SliceTable
-from mlflow_eval_plugin.stats.user_metrics import counted_metric, row_metric
+from mlflow_eval_plugin.stats.multiclass import MulticlassTable
+from mlflow_eval_plugin.stats.user_metrics import counted_class_metric, counted_metric, row_metric
 
 
 def _rows(n=2000, seed=0):
@@ -338,3 +341,66 @@ def test_intervals_cover(n):
         low, high = estimates(_table(one, slices=("g",), wrong=wrong).metric("wrong"))[1].interval
         covered += low <= truth <= high
     assert covered >= trials * 0.94 - 3 * math.sqrt(trials * 0.05 * 0.95)
+
+
+def _classes(n=1500, seed=0, classes=("a", "b", "c")):
+    rng = np.random.default_rng(seed)
+    label = rng.integers(0, len(classes), n)
+    said = np.where(rng.random(n) < 0.7, label, rng.integers(0, len(classes), n))
+    frame = pd.DataFrame({"g": rng.integers(0, 2, n)})
+    return frame, ClassScored(classes, label, said, None, rng.integers(1, 4, n).astype(float))
+
+
+def _accuracy(view):
+    return view.confusion.trace() / view.weight
+
+
+def _class_table(frame, rows, **functions):
+    made = {name: counted_class_metric(name, one) for name, one in functions.items()}
+    return MulticlassTable(multiclass_summary(frame, rows, slices=["g"]), made)
+
+
+def test_a_metric_of_a_confusion_matrix_is_told_all_of_it():
+    frame, rows = _classes()
+    told = {}
+
+    def keep(view):
+        told.setdefault(view.label, view)
+        return 1.0
+
+    table = _class_table(frame, rows, kept=keep)
+    table.metric("kept"), table.metric("kept", complement=True)
+    assert set(told) == {"overall", "g=0", "g=1", "not overall", "not g=0", "not g=1"}
+    for label, chosen in (("g=1", frame.g == 1), ("not g=1", frame.g == 0), ("overall", frame.g >= 0)):
+        view, part = told[label], chosen.to_numpy()
+        expected = sk_confusion(rows.label[part], rows.prediction[part], sample_weight=rows.weight[part])
+        assert view.confusion == pytest.approx(expected, rel=1e-9) and view.classes == ("a", "b", "c")
+        assert view.n == part.sum() and view.weight == pytest.approx(rows.weight[part].sum())
+        with pytest.raises(ValueError, match="read-only"):
+            view.confusion[0, 0] = 1
+
+
+def test_the_error_of_a_metric_of_a_confusion_matrix_is_that_of_a_proportion():
+    frame, rows = _classes(n=6000)
+    table = _class_table(frame, rows, accuracy_of_mine=_accuracy)
+    made = table.metric("accuracy_of_mine")
+    for i, chosen in enumerate([frame.g >= 0, frame.g == 0, frame.g == 1]):
+        w = rows.weight[chosen.to_numpy()]
+        right = (rows.label == rows.prediction)[chosen.to_numpy()]
+        p, effective = np.average(right, weights=w), w.sum() ** 2 / (w**2).sum()
+        assert made.value[i] == pytest.approx(p, rel=1e-9) and made.df[i] == pytest.approx(effective - 1)
+        # A Poisson bootstrap of 200: within four standard errors of a standard deviation of as many.
+        assert made.standard_error[i] == pytest.approx(np.sqrt(p * (1 - p) / effective), rel=4 / np.sqrt(400))
+
+
+def test_a_class_that_was_never_mistaken_may_be():
+    frame = pd.DataFrame({"g": [0] * 40})
+    label = np.array([0, 1] * 20)
+    rows = ClassScored(("a", "b", "c"), label, label, None, None)
+    made = _class_table(frame, rows, mine=_accuracy).metric("mine")
+    assert made.value[0] == 1 and 0.01 < made.standard_error[0] < 0.1
+    wrong = ClassScored(("a", "b", "c"), label, 1 - label, None, None)
+    made = _class_table(frame, wrong, mine=_accuracy).metric("mine")
+    assert made.value[0] == 0 and 0.01 < made.standard_error[0] < 0.1
+    undefined = _class_table(frame, rows, mine=lambda view: 1 / 0).metric("mine")
+    assert math.isnan(undefined.value[0]) and undefined.reason == "the metric is not a finite number here"
