@@ -77,7 +77,7 @@ def _summaries(rows: RegressionRows) -> MeanSummaries:
 
 
 def _measured(config: RegressionCalibrationConfig, summaries: MeanSummaries) -> dict[str, Any]:
-    of_mean = as_json(calibrate_mean(*summaries, bins=config.bins))
+    of_mean = as_json(calibrate_mean(summaries.moments, summaries.predictions, bins=config.bins))
     found = {"task": "regression", **of_mean, **as_json(calibrate_quantiles(summaries.moments))}
     for one in found["quantiles"]:
         one["column"] = config.quantiles[one["level"]]
@@ -93,7 +93,7 @@ def _mean_claims(config: RegressionCalibrationConfig, summaries: MeanSummaries) 
                 claim=sentence.format(limit=f"{limit:g}"),
                 metric=metric,
                 scope="overall",
-                bounds=mean_bounds(*summaries, metric, bins=config.bins),
+                bounds=mean_bounds(summaries.moments, summaries.predictions, metric, bins=config.bins),
                 minimum=-limit if metric.startswith("bias") else None,
                 maximum=limit,
             )

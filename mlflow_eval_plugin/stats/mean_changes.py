@@ -8,7 +8,7 @@ together.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,7 +20,8 @@ from mlflow_eval_plugin.stats.regression_names import changed_names
 from mlflow_eval_plugin.stats.regression_summary import MomentSummary, PredictionSummary
 
 
-class MeanSummaries(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class MeanSummaries:
     """What is known of one sample of rows."""
 
     moments: MomentSummary
@@ -40,4 +41,4 @@ def mean_changes(current: MeanSummaries, reference: MeanSummaries, *, bins: int 
 def _quantity(summaries: MeanSummaries, name: str, bins: int) -> Quantity:
     if name.startswith("coverage_"):
         return Moments(summaries.moments).quantity(name).take(np.array([0]))
-    return mean_quantity(*summaries, name, bins=bins)
+    return mean_quantity(summaries.moments, summaries.predictions, name, bins=bins)

@@ -27,6 +27,10 @@ def _summaries(rows):
     return MeanSummaries(moment_summary(rows, known), prediction_summary(known))
 
 
+def _quantity(summaries, name, bins=15):
+    return mean_quantity(summaries.moments, summaries.predictions, name, bins=bins)
+
+
 def test_every_change_is_current_less_reference():
     now, before = _summaries(_rows(900, 0, bias=0.4, noise=1.5)), _summaries(_rows(700, 1))
     found = mean_changes(now, before, bins=10)
@@ -37,25 +41,23 @@ def test_every_change_is_current_less_reference():
         if name.startswith("coverage_"):
             both = [Moments(one.moments).quantity(name).value[0] for one in (now, before)]
         else:
-            both = [mean_quantity(*one, name, bins=10).value[0] for one in (now, before)]
+            both = [_quantity(one, name, 10).value[0] for one in (now, before)]
         assert change.value == pytest.approx([both[0] - both[1]], rel=1e-12), name
     default = mean_changes(now, before)["mean_error"].value[0]
-    assert default == pytest.approx(
-        mean_quantity(*now, "mean_error", bins=15).value[0] - mean_quantity(*before, "mean_error", bins=15).value[0]
-    )
+    assert default == pytest.approx(_quantity(now, "mean_error").value[0] - _quantity(before, "mean_error").value[0])
 
 
 def test_limits_recover_the_variances_of_both_and_those_of_a_norm_hold_together():
     both = _summaries(_rows(900, 0, bias=0.4)), _summaries(_rows(700, 1))
     found = mean_changes(*both)
     for name in ("mae", "rmse", "bias", "slope"):
-        first, second = (mean_quantity(*one, name) for one in both)
+        first, second = (_quantity(one, name) for one in both)
         (low, high), (low_2, high_2) = (one.limits(0.025, exact=False) for one in (first, second))
         change = first.value - second.value
         lower, upper = found[name].limits(0.025, exact=False)
         assert lower == pytest.approx(change - np.hypot(first.value - low, high_2 - second.value)), name
         assert upper == pytest.approx(change + np.hypot(high - first.value, second.value - low_2)), name
-    first, second = (mean_quantity(*one, "mean_error") for one in both)
+    first, second = (_quantity(one, "mean_error") for one in both)
     (low, high), (low_2, high_2) = (one.limits(0.0125, exact=True) for one in (first, second))
     lower, upper = found["mean_error"].limits(0.025, exact=True)
     assert (lower, upper) == (pytest.approx(low - high_2), pytest.approx(high - low_2))
