@@ -11,7 +11,7 @@ from sklearn import metrics as sk
 
 from mlflow_eval_plugin.engines.multiclass import ClassScored
 from mlflow_eval_plugin.engines.paired_classes import paired_class_summary
-from mlflow_eval_plugin.stats.class_comparison import MOST_MOVES, PairedClassTable, compare_classes
+from mlflow_eval_plugin.stats.class_comparison import MOST_MOVES, OF_A_CLASS, PairedClassTable, compare_classes
 from mlflow_eval_plugin.stats.comparison import change_bounds
 from mlflow_eval_plugin.stats.costs import ClassCosts
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
@@ -231,6 +231,8 @@ def test_without_probabilities_of_one_the_other_metrics_are_compared():
     table = _table(frame, blind, challenger, costs=None)
     assert table.metrics == ("balanced_accuracy", "precision", "recall", "f1", "fpr", "fnr", "accuracy")
     full = _table(frame, champion, challenger)
+    by_class = [set(compare_classes(one).classes["a"]) for one in (full, table)]
+    assert by_class[0] == set(OF_A_CLASS) and by_class[1] == set(OF_A_CLASS) - {"auc"}
     for name in table.metrics:
         assert table.change(name).value == pytest.approx(full.change(name).value)
     for name in ("log_loss", "auc", "cost"):
