@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.inputs import Scored, scale_of
 from mlflow_eval_plugin.engines.joint import JOINT_CELLS, Columns, Lanes, cell_codes, size, tabulated
-from mlflow_eval_plugin.engines.queries import sliced_columns
+from mlflow_eval_plugin.engines.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.engines.scores import CHUNK_ROWS, summary_of
 from mlflow_eval_plugin.engines.slices import counted_slices
 from mlflow_eval_plugin.query import NamedQuery
@@ -114,24 +114,15 @@ def confidence_summary(rows: ClassScored) -> ScoreSummary:
     return _binary(rows, _confidence(rows), rows.label == rows.prediction)
 
 
-def confidence_slices(
-    frame: pd.DataFrame,
-    rows: ClassScored,
-    *,
-    slices: Sequence[str] = (),
-    depth: int = 1,
-    edges: Mapping[str, Sequence[float]] | None = None,
-    quantiles: Mapping[str, int] | None = None,
-    max_levels: int = 100,
-    queries: Sequence[NamedQuery] = (),
-) -> SliceSummary:
-    """``confidence_summary`` slice by slice; arguments and errors as in ``multiclass_summary``."""
-    columns = sliced_columns(
-        frame, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
-    )
+def confidence_slices(rows: ClassScored, sliced: Sliced) -> SliceSummary:
+    """``confidence_summary`` slice by slice.
+
+    Raises:
+        TooManyLevels: for more than ``MAX_SLICES`` slices.
+    """
     right = (rows.label == rows.prediction).astype(np.uint8)
     scored = Scored(right, _confidence(rows), rows.weight, rows.weight_scale, "1")
-    return counted_slices(scored, np.ones_like(right), columns, depth, None)
+    return counted_slices(scored, np.ones_like(right), sliced.columns, sliced.depth, None)
 
 
 def top_label_summary(rows: ClassScored, position: int) -> ScoreSummary:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.class_inputs import in_canonical_order, positions
 from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.multiclass import ClassScored, counted_classes, fixed, row_losses, score_bin
-from mlflow_eval_plugin.engines.queries import sliced_columns
+from mlflow_eval_plugin.engines.queries import Sliced
 from mlflow_eval_plugin.engines.scores import CHUNK_ROWS
-from mlflow_eval_plugin.query import NamedQuery
 from mlflow_eval_plugin.stats.costs import ClassCosts
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.paired_classes import CHANGES, PairedClassSummary
@@ -22,22 +20,13 @@ from mlflow_eval_plugin.stats.summaries import FINE_BINS, ONE, SCORE_BINS
 
 CELLS = 4096  # of a joint table, times classes
 MOST_COST_CHANGES = 1024
+_UNSLICED = Sliced()
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
 
-def paired_class_summary(  # noqa: PLR0913 - the options of a report
-    frame: pd.DataFrame,
-    champion: ClassScored,
-    challenger: ClassScored,
-    *,
-    costs: ClassCosts | None = None,
-    slices: Sequence[str] = (),
-    depth: int = 1,
-    edges: Mapping[str, Sequence[float]] | None = None,
-    quantiles: Mapping[str, int] | None = None,
-    max_levels: int = 100,
-    queries: Sequence[NamedQuery] = (),
+def paired_class_summary(
+    champion: ClassScored, challenger: ClassScored, sliced: Sliced = _UNSLICED, *, costs: ClassCosts | None = None
 ) -> PairedClassSummary:
     """Count the rows by slice, and by class against the rest.
 
@@ -45,19 +34,15 @@ def paired_class_summary(  # noqa: PLR0913 - the options of a report
         champion, challenger: of the same rows, with the same labels and weights. Each may know classes that the other
             does not. Where one has no probabilities, those of the other are left out.
         costs: for the difference in cost.
-        slices, depth, edges, quantiles, max_levels, queries: as in ``slice_summary``.
 
     Raises:
-        InputError: when columns or edges cannot be evaluated, or costs differ in more than ``MOST_COST_CHANGES`` ways.
-        TooManyLevels: for a column with more than ``max_levels`` levels, or too many slices.
+        InputError: when costs differ in more than ``MOST_COST_CHANGES`` ways.
+        TooManyLevels: for too many slices.
     """
-    columns = sliced_columns(
-        frame, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
-    )
     both = _alike(champion, challenger)
-    of_champion, of_challenger = (counted_classes(one, columns, depth) for one in both)
+    of_champion, of_challenger = (counted_classes(one, sliced.columns, sliced.depth) for one in both)
     counter = _Counter(*both, *_cost_changes(costs, both[0].classes))
-    _, lanes = tabulated(counter.counted, columns, depth, cells=max(1, CELLS // len(both[0].classes)))
+    _, lanes = tabulated(counter.counted, sliced.columns, sliced.depth, cells=max(1, CELLS // len(both[0].classes)))
     return PairedClassSummary(
         champion=of_champion,
         challenger=of_challenger,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
 from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
-from mlflow_eval_plugin.engines.queries import sliced_columns
+from mlflow_eval_plugin.engines.queries import Sliced
 from mlflow_eval_plugin.engines.regression import (
     SUM_CELLS,
     Predicted,
@@ -19,21 +18,13 @@ from mlflow_eval_plugin.engines.regression import (
     chunks_of,
     counted_moments,
 )
-from mlflow_eval_plugin.query import NamedQuery
 from mlflow_eval_plugin.stats.paired_regression import PAIRED_LANES, PairedMomentSummary
 
+_UNSLICED = Sliced()
 
-def paired_moment_summary(  # noqa: PLR0913 - the options of a report
-    rows: pd.DataFrame,
-    champion: Predicted,
-    challenger: Predicted,
-    *,
-    slices: Sequence[str] = (),
-    depth: int = 1,
-    edges: Mapping[str, Sequence[float]] | None = None,
-    quantiles: Mapping[str, int] | None = None,
-    max_levels: int = 100,
-    queries: Sequence[NamedQuery] = (),
+
+def paired_moment_summary(
+    champion: Predicted, challenger: Predicted, sliced: Sliced = _UNSLICED
 ) -> PairedMomentSummary:
     """Sum the errors of both by slice, and how they differ.
 
@@ -41,15 +32,10 @@ def paired_moment_summary(  # noqa: PLR0913 - the options of a report
         champion, challenger: of the same rows, with the same targets and weights; see ``predicted_rows``. Predicted
             quantiles and intervals are left out. They are summed on the larger of their scales: shards that are to be
             merged need the same one.
-        slices, depth, edges, quantiles, max_levels, queries: as in ``slice_summary``.
 
     Raises:
-        InputError: for a slice column that is missing or cannot be cut.
-        TooManyLevels: for a column with more than ``max_levels`` levels, or too many slices.
+        TooManyLevels: for too many slices.
     """
-    columns = sliced_columns(
-        rows, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
-    )
     scale = max(champion.scale, challenger.scale, key=lambda one: one.unit)
     both = [replace(one, quantiles={}, intervals=(), scale=scale) for one in (champion, challenger)]
 
@@ -62,10 +48,10 @@ def paired_moment_summary(  # noqa: PLR0913 - the options of a report
             np.add.at(lanes["closer"].reshape(-1), cell * 3 + closer, np.ones(len(cell), dtype=np.int64))
         return lanes
 
-    _, lanes = tabulated(count, columns, depth, cells=SUM_CELLS)
+    _, lanes = tabulated(count, sliced.columns, sliced.depth, cells=SUM_CELLS)
     return PairedMomentSummary(
-        counted_moments(both[0], columns, depth),
-        counted_moments(both[1], columns, depth),
+        counted_moments(both[0], sliced.columns, sliced.depth),
+        counted_moments(both[1], sliced.columns, sliced.depth),
         {name: lanes[name] for name in PAIRED_LANES},
         lanes["closer"],
     )

@@ -72,6 +72,14 @@ def sliced_columns(
     return (*columns, *(_named(known, one) for one in queries))
 
 
+@dataclass(frozen=True, eq=False)
+class Sliced:
+    """The columns that rows are sliced by, coded once for several counts; slices are of at most ``depth`` of them."""
+
+    columns: tuple[CodedColumn, ...] = ()
+    depth: int = 1
+
+
 def _named(columns: _Columns, named: NamedQuery) -> CodedColumn:
     try:
         mask = _mask(columns, named.query)

@@ -25,7 +25,7 @@ from mlflow_eval_plugin.engines.multiclass import (
 from mlflow_eval_plugin.evaluators.calibration_claims import change_claim, slice_claims, slope_claims
 from mlflow_eval_plugin.evaluators.config import CalibrationConfig
 from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, document
-from mlflow_eval_plugin.evaluators.slicing import cuts_of, wanted_labels
+from mlflow_eval_plugin.evaluators.slicing import sliced, wanted_labels
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.calibration import calibrate, calibration_quantities
 from mlflow_eval_plugin.stats.changes import CHANGES, change_of
@@ -80,7 +80,7 @@ def evaluate(
         "slices": [],
     }
     if config.slices or config.queries:
-        table = SliceTable(confidence_slices(rows.frame, found.scored, **cuts_of(config)))
+        table = SliceTable(confidence_slices(found.scored, sliced(config, rows.frame)))
         labels = wanted_labels(config, table.summary.slices)
         made = slice_calibrations(table, labels)
         measurements["slices"] = [{**as_json(one), "slice": dict(one.slice)} for one in made]

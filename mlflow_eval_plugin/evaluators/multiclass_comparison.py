@@ -13,7 +13,7 @@ from mlflow_eval_plugin.evaluators.comparison import margin_claims, refuse_blind
 from mlflow_eval_plugin.evaluators.config_comparison import MARGIN_KEYS, ComparisonConfig
 from mlflow_eval_plugin.evaluators.costs import costs_of_classes
 from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, document, refuse_keys
-from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
+from mlflow_eval_plugin.evaluators.slicing import slice_columns, sliced, wanted_labels
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.class_comparison import PairedClassTable, compare_classes
 from mlflow_eval_plugin.stats.comparison import SliceComparison
@@ -49,7 +49,7 @@ def evaluate(config: ComparisonConfig, rows: MulticlassRows, champion: ClassCham
     if blind:
         refuse_blind(config, OF_PROBABILITIES)
     costs = costs_of_classes(config.costs, tuple(dict.fromkeys(classes)))
-    summary = paired_class_summary(rows.frame, champion.scored, rows.known, costs=costs, **cuts_of(config))
+    summary = paired_class_summary(champion.scored, rows.known, sliced(config, rows.frame), costs=costs)
     table = PairedClassTable(summary, costs)
     _areas_exist(config, table)
     labels = wanted_labels(config, table.slices)

@@ -12,7 +12,7 @@ from mlflow_eval_plugin.evaluators.comparison import margin_claims
 from mlflow_eval_plugin.evaluators.regression_config import RegressionComparisonConfig
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evaluators.rows import About, as_json, document
-from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
+from mlflow_eval_plugin.evaluators.slicing import slice_columns, sliced, wanted_labels
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.regression_comparison import (
     PairedRegressionTable,
@@ -37,7 +37,7 @@ def evaluate(
     Raises:
         InputError: for a slice column that is missing or has too many levels.
     """
-    summary = paired_moment_summary(rows.frame, champion.predicted, rows.known, **cuts_of(config))
+    summary = paired_moment_summary(champion.predicted, rows.known, sliced(config, rows.frame))
     table = PairedRegressionTable(summary)
     labels = wanted_labels(config, table.slices)
     found, wanted = compare_regressions(table), set(labels)

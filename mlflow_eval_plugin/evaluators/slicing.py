@@ -7,9 +7,10 @@ from itertools import combinations
 from typing import Any
 
 from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.engines.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.evaluators.config_base import SlicedConfig
 from mlflow_eval_plugin.evaluators.config_slices import Band, SliceItem
-from mlflow_eval_plugin.evaluators.rows import Rows
+from mlflow_eval_plugin.evaluators.rows import Frame, Rows
 from mlflow_eval_plugin.query import NamedQuery, parse
 from mlflow_eval_plugin.stats.summaries import Slice, SliceSummary
 
@@ -47,6 +48,16 @@ def cuts_of(config: SlicedConfig) -> dict[str, Any]:
         "max_levels": config.max_levels,
         "queries": [NamedQuery(name, text, parse(text, config.column)) for name, text in config.queries.items()],
     }
+
+
+def sliced(config: SlicedConfig, frame: Frame) -> Sliced:
+    """The columns that rows are sliced by, coded once for several counts.
+
+    Raises:
+        InputError: for a slice column that is missing or cannot be cut, or has too many levels.
+    """
+    cuts = cuts_of(config)
+    return Sliced(sliced_columns(frame, **cuts), cuts["depth"])
 
 
 def slice_columns(config: SlicedConfig, *, in_order: bool = False) -> list[str]:

@@ -11,6 +11,7 @@ from sklearn import metrics as sk
 
 from mlflow_eval_plugin.engines.multiclass import ClassScored
 from mlflow_eval_plugin.engines.paired_classes import paired_class_summary
+from mlflow_eval_plugin.engines.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.stats.class_comparison import MOST_MOVES, OF_A_CLASS, PairedClassTable, compare_classes
 from mlflow_eval_plugin.stats.comparison import change_bounds
 from mlflow_eval_plugin.stats.costs import ClassCosts
@@ -50,9 +51,15 @@ def _case(n=1200, seed=0, weighted=False):
     return frame, _scored(label, first, weight), _scored(label, second, weight)
 
 
+def _summary(frame, champion, challenger, costs=COSTS, max_levels=100):
+    columns = sliced_columns(
+        frame, ["g"], depth=1, edges=None, quantiles=None, max_levels=max_levels, queries=()
+    )  # fmt: skip
+    return paired_class_summary(champion, challenger, Sliced(columns), costs=costs)
+
+
 def _table(frame, champion, challenger, costs=COSTS, **options):
-    given = {"slices": ["g"], **options}
-    return PairedClassTable(paired_class_summary(frame, champion, challenger, costs=costs, **given), costs)
+    return PairedClassTable(_summary(frame, champion, challenger, costs, **options), costs)
 
 
 def _part(rows, chosen):
@@ -252,7 +259,7 @@ def test_costs_of_too_many_steps_are_refused():
     label = rng.integers(0, 12, len(frame))
     rows = ClassScored(classes, label, label, None, None)
     with pytest.raises(InputError, match=r"12 classes can differ by 1,\d\d\d different amounts, more than 1,024"):
-        paired_class_summary(frame, rows, rows, costs=costs)
+        paired_class_summary(rows, rows, costs=costs)
 
 
 def test_a_model_against_itself_changes_nothing_and_knows_it():
@@ -343,14 +350,14 @@ def test_order_and_shards_change_nothing(seed):
 
     whole = compare_classes(_table(*some(np.arange(90))))
     assert repr(compare_classes(_table(*some(rng.permutation(90))))) == repr(whole)
-    parts = [paired_class_summary(*some(rows), costs=COSTS, slices=["g"])
+    parts = [_summary(*some(rows))
              for rows in (np.arange(40), np.arange(40, 60), np.arange(60, 90))]  # fmt: skip
     assert repr(compare_classes(PairedClassTable(parts[2] + (parts[0] + parts[1]), COSTS))) == repr(whole)
 
 
 def test_pairs_of_other_costs_do_not_merge():
-    frame, champion, challenger = _case()
-    parts = [paired_class_summary(frame, champion, challenger, costs=costs) for costs in (COSTS, None)]
+    _, champion, challenger = _case()
+    parts = [paired_class_summary(champion, challenger, costs=costs) for costs in (COSTS, None)]
     with pytest.raises(MergeError, match="do not merge"):
         _ = parts[0] + parts[1]
 
@@ -421,7 +428,7 @@ def test_shards_with_slices_of_their_own_add_up(blind):
         ]
         return frame.iloc[rows], *said
 
-    halves = [paired_class_summary(*some(order[part]), costs=costs, slices=["g"])
+    halves = [_summary(*some(order[part]), costs)
               for part in (slice(None, 250), slice(250, None))]  # fmt: skip
     assert {one.label for one in halves[0].slices} != {one.label for one in halves[1].slices}
     total = compare_classes(PairedClassTable(halves[1] + halves[0], costs))

@@ -12,6 +12,7 @@ from sklearn import metrics as sk
 
 from mlflow_eval_plugin.engines import predicted_rows
 from mlflow_eval_plugin.engines.paired_regression import paired_moment_summary
+from mlflow_eval_plugin.engines.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.stats.comparison import change_bounds
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.regression_comparison import PairedRegressionTable, compare_regressions
@@ -33,9 +34,12 @@ def _rows(n=900, seed=0):
     return _population(n, rng).assign(g=rng.integers(0, 3, n), w=rng.integers(1, 5, n).astype(float))
 
 
-def _summary(rows, weight=None, scale=None, **options):
+def _summary(rows, weight=None, scale=None, slices=("g",), max_levels=100):
     both = [predicted_rows(rows, target="y", prediction=name, weight=weight, scale=scale) for name in ("a", "b")]
-    return paired_moment_summary(rows, *both, **{"slices": ["g"], **options})
+    columns = sliced_columns(
+        rows, slices, depth=1, edges=None, quantiles=None, max_levels=max_levels, queries=()
+    )  # fmt: skip
+    return paired_moment_summary(*both, Sliced(columns))
 
 
 def _table(rows, **options):
