@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -51,15 +52,30 @@ class LogitCells:
     upper: FloatArray
     variance: FloatArray
 
-    @property
+    @cached_property
     def logit(self) -> FloatArray:
         """The logits of the scores."""
         return logit(self.score)
 
+    @cached_property
+    def columns(self) -> FloatArray:
+        """One and the logit, ``(B, 2)``."""
+        return np.stack([np.ones_like(self.score), self.logit], axis=1)
+
+    @cached_property
+    def by_label(self) -> FloatArray:
+        """The weights by label, ``(B, 2)``."""
+        return np.stack([self.weight * (self.label == 0), self.weight * (self.label == 1)], axis=1)
+
+    @cached_property
+    def fitted(self) -> FloatArray | None:
+        """The likeliest intercept and slope; None where there are none."""
+        return None if self.separated else likeliest(self.columns, self.by_label)
+
     @property
     def one_class(self) -> bool:
         """Whether a class has no weight."""
-        return len(set(self.label.tolist())) < 2
+        return bool((self.label == self.label[:1]).all())
 
     @property
     def separated(self) -> bool:
@@ -133,9 +149,8 @@ def cox_test(cells: LogitCells) -> CoxTest:
 
     U is the sum of w (y - s) (1, x) over the rows, M that of w**2 s (1 - s) (1, x)(1, x)'.
     """
-    columns = _columns(cells)
-    fitted = None if cells.separated else likeliest(columns, _by_label(cells))
-    a, b = (None, None) if fitted is None else fitted.tolist()
+    columns = cells.columns
+    a, b = (None, None) if cells.fitted is None else cells.fitted.tolist()
     score = special.expit(cells.logit)
     pull = columns.T @ (cells.weight * (cells.label - score))
     spread = (columns * (cells.square * score * (1 - score))[:, None]).T @ columns
@@ -194,16 +209,16 @@ def _effective(cells: LogitCells, label: int) -> float:
 
 
 def _slope(cells: LogitCells) -> _Found:
-    fitted = None if cells.separated else likeliest(_columns(cells), _by_label(cells))
+    fitted = cells.fitted
     if fitted is None:
         return _UNDEFINED
-    error, influence = _spread(cells, _columns(cells), special.expit(_columns(cells) @ fitted))
+    error, influence = _spread(cells, cells.columns, special.expit(cells.columns @ fitted))
     return float(fitted[1]), error, _bound(cells, float(fitted[0]), float(fitted[1]), influence)
 
 
 def _intercept(cells: LogitCells) -> _Found:
     ones = np.ones((len(cells.score), 1))
-    fitted = None if cells.one_class else likeliest(ones, _by_label(cells), cells.logit)
+    fitted = None if cells.one_class else likeliest(ones, cells.by_label, cells.logit)
     if fitted is None:
         return _UNDEFINED
     error, influence = _spread(cells, ones, special.expit(cells.logit + fitted[0]))
@@ -246,11 +261,3 @@ def _pull(
     by_xx = -2 * first * c1 - b * first * (1 - 2 * p) * share
     slope_of_x = 1 / (s * (1 - s))
     return rest * share, by_xx * slope_of_x**2 + by_x * (2 * s - 1) * slope_of_x**2
-
-
-def _columns(cells: LogitCells) -> FloatArray:
-    return np.stack([np.ones_like(cells.score), cells.logit], axis=1)
-
-
-def _by_label(cells: LogitCells) -> FloatArray:
-    return np.stack([cells.weight * (cells.label == 0), cells.weight * (cells.label == 1)], axis=1)
