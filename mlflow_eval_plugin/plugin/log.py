@@ -23,8 +23,8 @@ from mlflow_eval_plugin.evidence import Data, Evidence, dumps
 from mlflow_eval_plugin.plugin.call import Call, Request
 from mlflow_eval_plugin.plugin.interactive import attach_evidently
 from mlflow_eval_plugin.plugin.source import Table
-from mlflow_eval_plugin.reports import render, render_joined
 from mlflow_eval_plugin.reports.figures import figures
+from mlflow_eval_plugin.reports.page import Part, part_of, render_parts
 
 _SCHEMA_ROWS = 1_000  # MLflow infers a schema from all values of a text column, which takes minutes on large ones
 
@@ -58,7 +58,8 @@ def logged(call: Call, kind: str) -> EvaluationResult:
     """
     evidence, config, request = call.evidence[kind], call.configs[kind], call.request
     client = MlflowClient()
-    files = _files(client, evidence, config)
+    call.parts[kind] = part_of(evidence)
+    files = _files(client, call.parts[kind], config)
     call.logged.add(kind)
     if len(call.evidence) > 1 and call.logged == set(call.evidence):
         files.append(_joined(client, call))
@@ -78,12 +79,12 @@ def logged(call: Call, kind: str) -> EvaluationResult:
     return EvaluationResult(metrics=metrics, artifacts=artifacts, run_id=request.run_id)
 
 
-def _files(client: MlflowClient, evidence: Evidence, config: Config) -> list[File]:
-    kind, name = evidence.kind, f"{config.metric_prefix}{evidence.kind}"
+def _files(client: MlflowClient, part: Part, config: Config) -> list[File]:
+    evidence, kind, name = part.evidence, part.evidence.kind, f"{config.metric_prefix}{part.evidence.kind}"
     stem = _free_stem(client, evidence.subject.run_id, "evidence", name)
     files = [
         File(f"{name}_evidence", f"evidence/{stem}.json", dumps(evidence)),
-        File(f"{name}_report", f"reports/{stem}.html", render(evidence).encode()),
+        File(f"{name}_report", f"reports/{stem}.html", render_parts([part]).encode()),
     ]
     for figure, content in figures(evidence).items():
         files.append(File(f"{config.metric_prefix}{kind}_{figure}", f"reports/{stem}-{figure}.png", content))
@@ -95,7 +96,7 @@ def _joined(client: MlflowClient, call: Call) -> File:
     # Kinds with prefixes of their own have none in common.
     name = f"{prefixes.pop() if len(prefixes) == 1 else ''}report"
     stem = _free_stem(client, call.request.run_id, "reports", name)
-    return File(name, f"reports/{stem}.html", render_joined(list(call.evidence.values())).encode())
+    return File(name, f"reports/{stem}.html", render_parts([call.parts[kind] for kind in call.evidence]).encode())
 
 
 def _free_stem(client: MlflowClient, run_id: str, folder: str, name: str) -> str:
