@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from mlflow.artifacts import list_artifacts
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
 from mlflow.models.evaluation.base import EvaluationArtifact, EvaluationResult
@@ -58,11 +59,12 @@ def logged(call: Call, kind: str) -> EvaluationResult:
     """
     evidence, config, request = call.evidence[kind], call.configs[kind], call.request
     client = MlflowClient()
+    root = client.get_run(request.run_id).info.artifact_uri
     call.parts[kind] = part_of(evidence)
-    files = _files(client, call.parts[kind], config)
+    files = _files(root, call.parts[kind], config)
     call.logged.add(kind)
     if len(call.evidence) > 1 and call.logged == set(call.evidence):
-        files.append(_joined(client, call))
+        files.append(_joined(root, call))
     with tempfile.TemporaryDirectory() as folder:
         for file in files:
             target = Path(folder, file.path)
@@ -74,14 +76,13 @@ def logged(call: Call, kind: str) -> EvaluationResult:
     metrics = {f"{config.metric_prefix}{name}": value for name, value in scalars(evidence).items()}
     if request.model_id is None:
         _log_metrics(client, request, metrics)
-    root = client.get_run(request.run_id).info.artifact_uri
     artifacts = {file.artifact: _artifact(file, append_to_uri_path(root, file.path)) for file in files}
     return EvaluationResult(metrics=metrics, artifacts=artifacts, run_id=request.run_id)
 
 
-def _files(client: MlflowClient, part: Part, config: Config) -> list[File]:
+def _files(root: str, part: Part, config: Config) -> list[File]:
     evidence, kind, name = part.evidence, part.evidence.kind, f"{config.metric_prefix}{part.evidence.kind}"
-    stem = _free_stem(client, evidence.subject.run_id, "evidence", name)
+    stem = _free_stem(root, "evidence", name)
     files = [
         File(f"{name}_evidence", f"evidence/{stem}.json", dumps(evidence)),
         File(f"{name}_report", f"reports/{stem}.html", render_parts([part]).encode()),
@@ -91,17 +92,18 @@ def _files(client: MlflowClient, part: Part, config: Config) -> list[File]:
     return files
 
 
-def _joined(client: MlflowClient, call: Call) -> File:
+def _joined(root: str, call: Call) -> File:
     prefixes = {config.metric_prefix for config in call.configs.values()}
     # Kinds with prefixes of their own have none in common.
     name = f"{prefixes.pop() if len(prefixes) == 1 else ''}report"
-    stem = _free_stem(client, call.request.run_id, "reports", name)
+    stem = _free_stem(root, "reports", name)
     return File(name, f"reports/{stem}.html", render_parts([call.parts[kind] for kind in call.evidence]).encode())
 
 
-def _free_stem(client: MlflowClient, run_id: str, folder: str, name: str) -> str:
-    # Nothing is ever overwritten: a second file of the same name in a run gets a number.
-    taken = {Path(item.path).stem for item in client.list_artifacts(run_id, folder)}
+def _free_stem(root: str, folder: str, name: str) -> str:
+    # Nothing is ever overwritten: a second file of the same name in a run gets a number. Asked by the run's id, MLflow
+    # would read the run anew, twice.
+    taken = {Path(item.path).stem for item in list_artifacts(append_to_uri_path(root, folder))}
     stem, number = name, 1
     while stem in taken:
         number += 1
