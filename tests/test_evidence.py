@@ -8,10 +8,23 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import rfc8785
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from mlflow_eval_plugin.evaluators.config import CONFIGS
-from mlflow_eval_plugin.evidence import Evidence, EvidenceError, digest_of, dumps, loads, model_digest_at, model_files
+from mlflow_eval_plugin.evidence import (
+    Evidence,
+    EvidenceError,
+    canonical,
+    digest_of,
+    dumps,
+    loads,
+    model_digest_at,
+    model_files,
+)
 from mlflow_eval_plugin.reports import render
 from mlflow_eval_plugin.reports.figures import figures
 
@@ -48,6 +61,74 @@ def test_version_1_is_read_and_written_as_ever(kind: str) -> None:
     assert evidence.digest == "sha256:" + GOLDEN[kind]
     assert dumps(evidence).decode() == text(kind)
     assert len(render(evidence)) > 10_000 and figures(evidence)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.text()
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+@example(
+    [
+        0.0,
+        -0.0,
+        1.0,
+        -1.5,
+        1e-4,
+        9.9e-5,
+        1e-6,
+        1e-7,
+        1e15,
+        1e16,
+        1e17,
+        123456789012345680.0,
+        1e21,
+        5e-324,
+        1.7976931348623157e308,
+    ]
+)
+@example({"\U0001f600": 1, "\ufb33": 2, "€": '\x00\x1f\x7f\u2028"\\/\b\f\n\r\t'})
+@settings(max_examples=300, deadline=None)
+def test_the_canonical_form_is_that_of_rfc8785(document: Any) -> None:
+    assert canonical(document) == rfc8785.dumps(document)
+
+
+def test_the_canonical_form_of_the_rfcs_own_example() -> None:
+    # RFC 8785, 3.2.2 and 3.2.3.
+    given = (
+        r'{"numbers": [333333333.33333329, 1E30, 4.50, 2e-3, 0.000000000000000000000000001],'
+        r' "string": "\u20ac$\u000F\u000aA\u0027\u0042\u0022\u005c\\\"\/", "literals": [null, true, false]}'
+    )
+    assert canonical(json.loads(given)).decode() == (
+        r'{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],'
+        r'"string":"€$\u000f\nA'
+        "'"
+        r'B\"\\\\\"/"}'
+    )
+
+
+@pytest.mark.parametrize(
+    "document",
+    [float("nan"), [float("inf")], {"a": 2**53}, -(2**53), {1: 2}, {"a": {1}}, "\ud800", {"\ud800": 1}, np.int64(3)],
+    ids=str,
+)
+def test_what_has_no_canonical_form_is_refused(document: Any) -> None:
+    with pytest.raises(EvidenceError, match="RFC 8785"):
+        canonical(document)
+
+
+def test_a_nesting_without_end_is_refused() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    with pytest.raises(EvidenceError, match="RFC 8785"):
+        canonical(endless)
 
 
 def test_the_verdicts_of_the_golden_files() -> None:

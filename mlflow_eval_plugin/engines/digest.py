@@ -1,11 +1,13 @@
 """A data set's digest by content: the same for any order of its rows and any index.
 
-Every row is hashed to 64 bits under two keys; the hashes are summed mod 2**64 in two lanes, and SHA-256 is taken over
-the lanes, the number of rows, and the sorted column names with their kinds. Sums do not depend on order and merge by
+Every value is mixed to 64 bits. A row has two lanes: sums mod 2**64 of its mixed values, each times an odd number of
+its column's own, so that swapped values show. The lanes are mixed and summed over the rows, and SHA-256 is taken over
+the sums, the number of rows, and the sorted column names with their kinds. Sums do not depend on order and merge by
 addition.
 
-It detects change: a changed, added or lost row changes the lanes but for a chance of 2**-128. It is *not* proof against
-somebody who crafts rows so that the sums agree; whoever needs that must sign the files.
+It detects change: another value in one column of a row always changes the row's lanes; any other change leaves the sums
+as they were with a chance of about 2**-120. It is *not* proof against somebody who crafts rows so that the sums agree;
+whoever needs that must sign the files.
 """
 
 from __future__ import annotations
@@ -26,16 +28,17 @@ from mlflow_eval_plugin.stats.errors import InputError, MergeError
 
 BLOCK = 2**16  # rows: smaller ones have two threads wait for the interpreter's lock
 THREADS = 2
-KEYS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
+GAMMA = 0x9E3779B97F4A7C15  # the step of splitmix64, whose sequence gives the columns' numbers
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # of times, in a second
-FORMAT = "mlflow-eval-plugin/data-digest/1"
+FORMAT = "mlflow-eval-plugin/data-digest/2"
 
 Hashes = NDArray[np.uint64]
+Column = tuple[NDArray[Any], Hashes | None]  # numbers; or codes, and what each stands for
 
 
 @dataclass(frozen=True)
 class DigestSummary:
-    """What is hashed: schema, rows, and one sum mod 2**64 per key."""
+    """What is hashed: schema, rows, and the sum mod 2**64 of each lane."""
 
     schema: tuple[ColumnType, ...]
     rows: int
@@ -69,22 +72,13 @@ def digest_summary(rows: pd.DataFrame) -> DigestSummary:
     """The mergeable form of the digest. Widths of integers and floats do not matter, kinds do."""
     schema = schema_of(rows)
     positions = {str(name): position for position, name in enumerate(rows.columns)}
-    columns = [(place, positions[one.name]) for place, one in enumerate(schema)]
-
-    def added(some: Sequence[tuple[int, int]]) -> list[Hashes]:
-        lanes = [np.zeros(len(rows), dtype=np.uint64) for _ in KEYS]
-        for place, position in some:
-            column = _hashed(rows.iloc[:, position])
-            for lane, key in zip(lanes, KEYS, strict=True):
-                # Each column is mixed with its place and the key before it is added, so that swapped values show.
-                _add_mixed(lane, column, np.uint64((key * (place + 1)) % 2**64))
-        return lanes
-
-    # Sums do not depend on order, so each thread may add up columns of its own.
+    blocks = [slice(start, min(start + BLOCK, len(rows))) for start in range(0, len(rows), BLOCK)]
     with ThreadPoolExecutor(THREADS) as threads:
-        parts = list(threads.map(added, [columns[first::THREADS] for first in range(THREADS)]))
-    sums = [int(_mixed(sum(lanes[1:], start=lanes[0])).sum(dtype=np.uint64)) for lanes in zip(*parts, strict=True)]
-    return DigestSummary(schema, len(rows), (sums[0], sums[1]))
+        columns = list(threads.map(lambda one: _column(rows.iloc[:, positions[one.name]]), schema))
+        # Sums do not depend on order, so each thread may add up rows of its own.
+        parts = threads.map(lambda first: _sums(columns, blocks[first::THREADS]), range(THREADS))
+    first, second = (sum(lane) % 2**64 for lane in zip(*parts, strict=True))
+    return DigestSummary(schema, len(rows), (first, second))
 
 
 def schema_of(rows: pd.DataFrame) -> tuple[ColumnType, ...]:
@@ -104,34 +98,31 @@ def _kind(dtype: Any) -> str:
     return next((kind for kind, check in checks if check(dtype)), "text")
 
 
-def _hashed(column: pd.Series[Any]) -> Hashes:
-    kind = _kind(column.dtype)
-    if kind in ("integer", "float", "boolean") and isinstance(column.dtype, np.dtype):
-        wide = np.float64 if kind == "float" else np.int64
-        # Adding 0.0 makes -0.0 and 0.0 the same; every NaN is made the same one.
-        values = column.to_numpy(dtype=wide) + wide(0)
-        if kind == "float":
-            values[np.isnan(values)] = np.nan
-        return _mixed(values.view(np.uint64))
+def _column(values: pd.Series[Any]) -> Column:
+    kind = _kind(values.dtype)
+    if kind in ("integer", "float", "boolean") and isinstance(values.dtype, np.dtype):
+        return values.to_numpy(), None
     if kind == "datetime":
-        return _hashed_times(pd.DatetimeIndex(column))
+        return _hashed_times(pd.DatetimeIndex(values)), None
     try:
-        codes, uniques = pd.factorize(column)
+        codes, uniques = pd.factorize(values)
     except TypeError as error:
         raise InputError(
-            f"column {column.name!r}: expected one value a row, found lists or the like ({error}); leave it out"
+            f"column {values.name!r}: expected one value a row, found lists or the like ({error}); leave it out"
         ) from error
+    # Missing values have the code -1, which is the last text.
     texts = np.array([_text(value) for value in uniques] + ["missing:"], dtype=object)
-    table: Hashes = pd.util.hash_array(texts, categorize=False)
-    return np.asarray(table[np.where(codes < 0, len(uniques), codes)])
+    return codes.astype(np.min_scalar_type(-len(texts))), pd.util.hash_array(texts, categorize=False)
 
 
 def _hashed_times(times: pd.DatetimeIndex) -> Hashes:
     """The same in any unit, and beyond the year 2262, where nanoseconds since 1970 overflow."""
     a_second = UNITS[times.unit]
     seconds, rest = np.divmod(times.asi8, a_second)
-    hashes = _mixed(seconds.view(np.uint64)) ^ (rest * (10**9 // a_second)).view(np.uint64)
-    return _mixed(np.where(times.isna(), np.uint64(0), hashes))
+    hashes = seconds.view(np.uint64)
+    _mix(hashes, np.empty_like(hashes))
+    hashes ^= (rest * (10**9 // a_second)).view(np.uint64)
+    return np.where(times.isna(), np.uint64(0), hashes)
 
 
 def _text(value: object) -> str:
@@ -142,29 +133,47 @@ def _text(value: object) -> str:
     return f"{type(value).__name__}:{value}"
 
 
-def _add_mixed(lane: Hashes, column: Hashes, key: np.uint64) -> None:
-    """``lane += mixed(column ^ key)``, a block at a time: blocks and what is made of them stay in the cache."""
-    mixed, shifted = (np.empty(BLOCK, dtype=np.uint64) for _ in range(2))
-    for start in range(0, len(lane), BLOCK):
-        block = column[start : start + BLOCK]
-        some = mixed[: len(block)]
-        _mix(np.bitwise_xor(block, key, out=some), shifted[: len(block)])
-        lane[start : start + BLOCK] += some
+def _sums(columns: Sequence[Column], blocks: Sequence[slice]) -> tuple[int, int]:
+    """The sum of each lane over some blocks of rows; a block stays in the cache until all of its columns are in."""
+    numbers, sums, space = _numbers(len(columns)), [0, 0], np.empty((4, BLOCK), dtype=np.uint64)
+    for block in blocks:
+        *lanes, mixed, spare = space[:, : block.stop - block.start]
+        space[:2] = 0
+        for (values, table), own in zip(columns, numbers, strict=True):
+            _fill(mixed, values[block], table)
+            _mix(mixed, spare)
+            for lane, number in zip(lanes, own, strict=True):
+                np.add(lane, np.multiply(mixed, number, out=spare), out=lane)
+        for place, lane in enumerate(lanes):
+            _mix(lane, spare)
+            sums[place] += int(lane.sum())
+    return sums[0], sums[1]
 
 
-def _mixed(values: Hashes) -> Hashes:
-    """The values themselves, mixed in place."""
-    shifted = np.empty(BLOCK, dtype=np.uint64)
-    for start in range(0, len(values), BLOCK):
-        block = values[start : start + BLOCK]
-        _mix(block, shifted[: len(block)])
-    return values
+def _numbers(columns: int) -> Hashes:
+    """An odd number for every column and lane."""
+    numbers = np.arange(1, 2 * columns + 1, dtype=np.uint64) * np.uint64(GAMMA)
+    _mix(numbers, np.empty_like(numbers))
+    return (numbers | np.uint64(1)).reshape(columns, 2)
 
 
-def _mix(block: Hashes, shifted: Hashes) -> None:
-    """The finaliser of splitmix64 (Steele, Lea & Flood 2014), in place; ``shifted`` is overwritten."""
-    block ^= np.right_shift(block, np.uint64(30), out=shifted)
+def _fill(bits: Hashes, values: NDArray[Any], table: Hashes | None) -> None:
+    """The 64 bits of some values, the same for equal ones, whatever their width."""
+    if table is not None:
+        np.take(table, values, mode="wrap", out=bits)
+    elif values.dtype.kind == "f":
+        floats = bits.view(np.float64)
+        # Adding 0.0 makes -0.0 and 0.0 the same; every NaN is made the same one.
+        np.add(values, 0.0, out=floats)
+        np.copyto(floats, np.nan, where=np.isnan(floats))
+    else:
+        bits.view(np.int64)[:] = values
+
+
+def _mix(block: Hashes, spare: Hashes) -> None:
+    """The finaliser of splitmix64 (Steele, Lea & Flood 2014), in place; ``spare`` is overwritten."""
+    block ^= np.right_shift(block, np.uint64(30), out=spare)
     block *= np.uint64(0xBF58476D1CE4E5B9)
-    block ^= np.right_shift(block, np.uint64(27), out=shifted)
+    block ^= np.right_shift(block, np.uint64(27), out=spare)
     block *= np.uint64(0x94D049BB133111EB)
-    block ^= np.right_shift(block, np.uint64(31), out=shifted)
+    block ^= np.right_shift(block, np.uint64(31), out=spare)

@@ -45,6 +45,7 @@ from mlflow_eval_plugin.plugin.source import (
     score_first,
     table_of,
 )
+from mlflow_eval_plugin.reports.page import Part
 from mlflow_eval_plugin.stats.errors import InputError
 
 Other = Rows | MulticlassRows | ChampionRows | ClassChampion | None  # what the rows are held against
@@ -74,7 +75,10 @@ class Request:
 
 @dataclass(eq=False)
 class Call:
-    """The Evidence of one evaluate call, by kind, what is needed to log it, and which of it was logged."""
+    """The Evidence of one evaluate call, by kind, what is needed to log it, and which of it was logged.
+
+    What a page shows of a document stands in ``parts``, for the page of its own and the one that joins all.
+    """
 
     request: Request
     configs: dict[str, Config]
@@ -84,6 +88,7 @@ class Call:
     multiclass: dict[str, bool] = field(default_factory=dict)
     evidence: dict[str, Evidence] = field(default_factory=dict)
     logged: set[str] = field(default_factory=set)
+    parts: dict[str, Part] = field(default_factory=dict)
 
     def reference(self, config: Config) -> Table | None:
         """The reference that a config gives, read once however many evaluators share it."""

@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from mlflow.artifacts import list_artifacts
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
 from mlflow.models.evaluation.base import EvaluationArtifact, EvaluationResult
@@ -23,8 +24,8 @@ from mlflow_eval_plugin.evidence import Data, Evidence, dumps
 from mlflow_eval_plugin.plugin.call import Call, Request
 from mlflow_eval_plugin.plugin.interactive import attach_evidently
 from mlflow_eval_plugin.plugin.source import Table
-from mlflow_eval_plugin.reports import render, render_joined
 from mlflow_eval_plugin.reports.figures import figures
+from mlflow_eval_plugin.reports.page import Part, part_of, render_parts
 
 _SCHEMA_ROWS = 1_000  # MLflow infers a schema from all values of a text column, which takes minutes on large ones
 
@@ -58,10 +59,12 @@ def logged(call: Call, kind: str) -> EvaluationResult:
     """
     evidence, config, request = call.evidence[kind], call.configs[kind], call.request
     client = MlflowClient()
-    files = _files(client, evidence, config)
+    root = client.get_run(request.run_id).info.artifact_uri
+    call.parts[kind] = part_of(evidence)
+    files = _files(root, call.parts[kind], config)
     call.logged.add(kind)
     if len(call.evidence) > 1 and call.logged == set(call.evidence):
-        files.append(_joined(client, call))
+        files.append(_joined(root, call))
     with tempfile.TemporaryDirectory() as folder:
         for file in files:
             target = Path(folder, file.path)
@@ -73,34 +76,34 @@ def logged(call: Call, kind: str) -> EvaluationResult:
     metrics = {f"{config.metric_prefix}{name}": value for name, value in scalars(evidence).items()}
     if request.model_id is None:
         _log_metrics(client, request, metrics)
-    root = client.get_run(request.run_id).info.artifact_uri
     artifacts = {file.artifact: _artifact(file, append_to_uri_path(root, file.path)) for file in files}
     return EvaluationResult(metrics=metrics, artifacts=artifacts, run_id=request.run_id)
 
 
-def _files(client: MlflowClient, evidence: Evidence, config: Config) -> list[File]:
-    kind, name = evidence.kind, f"{config.metric_prefix}{evidence.kind}"
-    stem = _free_stem(client, evidence.subject.run_id, "evidence", name)
+def _files(root: str, part: Part, config: Config) -> list[File]:
+    evidence, kind, name = part.evidence, part.evidence.kind, f"{config.metric_prefix}{part.evidence.kind}"
+    stem = _free_stem(root, "evidence", name)
     files = [
         File(f"{name}_evidence", f"evidence/{stem}.json", dumps(evidence)),
-        File(f"{name}_report", f"reports/{stem}.html", render(evidence).encode()),
+        File(f"{name}_report", f"reports/{stem}.html", render_parts([part]).encode()),
     ]
     for figure, content in figures(evidence).items():
         files.append(File(f"{config.metric_prefix}{kind}_{figure}", f"reports/{stem}-{figure}.png", content))
     return files
 
 
-def _joined(client: MlflowClient, call: Call) -> File:
+def _joined(root: str, call: Call) -> File:
     prefixes = {config.metric_prefix for config in call.configs.values()}
     # Kinds with prefixes of their own have none in common.
     name = f"{prefixes.pop() if len(prefixes) == 1 else ''}report"
-    stem = _free_stem(client, call.request.run_id, "reports", name)
-    return File(name, f"reports/{stem}.html", render_joined(list(call.evidence.values())).encode())
+    stem = _free_stem(root, "reports", name)
+    return File(name, f"reports/{stem}.html", render_parts([call.parts[kind] for kind in call.evidence]).encode())
 
 
-def _free_stem(client: MlflowClient, run_id: str, folder: str, name: str) -> str:
-    # Nothing is ever overwritten: a second file of the same name in a run gets a number.
-    taken = {Path(item.path).stem for item in client.list_artifacts(run_id, folder)}
+def _free_stem(root: str, folder: str, name: str) -> str:
+    # Nothing is ever overwritten: a second file of the same name in a run gets a number. Asked by the run's id, MLflow
+    # would read the run anew, twice.
+    taken = {Path(item.path).stem for item in list_artifacts(append_to_uri_path(root, folder))}
     stem, number = name, 1
     while stem in taken:
         number += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
+from zlib import Z_RLE
 
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
 from mlflow_eval_plugin.reports.kinds import kind_of
@@ -22,6 +23,7 @@ _BLUE, _ORANGE, _GREY = "#0072b2", "#e69f00", "#59636e"
 _COLOURS: dict[Verdict, str] = {"fail": "#d55e00", "insufficient": "#8a7500", "pass": "#009e73"}
 _SHAPES: dict[Verdict, str] = {"fail": "X", "insufficient": "o", "pass": "o"}
 _ROWS = 25
+_PAD = 5.0  # pixels around a figure
 
 
 def figures(evidence: Evidence) -> dict[str, bytes]:
@@ -40,17 +42,35 @@ def figures(evidence: Evidence) -> dict[str, bytes]:
 def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), dpi=120, layout="constrained", facecolor="white")
+    return Figure(figsize=(width, height), dpi=120, facecolor="white")
 
 
 def _png(figure: Figure) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    canvas: Any = FigureCanvasAgg(figure)
+    _fit(figure, canvas.get_renderer())
     buffer = BytesIO()
     # ``savefig`` would draw the figure twice. No version or date in the file: the same Evidence gives the same bytes.
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.print_png(buffer, metadata={"Software": None})
+    canvas.print_png(buffer, metadata={"Software": None}, pil_kwargs={"compress_type": Z_RLE})
     return buffer.getvalue()
+
+
+def _fit(figure: Figure, renderer: Any) -> None:
+    """Margins as wide as what stands in them, measured once; matplotlib's layout engines measure it twice or more."""
+    from matplotlib.transforms import Bbox
+
+    inner = Bbox.union([axes.get_window_extent(renderer) for axes in figure.axes])
+    boxes = (axes.get_tightbbox(renderer, for_layout_only=True) for axes in figure.axes)
+    outer = Bbox.union([box for box in boxes if box])
+    width, height = figure.bbox.size
+    figure.subplots_adjust(
+        left=(inner.x0 - outer.x0 + _PAD) / width,
+        right=1 - (outer.x1 - inner.x1 + _PAD) / width,
+        bottom=(inner.y0 - outer.y0 + _PAD) / height,
+        top=1 - (outer.y1 - inner.y1 + _PAD) / height,
+        hspace=0.05,
+    )
 
 
 def _sober(axes: Axes) -> None:
@@ -72,7 +92,8 @@ def _reliability(evidence: Evidence) -> Figure:
         upper.fill_between(score, low, high, color=_BLUE, alpha=0.18, linewidth=0, label="95 % if calibrated")
     upper.plot(*zip(*measurements["corp"], strict=True), color=_BLUE, linewidth=1.8, label="CORP curve")
     _bins(upper, measurements["bins"])
-    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel=words.rate, title=_title(evidence))
+    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel=words.rate)
+    _entitle(upper, evidence)
     upper.legend(loc="upper left", frameon=False, fontsize=9)
     _scores(lower, measurements["histogram"], words)
     return figure
@@ -89,7 +110,8 @@ def _mean_reliability(evidence: Evidence) -> Figure:
     upper.fill_between(place, low, high, color=_BLUE, alpha=0.18, linewidth=0, label="95 % if calibrated")
     upper.plot(*zip(*measurements["corp"], strict=True), color=_BLUE, linewidth=1.8, label="isotonic curve")
     _bins(upper, measurements["bins_equal_mass"], "mean_prediction", "mean_target")
-    upper.set(xlim=span, ylim=span, ylabel="Mean target", title=_title(evidence))
+    upper.set(xlim=span, ylim=span, ylabel="Mean target")
+    _entitle(upper, evidence)
     upper.legend(loc="upper left", frameon=False, fontsize=9)
     edges, weight = (measurements["histogram"][name] for name in ("edges", "weight"))
     lower.stairs(weight, edges, fill=True, color=_BLUE)
@@ -131,25 +153,32 @@ def _ranked(evidence: Evidence, checks: Sequence[Check]) -> Figure:
     for line in {limit for check in shown for limit in (check.minimum, check.maximum) if limit is not None}:
         axes.axvline(line, color="black", linestyle="--", linewidth=1)
     axes.axvline(0, color=_GREY, linewidth=0.8)
-    for row, check in enumerate(shown):
-        _range(axes, row, check)
+    for verdict in _COLOURS:
+        _ranges(axes, [(row, check) for row, check in enumerate(shown) if check.verdict == verdict], verdict)
     axes.set_yticks(range(len(shown)), [_cut(where(check)) for check in shown])
-    axes.set(ylim=(len(shown) - 0.4, -0.6), xlabel=_plain(metric_label(metric)), title=_title(evidence))
+    axes.set(ylim=(len(shown) - 0.4, -0.6), xlabel=_plain(metric_label(metric)))
+    _entitle(axes, evidence)
     axes.grid(visible=False, axis="y")
+    # Nor is there a label of this axis that needs a place beside those of the rows.
+    axes.yaxis.set_label_coords(0.0, 0.5)
     return figure
 
 
-def _range(axes: Axes, row: int, check: Check) -> None:
-    colour = _COLOURS[check.verdict]
-    if check.interval:
-        axes.plot(check.interval, [row, row], color=colour, linewidth=1.8)
-    if check.value is not None:
-        filled = "white" if check.verdict == "insufficient" else colour
-        axes.plot(check.value, row, _SHAPES[check.verdict], color=filled, markeredgecolor=colour, markersize=7)
+def _ranges(axes: Axes, drawn: Sequence[tuple[int, Check]], verdict: Verdict) -> None:
+    """All values of one verdict with their intervals, in their rows."""
+    colour = _COLOURS[verdict]
+    known = [(row, *check.interval) for row, check in drawn if check.interval]
+    if known:
+        axes.hlines(*zip(*known, strict=True), color=colour, linewidth=1.8)
+    points = [(check.value, row) for row, check in drawn if check.value is not None]
+    filled = "white" if verdict == "insufficient" else colour
+    if points:
+        axes.plot(*zip(*points, strict=True), _SHAPES[verdict], color=filled, markeredgecolor=colour, markersize=7)
 
 
-def _title(evidence: Evidence) -> str:
-    return f"{VERDICTS[evidence.verdict]} – {_plain(evidence.data.name[:40])}"
+def _entitle(axes: Axes, evidence: Evidence) -> None:
+    # A height of its own, or matplotlib measures all labels once more to find one.
+    axes.set_title(f"{VERDICTS[evidence.verdict]} – {_plain(evidence.data.name[:40])}", y=1.0)
 
 
 def _cut(label: str) -> str:

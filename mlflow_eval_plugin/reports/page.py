@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -68,16 +68,42 @@ def render_joined(evidences: Sequence[Evidence]) -> str:
     Raises:
         ValueError: for no document at all.
     """
-    if not evidences:
+    return render_parts([part_of(evidence) for evidence in evidences])
+
+
+def render_parts(parts: Sequence[Part]) -> str:
+    """``render_joined`` of documents whose parts are made; they may stand on several pages.
+
+    Raises:
+        ValueError: for no part at all.
+    """
+    if not parts:
         raise ValueError("evidences: expected at least one Evidence document, found none")
+    evidences = [part.evidence for part in parts]
     return template("report.html.j2").render(
-        parts=_parts(evidences),
+        parts=_placed(parts),
         verdict=joined.verdict(evidences),
         title=joined.title(evidences),
         headline=joined.headline(evidences),
         on_what=words.on_what(*evidences),
         assurance=joined.assurance(evidences),
         listed=[_listed(evidences, *each) for each in _LISTED],
+    )
+
+
+def part_of(evidence: Evidence) -> Part:
+    """What a page shows of one document, with all rows of its tables; most of the work of a page."""
+    kind = kind_of(evidence)
+    return Part(
+        evidence=evidence,
+        id=evidence.kind,
+        name="",
+        kind=kind,
+        heatmap=kind.heatmap(evidence) if kind.heatmap else None,
+        forests=tuple(forests([check for check in evidence.checks if kind.drawn(check)])),
+        gallery=kind.pictures(evidence) if kind.pictures else None,
+        tables=(checks_table(evidence.checks), *kind.tables(evidence.measurements)),
+        config=config_of(evidence.config),
     )
 
 
@@ -102,29 +128,12 @@ def _listed(evidences: Sequence[Evidence], title: str, verdict: Verdict, most: i
     return Listed(title, tuple(joined.worst(evidences, verdict, most)), total)
 
 
-def _parts(evidences: Sequence[Evidence]) -> list[Part]:
-    parts: list[Part] = []
-    most = _ROWS if len(evidences) == 1 else _ROWS_OF_MANY
-    for evidence, name in zip(evidences, joined.names(evidences), strict=True):
-        before = sum(part.evidence.kind == evidence.kind for part in parts)
-        parts.append(_part(evidence, f"{evidence.kind}-{before + 1}" if before else evidence.kind, name, most))
-    return parts
-
-
-def _part(evidence: Evidence, id_: str, name: str, most: int) -> Part:
-    kind = kind_of(evidence)
-    return Part(
-        evidence=evidence,
-        id=id_,
-        name=name,
-        kind=kind,
-        heatmap=kind.heatmap(evidence) if kind.heatmap else None,
-        forests=_forests(evidence, kind),
-        gallery=kind.pictures(evidence) if kind.pictures else None,
-        tables=tuple(table.cut(most) for table in (checks_table(evidence.checks), *kind.tables(evidence.measurements))),
-        config=config_of(evidence.config),
-    )
-
-
-def _forests(evidence: Evidence, kind: Kind) -> tuple[Forest, ...]:
-    return tuple(forests([check for check in evidence.checks if kind.drawn(check)]))
+def _placed(parts: Sequence[Part]) -> list[Part]:
+    """The parts of one page: with ids and names that differ, their tables cut to what it can hold."""
+    placed: list[Part] = []
+    most = _ROWS if len(parts) == 1 else _ROWS_OF_MANY
+    for part, name in zip(parts, joined.names([part.evidence for part in parts]), strict=True):
+        before = sum(one.evidence.kind == part.evidence.kind for one in placed)
+        id_ = f"{part.id}-{before + 1}" if before else part.id
+        placed.append(replace(part, id=id_, name=name, tables=tuple(table.cut(most) for table in part.tables)))
+    return placed

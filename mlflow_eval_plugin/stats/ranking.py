@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.intervals import FloatArray
 
-BLOCK = 64  # slices at a time, so that the temporaries stay below 10 MB each
+BLOCK = 16  # slices at a time, so that the temporaries stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
