@@ -152,8 +152,8 @@ def cox_test(cells: LogitCells) -> CoxTest:
     columns = cells.columns
     a, b = (None, None) if cells.fitted is None else cells.fitted.tolist()
     score = special.expit(cells.logit)
-    pull = columns.T @ (cells.weight * (cells.label - score))
-    spread = (columns * (cells.square * score * (1 - score))[:, None]).T @ columns
+    pull = _pulls(columns, cells.weight * (cells.label - score))
+    spread = _information(columns, cells.square * score * (1 - score))
     if np.linalg.matrix_rank(spread) < 2:
         return CoxTest(a, b, None, 2, None)
     statistic = float(pull @ np.linalg.solve(spread, pull))
@@ -174,9 +174,9 @@ def likeliest(
     total, events = over_labels(weight), weight[:, 1]
     found = np.zeros(columns.shape[1]) if start is None else start
     for _ in range(_STEPS):
-        expected = special.expit(columns @ found + offset)
-        pull = columns.T @ (events - total * expected)
-        curve = (columns * (total * expected * (1 - expected))[:, None]).T @ columns
+        expected = special.expit(_predictor(columns, found) + offset)
+        pull = _pulls(columns, events - total * expected)
+        curve = _information(columns, total * expected * (1 - expected))
         if not np.linalg.cond(curve) <= 1e14:  # ever steeper: no row is left near the middle
             return None
         step = np.linalg.solve(curve, pull)
@@ -185,6 +185,22 @@ def likeliest(
         if np.abs(step).max() < 1e-10 * (1 + np.abs(found).max()):
             return np.asarray(found)
     return None
+
+
+# Sums of numpy's own rather than products of matrices, which BLAS shares out to its threads: they cost more than they
+# save on so few columns, and their number would be in the last digits.
+
+
+def _predictor(columns: FloatArray, coefficients: FloatArray) -> FloatArray:
+    return np.asarray(sum(column * one for column, one in zip(columns.T, coefficients, strict=True)))
+
+
+def _pulls(columns: FloatArray, residual: FloatArray) -> FloatArray:
+    return np.array([(column * residual).sum() for column in columns.T])
+
+
+def _information(columns: FloatArray, weight: FloatArray) -> FloatArray:
+    return np.array([_pulls(columns, column * weight) for column in columns.T])
 
 
 def logit(score: FloatArray) -> FloatArray:
@@ -212,7 +228,7 @@ def _slope(cells: LogitCells) -> _Found:
     fitted = cells.fitted
     if fitted is None:
         return _UNDEFINED
-    error, influence = _spread(cells, cells.columns, special.expit(cells.columns @ fitted))
+    error, influence = _spread(cells, cells.columns, special.expit(_predictor(cells.columns, fitted)))
     return float(fitted[1]), error, _bound(cells, float(fitted[0]), float(fitted[1]), influence)
 
 
@@ -232,8 +248,8 @@ def _spread(cells: LogitCells, columns: FloatArray, expected: FloatArray) -> tup
     can show too little; the larger counts. Without weights the latter is the inverse information.
     """
     variance = expected * (1 - expected)
-    bread = np.linalg.inv((columns * (cells.weight * variance)[:, None]).T @ columns)
-    each = columns @ bread[-1]
+    bread = np.linalg.inv(_information(columns, cells.weight * variance))
+    each = _predictor(columns, bread[-1])
     seen = (cells.square * (cells.label - expected) ** 2 * each**2).sum()
     return float(np.sqrt(max(seen, (cells.square * variance * each**2).sum()))), bread[-1]
 
