@@ -104,6 +104,8 @@ def test_the_unit_of_the_target_changes_nothing_else():
 def test_few_rows_and_predictions_that_are_all_the_same():
     few = recalibrate_mean(_folds(_rows(n=19)))
     assert few.suggested is None and all("fewer than 20 rows" in one.reason for one in few.methods)
+    assert tuple((one.method, one.parameters) for one in few.methods) == tuple((one, {}) for one in METHODS)
+    assert recalibrate_mean(_folds(_rows(n=20))).methods[0].reason is None
     alike = recalibrate_mean(_folds(pd.DataFrame({"p": [1.0] * 50, "y": [2.0] * 50})))
     assert all("rows that are all alike" in one.reason for one in alike.methods)
     same = recalibrate_mean(_folds(_rows().assign(p=50.0)))
@@ -125,3 +127,12 @@ def test_folds_are_all_rows_and_know_no_order():
     assert all((one.rows == other.rows).all() for one, other in zip(folds, mixed, strict=True))
     zeros = pd.DataFrame({"p": [0.0, -0.0] * 20, "y": [-0.0, 0.0] * 20})
     assert sorted(one.rows.sum() for one in _folds(zeros)) == [0, 0, 0, 0, 40]
+
+
+def test_bins_are_fifteen_and_rows_without_weight_count_for_nothing():
+    rows = _rows(n=600)
+    assert recalibrate_mean(_folds(rows)) == recalibrate_mean(_folds(rows), bins=15)
+    more = pd.concat([rows, pd.DataFrame({"p": [400.0] * 9, "y": [0.0] * 9, "w": 0.0})], ignore_index=True)
+    for one, other in zip(*(recalibrate_mean(_folds(each, "w")).methods for each in (rows, more)), strict=True):
+        assert one.mse_change.value == pytest.approx(other.mse_change.value, rel=1e-9)
+        assert one.mean_error == pytest.approx(other.mean_error, rel=1e-9)

@@ -404,3 +404,46 @@ def test_a_class_that_was_never_mistaken_may_be():
     assert made.value[0] == 0 and 0.01 < made.standard_error[0] < 0.1
     undefined = _class_table(frame, rows, mine=lambda view: 1 / 0).metric("mine")
     assert math.isnan(undefined.value[0]) and undefined.reason == "the metric is not a finite number here"
+
+
+def test_resamples_of_a_confusion_matrix_are_rows_drawn_again():
+    frame, rows = _classes(n=900)
+    told = []
+
+    def keep(view):
+        told.append(view)
+        return float(len(told))
+
+    _class_table(frame, rows, kept=keep).metric("kept")
+    of_all = [view for view in told if view.label == "overall"]
+    first, drawn = of_all[0], of_all[1:]
+    assert len(drawn) == 200
+    w = rows.weight
+    effective = w.sum() ** 2 / (w**2).sum()
+    # The weight of a Poisson draw of so many effective rows varies by its root; the mean of 200 by a fourteenth of it.
+    mean, error = np.mean([view.weight for view in drawn]), first.weight / np.sqrt(effective)
+    assert mean == pytest.approx(first.weight, abs=4 * error / np.sqrt(200))
+    assert np.std([view.weight for view in drawn]) == pytest.approx(error, rel=0.25)
+    assert np.mean([view.n for view in drawn]) == pytest.approx(900, abs=4 * 900 / np.sqrt(effective * 200))
+    for view in drawn:
+        assert view.weight == pytest.approx(view.confusion.sum()) and not view.confusion.flags.writeable
+        assert view.n == round(view.weight / first.weight * 900)
+
+
+@pytest.mark.parametrize("said", ["right", "wrong"])
+def test_of_a_class_without_a_mistake_or_without_a_hit_one_row_is_drawn(said):
+    label = np.array([0, 1, 1] * 30)  # no row is of the third class
+    prediction = label if said == "right" else (label + 1) % 3
+    drawn = []
+    frame, rows = pd.DataFrame({"g": [0] * 90}), ClassScored(("a", "b", "c"), label, prediction, None, None)
+    made = _class_table(frame, rows, kept=lambda view: drawn.append(view) or float(view.confusion[0, 0]))
+    made.metric("kept")
+    found = np.mean([view.confusion for view in drawn if view.label == "overall"][1:], axis=0)
+    for k, n in ((0, 30), (1, 60)):
+        unseen = np.delete(found[k], k).sum() if said == "right" else found[k, k]
+        assert unseen == pytest.approx(1, abs=4 / np.sqrt(200))
+        rest = found[k, k] if said == "right" else found[k, (k + 1) % 3]
+        assert rest == pytest.approx(n, abs=4 * np.sqrt(n / 200))
+    assert (found[2] == 0).all()
+    if said == "right":  # spread evenly over what it can be taken for
+        assert found[0, 1:] == pytest.approx([0.5, 0.5], abs=4 * np.sqrt(0.5 / 200))
