@@ -83,7 +83,10 @@ def _cost_changes(costs: ClassCosts | None, classes: tuple[str, ...]) -> tuple[F
     if costs is None:
         return np.empty(0), None
     matrix = costs.matrix(classes)
-    changes, which = np.unique(matrix[:, None, :] - matrix[:, :, None], return_inverse=True)
+    difference, unit = matrix[:, None, :] - matrix[:, :, None], float(matrix.max())
+    # 0.3 - 0.2 and 0.2 - 0.1 are one change.
+    _, one_of_each, which = np.unique(np.round(difference / unit, 12), return_index=True, return_inverse=True)
+    changes = difference.reshape(-1)[one_of_each]
     if len(changes) > MOST_COST_CHANGES:
         raise InputError(
             f"costs: two models of {len(classes)} classes can differ by {len(changes):,} different amounts, more than "

@@ -179,19 +179,19 @@ def prediction_folds(
 ) -> tuple[PredictionSummary, ...]:
     """Sum targets and errors by bin of the prediction, in folds of disjoint rows, which add up to all.
 
-    A row's fold is drawn by a hash of its target and prediction, so that it depends on nothing else.
+    A row's fold is drawn by a hash of what it holds, and of which it is among rows that hold the same.
 
     Args:
         edges: increasing lower ends of the bins, for shards that are to be merged. By default each different prediction
             has a bin of its own, or where there are more than ``MOST_BINS`` the bins are equally full.
     """
     chosen, exact = _bins(predicted.prediction) if edges is None else (np.asarray(edges, dtype=np.float64), False)
-    bins = len(chosen)
+    bins, fold = len(chosen), _folds(predicted, folds) if folds > 1 else np.zeros(0, dtype=np.int64)
     lanes: Lanes = {"cells": np.zeros(folds * bins, dtype=np.int64)}
     for part in chunks_of(predicted):
         cell = np.maximum(np.searchsorted(chosen, predicted.prediction[part.rows], side="right") - 1, 0)
         if folds > 1:
-            cell = cell + bins * _fold(predicted.target[part.rows], predicted.prediction[part.rows], folds)
+            cell = cell + bins * fold[part.rows]
         add_terms(part.by_prediction(), lanes, cell.astype(np.int64))
     n, weighted = lanes.pop("cells"), predicted.weight is not None
     return tuple(
@@ -313,10 +313,17 @@ def _bins(prediction: FloatArray) -> tuple[FloatArray, bool]:
     return np.unique(ordered[(np.arange(MOST_BINS) * len(ordered)) // MOST_BINS]), False
 
 
-def _fold(target: FloatArray, prediction: FloatArray, folds: int) -> IntArray:
-    # Adding 0 makes -0.0 the zero that it equals. The product keeps a target and a prediction from changing places.
-    first, second = (pd.util.hash_array(np.asarray(one + 0.0)) for one in (target, prediction))
-    return np.asarray((first * np.uint64(0x9E3779B97F4A7C15) ^ second) >> np.uint64(32), dtype=np.int64) % folds
+def _folds(predicted: Predicted, folds: int) -> IntArray:
+    """The fold of every row, at random but for the same rows always the same ones, whatever their order.
+
+    By their values alone, equal rows would share a fold, and the others would have none like them.
+    """
+    held = np.zeros(len(predicted.target), dtype=np.uint64)
+    for one in (predicted.target, predicted.prediction, predicted.weight):
+        if one is not None:  # adding 0 makes -0.0 the zero that it equals
+            held = pd.util.hash_array(np.asarray(held ^ pd.util.hash_array(np.asarray(one + 0.0))))
+    number = pd.Series(held).groupby(held).cumcount().to_numpy().astype(np.uint64)
+    return np.asarray(pd.util.hash_array(held ^ pd.util.hash_array(number)) % np.uint64(folds), dtype=np.int64)
 
 
 def _ends_in_order(one: Interval) -> None:

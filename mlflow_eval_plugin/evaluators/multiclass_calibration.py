@@ -62,6 +62,10 @@ def evaluate(
     Raises:
         InputError: when there are no probabilities, or for slice columns that cannot be evaluated.
     """
+    if "confidence" in config.queries:
+        raise InputError(
+            "queries: with three or more classes 'confidence' is the name of what all rows have; give the slice another"
+        )
     found = _Measured(rows, config)
     before = None if reference is None or reference.scored is None else _Measured(reference, config)
     if config.max_change and before is None:

@@ -17,6 +17,7 @@ from mlflow_eval_plugin.evaluators.slicing import slice_columns, sliced, wanted_
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.class_comparison import PairedClassTable, compare_classes
 from mlflow_eval_plugin.stats.comparison import SliceComparison
+from mlflow_eval_plugin.stats.costs import ClassCosts
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.multiclass import OF_PROBABILITIES
 from mlflow_eval_plugin.stats.multiclass_summary import MOST_RANKED
@@ -48,13 +49,23 @@ def evaluate(config: ComparisonConfig, rows: MulticlassRows, champion: ClassCham
     blind = rows.known.probability is None or champion.scored.probability is None
     if blind:
         refuse_blind(config, OF_PROBABILITIES)
-    costs = costs_of_classes(config.costs, tuple(dict.fromkeys(classes)))
+    costs = _costs(config, champion.scored.classes, rows.known.classes)
     summary = paired_class_summary(champion.scored, rows.known, sliced(config, rows.frame), costs=costs)
     table = PairedClassTable(summary, costs)
     _areas_exist(config, table)
     labels = wanted_labels(config, table.slices)
     measurements = {**_measured(config, table, set(labels)), "champion": dict(champion.source)}
     return document(config, rows, margin_claims(config, table, labels), measurements, about)
+
+
+def _costs(config: ComparisonConfig, champion: tuple[str, ...], challenger: tuple[str, ...]) -> ClassCosts | None:
+    try:
+        return costs_of_classes(config.costs, tuple(dict.fromkeys((*challenger, *champion))))
+    except InputError as error:
+        alone = [one for one in champion if one not in challenger]
+        if not alone:
+            raise
+        raise InputError(f"{error} (only the champion knows {', '.join(map(repr, alone))})") from error
 
 
 def _margins(config: ComparisonConfig) -> list[tuple[str, str]]:

@@ -14,10 +14,13 @@ from mlflow_eval_plugin.engines.class_inputs import (
     checked_probabilities,
     class_codes,
     in_canonical_order,
+    listed,
     positions,
+    require_known,
 )
-from mlflow_eval_plugin.engines.inputs import checked_scores
+from mlflow_eval_plugin.engines.inputs import checked_scores, finite_numbers, how_many
 from mlflow_eval_plugin.engines.multiclass import ClassScored
+from mlflow_eval_plugin.engines.regression import LARGEST
 from mlflow_eval_plugin.evaluators.comparison import ChampionRows
 from mlflow_eval_plugin.evaluators.config import ComparisonConfig
 from mlflow_eval_plugin.evaluators.multiclass_comparison import ClassChampion
@@ -26,7 +29,7 @@ from mlflow_eval_plugin.evaluators.regression_config import RegressionComparison
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evaluators.rows import MulticlassRows, Rows
 from mlflow_eval_plugin.plugin.champion_source import Evaluated, Reader, said_by
-from mlflow_eval_plugin.plugin.class_scores import ClassScores, model_class_scores, require_classes
+from mlflow_eval_plugin.plugin.class_scores import ClassScores, are_classes, model_class_scores, require_classes
 from mlflow_eval_plugin.plugin.multiclass import classes_of_columns
 from mlflow_eval_plugin.plugin.regression import chosen_column, output_columns
 from mlflow_eval_plugin.plugin.scoring import Scores, column_scores, model_scores
@@ -73,11 +76,23 @@ def class_champion(config: ComparisonConfig, table: Table, rows: MulticlassRows)
                 "its probabilities of three or more classes are not in one column; leave out 'column', and give "
                 "'probability_columns' where they have names of their own"
             )
-        return model_class_scores(model, inputs, config.probability_columns)
+        return model_class_scores(model, inputs, config.probability_columns, must_have=False)
+
+    def column_of_classes(values: Any, name: str) -> ClassScores:
+        if not are_classes(values):
+            raise InputError(
+                f"{name}: expected a class a row, found numbers that are not whole; probabilities of three or more "
+                "classes come from a model"
+            )
+        if (missing := pd.isna(values)).any():
+            raise InputError(f"{name}: {how_many(missing)} missing")
+        return ClassScores(prediction=values)
 
     def read() -> ClassChampion:
-        reader = Reader(lambda values, _: ClassScores(prediction=values), asked, _length)
-        own = table.predictions_name if table.predictions is not None else None
+        reader = Reader(column_of_classes, asked, _length)
+        # Where probabilities are, 'predictions' are no part of the call.
+        given = table.predictions is not None and config.probability_columns is None
+        own = table.predictions_name if given else None
         said, source = said_by(config.champion, config, Evaluated(table, rows.frame, rows.features, own), reader)
         return ClassChampion(_class_scored(said, config, rows.known), source)
 
@@ -93,12 +108,17 @@ def predicted_champion(config: RegressionComparisonConfig, table: Table, rows: R
 
     def asked(model: Any, inputs: Any, column: str | None) -> Any:
         output = output_columns(model.predict(inputs), len(rows.frame))
-        return output[chosen_column(output, column or config.prediction_column, None)].to_numpy()
+        if column is None and config.prediction_column in output.columns:
+            column = config.prediction_column
+        return output[chosen_column(output, column, None, "column")].to_numpy()
+
+    def numbers(values: Any, name: str) -> Any:
+        return finite_numbers(pd.Series(values), argument=name, largest=LARGEST)
 
     def read() -> PredictedChampion:
-        reader: Reader[Any] = Reader(lambda values, _: values, asked, len)
-        own = table.predictions_name if table.predictions is not None else rows.score_name
-        said, source = said_by(config.champion, config, Evaluated(table, rows.frame, rows.features, own), reader)
+        reader: Reader[Any] = Reader(numbers, asked, len)
+        evaluated = Evaluated(table, rows.frame, rows.features, rows.score_name)
+        said, source = said_by(config.champion, config, evaluated, reader)
         known = rows.known
         predicted = predicted_rows(rows.frame, target=known.target, prediction=said, weight=known.weight)
         return PredictedChampion(predicted, source)
@@ -127,6 +147,13 @@ def _class_scored(said: ClassScores, config: ComparisonConfig, known: ClassScore
     else:
         own = classes_of_columns(said, config, known.classes)
         probability = checked_probabilities(said.probability, own)
+    if config.label_list:
+        require_known(own, in_canonical_order(config.label_list), argument="label_list", knows="it has")
+    if not set(own) & set(known.classes):
+        raise InputError(
+            f"it knows the classes {listed(own)}, the data {listed(known.classes)}, and none is the same; give a "
+            "champion that predicts the classes of the data, by their names"
+        )
     classes = in_canonical_order(dict.fromkeys((*known.classes, *own)))
     checked_count(classes)
     if probability is None:

@@ -162,6 +162,8 @@ def _read(run_id: str, path: str, key: str | None) -> pd.DataFrame:
                 return pd.read_parquet(local)
             # As text: "0007" is another key than 7.
             keys = {key: str} if key else None
-            return pd.read_csv(local, dtype=keys) if path.endswith(".csv") else pd.read_json(local, orient="split")
+            if path.endswith(".csv"):
+                return pd.read_csv(local, dtype=keys)
+            return pd.read_json(local, orient="split", dtype=keys if keys else True)
     except (MlflowException, OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{path} of run {run_id} cannot be read: {error}") from error

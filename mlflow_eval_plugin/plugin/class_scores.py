@@ -39,21 +39,28 @@ def classes_of_model(model: Any) -> tuple[str, ...]:
     return tuple(level_label(one) for one in known) if all(np.ndim(one) == 0 for one in known) else ()
 
 
-def model_class_scores(model: Any, features: Any, columns: ClassColumns | None) -> ClassScores:
+def model_class_scores(
+    model: Any, features: Any, columns: ClassColumns | None, *, must_have: bool = True
+) -> ClassScores:
     """Ask a model: the raw one's ``predict_proba`` where there is one, else ``predict``.
 
     The output of ``predict`` may be a data frame or an array with a column of probabilities for each class, or one
     class a row.
 
+    Args:
+        must_have: whether ``columns`` are meant for this model; else they are taken where its output has them.
+
     Raises:
-        InputError: when ``columns`` are not in the output.
+        InputError: when ``columns`` are not in the output, and must be.
     """
     raw = raw_model(model)
     if raw is not None and hasattr(raw, "predict_proba"):
         return ClassScores(raw.predict_proba(features), classes=classes_of_model(model) or None)
     output = model.predict(features)
     if isinstance(output, pd.DataFrame) and columns is not None:
-        return column_class_scores(output, columns)
+        names = columns.values() if isinstance(columns, Mapping) else columns
+        if must_have or set(names) <= set(map(str, output.columns)):
+            return column_class_scores(output, columns)
     if isinstance(output, pd.DataFrame) and output.shape[1] > 1:
         return ClassScores(output.to_numpy(), classes=tuple(level_label(name) for name in output.columns))
     array = np.asarray(output)

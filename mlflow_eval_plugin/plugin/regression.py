@@ -239,8 +239,15 @@ def output_columns(output: Any, rows: int) -> pd.DataFrame:
     return predicted
 
 
-def chosen_column(output: pd.DataFrame, column: str | None, of_mlflow: str | None) -> str:
+def chosen_column(
+    output: pd.DataFrame, column: str | None, of_mlflow: str | None, key: str = "prediction_column"
+) -> str:
     """The column of a model's output that holds the prediction.
+
+    Args:
+        column: as the config names it.
+        of_mlflow: as MLflow does.
+        key: where the config can name it, for messages.
 
     Raises:
         InputError: when it cannot be told.
@@ -252,7 +259,7 @@ def chosen_column(output: pd.DataFrame, column: str | None, of_mlflow: str | Non
     wanted = column or of_mlflow or next((name for name in _NAMES if name in names), None)
     if wanted not in names:
         raise InputError(
-            f"model: its output has the columns {', '.join(map(repr, names))}; say with 'prediction_column' which one "
-            "holds the prediction"
+            f"model: its output has the columns {', '.join(map(repr, names))}; say with {key!r} which one holds the "
+            "prediction"
         )
     return str(wanted)

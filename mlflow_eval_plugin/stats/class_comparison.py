@@ -81,6 +81,7 @@ class PairedClassTable:
     summary: PairedClassSummary
     costs: ClassCosts | None = None
     _made: dict[str, Quantity] = field(default_factory=dict, repr=False)
+    _of_all_classes: dict[str, Quantity] = field(default_factory=dict, repr=False)
     _tables: list[MulticlassTable] = field(default_factory=list, repr=False)
 
     @property
@@ -159,19 +160,19 @@ class PairedClassTable:
 
     def _classwise(self, metric: str) -> Quantity:
         """The difference in a metric of every class of every slice, ``(S * K,)``."""
-        key = f"{metric}[]"
-        if key not in self._made:
+        known = self._of_all_classes
+        if metric not in known:
             pairs, (champion, challenger) = self.summary.by_class(), (one.classwise(metric) for one in self.tables)
             if metric == "auc":
-                self._made[key] = Apart(challenger, champion, NEITHER)
+                known[metric] = Apart(challenger, champion, NEITHER)
             elif metric == "fnr":
-                self._made[key] = replace(share_change(pairs, "recall").reversed(), reason=RATES[metric])
+                known[metric] = replace(share_change(pairs, "recall").reversed(), reason=RATES[metric])
             elif metric in _SHARES:
-                self._made[key] = replace(share_change(pairs, metric), reason=RATES[metric])
+                known[metric] = replace(share_change(pairs, metric), reason=RATES[metric])
             else:
                 value, spread = challenger.value - champion.value, spread_of_ratios(pairs, metric)
-                self._made[key] = PairedMean(value, *spread, np.zeros_like(value), challenger.n, NEITHER)
-        return self._made[key]
+                known[metric] = PairedMean(value, *spread, np.zeros_like(value), challenger.n, NEITHER)
+        return known[metric]
 
     def _of_macro(self, metric: str) -> PairedMean:
         """The difference of two means over the classes that both have a value of."""

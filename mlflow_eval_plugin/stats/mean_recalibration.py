@@ -6,8 +6,9 @@
 - *linear*: the least-squares line of targets on predictions.
 - *isotonic*: their isotonic regression, linear between its points.
 
-Each is fitted to four fifths of the rows and asked about the last fifth, five times; a row's fold is drawn by its
-target and prediction, so that neither order nor shards matter. Rows of one bin of the prediction are mended alike.
+Each is fitted to four fifths of the rows and asked about the last fifth, five times. The fold of every row is drawn
+from what it holds, and of rows that hold the same from their number, so that the order of rows does not matter. Rows of
+one bin of the prediction are mended alike.
 """
 
 from __future__ import annotations
@@ -73,10 +74,11 @@ def recalibrate_mean(folds: Sequence[PredictionSummary], *, bins: int = 15) -> M
         bins: of equal mass, for the mean error.
     """
     whole = reduce(add, folds)
-    if int(whole.rows.sum()) < FEWEST or min(int(one.rows.sum()) for one in folds) == 0:
-        reason = f"fewer than {FEWEST} rows, or rows that are all alike, are too few to fit and to judge"
-        return MeanRecalibration(len(folds), None, tuple(_unfit(method, reason) for method in METHODS))
     sums = bin_sums(whole)
+    effective = float(kish(sums.w.sum(keepdims=True), sums.ww.sum(keepdims=True))[0])
+    if effective < FEWEST or min(float(bin_sums(one).w.sum()) for one in folds) <= 0:
+        reason = f"fewer than {FEWEST} rows that count are too few to fit and to judge"
+        return MeanRecalibration(len(folds), None, tuple(_unfit(method, reason) for method in METHODS))
     used = sums.w > 0
     held_out = [bin_sums(one).chosen(used) for one in folds]
     judged = _Judged(sums.chosen(used), held_out, whole.scale, bins)

@@ -62,6 +62,7 @@ class MulticlassTable:
     summary: MulticlassSummary
     own: Mapping[str, Callable[[MulticlassTable, bool], Quantity]] = field(default_factory=dict, repr=False)
     _made: dict[tuple[str, bool], Quantity] = field(default_factory=dict, repr=False)
+    _of_all_classes: dict[tuple[str, bool], Quantity] = field(default_factory=dict, repr=False)
     _parts: dict[bool, Part] = field(default_factory=dict, repr=False)
 
     @property
@@ -98,11 +99,11 @@ class MulticlassTable:
 
     def classwise(self, name: str, *, complement: bool = False) -> Quantity:
         """A metric of every class of every slice, ``(S * K,)``, all classes of the first slice first."""
-        key = (f"{name}[]", complement)
-        if key not in self._made:
+        key = (name, complement)
+        if key not in self._of_all_classes:
             part = self.part(complement=complement)
-            self._made[key] = part.ranking() if name == "auc" else part.rate(name)
-        return self._made[key]
+            self._of_all_classes[key] = part.ranking() if name == "auc" else part.rate(name)
+        return self._of_all_classes[key]
 
     def _quantity(self, name: str, complement: bool) -> Quantity:
         base, bracket, rest = name.partition("[")

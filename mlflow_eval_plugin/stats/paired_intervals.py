@@ -75,6 +75,22 @@ def discordant(gained: FloatArray, lost: FloatArray, n: FloatArray, alpha: Alpha
     return np.maximum(lower, -1.0), np.minimum(upper, 1.0)
 
 
+def empirical_bernstein(mean: FloatArray, variance: FloatArray, span: float, n: FloatArray, alpha: Alpha) -> Limits:
+    """Maurer & Pontil's (2009, theorem 4) limits of the mean of values in a range, whatever their distribution.
+
+    Args:
+        variance: of the sample, with n - 1.
+        span: from the least to the largest value there can be.
+        n: values, or Kish's effective number of them; infinite limits below 2.
+        alpha: error of each side.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        doubt = np.log(2 / np.minimum(alpha, 0.5))
+        reach = np.sqrt(2 * variance * doubt / n) + 7 * span * doubt / (3 * (n - 1))
+    reach = np.where(n >= 2, reach, np.inf)
+    return mean - reach, mean + reach
+
+
 def mcnemar(gained: int, lost: int) -> float:
     """McNemar's (1947) test, exact and two-sided: the p-value of so uneven a split of the pairs that differ."""
     pairs = gained + lost

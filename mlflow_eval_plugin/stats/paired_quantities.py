@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.stats.estimate import Quantity
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, clopper_pearson, mover_difference, student
 from mlflow_eval_plugin.stats.means import LEAST_EVENTS
-from mlflow_eval_plugin.stats.paired_intervals import discordant, tango
+from mlflow_eval_plugin.stats.paired_intervals import discordant, empirical_bernstein, tango
 
+MOST_KINDS = 8
 Counts = NDArray[np.int64]
 Index = NDArray[np.intp]
 
@@ -130,8 +131,9 @@ class PairedMean:
 class PairedCost:
     """A difference in the mean cost of a row: of each kind of pair, its share times what it costs more or saves.
 
-    The limits of a Check are exact: every share has its binomial limits at an equal part of the error (Bonferroni),
-    since kinds that are rare and dear make the sum too skewed for less. Those of a report are of a mean.
+    Kinds that are rare and dear make the sum too skewed for the limits of a mean, which a report has. In a Check every
+    share has its binomial limits at an equal part of the error (Bonferroni); of more than ``MOST_KINDS`` kinds, most of
+    which were not seen, limits that hold for any values between the least and the largest.
 
     Attributes:
         shares: of the pairs that cost something else, ``(S, K)``.
@@ -170,6 +172,12 @@ class PairedCost:
         level = np.minimum(np.asarray(alpha), 0.5)
         if not exact:
             return self.mean.limits(level, exact=False)
+        if len(self.costs) > MOST_KINDS:
+            span = float(np.ptp([0.0, *self.costs]))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                population = np.maximum(self.shares @ self.costs**2 - self.value**2, 0.0)
+                variance = population * self.trials / (self.trials - 1)
+            return empirical_bernstein(self.value, variance, span, self.trials, level)
         each = np.broadcast_to(level, self.trials.shape)[:, None] / len(self.costs)
         low, high = clopper_pearson(self.shares, self.trials[:, None], each)
         dear = self.costs > 0

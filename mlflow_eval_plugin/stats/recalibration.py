@@ -73,8 +73,8 @@ def recalibrate(summary: ScoreSummary, *, bins: int = 15, seed: int = 0) -> Reca
         bins: equal-mass bins of the ECE.
     """
     cells = _cells_of(summary)
-    if summary.n.sum(axis=0).min() < _FEWEST:
-        reason = f"fewer than {_FEWEST} rows of a class are too few to fit and to judge"
+    if kish(cells.weight.sum(axis=0), cells.square.sum(axis=0)).min() < _FEWEST:
+        reason = f"fewer than {_FEWEST} rows of a class that count are too few to fit and to judge"
         return Recalibration(FOLDS, None, tuple(_unfit(method, reason) for method in METHODS))
     drawn = _folds(summary, seed)
     methods = tuple(_mended(method, cells, drawn, bins) for method in METHODS)

@@ -115,9 +115,12 @@ class PairedRegressionTable:
     def _root(self) -> SkewedMean:
         first, second = (np.sqrt(one.mean("ee")) for one in self._both)
         with np.errstate(divide="ignore", invalid="ignore"):
-            # A root changes by half of what its square does, over itself.
-            of_squares = self._of_squares(-0.5 / first, 0.5 / second)
-            furthest = self._largest() ** 2 / (2 * np.minimum(first, second))
+            # A root changes by half of what its square does, over itself; that of a perfect model does not change here.
+            slopes = (np.where(one > 0, 0.5 / one, 0.0) for one in (first, second))
+            of_squares = self._of_squares(*(sign * one for sign, one in zip((-1, 1), slopes, strict=True)))
+            # Near 0 a root has no slope, so what one more row does to it is taken as it is.
+            n, least = self._both[0].effective, np.minimum(first, second)
+            furthest = n * (np.sqrt(least**2 + self._largest() ** 2 / n) - least)
         return self._skewed(self._difference("rmse"), *of_squares, furthest, self._unit)
 
     def _determination(self) -> SkewedMean:
@@ -168,7 +171,10 @@ class PairedRegressionTable:
         return SkewedMean(value, error, skewness, first.effective, first.n, first.weight, reason)
 
     def _largest(self) -> FloatArray:
-        """At least the largest error of either model on the slice's rows, and not much more where few are large."""
+        """About the largest error of either model on the slice's rows: the sixth root of the sum of sixth powers.
+
+        Without weights no error is larger; with weights a row counts by its share of Kish's effective rows.
+        """
         powers = self._mean("e6") + self._mean("f6")
         return np.asarray((powers * self._both[0].effective) ** (1 / 6))
 

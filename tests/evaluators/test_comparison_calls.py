@@ -278,12 +278,14 @@ def test_keys_are_compared_as_they_are_written(world: World, tmp_path: Path) -> 
     keys = [f"{i:05d}" for i in range(len(world.rows))]
     table = pd.DataFrame({"key": keys, "p": scores(world.model, world.rows)})
     table.to_csv(tmp_path / "p.csv", index=False)
+    table.to_json(tmp_path / "p.json", orient="split", index=False)
     (tmp_path / "list.json").write_text("[1, 2]")
     with mlflow.start_run() as run:
         mlflow.log_artifacts(str(tmp_path))
     source = {"run": run.info.run_id, "path": "p.csv", "column": "p", "key": "key"}
     for given in (keys, np.arange(len(keys)).astype(float)):
-        compared(world, {"champion": source, "slice_data": {"key": given}})
+        for path in ("p.csv", "p.json"):
+            compared(world, {"champion": {**source, "path": path}, "slice_data": {"key": given}})
     source = {"run": run.info.run_id, "path": "list.json", "column": "p"}
     message = refused(world, evaluators=ONLY, evaluator_config={"comparison": {"champion": source}})
     assert message.startswith("champion: list.json of run") and "cannot be read" in message

@@ -141,7 +141,13 @@ OF_CLASSES = [
     ({"costs": {"fp": 1, "fn": 5}}, "costs: those of false positives and negatives are for two classes"),
     ({"costs": {"cat": {"dog": 1}}}, "costs: there is no cost of 'cat' taken for 'emu'"),
     ({"superiority": {"cost": 0}}, "'superiority' of 'cost' needs 'costs'"),
-    ({"champion": "x0"}, "champion: predictions: expected a class a row"),
+    ({"champion": "x0"}, "champion: column 'x0': expected a class a row, found numbers that are not whole"),
+    (
+        {"champion": "codes", "slice_data": {"codes": np.arange(1200) % 3}},
+        "it knows the classes '0', '1', '2', the data",
+    ),
+    ({"champion": "gaps", "slice_data": {"gaps": ["cat", None] * 600}}, "column 'gaps': 600 rows are (first at row 1)"),
+    ({"label_list": CLASSES, "champion": "old", "slice_data": {"old": ["cat", "cow"] * 600}}, "and not 'cow'"),
     ({"champion": "nobody"}, "champion: no column 'nobody'"),
 ]
 
@@ -249,7 +255,7 @@ OF_REGRESSIONS = [
     ({"champion": "old", "superiority": {"accuracy": 0}}, "there is no metric with a margin 'accuracy'"),
     ({"champion": "old", "threshold": 0.5}, "comparison: key 'threshold' is for classifiers"),
     ({"champion": "old", "pos_label": 1}, "'pos_label' is for classifiers"),
-    ({"champion": "town"}, "champion: prediction: "),
+    ({"champion": "town"}, "champion: column 'town': expected numbers"),
     ({"champion": "new"}, "champion: 'new' holds the challenger's predictions"),
     ({"champion": "old", "slice_non_inferiority": {"r2": 0}}, "'slice_non_inferiority' has no effect without 'slices'"),
 ]
@@ -280,3 +286,74 @@ def test_a_flat_config_gives_each_evaluator_of_a_regression_its_keys(
         mlflow.models.evaluate(data=rows, predictions="new", evaluator_config=config, **REGRESSOR)
     found = {item.path for item in world.client.list_artifacts(run.info.run_id, "evidence")}
     assert found == {"evidence/calibration.json", "evidence/comparison.json"}
+
+
+class _Mean(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined, misc]
+    """A model of two outputs, under names of its own."""
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
+        return pd.DataFrame({"prediction": model_input["area"] * 1000.0, "spread": 1.0})
+
+
+def test_the_names_of_the_challengers_columns_are_asked_of_no_champion(
+    world: World, zoo: Zoo, house_models: tuple[str, str, Any, Any], champion: tuple[str, Any]
+) -> None:
+    rows = ROWS.assign(new=house_models[3], third=0.0)
+    given = {"model": None, "model_type": "regressor", "targets": "price"}
+    config = {"champion": house_models[0], "prediction_column": "new"}
+    evidence, _ = compared(world, rows, config, **given)
+    expected = sk.mean_absolute_error(rows.price, house_models[2])
+    assert evidence.measurements["overall"]["metrics"]["mae"]["champion"] == pytest.approx(expected, rel=1e-9)
+    info = mlflow.pyfunc.log_model(name="two", python_model=_Mean(), pip_requirements=["mlflow"])
+    evidence, _ = compared(world, rows, {**config, "champion": info.model_uri}, **given)
+    expected = sk.mean_absolute_error(rows.price, rows.area * 1000)
+    assert evidence.measurements["overall"]["metrics"]["mae"]["champion"] == pytest.approx(expected, rel=1e-9)
+    # Whose predictions they are, the key says before MLflow's argument.
+    own = {"prediction_column": "new", "champion": "new"}
+    message = refused(
+        world, rows, evaluators=["comparison"], evaluator_config={"comparison": own}, predictions="third", **given
+    )
+    assert "champion: 'new' holds the challenger's predictions" in message
+
+
+class _Letters(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined, misc]
+    """Probabilities of the zoo's classes, by their names."""
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
+        return pd.DataFrame({"cat": 0.5, "dog": 0.3, "emu": 0.2}, index=range(len(model_input)))
+
+
+def test_probabilities_have_the_names_that_the_champion_gives_them(zoo: Zoo) -> None:
+    info = mlflow.pyfunc.log_model(name="letters", python_model=_Letters(), pip_requirements=["mlflow"])
+    config = {"champion": info.model_uri, "probability_columns": COLUMNS}
+    evidence, _ = compared(zoo.world, zoo.static, config, model=None, targets="y")
+    found = evidence.measurements["overall"]["metrics"]["accuracy"]["champion"]
+    assert found == pytest.approx((zoo.rows.y == "cat").mean()) and evidence.measurements["probabilities"] is True
+
+
+def test_costs_say_which_class_only_the_champion_knows(zoo: Zoo) -> None:
+    costs = {one: {other: 1.0 for other in CLASSES if other != one} for one in CLASSES}
+    old = np.where(np.arange(1200) % 9, classes_of(zoo.probability), "yak")
+    config = {"champion": "old", "slice_data": {"old": old}, "costs": costs}
+    message = refused(
+        zoo.world, zoo.rows, model=zoo.uri, targets="y", evaluators=["comparison"],
+        evaluator_config={"comparison": config},
+    )  # fmt: skip
+    assert "no cost of 'cat' taken for 'yak'" in message and "only the champion knows 'yak'" in message
+
+
+def test_a_class_without_a_name_is_a_class(zoo: Zoo) -> None:
+    rng = np.random.default_rng(0)
+    label = rng.choice(["", "x", "y"], 900)
+    rows = pd.DataFrame({"t": label, "g": rng.integers(0, 2, 900)})
+    said = {name: np.where(rng.random(900) < right, label, "x") for name, right in (("old", 0.5), ("new", 0.8))}
+    config = {"champion": "old", "slices": ["g"], "slice_non_inferiority": {"recall[]": 0.1}, "slice_data": said}
+    evidence, _ = compared(
+        zoo.world, rows.assign(new=said["new"]), {**config, "slice_data": {"old": said["old"]}}, model=None,
+        targets="t", predictions="new",
+    )  # fmt: skip
+    for g in (0, 1):
+        part = (rows.g == g) & (rows.t == "")
+        both = [(said[name][part] == "").mean() for name in ("old", "new")]
+        check = next(one for one in evidence.checks if one.id == f"non_inferiority:recall[]:g={g}")
+        assert check.value == pytest.approx(both[1] - both[0])

@@ -233,6 +233,7 @@ CONFIGS = [
     ({"disaggregated": {"metrics": {"recall": len}}}, "there is a metric 'recall' already"),
     ({"calibration": {"slices": ["g"]}}, "slices: no column 'g'"),
     ({"calibration": {"max_change": {"brier": 0.1}}}, "'max_change' needs 'reference'"),
+    ({"calibration": {"queries": {"confidence": "x0 > 1"}}}, "queries: with three or more classes 'confidence' is the"),
     ({"disaggregated": {"max_gap": {"recall[cow]": 0.1}}}, "the classes are 'cat', 'dog', 'emu'"),
     ({"disaggregated": {"max_gap": {"selection_rate": 0.1}}}, "as in 'selection_rate[cat]'"),
     (

@@ -454,3 +454,41 @@ def test_at_most_thirty_moves_are_told():
     found = compare_classes(_table(pd.DataFrame({"g": np.zeros(5000, int)}), *rows, costs=None))
     assert len(found.moves) == 30 == MOST_MOVES
     assert sum(move.n for move in found.moves) < (first != second).sum()
+
+
+def _steps(classes, unit, rng=None):
+    """Costs by the distance of two classes, or at random to two decimals."""
+
+    def cost(i, j):
+        return unit * (abs(i - j) if rng is None else round(rng.uniform(1, 5), 2))
+
+    rows = {a: {b: cost(i, j) for j, b in enumerate(classes) if i != j} for i, a in enumerate(classes)}
+    return ClassCosts(rows)
+
+
+def _of_ten(n, seed=0):
+    rng = np.random.default_rng(seed)
+    classes = tuple(f"c{i}" for i in range(10))
+    label = rng.integers(0, 10, n)
+    said = [np.where(rng.random(n) < right, label, rng.integers(0, 10, n)) for right in (0.6, 0.65)]
+    return classes, [ClassScored(classes, label, one, None, None) for one in said]
+
+
+def test_limits_of_costs_know_no_unit():
+    classes, rows = _of_ten(3000)
+    found = []
+    for unit in (1.0, 0.1):
+        costs = _steps(classes, unit)
+        made = PairedClassTable(paired_class_summary(*rows, costs=costs), costs).change("cost")
+        assert len(made.costs) == 18
+        found.append(np.array(made.limits(1e-3, exact=True)) / unit)
+    assert found[0] == pytest.approx(found[1], rel=1e-9)
+
+
+def test_many_kinds_of_cost_leave_limits_that_decide():
+    classes, rows = _of_ten(20_000)
+    costs = _steps(classes, 1.0, np.random.default_rng(1))
+    for pair, least in ((rows, 0.0), ([rows[0], rows[0]], 0.01)):
+        made = PairedClassTable(paired_class_summary(*pair, costs=costs), costs).change("cost")
+        low, high = (float(one[0]) for one in made.limits(1e-3, exact=True))
+        assert low <= made.value[0] <= high and high - low < 0.2 and high - low > least

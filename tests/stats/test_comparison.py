@@ -18,7 +18,7 @@ from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_su
 from mlflow_eval_plugin.stats.comparison import COMPARED, PairedTable, change_bounds, compare
 from mlflow_eval_plugin.stats.costs import Costs
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
-from mlflow_eval_plugin.stats.paired_intervals import discordant, mcnemar, tango
+from mlflow_eval_plugin.stats.paired_intervals import discordant, empirical_bernstein, mcnemar, tango
 from mlflow_eval_plugin.stats.paired_quantities import PairedCost
 
 COSTS = Costs(fp=1, fn=5)
@@ -423,6 +423,19 @@ def test_checks_of_a_change_in_cost_hold_small_levels():
         lower, upper = pairs.limits(alpha, exact=True)
         truth = shares @ costs
         assert chance[lower > truth + 1e-12].sum() <= alpha and chance[upper < truth - 1e-12].sum() <= alpha
+
+
+def test_limits_of_any_values_in_a_range_hold_their_level():
+    """Maurer & Pontil (2009), theorem 4, by hand; and of a cost that 1 in 200 rows has, every outcome counted."""
+    mean, variance, n, alpha = 0.3, 0.05, 400.0, 0.01
+    reach = np.sqrt(2 * variance * np.log(200) / n) + 7 * 2 * np.log(200) / (3 * 399)
+    found = empirical_bernstein(np.array([mean]), np.array([variance]), 2.0, np.array([n]), alpha)
+    assert np.ravel(found) == pytest.approx([mean - reach, mean + reach], rel=1e-12)
+    assert np.isinf(empirical_bernstein(np.zeros(1), np.zeros(1), 1.0, np.ones(1), alpha)).all()
+    k, p = np.arange(401), 1 / 200
+    chance = stats.binom.pmf(k, 400, p)
+    lower, upper = empirical_bernstein(k / 400, k / 400 * (1 - k / 400) * 400 / 399, 1.0, np.full(401, 400.0), 0.01)
+    assert chance[upper < p].sum() <= 0.01 and chance[lower > p].sum() <= 0.01
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import KFold
 
 from mlflow_eval_plugin.engines import predicted_rows, prediction_folds, prediction_summary
 from mlflow_eval_plugin.stats.mean_recalibration import METHODS, recalibrate_mean
@@ -25,11 +26,11 @@ def _folds(rows, weight=None):
     return prediction_folds(predicted_rows(rows, target="y", prediction="p", weight=weight), FOLDS)
 
 
-def _fold_of_each(rows):
+def _fold_of_each(rows, weight):
     """By looking where each row, counted alone among bins of its own, comes to lie."""
     found = np.empty(len(rows), dtype=int)
     for i in range(len(rows)):
-        one = _folds(rows.iloc[[i]])
+        one = _folds(rows.iloc[[i]], weight)
         found[i] = next(k for k, fold in enumerate(one) if fold.rows.sum())
     return found
 
@@ -49,8 +50,8 @@ def _mended(method, fitted_to, p):
 def test_recalibrations_are_those_of_scikit_learn_on_rows_not_fitted_to(weighted):
     rows = _rows(n=400)
     rows["w"] = rows.w if weighted else 1.0
-    found = recalibrate_mean(_folds(rows, "w" if weighted else None), bins=7)
-    fold = _fold_of_each(rows)
+    found = recalibrate_mean(_folds(rows, "w" if weighted else None), bins=9)
+    fold = _fold_of_each(rows, "w" if weighted else None)
     assert found.folds == FOLDS and sorted(set(fold)) == [0, 1, 2, 3, 4]
     effective = rows.w.sum() ** 2 / (rows.w**2).sum()
     for one in found.methods:
@@ -66,7 +67,7 @@ def test_recalibrations_are_those_of_scikit_learn_on_rows_not_fitted_to(weighted
         table = pd.DataFrame({"m": np.round(mended, 9), "e": rows.w * (mended - rows.y), "w": rows.w})
         table = table.groupby("m").sum()
         middle = table.w.cumsum() - table.w / 2
-        gap = table.e.groupby(np.minimum((middle / table.w.sum() * 7).astype(int), 6).to_numpy()).sum()
+        gap = table.e.groupby(np.minimum((middle / table.w.sum() * 9).astype(int), 8).to_numpy()).sum()
         assert one.mean_error == pytest.approx(gap.abs().sum() / rows.w.sum(), rel=1e-6), one.method
     shift, linear, isotonic = found.methods
     assert shift.parameters["shift"] == pytest.approx(-np.average(rows.p - rows.y, weights=rows.w), rel=1e-9)
@@ -102,12 +103,15 @@ def test_the_unit_of_the_target_changes_nothing_else():
 
 
 def test_few_rows_and_predictions_that_are_all_the_same():
-    few = recalibrate_mean(_folds(_rows(n=19)))
-    assert few.suggested is None and all("fewer than 20 rows" in one.reason for one in few.methods)
+    few = recalibrate_mean(_folds(_rows(n=19, seed=2)))
+    assert few.suggested is None and all("fewer than 20 rows that count" in one.reason for one in few.methods)
     assert tuple((one.method, one.parameters) for one in few.methods) == tuple((one, {}) for one in METHODS)
-    assert recalibrate_mean(_folds(_rows(n=20))).methods[0].reason is None
+    assert recalibrate_mean(_folds(_rows(n=20, seed=2))).methods[0].reason is None
+    for weight in ([1.0] + [0.0] * 299, [1e6] + [1.0] * 299, [1.0] * 3 + [0.0] * 297):
+        heavy = recalibrate_mean(_folds(_rows(n=300).assign(w=weight), "w"))
+        assert all("fewer than 20 rows that count" in one.reason for one in heavy.methods)
     alike = recalibrate_mean(_folds(pd.DataFrame({"p": [1.0] * 50, "y": [2.0] * 50})))
-    assert all("rows that are all alike" in one.reason for one in alike.methods)
+    assert alike.methods[0].mse_change.value == pytest.approx(-1) and alike.suggested == "shift"
     same = recalibrate_mean(_folds(_rows().assign(p=50.0)))
     shift, linear, isotonic = same.methods
     assert shift.reason is None and isotonic.reason is None
@@ -126,7 +130,28 @@ def test_folds_are_all_rows_and_know_no_order():
     mixed = _folds(rows.sample(frac=1, random_state=0))
     assert all((one.rows == other.rows).all() for one, other in zip(folds, mixed, strict=True))
     zeros = pd.DataFrame({"p": [0.0, -0.0] * 20, "y": [-0.0, 0.0] * 20})
-    assert sorted(one.rows.sum() for one in _folds(zeros)) == [0, 0, 0, 0, 40]
+    same = [[one.rows.sum() for one in _folds(each)] for each in (zeros, zeros.abs())]
+    assert same[0] == same[1] and min(same[0]) > 0
+
+
+@pytest.mark.parametrize("predictions", ["one", "four", "fifty"])
+def test_counts_are_judged_like_rows_in_random_folds(predictions):
+    """Targets of a few values: a fold must not hold all rows of one of them."""
+    rng = np.random.default_rng(5)
+    groups = {"one": 1, "four": 4, "fifty": 50}[predictions]
+    rate = np.linspace(1, 3, groups)[rng.integers(0, groups, 4000)]
+    rows = pd.DataFrame({"p": rate + 0.5, "y": rng.poisson(rate).astype(float), "w": 1.0})
+    found = {one.method: one.mse_change for one in recalibrate_mean(_folds(rows)).methods}
+    for method in METHODS if groups > 1 else ("shift", "isotonic"):
+        expected = []
+        for seed in range(5):
+            mended = np.empty(len(rows))
+            for rest, held in KFold(5, shuffle=True, random_state=seed).split(rows):
+                mended[held] = _mended(method, rows.iloc[rest], rows.p.iloc[held])
+            expected.append(((mended - rows.y) ** 2 - (rows.p - rows.y) ** 2).mean())
+        # Of other random folds: what fitting them costs differs by a few hundredths at most.
+        assert found[method].value == pytest.approx(np.mean(expected), abs=0.02), method
+        assert found[method].interval[1] < 0
 
 
 def test_bins_are_fifteen_and_rows_without_weight_count_for_nothing():

@@ -128,6 +128,14 @@ def test_a_few_rows_are_too_few():
     assert all("too few" in one.reason for one in found.methods)
 
 
+@pytest.mark.parametrize("heavy", [[1.0] + [0.0] * 299, [1e6] + [1.0] * 299, [1.0] * 9 + [0.0] * 291])
+def test_rows_of_next_to_no_weight_are_no_rows(heavy):
+    rows = _rows(n=300).assign(w=heavy)
+    found = recalibrate(_summary(rows, "w"))
+    assert found.suggested is None
+    assert all("fewer than 10 rows of a class that count" in one.reason for one in found.methods)
+
+
 def test_scores_of_exactly_zero_and_one_are_taken_for_almost_that():
     rows = pd.concat([_rows(), pd.DataFrame({"s": [0.0, 1.0], "y": [1, 0], "w": 1})])
     found = _by_name(recalibrate(_summary(rows)))["platt"].parameters

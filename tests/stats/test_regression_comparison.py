@@ -94,7 +94,10 @@ def _changes(part, weight):
         {
             "mae": (np.abs(f) - np.abs(e), largest),
             "bias": (f - e, 2 * largest),
-            "rmse": (f**2 / (2 * roots[1]) - e**2 / (2 * roots[0]), largest**2 / (2 * min(roots))),
+            "rmse": (
+                f**2 / (2 * roots[1]) - e**2 / (2 * roots[0]),
+                effective * (np.sqrt(min(roots) ** 2 + largest**2 / effective) - min(roots)),
+            ),
             "r2": ((e**2 - f**2 - gain * away) / variance, largest**2 / variance),
         },
     )
@@ -154,9 +157,9 @@ def test_what_cannot_be_known_has_no_limits():
     one = compare_regressions(_table(rows)).overall
     assert one.metrics["r2"].difference.value is None and "the same in all rows" in one.metrics["r2"].difference.reason
     perfect = _rows().assign(a=lambda rows: rows.y)
-    bounds = change_bounds(_table(perfect), "rmse")  # its root has no slope at 0
+    bounds = change_bounds(_table(perfect), "rmse")  # a root has no slope at 0
     assert bounds.value == pytest.approx(sk.root_mean_squared_error(perfect.y, perfect.b))
-    assert (bounds.lower(0.05), bounds.upper(0.05)) == (-np.inf, np.inf)
+    assert 0.8 * bounds.value < bounds.lower(0.05) < bounds.upper(0.05) < 1.2 * bounds.value
     assert np.isfinite(change_bounds(_table(perfect), "mae").upper(0.05))
     single = _table(_rows(n=1), slices=[])
     assert change_bounds(single, "mae").upper(0.05) == np.inf
@@ -244,3 +247,15 @@ def test_two_rows_have_limits_and_one_has_none():
     for n, known in ((2, True), (1, False)):
         made = _table(_rows(n=n), slices=[]).change("mae")
         assert np.isfinite(made.limits(0.05, exact=True)[1][0]) == known
+
+
+def test_the_better_the_challenger_the_shorter_the_limits_of_rmse():
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"y": rng.normal(size=300)})
+    e, f, reaches = rng.normal(size=300), rng.normal(size=300), []
+    for share in (0.1, 0.05, 0.02, 0.01, 0.001, 0.0):
+        made = _table(rows.assign(a=rows.y + e, b=rows.y + share * f), slices=[]).change("rmse")
+        low, high = (float(one[0]) for one in made.limits(1e-3, exact=True))
+        assert low < made.value[0] < high < 0
+        reaches.append(high - low)
+    assert max(reaches) < 1.6 * min(reaches)
