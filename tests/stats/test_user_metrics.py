@@ -447,3 +447,12 @@ def test_of_a_class_without_a_mistake_or_without_a_hit_one_row_is_drawn(said):
     assert (found[2] == 0).all()
     if said == "right":  # spread evenly over what it can be taken for
         assert found[0, 1:] == pytest.approx([0.5, 0.5], abs=4 * np.sqrt(0.5 / 200))
+
+
+def test_edges_are_multiples_of_a_240th_and_nobodys_to_change():
+    told = []
+    _table(_rows(n=50), kept=lambda view: told.append(view) or 1.0).metric("kept")
+    assert told[0].edges == pytest.approx(np.linspace(0, 1, 241), abs=1e-15)
+    for array in (told[0].edges, told[0].positive, told[-1].negative):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0.5
