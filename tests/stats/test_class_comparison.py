@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
+from statsmodels.stats.proportion import proportion_confint
 
 from mlflow_eval_plugin.engines.multiclass import ClassScored
 from mlflow_eval_plugin.engines.paired_classes import paired_class_summary
@@ -492,3 +493,39 @@ def test_many_kinds_of_cost_leave_limits_that_decide():
         made = PairedClassTable(paired_class_summary(*pair, costs=costs), costs).change("cost")
         low, high = (float(one[0]) for one in made.limits(1e-3, exact=True))
         assert low <= made.value[0] <= high and high - low < 0.2 and high - low > least
+
+
+def test_of_more_than_eight_kinds_of_pair_limits_are_those_of_any_values():
+    rng = np.random.default_rng(2)
+    for classes, kinds in ((4, 6), (6, 10)):
+        names = tuple(f"c{i}" for i in range(classes))
+        label, first, second = rng.integers(0, classes, (3, 500))
+        weight = rng.integers(1, 4, 500).astype(float)
+        rows = [ClassScored(names, label, one, None, weight) for one in (first, second)]
+        costs = _steps(names, 1.0)
+        made = PairedClassTable(paired_class_summary(*rows, costs=costs), costs).change("cost")
+        more = np.abs(label - second) - np.abs(label - first)
+        n, mean = weight.sum() ** 2 / (weight**2).sum(), np.average(more, weights=weight)
+        assert len(made.costs) == kinds and made.n[0] == 500 and made.reason == "there are no rows with weight"
+        if kinds > 8:
+            variance, span = np.average((more - mean) ** 2, weights=weight) * n / (n - 1), np.ptp(made.costs)
+            reach = np.sqrt(2 * variance * np.log(2 / 0.01) / n) + 7 * span * np.log(2 / 0.01) / (3 * (n - 1))
+            expected = (mean - reach, mean + reach)
+        else:
+            ends = [proportion_confint(np.average(more == one, weights=weight) * n, n, 2 * 0.01 / kinds, "beta")
+                    for one in made.costs]  # fmt: skip
+            expected = (
+                sum(min(c * low, c * high) for c, (low, high) in zip(made.costs, ends, strict=True)),
+                sum(max(c * low, c * high) for c, (low, high) in zip(made.costs, ends, strict=True)),
+            )
+        lower, upper = made.limits(0.01, exact=True)
+        assert (lower[0], upper[0]) == pytest.approx(expected, rel=1e-6)
+
+
+def test_differences_are_challenger_less_champion():
+    frame, champion, challenger = _case(n=300)
+    table = _table(frame, champion, challenger)
+    for name in ("auc", "ece", "precision[a]", "f1[b]", "precision"):
+        first, second = table.values(name)
+        assert table.change(name).value == pytest.approx(second - first, abs=1e-12), name
+        assert abs(first[0] - second[0]) > 1e-3
