@@ -160,3 +160,11 @@ def test_bins_are_fifteen_and_rows_without_weight_count_for_nothing():
     for one, other in zip(*(recalibrate_mean(_folds(each, "w")).methods for each in (rows, more)), strict=True):
         assert one.mse_change.value == pytest.approx(other.mse_change.value, rel=1e-9)
         assert one.mean_error == pytest.approx(other.mean_error, rel=1e-9)
+
+
+def test_rows_count_by_their_weight_and_every_fold_has_some():
+    alike = recalibrate_mean(_folds(_rows(n=30, seed=2).assign(w=3.0), "w"))  # weights of any size, all the same
+    assert alike.methods[0].reason is None
+    drawn = (_folds(_rows(n=20, seed=seed)) for seed in range(200))
+    empty = next(folds for folds in drawn if min(one.rows.sum() for one in folds) == 0)
+    assert all("are too few to fit and to judge" in one.reason for one in recalibrate_mean(empty).methods)
