@@ -45,6 +45,17 @@ def positions(names: Sequence[str], classes: Sequence[str]) -> NDArray[np.intp]:
     return np.array([at.get(name, -1) for name in names], dtype=np.intp)
 
 
+def on_classes(
+    probability: NDArray[np.float64], names: tuple[str, ...], classes: tuple[str, ...]
+) -> NDArray[np.float64]:
+    """Probabilities of the named classes as columns of all of them, 0 where there is none; unchanged where all are."""
+    if names == classes:
+        return probability
+    wider = np.zeros((len(probability), len(classes)))
+    wider[:, positions(names, classes)] = probability
+    return wider
+
+
 def checked_count(classes: Sequence[str]) -> None:
     """Refuse what looks like no class at all.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.engines.class_inputs import in_canonical_order, positions
+from mlflow_eval_plugin.engines.class_inputs import in_canonical_order, on_classes, positions
 from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.multiclass import ClassScored, counted_classes, fixed, row_losses, score_bin
 from mlflow_eval_plugin.engines.queries import Sliced
@@ -51,7 +51,7 @@ def paired_class_summary(
         weight_square=lanes["weight_square"],
         differ=lanes["differ"],
         changes=lanes.get("changes"),
-        moves=counter.moves()[None],
+        moves=counter.moves(),
         costs=lanes.get("costs"),
         cost_changes=tuple(counter.changes.tolist()),
         least_bin=counter.least_bin(),
@@ -67,15 +67,9 @@ def _alike(champion: ClassScored, challenger: ClassScored) -> tuple[ClassScored,
 
 
 def _on_classes(rows: ClassScored, classes: tuple[str, ...], *, blind: bool) -> ClassScored:
-    probability = None if blind else rows.probability
-    if rows.classes != classes:
-        at = positions(rows.classes, classes)
-        if probability is not None:
-            wider = np.zeros((len(rows.label), len(classes)))
-            wider[:, at] = probability
-            probability = wider
-        rows = replace(rows, classes=classes, label=at[rows.label], prediction=at[rows.prediction])
-    return replace(rows, probability=probability)
+    at = positions(rows.classes, classes)
+    known = None if blind or rows.probability is None else on_classes(rows.probability, rows.classes, classes)
+    return replace(rows, classes=classes, label=at[rows.label], prediction=at[rows.prediction], probability=known)
 
 
 def _cost_changes(costs: ClassCosts | None, classes: tuple[str, ...]) -> tuple[FloatArray, NDArray[np.intp] | None]:

@@ -186,13 +186,12 @@ def prediction_folds(
             has a bin of its own, or where there are more than ``MOST_BINS`` the bins are equally full.
     """
     chosen, exact = _bins(predicted.prediction) if edges is None else (np.asarray(edges, dtype=np.float64), False)
-    bins, fold = len(chosen), _folds(predicted, folds) if folds > 1 else np.zeros(0, dtype=np.int64)
+    bins = len(chosen)
+    first = bins * _folds(predicted, folds)
     lanes: Lanes = {"cells": np.zeros(folds * bins, dtype=np.int64)}
     for part in chunks_of(predicted):
         cell = np.maximum(np.searchsorted(chosen, predicted.prediction[part.rows], side="right") - 1, 0)
-        if folds > 1:
-            cell = cell + bins * fold[part.rows]
-        add_terms(part.by_prediction(), lanes, cell.astype(np.int64))
+        add_terms(part.by_prediction(), lanes, cell.astype(np.int64) + first[part.rows])
     n, weighted = lanes.pop("cells"), predicted.weight is not None
     return tuple(
         PredictionSummary(
@@ -318,6 +317,8 @@ def _folds(predicted: Predicted, folds: int) -> IntArray:
 
     By their values alone, equal rows would share a fold, and the others would have none like them.
     """
+    if folds == 1:
+        return np.zeros(len(predicted.target), dtype=np.int64)
     held = np.zeros(len(predicted.target), dtype=np.uint64)
     for one in (predicted.target, predicted.prediction, predicted.weight):
         if one is not None:  # adding 0 makes -0.0 the zero that it equals

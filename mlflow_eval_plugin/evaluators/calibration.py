@@ -8,7 +8,7 @@ from typing import Any
 from mlflow_eval_plugin.engines import score_summary
 from mlflow_eval_plugin.evaluators.calibration_claims import change_claim, slice_claims, slope_claims
 from mlflow_eval_plugin.evaluators.config import CalibrationConfig
-from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
+from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.slicing import slices_of, wanted_labels
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.calibration import calibrate, calibration_bounds
@@ -57,7 +57,7 @@ def evaluate(config: CalibrationConfig, rows: Rows, reference: Rows | None, abou
         table = SliceTable(slices_of(config, rows))
         labels = wanted_labels(config, table.summary.slices)
         found = slice_calibrations(table, labels)
-        measurements["slices"] = [{**as_json(one), "slice": dict(one.slice)} for one in found]
+        measurements["slices"] = [slice_json(one) for one in found]
         claims += slice_claims(config, table, labels, _OF_SLICES)
     seen = reference.data if reference else None
     return document(config, rows, claims, measurements, about, reference=seen)

@@ -12,7 +12,7 @@ from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_su
 from mlflow_eval_plugin.evaluators.class_keys import split_metric
 from mlflow_eval_plugin.evaluators.config_comparison import MARGIN_KEYS, ComparisonBase, ComparisonConfig
 from mlflow_eval_plugin.evaluators.costs import costs_of_two
-from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
+from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
@@ -137,7 +137,7 @@ def _measured(
 
 
 def _report(one: SliceComparison, *, classes: bool) -> dict[str, Any]:
-    made: dict[str, Any] = {**as_json(one), "slice": dict(one.slice)}
+    made: dict[str, Any] = slice_json(one)
     if classes:
         made["metrics"] = {name: value for name, value in made["metrics"].items() if name not in OF_SCORES}
     return made

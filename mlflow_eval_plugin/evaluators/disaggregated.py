@@ -9,11 +9,11 @@ from typing import Any
 from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.costs import costs_of_two
 from mlflow_eval_plugin.evaluators.regression_config import RegressionDisaggregatedConfig
-from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
+from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.search import prepared, weakest
 from mlflow_eval_plugin.evaluators.slicing import slice_columns, slices_of, wanted_labels, wanted_subsets
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
-from mlflow_eval_plugin.evaluators.user_metrics import measured_metrics, own_metrics
+from mlflow_eval_plugin.evaluators.user_metrics import add_own_metrics, own_metrics
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.costs import Costs
@@ -65,9 +65,7 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
         "weak_slices": weakest(searching),
         "pooled": [as_json(one) for one in pooled(table, _pooled(config, table)) if one.label in shown],
     }
-    own = measured_metrics(config, table)
-    for report in (measurements["overall"], *measurements["slices"]):
-        report["metrics"].update(own[report["label"]])
+    add_own_metrics(config, table, (measurements["overall"], *measurements["slices"]))
     return document(config, rows, claims, measurements, about)
 
 
@@ -136,7 +134,7 @@ def _report(report: SliceReport, rows: Rows) -> dict[str, Any]:
     if rows.score is None:
         blank = dict.fromkeys(OF_SCORES, _NO_SCORES)
         report = replace(report, metrics=replace(report.metrics, **blank))
-    return {**as_json(report), "slice": dict(report.slice)}
+    return slice_json(report)
 
 
 def _without(record: dict[str, Any], key: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from mlflow_eval_plugin.engines.multiclass import (
 )
 from mlflow_eval_plugin.evaluators.calibration_claims import change_claim, slice_claims, slope_claims
 from mlflow_eval_plugin.evaluators.config import CalibrationConfig
-from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, document
+from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.slicing import sliced, wanted_labels
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.calibration import calibrate, calibration_quantities
@@ -87,7 +87,7 @@ def evaluate(
         table = SliceTable(confidence_slices(found.scored, sliced(config, rows.frame)))
         labels = wanted_labels(config, table.summary.slices)
         made = slice_calibrations(table, labels)
-        measurements["slices"] = [{**as_json(one), "slice": dict(one.slice)} for one in made]
+        measurements["slices"] = [slice_json(one) for one in made]
         claims += slice_claims(config, table, labels, _OF_SLICES)
     seen = reference.data if reference else None
     return document(config, rows, claims, measurements, about, reference=seen)

@@ -12,11 +12,10 @@ from mlflow_eval_plugin.evaluators.class_keys import split_metric
 from mlflow_eval_plugin.evaluators.comparison import margin_claims, refuse_blind
 from mlflow_eval_plugin.evaluators.config_comparison import MARGIN_KEYS, ComparisonConfig
 from mlflow_eval_plugin.evaluators.costs import costs_of_classes
-from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, document, refuse_keys
+from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, document, refuse_keys, slice_json
 from mlflow_eval_plugin.evaluators.slicing import slice_columns, sliced, wanted_labels
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.class_comparison import PairedClassTable, compare_classes
-from mlflow_eval_plugin.stats.comparison import SliceComparison
 from mlflow_eval_plugin.stats.costs import ClassCosts
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.multiclass import OF_PROBABILITIES
@@ -104,13 +103,9 @@ def _measured(config: ComparisonConfig, table: PairedClassTable, labels: set[str
         "slice_columns": slice_columns(config),
         "minimum_count": config.min_count,
         "weighted": summary.champion.weighted,
-        "overall": _report(found.overall),
-        "slices": [_report(one) for one in found.slices if one.label in labels],
+        "overall": slice_json(found.overall),
+        "slices": [slice_json(one) for one in found.slices if one.label in labels],
         "by_class": as_json(found.classes),
         "moves": as_json(found.moves),
         "joint": None,
     }
-
-
-def _report(one: SliceComparison) -> dict[str, Any]:
-    return {**as_json(one), "slice": dict(one.slice)}

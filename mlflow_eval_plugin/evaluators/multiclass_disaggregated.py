@@ -11,11 +11,11 @@ from mlflow_eval_plugin.evaluators.class_keys import OF_ONE_CLASS, split_metric
 from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.costs import costs_of_classes
 from mlflow_eval_plugin.evaluators.disaggregated import compared, cost_claims, gap_claims, metric_claims
-from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, document, refuse_keys
+from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, document, refuse_keys, slice_json
 from mlflow_eval_plugin.evaluators.search import prepared_of_classes, weakest
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
-from mlflow_eval_plugin.evaluators.user_metrics import measured_metrics, own_class_metrics
+from mlflow_eval_plugin.evaluators.user_metrics import add_own_metrics, own_class_metrics
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.costs import ClassCosts
@@ -65,9 +65,7 @@ def evaluate(config: DisaggregatedConfig, rows: MulticlassRows, about: About) ->
         "system": measured_system(config, system, set(labels)),
         "weak_slices": weakest(searching),
     }
-    own = measured_metrics(config, table)
-    for report in (measurements["overall"], *measurements["slices"]):
-        report["metrics"].update(own[report["label"]])
+    add_own_metrics(config, table, (measurements["overall"], *measurements["slices"]))
     return document(config, rows, claims, measurements, about)
 
 
@@ -130,8 +128,8 @@ def _measured(
         "minimum_count": config.min_count,
         "weighted": summary.weighted,
         "confusion": table.part().confusion[0].tolist(),
-        "overall": _report(found[0]),
-        "slices": [_report(one) for one in found if one.label in labels],
+        "overall": slice_json(found[0]),
+        "slices": [slice_json(one) for one in found if one.label in labels],
         "gaps": _gaps(config, table, labels),
         "fairness": {},
     }
@@ -141,10 +139,6 @@ def _costs(costs: ClassCosts, cost: MeanCost, places: Mapping[str, int]) -> dict
     found = estimates(cost)
     slices = [{"label": label, "cost": as_json(found[place])} for label, place in places.items()]
     return {"by_label": costs.by_label, "slices": slices}
-
-
-def _report(one: MulticlassSlice) -> dict[str, Any]:
-    return {**as_json(one), "slice": dict(one.slice)}
 
 
 def _gaps(config: DisaggregatedConfig, table: MulticlassTable, labels: set[str]) -> list[Any]:

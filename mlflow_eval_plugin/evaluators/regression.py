@@ -16,11 +16,11 @@ from mlflow_eval_plugin.evaluators.regression_config import (
     RegressionDisaggregatedConfig,
 )
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
-from mlflow_eval_plugin.evaluators.rows import About, as_json, document
+from mlflow_eval_plugin.evaluators.rows import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.search import prepared_of_regression, weakest
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
-from mlflow_eval_plugin.evaluators.user_metrics import measured_metrics, own_error_metrics
+from mlflow_eval_plugin.evaluators.user_metrics import add_own_metrics, own_error_metrics
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.disaggregated import Gap, gaps_of
@@ -63,9 +63,8 @@ def _disaggregated(config: RegressionDisaggregatedConfig, rows: RegressionRows, 
     table = RegressionTable(summary, own_error_metrics(config, rows.frame, rows.known))
     labels = wanted_labels(config, summary.slices)
     system = system_of(config, rows.frame)
-    reports = {report.label: {**as_json(report), "slice": dict(report.slice)} for report in table.reports()}
-    for label, own in measured_metrics(config, table).items():
-        reports[label]["metrics"].update(own)
+    reports = {report.label: slice_json(report) for report in table.reports()}
+    add_own_metrics(config, table, reports.values())
     measurements = {
         "task": "regression",
         "slice_columns": slice_columns(config),

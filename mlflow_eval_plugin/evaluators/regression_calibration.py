@@ -11,7 +11,7 @@ from mlflow_eval_plugin.engines import moment_summary, prediction_folds, predict
 from mlflow_eval_plugin.evaluators.calibration_claims import change_claim
 from mlflow_eval_plugin.evaluators.regression_config import RegressionCalibrationConfig
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
-from mlflow_eval_plugin.evaluators.rows import About, as_json, document
+from mlflow_eval_plugin.evaluators.rows import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, wanted_labels
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
@@ -47,28 +47,26 @@ def evaluate(
             predictions.
     """
     folds = prediction_folds(rows.known, FOLDS)
-    summaries = MeanSummaries(moment_summary(rows.frame, rows.known), reduce(add, folds))
+    # Of slices everything but their own reports takes "overall", the first of them.
+    moments = moment_summary(rows.frame, rows.known, **cuts_of(config))
+    summaries = MeanSummaries(moments, reduce(add, folds))
     before = None if reference is None or reference.predicted is None else _summaries(reference)
     if config.max_change and before is None:
         raise InputError(
             "calibration: 'max_change' needs targets and predictions in the reference; add them or leave it out"
         )
+    labels = wanted_labels(config, moments.slices)
+    reports = {one.label: slice_json(one) for one in RegressionTable(moments).reports()} if labels else {}
     changed = {} if before is None else mean_changes(summaries, before, bins=config.bins)
     measured = {
         **_measured(config, summaries),
         "recalibration": as_json(recalibrate_mean(folds, bins=config.bins)),
         "reference": None if before is None else _measured(config, before),
         "change": None if before is None else {name: as_json(estimates(one)[0]) for name, one in changed.items()},
-        "slices": [],
+        "slices": [reports[label] for label in labels],
     }
-    claims = [*_mean_claims(config, summaries), *_coverage_claims(config, summaries.moments)]
-    claims += _change_claims(config, changed)
-    if config.slices or config.queries:
-        moments = moment_summary(rows.frame, rows.known, **cuts_of(config))
-        labels = wanted_labels(config, moments.slices)
-        reports = {one.label: {**as_json(one), "slice": dict(one.slice)} for one in RegressionTable(moments).reports()}
-        measured["slices"] = [reports[label] for label in labels]
-        claims += _slice_claims(config, moments, labels)
+    claims = [*_mean_claims(config, summaries), *_coverage_claims(config, moments)]
+    claims += [*_change_claims(config, changed), *_slice_claims(config, moments, labels)]
     return document(config, rows, claims, measured, about, reference=reference.data if reference else None)
 
 

@@ -11,12 +11,11 @@ from mlflow_eval_plugin.engines.regression import Predicted
 from mlflow_eval_plugin.evaluators.comparison import margin_claims
 from mlflow_eval_plugin.evaluators.regression_config import RegressionComparisonConfig
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
-from mlflow_eval_plugin.evaluators.rows import About, as_json, document
+from mlflow_eval_plugin.evaluators.rows import About, document, slice_json
 from mlflow_eval_plugin.evaluators.slicing import slice_columns, sliced, wanted_labels
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.regression_comparison import (
     PairedRegressionTable,
-    RegressionSliceComparison,
     compare_regressions,
 )
 
@@ -46,12 +45,8 @@ def evaluate(
         "slice_columns": slice_columns(config),
         "minimum_count": config.min_count,
         "weighted": summary.champion.weighted,
-        "overall": _report(found.overall),
-        "slices": [_report(one) for one in found.slices if one.label in wanted],
+        "overall": slice_json(found.overall),
+        "slices": [slice_json(one) for one in found.slices if one.label in wanted],
         "champion": dict(champion.source),
     }
     return document(config, rows, margin_claims(config, table, labels), measurements, about)
-
-
-def _report(one: RegressionSliceComparison) -> dict[str, Any]:
-    return {**as_json(one), "slice": dict(one.slice)}

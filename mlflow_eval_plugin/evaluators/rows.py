@@ -119,6 +119,11 @@ def as_json(record: Any) -> Any:
     return record
 
 
+def slice_json(report: Any) -> dict[str, Any]:
+    """The record of one slice as JSON, its levels by column."""
+    return {**as_json(report), "slice": dict(report.slice)}
+
+
 def document(
     config: Config,
     rows: Measured,

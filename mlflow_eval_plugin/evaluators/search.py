@@ -22,7 +22,7 @@ from mlflow_eval_plugin.evaluators.config_disaggregated_base import Disaggregate
 from mlflow_eval_plugin.evaluators.config_slices import Band, Search
 from mlflow_eval_plugin.evaluators.regression_config import RegressionDisaggregatedConfig
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
-from mlflow_eval_plugin.evaluators.rows import Frame, MulticlassRows, Rows, as_json
+from mlflow_eval_plugin.evaluators.rows import Frame, MulticlassRows, Rows, as_json, slice_json
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.weak_slices import can_be_searched, weak_slices
 
@@ -148,7 +148,7 @@ def weakest(prepared: Prepared | None) -> dict[str, Any] | None:
     )
     return {
         **as_json(result),
-        "slices": [{**as_json(one), "slice": dict(one.slice)} for one in result.slices],
+        "slices": [slice_json(one) for one in result.slices],
         "error": prepared.error,
         "depth": search.depth,
         "top": search.top,

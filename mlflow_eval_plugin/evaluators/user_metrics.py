@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -77,14 +77,15 @@ def own_error_metrics(config: DisaggregatedBase, frame: Frame, predicted: Predic
     return _of_rows(config, arrays)
 
 
-def measured_metrics(config: DisaggregatedBase, table: Table) -> dict[str, dict[str, Any]]:
-    """By the label of every slice, "overall" among them: name → estimate of the user's metrics."""
+def add_own_metrics(config: DisaggregatedBase, table: Table, reports: Iterable[Mapping[str, Any]]) -> None:
+    """Add the user's metrics to those of the reports of slices of a table."""
     found: dict[str, dict[str, Any]] = {one.label: {} for one in table.slices}
     counted = config.metrics if isinstance(config, DisaggregatedConfig) else {}
     for name in (*counted, *config.row_metrics):
         for label, one in zip(found, estimates(table.metric(name)), strict=True):
             found[label][name] = as_json(_told(one))
-    return found
+    for report in reports:
+        report["metrics"].update(found[report["label"]])
 
 
 def _of_rows(config: DisaggregatedBase, arrays: Callable[[Table], SliceRows]) -> dict[str, RowMaker]:

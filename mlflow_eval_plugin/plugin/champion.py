@@ -5,21 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import numpy as np
 import pandas as pd
 
 from mlflow_eval_plugin.engines import predicted_rows
-from mlflow_eval_plugin.engines.class_inputs import (
-    checked_count,
-    checked_probabilities,
-    class_codes,
-    in_canonical_order,
-    listed,
-    positions,
-    require_known,
-)
 from mlflow_eval_plugin.engines.inputs import checked_scores, finite_numbers, how_many
-from mlflow_eval_plugin.engines.multiclass import ClassScored
 from mlflow_eval_plugin.engines.regression import LARGEST
 from mlflow_eval_plugin.evaluators.comparison import ChampionRows
 from mlflow_eval_plugin.evaluators.config import ComparisonConfig
@@ -29,8 +18,8 @@ from mlflow_eval_plugin.evaluators.regression_config import RegressionComparison
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evaluators.rows import MulticlassRows, Rows
 from mlflow_eval_plugin.plugin.champion_source import Evaluated, Reader, said_by
-from mlflow_eval_plugin.plugin.class_scores import ClassScores, are_classes, model_class_scores, require_classes
-from mlflow_eval_plugin.plugin.multiclass import classes_of_columns
+from mlflow_eval_plugin.plugin.class_scores import ClassScores, are_classes, model_class_scores
+from mlflow_eval_plugin.plugin.multiclass import scored_classes
 from mlflow_eval_plugin.plugin.regression import chosen_column, output_columns
 from mlflow_eval_plugin.plugin.scoring import Scores, column_scores, model_scores
 from mlflow_eval_plugin.plugin.source import Table
@@ -94,7 +83,9 @@ def class_champion(config: ComparisonConfig, table: Table, rows: MulticlassRows)
         given = table.predictions is not None and config.probability_columns is None
         own = table.predictions_name if given else None
         said, source = said_by(config.champion, config, Evaluated(table, rows.frame, rows.features, own), reader)
-        return ClassChampion(_class_scored(said, config, rows.known), source)
+        known = rows.known
+        scored = scored_classes(known.label, known.classes, said, config, known.weight, of_another=True)
+        return ClassChampion(scored, source)
 
     return _named(read)
 
@@ -136,31 +127,3 @@ def _named(read: Callable[[], Found]) -> Found:
 def _length(said: Scores | ClassScores) -> int | None:
     given = said.prediction if said.probability is None else said.probability
     return None if given is None else len(given)
-
-
-def _class_scored(said: ClassScores, config: ComparisonConfig, known: ClassScored) -> ClassScored:
-    """The champion's rows among the classes of the challenger and its own."""
-    if said.probability is None:
-        require_classes(said.prediction)
-        codes, own = class_codes(said.prediction, argument="predictions")
-        probability = None
-    else:
-        own = classes_of_columns(said, config, known.classes)
-        probability = checked_probabilities(said.probability, own)
-    if config.label_list:
-        require_known(own, in_canonical_order(config.label_list), argument="label_list", knows="it has")
-    if not set(own) & set(known.classes):
-        raise InputError(
-            f"it knows the classes {listed(own)}, the data {listed(known.classes)}, and none is the same; give a "
-            "champion that predicts the classes of the data, by their names"
-        )
-    classes = in_canonical_order(dict.fromkeys((*known.classes, *own)))
-    checked_count(classes)
-    if probability is None:
-        prediction = positions(own, classes)[codes]
-    else:
-        wider = np.zeros((len(known.label), len(classes)))
-        wider[:, positions(own, classes)] = probability
-        # Of equal probabilities the first in canonical order is predicted, as everywhere.
-        probability, prediction = wider, wider.argmax(axis=1)
-    return ClassScored(classes, positions(known.classes, classes)[known.label], prediction, probability, known.weight)

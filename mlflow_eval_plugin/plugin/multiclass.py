@@ -14,6 +14,7 @@ from mlflow_eval_plugin.engines.class_inputs import (
     class_codes,
     in_canonical_order,
     listed,
+    on_classes,
     positions,
     require_known,
 )
@@ -91,7 +92,7 @@ def multiclass_rows_of(table: Table, config: Config, scorer: Scorer) -> Multicla
         checked_count(list(map(str, pd.unique(pd.Series(table.labels)))))
     label, classes = class_codes(table.labels, argument="label")
     return MulticlassRows(
-        frame, data, tuple(map(str, table.features.columns)), _scored(label, classes, scores, config, weight)
+        frame, data, tuple(map(str, table.features.columns)), scored_classes(label, classes, scores, config, weight)
     )
 
 
@@ -117,7 +118,7 @@ def multiclass_reference_rows(
     require_known(classes, like.known.classes, argument="reference: label", knows="the classes are")
     placed = positions(classes, like.known.classes)[label]
     return MulticlassRows(
-        table.features, data, like.features, _scored(placed, like.known.classes, scores, config, None)
+        table.features, data, like.features, scored_classes(placed, like.known.classes, scores, config, None)
     )
 
 
@@ -158,10 +159,23 @@ def _mapped(columns: ClassColumns, config: Config) -> ClassColumns:
     return tuple(config.column(name) for name in columns)
 
 
-def _scored(
-    label: Any, label_classes: tuple[str, ...], scores: ClassScores, config: Config, weight: Any
+def scored_classes(
+    label: Any,
+    label_classes: tuple[str, ...],
+    scores: ClassScores,
+    config: Config,
+    weight: Any,
+    *,
+    of_another: bool = False,
 ) -> ClassScored:
-    """Labels and predictions as positions among all classes that are known or occur."""
+    """Labels and predictions as positions among all classes that are known or occur.
+
+    Args:
+        of_another: of a model that need not know all classes of the rows; some it must.
+
+    Raises:
+        InputError: for predictions that cannot be used, or classes that do not go together.
+    """
     if scores.probability is None and scores.prediction is None:
         raise InputError(
             f"{config.kind}: there is neither a model nor a column of predictions; give mlflow 'predictions', or "
@@ -170,38 +184,38 @@ def _scored(
     if scores.probability is None:
         require_classes(scores.prediction)
         prediction, predicted = class_codes(scores.prediction, argument="predictions")
-        _require_listed((*label_classes, *predicted), config)
+        _require_alike(predicted, label_classes, config, of_another=of_another)
         classes = in_canonical_order((*label_classes, *predicted, *(config.label_list or ())))
         checked_count(classes)
         return ClassScored(
             classes, positions(label_classes, classes)[label], positions(predicted, classes)[prediction], None, weight
         )
-    columns = classes_of_columns(scores, config, label_classes)
-    _require_listed((*label_classes, *columns), config)
-    classes = in_canonical_order(columns)
+    columns = _classes_of_columns(scores, config, label_classes)
+    _require_alike(columns, label_classes, config, of_another=of_another)
+    further = label_classes if of_another else ()
+    classes = in_canonical_order(dict.fromkeys((*columns, *further)))
     checked_count(classes)
-    probability = checked_probabilities(scores.probability, columns)
+    probability = on_classes(checked_probabilities(scores.probability, columns), columns, classes)
     require_known(label_classes, classes, argument="label", knows="the probabilities are of")
-    if columns != classes:
-        probability = np.ascontiguousarray(probability[:, positions(classes, columns)])
     # Of equal probabilities the first in canonical order is predicted.
     return ClassScored(
         classes, positions(label_classes, classes)[label], probability.argmax(axis=1), probability, weight
     )
 
 
-def _require_listed(classes: tuple[str, ...], config: Config) -> None:
+def _require_alike(own: tuple[str, ...], label_classes: tuple[str, ...], config: Config, *, of_another: bool) -> None:
     if config.label_list:
         named = in_canonical_order(config.label_list)
-        require_known(tuple(dict.fromkeys(classes)), named, argument="label_list", knows="it has")
+        require_known(tuple(dict.fromkeys((*label_classes, *own))), named, argument="label_list", knows="it has")
+    if of_another and not set(own) & set(label_classes):
+        raise InputError(
+            f"it knows the classes {listed(own)}, the data {listed(label_classes)}, and none is the same; give a "
+            "champion that predicts the classes of the data, by their names"
+        )
 
 
-def classes_of_columns(scores: ClassScores, config: Config, label_classes: tuple[str, ...]) -> tuple[str, ...]:
-    """The class of each column of probabilities.
-
-    Raises:
-        InputError: where the columns have no names, and there are not as many as classes.
-    """
+def _classes_of_columns(scores: ClassScores, config: Config, label_classes: tuple[str, ...]) -> tuple[str, ...]:
+    """The class of each column of probabilities; an InputError where unnamed columns are not as many as classes."""
     if scores.classes is not None:
         return scores.classes
     order = tuple(map(level_label, config.label_list)) if config.label_list else label_classes
@@ -217,7 +231,7 @@ def classes_of_columns(scores: ClassScores, config: Config, label_classes: tuple
 def _predicted(scores: ClassScores, config: Config, label_classes: tuple[str, ...]) -> Scores:
     """The predicted class of each row as a category, for ``drift``."""
     if scores.probability is not None:
-        columns = classes_of_columns(scores, config, label_classes)
+        columns = _classes_of_columns(scores, config, label_classes)
         classes = in_canonical_order(columns)
         probability = checked_probabilities(scores.probability, columns)[:, positions(classes, columns)]
         codes = probability.argmax(axis=1)

@@ -10,6 +10,7 @@ both models are over the classes that both have a value of.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -216,7 +217,7 @@ class PairedClassTable:
                 reason=NO_ROWS,
             )
 
-    @property
+    @cached_property
     def _sums(self) -> Sums:
         pairs = self.summary.by_right()
         weight, square = (one.sum(axis=(1, 2, 3)) for one in (pairs.cells, pairs.cells_square))
@@ -243,7 +244,7 @@ def _of_all(table: PairedClassTable, metric: str, first: NDArray[np.intp]) -> Co
 
 
 def _moves(summary: PairedClassSummary) -> tuple[Move, ...]:
-    counts, names = summary.moves[0], summary.classes
+    counts, names = summary.moves, summary.classes
     total = counts.sum(axis=2)
     np.fill_diagonal(total, 0)
     order = np.argsort(-total, axis=None, kind="stable")[:MOST_MOVES]

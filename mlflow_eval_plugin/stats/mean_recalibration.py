@@ -26,7 +26,7 @@ from mlflow_eval_plugin.stats.bin_sums import BinSums, bin_sums
 from mlflow_eval_plugin.stats.estimate import Estimate
 from mlflow_eval_plugin.stats.intervals import FloatArray, student
 from mlflow_eval_plugin.stats.rates import kish
-from mlflow_eval_plugin.stats.recalibration import FOLDS
+from mlflow_eval_plugin.stats.recalibration import FOLDS, suggested
 from mlflow_eval_plugin.stats.regression_summary import PredictionSummary, RegressionScale
 from mlflow_eval_plugin.stats.reliability import equal_mass_member
 
@@ -83,9 +83,7 @@ def recalibrate_mean(folds: Sequence[PredictionSummary], *, bins: int = 15) -> M
     held_out = [bin_sums(one).chosen(used) for one in folds]
     judged = _Judged(sums.chosen(used), held_out, whole.scale, bins)
     methods = tuple(judged.mended(method) for method in METHODS)
-    better = [one for one in methods if one.mse_change.interval and one.mse_change.interval[1] < 0]
-    best = min(better, key=lambda one: one.mse_change.value or 0.0, default=None)
-    return MeanRecalibration(len(folds), best.method if best else None, methods)
+    return MeanRecalibration(len(folds), suggested({one.method: one.mse_change for one in methods}), methods)
 
 
 @dataclass(frozen=True, eq=False)

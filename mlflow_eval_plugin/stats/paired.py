@@ -20,7 +20,7 @@ from mlflow_eval_plugin.stats.summaries import (
     IntArray,
     Slice,
     SliceSummary,
-    scattered,
+    placed,
     union_of_slices,
 )
 
@@ -65,7 +65,8 @@ class PairedSummary:
         champion, challenger = self.champion + other.champion, self.challenger + other.challenger
         total = {"joint": self.joint + other.joint}
         for name in (name for name in _LANES if name != "joint"):
-            total[name] = _placed(self, name, champion.slices) + _placed(other, name, champion.slices)
+            mine, theirs = (placed(getattr(one, name), one.slices, champion.slices) for one in (self, other))
+            total[name] = mine + theirs
         return PairedSummary(champion, challenger, **total)
 
     @property
@@ -116,7 +117,7 @@ class PlacementSummary:
                 f"placements with different weight scales do not merge: {self.weight_scale} and {other.weight_scale}"
             )
         slices = union_of_slices(self.slices, other.slices)
-        mine, theirs = _placed(self, "change", slices), _placed(other, "change", slices)
+        mine, theirs = (placed(one.change, one.slices, slices) for one in (self, other))
         return PlacementSummary(slices, mine + theirs, self.weight_scale)
 
     @property
@@ -134,9 +135,3 @@ def placement_tables(summary: SliceSummary, index: NDArray[np.intp]) -> NDArray[
     lane = summary.n if summary.weight is None else summary.weight
     found = placements(lane[index].astype(np.float64))
     return np.asarray(np.rint(np.nan_to_num(np.stack(found, axis=2)) * PLACEMENT_ONE), dtype=np.int32)
-
-
-def _placed(owner: PairedSummary | PlacementSummary, name: str, slices: tuple[Slice, ...]) -> IntArray:
-    at = {one: position for position, one in enumerate(slices)}
-    rows = np.array([at[one] for one in owner.slices])
-    return scattered(getattr(owner, name), rows, len(slices))

@@ -17,7 +17,7 @@ from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.means import NO_ROWS
 from mlflow_eval_plugin.stats.paired_quantities import PairedCost, PairedShare
 from mlflow_eval_plugin.stats.quantities import ProportionQuantity
-from mlflow_eval_plugin.stats.rates import kish
+from mlflow_eval_plugin.stats.rates import Confusion, kish
 
 Spread = tuple[FloatArray, FloatArray, FloatArray]
 
@@ -33,20 +33,8 @@ SHARES = {
 _CELLS = np.array([[label, first, second] for label in (0, 1) for first in (0, 1) for second in (0, 1)])
 
 
-class PairedCells(Protocol):
-    """Sums by label, champion's and challenger's prediction; ``(S, 2, 2, 2)`` each."""
-
-    @property
-    def n(self) -> NDArray[np.int64]:
-        """Rows."""
-
-    @property
-    def cells(self) -> FloatArray:
-        """Sums of weights."""
-
-    @property
-    def cells_square(self) -> FloatArray:
-        """Sums of squared weights."""
+class PairedCells(Confusion, Protocol):
+    """Cells by label, champion's and challenger's prediction; ``(S, 2, 2, 2)`` each."""
 
 
 def share_change(pairs: PairedCells, metric: str) -> PairedShare:

@@ -15,7 +15,7 @@ import numpy as np
 from mlflow_eval_plugin.stats.errors import MergeError
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.multiclass_summary import MulticlassSummary
-from mlflow_eval_plugin.stats.summaries import LOSS_SQUARE_ONE, ONE, IntArray, Slice, scattered
+from mlflow_eval_plugin.stats.summaries import LOSS_SQUARE_ONE, ONE, IntArray, Slice, placed
 
 # The changes whose squares are summed, and the fixed-point one of each. Brier scores are halved, so that they lie in
 # [0, 1]; the error is the confidence less 1 where the prediction is right.
@@ -36,7 +36,7 @@ class PairedClassSummary:
         differ: sum of w where the two predict different classes, ``(S,)``.
         changes: sums of w * change**2 of what ``CHANGES`` names, ``(S, 3)``; None where predictions are classes.
         moves: rows over all slices by the champion's class, the challenger's and who is right (neither or both, the
-            champion, the challenger), ``(1, K, K, 3)``.
+            champion, the challenger), ``(K, K, 3)``.
         costs: sums of w by how much more a row costs, ``(S, V)``; None without costs.
         cost_changes: how much more, ``(V,)``.
         least_bin: the lowest fine bin that holds a probability; 0 where predictions are classes.
@@ -65,8 +65,9 @@ class PairedClassSummary:
         champion, challenger = self.champion + other.champion, self.challenger + other.challenger
         total: dict[str, Any] = {}
         for name in _LANES:
-            mine, theirs = (one._placed(name, champion.slices) for one in (self, other))
-            total[name] = None if mine is None or theirs is None else mine + theirs
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine is not None and theirs is not None:
+                total[name] = placed(mine, self.slices, champion.slices) + placed(theirs, other.slices, champion.slices)
         moves, least = self.moves + other.moves, min(self.least_bin, other.least_bin)
         return replace(self, champion=champion, challenger=challenger, moves=moves, least_bin=least, **total)
 
@@ -109,13 +110,6 @@ class PairedClassSummary:
         if self.changes is None:
             raise ValueError("there are no probabilities, predictions are classes")
         return np.asarray(self.changes[:, list(CHANGES).index(name)] * (self.weight_scale / CHANGES[name]))
-
-    def _placed(self, name: str, slices: tuple[Slice, ...]) -> IntArray | None:
-        lane: IntArray | None = getattr(self, name)
-        if lane is None:
-            return None
-        at = {one: position for position, one in enumerate(slices)}
-        return scattered(lane, np.array([at[one] for one in self.slices]), len(slices))
 
 
 @dataclass(frozen=True, eq=False)

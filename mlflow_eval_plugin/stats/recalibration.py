@@ -13,9 +13,9 @@ row: neither their order nor a second pass over them matters. Rows of one score 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from scipy import special
@@ -30,6 +30,7 @@ from mlflow_eval_plugin.stats.summaries import ScoreSummary, over_labels
 
 Method = Literal["temperature", "platt", "isotonic"]
 METHODS: tuple[Method, ...] = ("temperature", "platt", "isotonic")
+AnyMethod = TypeVar("AnyMethod", bound=str)
 FOLDS = 5
 _FEWEST = 2 * FOLDS  # of either class
 _SEPARATED = "the scores tell the classes apart without a mistake, so no slope is the likeliest"
@@ -78,9 +79,17 @@ def recalibrate(summary: ScoreSummary, *, bins: int = 15, seed: int = 0) -> Reca
         return Recalibration(FOLDS, None, tuple(_unfit(method, reason) for method in METHODS))
     drawn = _folds(summary, seed)
     methods = tuple(_mended(method, cells, drawn, bins) for method in METHODS)
-    better = [one for one in methods if one.brier_change.interval and one.brier_change.interval[1] < 0]
-    best = min(better, key=lambda one: one.brier_change.value or 0.0, default=None)
-    return Recalibration(FOLDS, best.method if best else None, methods)
+    return Recalibration(FOLDS, suggested({one.method: one.brier_change for one in methods}), methods)
+
+
+def suggested(changes: Mapping[AnyMethod, Estimate]) -> AnyMethod | None:
+    """The method that lowers a loss most where one does beyond chance; else None.
+
+    Args:
+        changes: of the loss, by method.
+    """
+    better = {method: one.value for method, one in changes.items() if one.interval and one.interval[1] < 0}
+    return min(better, key=lambda method: better[method] or 0.0, default=None)
 
 
 @dataclass(frozen=True, eq=False)

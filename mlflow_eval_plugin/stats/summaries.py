@@ -268,6 +268,12 @@ def scattered(lane: IntArray, rows: NDArray[np.intp], length: int) -> IntArray:
     return placed
 
 
+def placed(lane: IntArray, slices: tuple[Slice, ...], among: tuple[Slice, ...]) -> IntArray:
+    """A lane of some slices over more of them, and 0 where it has none."""
+    at = {one: position for position, one in enumerate(among)}
+    return scattered(lane, np.array([at[one] for one in slices]), len(among))
+
+
 def slice_order(one: Slice) -> tuple[object, ...]:
     """A sort key: fewer columns, column names, levels (numbers by value, "(missing)" last); named ones come last."""
     levels = tuple(level_order(level) for _, level in one.levels)

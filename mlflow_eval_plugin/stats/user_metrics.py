@@ -146,11 +146,11 @@ def counted_class_metric(
     """
 
     def make(table: MulticlassTable, complement: bool) -> Wald:
-        part, sums = table.part(complement=complement), table.part(complement=complement).sums
-        found = []
+        part = table.part(complement=complement)
+        sums, confusion, found = part.sums, part.confusion, []
         for i, label in enumerate(_labels(table, complement)):
             n, effective = int(sums.n[i]), float(sums.effective[i])
-            views = _Confusion(label, n, part.confusion[i], effective, table.summary.classes)
+            views = _Confusion(label, n, confusion[i], effective, table.summary.classes)
             found.append(views.bootstrapped(name, function, replicates, seed))
         value, error = np.array(found, dtype=np.float64).T
         return Wald(value, error, sums.effective - 1, np.zeros(len(value)), sums.n, UNDEFINED)
