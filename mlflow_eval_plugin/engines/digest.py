@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,11 +22,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.engines.counting import CHUNK_ROWS, THREADS, chunked, side_by_side
 from mlflow_eval_plugin.stats.drift import ColumnType
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 
-BLOCK = 2**16  # rows: smaller ones have two threads wait for the interpreter's lock
-THREADS = 2
 GAMMA = 0x9E3779B97F4A7C15  # the step of splitmix64, whose sequence gives the columns' numbers
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # of times, in a second
 FORMAT = "mlflow-eval-plugin/data-digest/2"
@@ -72,11 +70,10 @@ def digest_summary(rows: pd.DataFrame) -> DigestSummary:
     """The mergeable form of the digest. Widths of integers and floats do not matter, kinds do."""
     schema = schema_of(rows)
     positions = {str(name): position for position, name in enumerate(rows.columns)}
-    blocks = [slice(start, min(start + BLOCK, len(rows))) for start in range(0, len(rows), BLOCK)]
-    with ThreadPoolExecutor(THREADS) as threads:
-        columns = list(threads.map(lambda one: _column(rows.iloc[:, positions[one.name]]), schema))
-        # Sums do not depend on order, so each thread may add up rows of its own.
-        parts = threads.map(lambda first: _sums(columns, blocks[first::THREADS]), range(THREADS))
+    blocks = list(chunked(slice(0, len(rows))))
+    columns = side_by_side(lambda one: _column(rows.iloc[:, positions[one.name]]), schema)
+    # Sums do not depend on order, so each thread may add up rows of its own.
+    parts = side_by_side(lambda first: _sums(columns, blocks[first::THREADS]), range(THREADS))
     first, second = (sum(lane) % 2**64 for lane in zip(*parts, strict=True))
     return DigestSummary(schema, len(rows), (first, second))
 
@@ -135,7 +132,7 @@ def _text(value: object) -> str:
 
 def _sums(columns: Sequence[Column], blocks: Sequence[slice]) -> tuple[int, int]:
     """The sum of each lane over some blocks of rows; a block stays in the cache until all of its columns are in."""
-    numbers, sums, space = _numbers(len(columns)), [0, 0], np.empty((4, BLOCK), dtype=np.uint64)
+    numbers, sums, space = _numbers(len(columns)), [0, 0], np.empty((4, CHUNK_ROWS), dtype=np.uint64)
     for block in blocks:
         *lanes, mixed, spare = space[:, : block.stop - block.start]
         space[:2] = 0

@@ -7,7 +7,6 @@ edges are sought in the sorted values rather than the values among the edges.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.engines.counting import side_by_side
 from mlflow_eval_plugin.engines.digest import UNITS
 from mlflow_eval_plugin.engines.factorizing import factorized
 from mlflow_eval_plugin.engines.inputs import require_columns
@@ -34,7 +34,6 @@ QUANTILES = 4000  # KS is then within 2.5e-4 of the exact one
 FEW_DISTINCT = 500
 MAX_CATEGORIES = 10_000
 CHUNK_ROWS = 2**18  # larger temporaries leave the cache, and are asked of the system anew for every column
-THREADS = 2
 
 FloatArray = NDArray[np.float64]
 
@@ -69,7 +68,7 @@ def drift_binning(
         ordered = np.sort(_values(reference[name]))
         return _counted(_binning(ordered, name, role), _chunks(ordered))
 
-    return DriftSummary(len(reference), _each(made, names))
+    return DriftSummary(len(reference), tuple(side_by_side(made, names)))
 
 
 def drift_summary(rows: pd.DataFrame, *, like: DriftSummary) -> DriftSummary:
@@ -88,7 +87,7 @@ def drift_summary(rows: pd.DataFrame, *, like: DriftSummary) -> DriftSummary:
             return _categorical(rows[name], name, column.role)
         return _counted(column, (np.sort(chunk) for chunk in _chunks(_values(rows[name]))))
 
-    return DriftSummary(len(rows), _each(made, list(by_name)))
+    return DriftSummary(len(rows), tuple(side_by_side(made, list(by_name))))
 
 
 def _checked(rows: pd.DataFrame, columns: Sequence[str] | None) -> list[str]:
@@ -97,12 +96,6 @@ def _checked(rows: pd.DataFrame, columns: Sequence[str] | None) -> list[str]:
     names = [str(name) for name in rows.columns] if columns is None else list(columns)
     require_columns(rows, names, argument="columns")
     return names
-
-
-def _each(made: Any, names: list[str]) -> tuple[Column, ...]:
-    # numpy sorts and searches without the interpreter's lock.
-    with ThreadPoolExecutor(THREADS) as threads:
-        return tuple(threads.map(made, names))
 
 
 def _is_numeric(column: pd.Series[Any]) -> bool:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.engines.counting import Lanes, counted
 from mlflow_eval_plugin.engines.levels import CodedColumn, slice_of
 from mlflow_eval_plugin.stats.errors import TooManyLevels
 from mlflow_eval_plugin.stats.summaries import Slice, slice_order
@@ -24,17 +25,17 @@ MAX_SLICES = 2048  # 63 MB of counts
 
 OVERALL = Slice("overall", ())
 Columns = tuple[CodedColumn, ...]
-Lanes = dict[str, NDArray[Any]]
 
 
 def tabulated(
-    count: Callable[[Columns], Lanes], columns: Columns, depth: int, *, cells: int = JOINT_CELLS
+    count: Callable[[Columns, slice], Lanes], rows: int, columns: Columns, depth: int, *, cells: int = JOINT_CELLS
 ) -> tuple[tuple[Slice, ...], Lanes]:
     """The slices that have rows, "overall" first and then in canonical order, and their lanes along the first axis.
 
     Args:
-        count: counts the rows by the cells of some columns (see ``cell_codes``); its lane ``cells``, or ``n``, counts
-            rows.
+        count: counts some of the rows by the cells of some columns (see ``cell_codes``); its lane ``cells``, or ``n``,
+            counts rows.
+        rows: how many there are.
         depth: of how many columns the slices are, at most.
         cells: joint tables are not grown beyond these.
 
@@ -44,7 +45,7 @@ def tabulated(
     wanted = _subsets(columns, depth)
     tables: list[Counted] = []
     for group, margins in _joint_tables(wanted, cells) or [((), [])]:
-        joint = Counted(group, count(group))
+        joint = Counted(group, counted(rows, partial(count, group)))
         # All rows are a margin of any table, too.
         tables.extend(joint.margin(subset) for subset in (margins if tables else [(), *margins]))
     found = [(one, table, cell) for table in tables for cell, one in table.slices()]
@@ -53,14 +54,14 @@ def tabulated(
     return tuple(one for one, _, _ in found), lanes
 
 
-def cell_codes(columns: Columns, rows: slice) -> NDArray[np.int64]:
+def cell_codes(columns: Columns, rows: slice) -> NDArray[np.int32]:
     """The cell of each of some rows, in mixed radix of the columns' levels."""
-    # Numbers of 16 bits are added four times as fast as those of 64, and mostly suffice.
-    cell = np.zeros(rows.stop - rows.start, dtype=np.int16 if size(columns) < 2**15 else np.int64)
+    # Numbers of 16 bits are added twice as fast as those of 32, and mostly suffice.
+    cell = np.zeros(rows.stop - rows.start, dtype=np.int16 if size(columns) < 2**15 else np.int32)
     for column in columns:
         cell *= cell.dtype.type(len(column.levels))
         cell += column.codes[rows]
-    return cell.astype(np.int64)
+    return cell.astype(np.int32)
 
 
 def size(columns: Columns) -> int:

@@ -7,7 +7,6 @@ one closed; missing values are the level ``(missing)``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.engines.counting import side_by_side
 from mlflow_eval_plugin.engines.factorizing import Codes, factorized
 from mlflow_eval_plugin.engines.inputs import require_columns
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 from mlflow_eval_plugin.stats.summaries import Slice, level_label, level_order, number_label
 
 MISSING = "(missing)"
-THREADS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +65,7 @@ def coded_columns(
     def coded(name: str) -> CodedColumn:
         return _coded(rows[name], name, edges, quantiles, max_levels, argument)
 
-    # numpy works on numbers without the interpreter's lock.
-    with ThreadPoolExecutor(THREADS) as threads:
-        return tuple(threads.map(coded, columns))
+    return tuple(side_by_side(coded, columns))
 
 
 def _coded(

@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.engines.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.inputs import Scored, scale_of
-from mlflow_eval_plugin.engines.joint import JOINT_CELLS, Columns, Lanes, cell_codes, size, tabulated
+from mlflow_eval_plugin.engines.joint import JOINT_CELLS, Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.queries import Sliced, sliced_columns
-from mlflow_eval_plugin.engines.scores import CHUNK_ROWS, summary_of
+from mlflow_eval_plugin.engines.scores import summary_of
 from mlflow_eval_plugin.engines.slices import counted_slices
 from mlflow_eval_plugin.query import NamedQuery
+from mlflow_eval_plugin.stats.fixed_point import Places, add_at, rounded
 from mlflow_eval_plugin.stats.multiclass_summary import MOMENTS, MOST_RANKED, MulticlassSummary
 from mlflow_eval_plugin.stats.summaries import (
     COARSE_BINS,
@@ -93,7 +95,7 @@ def counted_classes(rows: ClassScored, columns: Columns, depth: int, *, ranked: 
     counter = _Counter(rows, ranked and rows.probability is not None and _fits(columns, depth, len(rows.classes)))
     # A cell holds the scores of every class, so that fewer cells fill the same memory.
     cells = JOINT_CELLS // len(rows.classes)
-    found, counted = tabulated(counter.counted, columns, depth, cells=cells)
+    found, counted = tabulated(counter.counted, len(rows.label), columns, depth, cells=cells)
     lanes: dict[str, Any] = {**dict.fromkeys(_OPTIONAL), **counted}
     return MulticlassSummary(
         slices=found,
@@ -175,10 +177,9 @@ class _Counter:
     rows: ClassScored
     ranked: bool
 
-    def counted(self, columns: Columns) -> Lanes:
+    def counted(self, columns: Columns, rows: slice) -> Lanes:
         lanes = self._empty(size(columns))
-        for start in range(0, len(self.rows.label), CHUNK_ROWS):
-            part = slice(start, min(start + CHUNK_ROWS, len(self.rows.label)))
+        for part in chunked(rows):
             self._count(lanes, cell_codes(columns, part), part)
         return lanes
 
@@ -197,40 +198,40 @@ class _Counter:
                 lanes["histogram_weight"] = np.zeros((cells, k, FINE_BINS, 2), dtype=np.int64)
         return lanes
 
-    def _count(self, lanes: Lanes, cell: IntArray, part: slice) -> None:
+    def _count(self, lanes: Lanes, cell: Places, part: slice) -> None:
         rows, k = self.rows, len(self.rows.classes)
         label, prediction = rows.label[part].astype(np.int64), rows.prediction[part].astype(np.int64)
         weight = np.ones(len(cell)) if rows.weight is None else rows.weight[part] / rows.weight_scale
         one = fixed(weight, 1.0, ONE)
         confusion = (cell * k + label) * k + prediction
-        np.add.at(lanes["cells"].reshape(-1), confusion, np.ones(len(cell), dtype=np.int64))
-        np.add.at(lanes["cell_weight"].reshape(-1), confusion, one)
+        add_at(lanes["cells"].reshape(-1), confusion, np.ones(len(cell), dtype=np.int64))
+        add_at(lanes["cell_weight"].reshape(-1), confusion, one)
         # Rounded up, as in ``Chunk.weight_square``: effective rows may not exceed the rows.
-        np.add.at(lanes["cell_weight_square"].reshape(-1), confusion, np.ceil(weight * weight * ONE).astype(np.int64))
+        add_at(lanes["cell_weight_square"].reshape(-1), confusion, np.ceil(weight * weight * ONE).astype(np.int64))
         if rows.probability is None:
             return
         probability = rows.probability[part]
         confidence = np.take_along_axis(probability, prediction[:, None], axis=1)[:, 0]
         right = (label == prediction).astype(np.int64)
         for position, amount in enumerate(_moments(probability, label, confidence, right, weight)):
-            np.add.at(lanes["moments"].reshape(-1), cell * len(MOMENTS) + position, amount)
+            add_at(lanes["moments"].reshape(-1), cell * len(MOMENTS) + position, amount)
         coarse = cell * COARSE_BINS + score_bin(confidence) // (SCORE_BINS // COARSE_BINS)
-        np.add.at(lanes["confidence_weight"].reshape(-1), 2 * coarse + right, one)
-        np.add.at(lanes["confidence_score"].reshape(-1), 2 * coarse + right, fixed(weight, confidence, ONE))
+        add_at(lanes["confidence_weight"].reshape(-1), 2 * coarse + right, one)
+        add_at(lanes["confidence_score"].reshape(-1), 2 * coarse + right, fixed(weight, confidence, ONE))
         spread = fixed(weight, confidence * (1 - confidence), ONE)
-        np.add.at(lanes["confidence_spread"].reshape(-1), coarse, spread)
+        add_at(lanes["confidence_spread"].reshape(-1), coarse, spread)
         if self.ranked:
             _rank(lanes, cell, probability, label, one)
 
 
-def _rank(lanes: Lanes, cell: IntArray, probability: FloatArray, label: IntArray, one: IntArray) -> None:
+def _rank(lanes: Lanes, cell: Places, probability: FloatArray, label: IntArray, one: IntArray) -> None:
     k, single = probability.shape[1], np.ones(len(cell), dtype=np.int32)
     for position in range(k):
         fine = score_bin(probability[:, position]) // (SCORE_BINS // FINE_BINS)
         at = ((cell * k + position) * FINE_BINS + fine) * 2 + (label == position)
-        np.add.at(lanes["histogram"].reshape(-1), at, single)
+        add_at(lanes["histogram"].reshape(-1), at, single)
         if "histogram_weight" in lanes:
-            np.add.at(lanes["histogram_weight"].reshape(-1), at, one)
+            add_at(lanes["histogram_weight"].reshape(-1), at, one)
 
 
 def row_losses(probability: FloatArray, label: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -270,4 +271,4 @@ def score_bin(score: FloatArray) -> IntArray:
 
 def fixed(weight: FloatArray, amount: Any, one: float) -> IntArray:
     """Amounts times weights in fixed point."""
-    return np.asarray(np.rint(weight * amount * one), dtype=np.int64)
+    return rounded(weight * amount * one)

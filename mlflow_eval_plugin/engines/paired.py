@@ -9,18 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.engines.families import families
+from mlflow_eval_plugin.engines.counting import Lanes, counted
+from mlflow_eval_plugin.engines.families import Family, families
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, scored_rows
-from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
+from mlflow_eval_plugin.engines.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.queries import sliced_columns
 from mlflow_eval_plugin.engines.scores import Chunk, chunks
 from mlflow_eval_plugin.engines.slices import counted_slices
 from mlflow_eval_plugin.query import NamedQuery
+from mlflow_eval_plugin.stats.fixed_point import add_at
 from mlflow_eval_plugin.stats.paired import (
     JOINT_BINS,
     PLACEMENT_ONE,
@@ -43,9 +47,12 @@ class PairedRows:
     depth: int
     thresholds: tuple[float, float]
 
-    def chunks(self) -> Iterator[tuple[Chunk, Chunk]]:
+    def __len__(self) -> int:
+        return len(self.champion.score)
+
+    def chunks(self, rows: slice) -> Iterator[tuple[Chunk, Chunk]]:
         """The same rows of both, some at a time."""
-        return zip(chunks(self.champion), chunks(self.challenger), strict=True)
+        return zip(chunks(self.champion, rows), chunks(self.challenger, rows), strict=True)
 
     def predicted(self, model: int) -> NDArray[np.uint8]:
         """What the champion (0) or the challenger (1) decides."""
@@ -104,10 +111,7 @@ def paired_summary(pairs: PairedRows) -> PairedSummary:
         for i, scored in enumerate((pairs.champion, pairs.challenger))
     )
 
-    def count(some: Columns) -> Lanes:
-        return _counted(pairs, predicted, some)
-
-    slices, lanes = tabulated(count, pairs.columns, pairs.depth)
+    slices, lanes = tabulated(partial(_counted, pairs, predicted), len(pairs), pairs.columns, pairs.depth)
     lanes["n"] = lanes.pop("cells")
     by_cell = {name: lanes.pop(name).reshape(len(slices), 2, 2, 2) for name in ("n", "weight", "weight_square")}
     return PairedSummary(champion, challenger, joint=_joint(pairs), **by_cell, **lanes)
@@ -118,38 +122,45 @@ def placement_summary(pairs: PairedRows, summary: PairedSummary) -> PlacementSum
     change = np.zeros((len(summary.slices), 2), dtype=np.int64)
     for family in families(summary.slices, pairs.columns):
         tables = [placement_tables(one, family.members) for one in (summary.champion, summary.challenger)]
-        for first, second in pairs.chunks():
-            at = family.place(first.rows)
-            inside = np.flatnonzero(at >= 0)
-            at, label = at[inside], first.label[inside]
-            # A row's place among the other class, in either model: (slice of the family, fine bin, label).
-            moved = [
-                table[at, np.right_shift(chunk.key[inside], 1) // (SCORE_BINS // FINE_BINS), label]
-                for table, chunk in zip(tables, (first, second), strict=True)
-            ]
-            square = np.zeros(len(first.label))
-            square[inside] = ((moved[1] - moved[0]) / PLACEMENT_ONE) ** 2
-            amount = first.fixed(square, ONE)[inside]
-            np.add.at(change.reshape(-1), family.members[at] * 2 + label, amount)
+        change += counted(len(pairs), partial(_moved, pairs, family, tables, change.shape))["change"]
     return PlacementSummary(summary.slices, change, summary.champion.weight_scale)
 
 
-def _counted(pairs: PairedRows, predicted: tuple[NDArray[np.uint8], NDArray[np.uint8]], columns: Columns) -> Lanes:
+def _moved(pairs: PairedRows, family: Family, tables: list[NDArray[Any]], shape: tuple[int, int], rows: slice) -> Lanes:
+    change = np.zeros(shape, dtype=np.int64)
+    for first, second in pairs.chunks(rows):
+        at = family.place(first.rows)
+        inside = np.flatnonzero(at >= 0)
+        at, label = at[inside], first.label[inside]
+        # A row's place among the other class, in either model: (slice of the family, fine bin, label).
+        moved = [
+            table[at, np.right_shift(chunk.key[inside], 1) // (SCORE_BINS // FINE_BINS), label]
+            for table, chunk in zip(tables, (first, second), strict=True)
+        ]
+        square = np.zeros(len(first.label))
+        square[inside] = ((moved[1] - moved[0]) / PLACEMENT_ONE) ** 2
+        add_at(change.reshape(-1), family.members[at] * 2 + label, first.fixed(square, ONE)[inside])
+    return {"change": change}
+
+
+def _counted(
+    pairs: PairedRows, predicted: tuple[NDArray[np.uint8], NDArray[np.uint8]], columns: Columns, rows: slice
+) -> Lanes:
     cells = {name: np.zeros((size(columns), 2, 4), dtype=np.int64) for name in ("cells", "weight", "weight_square")}
     lanes: Lanes = {**cells}
     for name in ("square_error_change", "loss_change", "score_change"):
         lanes[name] = np.zeros(size(columns), dtype=np.int64)
-    for first, second in pairs.chunks():
+    for first, second in pairs.chunks(rows):
         index = cell_codes(columns, first.rows)
         cell = 8 * index + 4 * first.label + 2 * predicted[0][first.rows] + predicted[1][first.rows]
         for name, amount in _amounts(first, second):
-            np.add.at(lanes[name].reshape(-1), index if name.endswith("_change") else cell, amount)
+            add_at(lanes[name].reshape(-1), index if name.endswith("_change") else cell, amount)
     return lanes
 
 
 def _amounts(first: Chunk, second: Chunk) -> Iterator[tuple[str, IntArray]]:
     yield "cells", np.ones(len(first.key), dtype=np.int64)
-    yield "weight", first.fixed(np.ones(1), ONE)
+    yield "weight", first.fixed(np.ones(len(first.key)), ONE)
     yield "weight_square", first.weight_square
     yield "square_error_change", first.fixed((second.error**2 - first.error**2) ** 2, ONE)
     yield "loss_change", first.fixed((second.loss - first.loss) ** 2, LOSS_SQUARE_ONE)
@@ -157,9 +168,11 @@ def _amounts(first: Chunk, second: Chunk) -> Iterator[tuple[str, IntArray]]:
 
 
 def _joint(pairs: PairedRows) -> IntArray:
-    counts = np.zeros((1, JOINT_BINS, JOINT_BINS, 2), dtype=np.int64)
-    for first, second in pairs.chunks():
-        champion, challenger = (np.right_shift(one.key, 1) // (SCORE_BINS // JOINT_BINS) for one in (first, second))
-        cell = (champion * JOINT_BINS + challenger) * 2 + first.label
-        np.add.at(counts.reshape(-1), cell, first.fixed(np.ones(1), ONE))
-    return counts
+    def count(rows: slice) -> Lanes:
+        counts = np.zeros((1, JOINT_BINS, JOINT_BINS, 2), dtype=np.int64)
+        for first, second in pairs.chunks(rows):
+            cell = (first.bins(JOINT_BINS) >> 1) * (2 * JOINT_BINS) + second.bins(JOINT_BINS)
+            add_at(counts.reshape(-1), cell, first.fixed(np.ones(len(cell)), ONE))
+        return {"joint": counts}
+
+    return counted(len(pairs), count)["joint"]

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.class_inputs import in_canonical_order, on_classes, positions
-from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
+from mlflow_eval_plugin.engines.counting import Lanes, chunked
+from mlflow_eval_plugin.engines.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.multiclass import ClassScored, counted_classes, fixed, row_losses, score_bin
 from mlflow_eval_plugin.engines.queries import Sliced
-from mlflow_eval_plugin.engines.scores import CHUNK_ROWS
 from mlflow_eval_plugin.stats.costs import ClassCosts
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.fixed_point import Places, add_at
 from mlflow_eval_plugin.stats.paired_classes import CHANGES, PairedClassSummary
 from mlflow_eval_plugin.stats.summaries import FINE_BINS, ONE, SCORE_BINS
 
@@ -42,7 +43,8 @@ def paired_class_summary(
     both = _alike(champion, challenger)
     of_champion, of_challenger = (counted_classes(one, sliced.columns, sliced.depth) for one in both)
     counter = _Counter(*both, *_cost_changes(costs, both[0].classes))
-    _, lanes = tabulated(counter.counted, sliced.columns, sliced.depth, cells=max(1, CELLS // len(both[0].classes)))
+    most = max(1, CELLS // len(both[0].classes))
+    _, lanes = tabulated(counter.counted, len(champion.label), sliced.columns, sliced.depth, cells=most)
     return PairedClassSummary(
         champion=of_champion,
         challenger=of_challenger,
@@ -102,7 +104,7 @@ class _Counter:
     def classes(self) -> int:
         return len(self.champion.classes)
 
-    def counted(self, columns: Columns) -> Lanes:
+    def counted(self, columns: Columns, rows: slice) -> Lanes:
         cells, k = size(columns), self.classes
         lanes: Lanes = {name: np.zeros((cells, k, 8), dtype=np.int64) for name in ("n", "weight", "weight_square")}
         lanes["differ"] = np.zeros(cells, dtype=np.int64)
@@ -111,7 +113,7 @@ class _Counter:
         if self.kind is not None:
             lanes["costs"] = np.zeros((cells, len(self.changes)), dtype=np.int64)
         total = {name: np.zeros(cells, dtype=np.int64) for name in ("n", "weight", "weight_square")}
-        for part in self._parts():
+        for part in chunked(rows):
             self._count(lanes, total, cell_codes(columns, part), part)
         for name, all_of_them in total.items():
             # All other rows of the cell are not of the class, and neither model says that they are.
@@ -122,10 +124,10 @@ class _Counter:
     def moves(self) -> IntArray:
         """Rows by both classes, and by who is right: neither or both, the champion, the challenger."""
         counts = np.zeros((self.classes, self.classes, 3), dtype=np.int64)
-        for part in self._parts():
+        for part in chunked(slice(0, len(self.champion.label))):
             label, first, second = self._said(part)
             who = np.where(first == second, 0, (first == label) + 2 * (second == label))
-            np.add.at(counts.reshape(-1), (first * self.classes + second) * 3 + who, np.ones(len(who), dtype=np.int64))
+            add_at(counts.reshape(-1), (first * self.classes + second) * 3 + who, np.ones(len(who), dtype=np.int64))
         return counts
 
     def least_bin(self) -> int:
@@ -134,16 +136,12 @@ class _Counter:
         lowest = np.array([one.min() for one in given])
         return int((score_bin(lowest) // (SCORE_BINS // FINE_BINS)).min()) if given else 0
 
-    def _parts(self) -> Iterator[slice]:
-        rows = len(self.champion.label)
-        return (slice(start, min(start + CHUNK_ROWS, rows)) for start in range(0, rows, CHUNK_ROWS))
-
     def _said(self, part: slice) -> tuple[IntArray, IntArray, IntArray]:
         label = self.champion.label[part].astype(np.int64)
         first, second = (one.prediction[part].astype(np.int64) for one in (self.champion, self.challenger))
         return label, first, second
 
-    def _count(self, lanes: Lanes, total: Lanes, cell: IntArray, part: slice) -> None:
+    def _count(self, lanes: Lanes, total: Lanes, cell: Places, part: slice) -> None:
         label, first, second = self._said(part)
         given, scale = self.champion.weight, self.champion.weight_scale
         weight = np.ones(len(cell)) if given is None else given[part] / scale
@@ -156,15 +154,15 @@ class _Counter:
         for place, rows in _places(label, first, second):
             at = (cell[rows] * self.classes * 8) + place
             for name, amount in amounts.items():
-                np.add.at(lanes[name].reshape(-1), at, amount[rows])
+                add_at(lanes[name].reshape(-1), at, amount[rows])
         for name, amount in amounts.items():
-            np.add.at(total[name], cell, amount)
-        np.add.at(lanes["differ"], cell, np.where(first != second, amounts["weight"], 0))
+            add_at(total[name], cell, amount)
+        add_at(lanes["differ"], cell, np.where(first != second, amounts["weight"], 0))
         if self.kind is not None:
             kind = self.kind[label, first, second]
-            np.add.at(lanes["costs"].reshape(-1), cell * len(self.changes) + kind, amounts["weight"])
+            add_at(lanes["costs"].reshape(-1), cell * len(self.changes) + kind, amounts["weight"])
         for position, amount in enumerate(self._changes(part, label, first, second, weight)):
-            np.add.at(lanes["changes"].reshape(-1), cell * len(CHANGES) + position, amount)
+            add_at(lanes["changes"].reshape(-1), cell * len(CHANGES) + position, amount)
 
     def _changes(
         self, part: slice, label: IntArray, first: IntArray, second: IntArray, weight: FloatArray

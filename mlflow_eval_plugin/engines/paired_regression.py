@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
+from mlflow_eval_plugin.engines.counting import Lanes
+from mlflow_eval_plugin.engines.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.queries import Sliced
 from mlflow_eval_plugin.engines.regression import (
     SUM_CELLS,
@@ -18,6 +19,7 @@ from mlflow_eval_plugin.engines.regression import (
     chunks_of,
     counted_moments,
 )
+from mlflow_eval_plugin.stats.fixed_point import add_at
 from mlflow_eval_plugin.stats.paired_regression import PAIRED_LANES, PairedMomentSummary
 
 _UNSLICED = Sliced()
@@ -39,16 +41,16 @@ def paired_moment_summary(
     scale = max(champion.scale, challenger.scale, key=lambda one: one.unit)
     both = [replace(one, quantiles={}, intervals=(), scale=scale) for one in (champion, challenger)]
 
-    def count(some: Columns) -> Lanes:
+    def count(some: Columns, rows: slice) -> Lanes:
         lanes: Lanes = {"cells": np.zeros(size(some), dtype=np.int64), "closer": np.zeros((size(some), 3), np.int64)}
-        for first, second in zip(chunks_of(both[0]), chunks_of(both[1]), strict=True):
+        for first, second in zip(*(chunks_of(one, rows) for one in both), strict=True):
             cell = cell_codes(some, first.rows)
             add_terms(_terms(first, second), lanes, cell)
             closer = 1 + np.sign(np.abs(first.error) - np.abs(second.error)).astype(np.int64)
-            np.add.at(lanes["closer"].reshape(-1), cell * 3 + closer, np.ones(len(cell), dtype=np.int64))
+            add_at(lanes["closer"].reshape(-1), cell * 3 + closer, np.ones(len(cell), dtype=np.int64))
         return lanes
 
-    _, lanes = tabulated(count, sliced.columns, sliced.depth, cells=SUM_CELLS)
+    _, lanes = tabulated(count, len(champion.target), sliced.columns, sliced.depth, cells=SUM_CELLS)
     return PairedMomentSummary(
         counted_moments(both[0], sliced.columns, sliced.depth),
         counted_moments(both[1], sliced.columns, sliced.depth),

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.engines.counting import Lanes, chunked, counted
 from mlflow_eval_plugin.engines.inputs import (
     ColumnArgument,
     checked_weights,
@@ -19,11 +20,12 @@ from mlflow_eval_plugin.engines.inputs import (
     how_many,
     scale_of,
 )
-from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
+from mlflow_eval_plugin.engines.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.queries import sliced_columns
 from mlflow_eval_plugin.query import NamedQuery
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.exact_sums import add_parts, empty_lane, parts_of, product
+from mlflow_eval_plugin.stats.fixed_point import Places, add_at
 from mlflow_eval_plugin.stats.regression_names import level_text
 from mlflow_eval_plugin.stats.regression_summary import (
     MOST_BINS,
@@ -35,7 +37,6 @@ from mlflow_eval_plugin.stats.regression_summary import (
 )
 from mlflow_eval_plugin.stats.summaries import rows_fit
 
-CHUNK_ROWS = 2**16
 SUM_CELLS = 4096  # of a joint table: 6 MB; more costs more than the passes that it saves
 LARGEST = 1e70  # fourth powers of larger numbers could overflow
 
@@ -151,13 +152,13 @@ def counted_moments(predicted: Predicted, columns: Columns, depth: int) -> Momen
         TooManyLevels: for too many slices.
     """
 
-    def count(some: Columns) -> Lanes:
+    def count(some: Columns, rows: slice) -> Lanes:
         lanes: Lanes = {"cells": np.zeros(size(some), dtype=np.int64)}
-        for part in chunks_of(predicted):
+        for part in chunks_of(predicted, rows):
             add_terms(part.moments(), lanes, cell_codes(some, part.rows))
         return lanes
 
-    found, lanes = tabulated(count, columns, depth, cells=SUM_CELLS)
+    found, lanes = tabulated(count, len(predicted.target), columns, depth, cells=SUM_CELLS)
     return MomentSummary(
         slices=found,
         rows=lanes.pop("cells"),
@@ -188,10 +189,15 @@ def prediction_folds(
     chosen, exact = _bins(predicted.prediction) if edges is None else (np.asarray(edges, dtype=np.float64), False)
     bins = len(chosen)
     first = bins * _folds(predicted, folds)
-    lanes: Lanes = {"cells": np.zeros(folds * bins, dtype=np.int64)}
-    for part in chunks_of(predicted):
-        cell = np.maximum(np.searchsorted(chosen, predicted.prediction[part.rows], side="right") - 1, 0)
-        add_terms(part.by_prediction(), lanes, cell.astype(np.int64) + first[part.rows])
+
+    def count(rows: slice) -> Lanes:
+        lanes: Lanes = {"cells": np.zeros(folds * bins, dtype=np.int64)}
+        for part in chunks_of(predicted, rows):
+            cell = np.maximum(np.searchsorted(chosen, predicted.prediction[part.rows], side="right") - 1, 0)
+            add_terms(part.by_prediction(), lanes, cell.astype(np.int64) + first[part.rows])
+        return lanes
+
+    lanes = counted(len(predicted.target), count)
     n, weighted = lanes.pop("cells"), predicted.weight is not None
     return tuple(
         PredictionSummary(
@@ -289,15 +295,14 @@ class PredictedChunk:
         return np.asarray(values / self.all.scale.unit)
 
 
-def chunks_of(predicted: Predicted) -> Iterator[PredictedChunk]:
-    """The rows, some at a time."""
-    for start in range(0, len(predicted.target), CHUNK_ROWS):
-        yield PredictedChunk(slice(start, min(start + CHUNK_ROWS, len(predicted.target))), predicted)
+def chunks_of(predicted: Predicted, rows: slice) -> Iterator[PredictedChunk]:
+    """Some of the rows, a chunk at a time."""
+    return (PredictedChunk(part, predicted) for part in chunked(rows))
 
 
-def add_terms(terms_of: Iterator[Terms], lanes: Lanes, cell: IntArray) -> None:
+def add_terms(terms_of: Iterator[Terms], lanes: Lanes, cell: Places) -> None:
     """Count the rows by cell, and add the terms to the lanes that they name."""
-    np.add.at(lanes["cells"], cell, np.ones(len(cell), dtype=np.int64))
+    add_at(lanes["cells"], cell, np.ones(len(cell), dtype=np.int64))
     for name, terms in terms_of:
         lane = lanes.setdefault(name, empty_lane(len(lanes["cells"])))
         for term in terms:

@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.engines.counting import Lanes, chunked, counted
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, scored_rows
+from mlflow_eval_plugin.stats.fixed_point import Places, add_at, rounded
 from mlflow_eval_plugin.stats.summaries import (
+    FINE_BINS,
     LOSS_ONE,
     LOSS_SQUARE_ONE,
     ONE,
@@ -19,8 +22,6 @@ from mlflow_eval_plugin.stats.summaries import (
     SMALLEST_PROBABILITY,
     ScoreSummary,
 )
-
-CHUNK_ROWS = 2**16  # the temporaries of a chunk stay in the cache
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -55,16 +56,22 @@ def score_summary(
 def summary_of(scored: Scored) -> ScoreSummary:
     """Count checked rows by score bin and label; one class only is legal here."""
     weighted = scored.weight is not None
-    names = ("n", "offset", "offset_square", "loss", "loss_square", *(("weight", "weight_square") if weighted else ()))
-    lanes = {name: np.zeros(SCORE_BINS * 2, dtype=np.int64) for name in names}
-    for chunk in chunks(scored):
-        for lane, amount in zip(lanes.values(), _amounts(chunk, weighted), strict=True):
-            np.add.at(lane, chunk.key, amount)
+    score_lanes = ("n", "offset", "offset_square", *(("weight", "weight_square") if weighted else ()))
+
+    def count(rows: slice) -> Lanes:
+        lanes: Lanes = {name: np.zeros((SCORE_BINS, 2), dtype=np.int64) for name in score_lanes}
+        lanes |= {name: np.zeros((FINE_BINS, 2), dtype=np.int64) for name in ("loss", "loss_square")}
+        for chunk in chunks(scored, rows):
+            fine = chunk.bins(FINE_BINS)
+            for name, amount in _amounts(chunk, weighted):
+                add_at(lanes[name].reshape(-1), chunk.key if name in score_lanes else fine, amount)
+        return lanes
+
+    lanes = counted(len(scored.score), count)
     if not weighted:
         # Unweighted rows weigh one each, which need not be counted again.
         lanes["weight"] = lanes["weight_square"] = lanes["n"] * int(ONE)
-    shaped = {name: lane.reshape(SCORE_BINS, 2) for name, lane in lanes.items()}
-    return ScoreSummary(**shaped, weight_scale=scored.weight_scale, weighted=weighted)
+    return ScoreSummary(**lanes, weight_scale=scored.weight_scale, weighted=weighted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,34 +80,39 @@ class Chunk:
 
     Attributes:
         rows: which rows of the data these are.
-        key: ``2 * score bin + label``.
-        label: 0 or 1, int64.
+        key: ``2 * score bin + label``, int32.
+        label: 0 or 1, int32.
         score: in [0, 1].
         weight: relative to ``weight_scale``, in [0, 1]; None when unweighted.
     """
 
     rows: slice
-    key: IntArray
-    label: IntArray
+    key: Places
+    label: Places
     score: FloatArray
     weight: FloatArray | None
+
+    def bins(self, bins: int) -> Places:
+        """``2 * bin + label`` of each row, for a number of equal bins that divides ``SCORE_BINS``."""
+        return 2 * ((self.key >> 1) // (SCORE_BINS // bins)) + self.label
 
     @property
     def offset(self) -> FloatArray:
         """The place of the score inside its score bin, in [0, 1]."""
-        return self.score * SCORE_BINS - (self.key >> 1)
+        return self.score * SCORE_BINS - (self.key >> 1).astype(np.float64)
 
     @cached_property
     def error(self) -> FloatArray:
         """The distance of the score from the label."""
-        return np.abs(self.score - self.label)
+        return np.abs(self.score - self.label.astype(np.float64))
 
     @property
     def loss(self) -> FloatArray:
         """Log loss in nats; probabilities below ``SMALLEST_PROBABILITY`` are clipped there."""
         loss = 1.0 - self.error
-        np.log(np.maximum(loss, SMALLEST_PROBABILITY, out=loss), out=loss)
-        return np.negative(loss, out=loss)
+        if loss.min(initial=1.0) < SMALLEST_PROBABILITY:  # found sooner than done, and rare
+            np.maximum(loss, SMALLEST_PROBABILITY, out=loss)
+        return np.negative(np.log(loss, out=loss), out=loss)
 
     @property
     def weight_square(self) -> IntArray:
@@ -115,26 +127,26 @@ class Chunk:
     def fixed(self, amount: FloatArray, one: float) -> IntArray:
         """``weight * amount`` in units of ``1 / one``, rounded to the nearest integer."""
         scaled = amount * one if self.weight is None else self.weight * amount * one
-        return np.rint(scaled, out=scaled).astype(np.int64)
+        return rounded(scaled)
 
 
-def chunks(scored: Scored) -> Iterator[Chunk]:
-    """The rows, ``CHUNK_ROWS`` at a time."""
-    for start in range(0, len(scored.score), CHUNK_ROWS):
-        part = slice(start, min(start + CHUNK_ROWS, len(scored.score)))
-        score, label = scored.score[part], scored.label[part].astype(np.int64)
-        fine = np.minimum((score * SCORE_BINS).astype(np.int64), SCORE_BINS - 1)
+def chunks(scored: Scored, rows: slice) -> Iterator[Chunk]:
+    """Some of the rows, a chunk at a time."""
+    for part in chunked(rows):
+        score, label = scored.score[part], scored.label[part].astype(np.int32)
+        fine = (score * SCORE_BINS).astype(np.int32)
+        np.minimum(fine, SCORE_BINS - 1, out=fine)
         weight = None if scored.weight is None else scored.weight[part] / scored.weight_scale
         yield Chunk(part, 2 * fine + label, label, score, weight)
 
 
-def _amounts(chunk: Chunk, weighted: bool) -> Iterator[IntArray]:
+def _amounts(chunk: Chunk, weighted: bool) -> Iterator[tuple[str, IntArray]]:
     offset, loss = chunk.offset, chunk.loss
-    yield np.ones(len(chunk.key), dtype=np.int64)
-    yield chunk.fixed(offset, ONE)
-    yield chunk.fixed(offset**2, ONE)
-    yield chunk.fixed(loss, LOSS_ONE)
-    yield chunk.fixed(loss**2, LOSS_SQUARE_ONE)
+    yield "n", np.ones(len(chunk.key), dtype=np.int64)
+    yield "offset", chunk.fixed(offset, ONE)
+    yield "offset_square", chunk.fixed(offset**2, ONE)
+    yield "loss", chunk.fixed(loss, LOSS_ONE)
+    yield "loss_square", chunk.fixed(loss**2, LOSS_SQUARE_ONE)
     if weighted:
-        yield chunk.fixed(np.ones(1), ONE)
-        yield chunk.weight_square
+        yield "weight", chunk.fixed(np.ones(1), ONE)
+        yield "weight_square", chunk.weight_square

@@ -13,13 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.engines.counting import chunked
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, require_columns, scale_of, scored_rows
 from mlflow_eval_plugin.engines.levels import CodedColumn, coded_columns, slice_of
 from mlflow_eval_plugin.engines.multiclass import ClassScored
 from mlflow_eval_plugin.engines.regression import Predicted
-from mlflow_eval_plugin.engines.scores import CHUNK_ROWS, chunks
+from mlflow_eval_plugin.engines.scores import chunks
 from mlflow_eval_plugin.stats.chance import SPECTRUM_BINS, Spectrum
 from mlflow_eval_plugin.stats.errors import TooManyLevels
+from mlflow_eval_plugin.stats.fixed_point import add_at
 from mlflow_eval_plugin.stats.slice_lattice import Codes, Errors
 from mlflow_eval_plugin.stats.summaries import LOSS_ONE, LOSS_SQUARE_ONE, ONE, SMALLEST_PROBABILITY, Slice
 
@@ -115,8 +117,7 @@ def class_error_counts(columns: Sequence[CodedColumn], rows: ClassScored, error:
         error: other than ``wrong`` only where there are probabilities.
     """
     errors = np.empty(len(rows.label), dtype=np.int64)
-    for start in range(0, len(errors), CHUNK_ROWS):
-        part = slice(start, start + CHUNK_ROWS)
+    for part in chunked(slice(0, len(errors))):
         errors[part] = np.rint(_class_errors(rows, part, error) * LOSS_ONE)
     return _counts(columns, errors)
 
@@ -128,7 +129,7 @@ def regression_error_counts(columns: Sequence[CodedColumn], rows: Predicted, err
         size = np.abs(rows.prediction[part] - rows.target[part])
         return size**2 if error == "squared_error" else size
 
-    parts = [slice(start, start + CHUNK_ROWS) for start in range(0, len(rows.target), CHUNK_ROWS)]
+    parts = list(chunked(slice(0, len(rows.target))))
     unit = scale_of(np.array([sizes(part).max() for part in parts]), None)
     errors = np.concatenate([np.rint(sizes(part) / unit * LOSS_ONE).astype(np.int64) for part in parts])
     return replace(_counts(columns, errors), unit=unit, square_one=SHARE_SQUARE_ONE)
@@ -147,7 +148,7 @@ def _are_many_numbers(column: pd.Series[Any], bands: int) -> bool:
 
 def _errors(scored: Scored, error: ErrorKind, threshold: float) -> IntArray:
     errors = np.empty(len(scored.score), dtype=np.int64)
-    for chunk in chunks(scored):
+    for chunk in chunks(scored, slice(0, len(errors))):
         if error == "wrong":
             value = ((chunk.score >= threshold) != chunk.label).astype(np.float64)
         else:
@@ -203,7 +204,7 @@ class ErrorCounts:
         place = self.errors * (SPECTRUM_BINS / max(largest, 1))
         bins = np.minimum(place.astype(np.int64), SPECTRUM_BINS - 1)
         offset = np.zeros(SPECTRUM_BINS, dtype=np.int64)
-        np.add.at(offset, bins, np.rint((place - bins) * ONE).astype(np.int64))
+        add_at(offset, bins, np.rint((place - bins) * ONE).astype(np.int64))
         counted = np.bincount(bins, minlength=SPECTRUM_BINS)
         return Spectrum(counted, offset, largest / self.one, self._square(self.errors))
 
@@ -248,11 +249,11 @@ class RowsOfCells:
         """Each cell by the levels of a further column."""
         codes, levels = self.counts.codes[column], self.counts.levels[column]
         n, total, largest = np.zeros((3, self.cells * levels), dtype=np.int64)
-        for start in range(0, len(self.rows), CHUNK_ROWS):
-            rows = self.rows[start : start + CHUNK_ROWS]
-            key = self.place[start : start + CHUNK_ROWS] * levels + codes[rows]
+        for part in chunked(slice(0, len(self.rows))):
+            rows = self.rows[part]
+            key = self.place[part] * levels + codes[rows]
             errors = self.counts.errors[rows]
             n += np.bincount(key, minlength=len(n))
-            np.add.at(total, key, errors)
+            add_at(total, key, errors)
             np.maximum.at(largest, key, errors)
         return Errors(*(lane.reshape(self.cells, levels) for lane in (n, total, largest)))

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.engines.counting import Lanes, chunked, counted
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, coded_labels, column_of, scored_rows
-from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
+from mlflow_eval_plugin.engines.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.queries import sliced_columns
-from mlflow_eval_plugin.engines.scores import CHUNK_ROWS, Chunk, chunks
+from mlflow_eval_plugin.engines.scores import Chunk, chunks
 from mlflow_eval_plugin.query import NamedQuery
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.fixed_point import Places, add_at, rounded
 from mlflow_eval_plugin.stats.summaries import (
     COARSE_BINS,
     FINE_BINS,
     LOSS_ONE,
     LOSS_SQUARE_ONE,
     ONE,
-    SCORE_BINS,
     SliceSummary,
 )
 
@@ -76,20 +77,12 @@ def counted_slices(
     Raises:
         TooManyLevels: for more than ``MAX_SLICES`` slices.
     """
-
-    weighted = scored.weight is not None
-
+    weighted, rows = scored.weight is not None, len(scored.score)
     bins = _fine_bins(scored)
 
-    def histograms(some: Columns) -> Lanes:
-        return _histograms(scored, bins, some)
-
-    def sums(some: Columns) -> Lanes:
-        return _sums(scored, predicted, some)
-
     # Histograms are large, so that their joint tables hold fewer cells than those of the sums.
-    found, lanes = tabulated(sums, columns, depth, cells=SUM_CELLS)
-    lanes.update(tabulated(histograms, columns, depth, cells=HISTOGRAM_CELLS)[1])
+    found, lanes = tabulated(partial(_sums, scored, predicted), rows, columns, depth, cells=SUM_CELLS)
+    lanes.update(tabulated(partial(_histograms, scored, bins), rows, columns, depth, cells=HISTOGRAM_CELLS)[1])
     if not weighted:
         # Unweighted rows weigh one each, which need not be counted again.
         lanes["cell_weight"] = lanes["cell_weight_square"] = lanes["cells"] * int(ONE)
@@ -124,51 +117,50 @@ def _predicted(
 def _fine_bins(scored: Scored) -> NDArray[np.int16]:
     """``2 * fine bin + label`` of every row, found once for all joint tables."""
     bins = np.empty(len(scored.score), dtype=np.int16)
-    for chunk in chunks(scored):
-        bins[chunk.rows] = 2 * ((chunk.key >> 1) // (SCORE_BINS // FINE_BINS)) + chunk.label
+
+    def find(rows: slice) -> Lanes:
+        for chunk in chunks(scored, rows):
+            bins[chunk.rows] = chunk.bins(FINE_BINS)
+        return {}
+
+    counted(len(bins), find)
     return bins
 
 
-def _histograms(scored: Scored, bins: NDArray[np.int16], columns: Columns) -> Lanes:
+def _histograms(scored: Scored, bins: NDArray[np.int16], columns: Columns, some: slice) -> Lanes:
     lanes: Lanes = {"n": np.zeros((size(columns), FINE_BINS, 2), dtype=np.int32)}
     if scored.weight is not None:
         lanes["weight"] = np.zeros(lanes["n"].shape, dtype=np.int64)
-    # add.at is fast only where the amounts are an array of the lane's own type.
-    once = np.ones(CHUNK_ROWS, dtype=np.int32)
-    for start in range(0, len(bins), CHUNK_ROWS):
-        rows = slice(start, min(start + CHUNK_ROWS, len(bins)))
+    for rows in chunked(some):
         at = cell_codes(columns, rows)
         at *= 2 * FINE_BINS
         at += bins[rows]
-        np.add.at(lanes["n"].reshape(-1), at, once[: len(at)])
+        add_at(lanes["n"].reshape(-1), at, np.ones(len(at), dtype=np.int32))
         if scored.weight is not None:
-            weight = np.rint(scored.weight[rows] / scored.weight_scale * ONE).astype(np.int64)
-            np.add.at(lanes["weight"].reshape(-1), at, weight)
+            weight = rounded(scored.weight[rows] / scored.weight_scale * ONE)
+            add_at(lanes["weight"].reshape(-1), at, weight)
     return lanes
 
 
-def _sums(scored: Scored, predicted: NDArray[np.uint8], columns: Columns) -> Lanes:
+def _sums(scored: Scored, predicted: NDArray[np.uint8], columns: Columns, rows: slice) -> Lanes:
     cells, weighted = size(columns), scored.weight is not None
     lanes: Lanes = {"score": np.zeros((cells, COARSE_BINS, 2), dtype=np.int64)}
     for name in ("cells", "cell_weight", "cell_weight_square") if weighted else ("cells",):
         lanes[name] = np.zeros((cells, 2, 2), dtype=np.int64)
     for name in ("square_error", "loss", "loss_square"):
         lanes[name] = np.zeros((cells, 2), dtype=np.int64)
-    for chunk in chunks(scored):
+    for chunk in chunks(scored, rows):
         cell = cell_codes(columns, chunk.rows)
         for name, place, amount in _amounts(chunk, predicted[chunk.rows], weighted=weighted):
-            np.add.at(lanes[name].reshape(-1), cell * lanes[name][0].size + place, amount)
+            add_at(lanes[name].reshape(-1), cell * lanes[name][0].size + place, amount)
     return lanes
 
 
-def _amounts(
-    chunk: Chunk, predicted: NDArray[np.uint8], *, weighted: bool
-) -> Iterator[tuple[str, IntArray, NDArray[Any]]]:
+def _amounts(chunk: Chunk, predicted: NDArray[np.uint8], *, weighted: bool) -> Iterator[tuple[str, Places, IntArray]]:
     """What each row adds to the lanes, and to which place inside its cell."""
     loss, confusion = chunk.loss, 2 * chunk.label + predicted
-    coarse = 2 * ((chunk.key >> 1) // (SCORE_BINS // COARSE_BINS)) + chunk.label
     yield "cells", confusion, np.ones(len(confusion), dtype=np.int64)
-    yield "score", coarse, chunk.fixed(chunk.score, ONE)
+    yield "score", chunk.bins(COARSE_BINS), chunk.fixed(chunk.score, ONE)
     yield "square_error", chunk.label, chunk.fixed(chunk.error**2, ONE)
     yield "loss", chunk.label, chunk.fixed(loss, LOSS_ONE)
     yield "loss_square", chunk.label, chunk.fixed(loss**2, LOSS_SQUARE_ONE)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.engines.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, checked_amounts, column_of, scale_of
-from mlflow_eval_plugin.engines.joint import Columns, Lanes, cell_codes, size, tabulated
+from mlflow_eval_plugin.engines.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.queries import sliced_columns
 from mlflow_eval_plugin.query import NamedQuery
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.fixed_point import add_at, rounded
 from mlflow_eval_plugin.stats.summaries import ONE, rows_fit
 from mlflow_eval_plugin.stats.system import SystemSummary, latency_bins
 
@@ -52,10 +55,8 @@ def system_summary(  # noqa: PLR0913 - the options of a report
         bins, place = _occupied(latency_bins(_amounts(rows, latency, "latency")))
     scale, costs = _costs(rows, cost, cost_scale)
 
-    def count(some: Columns) -> Lanes:
-        return _counted(cell_codes(some, slice(0, len(rows))), size(some), place, len(bins), costs)
-
-    found, lanes = tabulated(count, columns, depth)
+    count = partial(_counted, place, len(bins), costs)
+    found, lanes = tabulated(count, len(rows), columns, depth)
     n = lanes.pop("cells")[:, 0, 0]
     return SystemSummary(found, n, bins, **lanes, cost_scale=scale)
 
@@ -86,23 +87,26 @@ def _costs(
     # Squares are rounded up: to the nearest, those of cheap rows beside a dear one would vanish, and the width of the
     # interval with them.
     square = np.ceil(relative**2 * ONE).astype(np.int64)
-    return scale, (np.rint(relative * ONE).astype(np.int64), square)
+    return scale, (rounded(relative * ONE), square)
 
 
 def _counted(
-    cell: IntArray, cells: int, place: IntArray | None, bins: int, costs: tuple[IntArray, IntArray] | None
+    place: IntArray | None, bins: int, costs: tuple[IntArray, IntArray] | None, columns: Columns, rows: slice
 ) -> Lanes:
-    ones = np.ones(len(cell), dtype=np.int64)
+    cells = size(columns)
     lanes: Lanes = {
         "cells": np.zeros((cells, 1, 1), dtype=np.int64),
         "latency": np.zeros((cells, bins), dtype=np.int64),
         "cost": np.zeros(cells, dtype=np.int64),
         "cost_square": np.zeros(cells, dtype=np.int64),
     }
-    np.add.at(lanes["cells"].reshape(-1), cell, ones)
-    if place is not None:
-        np.add.at(lanes["latency"].reshape(-1), cell * bins + place, ones)
-    if costs is not None:
-        np.add.at(lanes["cost"], cell, costs[0])
-        np.add.at(lanes["cost_square"], cell, costs[1])
+    for part in chunked(rows):
+        cell = cell_codes(columns, part)
+        ones = np.ones(len(cell), dtype=np.int64)
+        add_at(lanes["cells"].reshape(-1), cell, ones)
+        if place is not None:
+            add_at(lanes["latency"].reshape(-1), cell * bins + place[part], ones)
+        if costs is not None:
+            add_at(lanes["cost"], cell, costs[0][part])
+            add_at(lanes["cost_square"], cell, costs[1][part])
     return lanes

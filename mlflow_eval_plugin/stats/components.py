@@ -83,8 +83,9 @@ def components(summary: ScoreSummary, replicates: int, seed: int) -> Components:
     brier, log_loss = decompositions(summary)
     generator = np.random.default_rng(seed)
     # Noise does not see the finest grid, and sixteen times fewer cells are sixteen times faster.
-    lanes = [grouped(lane) for lane in (summary.w, summary.w_square_error, summary.w_loss, summary.w_square)]
-    weight, square_error, loss, weight_square = (lane[over_labels(lanes[0]) > 0] for lane in lanes)
+    weight, square_error, weight_square = map(grouped, (summary.w, summary.w_square_error, summary.w_square))
+    lanes = (weight, square_error, summary.w_loss, weight_square)
+    weight, square_error, loss, weight_square = (lane[over_labels(weight) > 0] for lane in lanes)
     cells, effective = _Cells(weight, square_error, loss), kish(weight, weight_square)
     drawn = [cells.redrawn(generator, effective) for _ in range(replicates)]
     return Components(

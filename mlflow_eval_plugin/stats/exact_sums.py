@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.fixed_point import Places, add_at
+
 LIMBS = 8
 LOWEST = -192  # the exponent of the lowest bit; with eight limbs the highest is that of 2**63
 _BITS, _MASK = 32, 2**32 - 1
@@ -43,12 +45,12 @@ def parts_of(amount: FloatArray) -> Parts:
     return place >> 5, (sign * three[0], sign * three[1], sign * three[2])
 
 
-def add_parts(lane: IntArray, cell: IntArray, parts: Parts) -> None:
+def add_parts(lane: IntArray, cell: Places, parts: Parts) -> None:
     """Add numbers, as ``parts_of`` has split them, to the sums of their cells."""
     first, three = parts
     flat, at = lane.reshape(-1), cell * LIMBS + first
     for offset, part in enumerate(three):
-        np.add.at(flat, at + offset, part)
+        add_at(flat, at + offset, part)
 
 
 def totals(lane: IntArray) -> FloatArray:

@@ -46,7 +46,7 @@ class Scaled(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ScoreSummary:
-    """Score bin x label, over all rows; every array has shape ``(SCORE_BINS, 2)``, dtype int64.
+    """Score bin x label, over all rows: arrays of shape ``(SCORE_BINS, 2)``, of losses ``(FINE_BINS, 2)``, dtype int64.
 
     Attributes:
         n: rows.

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlflow_eval_plugin.engines import scores, slice_summary
+from mlflow_eval_plugin.engines import counting, slice_summary
 from mlflow_eval_plugin.engines.queries import sliced_columns
 from mlflow_eval_plugin.query import NamedQuery, parse
 from mlflow_eval_plugin.stats.disaggregated import disaggregate, fairness_bounds, gap_bounds, metric_bounds
@@ -214,7 +214,7 @@ def test_named_slices_are_the_same_in_any_order_of_rows_and_chunks(
     people: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, mixed = summary(people), summary(people.sample(frac=1, random_state=1))
-    monkeypatch.setattr(scores, "CHUNK_ROWS", 1001)
+    monkeypatch.setattr(counting, "CHUNK_ROWS", 1001)
     for other in (mixed, summary(people), summary(people[:1500]) + summary(people[1500:])):
         assert other.slices == whole.slices
         for lane in ("n", "cells", "score", "square_error", "loss", "loss_square"):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlflow_eval_plugin.engines import moment_summary, predicted_rows, prediction_summary, regression
+from mlflow_eval_plugin.engines import counting, moment_summary, predicted_rows, prediction_summary, regression
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.exact_sums import add_parts, centred_squares, empty_lane, parts_of, totals
 from mlflow_eval_plugin.stats.regression_summary import RegressionScale
@@ -80,7 +80,7 @@ def test_shards_merge_into_the_whole_in_any_grouping(seed):
 def test_chunks_do_not_matter(monkeypatch):
     rows = rows_of(1, 500)
     whole = moments(rows)
-    monkeypatch.setattr(regression, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(counting, "CHUNK_ROWS", 7)
     assert same(whole, moments(rows))
 
 

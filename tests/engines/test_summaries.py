@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlflow_eval_plugin.engines import (
+    counting,
     data_digest,
     digest_summary,
     drift_binning,
     drift_summary,
     score_summary,
-    scores,
     slice_summary,
 )
 from mlflow_eval_plugin.stats.drift_summary import DriftSummary
@@ -106,7 +106,7 @@ def test_truth_values_among_other_objects_are_numbers_whichever_comes_first():
 def test_chunks_do_not_matter(monkeypatch):
     rows = _rows(1, 500)
     whole = _slices(rows)
-    monkeypatch.setattr(scores, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(counting, "CHUNK_ROWS", 7)
     assert _same(whole, _slices(rows))
 
 

@@ -1,0 +1,58 @@
+"""Sums in fixed point: numbers into integers, integers into tables. No order of rows can change such a sum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_csc_matvec: Callable[..., None] | None
+try:
+    # numpy's own add.at takes twice as long and keeps the interpreter's lock, so that two threads wait for each other.
+    from scipy.sparse._sparsetools import csc_matvec as _csc_matvec
+except ImportError:  # it is not public, though unchanged for long
+    _csc_matvec = None
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.floating[Any]]
+Places = NDArray[np.signedinteger[Any]]  # of 32 or 64 bits
+
+_SHIFT = 1.5 * 2.0**52
+_SHIFT_BITS = int(np.float64(_SHIFT).view(np.int64))
+
+
+def rounded(numbers: FloatArray) -> IntArray:
+    """The nearest integers, ties to even, of float64 numbers of at most 2**51 in size.
+
+    Added to 1.5 * 2**52, a number is rounded by the addition itself, and its integer stands in the lowest bits: a third
+    of the time of ``np.rint`` and a conversion.
+    """
+    found = np.asarray(numbers + _SHIFT).view(np.int64)
+    found -= _SHIFT_BITS
+    return found
+
+
+def add_at(table: NDArray[Any], at: Places, amounts: NDArray[Any]) -> None:
+    """``table[at[i]] += amounts[i]`` for every ``i``, one after the other: places may occur more than once.
+
+    Args:
+        table: one-dimensional and contiguous; integers wrap around.
+        at: places in the table, of 32 or 64 bits.
+        amounts: as many, of the table's type.
+
+    Raises:
+        IndexError: for a place outside the table, which is then as it was.
+    """
+    if not len(at):
+        return
+    # As unsigned numbers, negative places are large ones.
+    if at.view(np.uint32 if at.dtype == np.int32 else np.uint64).max() >= len(table):
+        raise IndexError(f"places from {at.min()} to {at.max()} in a table of {len(table)}")
+    if _csc_matvec is None:
+        np.add.at(table, at, amounts)
+        return
+    # A sparse matrix of one column, times 1, added to the table.
+    column = np.array([0, len(at)], dtype=at.dtype)
+    _csc_matvec(len(table), 1, column, at, amounts, np.ones(1, dtype=table.dtype), table)
