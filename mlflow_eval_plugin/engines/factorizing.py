@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.engines.counting import chunked
+
 CLOSE = 4096  # whole numbers of a smaller range are their own codes
-_ROWS = 2**16  # of a chunk, which stays in the cache
 _LARGEST = 2**53  # in size; beyond it floats skip whole numbers
 
 Codes = NDArray[np.signedinteger[Any]]
@@ -28,22 +29,34 @@ def factorized(column: pd.Series[Any]) -> tuple[Codes, Any]:
 
 def _whole_numbers(values: NDArray[Any]) -> tuple[NDArray[np.int16], NDArray[np.int64]] | None:
     """Codes without a hash table; None where a value is missing or not whole, or they do not lie close together."""
-    chunks = [slice(start, start + _ROWS) for start in range(0, len(values), _ROWS)]
-    low = np.min([values[rows].min() for rows in chunks]).item()
-    high = np.max([values[rows].max() for rows in chunks]).item()
-    # Comparisons with NaN are false.
-    if not (low >= -_LARGEST and high <= _LARGEST and high - low < CLOSE and low == int(low)):
+    first = values[:1].min().item()
+    if not (abs(first) <= _LARGEST and first == int(first)):
         return None
-    low, present = int(low), np.zeros(int(high - low) + 1, dtype=np.bool_)
-    codes = np.empty(len(values), dtype=np.int16)
-    for rows in chunks:
-        offset = np.subtract(values[rows], low, dtype=np.float64 if values.dtype.kind == "f" else np.int64)
-        codes[rows] = offset
-        if values.dtype.kind == "f" and not np.array_equal(codes[rows], offset):
+    # Values are read once: until the least is known, they are told apart by their distance from the first one.
+    first, low, high = int(first), int(first), int(first)
+    modulo = np.array(first).astype(np.int16)
+    codes, present = np.empty(len(values), dtype=np.int16), np.zeros(2 * CLOSE, dtype=np.bool_)
+    for rows in chunked(slice(0, len(values))):
+        least, most = values[rows].min().item(), values[rows].max().item()
+        # Comparisons with NaN are false.
+        if not (least >= -_LARGEST and most <= _LARGEST and max(high, most) - min(low, least) < CLOSE):
             return None
-        # Mostly the first rows have them all.
-        if not present.all():
+        if values.dtype.kind == "f":
+            distance = values[rows] - first
+            codes[rows] = distance
+            if not np.array_equal(codes[rows], distance):
+                return None
+        else:  # modulo 2**16, which is enough for what lies close together
+            np.subtract(values[rows].astype(np.int16), modulo, out=codes[rows])
+        low, high = min(low, int(least)), max(high, int(most))
+        # Mostly the first rows have them all. Negative distances are places from the end.
+        if not present[np.arange(low - first, high - first + 1)].all():
             present[codes[rows]] = True
-    if not present.all():
-        codes = (np.cumsum(present, dtype=np.int16) - np.int16(1))[codes]
-    return codes, np.flatnonzero(present) + low
+    found = np.flatnonzero(present[np.arange(low - first, high - first + 1)])
+    if low < first:
+        codes += np.int16(first - low)
+    if len(found) <= high - low:
+        place = np.zeros(high - low + 1, dtype=np.int16)
+        place[found] = np.arange(len(found))
+        codes = place[codes]
+    return codes, found + low

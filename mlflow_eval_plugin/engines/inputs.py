@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from rapidfuzz import process
 
+from mlflow_eval_plugin.engines.counting import chunked
 from mlflow_eval_plugin.engines.factorizing import factorized
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.summaries import rows_fit
@@ -142,17 +143,19 @@ def checked_scores(scores: pd.Series[Any]) -> NDArray[np.float64]:
         InputError: when they are not numbers, missing, or outside [0, 1]; says how many and where the first is.
     """
     values = _floats(scores, argument="score")
+    ends = [(values[rows].min(), values[rows].max()) for rows in chunked(slice(0, len(values)))]
+    # Comparisons with NaN are false.
+    if all(low >= 0 and high <= 1 for low, high in ends):
+        return values
     absent = np.isnan(values)
     if absent.any():
         raise InputError(f"score: {how_many(absent)} missing (NaN); expected a probability in [0, 1] in every row")
     outside = (values < 0) | (values > 1)
-    if outside.any():
-        first = float(values[int(np.argmax(outside))])
-        raise InputError(
-            f"score: {how_many(outside)} outside [0, 1] ({first!r}); expected the probability of the positive class, "
-            "not a logit, a percentage or a class"
-        )
-    return values
+    first = float(values[int(np.argmax(outside))])
+    raise InputError(
+        f"score: {how_many(outside)} outside [0, 1] ({first!r}); expected the probability of the positive class, "
+        "not a logit, a percentage or a class"
+    )
 
 
 def checked_weights(weights: pd.Series[Any]) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from mlflow_eval_plugin.engines.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.engines.scores import summary_of
 from mlflow_eval_plugin.engines.slices import counted_slices
 from mlflow_eval_plugin.query import NamedQuery
-from mlflow_eval_plugin.stats.fixed_point import Places, add_at, rounded
+from mlflow_eval_plugin.stats.fixed_point import Places, add_at, fixed_point
 from mlflow_eval_plugin.stats.multiclass_summary import MOMENTS, MOST_RANKED, MulticlassSummary
 from mlflow_eval_plugin.stats.summaries import (
     COARSE_BINS,
@@ -271,4 +271,4 @@ def score_bin(score: FloatArray) -> IntArray:
 
 def fixed(weight: FloatArray, amount: Any, one: float) -> IntArray:
     """Amounts times weights in fixed point."""
-    return rounded(weight * amount * one)
+    return fixed_point(weight * amount, one)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.counting import Lanes, chunked, counted
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, scored_rows
-from mlflow_eval_plugin.stats.fixed_point import Places, add_at, rounded
+from mlflow_eval_plugin.stats.fixed_point import Places, add_at, fixed_point
 from mlflow_eval_plugin.stats.summaries import (
     FINE_BINS,
     LOSS_ONE,
@@ -60,6 +59,7 @@ def summary_of(scored: Scored) -> ScoreSummary:
 
     def count(rows: slice) -> Lanes:
         lanes: Lanes = {name: np.zeros((SCORE_BINS, 2), dtype=np.int64) for name in score_lanes}
+        lanes["n"] = np.zeros((SCORE_BINS, 2), dtype=np.int32)
         lanes |= {name: np.zeros((FINE_BINS, 2), dtype=np.int64) for name in ("loss", "loss_square")}
         for chunk in chunks(scored, rows):
             fine = chunk.bins(FINE_BINS)
@@ -68,6 +68,7 @@ def summary_of(scored: Scored) -> ScoreSummary:
         return lanes
 
     lanes = counted(len(scored.score), count)
+    lanes["n"] = lanes["n"].astype(np.int64)
     if not weighted:
         # Unweighted rows weigh one each, which need not be counted again.
         lanes["weight"] = lanes["weight_square"] = lanes["n"] * int(ONE)
@@ -83,6 +84,7 @@ class Chunk:
         key: ``2 * score bin + label``, int32.
         label: 0 or 1, int32.
         score: in [0, 1].
+        place: ``score * SCORE_BINS``.
         weight: relative to ``weight_scale``, in [0, 1]; None when unweighted.
     """
 
@@ -90,26 +92,35 @@ class Chunk:
     key: Places
     label: Places
     score: FloatArray
+    place: FloatArray
     weight: FloatArray | None
 
     def bins(self, bins: int) -> Places:
         """``2 * bin + label`` of each row, for a number of equal bins that divides ``SCORE_BINS``."""
-        return 2 * ((self.key >> 1) // (SCORE_BINS // bins)) + self.label
+        found = self.key // np.int32(2 * SCORE_BINS // bins)
+        found <<= 1
+        found |= self.label
+        return found
 
     @property
     def offset(self) -> FloatArray:
         """The place of the score inside its score bin, in [0, 1]."""
-        return self.score * SCORE_BINS - (self.key >> 1).astype(np.float64)
+        below = (self.key >> 1).astype(np.float64)
+        return np.subtract(self.place, below, out=below)
 
-    @cached_property
+    @property
     def error(self) -> FloatArray:
         """The distance of the score from the label."""
-        return np.abs(self.score - self.label.astype(np.float64))
+        distance = self.label.astype(np.float64)
+        np.subtract(self.score, distance, out=distance)
+        return np.abs(distance, out=distance)
 
     @property
     def loss(self) -> FloatArray:
         """Log loss in nats; probabilities below ``SMALLEST_PROBABILITY`` are clipped there."""
-        loss = 1.0 - self.error
+        # The probability of the label is the distance of the score from the other one; 1 - (1 - s) would round.
+        loss = (self.label ^ 1).astype(np.float64)
+        np.abs(np.subtract(self.score, loss, out=loss), out=loss)
         if loss.min(initial=1.0) < SMALLEST_PROBABILITY:  # found sooner than done, and rare
             np.maximum(loss, SMALLEST_PROBABILITY, out=loss)
         return np.negative(np.log(loss, out=loss), out=loss)
@@ -126,27 +137,32 @@ class Chunk:
 
     def fixed(self, amount: FloatArray, one: float) -> IntArray:
         """``weight * amount`` in units of ``1 / one``, rounded to the nearest integer."""
-        scaled = amount * one if self.weight is None else self.weight * amount * one
-        return rounded(scaled)
+        return fixed_point(amount if self.weight is None else self.weight * amount, one)
 
 
 def chunks(scored: Scored, rows: slice) -> Iterator[Chunk]:
     """Some of the rows, a chunk at a time."""
     for part in chunked(rows):
         score, label = scored.score[part], scored.label[part].astype(np.int32)
-        fine = (score * SCORE_BINS).astype(np.int32)
-        np.minimum(fine, SCORE_BINS - 1, out=fine)
+        place = score * SCORE_BINS
+        key = place.astype(np.int32)
+        if key.max(initial=0) == SCORE_BINS:  # found sooner than done, and rare
+            np.minimum(key, SCORE_BINS - 1, out=key)
+        key <<= 1
+        key |= label
         weight = None if scored.weight is None else scored.weight[part] / scored.weight_scale
-        yield Chunk(part, 2 * fine + label, label, score, weight)
+        yield Chunk(part, key, label, score, place, weight)
 
 
 def _amounts(chunk: Chunk, weighted: bool) -> Iterator[tuple[str, IntArray]]:
-    offset, loss = chunk.offset, chunk.loss
-    yield "n", np.ones(len(chunk.key), dtype=np.int64)
-    yield "offset", chunk.fixed(offset, ONE)
-    yield "offset_square", chunk.fixed(offset**2, ONE)
-    yield "loss", chunk.fixed(loss, LOSS_ONE)
-    yield "loss_square", chunk.fixed(loss**2, LOSS_SQUARE_ONE)
+    # As few arrays as can be are held at a time, so that all of them stay in the cache.
+    yield "n", np.ones(len(chunk.key), dtype=np.int32)
+    amount = chunk.offset
+    yield "offset", chunk.fixed(amount, ONE)
+    yield "offset_square", chunk.fixed(np.square(amount, out=amount), ONE)
+    amount = chunk.loss
+    yield "loss", chunk.fixed(amount, LOSS_ONE)
+    yield "loss_square", chunk.fixed(np.square(amount, out=amount), LOSS_SQUARE_ONE)
     if weighted:
         yield "weight", chunk.fixed(np.ones(1), ONE)
         yield "weight_square", chunk.weight_square

@@ -16,7 +16,7 @@ from mlflow_eval_plugin.engines.queries import sliced_columns
 from mlflow_eval_plugin.engines.scores import Chunk, chunks
 from mlflow_eval_plugin.query import NamedQuery
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.fixed_point import Places, add_at, rounded
+from mlflow_eval_plugin.stats.fixed_point import add_at, fixed_point
 from mlflow_eval_plugin.stats.summaries import (
     COARSE_BINS,
     FINE_BINS,
@@ -26,8 +26,8 @@ from mlflow_eval_plugin.stats.summaries import (
     SliceSummary,
 )
 
-# Larger joint tables leave the cache, which costs more than the passes they save: 4 MB of histograms, 8 MB of sums.
-HISTOGRAM_CELLS, SUM_CELLS = 128, 8192
+# Larger joint tables leave the cache, which costs more than the passes they save: 8 MB of histograms and of sums.
+HISTOGRAM_CELLS, SUM_CELLS = 256, 8192
 IntArray = NDArray[np.int64]
 
 
@@ -101,7 +101,7 @@ def _predicted(
     rows: pd.DataFrame, prediction: ColumnArgument | None, scored: Scored, threshold: float
 ) -> NDArray[np.uint8]:
     if prediction is None:
-        return (scored.score >= threshold).astype(np.uint8)
+        return (scored.score >= threshold).view(np.uint8)
     values = column_of(rows, prediction, argument="prediction")
     if values.nunique() == 2:
         return coded_labels(values, scored.pos_label)[0]
@@ -137,7 +137,7 @@ def _histograms(scored: Scored, bins: NDArray[np.int16], columns: Columns, some:
         at += bins[rows]
         add_at(lanes["n"].reshape(-1), at, np.ones(len(at), dtype=np.int32))
         if scored.weight is not None:
-            weight = rounded(scored.weight[rows] / scored.weight_scale * ONE)
+            weight = fixed_point(scored.weight[rows] / scored.weight_scale, ONE)
             add_at(lanes["weight"].reshape(-1), at, weight)
     return lanes
 
@@ -151,19 +151,22 @@ def _sums(scored: Scored, predicted: NDArray[np.uint8], columns: Columns, rows: 
         lanes[name] = np.zeros((cells, 2), dtype=np.int64)
     for chunk in chunks(scored, rows):
         cell = cell_codes(columns, chunk.rows)
-        for name, place, amount in _amounts(chunk, predicted[chunk.rows], weighted=weighted):
-            add_at(lanes[name].reshape(-1), cell * lanes[name][0].size + place, amount)
+        at = {"score": cell * (2 * COARSE_BINS) + chunk.bins(COARSE_BINS), "label": 2 * cell + chunk.label}
+        at["cell"] = 2 * at["label"] + predicted[chunk.rows]
+        for name, places, amount in _amounts(chunk, weighted=weighted):
+            add_at(lanes[name].reshape(-1), at[places], amount)
     return lanes
 
 
-def _amounts(chunk: Chunk, predicted: NDArray[np.uint8], *, weighted: bool) -> Iterator[tuple[str, Places, IntArray]]:
-    """What each row adds to the lanes, and to which place inside its cell."""
-    loss, confusion = chunk.loss, 2 * chunk.label + predicted
-    yield "cells", confusion, np.ones(len(confusion), dtype=np.int64)
-    yield "score", chunk.bins(COARSE_BINS), chunk.fixed(chunk.score, ONE)
-    yield "square_error", chunk.label, chunk.fixed(chunk.error**2, ONE)
-    yield "loss", chunk.label, chunk.fixed(loss, LOSS_ONE)
-    yield "loss_square", chunk.label, chunk.fixed(loss**2, LOSS_SQUARE_ONE)
+def _amounts(chunk: Chunk, *, weighted: bool) -> Iterator[tuple[str, str, IntArray]]:
+    """What each row adds to the lanes, and by what they are counted."""
+    yield "cells", "cell", np.ones(len(chunk.key), dtype=np.int64)
+    yield "score", "score", chunk.fixed(chunk.score, ONE)
+    amount = chunk.error
+    yield "square_error", "label", chunk.fixed(np.square(amount, out=amount), ONE)
+    amount = chunk.loss
+    yield "loss", "label", chunk.fixed(amount, LOSS_ONE)
+    yield "loss_square", "label", chunk.fixed(np.square(amount, out=amount), LOSS_SQUARE_ONE)
     if weighted:
-        yield "cell_weight", confusion, chunk.fixed(np.ones(1), ONE)
-        yield "cell_weight_square", confusion, chunk.weight_square
+        yield "cell_weight", "cell", chunk.fixed(np.ones(1), ONE)
+        yield "cell_weight_square", "cell", chunk.weight_square

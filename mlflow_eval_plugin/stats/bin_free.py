@@ -32,6 +32,7 @@ from mlflow_eval_plugin.stats.summaries import SCORE_BINS, ScoreSummary, over_la
 SMALLEST_BANDWIDTH = 1 / SCORE_BINS  # below it the grid is coarser than the kernel
 _LARGEST_SECOND_DERIVATIVE = 4 / math.sqrt(2 * math.pi * math.e)  # integral of |K''| of a standard normal density
 _SAME_SCORE = 1e-6  # variance of the place in a score bin, of its width 1, below which all its rows have one score
+_INAUDIBLE = 39.0  # exp(-x**2 / 2) is 0 from here on
 _TERMS = np.arange(1, 101)[:, None]
 
 
@@ -102,12 +103,12 @@ class Gaps:
 
     def smoothed(self, bandwidth: float) -> float:
         """The integral over [0, 1] of the absolute smoothed gaps at one bandwidth."""
-        return float(np.abs(fft.idct(self._waves * _damping(bandwidth))).sum())
+        return float(np.abs(fft.idct(_damped(self._waves, bandwidth))).sum())
 
     def smoothed_noise(self, bandwidth: float) -> float:
         """The expected integral of absolute smoothed noise."""
         # The square of a Gaussian is one of 1 / sqrt(2) of its bandwidth; its images at 0 and 1 add their products.
-        narrow = fft.idct(fft.dct(self.variance) * _damping(bandwidth / math.sqrt(2)))
+        narrow = fft.idct(_damped(fft.dct(self.variance), bandwidth / math.sqrt(2)))
         place = (np.arange(SCORE_BINS) + 0.5) / SCORE_BINS
         density = np.maximum(narrow * SCORE_BINS, 0.0) / (2 * bandwidth * math.sqrt(math.pi))
         for away in (place, 1 - place):
@@ -220,6 +221,9 @@ def _where_equal(gaps: Gaps) -> float:
     return float(optimize.brentq(beyond, SMALLEST_BANDWIDTH, 1.0, xtol=1e-12)) if beyond(1.0) < 0 else 1.0
 
 
-def _damping(bandwidth: float) -> FloatArray:
+def _damped(waves: FloatArray, bandwidth: float) -> FloatArray:
     """What a reflected Gaussian kernel leaves of each wave of a cosine transform: the heat equation's solution."""
-    return np.asarray(np.exp(-((np.arange(SCORE_BINS) * (math.pi * bandwidth)) ** 2) / 2))
+    step, left = math.pi * bandwidth, np.zeros_like(waves)
+    heard = np.arange(min(len(waves), math.ceil(_INAUDIBLE / step)))
+    left[: len(heard)] = waves[: len(heard)] * np.exp(-((heard * step) ** 2) / 2)
+    return left

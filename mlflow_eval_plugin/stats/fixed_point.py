@@ -16,21 +16,23 @@ except ImportError:  # it is not public, though unchanged for long
     _csc_matvec = None
 
 IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.floating[Any]]
 Places = NDArray[np.signedinteger[Any]]  # of 32 or 64 bits
 
-_SHIFT = 1.5 * 2.0**52
-_SHIFT_BITS = int(np.float64(_SHIFT).view(np.int64))
+_ONE = {np.dtype(kind): np.ones(1, kind) for kind in (np.int32, np.int64)}
 
 
-def rounded(numbers: FloatArray) -> IntArray:
-    """The nearest integers, ties to even, of float64 numbers of at most 2**51 in size.
+def fixed_point(numbers: NDArray[np.float64], one: float) -> IntArray:
+    """The nearest integers to ``numbers * one``, ties to even; these must be at most 2**51 in size.
 
-    Added to 1.5 * 2**52, a number is rounded by the addition itself, and its integer stands in the lowest bits: a third
-    of the time of ``np.rint`` and a conversion.
+    Added to 1.5 * 2**52 / one, a number is rounded by the addition itself, and its integer stands in the lowest bits: a
+    third of the time of a product, ``np.rint`` and a conversion.
+
+    Args:
+        one: a power of two.
     """
-    found = np.asarray(numbers + _SHIFT).view(np.int64)
-    found -= _SHIFT_BITS
+    shift = np.float64(1.5 * 2.0**52 / one)
+    found = np.add(numbers, shift).view(np.int64)
+    found -= shift.view(np.int64)
     return found
 
 
@@ -38,13 +40,16 @@ def add_at(table: NDArray[Any], at: Places, amounts: NDArray[Any]) -> None:
     """``table[at[i]] += amounts[i]`` for every ``i``, one after the other: places may occur more than once.
 
     Args:
-        table: one-dimensional and contiguous; integers wrap around.
+        table: one-dimensional and contiguous integers, of 32 or 64 bits; they wrap around.
         at: places in the table, of 32 or 64 bits.
         amounts: as many, of the table's type.
 
     Raises:
         IndexError: for a place outside the table, which is then as it was.
+        ValueError: for other than one amount a place.
     """
+    if len(amounts) != len(at):
+        raise ValueError(f"{len(amounts)} amounts for {len(at)} places")
     if not len(at):
         return
     # As unsigned numbers, negative places are large ones.
@@ -54,5 +59,4 @@ def add_at(table: NDArray[Any], at: Places, amounts: NDArray[Any]) -> None:
         np.add.at(table, at, amounts)
         return
     # A sparse matrix of one column, times 1, added to the table.
-    column = np.array([0, len(at)], dtype=at.dtype)
-    _csc_matvec(len(table), 1, column, at, amounts, np.ones(1, dtype=table.dtype), table)
+    _csc_matvec(len(table), 1, np.array((0, len(at)), at.dtype), at, amounts, _ONE[table.dtype], table)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from mlflow_eval_plugin.engines import factorizing
+from mlflow_eval_plugin.engines import counting
 from mlflow_eval_plugin.engines.factorizing import CLOSE, factorized
 
 NUMBERS = ("bool", "int8", "uint8", "int16", "int64", "uint64", "float32", "float64")
@@ -66,7 +66,7 @@ def test_numbers_at_the_edges(values: pd.Series[Any]) -> None:
 
 
 def test_a_value_of_the_last_rows_only() -> None:
-    rows = 2 * factorizing._ROWS + 7
+    rows = 2 * counting.CHUNK_ROWS + 7
     late, broken = np.zeros(rows), np.zeros(rows)
     late[-1], broken[-1] = 3.0, 0.25
     missing = late.copy()
