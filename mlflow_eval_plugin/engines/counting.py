@@ -1,31 +1,23 @@
 """How rows are counted: in chunks whose temporaries stay in the cache, by two threads.
 
-numpy works on arrays without the interpreter's lock, and sums of integers are the same whoever adds them.
+Sums of integers are the same whoever adds them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-THREADS = 2
+from mlflow_eval_plugin.stats.threads import THREADS, side_by_side
+
 CHUNK_ROWS = 2**16  # smaller ones have the threads wait for the lock, larger ones leave the cache
 FEW_ROWS = 2**18  # are counted before a second thread would have begun
 
 Lanes = dict[str, NDArray[Any]]
-Item = TypeVar("Item")
-Made = TypeVar("Made")
-
-
-def side_by_side(make: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
-    """What is made of each item, in their order; ``THREADS`` of them are made at a time."""
-    with ThreadPoolExecutor(THREADS) as threads:
-        return list(threads.map(make, items))
 
 
 def chunked(rows: slice) -> Iterator[slice]:

@@ -22,9 +22,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.engines.counting import CHUNK_ROWS, THREADS, chunked, side_by_side
+from mlflow_eval_plugin.engines.counting import CHUNK_ROWS, chunked
 from mlflow_eval_plugin.stats.drift import ColumnType
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
+from mlflow_eval_plugin.stats.threads import THREADS, side_by_side
 
 GAMMA = 0x9E3779B97F4A7C15  # the step of splitmix64, whose sequence gives the columns' numbers
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # of times, in a second

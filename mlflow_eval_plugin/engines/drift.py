@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.engines.counting import side_by_side
 from mlflow_eval_plugin.engines.digest import UNITS
 from mlflow_eval_plugin.engines.factorizing import factorized
 from mlflow_eval_plugin.engines.inputs import require_columns
@@ -29,6 +28,7 @@ from mlflow_eval_plugin.stats.drift_summary import (
     Role,
 )
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
+from mlflow_eval_plugin.stats.threads import side_by_side
 
 QUANTILES = 4000  # KS is then within 2.5e-4 of the exact one
 FEW_DISTINCT = 500

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.engines.counting import side_by_side
 from mlflow_eval_plugin.engines.factorizing import Codes, factorized
 from mlflow_eval_plugin.engines.inputs import require_columns
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 from mlflow_eval_plugin.stats.summaries import Slice, level_label, level_order, number_label
+from mlflow_eval_plugin.stats.threads import side_by_side
 
 MISSING = "(missing)"
 

@@ -18,6 +18,7 @@ from scipy import optimize, special
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.rates import kish
 from mlflow_eval_plugin.stats.summaries import SCORE_BINS, ScoreSummary, over_labels
+from mlflow_eval_plugin.stats.threads import side_by_side
 
 MAX_POINTS = 512
 BAND_GROUPS = 480
@@ -98,6 +99,7 @@ def consistency_band(
 
     In every replicate the labels of each group of ``band_groups`` are redrawn binomially with its mean score, and the
     curve is fitted again. Deterministic for a given seed. Under weights the number of trials is Kish's effective one.
+    Quantiles lie linearly between the replicates, as in Hyndman & Fan (1996), their definition 7.
     """
     sums = [over_labels(lane) for lane in (summary.w, summary.w_square, summary.w_score)]
     groups = band_groups(sums[0])
@@ -105,14 +107,36 @@ def consistency_band(
     used = weight > 0
     weight, score = weight[used], score[used] / weight[used]
     trials = np.maximum(np.rint(kish(weight, square[used])), 1).astype(np.int64)
-    generator = np.random.default_rng(seed)
-    # Group by group, since numpy prepares a binomial distribution once for draws that follow each other.
-    drawn = generator.binomial(trials[:, None], np.clip(score, 0, 1)[:, None], size=(len(trials), replicates))
+    drawn = _redrawn(trials, np.clip(score, 0, 1), replicates, seed)
     points = np.unique(np.linspace(0, len(trials) - 1, MAX_POINTS).astype(np.intp))
     rates = np.ascontiguousarray((drawn / trials[:, None]).T)
-    fitted = np.stack([optimize.isotonic_regression(one, weights=weight).x[points] for one in rates])
-    lower, upper = np.quantile(fitted, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    fitted = np.stack([optimize.isotonic_regression(one, weights=weight).x[points] for one in rates], axis=1)
+    fitted.sort(axis=1)
+    lower, upper = (_between(fitted, (replicates - 1) * part) for part in ((1 - level) / 2, (1 + level) / 2))
     return tuple(zip(score[points].tolist(), lower.tolist(), upper.tolist(), strict=True))
+
+
+def _redrawn(trials: NDArray[np.int64], rate: FloatArray, replicates: int, seed: int) -> NDArray[np.int64]:
+    """How many of the trials of each group are events, ``(groups, replicates)``."""
+    # Each thread draws some of the groups, from a stream of its own.
+    streams = np.random.default_rng(seed).spawn(2)
+    drawn = np.empty((len(trials), replicates), dtype=np.int64)
+
+    def draw(place: int) -> None:
+        some = slice(place, None, len(streams))
+        # Group by group, since numpy prepares a binomial distribution once for draws that follow each other.
+        size = drawn[some].shape
+        drawn[some] = streams[place].binomial(trials[some, None], rate[some, None], size=size)
+
+    side_by_side(draw, range(len(streams)))
+    return drawn
+
+
+def _between(ordered: FloatArray, place: float) -> FloatArray:
+    """What lies at a place, which need not be whole, among the ordered values of each row."""
+    below = min(int(place), ordered.shape[1] - 2)
+    low, high = ordered[:, below], ordered[:, below + 1]
+    return np.asarray(low + (high - low) * (place - below))
 
 
 def band_groups(weight: FloatArray) -> NDArray[np.intp]:
