@@ -23,6 +23,7 @@ from mlflow_eval_plugin.stats.corp import (
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, normal_quantile
 from mlflow_eval_plugin.stats.rates import kish
 from mlflow_eval_plugin.stats.summaries import ScoreSummary, grouped, over_labels
+from mlflow_eval_plugin.stats.threads import side_by_side, streams
 
 NAMES = ("brier_mcb", "brier_dsc", "brier_unc", "log_loss_mcb", "log_loss_dsc", "log_loss_unc")
 
@@ -81,13 +82,17 @@ class Components:
 def components(summary: ScoreSummary, replicates: int, seed: int) -> Components:
     """The components of Brier score and log loss with their bootstrap replicates; deterministic for a given seed."""
     brier, log_loss = decompositions(summary)
-    generator = np.random.default_rng(seed)
     # Noise does not see the finest grid, and sixteen times fewer cells are sixteen times faster.
     weight, square_error, weight_square = map(grouped, (summary.w, summary.w_square_error, summary.w_square))
     lanes = (weight, square_error, summary.w_loss, weight_square)
     weight, square_error, loss, weight_square = (lane[over_labels(weight) > 0] for lane in lanes)
     cells, effective = _Cells(weight, square_error, loss), kish(weight, weight_square)
-    drawn = [cells.redrawn(generator, effective) for _ in range(replicates)]
+    generators = streams(seed)
+
+    def draw(place: int) -> list[tuple[float, ...] | None]:
+        return [cells.redrawn(generators[place], effective) for _ in range(place, replicates, len(generators))]
+
+    drawn = [one for some in side_by_side(draw, range(len(generators))) for one in some]
     return Components(
         value=np.array([brier.mcb, brier.dsc, brier.unc, log_loss.mcb, log_loss.dsc, log_loss.unc]),
         coarse=np.array(cells.components(np.ones_like(weight))),

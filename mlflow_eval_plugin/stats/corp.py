@@ -18,7 +18,7 @@ from scipy import optimize, special
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.rates import kish
 from mlflow_eval_plugin.stats.summaries import SCORE_BINS, ScoreSummary, over_labels
-from mlflow_eval_plugin.stats.threads import side_by_side
+from mlflow_eval_plugin.stats.threads import side_by_side, streams
 
 MAX_POINTS = 512
 BAND_GROUPS = 480
@@ -119,16 +119,16 @@ def consistency_band(
 def _redrawn(trials: NDArray[np.int64], rate: FloatArray, replicates: int, seed: int) -> NDArray[np.int64]:
     """How many of the trials of each group are events, ``(groups, replicates)``."""
     # Each thread draws some of the groups, from a stream of its own.
-    streams = np.random.default_rng(seed).spawn(2)
+    generators = streams(seed)
     drawn = np.empty((len(trials), replicates), dtype=np.int64)
 
     def draw(place: int) -> None:
-        some = slice(place, None, len(streams))
+        some = slice(place, None, len(generators))
         # Group by group, since numpy prepares a binomial distribution once for draws that follow each other.
         size = drawn[some].shape
-        drawn[some] = streams[place].binomial(trials[some, None], rate[some, None], size=size)
+        drawn[some] = generators[place].binomial(trials[some, None], rate[some, None], size=size)
 
-    side_by_side(draw, range(len(streams)))
+    side_by_side(draw, range(len(generators)))
     return drawn
 
 

@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import numpy as np
+
 THREADS = 2
+
+_STREAMS = 2  # a part of what a seed means; another number would draw other numbers
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -16,3 +20,8 @@ def side_by_side(make: Callable[[Item], Made], items: Iterable[Item]) -> list[Ma
     """What is made of each item, in their order; ``THREADS`` of them are made at a time."""
     with ThreadPoolExecutor(THREADS) as threads:
         return list(threads.map(make, items))
+
+
+def streams(seed: int) -> list[np.random.Generator]:
+    """Independent streams of random numbers, for what is drawn side by side; the same for the same seed."""
+    return np.random.default_rng(seed).spawn(_STREAMS)

@@ -44,16 +44,15 @@ def test_replicates_are_the_components_of_rows_drawn_poisson_times(weight):
     effective = np.zeros((16, 2))
     for at, of in pd.DataFrame({"w": w, "ww": w**2}).groupby(cell).sum().iterrows():
         effective[at] = of.w**2 / of.ww
-    generator = np.random.default_rng(7)
-    for found in made.replicates:
+    first, second = np.random.default_rng(7).spawn(2)
+    for found, generator in zip(made.replicates, (first, first, second), strict=True):
         share = generator.poisson(effective) / np.where(effective > 0, effective, np.nan)
         assert found == pytest.approx(_decomposed(rows, w * share[tuple(cell)]), abs=1e-8)
 
 
 def test_a_replicate_without_a_row_is_left_out():
     two_rows = score_summary(pd.DataFrame({"s": [0.3, 0.3], "y": [0, 1]}), label="y", score="s")
-    generator = np.random.default_rng(0)
-    drawn = [generator.poisson([1.0, 1.0]) for _ in range(40)]
+    drawn = [generator.poisson([1.0, 1.0]) for generator in np.random.default_rng(0).spawn(2) for _ in range(20)]
     rate = np.array([positive / (negative + positive) for negative, positive in drawn if negative + positive])
     made = components(two_rows, 40, seed=0)
     assert len(made.replicates) == len(rate) < 40
