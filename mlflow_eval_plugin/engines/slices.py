@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.engines.counting import Lanes, chunked, counted
+from mlflow_eval_plugin.engines.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, coded_labels, column_of, scored_rows
 from mlflow_eval_plugin.engines.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.queries import sliced_columns
@@ -78,10 +78,9 @@ def counted_slices(
         TooManyLevels: for more than ``MAX_SLICES`` slices.
     """
     weighted, rows = scored.weight is not None, len(scored.score)
-    bins = _fine_bins(scored)
-
+    bins = np.empty(rows, dtype=np.int16)
     # Histograms are large, so that their joint tables hold fewer cells than those of the sums.
-    found, lanes = tabulated(partial(_sums, scored, predicted), rows, columns, depth, cells=SUM_CELLS)
+    found, lanes = tabulated(partial(_sums, scored, predicted, bins), rows, columns, depth, cells=SUM_CELLS)
     lanes.update(tabulated(partial(_histograms, scored, bins), rows, columns, depth, cells=HISTOGRAM_CELLS)[1])
     if not weighted:
         # Unweighted rows weigh one each, which need not be counted again.
@@ -114,19 +113,6 @@ def _predicted(
     return np.full(len(values), int(only.iloc[0] == scored.pos_label), dtype=np.uint8)
 
 
-def _fine_bins(scored: Scored) -> NDArray[np.int16]:
-    """``2 * fine bin + label`` of every row, found once for all joint tables."""
-    bins = np.empty(len(scored.score), dtype=np.int16)
-
-    def find(rows: slice) -> Lanes:
-        for chunk in chunks(scored, rows):
-            bins[chunk.rows] = chunk.bins(FINE_BINS)
-        return {}
-
-    counted(len(bins), find)
-    return bins
-
-
 def _histograms(scored: Scored, bins: NDArray[np.int16], columns: Columns, some: slice) -> Lanes:
     lanes: Lanes = {"n": np.zeros((size(columns), FINE_BINS, 2), dtype=np.int32)}
     if scored.weight is not None:
@@ -142,7 +128,10 @@ def _histograms(scored: Scored, bins: NDArray[np.int16], columns: Columns, some:
     return lanes
 
 
-def _sums(scored: Scored, predicted: NDArray[np.uint8], columns: Columns, rows: slice) -> Lanes:
+def _sums(
+    scored: Scored, predicted: NDArray[np.uint8], bins: NDArray[np.int16], columns: Columns, rows: slice
+) -> Lanes:
+    """The sums; into ``bins`` is written ``2 * fine bin + label`` of every row, for the histograms."""
     cells, weighted = size(columns), scored.weight is not None
     lanes: Lanes = {"score": np.zeros((cells, COARSE_BINS, 2), dtype=np.int64)}
     for name in ("cells", "cell_weight", "cell_weight_square") if weighted else ("cells",):
@@ -150,6 +139,7 @@ def _sums(scored: Scored, predicted: NDArray[np.uint8], columns: Columns, rows: 
     for name in ("square_error", "loss", "loss_square"):
         lanes[name] = np.zeros((cells, 2), dtype=np.int64)
     for chunk in chunks(scored, rows):
+        bins[chunk.rows] = chunk.bins(FINE_BINS)
         cell = cell_codes(columns, chunk.rows)
         at = {"score": cell * (2 * COARSE_BINS) + chunk.bins(COARSE_BINS), "label": 2 * cell + chunk.label}
         at["cell"] = 2 * at["label"] + predicted[chunk.rows]
