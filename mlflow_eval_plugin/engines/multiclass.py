@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ class ClassScored:
     probability: FloatArray | None
     weight: FloatArray | None
 
-    @property
+    @cached_property
     def weight_scale(self) -> float:
         """The power of two at or above the largest weight; 1.0 when unweighted."""
         return 1.0 if self.weight is None else scale_of(self.weight, None)
