@@ -33,7 +33,7 @@ from mlflow_eval_plugin.stats.threads import side_by_side
 QUANTILES = 4000  # KS is then within 2.5e-4 of the exact one
 FEW_DISTINCT = 500
 MAX_CATEGORIES = 10_000
-CHUNK_ROWS = 2**18  # larger temporaries leave the cache, and are asked of the system anew for every column
+SORTED_ROWS = 2**18  # at a time; larger temporaries are asked of the system anew for every column
 
 FloatArray = NDArray[np.float64]
 
@@ -115,7 +115,7 @@ def _values(column: pd.Series[Any]) -> FloatArray:
 
 
 def _chunks(values: FloatArray) -> Iterator[FloatArray]:
-    return (values[start : start + CHUNK_ROWS] for start in range(0, len(values), CHUNK_ROWS))
+    return (values[start : start + SORTED_ROWS] for start in range(0, len(values), SORTED_ROWS))
 
 
 def _binning(ordered: FloatArray, name: str, role: Role) -> NumericColumn:

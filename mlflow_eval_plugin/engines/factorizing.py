@@ -35,16 +35,16 @@ def _whole_numbers(values: NDArray[Any]) -> tuple[NDArray[np.int16], NDArray[np.
     # Values are read once: until the least is known, they are told apart by their distance from the first one.
     first, low, high = int(first), int(first), int(first)
     modulo = np.array(first).astype(np.int16)
-    codes, present = np.empty(len(values), dtype=np.int16), np.zeros(2 * CLOSE, dtype=np.bool_)
+    codes, present = np.empty(len(values), dtype=np.int16), np.zeros(CLOSE, dtype=np.bool_)
     for rows in chunked(slice(0, len(values))):
         least, most = values[rows].min().item(), values[rows].max().item()
         # Comparisons with NaN are false.
         if not (least >= -_LARGEST and most <= _LARGEST and max(high, most) - min(low, least) < CLOSE):
             return None
         if values.dtype.kind == "f":
-            distance = values[rows] - first
-            codes[rows] = distance
-            if not np.array_equal(codes[rows], distance):
+            codes[rows] = np.subtract(values[rows], first, dtype=np.float64)
+            # Distances round, so that it is the values themselves that must come back.
+            if not np.array_equal(np.add(codes[rows], first, dtype=np.float64), values[rows]):
                 return None
         else:  # modulo 2**16, which is enough for what lies close together
             np.subtract(values[rows].astype(np.int16), modulo, out=codes[rows])

@@ -55,16 +55,16 @@ def score_summary(
 def summary_of(scored: Scored) -> ScoreSummary:
     """Count checked rows by score bin and label; one class only is legal here."""
     weighted = scored.weight is not None
-    score_lanes = ("n", "offset", "offset_square", *(("weight", "weight_square") if weighted else ()))
+    sums = ("offset", "offset_square", *(("weight", "weight_square") if weighted else ()))
 
     def count(rows: slice) -> Lanes:
-        lanes: Lanes = {name: np.zeros((SCORE_BINS, 2), dtype=np.int64) for name in score_lanes}
-        lanes["n"] = np.zeros((SCORE_BINS, 2), dtype=np.int32)
+        lanes: Lanes = {"n": np.zeros((SCORE_BINS, 2), dtype=np.int32)}
+        lanes |= {name: np.zeros((SCORE_BINS, 2), dtype=np.int64) for name in sums}
         lanes |= {name: np.zeros((FINE_BINS, 2), dtype=np.int64) for name in ("loss", "loss_square")}
         for chunk in chunks(scored, rows):
-            fine = chunk.bins(FINE_BINS)
+            at = {SCORE_BINS: chunk.key, FINE_BINS: chunk.bins(FINE_BINS)}
             for name, amount in _amounts(chunk, weighted):
-                add_at(lanes[name].reshape(-1), chunk.key if name in score_lanes else fine, amount)
+                add_at(lanes[name].reshape(-1), at[len(lanes[name])], amount)
         return lanes
 
     lanes = counted(len(scored.score), count)

@@ -79,7 +79,8 @@ def counted_slices(
     """
     weighted, rows = scored.weight is not None, len(scored.score)
     bins = np.empty(rows, dtype=np.int16)
-    # Histograms are large, so that their joint tables hold fewer cells than those of the sums.
+    # Histograms are large, so that their joint tables hold fewer cells than those of the sums. These come first: they
+    # find the bins in passing, which would be found anew for every table of histograms.
     found, lanes = tabulated(partial(_sums, scored, predicted, bins), rows, columns, depth, cells=SUM_CELLS)
     lanes.update(tabulated(partial(_histograms, scored, bins), rows, columns, depth, cells=HISTOGRAM_CELLS)[1])
     if not weighted:

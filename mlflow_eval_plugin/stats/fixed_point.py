@@ -41,15 +41,18 @@ def add_at(table: NDArray[Any], at: Places, amounts: NDArray[Any]) -> None:
 
     Args:
         table: one-dimensional and contiguous integers, of 32 or 64 bits; they wrap around.
-        at: places in the table, of 32 or 64 bits.
+        at: places in the table, one-dimensional, of 32 or 64 bits.
         amounts: as many, of the table's type.
 
     Raises:
         IndexError: for a place outside the table, which is then as it was.
+        TypeError: for places of another type.
         ValueError: for other than one amount a place.
     """
-    if len(amounts) != len(at):
-        raise ValueError(f"{len(amounts)} amounts for {len(at)} places")
+    if at.dtype not in _ONE:
+        raise TypeError(f"places are {at.dtype}; they must be int32 or int64")
+    if at.ndim != 1 or amounts.shape != at.shape:
+        raise ValueError(f"amounts of shape {amounts.shape} for places of shape {at.shape}")
     if not len(at):
         return
     # As unsigned numbers, negative places are large ones.

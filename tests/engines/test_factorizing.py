@@ -44,6 +44,20 @@ def test_whole_numbers_around_the_widest_range(kind: str, low: int, steps: list[
     same_as_pandas(pd.Series(np.array([low + step for step in steps], dtype=kind)))
 
 
+@settings(deadline=None, max_examples=300)
+@given(
+    st.sampled_from(("float16", "float32", "float64")),
+    st.lists(
+        st.sampled_from([0.0, 1.0, -1.0, 1e-20, 1e-5, 0.99999, 1 - 2.0**-53, 1000.0, -1000.0, 2048.0, 2050.0, 4000.0]),
+        min_size=1,
+        max_size=6,
+    ),
+)
+def test_numbers_that_their_distances_round_to_whole_ones(kind: str, numbers: list[float]) -> None:
+    # 0.1 added ten times is 1 - 2**-53, two less than which is -1 to a float.
+    same_as_pandas(pd.Series(np.array(numbers, dtype=kind)))
+
+
 @pytest.mark.parametrize(
     "values",
     [

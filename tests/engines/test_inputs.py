@@ -29,6 +29,8 @@ def _slices(rows=ROWS, **options):
         ({"weight": "wieght"}, r"did you mean 'weight'\?"),
         ({"score": [0.1, 0.2, 0.3]}, "score: expected 4 values, one a row, found 3"),
         ({"score": [0.1, 1.5, -0.2, 0.3]}, r"score: 2 rows are \(first at row 1\) outside \[0, 1\] \(.*1\.5.*\)"),
+        ({"score": [0.1, 0.5, np.nextafter(1.0, 2.0), 0.3]}, r"score: 1 row is \(first at row 2\) outside \[0, 1\]"),
+        ({"score": [0.1, 0.5, 0.4, -5e-324]}, r"score: 1 row is \(first at row 3\) outside \[0, 1\]"),
         ({"score": [0.1, 0.5, np.nan, 0.3]}, r"score: 1 row is \(first at row 2\) missing \(NaN\)"),
         ({"score": ["a", "b", "c", "d"]}, "score: expected numbers"),
         ({"label": [1, 1, 1, 1]}, "expected two classes, found only 1"),

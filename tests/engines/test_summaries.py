@@ -22,6 +22,7 @@ from mlflow_eval_plugin.engines import (
 from mlflow_eval_plugin.stats.drift_summary import DriftSummary
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.rates import part_of
+from mlflow_eval_plugin.stats.summaries import FINE_BINS
 
 SCALE = 8.0
 
@@ -101,6 +102,25 @@ def test_truth_values_among_other_objects_are_numbers_whichever_comes_first():
     pure = mixed.assign(g=pd.Series([True, None, False, True], dtype=object))
     labels = [one.label for one in slice_summary(pure, label="y", score="s", slices=["g"]).slices]
     assert labels == ["overall", "g=False", "g=True", "g=(missing)"]
+
+
+def test_the_log_loss_of_a_row_is_that_of_its_own_probability():
+    least = np.finfo(np.float64).eps
+    scores = [0.0, 5e-324, 1e-300, 1e-17, least / 2, least, 3e-16, 1e-12, 1.23456789e-9, 1e-7, 0.3, 1 - 2.0**-53, 1.0]
+    for score in scores:
+        for label, own in ((1, score), (0, 1 - score)):
+            # Beside it a row of each label that costs nothing.
+            rows = pd.DataFrame({"s": [score, 1.0, 0.0], "y": [label, 1, 0]})
+            loss = -np.log(max(own, least))
+            found = score_summary(rows, label="y", score="s")
+            assert found.w_loss.sum() == pytest.approx(loss, abs=2.0**-31 + 1e-15)
+            assert found.w_loss_square.sum() == pytest.approx(loss**2, abs=2.0**-23 + 1e-12)
+            assert found.w_loss.shape == (FINE_BINS, 2)
+            at = min(int(score * FINE_BINS), FINE_BINS - 1), label
+            assert found.w_loss[at] == found.w_loss.sum()
+            sliced = slice_summary(rows, label="y", score="s", slices=[])
+            assert sliced.loss[0].sum() == found.loss.sum()
+            assert sliced.loss_square[0].sum() == found.loss_square.sum()
 
 
 def test_chunks_do_not_matter(monkeypatch):

@@ -8,8 +8,10 @@ import pytest
 from scipy import integrate, stats
 
 from mlflow_eval_plugin.engines import score_summary
+from mlflow_eval_plugin.stats import bin_free
 from mlflow_eval_plugin.stats.bin_free import Gaps, ecce, range_exceeded, range_quantile, smooth_ece
 from mlflow_eval_plugin.stats.estimate import bounds_at
+from mlflow_eval_plugin.stats.summaries import SCORE_BINS
 
 
 def _gaps(score, label, weight=None) -> Gaps:
@@ -36,6 +38,13 @@ def test_smoothed_gaps_are_those_of_the_definition(bandwidth, weighted):
     weight = rng.integers(1, 9, 84).astype(float) if weighted else np.ones(84)
     found = _gaps(score, label, weight if weighted else None).smoothed(bandwidth)
     assert found == pytest.approx(_smoothed_row_by_row(score, label, weight, bandwidth), abs=2e-6)
+
+
+@pytest.mark.parametrize("bandwidth", [1 / SCORE_BINS, 1e-4, 0.003, 0.1, 1.0])
+def test_no_wave_that_a_kernel_leaves_anything_of_is_skipped(bandwidth):
+    waves = np.ones(SCORE_BINS)
+    expected = np.exp(-((np.arange(SCORE_BINS) * np.pi * bandwidth) ** 2) / 2)
+    np.testing.assert_allclose(bin_free._damped(waves, bandwidth), expected, rtol=1e-11, atol=1e-300)
 
 
 def test_smooth_ece_is_the_bandwidth_that_it_equals():

@@ -5,9 +5,11 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import optimize
 from sklearn.isotonic import IsotonicRegression
 
 from mlflow_eval_plugin.engines import score_summary
+from mlflow_eval_plugin.stats import corp
 from mlflow_eval_plugin.stats.calibration import calibrate
 from mlflow_eval_plugin.stats.corp import (
     Curve,
@@ -96,6 +98,25 @@ def test_the_band_of_two_rows_by_hand():
     assert (first, second) == ([0, 0.5], [0.5, 1])
     (_, *first), (_, *second) = consistency_band(summary, replicates=2000, seed=1, level=0.1)
     assert (first, second) == ([0, 0], [1, 1])
+
+
+@pytest.mark.parametrize("replicates", [1, 2, 3, 200, 201])
+@pytest.mark.parametrize("level", [0.0, 0.5, 0.95, 1.0])
+def test_the_band_lies_where_numpy_puts_quantiles(monkeypatch, level, replicates):
+    fits, own = [], optimize.isotonic_regression
+
+    def fitted(*given, **named):
+        fits.append(own(*given, **named))
+        return fits[-1]
+
+    rng = np.random.default_rng(4)
+    score = rng.random(60)
+    summary = _summary(score, (rng.random(60) < score).astype(int))
+    monkeypatch.setattr(corp.optimize, "isotonic_regression", fitted)
+    band = consistency_band(summary, replicates=replicates, level=level)
+    assert len(fits) == replicates
+    expected = np.quantile([one.x for one in fits], [(1 - level) / 2, (1 + level) / 2], axis=0)
+    assert np.array(band).T[1:] == pytest.approx(expected, abs=1e-15)
 
 
 def test_the_band_of_a_report_is_of_95_percent_and_200_replicates():

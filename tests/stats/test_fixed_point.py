@@ -48,7 +48,7 @@ def test_amounts_are_added_as_numpy_adds_them(monkeypatch, kind, places, own):
     np.add.at(expected, at, amounts)
     add_at(table, at, amounts)
     np.testing.assert_array_equal(table, expected)
-    # Neither every second place nor a part of a wider table is contiguous.
+    # Neither every second place nor every fourth amount is contiguous.
     wide, beside = np.zeros((60, 2), dtype=kind), np.zeros(60, dtype=kind)
     add_at(wide.reshape(-1), 2 * at[::2], np.repeat(amounts, 2)[::4])
     np.add.at(beside, at[::2], amounts[::2])
@@ -71,7 +71,18 @@ def test_nothing_is_added_outside_the_table(outside, places):
 
 def test_every_place_has_one_amount():
     table = np.zeros(3, dtype=np.int64)
-    for amounts in (np.ones(1, dtype=np.int64), np.ones(3, dtype=np.int64)):
-        with pytest.raises(ValueError, match=f"{len(amounts)} amounts for 2 places"):
+    for amounts in (np.ones(1, dtype=np.int64), np.ones(3, dtype=np.int64), np.ones((2, 1), dtype=np.int64)):
+        with pytest.raises(ValueError, match=r"of shape \(\d.*\) for places of shape \(2,\)$"):
             add_at(table, np.array([0, 1], dtype=np.int32), amounts)
+    with pytest.raises(ValueError, match="for places of shape"):
+        add_at(table, np.zeros((2, 2), dtype=np.int32), np.ones((2, 2), dtype=np.int64))
+    assert not table.any()
+
+
+@pytest.mark.parametrize("kind", ["u1", "i2", "u4", "f8", ">i8", ">i4", "?"])
+def test_places_are_whole_numbers_as_the_machine_has_them(kind):
+    # scipy would swap the bytes of 2**56 after they were checked, or take eight places for one.
+    table = np.zeros(1000, dtype=np.int64)
+    with pytest.raises(TypeError, match=r"they must be int32 or int64$"):
+        add_at(table, np.ones(8, dtype=kind), np.ones(8, dtype=np.int64))
     assert not table.any()
