@@ -21,6 +21,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -164,8 +165,10 @@ class Recorder:
             # What a fixture calls counts for every test of the file, since they may share it.
             self._owner = _file(item)
             sys.settrace(self._trace)  # type: ignore[arg-type]
+            threading.settrace(self._trace)  # type: ignore[arg-type]
             reports = runtestprotocol(item, log=False, nextitem=after)
             sys.settrace(None)
+            threading.settrace(None)  # type: ignore[arg-type]
             signal.setitimer(signal.ITIMER_REAL, 0)
             seconds = sum(report.duration for report in reports)
             if seconds < self._longest:
