@@ -20,6 +20,7 @@ from mlflow_eval_plugin.engines.counting import chunked
 from mlflow_eval_plugin.engines.factorizing import factorized
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.summaries import rows_fit
+from mlflow_eval_plugin.stats.threads import both
 
 ColumnArgument = str | ArrayLike
 
@@ -63,10 +64,14 @@ def scored_rows(
     labels = column_of(rows, label, argument="label")
     scores = column_of(rows, score, argument="score")
     weights = None if weight is None else column_of(rows, weight, argument="weight")
-    coded, positive = coded_labels(labels, pos_label)
-    values = None if weights is None else checked_weights(weights)
-    scale = 1.0 if values is None else scale_of(values, weight_scale)
-    return Scored(coded, checked_scores(scores), values, scale, positive)
+
+    def amounts() -> tuple[NDArray[np.float64] | None, float, NDArray[np.float64]]:
+        values = None if weights is None else checked_weights(weights)
+        scale = 1.0 if values is None else scale_of(values, weight_scale)
+        return values, scale, checked_scores(scores)
+
+    (coded, positive), (values, scale, checked) = both(lambda: coded_labels(labels, pos_label), amounts)
+    return Scored(coded, checked, values, scale, positive)
 
 
 def column_of(rows: pd.DataFrame, column: ColumnArgument, *, argument: str) -> pd.Series[Any]:

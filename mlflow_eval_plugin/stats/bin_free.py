@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -213,12 +213,18 @@ def _range_quantile(alpha: float) -> float:
 def _where_equal(gaps: Gaps) -> float:
     """The bandwidth that the integral at it equals, in [``SMALLEST_BANDWIDTH``, 1]."""
 
+    @cache
     def beyond(bandwidth: float) -> float:
         return gaps.smoothed(bandwidth) - bandwidth
 
     if beyond(SMALLEST_BANDWIDTH) <= 0:
         return SMALLEST_BANDWIDTH
-    return float(optimize.brentq(beyond, SMALLEST_BANDWIDTH, 1.0, xtol=1e-12)) if beyond(1.0) < 0 else 1.0
+    # The integral falls, so that it is met below its value at any bandwidth under that, and above its value there.
+    high = min(beyond(SMALLEST_BANDWIDTH) + SMALLEST_BANDWIDTH, 1.0)
+    low = max(beyond(high) + high, SMALLEST_BANDWIDTH)
+    if beyond(high) >= 0 or beyond(low) <= 0:
+        return low
+    return float(optimize.brentq(beyond, low, high, xtol=1e-12))
 
 
 def _damped(waves: FloatArray, bandwidth: float) -> FloatArray:
