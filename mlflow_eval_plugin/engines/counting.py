@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.threads import THREADS, side_by_side
@@ -38,5 +37,5 @@ def counted(rows: int, count: Callable[[slice], Lanes]) -> Lanes:
     total, *others = side_by_side(count, [slice(*pair) for pair in pairwise(ends)])
     for lanes in others:
         for name, lane in lanes.items():
-            np.add(total[name], lane, out=total[name])
+            total[name] += lane
     return total

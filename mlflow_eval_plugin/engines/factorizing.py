@@ -29,7 +29,7 @@ def factorized(column: pd.Series[Any]) -> tuple[Codes, Any]:
 
 def _whole_numbers(values: NDArray[Any]) -> tuple[NDArray[np.int16], NDArray[np.int64]] | None:
     """Codes without a hash table; None where a value is missing or not whole, or they do not lie close together."""
-    first = values[:1].min().item()
+    first = values[0].item()
     if not (abs(first) <= _LARGEST and first == int(first)):
         return None
     # Values are read once: until the least is known, they are told apart by their distance from the first one.
@@ -52,7 +52,7 @@ def _whole_numbers(values: NDArray[Any]) -> tuple[NDArray[np.int16], NDArray[np.
         # Mostly the first rows have them all. Negative distances are places from the end.
         if not present[np.arange(low - first, high - first + 1)].all():
             present[codes[rows]] = True
-    found = np.flatnonzero(present[np.arange(low - first, high - first + 1)])
+    found = np.flatnonzero(np.roll(present, first - low)[: high - low + 1])
     if low < first:
         codes += np.int16(first - low)
     if len(found) <= high - low:

@@ -18,7 +18,7 @@ from mlflow_eval_plugin.engines.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.engines.scores import summary_of
 from mlflow_eval_plugin.engines.slices import counted_slices
 from mlflow_eval_plugin.query import NamedQuery
-from mlflow_eval_plugin.stats.fixed_point import Places, add_at, fixed_point
+from mlflow_eval_plugin.stats.fixed_point import Places, add_at, fixed_point, squares_up
 from mlflow_eval_plugin.stats.multiclass_summary import MOMENTS, MOST_RANKED, MulticlassSummary
 from mlflow_eval_plugin.stats.summaries import (
     COARSE_BINS,
@@ -203,12 +203,11 @@ class _Counter:
         rows, k = self.rows, len(self.rows.classes)
         label, prediction = rows.label[part].astype(np.int64), rows.prediction[part].astype(np.int64)
         weight = np.ones(len(cell)) if rows.weight is None else rows.weight[part] / rows.weight_scale
-        one = fixed(weight, 1.0, ONE)
+        one = fixed_point(weight, ONE)
         confusion = (cell * k + label) * k + prediction
         add_at(lanes["cells"].reshape(-1), confusion, np.ones(len(cell), dtype=np.int64))
         add_at(lanes["cell_weight"].reshape(-1), confusion, one)
-        # Rounded up, as in ``Chunk.weight_square``: effective rows may not exceed the rows.
-        add_at(lanes["cell_weight_square"].reshape(-1), confusion, np.ceil(weight * weight * ONE).astype(np.int64))
+        add_at(lanes["cell_weight_square"].reshape(-1), confusion, squares_up(weight, ONE))
         if rows.probability is None:
             return
         probability = rows.probability[part]
@@ -218,8 +217,8 @@ class _Counter:
             add_at(lanes["moments"].reshape(-1), cell * len(MOMENTS) + position, amount)
         coarse = cell * COARSE_BINS + score_bin(confidence) // (SCORE_BINS // COARSE_BINS)
         add_at(lanes["confidence_weight"].reshape(-1), 2 * coarse + right, one)
-        add_at(lanes["confidence_score"].reshape(-1), 2 * coarse + right, fixed(weight, confidence, ONE))
-        spread = fixed(weight, confidence * (1 - confidence), ONE)
+        add_at(lanes["confidence_score"].reshape(-1), 2 * coarse + right, fixed_point(weight * confidence, ONE))
+        spread = fixed_point(weight * (confidence * (1 - confidence)), ONE)
         add_at(lanes["confidence_spread"].reshape(-1), coarse, spread)
         if self.ranked:
             _rank(lanes, cell, probability, label, one)
@@ -262,14 +261,9 @@ def _moments(
     expected = (1 - square) / 2
     values = (loss, loss**2, entropy, entropy_square, half, half**2, expected, cube - square**2 + expected**2,
               (confidence - right) ** 2)  # fmt: skip
-    return [fixed(weight, value, unit) for value, unit in zip(values, MOMENTS.values(), strict=True)]
+    return [fixed_point(weight * value, unit) for value, unit in zip(values, MOMENTS.values(), strict=True)]
 
 
 def score_bin(score: FloatArray) -> IntArray:
     """Which of the ``SCORE_BINS`` bins each probability lies in."""
     return np.minimum((score * SCORE_BINS).astype(np.int64), SCORE_BINS - 1)
-
-
-def fixed(weight: FloatArray, amount: Any, one: float) -> IntArray:
-    """Amounts times weights in fixed point."""
-    return fixed_point(weight * amount, one)

@@ -160,7 +160,7 @@ def _counted(
 
 def _amounts(first: Chunk, second: Chunk) -> Iterator[tuple[str, IntArray]]:
     yield "cells", np.ones(len(first.key), dtype=np.int64)
-    yield "weight", first.fixed(np.ones(len(first.key)), ONE)
+    yield "weight", first.weight_once
     yield "weight_square", first.weight_square
     yield "square_error_change", first.fixed((second.error**2 - first.error**2) ** 2, ONE)
     yield "loss_change", first.fixed((second.loss - first.loss) ** 2, LOSS_SQUARE_ONE)
@@ -172,7 +172,7 @@ def _joint(pairs: PairedRows) -> IntArray:
         counts = np.zeros((1, JOINT_BINS, JOINT_BINS, 2), dtype=np.int64)
         for first, second in pairs.chunks(rows):
             cell = (first.bins(JOINT_BINS) >> 1) * (2 * JOINT_BINS) + second.bins(JOINT_BINS)
-            add_at(counts.reshape(-1), cell, first.fixed(np.ones(len(cell)), ONE))
+            add_at(counts.reshape(-1), cell, first.weight_once)
         return {"joint": counts}
 
     return counted(len(pairs), count)["joint"]

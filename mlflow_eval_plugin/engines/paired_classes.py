@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.engines.class_inputs import in_canonical_order, on_classes, positions
 from mlflow_eval_plugin.engines.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.joint import Columns, cell_codes, size, tabulated
-from mlflow_eval_plugin.engines.multiclass import ClassScored, counted_classes, fixed, row_losses, score_bin
+from mlflow_eval_plugin.engines.multiclass import ClassScored, counted_classes, row_losses, score_bin
 from mlflow_eval_plugin.engines.queries import Sliced
 from mlflow_eval_plugin.stats.costs import ClassCosts
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.fixed_point import Places, add_at
+from mlflow_eval_plugin.stats.fixed_point import Places, add_at, fixed_point, squares_up
 from mlflow_eval_plugin.stats.paired_classes import CHANGES, PairedClassSummary
 from mlflow_eval_plugin.stats.summaries import FINE_BINS, ONE, SCORE_BINS
 
@@ -147,9 +147,8 @@ class _Counter:
         weight = np.ones(len(cell)) if given is None else given[part] / scale
         amounts = {
             "n": np.ones(len(cell), dtype=np.int64),
-            "weight": fixed(weight, 1.0, ONE),
-            # Rounded up, as in ``Chunk.weight_square``: effective rows may not exceed the rows.
-            "weight_square": np.ceil(weight * weight * ONE).astype(np.int64),
+            "weight": fixed_point(weight, ONE),
+            "weight_square": squares_up(weight, ONE),
         }
         for place, rows in _places(label, first, second):
             at = (cell[rows] * self.classes * 8) + place
@@ -178,7 +177,7 @@ class _Counter:
             confidence = np.take_along_axis(probability, said[:, None], axis=1)[:, 0]
             values.append((*row_losses(probability, label), confidence - (said == label)))
         for before, after, one in zip(*values, CHANGES.values(), strict=True):
-            yield fixed(weight, (after - before) ** 2, one)
+            yield fixed_point(weight * (after - before) ** 2, one)
 
 
 def _places(label: IntArray, first: IntArray, second: IntArray) -> Iterator[tuple[IntArray, NDArray[np.intp] | slice]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.counting import Lanes, chunked, counted
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, scored_rows
-from mlflow_eval_plugin.stats.fixed_point import Places, add_at, fixed_point
+from mlflow_eval_plugin.stats.fixed_point import Places, add_at, fixed_point, squares_up
 from mlflow_eval_plugin.stats.summaries import (
     FINE_BINS,
     LOSS_ONE,
@@ -126,14 +126,14 @@ class Chunk:
         return np.negative(np.log(loss, out=loss), out=loss)
 
     @property
-    def weight_square(self) -> IntArray:
-        """The squared weight in units of ``1 / ONE``, rounded up.
+    def weight_once(self) -> IntArray:
+        """The weight in units of ``1 / ONE``."""
+        return self.fixed(np.ones(len(self.key)), ONE)
 
-        Rounded to the nearest, squares of small weights would vanish, and the effective number of rows with them would
-        exceed the number of rows; like this it can only be too small.
-        """
-        weight = np.ones(len(self.key)) if self.weight is None else self.weight
-        return np.ceil(weight * weight * ONE).astype(np.int64)
+    @property
+    def weight_square(self) -> IntArray:
+        """The squared weight in units of ``1 / ONE``, rounded up."""
+        return squares_up(np.ones(len(self.key)) if self.weight is None else self.weight, ONE)
 
     def fixed(self, amount: FloatArray, one: float) -> IntArray:
         """``weight * amount`` in units of ``1 / one``, rounded to the nearest integer."""
@@ -164,5 +164,5 @@ def _amounts(chunk: Chunk, weighted: bool) -> Iterator[tuple[str, IntArray]]:
     yield "loss", chunk.fixed(amount, LOSS_ONE)
     yield "loss_square", chunk.fixed(np.square(amount, out=amount), LOSS_SQUARE_ONE)
     if weighted:
-        yield "weight", chunk.fixed(np.ones(1), ONE)
+        yield "weight", chunk.weight_once
         yield "weight_square", chunk.weight_square

@@ -159,5 +159,5 @@ def _amounts(chunk: Chunk, *, weighted: bool) -> Iterator[tuple[str, str, IntArr
     yield "loss", "label", chunk.fixed(amount, LOSS_ONE)
     yield "loss_square", "label", chunk.fixed(np.square(amount, out=amount), LOSS_SQUARE_ONE)
     if weighted:
-        yield "cell_weight", "cell", chunk.fixed(np.ones(1), ONE)
+        yield "cell_weight", "cell", chunk.weight_once
         yield "cell_weight_square", "cell", chunk.weight_square

@@ -15,7 +15,7 @@ from mlflow_eval_plugin.engines.joint import Columns, cell_codes, size, tabulate
 from mlflow_eval_plugin.engines.queries import sliced_columns
 from mlflow_eval_plugin.query import NamedQuery
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.fixed_point import add_at, fixed_point
+from mlflow_eval_plugin.stats.fixed_point import add_at, fixed_point, squares_up
 from mlflow_eval_plugin.stats.summaries import ONE, rows_fit
 from mlflow_eval_plugin.stats.system import SystemSummary, latency_bins
 
@@ -84,10 +84,7 @@ def _costs(
     amounts = _amounts(rows, cost, "cost")
     scale = scale_of(amounts, given, what="cost")
     relative = amounts / scale
-    # Squares are rounded up: to the nearest, those of cheap rows beside a dear one would vanish, and the width of the
-    # interval with them.
-    square = np.ceil(relative**2 * ONE).astype(np.int64)
-    return scale, (fixed_point(relative, ONE), square)
+    return scale, (fixed_point(relative, ONE), squares_up(relative, ONE))
 
 
 def _counted(

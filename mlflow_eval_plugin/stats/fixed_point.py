@@ -36,6 +36,15 @@ def fixed_point(numbers: NDArray[np.float64], one: float) -> IntArray:
     return found
 
 
+def squares_up(numbers: NDArray[np.float64], one: float) -> IntArray:
+    """``numbers**2 * one``, rounded up.
+
+    Rounded to the nearest, squares of small weights (or costs) would vanish, and the effective number of rows with them
+    would exceed the number of rows; like this it can only be too small.
+    """
+    return np.ceil(numbers * numbers * one).astype(np.int64)
+
+
 def add_at(table: NDArray[Any], at: Places, amounts: NDArray[Any]) -> None:
     """``table[at[i]] += amounts[i]`` for every ``i``, one after the other: places may occur more than once.
 

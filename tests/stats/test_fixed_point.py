@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from mlflow_eval_plugin.stats import fixed_point as module
-from mlflow_eval_plugin.stats.fixed_point import add_at, fixed_point
+from mlflow_eval_plugin.stats.fixed_point import add_at, fixed_point, squares_up
 
 LARGEST = 2.0**51
 
@@ -31,6 +31,12 @@ def test_ties_go_to_the_even_neighbour_and_the_largest_numbers_are_whole():
     assert fixed_point(numbers, 1.0).tolist() == [0, 2, 2, 0, -2, -2, 0, 2**51, -(2**51), 2**51]
     # In units of a quarter: an eighth is a tie, three eighths are the other one.
     assert fixed_point(np.array([0.125, 0.375, -0.375, 100.0]), 4.0).tolist() == [0, 2, -2, 400]
+
+
+def test_squares_are_rounded_up():
+    numbers = np.array([0.0, 1e-9, 0.25, 0.5, 1.0, np.nextafter(0.5, 1)])
+    # In units of a sixteenth.
+    assert squares_up(numbers, 16.0).tolist() == [0, 1, 1, 4, 16, 5]
 
 
 @pytest.mark.parametrize("own", [True, False])
