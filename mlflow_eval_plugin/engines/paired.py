@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.engines.counting import Lanes, counted
+from mlflow_eval_plugin.engines.counting import Lanes, chunked, counted
 from mlflow_eval_plugin.engines.families import Family, families
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, scored_rows
 from mlflow_eval_plugin.engines.joint import Columns, cell_codes, size, tabulated
@@ -32,7 +32,7 @@ from mlflow_eval_plugin.stats.paired import (
     PlacementSummary,
     placement_tables,
 )
-from mlflow_eval_plugin.stats.summaries import FINE_BINS, LOSS_SQUARE_ONE, ONE, SCORE_BINS
+from mlflow_eval_plugin.stats.summaries import FINE_BINS, LOSS_SQUARE_ONE, ONE
 
 IntArray = NDArray[np.int64]
 
@@ -50,9 +50,9 @@ class PairedRows:
     def __len__(self) -> int:
         return len(self.champion.score)
 
-    def chunks(self, rows: slice) -> Iterator[tuple[Chunk, Chunk]]:
-        """The same rows of both, some at a time."""
-        return zip(chunks(self.champion, rows), chunks(self.challenger, rows), strict=True)
+    def chunks(self, rows: slice) -> Iterator[tuple[slice, Chunk, Chunk]]:
+        """The same rows of both, some at a time, and which they are."""
+        return zip(chunked(rows), chunks(self.champion, rows), chunks(self.challenger, rows), strict=True)
 
     def predicted(self, model: int) -> NDArray[np.uint8]:
         """What the champion (0) or the challenger (1) decides."""
@@ -128,18 +128,17 @@ def placement_summary(pairs: PairedRows, summary: PairedSummary) -> PlacementSum
 
 def _moved(pairs: PairedRows, family: Family, tables: list[NDArray[Any]], shape: tuple[int, int], rows: slice) -> Lanes:
     change = np.zeros(shape, dtype=np.int64)
-    for first, second in pairs.chunks(rows):
-        at = family.place(first.rows)
+    for part, *both in pairs.chunks(rows):
+        at = family.place(part)
         inside = np.flatnonzero(at >= 0)
-        at, label = at[inside], first.label[inside]
+        at, models = at[inside], [chunk.taken(inside) for chunk in both]
+        label = models[0].label
         # A row's place among the other class, in either model: (slice of the family, fine bin, label).
-        moved = [
-            table[at, np.right_shift(chunk.key[inside], 1) // (SCORE_BINS // FINE_BINS), label]
-            for table, chunk in zip(tables, (first, second), strict=True)
-        ]
-        square = np.zeros(len(first.label))
-        square[inside] = ((moved[1] - moved[0]) / PLACEMENT_ONE) ** 2
-        add_at(change.reshape(-1), family.members[at] * 2 + label, first.fixed(square, ONE)[inside])
+        first, second = (
+            table[at, chunk.bins(FINE_BINS) >> 1, label] for table, chunk in zip(tables, models, strict=True)
+        )
+        moved = models[0].fixed(((second - first) / PLACEMENT_ONE) ** 2, ONE)
+        add_at(change.reshape(-1), family.members[at] * 2 + label, moved)
     return {"change": change}
 
 
@@ -150,9 +149,9 @@ def _counted(
     lanes: Lanes = {**cells}
     for name in ("square_error_change", "loss_change", "score_change"):
         lanes[name] = np.zeros(size(columns), dtype=np.int64)
-    for first, second in pairs.chunks(rows):
-        index = cell_codes(columns, first.rows)
-        cell = 8 * index + 4 * first.label + 2 * predicted[0][first.rows] + predicted[1][first.rows]
+    for part, first, second in pairs.chunks(rows):
+        index = cell_codes(columns, part)
+        cell = 8 * index + 4 * first.label + 2 * predicted[0][part] + predicted[1][part]
         for name, amount in _amounts(first, second):
             add_at(lanes[name].reshape(-1), index if name.endswith("_change") else cell, amount)
     return lanes
@@ -170,7 +169,7 @@ def _amounts(first: Chunk, second: Chunk) -> Iterator[tuple[str, IntArray]]:
 def _joint(pairs: PairedRows) -> IntArray:
     def count(rows: slice) -> Lanes:
         counts = np.zeros((1, JOINT_BINS, JOINT_BINS, 2), dtype=np.int64)
-        for first, second in pairs.chunks(rows):
+        for _, first, second in pairs.chunks(rows):
             cell = (first.bins(JOINT_BINS) >> 1) * (2 * JOINT_BINS) + second.bins(JOINT_BINS)
             add_at(counts.reshape(-1), cell, first.weight_once)
         return {"joint": counts}

@@ -19,11 +19,14 @@ from mlflow_eval_plugin.stats.summaries import (
     ONE,
     SCORE_BINS,
     SMALLEST_PROBABILITY,
+    STEEP_BINS,
     ScoreSummary,
 )
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
+
+_STEEP = 2 * (SCORE_BINS - STEEP_BINS)
 
 
 def score_summary(
@@ -60,11 +63,14 @@ def summary_of(scored: Scored) -> ScoreSummary:
     def count(rows: slice) -> Lanes:
         lanes: Lanes = {"n": np.zeros((SCORE_BINS, 2), dtype=np.int32)}
         lanes |= {name: np.zeros((SCORE_BINS, 2), dtype=np.int64) for name in sums}
-        lanes |= {name: np.zeros((FINE_BINS, 2), dtype=np.int64) for name in ("loss", "loss_square")}
+        lanes |= {name: np.zeros((FINE_BINS, 2), dtype=np.int64) for name in ("steep_loss", "steep_loss_square")}
         for chunk in chunks(scored, rows):
-            at = {SCORE_BINS: chunk.key, FINE_BINS: chunk.bins(FINE_BINS)}
             for name, amount in _amounts(chunk, weighted):
-                add_at(lanes[name].reshape(-1), at[len(lanes[name])], amount)
+                add_at(lanes[name].reshape(-1), chunk.key, amount)
+            steep = chunk.taken(chunk.steep)
+            bins = steep.bins(FINE_BINS)
+            for name, amount in _losses(steep):
+                add_at(lanes[name].reshape(-1), bins, amount)
         return lanes
 
     lanes = counted(len(scored.score), count)
@@ -80,7 +86,6 @@ class Chunk:
     """Some rows in the form in which every Summary counts them.
 
     Attributes:
-        rows: which rows of the data these are.
         key: ``2 * score bin + label``, int32.
         label: 0 or 1, int32.
         score: in [0, 1].
@@ -88,12 +93,23 @@ class Chunk:
         weight: relative to ``weight_scale``, in [0, 1]; None when unweighted.
     """
 
-    rows: slice
     key: Places
     label: Places
     score: FloatArray
     place: FloatArray
     weight: FloatArray | None
+
+    def taken(self, at: NDArray[np.intp]) -> Chunk:
+        """Some of its rows."""
+        weight = None if self.weight is None else self.weight[at]
+        return Chunk(self.key[at], self.label[at], self.score[at], self.place[at], weight)
+
+    @property
+    def steep(self) -> NDArray[np.intp]:
+        """The rows in the ``STEEP_BINS`` score bins whose scores are furthest from the label."""
+        distance = self.label * np.int32(2 * SCORE_BINS)  # twice that in score bins, from the label's own end
+        distance -= self.key
+        return np.flatnonzero(np.abs(distance, out=distance) >= _STEEP)
 
     def bins(self, bins: int) -> Places:
         """``2 * bin + label`` of each row, for a number of equal bins that divides ``SCORE_BINS``."""
@@ -151,7 +167,7 @@ def chunks(scored: Scored, rows: slice) -> Iterator[Chunk]:
         key <<= 1
         key |= label
         weight = None if scored.weight is None else scored.weight[part] / scored.weight_scale
-        yield Chunk(part, key, label, score, place, weight)
+        yield Chunk(key, label, score, place, weight)
 
 
 def _amounts(chunk: Chunk, weighted: bool) -> Iterator[tuple[str, IntArray]]:
@@ -160,9 +176,12 @@ def _amounts(chunk: Chunk, weighted: bool) -> Iterator[tuple[str, IntArray]]:
     amount = chunk.offset
     yield "offset", chunk.fixed(amount, ONE)
     yield "offset_square", chunk.fixed(np.square(amount, out=amount), ONE)
-    amount = chunk.loss
-    yield "loss", chunk.fixed(amount, LOSS_ONE)
-    yield "loss_square", chunk.fixed(np.square(amount, out=amount), LOSS_SQUARE_ONE)
     if weighted:
         yield "weight", chunk.weight_once
         yield "weight_square", chunk.weight_square
+
+
+def _losses(chunk: Chunk) -> Iterator[tuple[str, IntArray]]:
+    amount = chunk.loss
+    yield "steep_loss", chunk.fixed(amount, LOSS_ONE)
+    yield "steep_loss_square", chunk.fixed(np.square(amount, out=amount), LOSS_SQUARE_ONE)

@@ -148,12 +148,13 @@ def _are_many_numbers(column: pd.Series[Any], bands: int) -> bool:
 
 def _errors(scored: Scored, error: ErrorKind, threshold: float) -> IntArray:
     errors = np.empty(len(scored.score), dtype=np.int64)
-    for chunk in chunks(scored, slice(0, len(errors))):
+    rows = slice(0, len(errors))
+    for part, chunk in zip(chunked(rows), chunks(scored, rows), strict=True):
         if error == "wrong":
             value = ((chunk.score >= threshold) != chunk.label).astype(np.float64)
         else:
             value = chunk.loss if error == "log_loss" else chunk.error**2
-        errors[chunk.rows] = chunk.fixed(value, LOSS_ONE)
+        errors[part] = chunk.fixed(value, LOSS_ONE)
     return errors
 
 

@@ -130,7 +130,7 @@ def _histograms(scored: Scored, bins: NDArray[np.int16], columns: Columns, some:
 
 
 def _sums(
-    scored: Scored, predicted: NDArray[np.uint8], bins: NDArray[np.int16], columns: Columns, rows: slice
+    scored: Scored, predicted: NDArray[np.uint8], bins: NDArray[np.int16], columns: Columns, some: slice
 ) -> Lanes:
     """The sums; into ``bins`` is written ``2 * fine bin + label`` of every row, for the histograms."""
     cells, weighted = size(columns), scored.weight is not None
@@ -139,11 +139,11 @@ def _sums(
         lanes[name] = np.zeros((cells, 2, 2), dtype=np.int64)
     for name in ("square_error", "loss", "loss_square"):
         lanes[name] = np.zeros((cells, 2), dtype=np.int64)
-    for chunk in chunks(scored, rows):
-        bins[chunk.rows] = chunk.bins(FINE_BINS)
-        cell = cell_codes(columns, chunk.rows)
+    for rows, chunk in zip(chunked(some), chunks(scored, some), strict=True):
+        bins[rows] = chunk.bins(FINE_BINS)
+        cell = cell_codes(columns, rows)
         at = {"score": cell * (2 * COARSE_BINS) + chunk.bins(COARSE_BINS), "label": 2 * cell + chunk.label}
-        at["cell"] = 2 * at["label"] + predicted[chunk.rows]
+        at["cell"] = 2 * at["label"] + predicted[rows]
         for name, places, amount in _amounts(chunk, weighted=weighted):
             add_at(lanes[name].reshape(-1), at[places], amount)
     return lanes
