@@ -19,6 +19,7 @@ from mlflow_eval_plugin.stats.gaps import SliceTable
 from mlflow_eval_plugin.stats.recalibration import recalibrate
 from mlflow_eval_plugin.stats.slice_calibration import slice_calibrations
 from mlflow_eval_plugin.stats.summaries import ScoreSummary
+from mlflow_eval_plugin.stats.threads import both
 
 _CLAIMS = {
     "ece_equal_mass": ("max_ece", "predicted probabilities differ from observed rates by at most {limit} on average"),
@@ -45,9 +46,10 @@ def evaluate(config: CalibrationConfig, rows: Rows, reference: Rows | None, abou
     before = None if reference is None or reference.label is None else _summary(reference)
     if config.max_change and before is None:
         raise InputError("calibration: 'max_change' needs labels in the reference; add them or leave it out")
+    measured, mended = both(lambda: _measured(summary, config), lambda: recalibrate(summary, bins=config.bins))
     measurements = {
-        **_measured(summary, config),
-        "recalibration": as_json(recalibrate(summary, bins=config.bins)),
+        **measured,
+        "recalibration": as_json(mended),
         "reference": None if before is None else _measured(before, config),
         "change": None if before is None else as_json(changes(summary, before, bins=config.bins)),
         "slices": [],
