@@ -22,7 +22,7 @@ from mlflow_eval_plugin.engines import (
 from mlflow_eval_plugin.stats.drift_summary import DriftSummary
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.rates import part_of
-from mlflow_eval_plugin.stats.summaries import FINE_BINS, LOSS_ONE, LOSS_SQUARE_ONE, SCORE_BINS, STEEP_BINS
+from mlflow_eval_plugin.stats.summaries import FINE_BINS, LOSS_ONE, LOSS_SQUARE_ONE
 
 SCALE = 8.0
 
@@ -121,29 +121,6 @@ def test_the_log_loss_of_a_row_is_that_of_its_own_probability():
             sliced = slice_summary(rows, label="y", score="s", slices=[])
             assert sliced.loss[0].sum() / LOSS_ONE == pytest.approx(loss, abs=2.0**-31 + 1e-15)
             assert sliced.loss_square[0].sum() / LOSS_SQUARE_ONE == pytest.approx(loss**2, abs=2.0**-23 + 1e-12)
-
-
-@pytest.mark.parametrize("weight", [1.0, 0.7])
-@pytest.mark.parametrize("label", [0, 1])
-@pytest.mark.parametrize("bin_", [0, 1, STEEP_BINS - 1, STEEP_BINS, STEEP_BINS + 1, SCORE_BINS // 2, SCORE_BINS - 1])
-def test_the_log_loss_of_a_bin_is_that_of_its_rows(bin_, label, weight):
-    # Rows in a bin have the largest third moment where 21 % of them are at one end of it and 79 % at the other.
-    for share in (0.0, 0.21, 0.5, 0.79, 1.0):
-        place = np.where(np.arange(1000) < 1000 * share, bin_ + 1e-6, bin_ + 1 - 1e-6) / SCORE_BINS
-        score = place if label else 1 - place
-        place = score if label else 1 - score  # as it was rounded
-        labels = np.append(np.full(1000, label), 1 - label)
-        rows = pd.DataFrame({"s": np.append(score, 1 - label), "y": labels, "w": weight})
-        found = score_summary(rows, label="y", score="s", weight="w")
-        assert found.n[:, label].max() == 1000
-        loss, steep = weight * -np.log(place), bin_ < STEEP_BINS
-        assert found.steep_loss.any() == found.steep_loss_square.any() == steep
-        # A row's weight is rounded to 2**-32, and its losses are, each of a steep row, to the units of their lanes.
-        rounding = 2.0**-33 * -np.log(place[0])
-        assert abs(found.w_loss.sum() - loss.sum()) <= 1000 * (2.0**-31 if steep else 5e-12 + rounding)
-        square = (weight * np.log(place) ** 2).sum()
-        bound = 2.0**-23 if steep else 5e-11 - np.log(place[0]) * rounding
-        assert abs(found.w_loss_square.sum() - square) <= 1000 * bound
 
 
 def test_chunks_do_not_matter(monkeypatch):
