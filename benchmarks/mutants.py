@@ -24,7 +24,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, ModuleType
@@ -169,17 +169,21 @@ class Recorder:
             reports = runtestprotocol(item, log=False, nextitem=after)
             sys.settrace(None)
             threading.settrace(None)  # type: ignore[arg-type]
-            signal.setitimer(signal.ITIMER_REAL, 0)
             seconds = sum(report.duration for report in reports)
             if seconds < self._longest:
                 self.seconds[item.nodeid] = seconds
                 passed = passed and not any(report.failed for report in reports)
         return passed
 
-    def pytest_runtest_call(self, item: pytest.Item) -> None:
-        """From here to the end of the item it is the test itself that calls."""
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
+        """From here on it is the test itself that calls; only here can it be broken off, where pytest reports it."""
         self._owner = item.nodeid
         signal.setitimer(signal.ITIMER_REAL, self._longest)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _break_off(self, _signal: int, _frame: FrameType | None) -> None:
         raise TimeoutError
