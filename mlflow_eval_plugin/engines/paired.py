@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.engines.counting import Lanes, chunked, counted
+from mlflow_eval_plugin.engines.counting import Lanes, counted
 from mlflow_eval_plugin.engines.families import Family, families
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, scored_rows
 from mlflow_eval_plugin.engines.joint import Columns, cell_codes, size, tabulated
@@ -52,7 +52,8 @@ class PairedRows:
 
     def chunks(self, rows: slice) -> Iterator[tuple[slice, Chunk, Chunk]]:
         """The same rows of both, some at a time, and which they are."""
-        return zip(chunked(rows), chunks(self.champion, rows), chunks(self.challenger, rows), strict=True)
+        both = zip(chunks(self.champion, rows), chunks(self.challenger, rows), strict=True)
+        return ((part, first, second) for (part, first), (_, second) in both)
 
     def predicted(self, model: int) -> NDArray[np.uint8]:
         """What the champion (0) or the challenger (1) decides."""

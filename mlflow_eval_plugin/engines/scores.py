@@ -26,8 +26,6 @@ from mlflow_eval_plugin.stats.summaries import (
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
-_STEEP = 2 * (SCORE_BINS - STEEP_BINS)
-
 
 def score_summary(
     rows: pd.DataFrame,
@@ -64,7 +62,7 @@ def summary_of(scored: Scored) -> ScoreSummary:
         lanes: Lanes = {"n": np.zeros((SCORE_BINS, 2), dtype=np.int32)}
         lanes |= {name: np.zeros((SCORE_BINS, 2), dtype=np.int64) for name in sums}
         lanes |= {name: np.zeros((FINE_BINS, 2), dtype=np.int64) for name in ("steep_loss", "steep_loss_square")}
-        for chunk in chunks(scored, rows):
+        for _, chunk in chunks(scored, rows):
             for name, amount in _amounts(chunk, weighted):
                 add_at(lanes[name].reshape(-1), chunk.key, amount)
             steep = chunk.taken(chunk.steep)
@@ -109,7 +107,7 @@ class Chunk:
         """The rows in the ``STEEP_BINS`` score bins whose scores are furthest from the label."""
         distance = self.label * np.int32(2 * SCORE_BINS)  # twice that in score bins, from the label's own end
         distance -= self.key
-        return np.flatnonzero(np.abs(distance, out=distance) >= _STEEP)
+        return np.flatnonzero(np.abs(distance, out=distance) >= 2 * (SCORE_BINS - STEEP_BINS))
 
     def bins(self, bins: int) -> Places:
         """``2 * bin + label`` of each row, for a number of equal bins that divides ``SCORE_BINS``."""
@@ -156,8 +154,8 @@ class Chunk:
         return fixed_point(amount if self.weight is None else self.weight * amount, one)
 
 
-def chunks(scored: Scored, rows: slice) -> Iterator[Chunk]:
-    """Some of the rows, a chunk at a time."""
+def chunks(scored: Scored, rows: slice) -> Iterator[tuple[slice, Chunk]]:
+    """Some of the rows, a chunk at a time, and which they are."""
     for part in chunked(rows):
         score, label = scored.score[part], scored.label[part].astype(np.int32)
         place = score * SCORE_BINS
@@ -167,7 +165,7 @@ def chunks(scored: Scored, rows: slice) -> Iterator[Chunk]:
         key <<= 1
         key |= label
         weight = None if scored.weight is None else scored.weight[part] / scored.weight_scale
-        yield Chunk(key, label, score, place, weight)
+        yield part, Chunk(key, label, score, place, weight)
 
 
 def _amounts(chunk: Chunk, weighted: bool) -> Iterator[tuple[str, IntArray]]:

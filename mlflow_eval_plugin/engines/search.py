@@ -148,8 +148,7 @@ def _are_many_numbers(column: pd.Series[Any], bands: int) -> bool:
 
 def _errors(scored: Scored, error: ErrorKind, threshold: float) -> IntArray:
     errors = np.empty(len(scored.score), dtype=np.int64)
-    rows = slice(0, len(errors))
-    for part, chunk in zip(chunked(rows), chunks(scored, rows), strict=True):
+    for part, chunk in chunks(scored, slice(0, len(errors))):
         if error == "wrong":
             value = ((chunk.score >= threshold) != chunk.label).astype(np.float64)
         else:

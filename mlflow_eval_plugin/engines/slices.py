@@ -139,7 +139,7 @@ def _sums(
         lanes[name] = np.zeros((cells, 2, 2), dtype=np.int64)
     for name in ("square_error", "loss", "loss_square"):
         lanes[name] = np.zeros((cells, 2), dtype=np.int64)
-    for rows, chunk in zip(chunked(some), chunks(scored, some), strict=True):
+    for rows, chunk in chunks(scored, some):
         bins[rows] = chunk.bins(FINE_BINS)
         cell = cell_codes(columns, rows)
         at = {"score": cell * (2 * COARSE_BINS) + chunk.bins(COARSE_BINS), "label": 2 * cell + chunk.label}

@@ -55,8 +55,8 @@ class ScoreSummary:
         weight_square: sum of w**2, in units of ``weight_scale**2 / ONE``.
         offset: sum of w * d, where d in [0, 1] is the place of the score inside its bin.
         offset_square: sum of w * d**2.
-        steep_loss: sum of w * log loss over the rows of ``steep`` bins, by fine bin and label, ``(FINE_BINS, 2)``, in
-            nats, in units of ``weight_scale / LOSS_ONE``.
+        steep_loss: sum of w * log loss, in nats, over the rows in the ``STEEP_BINS`` bins that are furthest from their
+            label, by fine bin and label, ``(FINE_BINS, 2)``, in units of ``weight_scale / LOSS_ONE``.
         steep_loss_square: sum of w * (log loss)**2 over the same, in units of ``weight_scale / LOSS_SQUARE_ONE``.
         weight_scale: a power of two at or above the largest weight; 1.0 when unweighted.
         weighted: whether weights were given.
@@ -112,33 +112,35 @@ class ScoreSummary:
     @cached_property
     def w_loss(self) -> FloatArray:
         """Sum of w * log loss, by fine bin and label, ``(FINE_BINS, 2)``."""
-        probability, variance = self._flat
-        losses = self.w * (variance / (2 * probability**2) - np.log(probability))
-        return _kept(grouped(losses) + self.steep_loss * (self.weight_scale / LOSS_ONE))
+        logarithm, variance = self._flat
+        flat = grouped(self.w * (variance / 2 - logarithm))
+        return _kept(flat + self.steep_loss * (self.weight_scale / LOSS_ONE))
 
     @cached_property
     def w_loss_square(self) -> FloatArray:
         """Sum of w * (log loss)**2, by fine bin and label, ``(FINE_BINS, 2)``."""
-        probability, variance = self._flat
-        logarithm = np.log(probability)
-        squares = self.w * (logarithm**2 + variance * (1 - logarithm) / probability**2)
-        return _kept(grouped(squares) + self.steep_loss_square * (self.weight_scale / LOSS_SQUARE_ONE))
+        logarithm, variance = self._flat
+        flat = grouped(self.w * (logarithm**2 + variance * (1 - logarithm)))
+        return _kept(flat + self.steep_loss_square * (self.weight_scale / LOSS_SQUARE_ONE))
 
     @cached_property
     def _flat(self) -> tuple[FloatArray, FloatArray]:
-        """Mean and variance of the label's probability in each cell that is not steep; 1 and 0 in the others.
+        """Logarithm of the mean of the label's probability, and relative variance, in each cell that is not steep.
 
         Log loss and its square are Taylor series about the mean. The first term left out, of the third moment, is at
-        most 5e-12 of a row's log loss and 5e-11 of its square: a bin is a 1,920th of the probability or less.
+        most 5e-12 nats a row and 5e-11 of the square: a bin is a 1,920th of the probability or less. 0 in steep cells.
         """
-        flat = self.w > 0
+        flat = self.weight > 0
         flat[:STEEP_BINS, 1] = flat[-STEEP_BINS:, 0] = False
-        place = np.divide(self.w_offset, self.w, out=np.zeros_like(self.w), where=flat)
-        square = np.divide(self.w_offset_square, self.w, out=np.zeros_like(self.w), where=flat)
-        variance = np.maximum(square - place**2, 0.0) / SCORE_BINS**2
-        place += np.arange(SCORE_BINS)[:, None]
+        offset, square = (
+            np.divide(lane, self.weight, out=np.zeros(flat.shape), where=flat)
+            for lane in (self.offset, self.offset_square)
+        )
+        variance = np.maximum(square - offset**2, 0.0)
+        place = offset + np.arange(SCORE_BINS)[:, None]
         place[:, 0] = SCORE_BINS - place[:, 0]
-        return np.where(flat, place / SCORE_BINS, 1.0), variance
+        place[~flat] = SCORE_BINS
+        return _kept(np.log(place / SCORE_BINS)), _kept(variance / place**2)
 
     @cached_property
     def w_offset(self) -> FloatArray:
