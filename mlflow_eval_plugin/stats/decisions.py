@@ -134,7 +134,7 @@ def mean_cost(cells: FloatArray, costs: FloatArray, effective: FloatArray, n: ND
         mean, square = share @ unit, share @ unit**2
         # What few rows did not show can still happen: one more of the cheapest kind, and one of the dearest.
         centre, spread = ((effective * one + 1) / (effective + 2) for one in (mean, square))
-    trials = trials_of(mean, mean, spread - centre**2, effective)
+    trials = trials_of(mean, spread - centre**2, effective)
     return MeanCost(UnitMean(mean, trials, n, weight, "there are no rows with weight"), low, span)
 
 

@@ -44,7 +44,7 @@ def brier(sums: Sums, total: FloatArray, square: FloatArray, spread: FloatArray,
     # Given s, a squared error has the mean u and the variance u - 4 u**2 where the score is calibrated.
     calibrated = expected - 3 * sums.mean(spread_square) - expected**2
     variance = np.maximum(sums.variance(total, square), calibrated)
-    return UnitMean(mean, trials_of(mean, expected, variance, sums.effective), sums.n, sums.weight, NO_ROWS)
+    return UnitMean(mean, trials_of(mean, variance, sums.effective), sums.n, sums.weight, NO_ROWS)
 
 
 def in_the_large(
@@ -54,8 +54,11 @@ def in_the_large(
     rate, base = sums.mean(events), sums.mean(score)
     with np.errstate(divide="ignore"):
         least = LEAST_EVENTS / sums.effective
-    variance = np.maximum(np.maximum(sums.variance(score - events, square_error), sums.mean(spread)), least)
-    return UnitMean(rate, trials_of(rate, base, variance, sums.effective), sums.n, sums.weight, NO_ROWS, base)
+    seen = sums.variance(score - events, square_error)
+    trials = trials_of(rate, np.maximum(np.maximum(seen, sums.mean(spread)), least), sums.effective)
+    # Scores add to the variance of the labels, unless they go along with them.
+    beyond = np.maximum(seen - rate * (1 - rate), 0.0) / sums.effective
+    return UnitMean(rate, trials, sums.n, sums.weight, NO_ROWS, base, beyond)
 
 
 def log_loss(

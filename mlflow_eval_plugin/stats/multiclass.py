@@ -222,7 +222,7 @@ class Part:
         mean, expected = sums.mean(moment("half_brier")), sums.mean(moment("expected_half_brier"))
         calibrated = sums.mean(moment("expected_half_brier_square")) - expected**2
         variance = np.maximum(sums.variance(moment("half_brier"), moment("half_brier_square")), calibrated)
-        trials = trials_of(mean, expected, variance, sums.effective)
+        trials = trials_of(mean, variance, sums.effective)
         return UnitMean(mean, trials, sums.n, sums.weight, NO_ROWS, scale=2.0)
 
     def ece(self) -> Quantity:

@@ -20,6 +20,7 @@ from mlflow_eval_plugin.stats.intervals import (
     logit_student,
     mover_difference,
     mover_ratio,
+    normal_quantile,
     student,
     wilson,
 )
@@ -118,6 +119,8 @@ class UnitMean:
     Attributes:
         trials: see ``trials_of``.
         base: where given, the value is ``base - mean``: the mean score less the event rate.
+        beyond: where given, the variance of the value beyond that of the mean of so many trials, as that of an
+            independent normal part (added by MOVER, Zou & Donner 2008).
         scale: the value is so many means, where there is no base.
     """
 
@@ -127,6 +130,7 @@ class UnitMean:
     weight: FloatArray
     reason: str
     base: FloatArray | None = None
+    beyond: FloatArray | None = None
     scale: float = 1.0
 
     @property
@@ -142,6 +146,10 @@ class UnitMean:
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits."""
         lower, upper = (clopper_pearson if exact else wilson)(self.mean, self.trials, alpha)
+        if self.beyond is not None:
+            reach = np.maximum(normal_quantile(alpha), 0.0) * np.sqrt(self.beyond)
+            lower = np.where(reach > 0, self.mean - np.hypot(self.mean - lower, reach), lower)
+            upper = np.where(reach > 0, self.mean + np.hypot(upper - self.mean, reach), upper)
         if self.base is None:
             return self.scale * lower, self.scale * upper
         return self.base - upper, self.base - lower
@@ -149,18 +157,14 @@ class UnitMean:
     def take(self, index: Index) -> UnitMean:
         """The entries at ``index``."""
         arrays = {name: getattr(self, name)[index] for name in ("mean", "trials", "n", "weight")}
-        return replace(self, **arrays, base=None if self.base is None else self.base[index])
+        base, beyond = (None if one is None else one[index] for one in (self.base, self.beyond))
+        return replace(self, **arrays, base=base, beyond=beyond)
 
 
-def trials_of(mean: FloatArray, expected: FloatArray, variance: FloatArray, effective: FloatArray) -> FloatArray:
-    """How many trials of a proportion vary as much as the mean of ``effective`` rows of this variance; never fewer.
-
-    Args:
-        mean, expected: the mean as seen, and as calibrated scores would have it; the one nearer a half counts.
-    """
+def trials_of(mean: FloatArray, variance: FloatArray, effective: FloatArray) -> FloatArray:
+    """How many trials of a proportion vary as much as the mean of ``effective`` rows of this variance; never fewer."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        most = np.maximum(mean * (1 - mean), expected * (1 - expected))
-        return effective * np.where(variance > 0, np.maximum(most / variance, 1.0), 1.0)
+        return effective * np.where(variance > 0, np.maximum(mean * (1 - mean) / variance, 1.0), 1.0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -145,7 +145,7 @@ def _mean(n: IntArray, total: FloatArray, square: FloatArray, largest: FloatArra
     sums = Sums(n, rows, rows)
     mean = sums.mean(total / largest)
     variance = sums.variance(total / largest, square / largest**2)
-    return UnitMean(mean, trials_of(mean, mean, variance, rows), n, rows, NO_REST)
+    return UnitMean(mean, trials_of(mean, variance, rows), n, rows, NO_REST)
 
 
 def _weak_slice(

@@ -12,36 +12,68 @@ from mlflow_eval_plugin.stats.gaps import SliceTable
 from mlflow_eval_plugin.stats.means import Sums, brier, calibrated_loss, in_the_large, log_loss
 
 SLICES = 300
+NOISE = 2.5 * np.sqrt(0.05 * 0.95 / SLICES)
+# What a row with a score expects, by the rate of the positive label among such rows.
 TRUTH = {
-    "brier": lambda s: s * (1 - s),
-    "log_loss": lambda s: -(s * np.log(s) + (1 - s) * np.log(1 - s)),
-    "calibration_in_the_large": lambda s: s * 0,
+    "brier": lambda s, rate: rate * (1 - s) ** 2 + (1 - rate) * s**2,
+    "log_loss": lambda s, rate: -(rate * np.log(s) + (1 - rate) * np.log(1 - s)),
+    "calibration_in_the_large": lambda s, rate: s - rate,
+}
+SHAPES = {
+    "rare": lambda rng, n: np.full(n, 0.05),
+    "skewed": lambda rng, n: rng.beta(1, 19, n),
+    "wide": lambda rng, n: rng.beta(2, 3, n),
+    "both ends": lambda rng, n: rng.beta(0.7, 0.7, n),
+    "below a fifth": lambda rng, n: 0.2 * rng.random(n),
 }
 
 
-def _drawn(shape, rows, seed=0):
-    rng = np.random.default_rng(seed)
-    draw = {
-        "rare": lambda n: np.full(n, 0.05),
-        "skewed": lambda n: rng.beta(1, 19, n),
-        "wide": lambda n: rng.beta(2, 3, n),
-    }
-    score = np.clip(draw[shape](rows * SLICES), 1e-4, 1 - 1e-4)
-    return score, (rng.random(len(score)) < score).astype(int)
+def _drawn(shape, rows, rate=lambda s: s):
+    rng = np.random.default_rng(0)
+    score = np.clip(SHAPES[shape](rng, rows * SLICES), 1e-4, 1 - 1e-4)
+    label = (rng.random(len(score)) < rate(score)).astype(int)
+    label[0] = 1  # both classes have to occur
+    return score, label
+
+
+def _sliced(score, label, rows):
+    groups = pd.DataFrame({"g": np.repeat(np.arange(SLICES), rows).astype(str)})
+    return SliceTable(slice_summary(groups, label=label, score=score, slices=["g"], depth=1, max_levels=SLICES))
 
 
 @pytest.mark.parametrize("rows", [10, 30, 100])
 @pytest.mark.parametrize("shape", ["rare", "skewed", "wide"])
 def test_limits_of_means_hold_in_small_slices(shape, rows):
     score, label = _drawn(shape, rows)
-    groups = pd.DataFrame({"g": np.repeat(np.arange(SLICES), rows).astype(str)})
-    summary = slice_summary(groups, label=label, score=score, slices=["g"], depth=1, max_levels=SLICES)
-    table, noise = SliceTable(summary), 2.5 * np.sqrt(0.05 * 0.95 / SLICES)
+    table = _sliced(score, label, rows)
     for metric, expected in TRUTH.items():
         lower, upper = (side[1:] for side in table.metric(metric).limits(0.05, exact=True))
-        truth = expected(score).mean()
-        assert (lower > truth).mean() <= 0.05 + noise, metric
-        assert (upper < truth).mean() <= 0.05 + noise, metric
+        truth = expected(score, score).mean()
+        assert (lower > truth).mean() <= 0.05 + NOISE, metric
+        assert (upper < truth).mean() <= 0.05 + NOISE, metric
+
+
+@pytest.mark.parametrize("rows", [10, 30, 100])
+@pytest.mark.parametrize(
+    ("shape", "rate"),
+    [
+        ("wide", lambda s: 0.5),
+        ("wide", lambda s: 0.05),
+        ("both ends", lambda s: 1 - s),
+        ("both ends", lambda s: 0.3 + 0.4 * s),
+        ("below a fifth", lambda s: 0 * s),
+    ],
+    ids=["of no use", "far too high", "reversed", "overconfident", "no event"],
+)
+def test_limits_of_means_hold_where_scores_are_not_calibrated(shape, rate, rows):
+    # The scores then add to the variance of the labels, rather than account for some of it.
+    score, label = _drawn(shape, rows, rate)
+    table = _sliced(score, label, rows)
+    for metric in ("brier", "calibration_in_the_large"):
+        lower, upper = (side[2:] for side in table.metric(metric).limits(0.05, exact=True))
+        truth = TRUTH[metric](score, rate(score)).mean()
+        assert (lower > truth).mean() <= 0.05 + NOISE, metric
+        assert (upper < truth).mean() <= 0.05 + NOISE, metric
 
 
 def test_thirty_rows_without_an_event_are_no_proof():
@@ -59,11 +91,12 @@ def test_thirty_rows_without_an_event_are_no_proof():
     assert [check.verdict for check in judge(claims).checks] == ["insufficient"] * 3
 
 
+@pytest.mark.parametrize("rate", [None, 0.2, 0.8])
 @pytest.mark.parametrize("metric", TRUTH)
-def test_many_rows_have_the_limits_of_the_central_limit_theorem(metric):
+def test_many_rows_have_the_limits_of_the_central_limit_theorem(metric, rate):
     rng = np.random.default_rng(3)
     score = rng.beta(2, 3, 40_000)
-    label = (rng.random(40_000) < score).astype(int)
+    label = (rng.random(40_000) < (rate or score)).astype(int)
     weight = rng.integers(1, 4, 40_000).astype(float)
     values = {
         "brier": (score - label) ** 2,
@@ -97,22 +130,27 @@ def _each(*sums):
 
 
 def test_a_brier_score_by_hand():
-    # Mean .1 of four, variance (.02 - .01) * 4 / 3; expected .2, and .2 * .8 is more than .1 * .9, and 12 times it.
+    # Mean .1 of four, variance (.02 - .01) * 4 / 3, of which .1 * .9 is 6.75 times as much.
     made = brier(_sums(4), *_each(0.4, 0.08, 0.8, 0.2))
-    assert (made.value[0], made.trials[0]) == (pytest.approx(0.1), pytest.approx(4 * 12))
+    assert (made.value[0], made.trials[0]) == (pytest.approx(0.1), pytest.approx(4 * 6.75))
     # Without variance among the rows, that of calibrated scores: .2 - 3 * .05 - .04 = .01.
-    assert brier(_sums(4), *_each(0.4, 0.04, 0.8, 0.2)).trials == pytest.approx([4 * 16])
+    assert brier(_sums(4), *_each(0.4, 0.04, 0.8, 0.2)).trials == pytest.approx([4 * 9])
 
 
 def test_calibration_in_the_large_by_hand():
-    # Rate 1/4, mean score 1/2; the variance is the largest of (.15 - .0625) * n / (n - 1), .2, and 3 / n.
-    assert in_the_large(_sums(4), *_each(2, 1, 0.6, 0.8)).trials == pytest.approx([4])
-    made = in_the_large(_sums(400), *_each(200, 100, 60, 80))
-    assert (made.value[0], made.trials[0]) == (pytest.approx(0.25), pytest.approx(400 * 0.25 / 0.2))
-    of_rows = in_the_large(_sums(400), *_each(200, 100, 60, 20))
-    assert of_rows.trials == pytest.approx([400 * 0.25 / (0.0875 * 400 / 399)])
-    of_none = in_the_large(_sums(400), *_each(200, 100, 25, 0))
+    # Rate 1/4, mean score 1/2: the largest of (.15 - .0625) * 4 / 3, .2 and 3 / 4 is more than 1/4 * 3/4.
+    few = in_the_large(_sums(4), *_each(2, 1, 0.6, 0.8))
+    assert (few.value[0], few.trials[0], few.beyond[0]) == (0.25, 4, 0)
+    # Rate 1/2, mean score .4: the variance is the largest of (.15 - .01) * n / (n - 1), the scores' own, and 3 / n.
+    made = in_the_large(_sums(400), *_each(160, 200, 60, 80))
+    assert (made.value[0], made.trials[0]) == (pytest.approx(-0.1), pytest.approx(400 * 0.25 / 0.2))
+    of_rows = in_the_large(_sums(400), *_each(160, 200, 60, 20))
+    assert of_rows.trials == pytest.approx([400 * 0.25 / (0.14 * 400 / 399)])
+    of_none = in_the_large(_sums(400), *_each(160, 200, 4, 0))
     assert of_none.trials == pytest.approx([400 * 0.25 / 0.0075])
+    # Rows that vary by (.41 - .01) * 400 / 399 have that less 1/4 beyond the variance of 400 labels.
+    wide = in_the_large(_sums(400), *_each(160, 200, 164, 80))
+    assert (wide.trials[0], wide.beyond[0]) == (400, pytest.approx((0.4 * 400 / 399 - 0.25) / 400))
 
 
 def test_a_log_loss_by_hand():

@@ -1,5 +1,7 @@
 """The kinds of estimate, on numbers that can be worked by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,9 @@ _MADE: dict[str, Quantity] = {
     "mean": MeanQuantity(np.array([0.1, 0.4, 0.6]), np.array([0.02, 0.03, 0.04]), TRIALS, N, TRIALS, ""),
     "unit mean": UnitMean(np.array([0.1, 0.4, 0.6]), TRIALS, N, TRIALS, "", scale=2.0),
     "unit mean with a base": UnitMean(np.array([0.1, 0.4, 0.6]), TRIALS, N, TRIALS, "", np.array([0.2, 0.3, 0.5])),
+    "unit mean and more": UnitMean(
+        np.array([0.1, 0.4, 0.6]), TRIALS, N, TRIALS, "", np.array([0.2, 0.3, 0.5]), np.array([0.01, 0.0, 0.02])
+    ),
     "auc": _areas(),
     "balanced accuracy": BalancedAccuracy(_rate(0.2, 0.5, 0.7), _rate(0.6, 0.9, 0.8), N),
     "difference": Difference(_areas(), _rate(0.6, 0.3, 0.5), np.array([1.0, 0.7, 0.4]), ""),
@@ -130,10 +135,20 @@ def test_an_area_of_one_has_the_limits_of_a_proportion_or_of_half_a_pair_less():
 
 
 def test_trials_of_a_mean_by_hand():
-    # .3 * .7 = .21 is nearer a half than .1 * .9, and 3 times the variance of .07; a variance of 0 or .5 adds none.
-    mean, expected = np.array([0.1, 0.3, 0.3, 0.3]), np.array([0.3, 0.1, 0.1, 0.1])
-    found = trials_of(mean, expected, np.array([0.07, 0.07, 0.0, 0.5]), np.full(4, 10.0))
-    assert found == pytest.approx([30, 30, 10, 10])
+    # .3 * .7 is 3 times the variance of .07; a variance of 0 or .5 adds none.
+    found = trials_of(np.full(3, 0.3), np.array([0.07, 0.0, 0.5]), np.full(3, 10.0))
+    assert found == pytest.approx([30, 10, 10])
+
+
+def test_variance_beyond_that_of_the_trials_is_added_to_the_squares_of_the_distances():
+    # Wilson's limits of 8 of 20 are .218806 and .613418; z**2 * .004 = .015366 with z = 1.959964.
+    made = UnitMean(np.array([0.4]), np.array([20.0]), N[:1], TRIALS[:1], "", beyond=np.array([0.004]))
+    lower, upper = made.limits(0.025, exact=False)
+    assert lower[0] == pytest.approx(0.4 - np.sqrt(0.181194**2 + 0.015366), abs=1e-6)
+    assert upper[0] == pytest.approx(0.4 + np.sqrt(0.213418**2 + 0.015366), abs=1e-6)
+    plain, at_half = replace(made, beyond=None), (0.5, 0.6)
+    for alpha in at_half:  # whose limits are the estimate, or on its other side
+        assert [made.limits(alpha, exact=False)] == [plain.limits(alpha, exact=False)]
 
 
 def test_a_mean_ends_where_its_values_end():
