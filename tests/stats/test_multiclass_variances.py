@@ -99,8 +99,7 @@ def test_a_brier_score_varies_as_it_is_seen_to_or_as_calibrated_probabilities_wo
         expected = np.average((p * of_class).sum(axis=1), weights=w)
         claimed = np.average((p * of_class**2).sum(axis=1), weights=w) - expected**2
         assert (seen > claimed) == sure
-        most = max(mean * (1 - mean), expected * (1 - expected))
-        trials = effective * max(most / max(seen, claimed), 1.0)
+        trials = effective * max(mean * (1 - mean) / max(seen, claimed), 1.0)
         assert made.trials[at] == pytest.approx(trials, rel=1e-6)
         assert made.value[at] == pytest.approx(2 * mean)
 
@@ -119,9 +118,9 @@ def test_calibration_of_the_confidence_is_that_of_its_bins_and_of_all_rows() -> 
         effective, error = _kish(w), confidence - right
         seen = np.average((error - np.average(error, weights=w)) ** 2, weights=w) * effective / (effective - 1)
         variance = max(seen, np.average(confidence * (1 - confidence), weights=w), 3 / effective)
-        rate, base = np.average(right, weights=w), np.average(confidence, weights=w)
-        trials = effective * max(max(rate * (1 - rate), base * (1 - base)) / variance, 1.0)
-        assert made.trials[at] == pytest.approx(trials, rel=1e-6)
+        rate = np.average(right, weights=w)
+        assert made.trials[at] == pytest.approx(effective * max(rate * (1 - rate) / variance, 1.0), rel=1e-6)
+        assert made.beyond[at] == pytest.approx(max(seen - rate * (1 - rate), 0.0) / effective, rel=1e-4)
 
 
 def test_the_best_slice_is_that_of_the_lowest_value_where_less_is_better() -> None:
