@@ -342,6 +342,7 @@ def main() -> None:
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     quiet = ["-s", "-q", "-W", "ignore", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-seed=0"]
+    quiet.append("--tb=native")  # pytest's own style fails where a test is broken off between two lines
     sys.exit(
         pytest.main([*quiet, *options.tests], plugins=[Soak(options.modules, lines, options.longest, options.timeout)])
     )

@@ -129,6 +129,28 @@ def test_costs_that_make_no_sense_are_refused(given, told):
         Costs(**given)
 
 
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"b": -1.0}, "'a' taken for 'b' is -1.0; expected a finite number"),
+        ({"b": math.inf}, "'a' taken for 'b' is inf; expected a finite number"),
+        ({"a": 2.0, "b": 1.0}, "'a' taken for 'b' is 1, less than the 2 of being right"),
+        ({"a": 2.0, "b": 2.0}, "no mistake costs more than being right"),
+        ({"b": 0.0}, "no mistake costs more than being right"),
+    ],
+)
+def test_costs_of_classes_that_make_no_sense_are_refused(row, told):
+    with pytest.raises(InputError, match=told):
+        ClassCosts({"a": row})
+
+
+def test_a_mistake_between_classes_may_cost_nothing_or_no_more_than_being_right():
+    made = ClassCosts({"a": {"b": 0.0}, "b": {"a": 3.0, "b": 3.0}, "c": {"a": 1.0, "b": 0.5}})
+    with pytest.raises(InputError, match="no cost of 'a' taken for 'c'"):
+        made.matrix("abc")
+    assert ClassCosts({"a": {"b": 0.0}, "b": {"a": 3.0}}).matrix("ab").tolist() == [[0, 0], [3, 0]]
+
+
 def test_a_mean_of_cells_by_hand():
     # A hundred rows, costs -1, 0, 4 and -1: in units of 5 above -1 they are 0, .2, 1 and 0, of mean .14 and mean square
     # .108. One more row at 0 and one at 1: variance (10.8 + 1) / 102 - ((14 + 1) / 102)**2 = .09406, and .14 * .86 is
