@@ -147,7 +147,7 @@ class UnitMean:
         """One-sided limits."""
         lower, upper = (clopper_pearson if exact else wilson)(self.mean, self.trials, alpha)
         if self.beyond is not None:
-            reach = np.maximum(normal_quantile(alpha), 0.0) * np.sqrt(self.beyond)
+            reach = normal_quantile(alpha) * np.sqrt(self.beyond)
             lower = np.where(reach > 0, self.mean - np.hypot(self.mean - lower, reach), lower)
             upper = np.where(reach > 0, self.mean + np.hypot(upper - self.mean, reach), upper)
         if self.base is None:

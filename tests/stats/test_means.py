@@ -153,6 +153,14 @@ def test_calibration_in_the_large_by_hand():
     assert (wide.trials[0], wide.beyond[0]) == (400, pytest.approx((0.4 * 400 / 399 - 0.25) / 400))
 
 
+def test_calibration_in_the_large_varies_at_least_as_calibrated_scores_would():
+    # Scores of .6 and .4 that are always right: s - y varies by .16, and would by .6 * .4 = .24.
+    label = np.repeat([0, 1], 200)
+    rows = pd.DataFrame({"g": ["a"] * 400})
+    table = SliceTable(slice_summary(rows, label=label, score=0.4 + 0.2 * label, slices=["g"], depth=1))
+    assert table.metric("calibration_in_the_large").trials == pytest.approx([400 * 0.25 / 0.24] * 2, rel=1e-3)
+
+
 def test_a_log_loss_by_hand():
     # Mean .5 of four, variance (.35 - .25) * 4 / 3, or that of calibrated scores, .3 - .25 or .5 - .25.
     made = log_loss(_sums(4), *_each(2, 1.4, 2, 1.2))
