@@ -152,7 +152,8 @@ class UnitMean:
             upper = np.where(reach > 0, self.mean + np.hypot(upper - self.mean, reach), upper)
         if self.base is None:
             return self.scale * lower, self.scale * upper
-        return self.base - upper, self.base - lower
+        # The mean score less the rate, neither of which leaves [0, 1].
+        return np.maximum(self.base - upper, -1.0), np.minimum(self.base - lower, 1.0)
 
     def take(self, index: Index) -> UnitMean:
         """The entries at ``index``."""

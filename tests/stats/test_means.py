@@ -161,6 +161,14 @@ def test_calibration_in_the_large_varies_at_least_as_calibrated_scores_would():
     assert table.metric("calibration_in_the_large").trials == pytest.approx([400 * 0.25 / 0.24] * 2, rel=1e-3)
 
 
+def test_limits_of_calibration_in_the_large_are_those_of_a_difference_of_shares():
+    # Two rows, as wrong as can be: nothing is known, and no score differs from a label by more than one.
+    made = in_the_large(_sums(2), *_each(1, 1, 1.62, 0.18))
+    for exact in (False, True):
+        lower, upper = made.limits(0.025, exact=exact)
+        assert (lower[0], upper[0]) == (-1.0, 1.0)
+
+
 def test_a_log_loss_by_hand():
     # Mean .5 of four, variance (.35 - .25) * 4 / 3, or that of calibrated scores, .3 - .25 or .5 - .25.
     made = log_loss(_sums(4), *_each(2, 1.4, 2, 1.2))
