@@ -67,7 +67,7 @@ def summary_of(scored: Scored) -> ScoreSummary:
                 add_at(lanes[name].reshape(-1), chunk.key, amount)
             steep = chunk.taken(chunk.steep)
             bins = steep.bins(FINE_BINS)
-            for name, amount in _losses(steep):
+            for name, amount in zip(("steep_loss", "steep_loss_square"), steep.losses(), strict=True):
                 add_at(lanes[name].reshape(-1), bins, amount)
         return lanes
 
@@ -139,6 +139,12 @@ class Chunk:
             np.maximum(loss, SMALLEST_PROBABILITY, out=loss)
         return np.negative(np.log(loss, out=loss), out=loss)
 
+    def losses(self) -> Iterator[IntArray]:
+        """Log loss and its square, times the weight, in units of ``1 / LOSS_ONE`` and ``1 / LOSS_SQUARE_ONE``."""
+        amount = self.loss
+        yield self.fixed(amount, LOSS_ONE)
+        yield self.fixed(np.square(amount, out=amount), LOSS_SQUARE_ONE)
+
     @property
     def weight_once(self) -> IntArray:
         """The weight in units of ``1 / ONE``."""
@@ -177,9 +183,3 @@ def _amounts(chunk: Chunk, weighted: bool) -> Iterator[tuple[str, IntArray]]:
     if weighted:
         yield "weight", chunk.weight_once
         yield "weight_square", chunk.weight_square
-
-
-def _losses(chunk: Chunk) -> Iterator[tuple[str, IntArray]]:
-    amount = chunk.loss
-    yield "steep_loss", chunk.fixed(amount, LOSS_ONE)
-    yield "steep_loss_square", chunk.fixed(np.square(amount, out=amount), LOSS_SQUARE_ONE)

@@ -20,8 +20,6 @@ from mlflow_eval_plugin.stats.fixed_point import add_at, fixed_point
 from mlflow_eval_plugin.stats.summaries import (
     COARSE_BINS,
     FINE_BINS,
-    LOSS_ONE,
-    LOSS_SQUARE_ONE,
     ONE,
     SliceSummary,
 )
@@ -155,9 +153,8 @@ def _amounts(chunk: Chunk, *, weighted: bool) -> Iterator[tuple[str, str, IntArr
     yield "score", "score", chunk.fixed(chunk.score, ONE)
     amount = chunk.error
     yield "square_error", "label", chunk.fixed(np.square(amount, out=amount), ONE)
-    amount = chunk.loss
-    yield "loss", "label", chunk.fixed(amount, LOSS_ONE)
-    yield "loss_square", "label", chunk.fixed(np.square(amount, out=amount), LOSS_SQUARE_ONE)
+    for name, loss in zip(("loss", "loss_square"), chunk.losses(), strict=True):
+        yield name, "label", loss
     if weighted:
         yield "cell_weight", "cell", chunk.weight_once
         yield "cell_weight_square", "cell", chunk.weight_square
