@@ -16,6 +16,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import rfc8785
@@ -195,7 +196,7 @@ class Ledger:
         """The policies in force, by name."""
         rows = self._rows.execute(_POLICIES)
         return [
-            AppliedPolicy(load_policy(row.text), row.text, row.version, row.applied_by, row.applied_at) for row in rows
+            AppliedPolicy(_in_force(row.text), row.text, row.version, row.applied_by, row.applied_at) for row in rows
         ]
 
     def policy_texts(self) -> dict[str, str]:
@@ -296,6 +297,11 @@ class Replay:
                 self.states[scope] = fold(self.states.get(scope) or ModelState(model=scope), entry)
         except (RegistryError, *_UNFIT) as error:
             self.broken[scope] = f"entry {seq}: {error}"
+
+
+@lru_cache(maxsize=256)
+def _in_force(text: str) -> Policy:
+    return load_policy(text)  # kept for the policies in force alone: who checks others neither fills nor empties this
 
 
 def _model_state(model: str, stored: dict[str, str]) -> ModelState:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from fnmatch import translate
 from functools import cached_property, lru_cache
 from typing import Annotated, Literal, TypeVar
 
@@ -248,7 +249,7 @@ class Policy(Part):
 
 def _once(what: str, names: list[str]) -> None:
     if len(set(names)) != len(names):
-        raise ValueError(f"{what}, found {names}")
+        raise ValueError(f"{what}, found {str(names)[:200]}")
 
 
 def is_pattern(name: str) -> bool:
@@ -275,5 +276,6 @@ def governing(model: str, policies: Iterable[tuple[Policy, Held]]) -> Held | Non
 
 @lru_cache(maxsize=4096)
 def _compiled(name: str) -> re.Pattern[str]:
-    letters = (".*" if letter == "*" else "." if letter == "?" else re.escape(letter) for letter in name)
-    return re.compile("".join(letters), re.DOTALL)
+    # Not a row of ".*", which takes time without end for a name that all but matches: fnmatch never goes back
+    # behind a "*" that has found its place. Its brackets, which a policy has none of, are written as letters.
+    return re.compile(translate(name.replace("[", "[[]")))

@@ -27,8 +27,11 @@ def seated(seats: Sequence[Seat], people: Mapping[str, frozenset[str]]) -> dict[
         people: the roles that each person signs in.
     """
     taken: dict[Seat, str] = {}
+    in_vain: set[Seat] = set()  # a search that failed once fails ever after: its seats need no second one
     for person in people:
-        _seat(person, seats, people, taken, set())
+        tried = set(in_vain)
+        if not _seat(person, seats, people, taken, tried):
+            in_vain = tried
     return taken
 
 

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 from registry_hooks.errors import Invalid, Reason
@@ -14,12 +15,13 @@ from registry_hooks.errors import Invalid, Reason
 LARGEST_BODY = 512 * 1024  # bytes; a policy of 256 KiB, escaped as JSON, still fits
 _WHOLE = re.compile(r"[0-9]{1,10}")
 LARGEST_WHOLE = 2**31 - 1  # what a version is in MLflow's tables
+MOST_UNKNOWN = 10  # field names that an answer repeats; a body has room for fifty thousand
 
 Kind = Literal["text", "whole", "texts", "choice"]
 _EXPECTED: dict[Kind, str] = {
     "text": "text of 1 to {longest} characters",
     "whole": "a whole number from 1, as 3 or as '3'",
-    "texts": "a list of texts, each of 1 to {longest} characters",
+    "texts": "a list of at most {most} texts, each of 1 to {longest} characters",
     "choice": "one of {choices}",
 }
 
@@ -33,6 +35,7 @@ class Field:
         kind: ``text``, ``whole`` (a whole number from 1, also as digits), ``texts`` or ``choice``.
         required: whether it must be there; null counts as not there.
         longest: characters at most, of the text or of each text.
+        most: texts at most, of ``texts``.
         choices: of a ``choice``.
     """
 
@@ -40,12 +43,13 @@ class Field:
     kind: Kind = "text"
     required: bool = False
     longest: int = 4000
+    most: int = 50
     choices: tuple[str, ...] = ()
 
     @property
     def expected(self) -> str:
         """What a reader is told to send."""
-        return _EXPECTED[self.kind].format(longest=self.longest, choices=", ".join(self.choices))
+        return _EXPECTED[self.kind].format(longest=self.longest, most=self.most, choices=", ".join(self.choices))
 
 
 def parse_json(body: bytes, content_type: str) -> Mapping[str, object]:
@@ -76,7 +80,11 @@ def check(fields: Iterable[Field], values: Mapping[str, object]) -> dict[str, An
         Invalid: with one reason for each field that is missing, wrong or unknown.
     """
     known = {field.name: field for field in fields}
-    reasons = [_unknown(name, known) for name in values if name not in known]
+    unknown = (name for name in values if name not in known)
+    reasons = [_unknown(name, known) for name in islice(unknown, MOST_UNKNOWN)]
+    if more := sum(1 for _ in unknown):
+        send = f"send only: {', '.join(known) or 'no fields'}"
+        reasons.append(Reason("fields", "fields that this route knows", f"{more} more unknown fields", send))
     arguments: dict[str, Any] = {}
     for field in known.values():
         value = values.get(field.name)
@@ -122,6 +130,8 @@ def _whole(value: object, _field: Field) -> int:
 def _texts(value: object, field: Field) -> list[str]:
     if not isinstance(value, list):
         raise ValueError(_kind_of(value))
+    if len(value) > field.most:
+        raise ValueError(f"a list of {len(value)}")
     return [_text(item, field) for item in value]
 
 

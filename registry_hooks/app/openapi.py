@@ -105,7 +105,7 @@ def _value(field: Field) -> dict[str, Any]:
     schemas: dict[str, dict[str, Any]] = {
         "text": text,
         "whole": {"anyOf": [whole, digits]},
-        "texts": {"type": "array", "items": text},
+        "texts": {"type": "array", "items": text, "maxItems": field.most},
         "choice": {"type": "string", "enum": list(field.choices)},
     }
     return schemas[field.kind]

@@ -1,12 +1,16 @@
 """Policies: what is read, and that every mistake is told, by place and with the word that was meant."""
 
+import time
+import tracemalloc
+from contextlib import nullcontext as nothing
 from datetime import timedelta
 
 import pytest
 
 from registry_hooks.errors import Invalid
 from registry_hooks.identity import Actor
-from registry_hooks.policy_file import load_policy, policy_digest
+from registry_hooks.policy import matches
+from registry_hooks.policy_file import LARGEST, load_policy, policy_digest
 
 GOOD = """
 schema: registry-hooks/policy/1
@@ -120,3 +124,67 @@ def test_a_yaml_bomb_is_refused_before_it_unfolds():
 
 def test_a_huge_file_is_refused():
     assert "at most" in reasons("x" * 300_000)[0]
+
+
+ROLES_AND_USERS = GOOD.replace("risk: [raj, mei]", f"risk: [{','.join(f'u{i}' for i in range(9000))}]")
+MANY_ROLES = ", ".join(f"r{i}: [a]" for i in range(3000))
+COSTLY = {
+    "a number of base 60": "a: " + "1:" * 127_000 + "1",
+    "a number of base 60, by its tag": "a: !!int " + "1:" * 120_000 + "1",
+    "a fraction of base 60": "a: " + "1:" * 124_000 + "1.5",
+    "a number of many digits": "a: 1" + "0" * 250_000,
+    "an infinite time": "a: 2020-01-01 00:00:00." + "0" * 200_000,
+    "a list of words": f"[{'a,' * 125_000}]",
+    "a list of lists": f"[{'[],' * 80_000}]",
+    "lists within lists": "- - - - - - - - - - a\n" * 10_000,
+    "empty items": "-\n" * 125_000,
+    "ordered pairs": f"a: !!omap [{'{a: b},' * 30_000}]",
+    "merged mappings": "a: {" + ",".join(f"<<: {{a{i}: b}}" for i in range(15_000)) + "}",
+    "keys of one hash": "{" + ",".join(f"{i * (2**61 - 1)}: a" for i in range(1, 4_900)) + "}",
+    "comments": "# a\n" * 60_000,
+    "models that are none": GOOD.replace("[acs-employment]", f"[{'1,' * 9_000}]"),
+    "unknown keys": GOOD + "".join(f"k{i}: 1\n" for i in range(4_900)),
+    "a key without end": GOOD + f"{'k' * 200_000}: 1\n",
+    "roles that nobody defined": GOOD.replace("by: [author]}", f"by: [{'x,' * 3_000}]}}").replace(
+        "author: [ana]", f"author: [ana]\n  {MANY_ROLES.replace(', ', chr(10) + '  ')}"
+    ),
+    "a quorum of many users": ROLES_AND_USERS.replace("count: 2", "count: 100"),
+    "a quorum of many roles": GOOD.replace(
+        "author: [ana]", "author: [ana]\n  " + MANY_ROLES.replace(", ", "\n  ")
+    ).replace("- {role: risk, count: 2}", "\n".join(f"    - {{role: r{i}, count: 100}}" for i in range(900)).strip()),
+}
+
+
+@pytest.mark.parametrize("text", COSTLY.values(), ids=COSTLY)
+def test_whatever_is_written_is_answered_in_little_time_and_memory(text):
+    assert len(text) <= LARGEST
+    tracemalloc.start()
+    begun = time.process_time()
+    try:
+        with pytest.raises(Invalid) if text is not COSTLY["a quorum of many users"] else nothing() as caught:
+            load_policy(text)
+        seconds, (_, peak) = time.process_time() - begun, tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert seconds < 5  # while memory is traced, which takes five times as long
+    assert peak < 64 * 2**20
+    if caught is not None:
+        assert len(str(caught.value)) < 100_000
+
+
+@pytest.mark.parametrize("pattern", ["*-*-*-*-prod", "*" * 100 + "x", "*?*?*?*?*?*x", "-*" * 120 + "prod", "*[[*]*x"])
+@pytest.mark.parametrize("letters", [240, 20_000])
+def test_patterns_are_matched_in_linear_time(pattern, letters):
+    begun = time.process_time()
+    assert not matches(pattern, "-" * letters)
+    assert time.process_time() - begun < 0.5
+
+
+def test_patterns_mean_what_they_say():
+    for pattern, model, meant in [
+        ("a*b*c", "abbc", True), ("a*b*c", "acb", False), ("*", "", True), ("**a**", "bab", True),
+        ("[ab]*", "[ab]x", True), ("[ab]*", "ax", False), ("a.*", "abc", False), ("a*a", "a", False),
+        ("*ab", "aab", True), ("a?c", "a\nc", True),
+        ("?*", "", False), ("!a*", "!ab", True), ("a-*-b-*", "a-b-b-", True), ("*a?*", "ba", False),
+    ]:  # fmt: skip
+        assert matches(pattern, model) == meant, (pattern, model)

@@ -1,0 +1,49 @@
+"""What one request may cost: whatever a reader sends is answered in little time and memory."""
+
+from __future__ import annotations
+
+import json
+import time
+import tracemalloc
+
+import pytest
+
+from registry_hooks.app.bodies import LARGEST_BODY, check, parse_json
+from registry_hooks.app.routes import ROUTES
+from registry_hooks.errors import Invalid
+
+NOMINATE = next(route.fields for route in ROUTES if route.path == "nominate")
+BODIES = {
+    "unknown fields": "{" + ",".join(f'"{i:x}":1' for i in range(40_000)) + "}",
+    "unknown fields that look like known ones": "{" + ",".join(f'"versio{i:x}":1' for i in range(30_000)) + "}",
+    "long unknown fields": "{" + ",".join(f'"{"versionmodel" * 6}{i:x}":1' for i in range(6_000)) + "}",
+    "a whole number of many digits": '{"version":' + "1" * 500_000 + "}",
+    "a fraction of many digits": '{"version":1.' + "1" * 500_000 + "}",
+    "brackets within brackets": '{"model":' + "[" * 200_000 + "]" * 200_000 + "}",
+    "many lists": '{"model":[' + "[]," * 160_000 + "[]]}",
+    "many runs": '{"model":"a","version":1,"runs":[' + ",".join(['"a"'] * 120_000) + "]}",
+    "an escaped text": '{"model":"' + "\\u0061" * 80_000 + '"}',
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_a_body_is_refused_in_little_time_and_memory_and_in_few_words(body: str) -> None:
+    assert len(body) <= LARGEST_BODY
+    tracemalloc.start()
+    begun = time.process_time()
+    try:
+        with pytest.raises(Invalid) as caught:
+            check(NOMINATE, parse_json(body.encode(), "application/json"))
+        seconds, (_, peak) = time.process_time() - begun, tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert seconds < 1
+    assert peak < 32 * 2**20
+    assert len(json.dumps(caught.value.as_json())) < 10_000
+
+
+def test_unknown_fields_are_counted_where_they_are_not_named() -> None:
+    with pytest.raises(Invalid) as caught:
+        check(NOMINATE, {"model": "m", "version": 1, **{f"x{i}": 1 for i in range(17)}})
+    assert [reason.rule for reason in caught.value.reasons][-2:] == ["x9", "fields"]
+    assert "7 more unknown fields" in str(caught.value)
