@@ -123,7 +123,7 @@ def _compute(call: Call) -> None:
     uri = _given_uri(call)
     # References first, and labels and scores for all evaluators: most of what can be wrong is found before any of them
     # computes, and all of it before any of them logs.
-    _read_references(call)
+    _read_references(call, scorer)
     with progress(1 + 2 * len(call.configs)) as begin:
         begin("scores")
         evaluated = _evaluations(call, scorer, begin)
@@ -152,12 +152,12 @@ def _evaluations(call: Call, scorer: Scorer, begin: Callable[[str], None]) -> di
     return evaluations
 
 
-def _read_references(call: Call) -> None:
+def _read_references(call: Call, scorer: Scorer) -> None:
     for config in call.configs.values():
         given = getattr(config, "reference", None)
         if given is not None and id(given) not in call.references:
             call.references[id(given)] = reference_table(
-                given, getattr(config, "reference_name", "reference"), call.table
+                given, getattr(config, "reference_name", "reference"), call.table, scorer.model
             )
 
 

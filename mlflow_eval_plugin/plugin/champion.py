@@ -17,6 +17,7 @@ from mlflow_eval_plugin.evaluators.regression_comparison import PredictedChampio
 from mlflow_eval_plugin.evaluators.regression_config import RegressionComparisonConfig
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evaluators.rows import MulticlassRows, Rows
+from mlflow_eval_plugin.plugin.asking import ask
 from mlflow_eval_plugin.plugin.champion_source import Evaluated, Reader, said_by
 from mlflow_eval_plugin.plugin.class_scores import ClassScores, are_classes, model_class_scores
 from mlflow_eval_plugin.plugin.multiclass import scored_classes
@@ -98,7 +99,7 @@ def predicted_champion(config: RegressionComparisonConfig, table: Table, rows: R
     """
 
     def asked(model: Any, inputs: Any, column: str | None) -> Any:
-        output = output_columns(model.predict(inputs), len(rows.frame))
+        output = output_columns(ask(model, inputs), len(rows.frame))
         if column is None and config.prediction_column in output.columns:
             column = config.prediction_column
         return output[chosen_column(output, column, None, "column")].to_numpy()

@@ -14,8 +14,9 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 
 from mlflow_eval_plugin.engines import data_digest
-from mlflow_eval_plugin.engines.inputs import column_of, nearest, require_columns
+from mlflow_eval_plugin.engines.inputs import column_of, require_columns
 from mlflow_eval_plugin.evaluators.config import Champion, Config
+from mlflow_eval_plugin.plugin.asking import lacking, needed_columns
 from mlflow_eval_plugin.plugin.files import digest_at
 from mlflow_eval_plugin.plugin.source import Table
 from mlflow_eval_plugin.stats.errors import InputError
@@ -85,9 +86,6 @@ def _of_model(uri: str, column: str | None, rows: Evaluated, reader: Reader[Said
         said = reader.of_model(model, inputs, column)
     except InputError as error:
         raise InputError(f"the model {uri!r}: {str(error).removeprefix('model: ')}") from error
-    except Exception as error:
-        # A model of somebody else, asked about rows that it may never have seen the like of.
-        raise InputError(f"the model {uri!r} failed on these rows: {type(error).__name__}: {error}") from error
     length = reader.length(said)
     if length is not None and length != len(rows.frame):
         raise InputError(f"its output has {length:,} values, the data {len(rows.frame):,} rows; expected one a row")
@@ -97,20 +95,13 @@ def _of_model(uri: str, column: str | None, rows: Evaluated, reader: Reader[Said
 
 
 def _inputs(model: Any, uri: str, rows: Evaluated) -> Any:
-    """The columns that the champion knows: it may have fewer features than the challenger, or others."""
-    schema = model.metadata.get_input_schema()
-    names = schema.input_names() if schema is not None and schema.has_input_names() else None
-    if names is None or list(names) == list(rows.features):
+    """The rows that the champion is asked about: it may know fewer features than the challenger, or others."""
+    needed = needed_columns(model)
+    if needed is None or set(needed) <= set(getattr(rows.table.inputs, "columns", ())):
         return rows.table.inputs
-    missing = [name for name in names if name not in rows.frame.columns]
-    if missing:
-        known = [str(name) for name in rows.frame.columns]
-        raise InputError(
-            f"the model {uri!r} needs "
-            + "; ".join(f"{name!r}, which the data lack{nearest(name, known)}" for name in missing)
-            + ". Give what the challenger does not use as slice_data"
-        )
-    return rows.frame[list(names)]
+    if missing := lacking(needed, list(rows.frame.columns)):
+        raise InputError(f"the model {uri!r} needs {missing}. Give what the challenger does not use as slice_data")
+    return rows.frame
 
 
 def _of_run(champion: Champion, config: Config, rows: Evaluated, reader: Reader[Said]) -> tuple[Said, dict[str, Any]]:

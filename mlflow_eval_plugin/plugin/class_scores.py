@@ -11,7 +11,7 @@ import pandas as pd
 
 from mlflow_eval_plugin.engines.inputs import require_columns
 from mlflow_eval_plugin.evaluators.class_keys import ClassColumns
-from mlflow_eval_plugin.plugin.scoring import raw_model
+from mlflow_eval_plugin.plugin.asking import ask, ask_probabilities, probabilistic
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.summaries import level_label
 
@@ -33,8 +33,7 @@ class ClassScores:
 
 def classes_of_model(model: Any) -> tuple[str, ...]:
     """The classes that the raw model knows, as text; empty where it has no ``predict_proba`` or does not say."""
-    raw = None if model is None else raw_model(model)
-    known = getattr(raw, "classes_", ()) if hasattr(raw, "predict_proba") else ()
+    known = getattr(probabilistic(model), "classes_", ())
     # A model of several targets has a list of classes for each, and is none of ours.
     return tuple(level_label(one) for one in known) if all(np.ndim(one) == 0 for one in known) else ()
 
@@ -53,10 +52,9 @@ def model_class_scores(
     Raises:
         InputError: when ``columns`` are not in the output, and must be.
     """
-    raw = raw_model(model)
-    if raw is not None and hasattr(raw, "predict_proba"):
-        return ClassScores(raw.predict_proba(features), classes=classes_of_model(model) or None)
-    output = model.predict(features)
+    if probabilistic(model) is not None:
+        return ClassScores(ask_probabilities(model, features), classes=classes_of_model(model) or None)
+    output = ask(model, features)
     if isinstance(output, pd.DataFrame) and columns is not None:
         names = columns.values() if isinstance(columns, Mapping) else columns
         if must_have or set(names) <= set(map(str, output.columns)):

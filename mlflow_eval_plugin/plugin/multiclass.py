@@ -18,7 +18,6 @@ from mlflow_eval_plugin.engines.class_inputs import (
     positions,
     require_known,
 )
-from mlflow_eval_plugin.engines.inputs import require_columns
 from mlflow_eval_plugin.engines.multiclass import ClassScored
 from mlflow_eval_plugin.evaluators.class_keys import ClassColumns
 from mlflow_eval_plugin.evaluators.config import Config
@@ -105,8 +104,7 @@ def multiclass_reference_rows(
         InputError: when its values cannot be evaluated.
     """
     data = data_of(table, table.features, (id(table),), scorer)
-    if scorer.model is not None and table.inputs is None and getattr(config, "columns", None) is None:
-        require_columns(table.features, list(like.features), argument="reference")
+    table.require_inputs(scorer.model, config)
     scores = _scores(table, config, scorer) if _can_be_scored(table, config, scorer) else ClassScores()
     if isinstance(like, Rows):
         order = in_canonical_order(pd.unique(pd.Series(table.labels).dropna())) if table.labels is not None else ()

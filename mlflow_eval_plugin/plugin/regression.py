@@ -16,6 +16,7 @@ from mlflow_eval_plugin.evaluators.config import Config
 from mlflow_eval_plugin.evaluators.regression_config import PredictionConfig
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evidence import Data
+from mlflow_eval_plugin.plugin.asking import ask
 from mlflow_eval_plugin.plugin.source import Scorer, Table, beside, check_tables, data_of, free_name, given_rows
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.regression_names import pairs_of
@@ -39,7 +40,7 @@ class Predictor:
         if self.scorer.model is None or table.inputs is None:
             return None
         if id(table) not in self.outputs:
-            self.outputs[id(table)] = output_columns(self.scorer.model.predict(table.inputs), len(table.features))
+            self.outputs[id(table)] = output_columns(ask(self.scorer.model, table.inputs), len(table.features))
         found: pd.DataFrame = self.outputs[id(table)]
         return found
 
@@ -118,8 +119,7 @@ def _inputs(
 
 
 def _reference(table: Table, like: RegressionRows, config: Config, predictor: Predictor) -> RegressionRows:
-    if predictor.scorer.model is not None and table.inputs is None and getattr(config, "columns", None) is None:
-        require_columns(table.features, list(like.features), argument="reference")
+    table.require_inputs(predictor.scorer.model, config)
     named = predictor.named(config)
     lacking = config.kind == "drift" and named is not None and named not in table.features.columns
     prediction = None if lacking else predictor.prediction(table, config)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.plugin.asking import ask, ask_probabilities, probabilistic
 from mlflow_eval_plugin.stats.errors import InputError
 
 _NUMBERS = frozenset({"floating", "integer", "mixed-integer-float", "decimal", "integer-na"})
@@ -38,11 +39,11 @@ def model_scores(model: Any, features: Any, positive: str, column: str | None) -
     Raises:
         InputError: when the output holds no usable column, or the model does not know the positive class.
     """
-    raw = raw_model(model)
-    if raw is not None and hasattr(raw, "predict_proba"):
+    raw = probabilistic(model)
+    if raw is not None:
         classes = [class_text(one) for one in getattr(raw, "classes_", [])]
-        return Scores(_of_positive(np.asarray(raw.predict_proba(features)), classes, positive), None)
-    return column_scores(_one_column(model.predict(features), column, positive), positive, "the model's output")
+        return Scores(_of_positive(np.asarray(ask_probabilities(model, features)), classes, positive), None)
+    return column_scores(_one_column(ask(model, features), column, positive), positive, "the model's output")
 
 
 def column_scores(values: Any, positive: str, name: str) -> Scores:
@@ -83,15 +84,6 @@ def class_text(value: Any) -> str:
     if isinstance(plain, float) and plain.is_integer():
         plain = int(plain)
     return {"True": "1", "False": "0"}.get(str(plain), str(plain))
-
-
-def raw_model(model: Any) -> Any:
-    """The model that MLflow wraps, or None."""
-    # A model served from another environment has no raw model here; neither has a plain function.
-    try:
-        return model.get_raw_model()
-    except (AttributeError, NotImplementedError):
-        return None
 
 
 def _of_positive(probabilities: NDArray[np.float64], classes: list[str], positive: str) -> NDArray[np.float64]:

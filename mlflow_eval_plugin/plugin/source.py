@@ -15,6 +15,7 @@ from mlflow_eval_plugin.engines.inputs import checked_scores, checked_weights, c
 from mlflow_eval_plugin.evaluators.config import Config
 from mlflow_eval_plugin.evaluators.rows import Rows
 from mlflow_eval_plugin.evidence import Data
+from mlflow_eval_plugin.plugin.asking import needed_columns
 from mlflow_eval_plugin.plugin.scoring import Scores, class_text, column_scores, model_scores
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -24,7 +25,8 @@ class Table:
     """Features with what belongs to them, as given; nothing here is a copy.
 
     Attributes:
-        inputs: what a model is asked with.
+        inputs: what a model is asked with, as MLflow hands it to one; None where columns of a reference are missing.
+        needed: the columns that the model cannot do without.
         labels, predictions: one value a row; None where there are none.
         mlflow_digest: where the table was given as an MLflow data set, the digest that it has there.
     """
@@ -37,6 +39,16 @@ class Table:
     predictions: Any
     predictions_name: str | None
     mlflow_digest: str | None = None
+    needed: tuple[str, ...] = ()
+
+    def require_inputs(self, model: Any, config: Config) -> None:
+        """Refuse a reference that a model cannot be asked about, unless the config names the columns to compare.
+
+        Raises:
+            InputError: for missing columns, all of them at once.
+        """
+        if model is not None and self.inputs is None and getattr(config, "columns", None) is None:
+            require_columns(self.features, list(self.needed), argument="reference")
 
 
 @dataclass(eq=False)
@@ -91,7 +103,7 @@ def table_of(dataset: Any) -> Table:
     return Table(
         name=dataset.name,
         features=features,
-        inputs=features,
+        inputs=dataset.features_data,
         labels=dataset.labels_data,
         labels_name=label_name,
         predictions=predictions,
@@ -99,10 +111,11 @@ def table_of(dataset: Any) -> Table:
     )
 
 
-def reference_table(given: Any, name: str, like: Table) -> Table:
+def reference_table(given: Any, name: str, like: Table, model: Any) -> Table:
     """A reference given as a frame, a mapping of columns, or an MLflow data set.
 
-    Its inputs are the features of the evaluated data, or None where it lacks some of them.
+    Its inputs are what the model's signature names, without one the features of the evaluated data; None where it lacks
+    some of them.
 
     Raises:
         InputError: when it is none of these, or has no rows.
@@ -117,13 +130,15 @@ def reference_table(given: Any, name: str, like: Table) -> Table:
         raise InputError(f"reference: expected a data frame (pandas) or an MLflow data set, found {kind}")
     if len(frame) == 0:
         raise InputError("reference: there are no rows to compare with")
-    frame = _named(frame)
+    own, frame = frame, _named(frame)
+    needed = needed_columns(model)
     labels_name = str(getattr(known, "targets", None) or like.labels_name)
     predictions_name = getattr(known, "predictions", None) or like.predictions_name
     return Table(
         name=str(getattr(known, "name", None) or name),
         features=frame,
-        inputs=_inputs(frame, [str(name) for name in like.features.columns]),
+        inputs=_inputs(frame, like) if needed is None else (own if set(needed) <= set(own.columns) else None),
+        needed=tuple(map(str, like.features.columns)) if needed is None else needed,
         labels=frame[labels_name].to_numpy() if labels_name in frame.columns else None,
         labels_name=like.labels_name,
         predictions=frame[predictions_name].to_numpy() if predictions_name in frame.columns else None,
@@ -277,12 +292,17 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
     return named
 
 
-def _inputs(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame | None:
+def _inputs(frame: pd.DataFrame, like: Table) -> Any:
+    """The features of the evaluated data in their order and form; None where some are missing."""
+    names = list(map(str, like.features.columns))
     if not set(names) <= set(frame.columns):
         return None
     # drop gives a view where a selection by names would copy.
     inputs: pd.DataFrame = frame.drop(columns=[name for name in frame.columns if name not in set(names)])
-    return inputs if list(inputs.columns) == names else inputs[names]
+    inputs = inputs if list(inputs.columns) == names else inputs[names]
+    if not isinstance(like.inputs, pd.DataFrame):
+        return inputs.to_numpy()
+    return inputs if list(like.inputs.columns) == names else inputs.set_axis(like.inputs.columns, axis=1)
 
 
 def _reference_label(table: Table, positive: str) -> Any:
@@ -357,6 +377,5 @@ def _reference_scores(table: Table, like: Rows, config: Config, scorer: Scorer) 
     if scorer.model is None:
         known = column in table.features.columns if column else table.predictions is not None
         return scorer.scores(table, like.pos_label, column) if known else Scores(None, None)
-    if table.inputs is None and getattr(config, "columns", None) is None:
-        require_columns(table.features, list(like.features), argument="reference")
+    table.require_inputs(scorer.model, config)
     return Scores(None, None) if table.inputs is None else scorer.scores(table, like.pos_label, column)

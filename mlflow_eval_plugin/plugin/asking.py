@@ -1,0 +1,118 @@
+"""The one way in which a model is asked about rows: as it is asked where it serves.
+
+``predict`` of a model in MLflow brings the rows into the form of the model's signature: its columns in its order, cast
+to its types, no others; a missing one is refused. ``predict_proba`` of the model inside knows nothing of the signature,
+and takes a column in another place for another feature without a word. So the same is done before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.models.utils import _enforce_schema
+from mlflow.pyfunc.model import PythonModel
+
+from mlflow_eval_plugin.engines.inputs import nearest
+from mlflow_eval_plugin.stats.errors import InputError
+
+_ENFORCING = "Failed to enforce schema of data"  # MLflow's beginning of what it says of rows that do not fit
+_UNNAMED = (
+    ". No signature names its columns, so it is asked with all of them as they stand in the data: give those that it "
+    "must not see as 'slice_data', or log the model with a signature"
+)
+
+
+def probabilistic(model: Any) -> Any:
+    """The model that MLflow wraps, where it has a ``predict_proba``; else None.
+
+    A ``PythonModel`` serves what its ``predict`` gives, whatever other methods it has.
+    """
+    # A model served from another environment has no raw model here; neither has a plain function.
+    try:
+        raw = model.get_raw_model()
+    except (AttributeError, NotImplementedError):
+        return None
+    return raw if hasattr(raw, "predict_proba") and not isinstance(raw, PythonModel) else None
+
+
+def needed_columns(model: Any) -> tuple[str, ...] | None:
+    """The columns that the model cannot do without; None where there is no signature that names columns."""
+    schema = _schema(model)
+    return tuple(schema.required_input_names()) if schema is not None and schema.has_input_names() else None
+
+
+def ask(model: Any, rows: Any) -> Any:
+    """What ``predict`` says of rows; MLflow enforces the signature.
+
+    Raises:
+        InputError: when columns are missing or of a type that is not the signature's, or the model fails on the rows.
+    """
+    own = _own_columns(model, rows)
+    return _answered(model, lambda: model.predict(own))
+
+
+def ask_probabilities(model: Any, rows: Any) -> Any:
+    """What ``predict_proba`` of a model that is ``probabilistic`` says of rows in the form of the signature.
+
+    Raises:
+        InputError: as ``ask``.
+    """
+    own, schema = _own_columns(model, rows), _schema(model)
+    if schema is not None:
+        own = _enforced(own, schema)
+    return _answered(model, lambda: probabilistic(model).predict_proba(own))
+
+
+def lacking(names: Sequence[str], columns: Sequence[Any]) -> str | None:
+    """``'x', which the data lack, did you mean 'y'?``; None where every name is among the columns."""
+    missing = [name for name in names if name not in set(columns)]
+    texts = list(map(str, columns))
+    found = "; ".join(f"{name!r}, which the data lack{nearest(str(name), texts)}" for name in missing)
+    return found or None
+
+
+def _schema(model: Any) -> Any:
+    # A plain function, which MLflow wraps too, has no metadata.
+    metadata = getattr(model, "metadata", None)
+    return None if metadata is None else metadata.get_input_schema()
+
+
+def _own_columns(model: Any, rows: Any) -> Any:
+    """The rows without the columns that are not the model's, as far as its signature names them."""
+    needed = needed_columns(model)
+    if needed is None:
+        return rows
+    columns = list(rows.columns) if isinstance(rows, pd.DataFrame) else []
+    if missing := lacking(needed, columns):
+        raise InputError(f"model: by its signature it needs {missing}")
+    known = set(_schema(model).input_names())
+    # drop gives a view where a selection by names would copy; and MLflow would warn of each further column.
+    return rows.drop(columns=[name for name in columns if name not in known])
+
+
+def _enforced(rows: Any, schema: Any) -> Any:
+    # Some of MLflow's casts are made by position and put together by index, which need not be one that allows it.
+    plain = rows.reset_index(drop=True) if isinstance(rows, pd.DataFrame) else rows
+    try:
+        return _enforce_schema(plain, schema)
+    except MlflowException as error:
+        raise InputError(_refused(error)) from error
+
+
+def _answered(model: Any, asked: Callable[[], Any]) -> Any:
+    try:
+        return asked()
+    except Exception as error:
+        # A model of somebody else, asked about rows that it may never have seen the like of.
+        if isinstance(error, MlflowException) and _ENFORCING in str(error.message):
+            raise InputError(_refused(error)) from error
+        hint = _UNNAMED if needed_columns(model) is None else ""
+        raise InputError(f"model: failed on these rows: {type(error).__name__}: {error}{hint}") from error
+
+
+def _refused(error: MlflowException) -> str:
+    # MLflow puts the whole data and the whole schema before what is wrong.
+    return f"model: its signature refuses these rows: {str(error.message).rpartition(' Error: ')[-1]}"
