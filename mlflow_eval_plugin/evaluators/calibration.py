@@ -10,6 +10,7 @@ from mlflow_eval_plugin.evaluators.calibration_claims import change_claim, slice
 from mlflow_eval_plugin.evaluators.config import CalibrationConfig
 from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.slicing import slices_of, wanted_labels
+from mlflow_eval_plugin.evaluators.unchecked import gaps_in_calibration
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.calibration import calibrate, calibration_bounds
 from mlflow_eval_plugin.stats.changes import change_bounds, changes
@@ -61,6 +62,7 @@ def evaluate(config: CalibrationConfig, rows: Rows, reference: Rows | None, abou
         found = slice_calibrations(table, labels)
         measurements["slices"] = [slice_json(one) for one in found]
         claims += slice_claims(config, table, labels, _OF_SLICES)
+        measurements["unchecked"] = gaps_in_calibration(table, labels, claims, config.alpha)
     seen = reference.data if reference else None
     return document(config, rows, claims, measurements, about, reference=seen)
 

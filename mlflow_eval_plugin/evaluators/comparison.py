@@ -14,6 +14,7 @@ from mlflow_eval_plugin.evaluators.config_comparison import MARGIN_KEYS, Compari
 from mlflow_eval_plugin.evaluators.costs import costs_of_two
 from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
+from mlflow_eval_plugin.evaluators.unchecked import changes_for_the_worse
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.comparison import (
@@ -57,7 +58,9 @@ def evaluate(config: ComparisonConfig, rows: Rows, champion: ChampionRows, about
     table = _table(config, rows, champion, classes=classes)
     labels = wanted_labels(config, table.summary.champion.slices)
     measurements = _measured(config, rows, champion, table, set(labels))
-    claims = margin_claims(config, table, labels)
+    claims = list(margin_claims(config, table, labels))
+    known = [name for name in table.metrics if not classes or name not in OF_SCORES]
+    measurements["unchecked"] = changes_for_the_worse(table, labels, known, claims, config.alpha)
     return document(config, rows, claims, {**measurements, "champion": dict(champion.source)}, about)
 
 

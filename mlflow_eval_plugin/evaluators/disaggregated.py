@@ -13,6 +13,7 @@ from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document, s
 from mlflow_eval_plugin.evaluators.search import prepared, weakest
 from mlflow_eval_plugin.evaluators.slicing import slice_columns, slices_of, wanted_labels, wanted_subsets
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
+from mlflow_eval_plugin.evaluators.unchecked import gaps_of_two
 from mlflow_eval_plugin.evaluators.user_metrics import add_own_metrics, own_metrics
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
@@ -63,6 +64,7 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
         "costs": None if costs is None else _costs(costs, rows, table, shown),
         "system": measured_system(config, system, shown),
         "weak_slices": weakest(searching),
+        "unchecked": gaps_of_two(table, labels, claims, config.alpha, scores=rows.score is not None),
         "pooled": [as_json(one) for one in pooled(table, _pooled(config, table)) if one.label in shown],
     }
     add_own_metrics(config, table, (measurements["overall"], *measurements["slices"]))

@@ -26,6 +26,7 @@ from mlflow_eval_plugin.evaluators.calibration_claims import change_claim, slice
 from mlflow_eval_plugin.evaluators.config import CalibrationConfig
 from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.slicing import sliced, wanted_labels
+from mlflow_eval_plugin.evaluators.unchecked import gaps_in_calibration
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.calibration import calibrate, calibration_quantities
 from mlflow_eval_plugin.stats.changes import CHANGES, change_of
@@ -89,6 +90,7 @@ def evaluate(
         made = slice_calibrations(table, labels)
         measurements["slices"] = [slice_json(one) for one in made]
         claims += slice_claims(config, table, labels, _OF_SLICES)
+        measurements["unchecked"] = gaps_in_calibration(table, labels, claims, config.alpha)
     seen = reference.data if reference else None
     return document(config, rows, claims, measurements, about, reference=seen)
 

@@ -14,6 +14,7 @@ from mlflow_eval_plugin.evaluators.config_comparison import MARGIN_KEYS, Compari
 from mlflow_eval_plugin.evaluators.costs import costs_of_classes
 from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, document, refuse_keys, slice_json
 from mlflow_eval_plugin.evaluators.slicing import slice_columns, sliced, wanted_labels
+from mlflow_eval_plugin.evaluators.unchecked import changes_for_the_worse
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.class_comparison import PairedClassTable, compare_classes
 from mlflow_eval_plugin.stats.costs import ClassCosts
@@ -53,8 +54,13 @@ def evaluate(config: ComparisonConfig, rows: MulticlassRows, champion: ClassCham
     table = PairedClassTable(summary, costs)
     _areas_exist(config, table)
     labels = wanted_labels(config, table.slices)
-    measurements = {**_measured(config, table, set(labels)), "champion": dict(champion.source)}
-    return document(config, rows, margin_claims(config, table, labels), measurements, about)
+    claims = list(margin_claims(config, table, labels))
+    measurements = {
+        **_measured(config, table, set(labels)),
+        "unchecked": changes_for_the_worse(table, labels, table.metrics, claims, config.alpha),
+        "champion": dict(champion.source),
+    }
+    return document(config, rows, claims, measurements, about)
 
 
 def _costs(config: ComparisonConfig, champion: tuple[str, ...], challenger: tuple[str, ...]) -> ClassCosts | None:

@@ -15,6 +15,7 @@ from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, as_json, d
 from mlflow_eval_plugin.evaluators.search import prepared_of_classes, weakest
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
+from mlflow_eval_plugin.evaluators.unchecked import gaps_of_classes
 from mlflow_eval_plugin.evaluators.user_metrics import add_own_metrics, own_class_metrics
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
@@ -64,6 +65,7 @@ def evaluate(config: DisaggregatedConfig, rows: MulticlassRows, about: About) ->
         "costs": None if costs is None else _costs(costs, cost, places),
         "system": measured_system(config, system, set(labels)),
         "weak_slices": weakest(searching),
+        "unchecked": gaps_of_classes(table, labels, claims, config.alpha),
     }
     add_own_metrics(config, table, (measurements["overall"], *measurements["slices"]))
     return document(config, rows, claims, measurements, about)

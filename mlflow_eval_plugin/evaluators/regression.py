@@ -20,6 +20,7 @@ from mlflow_eval_plugin.evaluators.rows import About, as_json, document, slice_j
 from mlflow_eval_plugin.evaluators.search import prepared_of_regression, weakest
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
+from mlflow_eval_plugin.evaluators.unchecked import gaps_of_regression
 from mlflow_eval_plugin.evaluators.user_metrics import add_own_metrics, own_error_metrics
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
@@ -65,6 +66,7 @@ def _disaggregated(config: RegressionDisaggregatedConfig, rows: RegressionRows, 
     system = system_of(config, rows.frame)
     reports = {report.label: slice_json(report) for report in table.reports()}
     add_own_metrics(config, table, reports.values())
+    claims = [*_slice_claims(config, table, labels), *system_claims(config, system, labels)]
     measurements = {
         "task": "regression",
         "slice_columns": slice_columns(config),
@@ -75,8 +77,8 @@ def _disaggregated(config: RegressionDisaggregatedConfig, rows: RegressionRows, 
         "gaps": [as_json(one) for one in _gaps(config, table) if one.label in set(labels)],
         "system": measured_system(config, system, set(labels)),
         "weak_slices": weakest(searching),
+        "unchecked": gaps_of_regression(table, labels, claims, config.alpha),
     }
-    claims = [*_slice_claims(config, table, labels), *system_claims(config, system, labels)]
     return document(config, rows, claims, measurements, about)
 
 

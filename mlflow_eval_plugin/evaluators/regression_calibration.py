@@ -13,6 +13,7 @@ from mlflow_eval_plugin.evaluators.regression_config import RegressionCalibratio
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evaluators.rows import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, wanted_labels
+from mlflow_eval_plugin.evaluators.unchecked import gaps_of_regression
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.errors import InputError
@@ -67,6 +68,8 @@ def evaluate(
     }
     claims = [*_mean_claims(config, summaries), *_coverage_claims(config, moments)]
     claims += [*_change_claims(config, changed), *_slice_claims(config, moments, labels)]
+    if labels:
+        measured["unchecked"] = gaps_of_regression(RegressionTable(moments), labels, claims, config.alpha)
     return document(config, rows, claims, measured, about, reference=reference.data if reference else None)
 
 

@@ -13,6 +13,7 @@ from mlflow_eval_plugin.evaluators.regression_config import RegressionComparison
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evaluators.rows import About, document, slice_json
 from mlflow_eval_plugin.evaluators.slicing import slice_columns, sliced, wanted_labels
+from mlflow_eval_plugin.evaluators.unchecked import changes_for_the_worse
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.regression_comparison import (
     PairedRegressionTable,
@@ -40,6 +41,7 @@ def evaluate(
     table = PairedRegressionTable(summary)
     labels = wanted_labels(config, table.slices)
     found, wanted = compare_regressions(table), set(labels)
+    claims = list(margin_claims(config, table, labels))
     measurements = {
         "task": "regression",
         "slice_columns": slice_columns(config),
@@ -47,6 +49,7 @@ def evaluate(
         "weighted": summary.champion.weighted,
         "overall": slice_json(found.overall),
         "slices": [slice_json(one) for one in found.slices if one.label in wanted],
+        "unchecked": changes_for_the_worse(table, labels, table.metrics, claims, config.alpha),
         "champion": dict(champion.source),
     }
-    return document(config, rows, margin_claims(config, table, labels), measurements, about)
+    return document(config, rows, claims, measurements, about)

@@ -7,11 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
-from mlflow_eval_plugin.reports.words import SEVERITY, count, gravity, in_order, metric_label, number, short
+from mlflow_eval_plugin.reports.unchecked import unchecked_of
+from mlflow_eval_plugin.reports.words import (
+    SEVERITY,
+    count,
+    gravity,
+    in_order,
+    measured_metric,
+    metric_label,
+    number,
+    short,
+)
 
 _ROWS, _COLUMNS = 30, 11
 _STEPS = (0.5, 1.0, 2.0)  # units at which the shades begin
-_PREFIXES = ("gap_", "ratio_")
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Heatmap:
-    """The worst slices by their Checks, after them by distance; ``overall`` is the row they are held against."""
+    """The worst slices, by their Checks and by what nothing checks; ``overall`` is the row they are held against."""
 
     columns: tuple[Column, ...]
     overall: tuple[str, ...]
@@ -58,21 +67,28 @@ class Heatmap:
 
 
 def slice_heatmap(evidence: Evidence) -> Heatmap | None:
-    """The heat map of a ``disaggregated`` document: at most 30 slices and 11 metrics, those with Checks first."""
+    """The heat map of a ``disaggregated`` document: at most 30 slices and 11 metrics.
+
+    First come metrics with Checks and those on which a slice does worse without one. Slices are ordered by the best
+    place that they have in any of three lists: of failed Checks, of harm that nothing checks, and of distances; so the
+    worst of each is there, however many there are of the others.
+    """
     overall, slices = evidence.measurements["overall"], evidence.measurements["slices"]
     checks = _by_cell(evidence.checks)
     names = [name for name in in_order(overall["metrics"]) if overall["metrics"][name]["value"] is not None]
     if not slices or not names:
         return None
+    harmed = _harmed(evidence)
     checked = {metric for _, metric in checks}
-    shown = sorted(names, key=lambda name: name not in checked)[:_COLUMNS]
+    harmful = {metric for metrics in harmed.values() for metric in metrics}
+    shown = sorted(names, key=lambda name: (name not in checked, name not in harmful))[:_COLUMNS]
     units = {name: _tolerance(evidence.checks, name) for name in shown}
     rows = [
         (one["label"], count(one["n"]), tuple(_shaded(one, overall, name, units[name], checks) for name in shown))
         for one in slices
     ]
-    worst = _worst_by_slice(evidence.checks)
-    rows.sort(key=lambda row: (worst.get(row[0], (len(SEVERITY), 0.0)), -_furthest(row[2])))
+    places = _places(evidence, harmed, {label: _furthest(cells) for label, _, cells in rows})
+    rows.sort(key=lambda row: places[row[0]])
     return Heatmap(
         columns=tuple(Column(metric_label(name), None if (u := units[name]) is None else short(u)) for name in shown),
         overall=tuple(number(overall["metrics"][name]["value"]) for name in shown),
@@ -104,17 +120,33 @@ def _by_cell(checks: Sequence[Check]) -> dict[tuple[str, str], Verdict]:
     """(scope, metric) → the gravest verdict on the metric there, or on its difference or ratio."""
     found: dict[tuple[str, str], Verdict] = {}
     for check in sorted(checks, key=gravity):
-        found.setdefault((check.scope, _measured(check.metric)), check.verdict)
+        found.setdefault((check.scope, measured_metric(check.metric)), check.verdict)
     return found
-
-
-def _measured(metric: str) -> str:
-    return next((metric.removeprefix(prefix) for prefix in _PREFIXES if metric.startswith(prefix)), metric)
 
 
 def _tolerance(checks: Sequence[Check], name: str) -> float | None:
     tolerances = {check.maximum for check in checks if check.metric == f"gap_{name}"}
     return tolerances.pop() if len(tolerances) == 1 else None
+
+
+def _harmed(evidence: Evidence) -> dict[str, list[str]]:
+    """Slices that do worse where nothing is checked, the worst first, each with its metrics."""
+    found = unchecked_of(evidence)
+    return {one.label: [finding.metric for finding in one.findings] for one in found.slices} if found else {}
+
+
+def _places(
+    evidence: Evidence, harmed: Mapping[str, object], distances: Mapping[str, float]
+) -> dict[str, tuple[int, tuple[int, float]]]:
+    """What slices are ordered by: their best place in any of the lists, and at the same place by their Checks."""
+    worst = _worst_by_slice(evidence.checks)
+    failing = sorted({check.scope for check in evidence.failed}, key=lambda label: worst[label])
+    furthest = sorted(distances, key=lambda label: -distances[label])
+    best: dict[str, int] = {}
+    for order in (failing, list(harmed), furthest):
+        for place, label in enumerate(order):
+            best[label] = min(place, best.get(label, place))
+    return {label: (best[label], worst.get(label, (len(SEVERITY), 0.0))) for label in distances}
 
 
 def _worst_by_slice(checks: Sequence[Check]) -> dict[str, tuple[int, float]]:

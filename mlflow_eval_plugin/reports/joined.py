@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
 from mlflow_eval_plugin.reports import words
 from mlflow_eval_plugin.reports.kinds import KINDS
+from mlflow_eval_plugin.reports.unchecked import harm_in_words
 
 
 def verdict(evidences: Sequence[Evidence]) -> Verdict:
@@ -29,12 +30,12 @@ def title(evidences: Sequence[Evidence]) -> str:
 
 
 def headline(evidences: Sequence[Evidence]) -> str:
-    """The joint verdict in one sentence, and a second where a document has no Checks at all."""
-    sentence = words.summed_up([check for evidence in evidences for check in evidence.checks])
+    """The joint verdict in one sentence, and others for a document without Checks and for harm that none covers."""
+    sentences = [words.summed_up([check for evidence in evidences for check in evidence.checks])]
     unchecked = [name for name, evidence in zip(names(evidences), evidences, strict=True) if not evidence.checks]
-    if not unchecked or len(unchecked) == len(evidences):
-        return sentence
-    return f"{sentence} Nothing was checked in {_and([words.lower_first(name) for name in unchecked])}."
+    if unchecked and len(unchecked) < len(evidences):
+        sentences.append(f"Nothing was checked in {_and([words.lower_first(name) for name in unchecked])}.")
+    return " ".join([*sentences, harm_in_words(evidences)]).strip()
 
 
 def assurance(evidences: Sequence[Evidence]) -> str:

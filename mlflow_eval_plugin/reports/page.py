@@ -18,6 +18,7 @@ from mlflow_eval_plugin.reports.kinds import Kind, kind_of
 from mlflow_eval_plugin.reports.pictures import Gallery
 from mlflow_eval_plugin.reports.ranges import Forest, forests
 from mlflow_eval_plugin.reports.tables import checks_table
+from mlflow_eval_plugin.reports.unchecked import Unchecked, unchecked_of_page
 
 _ROWS, _ROWS_OF_MANY = 150, 75  # of a table
 _LISTED: tuple[tuple[str, Verdict, int], ...] = (
@@ -42,10 +43,12 @@ class Part:
     evidence: Evidence
     id: str
     name: str
+    sentence: str
     kind: Kind
     heatmap: Heatmap | None
     forests: tuple[Forest, ...]
     gallery: Gallery | None
+    unchecked: Unchecked | None
     tables: tuple[Table, ...]
     config: tuple[tuple[str, str], ...]
 
@@ -98,10 +101,12 @@ def part_of(evidence: Evidence) -> Part:
         evidence=evidence,
         id=evidence.kind,
         name="",
+        sentence=joined.headline([evidence]),
         kind=kind,
         heatmap=kind.heatmap(evidence) if kind.heatmap else None,
         forests=tuple(forests([check for check in evidence.checks if kind.drawn(check)])),
         gallery=kind.pictures(evidence) if kind.pictures else None,
+        unchecked=None,
         tables=(checks_table(evidence.checks), *kind.tables(evidence.measurements)),
         config=config_of(evidence.config),
     )
@@ -131,9 +136,11 @@ def _listed(evidences: Sequence[Evidence], title: str, verdict: Verdict, most: i
 def _placed(parts: Sequence[Part]) -> list[Part]:
     """The parts of one page: with ids and names that differ, their tables cut to what it can hold."""
     placed: list[Part] = []
+    evidences = [part.evidence for part in parts]
     most = _ROWS if len(parts) == 1 else _ROWS_OF_MANY
-    for part, name in zip(parts, joined.names([part.evidence for part in parts]), strict=True):
+    for part, name, unchecked in zip(parts, joined.names(evidences), unchecked_of_page(evidences), strict=True):
         before = sum(one.evidence.kind == part.evidence.kind for one in placed)
         id_ = f"{part.id}-{before + 1}" if before else part.id
-        placed.append(replace(part, id=id_, name=name, tables=tuple(table.cut(most) for table in part.tables)))
+        tables = tuple(table.cut(most) for table in part.tables)
+        placed.append(replace(part, id=id_, name=name, unchecked=unchecked, tables=tables))
     return placed

@@ -61,6 +61,7 @@ _METRICS = {
     "missing_change": "Change in share missing",
     "schema_changes": "Changes of schema",
 }
+_NAMES = ("Brier", "Kolmogorov", "Jensen", "Wasserstein", "R²")
 _PREFIXES = {"gap": "Difference in {}", "ratio": "Ratio of {}", "change": "Change in {}"}
 _VERSUS = {
     "complement": "all other rows",
@@ -156,12 +157,18 @@ def gravity(check: Check) -> tuple[int, float]:
 
 def where(check: Check) -> str:
     """The scope as a reader says it."""
-    return "all rows" if check.scope == "overall" else check.scope
+    return where_label(check.scope)
 
 
-def headline(evidence: Evidence) -> str:
-    """The verdict in one sentence."""
-    return summed_up(evidence.checks)
+def where_label(label: str) -> str:
+    """A slice as a reader says it."""
+    return "all rows" if label == "overall" else label
+
+
+def measured_metric(metric: str) -> str:
+    """The metric of a difference, ratio or change: ``gap_fpr`` is one of ``fpr``."""
+    kind, _, rest = metric.partition("_")
+    return rest if kind in _PREFIXES and rest else metric
 
 
 def summed_up(checks: Sequence[Check]) -> str:
@@ -229,8 +236,9 @@ def compared_with(evidence: Evidence, metric: str) -> str:
 
 
 def lower_first(text: str) -> str:
-    """The text with a small first letter, to stand within a sentence; abbreviations (AUC, F1, PSI) stay."""
-    return text if text[:2].isupper() or text[1:2].isdigit() else text[:1].lower() + text[1:]
+    """The text with a small first letter, to stand within a sentence; abbreviations (AUC, F1, PSI) and names stay."""
+    stays = text[:2].isupper() or text[1:2].isdigit() or text.startswith(_NAMES)
+    return text if stays else text[:1].lower() + text[1:]
 
 
 def _rows_of(data: Data) -> str:

@@ -75,6 +75,9 @@ class Changes(Protocol):
     def change(self, metric: str) -> Quantity:
         """The difference in a metric of every slice; an InputError for one that cannot be compared."""
 
+    def values(self, metric: str) -> tuple[FloatArray, FloatArray]:
+        """The champion's and the challenger's value of every slice; NaN where undefined."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -133,6 +136,14 @@ class PairedTable:
         if metric not in self._made:
             self._made[metric] = self._change(metric)
         return self._made[metric]
+
+    def values(self, metric: str) -> tuple[FloatArray, FloatArray]:
+        """The champion's and the challenger's value of every slice; NaN where undefined."""
+        if metric == "cost" and self.costs is not None:
+            champion, challenger = (_costs_of(one, self.costs) for one in self.tables)
+        else:
+            champion, challenger = (one.metric(metric).value for one in self.tables)
+        return champion, challenger
 
     def _change(self, metric: str) -> Quantity:
         if metric in SHARES:
@@ -195,7 +206,7 @@ class PairedTable:
 
 def compare(table: PairedTable) -> Comparison:
     """Every metric of every slice, with pointwise 95 % intervals of the differences; slices of any size."""
-    metrics = {name: compared(*_values(table, name), table.change(name)) for name in table.metrics}
+    metrics = {name: compared(*table.values(name), table.change(name)) for name in table.metrics}
     disagreement = estimates(disagreement_of(table.summary))
     reports = tuple(
         slice_comparison(one, table.summary.n[i], disagreement[i], {name: found[i] for name, found in metrics.items()})
@@ -248,14 +259,6 @@ def _total(part: Part, metric: str) -> FloatArray:
     if metric == "calibration_in_the_large":
         return np.asarray(part.score.sum(axis=(1, 2)) - part.cells[:, 1].sum(axis=1))
     return part.loss if metric == "log_loss" else part.square_error
-
-
-def _values(table: PairedTable, metric: str) -> tuple[FloatArray, FloatArray]:
-    if metric == "cost" and table.costs is not None:
-        champion, challenger = (_costs_of(one, table.costs) for one in table.tables)
-    else:
-        champion, challenger = (one.metric(metric).value for one in table.tables)
-    return champion, challenger
 
 
 def _costs_of(table: SliceTable, costs: Costs) -> FloatArray:
