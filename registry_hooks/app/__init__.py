@@ -15,7 +15,7 @@ def create_app() -> Any:
 
     Raises:
         SystemExit: when the registry store is not a governed one, for logins without the gate would look like safety;
-            or when MLflow has a route that writes to the registry and nobody has judged.
+            or when there is a route of which nobody has judged what it can do.
     """
     # Not at the top: mlflow.server.auth reads its configuration when it is imported, and MLflow's launching process
     # imports this module only to see whether `create_app` is a function.
@@ -23,19 +23,23 @@ def create_app() -> Any:
     from mlflow.server import app as flask_app
     from mlflow.server import auth
 
-    from registry_hooks.app import actors, door, locations, malformed, startup, workspaces
+    from registry_hooks.app import actors, door, locations, malformed, powers, startup, workspaces
 
     startup.require_governed_store()
+    allowed = startup.require_known_powers()
     with startup.one_worker_at_a_time(auth.auth_config.database_uri):
         served = auth.create_app(flask_app)
     actors.authenticate_once_per_request(auth)
     actors.name_the_actor_in_flask(flask_app)
     door.install(flask_app)
-    startup.require_known_writes(flask_app, served)
+    startup.require_known_routes(flask_app, served)
     workspaces.refuse_in_flask(flask_app)
+    powers.shut_in_flask(flask_app, allowed)
     malformed.refuse_malformed(flask_app)
     locations.guard_locations(flask_app)
     if not isinstance(served, Flask):
         actors.name_the_actor_in_asgi(served)
         served.add_middleware(workspaces.WorkspaceMiddleware)
+        native = tuple(powers.native_routes(served.routes))
+        served.add_middleware(powers.PowersMiddleware, routes=native, powers=allowed)
     return served

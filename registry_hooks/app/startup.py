@@ -8,12 +8,15 @@ import multiprocessing
 import os
 import signal
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from registry_hooks.surface import unknown_writes
+from registry_hooks.app import powers
+from registry_hooks.errors import Invalid
+from registry_hooks.loosening import ALLOW, powers_in, warnings
+from registry_hooks.surface import Power, unknown_routes
 
 _logger = logging.getLogger(__name__)
 
@@ -22,10 +25,10 @@ NOT_GOVERNED = (
     "--registry-store-uri governed:<database uri>, found {found}. Start it with `registry-hooks server`, or give "
     "`mlflow server` that option."
 )
-UNKNOWN_WRITES = (
-    "registry-hooks: refusing to start, because this MLflow has writes that read as the model registry's and that "
-    "governance does not know, and does not let by: {found}. Use an MLflow that setup.cfg admits, or a newer "
-    "registry-hooks."
+UNKNOWN_ROUTES = (
+    "registry-hooks: refusing to start, because this server has routes of which nobody has judged what they can do, "
+    "and which are not let by: {found}. Use an MLflow that setup.cfg admits, without plugins that add routes, or a "
+    "newer registry-hooks."
 )
 
 
@@ -50,15 +53,30 @@ def require_governed_store() -> None:
         _end_server(NOT_GOVERNED.format(found=scheme))
 
 
-def require_known_writes(flask_app: Any, served: Any) -> None:
-    """End the server when one of MLflow's routes writes to the registry in a way that nobody has judged.
+def require_known_powers() -> frozenset[Power]:
+    """The powers that an operator has turned on, each with a warning.
+
+    Raises:
+        SystemExit: naming those that there are none of.
+    """
+    try:
+        found = powers_in(os.environ.get(ALLOW, ""))
+    except Invalid as error:
+        _end_server(f"registry-hooks: refusing to start: {error}")
+    for told in warnings(found):
+        _logger.warning("%s", told)
+    return found
+
+
+def require_known_routes(flask_app: Any, served: Any) -> None:
+    """End the server when it has a route of which nobody has judged what it can do.
 
     Raises:
         SystemExit: naming the routes.
     """
-    unknown = unknown_writes(routes_of(flask_app, served))
+    unknown = unknown_routes(routes_of(flask_app, served), powers.static_prefix())
     if unknown:
-        _end_server(UNKNOWN_WRITES.format(found=", ".join(unknown)))
+        _end_server(UNKNOWN_ROUTES.format(found=", ".join(unknown)))
 
 
 def routes_of(flask_app: Any, served: Any) -> Iterator[tuple[str, str]]:
@@ -66,19 +84,10 @@ def routes_of(flask_app: Any, served: Any) -> Iterator[tuple[str, str]]:
     for rule in flask_app.url_map.iter_rules():
         yield from ((verb, rule.rule) for verb in rule.methods - {"HEAD", "OPTIONS"})
     if served is not flask_app:
-        yield from _native_routes(served.routes)
+        yield from (route for route in powers.native_routes(served.routes) if route != powers.FLASK)
 
 
-def _native_routes(routes: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    for route in routes:
-        if hasattr(route, "effective_candidates"):  # how newer FastAPIs keep what include_router was given
-            yield from _native_routes([*route.effective_candidates(), *route.effective_low_priority_routes()])
-        else:
-            verbs = getattr(route, "methods", None) or {type(route).__name__.upper()}  # a mount, a web socket
-            yield from ((verb, getattr(route, "path", f"/?{route!r}")) for verb in verbs)
-
-
-def _end_server(message: str) -> None:
+def _end_server(message: str) -> NoReturn:
     supervisor = multiprocessing.parent_process()
     if supervisor is not None and supervisor.pid is not None:
         # uvicorn's supervisor starts a worker that died again, for ever: the message would scroll by without end.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ import click
 
 from registry_hooks.cli.failures import USAGE, Failure
 from registry_hooks.cli.output import heading
+from registry_hooks.errors import Invalid
+from registry_hooks.loosening import ALLOW, powers_in, warnings
 from registry_hooks.releases import LEGACY_PASSWORD
+from registry_hooks.surface import POWERS
 
 DATABASES = ("sqlite", "postgresql", "mysql")
 UNFIT = {
@@ -49,6 +53,9 @@ _TRUE = ("true", "1")
               help="Remember a checked password this long. Faster, and a changed password or a deleted user reaches "
               "the other workers only after that time. [default: 0, off]")  # fmt: skip
 @click.option("--uvicorn-opts", envvar="MLFLOW_UVICORN_OPTS", help="Passed on to uvicorn, such as its --ssl options.")
+@click.option("--unsafe-allow", multiple=True, type=click.Choice(list(POWERS)),
+              help="Turn on what is shut on a governed server: routes of MLflow that run code, start jobs or fetch "
+              "addresses for whoever may call them. May be given more than once.")  # fmt: skip
 @click.option("--unsafe-plain-http", is_flag=True,
               help="Listen beyond this host without TLS: passwords are then readable on the way. Only behind a proxy "
               "that does TLS.")  # fmt: skip
@@ -72,9 +79,18 @@ def server(mlflow_arguments: tuple[str, ...], **options: Any) -> None:
     _refuse_busy_port(options["host"], options["port"])
     if options["unsafe_plain_http"] and not is_loopback(options["host"]):
         click.echo(heading("UNSAFE: passwords travel in plain text unless a proxy in front does TLS", "red"), err=True)
+    _turn_on(options["unsafe_allow"])
     from registry_hooks.cli.launch import launch
 
     launch(options, mlflow_arguments)
+
+
+def _turn_on(names: tuple[str, ...]) -> None:
+    """Warn of what is turned on, and tell the workers."""
+    allowed = powers_in(",".join((*names, os.environ.get(ALLOW, ""))))
+    for told in warnings(allowed):
+        click.echo(heading(told, "red"), err=True)
+    os.environ[ALLOW] = ",".join(sorted(allowed))
 
 
 def refuse_unsafe(options: dict[str, Any], mlflow_arguments: tuple[str, ...]) -> None:
@@ -93,6 +109,10 @@ def refuse_unsafe(options: dict[str, Any], mlflow_arguments: tuple[str, ...]) ->
                 option = "--" + name.replace("_", "-")
                 reasons.append(_reason(option, "one place for this setting", "MLFLOW_AUTH_CONFIG_PATH is set as well",
                                        "set it in that file, or unset MLFLOW_AUTH_CONFIG_PATH"))  # fmt: skip
+    try:
+        powers_in(os.environ.get(ALLOW, ""))
+    except Invalid as error:
+        reasons += [asdict(reason) for reason in error.reasons]
     if reasons:
         answer = {"error_code": "INVALID_PARAMETER_VALUE", "message": "not started", "reasons": reasons}
         raise Failure("not started:", USAGE, answer)

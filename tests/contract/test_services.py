@@ -6,25 +6,16 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from attacking import OLDEST
 from serving import clean_environment
 
-from registry_hooks.app.startup import require_known_writes, routes_of
+from registry_hooks.app.startup import require_known_routes, routes_of
 from registry_hooks.closure import CLOSURE
-from registry_hooks.surface import (
-    GRAPHQL,
-    NOT_SERVED,
-    SERVED,
-    SURFACE,
-    ends_in,
-    plain_path,
-    unknown_routes,
-    unknown_writes,
-)  # fmt: skip
+from registry_hooks.endings import GRAPHQL, NOT_SERVED, SERVED, SURFACE, ends_in
+from registry_hooks.surface import ROUTES, kind_of, plain_path, unknown_routes
 
 PROBE = Path(__file__).with_name("surface_probe.py")
 # The job needs a language model. What it registers, `mlflow.genai.register_prompt` registers.
@@ -94,7 +85,7 @@ def probe(folder: Path, *added: str) -> subprocess.CompletedProcess[str]:
         MLFLOW_FLASK_SERVER_SECRET_KEY="for a test", _MLFLOW_SERVER_FILE_STORE=database, _MLFLOW_SGI_NAME="uvicorn",
         _MLFLOW_SERVER_REGISTRY_STORE=f"governed:{database}", _MLFLOW_SERVER_ARTIFACT_ROOT="mlflow-artifacts:/",
         _MLFLOW_SERVER_SERVE_ARTIFACTS="true", _MLFLOW_SERVER_ARTIFACT_DESTINATION=str(folder / "artifacts"),
-        MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS="true",
+        MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS="true", REGISTRY_HOOKS_UNSAFE_ALLOW="webhooks",
     )  # fmt: skip
     command = [sys.executable, str(PROBE), str(folder / "requests.json"), str(folder / "told.json"), *added]
     return subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=300)
@@ -181,13 +172,22 @@ FAKES = [
     ("POST", "/api/2.0/mlflow/registered-models/alias/bulk"),
     ("PATCH", "/api/2.0/mlflow/registered-models/alias"),
     ("POST", "/ajax-api/3.0/mlflow/webhooks/<webhook_id>/replay"),
+    ("POST", "/api/2.0/mlflow/telepathy"),
+    ("GET", "/api/2.0/mlflow/registered-models/statistics"),
+    ("POST", "/api/4.0/mlflow/runs/create"),
+    ("POST", "/behind/a/prefix/api/2.0/mlflow/runs/create"),
+    ("GET", "/ajax-api/3.0/mlflow/assistant/files/{path:path}"),
+    ("DELETE", "/ajax-api/3.0/mlflow/assistant/config"),
+    ("POST", "/our-portal/registered-models/sync"),
+    ("WEBSOCKETROUTE", "/gateway/live"),
+    ("MOUNT", "/ajax-api/3.0/mlflow/assistant"),
 ]
 
 
 @pytest.mark.parametrize("route", FAKES)
 def test_a_way_in_that_a_new_mlflow_adds_is_found_and_stops_the_start(route):
     assert ends_in(*route) is None
-    assert unknown_routes([route]) == unknown_writes([route]) == [f"{route[0]} {route[1]}"]
+    assert unknown_routes([route]) == [f"{route[0]} {route[1]}"]
 
 
 def test_a_rpc_route_or_mutation_that_the_table_lacks_fails_the_contract(told):
@@ -210,43 +210,60 @@ def test_a_rpc_route_or_mutation_that_the_table_lacks_fails_the_contract(told):
 def flask_with(verb: str, path: str) -> Any:
     from flask import Flask
 
-    app = Flask("test")
+    app = Flask("test", static_folder=None)
     app.add_url_rule(path, "fake", lambda: "", methods=[verb])
     return app
 
 
-def test_a_server_with_such_a_route_does_not_start(tmp_path: Path):
-    done = probe(tmp_path, "/api/2.0/mlflow/registered-models/teleport")
+@pytest.mark.parametrize("path", ["/api/2.0/mlflow/registered-models/teleport", "/anything/at/all"])
+def test_a_server_with_such_a_route_does_not_start(tmp_path: Path, path: str):
+    done = probe(tmp_path, path)
     assert done.returncode == 1 and not (tmp_path / "told.json").exists()
-    assert "refusing to start" in done.stderr and "POST /api/2.0/mlflow/registered-models/teleport" in done.stderr
+    assert "refusing to start" in done.stderr and f"POST {path}" in done.stderr
 
 
 def test_such_a_route_is_named():
-    app = flask_with("POST", "/api/2.0/mlflow/registered-models/<name>/teleport")
-    with pytest.raises(SystemExit, match=r"POST /api/2\.0/mlflow/registered-models/<name>/teleport"):
-        require_known_writes(app, app)
+    app = flask_with("GET", "/api/2.0/mlflow/registered-models/<name>/teleport")
+    with pytest.raises(SystemExit, match=r"GET /api/2\.0/mlflow/registered-models/<name>/teleport"):
+        require_known_routes(app, app)
 
 
-def test_native_routes_are_seen_however_fastapi_keeps_them():
+def native() -> Any:
+    """A FastAPI app with one route in a router within a router, in which nothing is served but by name."""
     from fastapi import APIRouter, FastAPI
 
     inner, outer, app = APIRouter(), APIRouter(), FastAPI(openapi_url=None)
     inner.add_api_route("/mlflow/model-versions/teleport", lambda: None, methods=["PUT"])
     outer.include_router(inner, prefix="/3.0")
     app.include_router(outer, prefix="/api")
-    flask = flask_with("GET", "/x")
+    return app
+
+
+def test_native_routes_are_seen_however_fastapi_keeps_them():
+    flask, app = flask_with("GET", "/version"), native()
     assert ("PUT", "/api/3.0/mlflow/model-versions/teleport") in set(routes_of(flask, app))
     with pytest.raises(SystemExit, match=r"PUT /api/3\.0/mlflow/model-versions/teleport"):
-        require_known_writes(flask, app)
+        require_known_routes(flask, app)
 
 
-def test_routes_of_other_plugins_and_reads_stop_nothing():
-    for verb, path in [
-        ("POST", "/our-portal/registered-models/sync"),
-        ("POST", "/api/2.0/our-plugin/registered-models"),
-        ("GET", "/api/2.0/mlflow/registered-models/statistics"),
-        ("POST", "/api/2.0/mlflow/telepathy"),
-        ("POST", "/api/3.0/mlflow/mcp-servers/{name}/aliases"),
-    ]:
-        app = flask_with(verb, path.replace("{name}", "<name>"))
-        require_known_writes(app, SimpleNamespace(routes=[]))
+def test_a_mount_and_a_web_socket_stop_the_start_too():
+    from fastapi import FastAPI
+
+    for add in (lambda app: app.mount("/mlflow/runs", FastAPI()), lambda app: app.add_api_websocket_route("/w", print)):
+        app = FastAPI(openapi_url=None)
+        add(app)
+        with pytest.raises(SystemExit, match=r"MOUNT /mlflow/runs|WEBSOCKETROUTE /w"):
+            require_known_routes(flask_with("GET", "/version"), app)
+
+
+def test_a_static_prefix_is_known_and_no_other(monkeypatch):
+    monkeypatch.setenv("_MLFLOW_STATIC_PREFIX", "/behind")
+    require_known_routes(*[flask_with("GET", "/behind/get-artifact")] * 2)
+    require_known_routes(*[flask_with("POST", "/behind/api/2.0/mlflow/runs/create")] * 2)
+    with pytest.raises(SystemExit, match="GET /elsewhere/get-artifact"):
+        require_known_routes(*[flask_with("GET", "/elsewhere/get-artifact")] * 2)
+
+
+def test_every_route_that_touches_the_registry_is_so_classified():
+    touching = {(verb, path) for path, verbs in ROUTES.items() for verb, kind in verbs.items() if kind == "registry"}
+    assert touching | {route for route in SURFACE if kind_of(*route) in ("webhooks", "jobs")} == set(SURFACE)

@@ -1,5 +1,6 @@
 """Who is acting: on Flask's path and on FastAPI's, never mixed up, and nobody where nobody has logged in."""
 
+import os
 import random
 import shutil
 import subprocess
@@ -36,9 +37,10 @@ def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     port = free_port()
     env = clean_environment(
         directory,
-        PYTHONPATH=str(Path(__file__).parent),
+        PYTHONPATH=os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
         MLFLOW_AUTH_CONFIG_PATH=str(ini),
         MLFLOW_FLASK_SERVER_SECRET_KEY="secret",
+        REGISTRY_HOOKS_UNSAFE_ALLOW="assistant",
         _MLFLOW_SGI_NAME=request.param,
         _MLFLOW_SERVER_FILE_STORE="sqlite:///mlflow.db",
         _MLFLOW_SERVER_REGISTRY_STORE="governed:sqlite:///mlflow.db",

@@ -1,0 +1,130 @@
+"""Attempts to have the server do more than keep records: run commands, start jobs, send requests. All shut, for all."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from attacking import AJAX, Attacker, Attempt, login, release
+from serving import ADMIN, Server, clean_environment, free_port, run
+
+from registry_hooks.surface import POWERS, ROUTES
+
+AJAX3 = "/ajax-api/3.0/"
+ASSISTANT = f"{AJAX3}mlflow/assistant/"
+LOCAL = {"provider": {"name": "claude_code", "model": "default", "permissions": {"full_access": True}}}
+CONFIG = {"providers": {"claude_code": {"model": "default", "selected": True, "permissions": {"full_access": True}}}}
+LOOPBACK = {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1", "Forwarded": "for=127.0.0.1"}
+CHAT = {"model": "e", "messages": [{"role": "user", "content": "x"}]}
+JOB = {"job_name": "run_online_trace_scorer", "params": {}}
+TRACES = {"experiment_id": "0", "trace_ids": ["t"]}
+SCORER = {"experiment_id": "0", "name": "s", "sample_rate": 1}
+DISK = {"projects": {"0": {"location": "/"}}}
+SKILLS = {"type": "custom", "custom_path": "/"}
+OVERRIDE = {"X-HTTP-Method-Override": "PUT"}
+OPTIMISE = "mlflow/prompt-optimization/jobs"
+
+
+def shut(power: str, name: str, method: str, path: str, body: object = None, user: str = "guest", **more: object):
+    return Attempt(name, method, path, body, user, f"{power} is shut", **more)  # type: ignore[arg-type]
+
+
+ATTEMPTS = [
+    shut("assistant", "configuration of the assistant", "PUT", f"{ASSISTANT}config", CONFIG),
+    shut("assistant", "configuration by the administrator", "PUT", f"{ASSISTANT}config", CONFIG, ADMIN),
+    shut("assistant", "a project folder of the server", "PUT", f"{ASSISTANT}config", DISK),
+    shut("assistant", "configuration read", "GET", f"{ASSISTANT}config"),
+    shut("assistant", "a message", "POST", f"{ASSISTANT}message", {"message": "id", "experiment_id": "0"}),
+    shut("assistant", "a message as from this host", "POST", f"{ASSISTANT}message", {"message": "x"}, headers=LOOPBACK),
+    shut("assistant", "its answer", "GET", f"{ASSISTANT}sessions/1b4e28ba-2fa1-11d2-883f-0016d3cca427/stream"),
+    shut("assistant", "a session", "PATCH", f"{ASSISTANT}sessions/x", {"status": "cancelled"}),
+    shut("assistant", "leave to use a tool", "POST", f"{ASSISTANT}sessions/x/permission", {"decision": "allow"}),
+    shut("assistant", "the result of a tool", "POST", f"{ASSISTANT}sessions/x/permission", {"result": "x"}),
+    shut("assistant", "a check of a provider, which runs it", "GET", f"{ASSISTANT}providers/claude_code/health"),
+    shut("assistant", "models of a provider", "GET", f"{ASSISTANT}providers/ollama/models?base_url=http://10.0.0.1"),
+    shut("assistant", "skills written to disk", "POST", f"{ASSISTANT}skills/install", SKILLS),
+    shut("assistant", "a path with escaped letters", "PUT", f"{AJAX3}mlflow/%61ssistant/config", CONFIG),
+    shut("assistant", "a path with an escaped slash", "PUT", f"{AJAX3}mlflow%2Fassistant/config", CONFIG),
+    shut("assistant", "a verb in another header", "POST", f"{ASSISTANT}config", CONFIG, headers=OVERRIDE),
+    shut("assistant", "the verb HEAD", "HEAD", f"{ASSISTANT}providers/claude_code/health"),
+    Attempt("a slash behind", "PUT", f"{ASSISTANT}config/", CONFIG, "guest"),
+    Attempt("two slashes", "PUT", f"{AJAX3}mlflow//assistant/config", CONFIG, "guest"),
+    Attempt("a dot between", "PUT", f"{AJAX3}mlflow/./assistant/config", CONFIG, "guest"),
+    Attempt("through static files", "PUT", f"/static-files/..{ASSISTANT}config", CONFIG, None),
+    Attempt("through the route of health", "PUT", f"/health/..{ASSISTANT}config", CONFIG, None),
+    Attempt("capitals", "PUT", f"{AJAX3}mlflow/Assistant/config", CONFIG, "guest"),
+    Attempt("parameters behind a semicolon", "PUT", f"{ASSISTANT}config;a=b", CONFIG, "guest"),
+    Attempt("another version of the API", "PUT", "/ajax-api/2.0/mlflow/assistant/config", CONFIG, "guest"),
+    Attempt("the API of clients", "PUT", "/api/3.0/mlflow/assistant/config", CONFIG, "guest"),
+    Attempt("nobody", "PUT", f"{ASSISTANT}config", CONFIG, None),
+    shut("jobs", "a job", "POST", f"{AJAX3}jobs/", JOB),
+    shut("jobs", "a job by the administrator", "POST", f"{AJAX3}jobs/", JOB, ADMIN),
+    Attempt("a job by a path without its slash", "POST", f"{AJAX3}jobs", JOB, "guest"),
+    shut("jobs", "a scorer", "POST", f"{AJAX3}mlflow/scorer/invoke", TRACES | {"serialized_scorer": "{}"}),
+    shut("jobs", "an evaluation", "POST", f"{AJAX3}mlflow/genai/evaluate/invoke", TRACES),
+    shut("jobs", "a search for issues", "POST", f"{AJAX3}mlflow/issues/invoke", {"experiment_id": "0"}),
+    shut("jobs", "an optimisation of prompts", "POST", AJAX3 + OPTIMISE, {"experiment_id": "0"}),
+    shut("jobs", "the same by the API of clients", "POST", f"/api/3.0/{OPTIMISE}", TRACES),
+    shut("jobs", "scoring from now on", "PUT", f"{AJAX3}mlflow/scorers/online-config", SCORER),
+    shut("gateway", "an endpoint", "POST", "/gateway/e/mlflow/invocations", CHAT),
+    shut("gateway", "chat", "POST", "/gateway/mlflow/v1/chat/completions", CHAT),
+    shut("gateway", "chat by OpenAI's path", "POST", "/gateway/openai/v1/chat/completions", CHAT),
+    shut("gateway", "chat by the administrator", "POST", "/gateway/openai/v1/responses", CHAT, ADMIN),
+    shut("gateway", "embeddings", "POST", "/gateway/openai/v1/embeddings", CHAT),
+    shut("gateway", "messages", "POST", "/gateway/anthropic/v1/messages", CHAT),
+    shut("gateway", "content", "POST", "/gateway/gemini/v1beta/models/e:generateContent", CHAT),
+    shut("gateway", "any path of a provider", "POST", "/gateway/proxy/e/v1/files", CHAT),
+    shut("gateway", "any path, escaped", "POST", "/gateway/proxy/e/%2e%2e/%2e%2e/latest/meta-data", CHAT),
+    shut("gateway", "the old proxy", "POST", f"{AJAX}gateway-proxy", {"gateway_path": "gateway/x/invocations"}),
+    shut("gateway", "the old proxy by GET", "GET", f"{AJAX}gateway-proxy?gateway_path=api/2.0/endpoints"),
+    shut("webhooks", "a webhook", "POST", "webhooks", {"name": "w", "url": "https://x.example", "events": []}),
+    shut("webhooks", "a webhook by the administrator", "POST", "webhooks", {"url": "http://[::1]"}, ADMIN),
+    shut("webhooks", "another address", "PATCH", f"{AJAX}webhooks/w", {"url": "https://169.254.169.254"}, ADMIN),
+    shut("webhooks", "a request now", "POST", "webhooks/w/test", {}, ADMIN),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def attacker(governed: Server) -> Iterator[Attacker]:
+    made = Attacker(governed, release(governed))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS, ids=str)
+def test_what_is_shut_is_refused_at_once_and_changes_nothing(attacker: Attacker, attempt: Attempt) -> None:
+    if attempt.method == "HEAD":  # whose answer has no text
+        assert attacker.changes_nothing(attempt).status == 403
+    else:
+        attacker.refused(attempt)
+
+
+def test_every_shut_route_is_tried() -> None:
+    tried = {attempt.said.removesuffix(" is shut") for attempt in ATTEMPTS} - {""}
+    assert tried == set(POWERS)
+    assert {kind for verbs in ROUTES.values() for kind in verbs.values()} >= set(POWERS)
+
+
+def test_no_web_socket_is_let_in(governed: Server) -> None:
+    address = urlsplit(governed.uri)
+    for path in ("/", "/gateway/live", f"{ASSISTANT}message"):
+        with socket.create_connection((address.hostname, address.port), 10) as connection:
+            lines = [f"GET {path} HTTP/1.1", f"Host: {address.netloc}", "Upgrade: websocket", "Connection: Upgrade",
+                     f"Authorization: {login(ADMIN)['Authorization']}", "Sec-WebSocket-Version: 13",
+                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]  # fmt: skip
+            connection.sendall("\r\n".join([*lines, "", ""]).encode())
+            assert 400 <= int(connection.recv(4096).split()[1]) < 500
+
+
+def test_an_operator_turns_a_power_on_by_name_and_is_warned(tmp_path: Path) -> None:
+    port = str(free_port())
+    done = run(
+        "server", "--unsafe-allow", "everything", "--port", str(port), env=clean_environment(tmp_path), cwd=tmp_path
+    )
+    assert done.returncode == 2 and "everything" in done.stderr
+    env = clean_environment(tmp_path, REGISTRY_HOOKS_UNSAFE_ALLOW="jobs, everythin")
+    done = run("server", "--port", port, env=env, cwd=tmp_path)
+    assert done.returncode == 2 and "everythin" in done.stderr
