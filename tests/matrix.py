@@ -24,6 +24,7 @@ TESTS = (
     "tests/registry_hooks/test_app_identity.py",
     "tests/registry_hooks/test_releases.py",
     "tests/evaluators/test_plugin_calls.py",
+    "tests/evaluators/test_asking.py",
 )
 VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 

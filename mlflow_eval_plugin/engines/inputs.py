@@ -118,10 +118,10 @@ def nearest(name: str, names: list[str]) -> str:
 def coded_labels(labels: pd.Series[Any], pos_label: object | None) -> tuple[NDArray[np.uint8], str]:
     """Labels as 0 and 1, and the positive label as text.
 
-    Without ``pos_label``, labels must be 0/1, False/True or -1/1.
+    Without ``pos_label``, labels must be 0/1, False/True or -1/1. One class may be all there is.
 
     Raises:
-        InputError: for missing labels, one class only, more than two classes, or text without ``pos_label``.
+        InputError: for missing labels, more than two classes, or text without ``pos_label``.
     """
     absent = labels.isna().to_numpy()
     if absent.any():
@@ -135,10 +135,11 @@ def coded_labels(labels: pd.Series[Any], pos_label: object | None) -> tuple[NDAr
             f"label: expected two classes, found {len(classes)} ({listed}); make the label one class against the rest, "
             "or leave out 'pos_label' and 'label_list' where all are to be evaluated"
         )
-    if len(classes) < 2:
-        raise InputError(f"label: expected two classes, found only {listed}; rates and calibration need both")
-    positive = _positive_class([_plain(one) for one in classes], pos_label, listed)
-    return (codes == positive).view(np.uint8), _text(classes[positive])
+    known = [_plain(one) for one in classes]
+    at = _positive_class(known, pos_label, listed)
+    if at is None:
+        return np.zeros(len(labels), np.uint8), _text(_unseen(known[0], pos_label))
+    return (codes == at).view(np.uint8), _text(known[at])
 
 
 def checked_scores(scores: pd.Series[Any]) -> NDArray[np.float64]:
@@ -208,18 +209,27 @@ def scale_of(weights: NDArray[np.float64], given: float | None, *, what: str = "
     return given
 
 
-def _positive_class(classes: list[object], pos_label: object | None, listed: str) -> int:
+def _positive_class(classes: list[object], pos_label: object | None, listed: str) -> int | None:
+    """Where the positive class is; None where all labels are of the other one."""
+    one_only = len(classes) == 1
     if pos_label is not None:
         matches = [i for i, one in enumerate(classes) if one == pos_label or _text(one) == str(pos_label)]
-        if not matches:
+        if not matches and not one_only:
             raise InputError(f"pos_label: {pos_label!r} is not among the labels; found {listed}")
-        return matches[0]
-    numbers = [one for one in classes if isinstance(one, int | float | bool)]
-    if len(numbers) < 2:
+        return matches[0] if matches else None
+    numbers = {one for one in classes if isinstance(one, int | float | bool)}
+    if len(numbers) < len(classes):
         raise InputError(f"label: the labels are text ({listed}); say with pos_label which one is positive")
-    if set(numbers) not in ({0, 1}, {-1, 1}):
+    if not (numbers <= {0, 1} or numbers <= {-1, 1}):
         raise InputError(f"label: the labels are {listed}, not 0 and 1; say with pos_label which one is positive")
-    return classes.index(1)
+    return classes.index(1) if 1 in numbers else None
+
+
+def _unseen(other: object, pos_label: object | None) -> object:
+    """The positive class where every label is ``other``: as it would be written beside it."""
+    if pos_label is not None:
+        return pos_label
+    return True if isinstance(other, bool) else 1
 
 
 def _floats(values: pd.Series[Any], *, argument: str) -> NDArray[np.float64]:

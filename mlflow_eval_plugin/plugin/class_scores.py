@@ -82,7 +82,9 @@ def column_class_scores(frame: pd.DataFrame, columns: ClassColumns) -> ClassScor
 
 
 def are_classes(values: Any) -> bool:
-    """Whether values are text or whole numbers, and so classes, and not probabilities."""
+    """Whether there are values, and they are text or whole numbers, and so classes, and not probabilities."""
+    if values is None:
+        return False
     found = pd.Series(values)
     if not pd.api.types.is_numeric_dtype(found):
         found = pd.to_numeric(pd.Series(found.unique()).astype(object), errors="coerce")

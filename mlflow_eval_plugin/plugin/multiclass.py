@@ -53,8 +53,11 @@ def is_multiclass(table: Table, config: Config, scorer: Scorer) -> bool:
         return True
     if config.kind == "drift" and scorer.model is None:
         # Drift compares columns of any kind: what is predicted decides, not what the labels are.
-        classes = table.predictions is not None and config.probability_column is None
-        return classes and are_classes(table.predictions) and max(map(_distinct, (table.predictions, table.labels))) > 2
+        known = are_classes(table.predictions) and config.probability_column is None
+        return known and max(map(_distinct, (table.predictions, table.labels))) > 2
+    if _distinct(table.labels) == 1 and scorer.model is None and config.probability_column is None:
+        # A window of one class: what is predicted says how many there are.
+        return are_classes(table.predictions) and _distinct(table.predictions) > 2
     return _distinct(table.labels) > 2
 
 

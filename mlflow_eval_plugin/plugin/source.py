@@ -279,7 +279,16 @@ def _coded(table: Table, config: Config) -> tuple[Any, str]:
         if config.kind != "drift":
             raise
         return None, class_text(1 if config.positive is None else config.positive)
+    _require_listed(table.labels, config)
     return label, class_text(positive)
+
+
+def _require_listed(labels: Any, config: Config) -> None:
+    # Beside the positive class any other is the negative one, also where it is the only one.
+    listed = set(map(class_text, config.label_list or ()))
+    unknown = sorted(set(map(class_text, pd.unique(pd.Series(labels)))) - listed) if listed else []
+    if unknown:
+        raise InputError(f"label_list: it lacks {', '.join(map(repr, unknown))}, which the labels have; add it")
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:

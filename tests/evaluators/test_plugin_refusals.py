@@ -209,12 +209,6 @@ def test_latencies_that_are_none(world: World, value: Any, message: str) -> None
     assert message in refused(world, **three(world, disaggregated=changes))
 
 
-def test_one_class_only(world: World) -> None:
-    ones = world.rows[world.rows[LABEL] == 1]
-    given = three(world)
-    assert "expected two classes, found only 1" in refused(world, ones, **given)
-
-
 def test_labels_that_are_missing(world: World) -> None:
     data = world.rows.astype({LABEL: "float64"})
     data.loc[[3, 9], LABEL] = np.nan
