@@ -29,3 +29,11 @@ def files_reason(model: str, version: int, differences: tuple[str, ...]) -> Reas
         told or "other files",
         f"find out who changed the artifacts; register them as a new version of {model} and nominate that",
     )
+
+
+def missing_reason(model: str, version: int, missing: tuple[str, ...], others: list[int]) -> Reason:
+    """The refusal of a version whose files are not there; ``others`` are earlier champions to go back to instead."""
+    told = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+    other = f", or registry-hooks rollback {model} --to VERSION --reason …, with one of {others}" if others else ""
+    mend = f"put the files back where they were{other}"
+    return Reason("files-missing", f"the files of version {version} where they were nominated", told, mend)

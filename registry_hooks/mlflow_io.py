@@ -6,7 +6,9 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -22,6 +24,7 @@ from mlflow.utils.uri import append_to_uri_path, validate_path_is_safe
 from mlflow_eval_plugin.evidence import Evidence, EvidenceError, file_digest, loads, model_digest, model_files
 from registry_hooks.envelope import SUFFIX
 from registry_hooks.errors import Conflict, Invalid, NotFound, Reason, RegistryError
+from registry_hooks.files import Files
 from registry_hooks.mlflow_rows import VersionRow
 
 _ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
@@ -29,6 +32,7 @@ _SOURCE_TAGS = {"name": MLFLOW_SOURCE_NAME, "git_commit": MLFLOW_GIT_COMMIT, "us
 _HALF_UPLOADED = ".artifact.uploading."
 _LARGEST_EVIDENCE = 16 * 1024 * 1024
 _MOST_EVIDENCE = 200
+_FEW = 1000  # names among which a file is looked for
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,38 @@ def manifest(row: VersionRow) -> Manifest:
     return Manifest(files, model_digest(files))
 
 
+def missing_files(row: VersionRow, nominated: Files | None) -> tuple[str, ...]:
+    """Files of a version that are not there, by name; looked for, and not read.
+
+    Without a list of what was nominated, whether there is any file at all.
+
+    Raises:
+        Invalid: when the artifact store does not say.
+    """
+    with _plainly_told(f"the files of version {row.version} of {row.model} cannot be looked for"):
+        repository = _repository(row.location)
+        if isinstance(repository, LocalArtifactRepository):
+            there = _on_disk(Path(repository.artifact_dir), nominated)
+        else:
+            there = _listed(repository, nominated)
+    if nominated is None:
+        return () if there else (f"no file is at {row.location}",)
+    return tuple(f"{path} is missing" for path in sorted(nominated.keys() - there))
+
+
+def _on_disk(root: Path, nominated: Files | None) -> set[str]:
+    if nominated is None:
+        return {each.name for each in islice(root.rglob("*"), _FEW) if each.is_file()}
+    return {path for path in nominated if (root / path).is_file()}
+
+
+def _listed(repository: ArtifactRepository, nominated: Files | None) -> set[str]:
+    """Names, and those of folders too where nothing is looked for by its name."""
+    folders = {path.rpartition("/")[0] for path in nominated} if nominated is not None else {""}
+    listed = [each for folder in sorted(folders) for each in repository.list_artifacts(folder or None)]
+    return {each.path for each in listed if nominated is None or not each.is_dir}
+
+
 def evidence_in(run_id: str) -> list[FoundEvidence]:
     """Every Evidence document in a run, each held against its digest.
 
@@ -100,7 +136,7 @@ def evidence_in(run_id: str) -> list[FoundEvidence]:
 
 def _fetched(run_id: str, artifact_uri: str) -> list[tuple[str, bytes, bytes | None]]:
     """Path and bytes of each Evidence file of a run, and the bytes of the envelope beside it."""
-    try:
+    with _plainly_told(f"the Evidence of run {run_id} cannot be read"):
         repository = _repository(artifact_uri)
         listed = [
             f for f in repository.list_artifacts("evidence") if f.path.endswith((".json", SUFFIX)) and not f.is_dir
@@ -111,10 +147,6 @@ def _fetched(run_id: str, artifact_uri: str) -> list[tuple[str, bytes, bytes | N
             )
         with tempfile.TemporaryDirectory() as folder:
             read = {f.path: _local(repository, f.path, folder).read_bytes() for f in listed}
-    except RegistryError:
-        raise
-    except Exception as error:  # every artifact store has errors of its own
-        raise Invalid(f"the Evidence of run {run_id} cannot be read: {error}") from error
     return [(path, text, read.get(path + SUFFIX)) for path, text in read.items() if not path.endswith(SUFFIX)]
 
 
@@ -162,10 +194,16 @@ def _local(repository: ArtifactRepository, path: str, folder: str) -> Path:
 
 def _files(location: str, what: str) -> Iterator[tuple[str, Path]]:
     with tempfile.TemporaryDirectory() as folder:
-        try:
+        with _plainly_told(f"the files of {what} cannot be read"):
             root = _local(_repository(location), "", folder)
-        except RegistryError:
-            raise
-        except Exception as error:  # every artifact store has errors of its own
-            raise Invalid(f"the files of {what} cannot be read: {error}") from error
         yield from model_files(root)
+
+
+@contextmanager
+def _plainly_told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except RegistryError:
+        raise
+    except Exception as error:  # every artifact store has errors of its own
+        raise Invalid(f"{what}: {error}") from error

@@ -82,7 +82,8 @@ def rollback(
 
     The version left is condemned: it comes back only with newer Evidence. A second rollback within two minutes is
     taken for the first one, given twice, and refused; to go further back, say --from or --to. A version whose files
-    were changed since it was nominated is refused by their names, unless --verify later says to look afterwards.
+    were changed since it was nominated is refused by their names, unless --verify later says to look afterwards; one
+    whose files are not there is refused always.
 
     \b
     Example:

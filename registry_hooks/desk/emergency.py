@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as StillRunning
 from dataclasses import replace
 from datetime import timedelta
-from threading import Thread
 from typing import Literal
 
 from registry_hooks import pair as rules
 from registry_hooks.answers import Answer, moved_json, reasons_json
 from registry_hooks.desk.case import Case, changed_files, check_text, refuse_if
+from registry_hooks.desk.presence import beside, presence_reasons
 from registry_hooks.desk.transitions import Transitions
 from registry_hooks.errors import Reason, Refused, RegistryError
 from registry_hooks.files import Files, differing_files, files_reason
@@ -22,6 +23,7 @@ from registry_hooks.records import Nomination, Review
 
 Verify = Literal["parallel", "now", "later"]
 Checked = tuple[int, Nomination | None]
+Looked = tuple[int, Nomination | None, list[Reason]]
 FilesSaid = Literal["match", "pending", "unknown"]
 PATIENCE = 0.1  # seconds that a rollback waits for the check of files that runs beside it
 
@@ -45,15 +47,21 @@ class Emergency(Transitions):
         The files of the version are held against its nomination, and a rollback to changed files is refused. ``now``
         waits for that; ``parallel`` reads them beside its own work and waits for no more than ``PATIENCE``, after
         which the check goes on alone, and the ledger and ``status`` say what it found; ``later`` never waits.
+        Whatever is asked for, the files must be there: they are looked for first, and a store that does not answer
+        within ``LOOK`` is a refusal, since nobody could load the version from it either.
         """
         check_text("reason", reason, required=True)
-        checked = self._files_checked_first(model, to) if verify == "now" else None
+        looked = self._looked_for_first(model, to)
+        checked = self._files_checked_first(model, to, looked) if verify == "now" else None
         with self._case(model, write=True) as case:
             refuse_if(f"{model} cannot be rolled back", _rollback_reasons(case, to, expected))
             before = case.state.pair
             target = before.fallback if to is None else to
             assert target is not None and before.champion is not None  # may_roll_back has seen to it
             row = case.registry.version(model, target)
+            if looked is None or looked[:2] != (target, case.state.nominations.get(target)):  # roles have moved since
+                looked = _presence_of(case, target)()
+            refuse_if(f"{model} cannot be rolled back", looked[2])
             if checked is None:
                 check = self._begin_check(case, row)
             after = rules.pair_after_rollback(case.state, target, case.facts.now)
@@ -114,10 +122,23 @@ class Emergency(Transitions):
             entry = case.record("review-closed", closed.version, {"review": review, "finding": finding})
         return {"model": model, "review": closed.as_json(), "finding": finding, "entry": entry.seq}
 
-    def _files_checked_first(self, model: str, to: int | None) -> Checked:
+    def _looked_for_first(self, model: str, to: int | None) -> Looked | None:
+        """Whether the files of the version to go back to are there; None where there is no such version.
+
+        Before the unit of work, which keeps others waiting.
+        """
+        with self._case(model, write=False) as case:
+            target = case.state.pair.fallback if to is None else to
+            if target is None or rules.may_roll_back(case.state, to):
+                return None
+            asked = _presence_of(case, target)
+        return asked()
+
+    def _files_checked_first(self, model: str, to: int | None, looked: Looked | None) -> Checked:
         """The version to go back to and its nomination, whose files were read to the end and are as nominated."""
         with self._case(model, write=False) as case:
-            refuse_if(f"{model} cannot be rolled back", _rollback_reasons(case, to, case.state.pair.champion))
+            reasons = _rollback_reasons(case, to, case.state.pair.champion) or (looked[2] if looked else [])
+            refuse_if(f"{model} cannot be rolled back", reasons)
             target = case.state.pair.fallback if to is None else to
             assert target is not None  # may_roll_back has seen to it
             row, nomination = case.registry.version(model, target), case.state.nominations.get(target)
@@ -130,11 +151,9 @@ class Emergency(Transitions):
         nomination = case.state.nominations.get(row.version)
         if nomination is None:
             return None
-        nominated = case.ledger.manifest(case.model, row.version, nomination.files_digest)
-        check: Future[tuple[str, ...]] = Future()
-        # A daemon: a server that is told to stop does not wait for gigabytes to be read; ``reconcile`` finishes it.
-        Thread(target=_check, args=(check, row, nomination.files_digest, nominated), daemon=True).start()
-        return check
+        digest = nomination.files_digest
+        nominated = case.ledger.manifest(case.model, row.version, digest)
+        return beside(lambda: differences_now(row, digest, nominated))
 
     def _note_check(self, model: str, version: int, done: Future[tuple[str, ...]]) -> None:
         """Write down what a check found that a rollback did not wait for."""
@@ -149,11 +168,17 @@ class Emergency(Transitions):
                 case.record("files-checked", version, {"differences": list(differences)})
 
 
-def _check(check: Future[tuple[str, ...]], row: VersionRow, digest: str, nominated: Files | None) -> None:
-    try:
-        check.set_result(differences_now(row, digest, nominated))
-    except BaseException as error:  # noqa: BLE001 (whoever waits for the check is told, not this thread)
-        check.set_exception(error)
+def _presence_of(case: Case, version: int) -> Callable[[], Looked]:
+    """Looks for the files of a version; what must be known for that is read now."""
+    nomination, row = case.state.nominations.get(version), case.registry.version(case.model, version)
+    nominated = case.ledger.manifest(case.model, version, nomination.files_digest) if nomination else None
+    others = _other_champions(case, version)
+    return lambda: (version, nomination, presence_reasons(row, nominated, others))
+
+
+def _other_champions(case: Case, version: int) -> list[int]:
+    """Earlier champions but this one, newest first."""
+    return [v for v in dict.fromkeys(reversed(case.state.champions)) if v not in (version, case.state.pair.champion)]
 
 
 def differences_now(row: VersionRow, digest: str, nominated: Files | None) -> tuple[str, ...]:
@@ -177,9 +202,7 @@ def _outcome(case: Case, row: VersionRow, check: Future[tuple[str, ...]] | None,
     except StillRunning:
         return "pending"
     if differences:
-        earlier = [
-            v for v in dict.fromkeys(reversed(case.state.champions)) if v not in (row.version, case.state.pair.champion)
-        ]
+        earlier = _other_champions(case, row.version)
         other = f"--to VERSION, with one of {earlier}, or " if earlier else ""
         again = (
             f"registry-hooks rollback {case.model} --reason … {other}--verify later, to serve these files as they are"

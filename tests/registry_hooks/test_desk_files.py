@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import socket
+import sqlite3
 import time
+from contextlib import closing
 
 import pytest
+from mlflow.exceptions import MlflowException
+from serving import free_port
 from world import MODEL, refused, rules_of
 
+from registry_hooks.desk import presence
 from registry_hooks.desk.emergency import PATIENCE
 from registry_hooks.errors import Invalid, Refused
 
@@ -36,8 +42,14 @@ def _rename(folder):
     return "weights.bin is missing, weights.old was added"
 
 
-CHANGES = [_flip_a_byte, _remove, _add, _rename]
-changes = pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__.strip("_"))
+CHANGED, GONE = (_flip_a_byte, _add), (_remove, _rename)
+
+
+def _changes(*those):
+    return pytest.mark.parametrize("change", those, ids=lambda change: change.__name__.strip("_"))
+
+
+changes, kept, gone = _changes(*CHANGED, *GONE), _changes(*CHANGED), _changes(*GONE)
 
 
 @pytest.fixture
@@ -68,8 +80,8 @@ def newest(world):
         return world.desk.history(MODEL, limit=1)["entries"][0]
 
 
-def told(error):
-    return next(reason.found for reason in error.reasons if reason.rule == "files")
+def told(error, rule="files"):
+    return next(reason.found for reason in error.reasons if reason.rule == rule)
 
 
 @changes
@@ -99,7 +111,7 @@ def reconcile(world):
 
 
 @pytest.mark.parametrize("verify", ["parallel", "now"])
-@changes
+@kept
 def test_rollback_to_changed_files_is_refused_by_name(served, change, verify):
     said = change(served.folder(1))
     with served.acting("oncall"):
@@ -107,6 +119,53 @@ def test_rollback_to_changed_files_is_refused_by_name(served, change, verify):
     assert told(error) == said
     assert ("--verify later" in str(error)) == (verify == "parallel")
     assert reconcile(served) == [f"{MODEL} version 1: {each}" for each in said.split(", ")]
+
+
+@pytest.mark.parametrize("verify", ["parallel", "now", "later"])
+@gone
+def test_rollback_never_goes_back_to_files_that_are_not_there(served, change, verify):
+    said = change(served.folder(1))
+    with served.acting("oncall"):
+        for to in (None, 1):
+            error = refused(Refused, served, lambda to=to: served.desk.rollback(MODEL, "bad", to=to, verify=verify))
+            assert told(error, "files-missing") == "weights.bin is missing"
+    with served.acting("oncall"), pytest.raises(MlflowException, match=r"weights\.bin is missing"):
+        served.client.set_registered_model_alias(MODEL, "champion", "1")
+    assert reconcile(served) == [f"{MODEL} version 1: {each}" for each in said.split(", ")]
+
+
+def test_a_version_that_was_never_nominated_must_have_files_to_go_back_to(world):
+    world.quickly(2)
+    for version, stage in ((1, "Archived"), (2, "Production")):
+        world.client.transition_model_version_stage(MODEL, str(version), stage)
+    world.client.set_registered_model_alias(MODEL, "fallback", "1")
+    world.govern()
+    folder = world.folder(1)
+    folder.rename(folder.with_name("elsewhere"))
+    with world.acting("oncall"):
+        error = refused(Refused, world, lambda: world.desk.rollback(MODEL, "bad", verify="later"))
+    assert rules_of(error) == ["files-missing"] and "no file is at" in str(error)
+    folder.with_name("elsewhere").rename(folder)
+    with world.acting("oncall"):
+        assert world.desk.rollback(MODEL, "bad", verify="later")["files"] == "unknown"
+
+
+@pytest.mark.parametrize("verify", ["parallel", "now", "later"])
+def test_an_artifact_store_that_is_silent_or_away_is_told_within_seconds(served, verify, monkeypatch):
+    monkeypatch.setattr(presence, "LOOK", 0.2)
+    with (
+        closing(socket.create_server(("127.0.0.1", 0))) as silent,
+        closing(sqlite3.connect(served.store.engine.url.database)) as database,
+    ):
+        away = f"http://127.0.0.1:{free_port()}/models"  # nobody listens there
+        for location, said in ((f"ftp://127.0.0.1:{silent.getsockname()[1]}/m", "did not answer"), (away, "cannot be")):
+            database.execute("UPDATE model_versions SET storage_location = ? WHERE version = 1", (location,))
+            database.commit()
+            began = time.monotonic()
+            with served.acting("oncall"):
+                error = refused(Refused, served, lambda: served.desk.rollback(MODEL, "bad", verify=verify))
+            assert said in told(error, "files-unreachable") and time.monotonic() - began < 5
+    assert served.roles()["champion"] == 2
 
 
 @pytest.mark.parametrize("verify", ["parallel", "now", "later"])
@@ -119,7 +178,7 @@ def test_rollback_to_files_as_they_were_says_so(served, verify):
     served.assert_sound()
 
 
-@changes
+@kept
 def test_rollback_that_does_not_wait_goes_back_and_tells_afterwards(served, change):
     said = change(served.folder(1)).split(", ")
     with served.acting("oncall"):
@@ -197,7 +256,7 @@ def test_a_folder_that_is_gone_is_said_to_be(served):
     folder.rename(folder.with_name("elsewhere"))
     with served.acting("oncall"):
         error = refused(Refused, served, lambda: served.desk.rollback(MODEL, "bad"))
-    assert "version 1" in told(error)
+    assert told(error, "files-missing") == "MLmodel is missing, weights.bin is missing"
     assert any("version 1" in problem for problem in reconcile(served))
 
 
