@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from hashlib import sha256
+from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
 from mlflow_eval_plugin.reports import joined, words
@@ -25,6 +29,11 @@ _LISTED: tuple[tuple[str, Verdict, int], ...] = (
     ("What failed", "fail", 21),
     ("What could not be decided", "insufficient", 9),
 )
+
+
+_SCRIPTS = ("tables.js", "links.js")
+# Should a label ever get through as markup, it runs nothing and loads nothing.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
 
 
 @dataclass(frozen=True)
@@ -119,7 +128,13 @@ def template(name: str) -> Template:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals["words"] = words
+    script = "\n".join(files(__package__).joinpath("templates", name).read_text() for name in _SCRIPTS)
+    allowed = b64encode(sha256(script.encode()).digest()).decode()
+    environment.globals.update(
+        words=words,
+        script=Markup(script),
+        content_security_policy=_POLICY.format(allowed),
+    )
     return environment.get_template(name)
 
 

@@ -157,7 +157,7 @@ def harm_in_words(evidences: Sequence[Evidence]) -> str:
     found = [pair for pair in found if max(finding.harm for finding in pair[1].findings) >= MATERIAL]
     if not found:
         return ""
-    against, worst = max(found, key=lambda pair: (not pair[1].failed, max(one.harm for one in pair[1].findings)))
+    against, worst = max(found, key=lambda pair: (not pair[1].failed, pair[1].findings[0].rank))
     finding = worst.findings[0]
     others = "with the champion" if against.against == "Champion" else "for all other rows"
     rows = f" ({worst.n} rows)" if worst.n < _FEW else ""

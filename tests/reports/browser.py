@@ -2,7 +2,8 @@
 
     python browser.py PAGE WIDTH HEIGHT SCREENSHOT STEP...
 
-A step is a JavaScript expression, or ``key:Name`` or ``type:text`` for what a person at the keyboard does. Printed as
+PAGE is a file or an address. A step is a JavaScript expression, or ``frame:expression`` for one in the page's first
+frame, or ``key:Name`` or ``type:text`` for what a person at the keyboard does. Printed as
 JSON is what the expressions gave, and all that came to the console. A process of its own, because Qt ends the process
 where a system library is missing; without arguments it only tells, by its exit code, whether there is a browser.
 """
@@ -53,6 +54,9 @@ class Visit:
             self.end()
             return
         kind, _, rest = (step := self.steps.pop(0)).partition(":")
+        if kind == "frame":
+            self.page.mainFrame().children()[0].runJavaScript(f"JSON.stringify({rest})", self.keep)
+            return
         if kind not in ("key", "type"):
             self.page.runJavaScript(f"JSON.stringify({step})", self.keep)
             return
@@ -81,7 +85,7 @@ def main(application: QApplication, file: str, width: str, height: str, screensh
     view.show()
     visit = Visit(view, page, screenshot, list(steps))
     page.loadFinished.connect(visit.begin)
-    view.load(QUrl.fromLocalFile(str(Path(file).resolve())))
+    view.load(QUrl(file) if file.startswith("http:") else QUrl.fromLocalFile(str(Path(file).resolve())))
     return application.exec()
 
 

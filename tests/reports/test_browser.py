@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
+import mlflow
 import pytest
 from PIL import Image
 from reports import evidence_documents as documents
@@ -49,9 +55,11 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / f"{name}.html" for name in texts}
 
 
-def visit(page: Path, *steps: str, width: int = 1280, flags: str = FLAGS) -> tuple[list[Any], Image.Image]:
+def visit(
+    page: Path | str, *steps: str, width: int = 1280, flags: str = FLAGS, picture: Path | None = None
+) -> tuple[list[Any], Image.Image]:
     """What the steps gave, and a picture of the window; nothing may have come to the console."""
-    picture = page.with_suffix(".png")
+    picture = Path(page).with_suffix(".png") if picture is None else picture
     done = start(page, width, 1600, picture, *steps, flags=flags)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
@@ -135,3 +143,77 @@ def test_what_is_wider_than_the_window_scrolls_by_keyboard(pages: dict[str, Path
         f"{wide}.scrollLeft > 0", width=390,
     )  # fmt: skip
     assert found == [[0, "region"], None, True]
+
+
+VIEWER = """<!doctype html><title>a viewer</title><script>
+fetch("%s").then((found) => found.text()).then((text) => {
+  const frame = document.createElement("iframe");
+  const src = URL.createObjectURL(new Blob([text], { type: "text/html" }));
+  Object.assign(frame, { width: "1200", height: "600", src });
+  frame.setAttribute("sandbox", "%s");
+  document.body.append(frame);
+});
+</script><body></body>"""
+
+
+@pytest.fixture(scope="module")
+def viewer(pages: dict[str, Path]) -> Iterator[str]:
+    """The address of a page that shows a report as MLflow's artifact viewer does: as a blob, in a sandboxed frame."""
+    folder = pages["joined"].parent
+    (folder / "viewer.html").write_text(VIEWER % ("joined.html", sandbox_of_mlflow()), encoding="utf-8")
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/viewer.html"
+        server.shutdown()
+
+
+def sandbox_of_mlflow() -> str:
+    """The sandbox of the frame in which the installed MLflow shows HTML artifacts, from its own user interface."""
+    scripts = Path(mlflow.__file__).parent.glob("server/js/build/static/js/*.js")
+    found = [re.search(r'mlflow-html-iframe".{0,200}?sandbox:"([^"]*)"', text.read_text()) for text in scripts]
+    sandboxes = {one.group(1) for one in found if one}
+    assert len(sandboxes) == 1, "MLflow's viewer of HTML artifacts has changed: see what its frame allows now"
+    return sandboxes.pop()
+
+
+def test_links_lead_to_their_parts_in_the_viewer_of_mlflow(viewer: str, pages: dict[str, Path]) -> None:
+    top = "Math.round(document.getElementById('{}').getBoundingClientRect().top)"
+    click = "frame:document.querySelector('nav a[href=\"#{}\"]').click()"
+    found, _ = visit(
+        viewer, "frame:[location.protocol, self.origin]", "frame:scrollY", click.format("drift"),
+        f"frame:{top.format('drift')}", "frame:document.activeElement.id", click.format("calibration"),
+        f"frame:{top.format('calibration')}", "frame:document.querySelectorAll('th button').length > 0",
+        picture=pages["joined"].with_name("viewer.png"),
+    )  # fmt: skip
+    assert found[:2] == [["blob:", "null"], 0]
+    assert found[3:5] == [0, "drift"]
+    # The first part is near the top of the page, and the scripts of the tables run here, too.
+    assert found[6:] == [0, True]
+
+
+def test_links_of_a_page_alone_need_no_script(pages: dict[str, Path]) -> None:
+    alone = pages["joined"].with_name("bare.html")
+    alone.write_text(re.sub(r"<script>.*?</script>", "", pages["joined"].read_text(), flags=re.S))
+    for page in (pages["joined"], alone):
+        found, _ = visit(
+            page, "document.querySelector('nav a[href=\"#drift\"]').click()", "location.hash",
+            "Math.round(document.getElementById('drift').getBoundingClientRect().top)",
+        )  # fmt: skip
+        assert found[1:] == ["#drift", 0]
+
+
+def test_nothing_but_our_own_script_runs(pages: dict[str, Path]) -> None:
+    broken = pages["joined"].with_name("broken.html")
+    text = pages["joined"].read_text()
+    broken.write_text(
+        text.replace("</main>", "<script>document.title = 'taken'</script><img src=x onerror=alert(1)></main>")
+    )
+    done = start(broken, 800, 600, broken.with_suffix(".png"), "document.title")
+    said = json.loads(done.stdout)
+    assert said["results"] != ["taken"]
+    assert len(said["console"]) == 3 and all("Content Security Policy" in message for message in said["console"])

@@ -120,6 +120,14 @@ def test_a_joined_page_tells_the_same_harm_once() -> None:
     assert joined.headline([document(harm("hospital=H99")), calibration]).count("hospital=H99") == 1
 
 
+def test_the_first_sentence_of_a_joined_page_prefers_what_needs_no_explanation() -> None:
+    worse = harm("hospital=H99", "brier", harm=3.0)
+    calibration = documents.document(
+        "calibration", [], {**documents.calibration_measurements(), "unchecked": unchecked(worse)}
+    )
+    assert "Not checked: accuracy for" in joined.headline([calibration, document(harm("hospital=H99"))])
+
+
 def test_of_a_comparison_the_champion_is_what_a_slice_is_held_against() -> None:
     measurements = documents.comparison().measurements
     checks = [documents.check("change_auc", "overall", 0.0, 0.001, "pass", low=-0.01)]
