@@ -8,14 +8,15 @@
 - ``paired_summary`` and ``placement_summary`` count the ``paired_rows`` of two models, for comparisons;
 - ``error_counts``, and its like of several classes and of regressions, count errors by coded columns, for the search of
   weak slices (in ``engines.search``);
-- ``drift_binning`` and ``drift_summary`` count columns on the reference's bins; ``schema_of`` names their kinds;
+- ``drift_binning`` and ``drift_summary`` (``drift_summaries`` does both) count columns on the reference's bins;
+- ``schema_of`` names the kinds of columns, whatever holds their values;
 - ``data_digest`` names a data set by content, whatever the order of its rows.
 """
 
 from __future__ import annotations
 
 from mlflow_eval_plugin.engines.digest import DigestSummary, data_digest, digest_summary, schema_of
-from mlflow_eval_plugin.engines.drift import drift_binning, drift_summary
+from mlflow_eval_plugin.engines.drift import drift_binning, drift_summaries, drift_summary
 from mlflow_eval_plugin.engines.paired import paired_rows, paired_summary, placement_summary
 from mlflow_eval_plugin.engines.regression import moment_summary, predicted_rows, prediction_folds, prediction_summary
 from mlflow_eval_plugin.engines.scores import score_summary
@@ -28,6 +29,7 @@ __all__ = [
     "data_digest",
     "digest_summary",
     "drift_binning",
+    "drift_summaries",
     "drift_summary",
     "moment_summary",
     "paired_rows",

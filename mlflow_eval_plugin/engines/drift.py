@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.engines.digest import UNITS
 from mlflow_eval_plugin.engines.factorizing import factorized
 from mlflow_eval_plugin.engines.inputs import require_columns
-from mlflow_eval_plugin.engines.levels import level_labels
+from mlflow_eval_plugin.engines.plain import is_declared_category, is_single, kind_of, plain
 from mlflow_eval_plugin.stats.drift_summary import (
     STEP_LIMIT,
     STEPS,
@@ -28,11 +28,13 @@ from mlflow_eval_plugin.stats.drift_summary import (
     Role,
 )
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
+from mlflow_eval_plugin.stats.summaries import level_label
 from mlflow_eval_plugin.stats.threads import side_by_side
 
 QUANTILES = 4000  # KS is then within 2.5e-4 of the exact one
 FEW_DISTINCT = 500
 MAX_CATEGORIES = 10_000
+NUMERIC_KINDS = frozenset({"number", "datetime", "duration"})
 SORTED_ROWS = 2**18  # at a time; larger temporaries are asked of the system anew for every column
 
 FloatArray = NDArray[np.float64]
@@ -50,8 +52,8 @@ def drift_binning(
     Args:
         columns: which columns; all by default.
         roles: "score", "prediction" or "label" for the columns that are no feature.
-        categorical: numeric columns whose values are codes. Text, category and boolean columns always are categorical,
-            dates are numeric (seconds).
+        categorical: numeric columns whose values are codes. Text and category columns always are categorical, truth
+            values are numbers, dates and durations too (seconds).
 
     Raises:
         InputError: for no rows or missing columns.
@@ -62,10 +64,11 @@ def drift_binning(
 
     def made(name: str) -> Column:
         role = (roles or {}).get(name, "feature")
-        if name in categorical or not _is_numeric(reference[name]):
-            return _categorical(reference[name], name, role)
+        column = plain(reference[name])
+        if name in categorical or is_declared_category(reference[name]) or not _is_numeric(column):
+            return _categorical(column, name, role)
         # The bins come from sorted values, which need not be sorted again to be counted.
-        ordered = np.sort(_values(reference[name]))
+        ordered = np.sort(_values(column))
         return _counted(_binning(ordered, name, role), _chunks(ordered))
 
     return DriftSummary(len(reference), tuple(side_by_side(made, names)))
@@ -85,9 +88,45 @@ def drift_summary(rows: pd.DataFrame, *, like: DriftSummary) -> DriftSummary:
         column = by_name[name]
         if isinstance(column, CategoricalColumn):
             return _categorical(rows[name], name, column.role)
-        return _counted(column, (np.sort(chunk) for chunk in _chunks(_values(rows[name]))))
+        return _counted(column, (np.sort(chunk) for chunk in _chunks(_values(plain(rows[name])))))
 
     return DriftSummary(len(rows), tuple(side_by_side(made, list(by_name))))
+
+
+def drift_summaries(
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    *,
+    columns: Sequence[str],
+    roles: Mapping[str, Role] | None = None,
+    categorical: Sequence[str] = (),
+) -> tuple[DriftSummary, DriftSummary]:
+    """Both sides, where both are at hand: what holds the values of either does not make a difference between them.
+
+    A column that one side declares as categories is one on both, and where one side has single precision the other is
+    rounded to it.
+
+    Raises:
+        InputError, TooManyLevels: as ``drift_binning`` and ``drift_summary``.
+    """
+    for side in (reference, current):
+        _checked(side, columns)
+    codes = [name for name in columns if is_declared_category(current[name]) or is_declared_category(reference[name])]
+    reference, current = (
+        _rounded_as(side, other, columns) for side, other in ((reference, current), (current, reference))
+    )
+    before = drift_binning(reference, columns=columns, roles=roles, categorical=[*categorical, *codes])
+    return before, drift_summary(current, like=before)
+
+
+def _rounded_as(rows: pd.DataFrame, other: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The rows, where numbers that the other frame holds in fewer bits have been rounded to these."""
+    rounded = {}
+    for name in columns:
+        own, theirs = plain(rows[name]), plain(other[name])
+        if is_single(theirs) and not is_single(own) and kind_of(own) == "number":
+            rounded[name] = pd.Series(_values(own).astype(theirs.to_numpy().dtype), index=rows.index)
+    return rows.assign(**rounded) if rounded else rows
 
 
 def _checked(rows: pd.DataFrame, columns: Sequence[str] | None) -> list[str]:
@@ -99,14 +138,13 @@ def _checked(rows: pd.DataFrame, columns: Sequence[str] | None) -> list[str]:
 
 
 def _is_numeric(column: pd.Series[Any]) -> bool:
-    if pd.api.types.is_bool_dtype(column):
-        return False
-    return bool(pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column))
+    return kind_of(column) in NUMERIC_KINDS or pd.api.types.is_float_dtype(column.dtype)
 
 
 def _values(column: pd.Series[Any]) -> FloatArray:
-    if pd.api.types.is_datetime64_any_dtype(column):
-        times = pd.DatetimeIndex(column)
+    index = {"datetime": pd.DatetimeIndex, "duration": pd.TimedeltaIndex}.get(kind_of(column))
+    if index is not None and column.dtype != object:
+        times = index(column)
         # In the column's own unit: nanoseconds would overflow at sentinels such as the year 9999.
         return np.where(times.isna(), np.nan, times.asi8 / UNITS[times.unit])
     if not pd.api.types.is_numeric_dtype(column):
@@ -191,8 +229,9 @@ def _categorical(column: pd.Series[Any], name: str, role: Role) -> CategoricalCo
             "identifier, leave it out or group its levels"
         )
     counts: dict[str, int] = {}
-    labels = level_labels(column, uniques)
-    for label, count in zip(labels, np.bincount(codes[codes >= 0], minlength=len(uniques)).tolist(), strict=True):
+    for label, count in zip(
+        map(level_label, uniques), np.bincount(codes[codes >= 0], minlength=len(uniques)).tolist(), strict=True
+    ):
         counts[label] = counts.get(label, 0) + count
     levels = tuple(sorted(label for label, count in counts.items() if count))
     return CategoricalColumn(

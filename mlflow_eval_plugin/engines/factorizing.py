@@ -9,6 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.counting import chunked
+from mlflow_eval_plugin.engines.plain import plain
+from mlflow_eval_plugin.stats.errors import InputError
 
 CLOSE = 4096  # whole numbers of a smaller range are their own codes
 _LARGEST = 2**53  # in size; beyond it floats skip whole numbers
@@ -17,14 +19,27 @@ Codes = NDArray[np.signedinteger[Any]]
 
 
 def factorized(column: pd.Series[Any]) -> tuple[Codes, Any]:
-    """A code a row, -1 where the value is missing, and the distinct values: increasing, or in the order of the rows."""
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf" and len(column):
+    """A code a row, -1 where the value is missing, and the distinct values: increasing, or in the order of the rows.
+
+    They are those of the ``plain`` column.
+
+    Raises:
+        InputError: where the column holds lists or the like.
+    """
+    column = plain(column)
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf" and len(column):
         values = column.to_numpy()
-        found = _whole_numbers(values.view(np.uint8) if values.dtype.kind == "b" else values)
+        found = _whole_numbers(values)
         if found is not None:
             return found[0], found[1].astype(values.dtype)
-    codes, uniques = pd.factorize(column)
-    return codes, uniques
+    try:
+        codes, uniques = pd.factorize(column)
+    except TypeError as error:
+        raise InputError(
+            f"column {column.name!r}: expected one value a row, found lists or the like ({error}); leave it out"
+        ) from error
+    # An index gives its numbers as Python has them, in another precision.
+    return codes, uniques.to_numpy() if isinstance(uniques, pd.Index) and uniques.dtype.kind in "iuf" else uniques
 
 
 def _whole_numbers(values: NDArray[Any]) -> tuple[NDArray[np.int16], NDArray[np.int64]] | None:

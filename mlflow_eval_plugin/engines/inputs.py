@@ -19,7 +19,7 @@ from rapidfuzz import process
 from mlflow_eval_plugin.engines.counting import chunked
 from mlflow_eval_plugin.engines.factorizing import factorized
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.summaries import rows_fit
+from mlflow_eval_plugin.stats.summaries import level_label, rows_fit
 from mlflow_eval_plugin.stats.threads import both
 
 ColumnArgument = str | ArrayLike
@@ -138,8 +138,8 @@ def coded_labels(labels: pd.Series[Any], pos_label: object | None) -> tuple[NDAr
     known = [_plain(one) for one in classes]
     at = _positive_class(known, pos_label, listed)
     if at is None:
-        return np.zeros(len(labels), np.uint8), _text(_unseen(known[0], pos_label))
-    return (codes == at).view(np.uint8), _text(known[at])
+        return np.zeros(len(labels), np.uint8), level_label(1 if pos_label is None else pos_label)
+    return (codes == at).view(np.uint8), level_label(known[at])
 
 
 def checked_scores(scores: pd.Series[Any]) -> NDArray[np.float64]:
@@ -213,7 +213,10 @@ def _positive_class(classes: list[object], pos_label: object | None, listed: str
     """Where the positive class is; None where all labels are of the other one."""
     one_only = len(classes) == 1
     if pos_label is not None:
-        matches = [i for i, one in enumerate(classes) if one == pos_label or _text(one) == str(pos_label)]
+        wanted = {str(pos_label), level_label(pos_label)}
+        # Truth values are 1 and 0.
+        wanted |= {text for text, name in (("1", "True"), ("0", "False")) if name in wanted}
+        matches = [i for i, one in enumerate(classes) if one == pos_label or level_label(one) in wanted]
         if not matches and not one_only:
             raise InputError(f"pos_label: {pos_label!r} is not among the labels; found {listed}")
         return matches[0] if matches else None
@@ -223,13 +226,6 @@ def _positive_class(classes: list[object], pos_label: object | None, listed: str
     if not (numbers <= {0, 1} or numbers <= {-1, 1}):
         raise InputError(f"label: the labels are {listed}, not 0 and 1; say with pos_label which one is positive")
     return classes.index(1) if 1 in numbers else None
-
-
-def _unseen(other: object, pos_label: object | None) -> object:
-    """The positive class where every label is ``other``: as it would be written beside it."""
-    if pos_label is not None:
-        return pos_label
-    return True if isinstance(other, bool) else 1
 
 
 def _floats(values: pd.Series[Any], *, argument: str) -> NDArray[np.float64]:
@@ -264,8 +260,3 @@ def how_many(flags: NDArray[np.bool_]) -> str:
 
 def _plain(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _text(value: object) -> str:
-    plain = _plain(value)
-    return str(int(plain)) if isinstance(plain, float) and plain.is_integer() else str(plain)

@@ -1,7 +1,7 @@
 """Slice columns into levels: every row gets one small integer per column, every level a label.
 
-Labels: text as it is; whole numbers without a decimal point, whatever their dtype; intervals as ``[25, 35)``, the last
-one closed; missing values are the level ``(missing)``.
+Labels: text as it is; whole numbers without a decimal point, whatever their dtype, and truth values as 1 and 0;
+intervals as ``[25, 35)``, the last one closed; missing values are the level ``(missing)``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.factorizing import Codes, factorized
 from mlflow_eval_plugin.engines.inputs import require_columns
+from mlflow_eval_plugin.engines.plain import kind_of, plain
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 from mlflow_eval_plugin.stats.summaries import Slice, level_label, level_order, number_label
 from mlflow_eval_plugin.stats.threads import side_by_side
@@ -63,7 +64,7 @@ def coded_columns(
             raise InputError(f"edges: {name!r} is not a slice column; the slice columns are {', '.join(columns)}")
 
     def coded(name: str) -> CodedColumn:
-        return _coded(rows[name], name, edges, quantiles, max_levels, argument)
+        return _coded(plain(rows[name]), name, edges, quantiles, max_levels, argument)
 
     return tuple(side_by_side(coded, columns))
 
@@ -90,14 +91,14 @@ def _coded(
 def _factorized(column: pd.Series[Any], name: str, max_levels: int, argument: str) -> tuple[Codes, list[str]]:
     codes, uniques = factorized(column)
     if len(uniques) > max_levels:
-        numeric = pd.api.types.is_numeric_dtype(column)
+        numeric = kind_of(column) == "number"
         mend = "cut it with edges or quantiles" if numeric else "group its rare levels"
         raise TooManyLevels(
             f"{argument}: column {name!r} has {len(uniques):,} levels, more than max_levels={max_levels}; {mend}, "
             "raise max_levels, or leave it out"
         )
     # Missing values have the code -1, which is the last label.
-    return codes, [*level_labels(column, uniques), MISSING]
+    return codes, [*map(level_label, uniques), MISSING]
 
 
 def _binned(values: NDArray[np.float64], cuts: NDArray[np.float64]) -> tuple[Codes, list[str]]:
@@ -134,13 +135,6 @@ def slice_label(name: str, level: str) -> str:
     if level.startswith("(") and level.endswith(", inf)"):
         return f"{name}>{level[1:-6]}"
     return f"{name}={level}"
-
-
-def level_labels(column: pd.Series[Any], uniques: Iterable[object]) -> list[str]:
-    """The labels of distinct values: ``1`` for 1, 1.0 and "1"; ``True`` where all of the column are truth values."""
-    # Among other objects True is 1 to pandas, and which of the two it keeps depends on which comes first.
-    mixed = column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) != "boolean"
-    return [level_label(int(one) if mixed and isinstance(one, (bool, np.bool_)) else one) for one in uniques]
 
 
 def _numbers(column: pd.Series[Any], name: str) -> NDArray[np.float64]:

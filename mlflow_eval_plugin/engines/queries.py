@@ -1,8 +1,9 @@
 """What rows are sliced by: columns, and queries applied to the rows, which say what each named slice holds.
 
 A literal is of the kind of its column (number, text, truth or time) and nothing is converted: ``SEX == 2`` is of
-numbers, ``SEX == '2'`` of texts, and the wrong one of the two is refused, where it would match nothing. Times are
-written as texts (``since >= '2024-01-31'``). Only numbers and times have an order. A missing value is in no comparison.
+numbers, ``SEX == '2'`` of texts, and the wrong one of the two is refused, where it would match nothing. ``true`` and
+``false`` are for columns of truth values, which are the numbers 1 and 0 however they are held. Times are written as
+texts (``since >= '2024-01-31'``). Only numbers and times have an order. A missing value is in no comparison.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.engines.inputs import nearest
 from mlflow_eval_plugin.engines.joint import OVERALL
 from mlflow_eval_plugin.engines.levels import CodedColumn, coded_columns, slice_label
+from mlflow_eval_plugin.engines.plain import plain
 from mlflow_eval_plugin.query import Among, Compare, Every, Missing, NamedQuery, Not, Query, Some, Value
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.summaries import Slice
@@ -31,15 +33,15 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
 _KINDS = {
-    "boolean": "truth", "integer": "number", "floating": "number", "mixed-integer-float": "number", "string": "text",
+    "integer": "number", "floating": "number", "mixed-integer-float": "number", "string": "text",
     "datetime64": "time", "datetime": "time", "empty": "nothing",
 }  # fmt: skip
-_ORDERED = ("number", "decimal", "time", "nothing")
+_ORDERED = ("number", "truth", "decimal", "time", "nothing")
 _WRITTEN = {
     "number": ("numbers", "a number, such as 2"),
     "decimal": ("decimal numbers", "a number, such as 0.5"),
     "text": ("texts", "a text in quotes, such as '2'"),
-    "truth": ("true and false", "true or false"),
+    "truth": ("true and false", "true or false, or with 1 or 0"),
     "time": ("times", "a time in quotes, such as '2024-01-31'"),
 }
 
@@ -108,19 +110,23 @@ class _Columns:
 
     rows: pd.DataFrame
     kinds: dict[str, str] = field(default_factory=dict)
+    columns: dict[str, pd.Series[Any]] = field(default_factory=dict)
 
     def values(self, name: str) -> pd.Series[Any]:
         if name not in self.rows.columns:
             raise InputError(f"there is no column {name!r}{nearest(name, [str(one) for one in self.rows.columns])}")
-        column: pd.Series[Any] = self.rows[name]
-        return column
+        if name not in self.columns:
+            self.columns[name] = plain(self.rows[name])
+        return self.columns[name]
 
     def kind(self, name: str) -> str:
         if name not in self.kinds:
             column = self.values(name)
             values = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column
             inferred = pd.api.types.infer_dtype(values, skipna=True)
-            self.kinds[name] = _KINDS.get(inferred, inferred)
+            kind = _KINDS.get(inferred, inferred)
+            truth = kind == "number" and column.dtype != object and bool(column.dropna().isin((0, 1)).all())
+            self.kinds[name] = "truth" if truth else kind
         return self.kinds[name]
 
 
@@ -173,7 +179,7 @@ def _literal(value: Value, kind: str, column: pd.Series[Any], name: str) -> Any:
     if own == "number" and kind == "decimal":
         # 0.1 as written, which the nearest floating-point number is not.
         return value if isinstance(value, Decimal) else Decimal(repr(value))
-    if kind in ("nothing", own):
+    if kind in ("nothing", own) or (kind == "truth" and own == "number"):
         return float(value) if isinstance(value, Decimal) else value
     if kind not in _WRITTEN:
         raise InputError(f"column {name!r} holds {kind} values; only numbers, texts, true and false, and times compare")

@@ -17,6 +17,7 @@ from mlflow_eval_plugin.engines.counting import chunked
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, require_columns, scale_of, scored_rows
 from mlflow_eval_plugin.engines.levels import CodedColumn, coded_columns, slice_of
 from mlflow_eval_plugin.engines.multiclass import ClassScored
+from mlflow_eval_plugin.engines.plain import kind_of, plain
 from mlflow_eval_plugin.engines.regression import Predicted
 from mlflow_eval_plugin.engines.scores import chunks
 from mlflow_eval_plugin.stats.chance import SPECTRUM_BINS, Spectrum
@@ -67,6 +68,9 @@ def searched_columns(
     require_columns(rows, list(columns), argument=argument)
     coded, passed_over = [], []
     for name in sorted(set(columns)):
+        if not as_given and kind_of(plain(rows[name])) == "lists":
+            passed_over.append(PassedOver(name, "lists, not one value a row"))
+            continue
         own_edges = {name: edges[name]} if name in edges else {}
         parts = {name: quantiles[name]} if name in quantiles else {}
         if not own_edges and not parts and _are_many_numbers(rows[name], bands):
@@ -141,7 +145,8 @@ def _counts(columns: Sequence[CodedColumn], errors: IntArray) -> ErrorCounts:
 
 
 def _are_many_numbers(column: pd.Series[Any], bands: int) -> bool:
-    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+    column = plain(column)
+    if kind_of(column) != "number":
         return False
     return column.iloc[:_SAMPLE].nunique() > bands or column.nunique() > bands
 

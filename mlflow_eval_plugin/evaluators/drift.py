@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mlflow_eval_plugin.engines import drift_binning, drift_summary, schema_of
+from mlflow_eval_plugin.engines import drift_summaries, schema_of
 from mlflow_eval_plugin.evaluators.config import DriftConfig
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
@@ -33,13 +33,13 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows, about: Abou
     """
     names = _columns(config, rows, reference)
     roles, classes = _roles(rows), _classes(rows)
-    before = drift_binning(
+    before, after = drift_summaries(
         reference.everything,
+        rows.everything,
         columns=names,
         roles={name: role for name, role in roles.items() if name in names},
         categorical=[name for name in names if name in config.categorical or name in classes],
     )
-    after = drift_summary(rows.everything, like=before)
     found = compare(before, after)
     changes = _schema_changes(rows, reference, names)
     claims = _claims(config, found, before, after)

@@ -90,12 +90,9 @@ class Drift:
     columns: tuple[ColumnDrift, ...]
 
 
-_NUMBERS = {"integer": "number", "float": "number"}
-
-
 @dataclass(frozen=True)
 class ColumnType:
-    """A column's name and kind: "boolean", "integer", "float", "datetime", "category" or "text"."""
+    """A column's name and kind: "number", "datetime", "duration", "text", "lists", "nothing" and the like."""
 
     name: str
     kind: str
@@ -139,8 +136,8 @@ def drift_bounds(reference: DriftSummary, current: DriftSummary, column: str, me
 def schema_changes(reference: Sequence[ColumnType], current: Sequence[ColumnType]) -> tuple[SchemaChange, ...]:
     """What changed between two schemas, by column name.
 
-    A number stays a number: pandas turns a column of integers into floats at its first missing value. Missing values
-    have a Check of their own, and values of another kind show in the distances.
+    Kinds are of values, so that what holds them makes no difference, and a column without any value ("nothing") may be
+    of any kind. Missing values have a Check of their own.
     """
     before, after = ({one.name: one.kind for one in schema} for schema in (reference, current))
     changes = [SchemaChange(name, "removed", kind, None) for name, kind in before.items() if name not in after]
@@ -148,7 +145,7 @@ def schema_changes(reference: Sequence[ColumnType], current: Sequence[ColumnType
     changes += [
         SchemaChange(name, "type", kind, after[name])
         for name, kind in before.items()
-        if name in after and _NUMBERS.get(after[name], after[name]) != _NUMBERS.get(kind, kind)
+        if name in after and after[name] != kind and "nothing" not in (kind, after[name])
     ]
     return tuple(sorted(changes, key=lambda change: (change.column, change.change)))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -306,9 +307,13 @@ def slice_order(one: Slice) -> tuple[object, ...]:
 
 
 def level_label(value: object) -> str:
-    """The label of a value: ``1`` for 1, 1.0 and "1"."""
+    """The label of a value: ``1`` for 1, 1.0, True and "1"; ``0.1`` for that number of any width."""
+    if isinstance(value, (np.float16, np.float32)):
+        return number_label(float(str(value)))
     plain = value.item() if isinstance(value, np.generic) else value
-    return number_label(plain) if isinstance(plain, float) else str(plain)
+    if isinstance(plain, (bool, float)):
+        return number_label(plain)
+    return f"{plain.normalize():f}" if isinstance(plain, Decimal) and plain.is_finite() else str(plain)
 
 
 def number_label(number: float) -> str:

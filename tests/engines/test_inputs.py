@@ -115,7 +115,7 @@ def test_binary_labels_of_any_kind_are_understood(labels, pos_label, positives):
         ([1, 2, 10, 2], ["1", "2", "10"]),
         ([1.0, 2.0, np.nan, 2.0], ["1", "2", "(missing)"]),
         ([1.5, 2.0, 1.5, 2.0], ["1.5", "2"]),
-        ([True, False, True, True], ["False", "True"]),
+        ([True, False, True, True], ["0", "1"]),
         (pd.Categorical(["b", "a", None, "a"], categories=["b", "a", "unused"]), ["a", "b", "(missing)"]),
         (np.array([1, "1", None, "x"], dtype=object), ["1", "x", "(missing)"]),
         (pd.array([1, None, 2, 1], dtype="Int64"), ["1", "2", "(missing)"]),

@@ -64,6 +64,8 @@ def answered(text: str, rows: pd.DataFrame = ROWS) -> list[int]:
         ("c not in ('x')", [1]),
         ("b == false", [1]),
         ("b in (true)", [0, 2, 3]),
+        ("b == 1", [0, 2, 3]),
+        ("b < true", [1]),
         ("o > 1", [1, 3]),
         ("d >= '2024-06-01'", [2, 3]),
         ("d in ('2024-01-01')", [0]),
@@ -111,8 +113,9 @@ def test_one_of_a_list_is_equal_to_one_of_its_members(decimals: Any) -> None:
         known = np.flatnonzero(rows[one[: one.index(" ")]].notna()).tolist()
         assert answered(negated, rows) == [row for row in known if row not in expected], one
     assert answered("d < 0.3 and long > 0.12345678901234567885", rows) == [0]
-    with pytest.raises(InputError, match="column 'd' holds decimal numbers; compare it with a number"):
-        answered("d == '0.1'", rows)
+    for name, held in (("d", "numbers"), ("long", "decimal numbers")):
+        with pytest.raises(InputError, match=f"column '{name}' holds {held}; compare it with a number"):
+            answered(f"{name} == '0.1'", rows)
 
 
 COMPARED = st.builds(
@@ -158,8 +161,7 @@ def test_rows_without_missing_values_are_those_of_pandas(text: str, seed: int) -
         ("t < 'x'", "column 't' holds texts, which have no order for '<'"),
         ("c in (1)", "column 'c' holds texts"),
         ("c > 'x'", "which have no order"),
-        ("b == 1", "column 'b' holds true and false; compare it with true or false, found 1"),
-        ("b < true", "which have no order"),
+        ("b == 'true'", "column 'b' holds true and false; compare it with true or false, or with 1 or 0, found 'true'"),
         ("n == true", "column 'n' holds numbers"),
         ("d == 5", "column 'd' holds times; compare it with a time in quotes"),
         ("d > 'someday'", "expected one such as '2024-01-31', found 'someday'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import mlflow
@@ -76,3 +77,23 @@ def test_the_data_digest_belongs_to_the_slice_data_of_its_own_config(world: Worl
 def test_two_evaluators_may_have_references_of_their_own(world: World) -> None:
     found = evidence(world, scored(), calibration={"reference": scored(1)}, drift={"reference": scored(2)})
     assert found["calibration"]["reference"]["digest"] != found["drift"]["reference"]["digest"]
+
+
+def test_what_holds_the_values_is_neither_drift_nor_another_slice(world: World) -> None:
+    generator = np.random.default_rng(3)
+    member = generator.random(ROWS) < 0.4
+    paid = np.array([Decimal(int(one)) / 4 for one in generator.integers(0, 9, ROWS)], dtype=object)
+    region = generator.choice(["north", "south"], ROWS)
+    plain = scored(member=member, paid=paid.astype(float), region=region)
+    held = plain.assign(
+        member=pd.Series(member.astype(int)).mask(plain.index < 2), paid=np.where(plain.index < 2, None, paid),
+        region=pd.Categorical(region), x=plain.x.astype("float64[pyarrow]"), y=plain.y.astype("boolean"),
+    )  # fmt: skip
+    for before, after in ((plain, held), (held, plain)):
+        slices = {"slices": ["member", "region"], "min_count": 1}
+        found = evidence(world, after, drift={"reference": before}, disaggregated=slices)
+        assert found["drift"]["measurements"]["schema_changes"] == []
+        assert [check["id"] for check in found["drift"]["checks"] if check["verdict"] == "fail"] == []
+        labels = [one["label"] for one in found["disaggregated"]["measurements"]["slices"]]
+        missing = ["member=(missing)"] if after is held else []
+        assert labels == ["member=0", "member=1", *missing, "region=north", "region=south"]
