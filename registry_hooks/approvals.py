@@ -140,6 +140,7 @@ def holds(proposal: Proposal, state: ModelState, facts: Facts) -> list[Reason]:
         ("policy", proposal.policy_digest, facts.policy_digest),
         ("evidence", tuple(e.digest for e in proposal.evidence), now_evidence),
         ("files", proposal.files_digest, facts.files_digest or proposal.files_digest),
+        ("reports", proposal.pages_digest, nomination.pages_digest if nomination else None),
     ]
     for what, then, now in bound:
         if then != now:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-from mlflow import MlflowClient
+from mlflow import MlflowClient, get_tracking_uri
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -45,10 +48,11 @@ class Manifest:
 
 @dataclass(frozen=True)
 class FoundEvidence:
-    """Evidence as found in a run, with the path that it was found at, and the envelope that signs it, if any."""
+    """Evidence as found in a run: where, the SHA-256 of the file's bytes, and the envelope that signs it, if any."""
 
     path: str
     evidence: Evidence
+    sha256: str
     envelope: bytes | None = None
 
 
@@ -114,16 +118,10 @@ def evidence_in(run_id: str) -> list[FoundEvidence]:
         Invalid: when a document cannot be trusted (cut short, changed, of an unknown schema), by its path, or the run's
             files cannot be read.
     """
-    try:
-        run = MlflowClient().get_run(run_id)
-    except MlflowException as error:
-        if error.get_http_status_code() >= 500:
-            raise  # a database that does not answer says nothing about the run
-        raise NotFound(f"there is no run {run_id!r}: {error.message}") from error
-    found, bad = [], []
+    run, found, bad = _run(run_id), [], []
     for path, text, envelope in _fetched(run_id, run.info.artifact_uri):
         try:
-            found.append(FoundEvidence(path, loads(text), envelope))
+            found.append(FoundEvidence(path, loads(text), hashlib.sha256(text).hexdigest(), envelope))
         except EvidenceError as error:
             bad.append(
                 Reason("evidence", "Evidence that matches its digest", f"{path} of run {run_id}: {error}",
@@ -148,6 +146,74 @@ def _fetched(run_id: str, artifact_uri: str) -> list[tuple[str, bytes, bytes | N
         with tempfile.TemporaryDirectory() as folder:
             read = {f.path: _local(repository, f.path, folder).read_bytes() for f in listed}
     return [(path, text, read.get(path + SUFFIX)) for path, text in read.items() if not path.endswith(SUFFIX)]
+
+
+def pages_in(run_id: str) -> dict[str, str]:
+    """Path and SHA-256 of every report page and figure in a run, which lie below ``reports/``.
+
+    Raises:
+        NotFound: when there is no such run.
+        Invalid: when its files cannot be read, or are too many or too large.
+    """
+    what = f"the reports of run {run_id}"
+    with _plainly_told(f"{what} cannot be read"), tempfile.TemporaryDirectory() as folder:
+        repository = _repository(_artifact_uri(get_tracking_uri(), run_id))
+        listed = [f for f in repository.list_artifacts("reports") if not f.is_dir]
+        if len(listed) > _MOST_EVIDENCE or any((f.file_size or 0) > _LARGEST_EVIDENCE for f in listed):
+            raise Invalid(f"{what} are more than {_MOST_EVIDENCE} files, or one is over {_LARGEST_EVIDENCE} bytes")
+        return {f.path: file_digest(_local(repository, f.path, folder))[1] for f in listed}
+
+
+def run_files(run_id: str, paths: Iterable[str]) -> dict[str, str | None]:
+    """The SHA-256 of files of a run, by path, as they are now; None for one that is not there.
+
+    Raises:
+        NotFound: when there is no such run.
+        Invalid: when its files cannot be read.
+    """
+    with _plainly_told(f"the files of run {run_id} cannot be read"), tempfile.TemporaryDirectory() as folder:
+        repository = _repository(_artifact_uri(get_tracking_uri(), run_id))
+        there = _those_there(repository, paths)
+        return {p: file_digest(_local(repository, p, folder))[1] if p in there else None for p in paths}
+
+
+def run_file(run_id: str, path: str) -> bytes | None:
+    """The bytes of a file of a run; None where it is not there.
+
+    Raises:
+        NotFound: when there is no such run.
+        Invalid: when it cannot be read, or is too large for Evidence.
+    """
+    with _plainly_told(f"{path} of run {run_id} cannot be read"), tempfile.TemporaryDirectory() as folder:
+        repository = _repository(_artifact_uri(get_tracking_uri(), run_id))
+        if path not in _those_there(repository, [path]):
+            return None
+        local = _local(repository, path, folder)
+        if local.stat().st_size > _LARGEST_EVIDENCE:
+            raise Invalid(f"{path} of run {run_id} is over {_LARGEST_EVIDENCE} bytes")
+        return local.read_bytes()
+
+
+def _those_there(repository: ArtifactRepository, paths: Iterable[str]) -> set[str]:
+    if isinstance(repository, LocalArtifactRepository):
+        return {path for path in paths if Path(repository.artifact_dir, path).is_file()}
+    folders = sorted({path.rpartition("/")[0] for path in paths})
+    return {f.path for folder in folders for f in repository.list_artifacts(folder or None) if not f.is_dir}
+
+
+@lru_cache(maxsize=4096)
+def _artifact_uri(_tracking_uri: str, run_id: str) -> str:
+    """Where a run keeps its files, which never changes: the question costs as much as a promotion."""
+    return str(_run(run_id).info.artifact_uri)
+
+
+def _run(run_id: str) -> Run:
+    try:
+        return MlflowClient().get_run(run_id)
+    except MlflowException as error:
+        if error.get_http_status_code() >= 500:
+            raise  # a database that does not answer says nothing about the run
+        raise NotFound(f"there is no run {run_id!r}: {error.message}") from error
 
 
 def lineage(row: VersionRow) -> dict[str, Any]:

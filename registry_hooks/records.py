@@ -11,6 +11,8 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mlflow_eval_plugin.evidence import digest_of
+
 R = TypeVar("R", bound="Record")
 Role = Literal["champion", "challenger", "fallback"]
 ROLES: tuple[Role, ...] = ("champion", "challenger", "fallback")
@@ -70,7 +72,9 @@ class EvidenceRef(Record):
     """Evidence as it was when a nomination took it in: enough to judge it later without reading it again.
 
     ``signed_by`` lists the ids of the trusted keys whose signature over it was verified then. ``champion`` is, of a
-    comparison, the version that was champion then and whose files it names; None where it names others.
+    comparison, the version that was champion then and whose files it names; None where it names others. ``sha256`` and
+    ``envelope_sha256`` are of the bytes of the document's file and of the envelope beside it, by which the same files
+    are known again without being parsed; None where there was no envelope, or the nomination is of before these.
     """
 
     kind: str
@@ -82,10 +86,20 @@ class EvidenceRef(Record):
     failed: tuple[str, ...] = ()
     signed_by: tuple[str, ...] = ()
     champion: int | None = None
+    sha256: str | None = None
+    envelope_sha256: str | None = None
+
+
+class Page(Record):
+    """A report page or figure in a run that holds Evidence, by the SHA-256 of its bytes."""
+
+    run_id: str
+    path: str
+    sha256: str
 
 
 class Nomination(Record):
-    """A version as it was nominated: which files, which Evidence, by whom."""
+    """A version as it was nominated: which files, which Evidence and report pages, by whom."""
 
     version: int
     evidence: tuple[EvidenceRef, ...]
@@ -93,6 +107,12 @@ class Nomination(Record):
     actor: str
     at: datetime
     comment: str = ""
+    pages: tuple[Page, ...] = ()
+
+    @property
+    def pages_digest(self) -> str | None:
+        """One digest of the report pages; None where there are none."""
+        return digest_of([page.as_json() for page in self.pages]) if self.pages else None
 
 
 class Approval(Record):
@@ -133,6 +153,7 @@ class Proposal(Record):
     policy_digest: str
     comment: str
     digest: str
+    pages_digest: str | None = None
     approvals: tuple[Approval, ...] = ()
 
     @property

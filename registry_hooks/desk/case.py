@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, Protocol
 
 from registry_hooks.approvals import Facts
+from registry_hooks.desk.bound import Bound, bound
 from registry_hooks.errors import Invalid, NotFound, Reason, Refused
 from registry_hooks.files import differing_files, files_reason
 from registry_hooks.identity import Actor, Directory, current_directory, require_actor
@@ -46,6 +47,7 @@ class Case:
         applied: the policy that governs it.
         facts: policy, time, people and keys. Its time is never before the model's newest entry.
         files: the version's files as they are, where they were read.
+        bound: what its nomination is bound to in its runs, as it is, where that was read.
         clock: what the clock says, where that is well before the model's newest entry; else None.
     """
 
@@ -56,6 +58,7 @@ class Case:
     applied: AppliedPolicy
     facts: Facts
     files: Manifest | None = None
+    bound: Bound | None = None
     clock: datetime | None = None
 
     @property
@@ -117,7 +120,9 @@ class BaseDesk:
         self._clock = clock
 
     @contextmanager
-    def _case(self, model: str, *, write: bool, files: Manifest | None = None) -> Iterator[Case]:
+    def _case(
+        self, model: str, *, write: bool, files: Manifest | None = None, bound: Bound | None = None
+    ) -> Iterator[Case]:
         actor = require_actor()
         with self._unit_of_work(write=write) as session:
             ledger, registry = Ledger(session), Registry(session)
@@ -139,12 +144,15 @@ class BaseDesk:
                 trust,
                 remembering(current_directory()),
             )
-            yield case_at(Case(actor, ledger, registry, state, applied, facts, files))
+            yield case_at(Case(actor, ledger, registry, state, applied, facts, files, bound))
 
-    def _files_as_they_are(self, model: str, version: int) -> Manifest:
+    def _as_it_is(self, model: str, version: int) -> dict[str, Any]:
+        """A version's files, and what its nomination is bound to, as they are: read before the unit of work."""
         with self._case(model, write=False) as case:
             row = case.registry.version(model, version)
-        return manifest(row)
+            nomination, trust = case.state.nominations.get(version), case.facts.trust
+        held = bound(nomination, trust)  # first: a store that does not answer this is not asked for gigabytes
+        return {"files": manifest(row), "bound": held}
 
 
 def case_at(case: Case) -> Case:
@@ -175,6 +183,17 @@ def changed_files(case: Case, version: int) -> list[Reason]:
         return []
     differences = differing_files(case.ledger.manifest(case.model, version, nomination.files_digest), case.files.files)
     return [files_reason(case.model, version, differences)]
+
+
+def changed_evidence(case: Case, version: int) -> list[Reason]:
+    """A reason for each document, signature and report page that is not as it was nominated; none where not read."""
+    nomination = case.state.nominations.get(version)
+    if case.bound is None or nomination is None:
+        return []
+    if case.bound.nomination != nomination:
+        return [Reason("nomination-changed", f"version {version} as it was nominated when its Evidence was read",
+                       "it was nominated anew meanwhile", "ask again")]  # fmt: skip
+    return list(case.bound.reasons)
 
 
 def refuse_if(headline: str, reasons: list[Reason]) -> None:

@@ -82,8 +82,9 @@ class Emergency(Transitions):
         registry that was meddled with, and files that are not those that were nominated.
         """
         check_text("reason", reason, required=True)
-        files = self._files_as_they_are(model, version)
-        with self._case(model, write=True, files=files) as case:
+        with self._case(model, write=True, **self._as_it_is(model, version)) as case:
+            files = case.files
+            assert files is not None  # _as_it_is has read them
             case.registry.version(model, version)  # it may have been deleted while its files were read
             overridden = [r for r in self._promote_reasons(case, version) if r.rule not in ("meddled", "files")]
             reasons = [*_break_glass_role(case), *case.meddling(), *rules.may_break_glass(case.state, version),

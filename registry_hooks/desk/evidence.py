@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,6 +68,8 @@ def trusted_evidence(
                 failed=tuple(check.claim for check in evidence.failed),
                 signed_by=_signed_by(found, trust),
                 champion=champion.version if champion and champion.has(evidence.champion_digest) else None,
+                sha256=found.sha256,
+                envelope_sha256=hashlib.sha256(found.envelope).hexdigest() if found.envelope is not None else None,
             )
             if evidence.kind not in newest or _counts_before(ref, newest[evidence.kind]):
                 newest[evidence.kind] = ref

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from registry_hooks.answers import Answer
+from registry_hooks.desk.bound import bound
 from registry_hooks.desk.case import Case
 from registry_hooks.desk.emergency import Emergency, differences_now
 from registry_hooks.desk.reading import disagreements
-from registry_hooks.errors import RegistryError
-from registry_hooks.mlflow_io import evidence_in
 from registry_hooks.mlflow_rows import VersionRow
 from registry_hooks.records import ROLES, Nomination
 
@@ -23,12 +22,13 @@ class Reconciling(Emergency):
         """
         with self._case(model, write=False) as case:
             problems = disagreements(case.ledger, case.registry, model)
-            held = _held(case)
+            held, trust = _held(case), case.facts.trust
             lists = {row.version: case.ledger.manifest(model, row.version, n.files_digest) for row, n in held}
         for row, nomination in held:
             differences = differences_now(row, nomination.files_digest, lists[row.version])
             problems += [f"{model} version {row.version}: {difference}" for difference in differences]
-            problems += _evidence(model, nomination)
+            changed = bound(nomination, trust).reasons
+            problems += [f"{model} version {row.version}: {reason.found}" for reason in changed]
             self.note_files(model, row.version, differences)
         return {"model": model, "ok": not problems, "versions": [row.version for row, _ in held], "problems": problems}
 
@@ -38,22 +38,3 @@ def _held(case: Case) -> list[tuple[VersionRow, Nomination]]:
     versions = dict.fromkeys([*roles, *case.state.champions])  # a rollback may go to any that was champion
     nominations = case.state.nominations
     return [(case.registry.version(case.model, v), nominations[v]) for v in versions if v in nominations]
-
-
-def _evidence(model: str, nomination: Nomination) -> list[str]:
-    """What became of the Evidence documents that the nomination took in."""
-    problems = []
-    for run_id in dict.fromkeys(item.run_id for item in nomination.evidence):
-        taken = {item.path: item.digest for item in nomination.evidence if item.run_id == run_id}
-        try:
-            there = {found.path: found.evidence.digest for found in evidence_in(run_id)}
-        except RegistryError as error:
-            problems.append(f"{model} version {nomination.version}: {error}")
-            continue
-        problems += [
-            f"{model} version {nomination.version}: Evidence {path} of run {run_id} "
-            + ("is gone" if path not in there else "is another document than was nominated")
-            for path, digest in taken.items()
-            if there.get(path) != digest
-        ]
-    return problems

@@ -9,7 +9,16 @@ from mlflow_eval_plugin.evidence import digest_of
 from registry_hooks import pair as rules
 from registry_hooks.answers import Answer, proposal_json
 from registry_hooks.approvals import holds, may_sign, standing
-from registry_hooks.desk.case import BaseDesk, Case, changed_files, check_text, promote_role, refuse_if
+from registry_hooks.desk.bound import Bound, bound
+from registry_hooks.desk.case import (
+    BaseDesk,
+    Case,
+    changed_evidence,
+    changed_files,
+    check_text,
+    promote_role,
+    refuse_if,
+)
 from registry_hooks.errors import Conflict, NotFound, Reason
 from registry_hooks.evidence_gate import evidence_reasons
 from registry_hooks.records import Approval, Nomination, Proposal
@@ -31,8 +40,7 @@ class Signing(BaseDesk):
     def request(self, model: str, version: int, comment: str = "") -> Answer:
         """Open a Proposal to promote ``version``, bound to its files, Evidence, the policy and the champion."""
         check_text("comment", comment)
-        files = self._files_as_they_are(model, version)
-        with self._case(model, write=True, files=files) as case:
+        with self._case(model, write=True, **self._as_it_is(model, version)) as case:
             _refuse_second_proposal(case, version)
             nomination = case.state.nominations.get(version)
             reasons = [
@@ -40,6 +48,7 @@ class Signing(BaseDesk):
                 *case.unsettled(),
                 *rules.may_promote(case.state, version),
                 *evidence_reasons(case.state, version, case.facts),
+                *changed_evidence(case, version),
                 *changed_files(case, version),
             ]
             refuse_if(f"the promotion of version {version} of {model} cannot be requested", reasons)
@@ -104,7 +113,8 @@ class Signing(BaseDesk):
     def _sign(self, decision: Literal["yes", "no"], model: str, which: _Which, comment: str, meaning: str) -> Answer:
         check_text("comment", comment, required=True)
         check_text("meaning", meaning)
-        with self._case(model, write=True) as case:
+        held = self._bound_of(model, which) if decision == "yes" else None  # a no is for Evidence in any state
+        with self._case(model, write=True, bound=held) as case:
             found = _find_proposal(case, which.version, which.proposal)
             as_ = standing(case.actor, case.facts, which.for_whom)
             reasons = [
@@ -112,7 +122,7 @@ class Signing(BaseDesk):
                 *_another_than_read(found, which.digest),
             ]
             if decision == "yes":
-                reasons += case.unsettled()
+                reasons += [*case.unsettled(), *changed_evidence(case, found.version)]
             refuse_if(f"{case.actor.name} cannot sign {found.id}", reasons)
             approval = Approval(
                 proposal=found.id,
@@ -131,6 +141,12 @@ class Signing(BaseDesk):
             )
             state = case.ledger.state(model)
             return proposal_json(state.proposals[found.id], state, case.facts)
+
+    def _bound_of(self, model: str, which: _Which) -> Bound:
+        with self._case(model, write=False) as case:
+            found = _find_proposal(case, which.version, which.proposal)
+            nomination, trust = case.state.nominations.get(found.version), case.facts.trust
+        return bound(nomination, trust)
 
 
 def _another_than_read(proposal: Proposal, digest: str | None) -> list[Reason]:
@@ -165,6 +181,7 @@ def _proposal(case: Case, nomination: Nomination, comment: str) -> Proposal:
         "evidence": nomination.evidence,
         "files_digest": nomination.files_digest,
         "policy_digest": case.applied.digest,
+        "pages_digest": nomination.pages_digest,
         "comment": comment,
     }
     body = Proposal(**unsealed, digest="").as_json()

@@ -8,7 +8,16 @@ from functools import cache
 from registry_hooks import pair as rules
 from registry_hooks.answers import Answer, moved_json, proposal_json, reasons_json
 from registry_hooks.approvals import holds, overdue_reviews, quorum_reasons
-from registry_hooks.desk.case import BaseDesk, Case, changed_files, check_text, promote_role, refuse_if
+from registry_hooks.desk.bound import pages_of
+from registry_hooks.desk.case import (
+    BaseDesk,
+    Case,
+    changed_evidence,
+    changed_files,
+    check_text,
+    promote_role,
+    refuse_if,
+)
 from registry_hooks.desk.evidence import Serving, trusted_evidence
 from registry_hooks.errors import Invalid, NotFound, Reason
 from registry_hooks.evidence_gate import evidence_reasons, judge_evidence
@@ -30,7 +39,7 @@ class Transitions(BaseDesk):
             trust, champion = case.facts.trust, _serving(case)
         files = manifest(row)
         taken = trusted_evidence(row, files, list(runs), trust, champion)
-        history = lineage(row)
+        pages, history = pages_of(taken.evidence), lineage(row)
         with self._case(model, write=True) as case:
             case.registry.version(model, version)
             nomination = Nomination(
@@ -40,6 +49,7 @@ class Transitions(BaseDesk):
                 actor=case.actor.name,
                 at=case.facts.now,
                 comment=comment,
+                pages=pages,
             )
             reasons = [
                 *self._nominate_role(case),
@@ -62,8 +72,7 @@ class Transitions(BaseDesk):
 
     def promote(self, model: str, version: int, via: str = "registry-hooks") -> Answer:
         """Make the challenger ``version`` champion, on an approved Proposal that still holds."""
-        files = self._files_as_they_are(model, version)
-        with self._case(model, write=True, files=files) as case:
+        with self._case(model, write=True, **self._as_it_is(model, version)) as case:
             refuse_if(f"version {version} of {model} cannot become champion", self._promote_reasons(case, version))
             proposal = case.state.open_proposal(version)
             assert proposal is not None  # _promote_reasons has seen to it
@@ -75,8 +84,7 @@ class Transitions(BaseDesk):
 
     def plan(self, model: str, version: int) -> Answer:
         """What a promotion of ``version`` by this actor would meet now; allowed exactly when there is no reason."""
-        files = self._files_as_they_are(model, version)
-        with self._case(model, write=False, files=files) as case:
+        with self._case(model, write=False, **self._as_it_is(model, version)) as case:
             reasons = self._promote_reasons(case, version)
             proposal = case.state.open_proposal(version)
             after = case.state.pair if reasons else rules.pair_after_promotion(case.state, version)
@@ -101,6 +109,7 @@ class Transitions(BaseDesk):
             *case.unsettled(),
             *rules.may_promote(case.state, version),
             *evidence_reasons(case.state, version, case.facts),
+            *changed_evidence(case, version),
             *changed_files(case, version),
             *(holds(proposal, case.state, case.facts) if proposal else ()),
             *quorum_reasons(proposal, case.state, version, case.facts),

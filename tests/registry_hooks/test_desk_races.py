@@ -20,14 +20,14 @@ def test_a_version_deleted_while_its_files_are_read_does_not_come_back_by_break_
     world.govern(GLASS)
     world.quickly(2)
     world.promote(1)
-    read = world.desk._files_as_they_are
+    read = world.desk._as_it_is
 
     def read_slowly(model, version):
         files = read(model, version)
         world.client.delete_model_version(model, str(version))
         return files
 
-    monkeypatch.setattr(world.desk, "_files_as_they_are", read_slowly)
+    monkeypatch.setattr(world.desk, "_as_it_is", read_slowly)
     with world.acting("ana"), pytest.raises(NotFound, match="no version 2"):
         world.desk.break_glass(MODEL, 2, "the house is on fire")
     assert world.roles() == {"champion": 1}
