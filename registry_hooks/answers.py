@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from registry_hooks.approvals import Facts, count, proposal_state
+from registry_hooks.approvals import count, proposal_state
 from registry_hooks.errors import Reason
+from registry_hooks.people import Facts
 from registry_hooks.records import Entry, ModelState, Pair, Proposal
 
 Answer = dict[str, Any]

@@ -10,101 +10,29 @@ who signs be neither of the two.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Literal
 
 from registry_hooks.errors import Reason
-from registry_hooks.identity import Actor, Directory
-from registry_hooks.policy import Policy
+from registry_hooks.identity import Actor
+from registry_hooks.people import Facts, Standing, ask_one_of, holds_role, is_gone, lacks_role, lent_to, who_could
 from registry_hooks.quorum import Seat, seated
-from registry_hooks.records import Approval, Delegation, ModelState, Proposal, TrustState
+from registry_hooks.records import Approval, ModelState, Proposal
 
 ProposalState = Literal["open", "approved", "rejected", "void", "expired"]
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a Proposal is held against: the world as it is now.
-
-    Args:
-        now: the time of judgement.
-        policy: the policy in force, ``policy_digest`` its digest.
-        files_digest: digest of the version's files as they are; None where they were not read this time.
-        trust: the keys and delegations.
-        directory: who can say what a user is now; None where nobody can, as outside a server: then a role held
-            through MLflow stands as it was at the signing, until the policy changes.
-    """
-
-    now: datetime
-    policy: Policy
-    policy_digest: str
-    files_digest: str | None = None
-    trust: TrustState = field(default_factory=TrustState)
-    directory: Directory | None = None
-
-
-@dataclass(frozen=True)
-class Standing:
-    """In whose right, and in which roles, an actor would sign; ``roles`` is empty for somebody who may not."""
-
-    person: str
-    roles: tuple[str, ...]
-
-
-def standing(actor: Actor, facts: Facts, for_whom: str | None = None) -> Standing:
-    """The actor's own roles where they hold one that the quorum asks for; else those lent to them.
-
-    Args:
-        actor: who would sign.
-        facts: the world as it is now.
-        for_whom: the lender meant; needed only by somebody to whom several people lend a role.
-    """
-    wanted = facts.policy.approver_roles
-    own = tuple(role for role in facts.policy.roles_of(actor) if role in wanted)
-    lent = [d for d in lent_to(actor.name, facts) if d.role in wanted and for_whom in (None, d.by)]
-    if for_whom not in (None, actor.name):
-        own = ()
-    if own or not lent or len({d.by for d in lent}) > 1:
-        return Standing(actor.name, own)
-    return Standing(lent[0].by, tuple(sorted({d.role for d in lent})))
-
-
-def lent_to(name: str, facts: Facts) -> list[Delegation]:
-    """Delegations to somebody that are in force now, and whose lender still holds the role."""
-    return [
-        d
-        for d in facts.trust.delegations.values()
-        if d.to == name
-        and d.policy == facts.policy.name
-        and facts.policy.delegation is not None
-        and d.in_force(facts.now)
-        and holds_role(d.by, d.role, facts, otherwise=False)
-    ]
-
-
-def holds_role(name: str, role: str, facts: Facts, *, otherwise: bool) -> bool:
-    """Whether somebody holds a role now; ``otherwise`` where it comes through MLflow and nobody can say."""
-    members = facts.policy.roles.get(role)
-    if members is None:
-        return False
-    if facts.directory is None:
-        return name in members.users or (bool(members.mlflow_roles) and otherwise)
-    person = facts.directory(name)
-    return person is not None and members.held_by(person)
 
 
 def may_sign(actor: Actor, proposal: Proposal, state: ModelState, facts: Facts, as_: Standing) -> list[Reason]:
     """Why ``actor`` cannot sign ``proposal``, standing as they do; empty when they can."""
     model, version, policy = proposal.model, proposal.version, facts.policy
-    wanted = policy.approver_roles
-    reasons = [] if as_.roles else policy.role_reasons(actor, wanted, f"approve version {version} of {model}")
+    wanted, out = policy.approver_roles, cannot_count(proposal, state, version, facts)
+    what = f"approve version {version} of {model}"
+    reasons = [] if as_.roles else lacks_role(actor, wanted, what, facts, out)
     lenders = sorted({d.by for d in lent_to(actor.name, facts)})
     if not as_.roles and (not reasons or len(lenders) > 1):
         reasons = [Reason("delegation", "one person in whose place you sign", f"{', '.join(lenders) or 'nobody'} lent "
                           "you a role", "say which with --for")]  # fmt: skip
-    others = f"ask one of {', '.join(n for n in policy.who(wanted) if n not in (actor.name, as_.person))}"
+    others = ask_one_of(who_could(wanted, facts, {*out, actor.name, as_.person}), facts)
     for name in dict.fromkeys((actor.name, as_.person)):
         if name == proposal.requester:
             reasons.append(Reason("four-eyes", "somebody other than the requester", f"{name} requested it", others))
@@ -153,7 +81,7 @@ def still_signed(approval: Approval, proposal: Proposal, state: ModelState, fact
     excluded = {proposal.requester, state.authors.get(proposal.version)}
     if approval.decision != "yes" or approval.proposal_digest != proposal.digest:
         return frozenset()
-    if excluded & {approval.actor, approval.person} or _is_gone(approval.actor, facts):
+    if excluded & {approval.actor, approval.person} or is_gone(approval.actor, facts):
         return frozenset()
     forever = facts.now - approval.at + timedelta(days=1)
     lapse = {item.role: item.expires or forever for item in facts.policy.promote.approvals}
@@ -185,7 +113,7 @@ def count(proposal: Proposal, state: ModelState, facts: Facts) -> dict[str, int]
 def quorum_reasons(proposal: Proposal | None, state: ModelState, version: int, facts: Facts) -> list[Reason]:
     """Why the approvals do not suffice; empty when they do."""
     policy = facts.policy
-    mend = _ask(proposal, state, version, policy)
+    mend = _ask(proposal, state, version, facts)
     if proposal is None:
         asked = " and ".join(f"{item.count} of {item.role}" for item in policy.promote.approvals)
         again = f"registry-hooks request {state.model} {version}"
@@ -205,21 +133,17 @@ def overdue_reviews(state: ModelState, facts: Facts) -> list[Reason]:
     """A reason for each review that nobody closed in time, where the policy lets those block a promotion."""
     if facts.policy.promote.overdue_reviews == "allow":
         return []
-    closers = ", ".join(facts.policy.who(facts.policy.review_roles))
     return [
         Reason(
             "review-overdue",
             f"review {review.id} closed by {review.due_at:%Y-%m-%d %H:%M}Z",
             f"it is open: {review.kind} of version {review.version} by {review.opened_by}",
-            f"ask one of {closers} to run registry-hooks review close {state.model} {review.id} --finding …",
+            f"{ask_one_of(who_could(facts.policy.review_roles, facts, {review.opened_by}), facts)} to run "
+            f"registry-hooks review close {state.model} {review.id} --finding …",
         )
         for review in state.reviews
         if facts.now > review.due_at
     ]
-
-
-def _is_gone(name: str, facts: Facts) -> bool:
-    return facts.directory is not None and facts.directory(name) is None
 
 
 def proposal_state(proposal: Proposal, state: ModelState, facts: Facts) -> tuple[ProposalState, list[Reason]]:
@@ -236,11 +160,15 @@ def proposal_state(proposal: Proposal, state: ModelState, facts: Facts) -> tuple
     return ("open", missing) if missing else ("approved", [])
 
 
-def _ask(proposal: Proposal | None, state: ModelState, version: int, policy: Policy) -> str:
-    excluded = {proposal.requester if proposal else None, state.authors.get(version)}
-    signed = {a.actor for a in proposal.approvals} if proposal else set()
-    left: Callable[[str], bool] = lambda name: name not in excluded | signed  # noqa: E731
-    names = [n for n in policy.who(policy.approver_roles) if left(n)]
+def cannot_count(proposal: Proposal | None, state: ModelState, version: int, facts: Facts) -> set[str | None]:
+    """Those whose yes would not count for ``version``: requester, author, and whoever has signed already."""
+    signed = [a for a in proposal.approvals if _stands(a, proposal, state, facts)] if proposal else []
+    requester = proposal.requester if proposal else None
+    return {requester, state.authors.get(version), *(n for a in signed for n in (a.actor, a.person))}
+
+
+def _ask(proposal: Proposal | None, state: ModelState, version: int, facts: Facts) -> str:
+    names = who_could(facts.policy.approver_roles, facts, cannot_count(proposal, state, version, facts))
     what = f"registry-hooks approve {state.model} {version}" + ("" if proposal else ", once requested")
     return f"ask {', '.join(names) or 'more holders of the role'} to run {what}"
 

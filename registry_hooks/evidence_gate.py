@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from registry_hooks.approvals import Facts
 from registry_hooks.errors import Reason
+from registry_hooks.people import Facts
 from registry_hooks.policy import RequiredEvidence
 from registry_hooks.records import EvidenceRef, ModelState, TrustState
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 from registry_hooks.errors import Unauthenticated
 
+MLFLOW_AUTH = "mlflow-auth"
+"""How who logged in by MLflow's own password is authenticated; ``mlflow-auth:FUNCTION`` is by another function."""
+
 
 @dataclass(frozen=True)
 class Actor:
@@ -27,6 +30,11 @@ class Actor:
     is_admin: bool = False
     mlflow_roles: frozenset[str] = field(default_factory=frozenset)
     reauthenticated: bool = False
+
+    @property
+    def by_password(self) -> bool:
+        """Whether the login was a password of MLflow's own, or may have been: ``mlflow-auth:NAME`` was none."""
+        return not self.authenticated_by.startswith(f"{MLFLOW_AUTH}:")
 
 
 SYSTEM = Actor("registry-hooks", "system")

@@ -14,7 +14,6 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from registry_hooks.errors import Reason
 from registry_hooks.identity import Actor
 
 _LONGEST = timedelta(days=3650)
@@ -212,20 +211,6 @@ class Policy(Part):
     def roles_of(self, actor: Actor) -> tuple[str, ...]:
         """The policy's roles that ``actor`` holds, sorted."""
         return tuple(sorted(role for role, members in self.roles.items() if members.held_by(actor)))
-
-    def role_reasons(self, actor: Actor, allowed: tuple[str, ...], what: str) -> list[Reason]:
-        """Empty when ``actor`` holds one of the roles ``allowed``; else the one reason why not."""
-        held = self.roles_of(actor)
-        if set(held) & set(allowed):
-            return []
-        return [
-            Reason(
-                rule="role",
-                expected=f"a holder of {' or '.join(allowed)} to {what}",
-                found=f"{actor.name}, who holds {', '.join(held) or 'no role of this policy'}",
-                mend=f"ask one of {', '.join(self.who(allowed))}, or have an admin change policy {self.name!r}",
-            )
-        ]
 
     def who(self, roles: tuple[str, ...]) -> list[str]:
         """Names of those who hold one of ``roles``; MLflow roles stand as ``role:NAME``."""

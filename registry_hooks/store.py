@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 from mlflow.protos import databricks_pb2
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+from mlflow.utils.validation import _validate_model_renaming
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
@@ -82,6 +83,9 @@ def _gated(*, takes_away: bool = False) -> Callable[[Callable[..., R]], Callable
     def gated(method: Callable[..., R]) -> Callable[..., R]:
         @wraps(method)
         def gate(self: GovernedStore, name: str, *arguments: Any, **options: Any) -> R:
+            if name is None:  # which no policy speaks of, and MLflow's own method refuses in its own words
+                plain: R = getattr(SqlAlchemyStore, method.__name__)(self, name, *arguments, **options)
+                return plain
             if self.compares_loosely:
                 with _told_to_mlflow():
                     self.desk.refuse_lookalike(name, patterns=not takes_away)
@@ -218,10 +222,12 @@ class GovernedStore(SqlAlchemyStore):
         return self.engine.dialect.name not in ("sqlite", "postgresql")
 
     def _may_be_role(self, alias: str) -> bool:
+        if not alias:  # no alias at all: MLflow says so
+            return False
         return is_role(alias) or (self.compares_loosely and not alias.isascii())
 
     def _may_be_prompt_tag(self, key: str) -> bool:
-        if not self.compares_loosely:
+        if not key or not self.compares_loosely:
             return key == IS_PROMPT_TAG_KEY
         return key.strip().casefold() == IS_PROMPT_TAG_KEY.casefold() or not key.isascii()
 
@@ -276,6 +282,7 @@ class GovernedStore(SqlAlchemyStore):
     @_gate_of_removal
     def rename_registered_model(self, name: str, new_name: str) -> Any:
         """Gate: a governed model keeps its name, and no other takes it."""
+        _validate_model_renaming(new_name)  # before a policy's pattern is held against what is no name
         with _told_to_mlflow():
             if self.compares_loosely:
                 self.desk.refuse_lookalike(new_name, new=True)

@@ -23,12 +23,13 @@ def create_app() -> Any:
     from mlflow.server import app as flask_app
     from mlflow.server import auth
 
-    from registry_hooks.app import actors, door, locations, malformed, powers, startup, workspaces
+    from registry_hooks.app import actors, attempts, door, locations, malformed, powers, startup, workspaces
 
     startup.require_governed_store()
     allowed = startup.require_known_powers()
     with startup.one_worker_at_a_time(auth.auth_config.database_uri):
         served = auth.create_app(flask_app)
+    attempts.guard_logins(auth)
     actors.authenticate_once_per_request(auth)
     actors.name_the_actor_in_flask(flask_app)
     door.install(flask_app)
@@ -42,4 +43,5 @@ def create_app() -> Any:
         served.add_middleware(workspaces.WorkspaceMiddleware)
         native = tuple(powers.native_routes(served.routes))
         served.add_middleware(powers.PowersMiddleware, routes=native, powers=allowed)
+        served.add_middleware(attempts.AttemptMiddleware)
     return served

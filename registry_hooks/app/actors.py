@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from registry_hooks.errors import Reason, Refused
-from registry_hooks.identity import Actor, Whoever, acting_as
+from registry_hooks.identity import MLFLOW_AUTH, Actor, Whoever, acting_as
 
 _SYNTHETIC_ROLE = "__user_"  # the prefix under which MLflow stores a user's own grants as a role of one
 _ACTING = "_registry_hooks_acting"
@@ -43,7 +43,7 @@ def look_up(username: str) -> Actor | None:
             raise  # a database that does not answer says nothing about who asks
         return None
     how = auth.auth_config.authorization_function
-    named = "mlflow-auth" if how == DEFAULT_AUTHORIZATION_FUNCTION else f"mlflow-auth:{how}"
+    named = MLFLOW_AUTH if how == DEFAULT_AUTHORIZATION_FUNCTION else f"{MLFLOW_AUTH}:{how}"
     held = frozenset(role.name for role in roles if not role.name.startswith(_SYNTHETIC_ROLE))
     return Actor(user.username, named, is_admin=user.is_admin, mlflow_roles=held)
 

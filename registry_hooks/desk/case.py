@@ -9,7 +9,6 @@ from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any, Protocol
 
-from registry_hooks.approvals import Facts
 from registry_hooks.desk.bound import Bound, bound
 from registry_hooks.errors import Invalid, NotFound, Reason, Refused
 from registry_hooks.files import differing_files, files_reason
@@ -17,6 +16,7 @@ from registry_hooks.identity import Actor, Directory, current_directory, require
 from registry_hooks.ledger import AppliedPolicy, Ledger
 from registry_hooks.mlflow_io import Manifest, manifest
 from registry_hooks.mlflow_rows import Registry
+from registry_hooks.people import Facts, lacks_role
 from registry_hooks.records import Action, Entry, ModelState, Pair
 
 LONGEST_TEXT = 4000
@@ -213,8 +213,7 @@ def require_admin(what: str) -> Actor:
 
 def promote_role(case: Case) -> list[Reason]:
     """Why this actor may not request or make a promotion."""
-    policy = case.applied.policy
-    return policy.role_reasons(case.actor, policy.promote.by, f"promote a version of {case.model}")
+    return lacks_role(case.actor, case.applied.policy.promote.by, f"promote a version of {case.model}", case.facts)
 
 
 def check_text(name: str, value: str, required: bool = False) -> None:

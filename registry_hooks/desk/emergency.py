@@ -19,6 +19,7 @@ from registry_hooks.files import Files, differing_files, files_reason
 from registry_hooks.identity import SYSTEM, acting_as
 from registry_hooks.mlflow_io import manifest
 from registry_hooks.mlflow_rows import VersionRow
+from registry_hooks.people import lacks_role
 from registry_hooks.records import Nomination, Review
 
 Verify = Literal["parallel", "now", "later"]
@@ -114,8 +115,9 @@ class Emergency(Transitions):
         check_text("finding", finding, required=True)
         with self._case(model, write=True) as case:
             policy = case.applied.policy
+            opener = next((each.opened_by for each in case.state.reviews if each.id == review), None)
             reasons = [
-                *policy.role_reasons(case.actor, policy.review_roles, f"close reviews of {model}"),
+                *lacks_role(case.actor, policy.review_roles, f"close reviews of {model}", case.facts, {opener}),
                 *rules.may_close(case.state, review, case.actor.name),
             ]
             refuse_if(f"review {review[:80]} cannot be closed", reasons)
@@ -224,9 +226,8 @@ def _now(case: Case, target: int, checked: Checked) -> FilesSaid:
 
 
 def _rollback_reasons(case: Case, to: int | None, expected: int | None) -> list[Reason]:
-    policy = case.applied.policy
     return [
-        *policy.role_reasons(case.actor, policy.rollback.by, f"roll {case.model} back"),
+        *lacks_role(case.actor, case.applied.policy.rollback.by, f"roll {case.model} back", case.facts),
         *case.meddling(),
         *rules.may_roll_back(case.state, to),
         *rules.meant_twice(case.state, case.facts.now, expected, to),
@@ -238,7 +239,8 @@ def _break_glass_role(case: Case) -> list[Reason]:
     if policy.break_glass is None:
         return [Reason("break-glass", "a policy that lets somebody break the glass", f"none in policy {policy.name!r}",
                        "an admin adds break_glass: to the policy")]  # fmt: skip
-    return policy.role_reasons(case.actor, policy.break_glass.by, f"promote a version of {case.model} past the rules")
+    what = f"promote a version of {case.model} past the rules"
+    return lacks_role(case.actor, policy.break_glass.by, what, case.facts)
 
 
 def _review(case: Case, kind: Literal["rollback", "break-glass"], version: int, reason: str, due: timedelta) -> Review:

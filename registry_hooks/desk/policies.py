@@ -7,8 +7,8 @@ from typing import Any
 
 from registry_hooks.answers import Answer
 from registry_hooks.desk.case import CLOCK_TOLERANCE, BaseDesk, require_admin
-from registry_hooks.errors import Conflict, Invalid, NotFound
-from registry_hooks.identity import Actor
+from registry_hooks.errors import Conflict, Invalid, NotFound, Reason
+from registry_hooks.identity import Actor, current_actor
 from registry_hooks.ledger import AppliedPolicy, Ledger
 from registry_hooks.mlflow_rows import Registry
 from registry_hooks.policy import Policy, governing
@@ -22,6 +22,7 @@ class Policies(BaseDesk):
     def policy_check(self, yaml: str) -> Answer:
         """Read a policy and put nothing in force; what is wrong with it is raised as ``Invalid``."""
         policy = load_policy(yaml)
+        _refuse_unprovable(policy, current_actor())
         return {"name": policy.name, "models": list(policy.models), "digest": policy_digest(yaml), "problems": []}
 
     def policy_apply(self, yaml: str) -> Answer:
@@ -33,6 +34,7 @@ class Policies(BaseDesk):
         """
         actor = require_admin("policies are applied")
         policy = load_policy(yaml)
+        _refuse_unprovable(policy, actor)
         with self._unit_of_work(write=True) as session:
             ledger, registry = Ledger(session), Registry(session)
             ledger.lock_policies()
@@ -103,6 +105,15 @@ def _models_under(policy: Policy, others: list[tuple[Policy, str]], registry: Re
     every = [(policy, policy.name), *others]
     there = registry.models() if policy.patterns else ()
     return sorted({*policy.names, *(model for model in there if governing(model, every) == policy.name)})
+
+
+def _refuse_unprovable(policy: Policy, actor: Actor | None) -> None:
+    """Refuse ``reauthenticate`` where logins are not MLflow's passwords: nobody could ever sign."""
+    if policy.promote.reauthenticate and actor is not None and not actor.by_password:
+        mend = "take reauthenticate out of the policy, or use MLflow's own logins (authorization_function)"
+        reason = Reason("re-authentication", "logins by MLflow's own passwords, which a signature can prove once more",
+                        f"logins by {actor.authenticated_by}", mend)  # fmt: skip
+        raise Invalid(f"policy {policy.name!r} asks for what nobody on this server can give", [reason])
 
 
 def _refuse_clash(policy: Policy, in_force: list[AppliedPolicy]) -> None:

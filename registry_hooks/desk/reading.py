@@ -7,7 +7,6 @@ from datetime import datetime, timezone
 
 from registry_hooks import trust
 from registry_hooks.answers import Answer, entry_json, reasons_json, state_json, status_json, tenures
-from registry_hooks.approvals import Facts
 from registry_hooks.cycles import unsearched
 from registry_hooks.desk.case import BaseDesk, Case, case_at, remembering
 from registry_hooks.errors import Invalid, NotFound, Reason, RegistryError
@@ -16,6 +15,7 @@ from registry_hooks.ledger import AppliedPolicy, Ledger, Replay, read_model_stat
 from registry_hooks.mlflow_io import lineage
 from registry_hooks.mlflow_rows import Registry, SweptRegistry
 from registry_hooks.pair import fold
+from registry_hooks.people import Facts
 from registry_hooks.policy import governing
 from registry_hooks.records import ModelState
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from mlflow_eval_plugin.evidence import digest_of
 from registry_hooks import pair as rules
 from registry_hooks.answers import Answer, proposal_json
-from registry_hooks.approvals import holds, may_sign, standing
+from registry_hooks.approvals import holds, may_sign
 from registry_hooks.desk.bound import Bound, bound
 from registry_hooks.desk.case import (
     BaseDesk,
@@ -21,6 +21,7 @@ from registry_hooks.desk.case import (
 )
 from registry_hooks.errors import Conflict, NotFound, Reason
 from registry_hooks.evidence_gate import evidence_reasons
+from registry_hooks.people import standing
 from registry_hooks.records import Approval, Nomination, Proposal
 
 MEANING = "I have read the Evidence and approve this version for production use."

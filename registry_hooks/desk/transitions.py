@@ -22,6 +22,7 @@ from registry_hooks.desk.evidence import Serving, trusted_evidence
 from registry_hooks.errors import Invalid, NotFound, Reason
 from registry_hooks.evidence_gate import evidence_reasons, judge_evidence
 from registry_hooks.mlflow_io import lineage, manifest
+from registry_hooks.people import lacks_role
 from registry_hooks.records import Nomination
 
 
@@ -99,8 +100,9 @@ class Transitions(BaseDesk):
             }
 
     def _nominate_role(self, case: Case) -> list[Reason]:
-        policy = case.applied.policy
-        return policy.role_reasons(case.actor, policy.nominate.by, f"nominate a version of {case.model}")
+        return lacks_role(
+            case.actor, case.applied.policy.nominate.by, f"nominate a version of {case.model}", case.facts
+        )
 
     def _promote_reasons(self, case: Case, version: int) -> list[Reason]:
         proposal = case.state.open_proposal(version)

@@ -7,13 +7,13 @@ from typing import Any
 
 from registry_hooks import trust
 from registry_hooks.answers import Answer
-from registry_hooks.approvals import Facts, holds_role
 from registry_hooks.desk.case import BaseDesk, check_text, refuse_if, remembering, require_admin
 from registry_hooks.envelope import key_id, read_public
 from registry_hooks.errors import Invalid, NotFound, Reason, Refused
 from registry_hooks.identity import Actor, current_directory, require_actor
 from registry_hooks.ledger import AppliedPolicy, Ledger
 from registry_hooks.mlflow_rows import Registry
+from registry_hooks.people import Facts, holds_role
 from registry_hooks.policy import duration
 from registry_hooks.records import Action, Delegation, Entry, TrustedKey
 
