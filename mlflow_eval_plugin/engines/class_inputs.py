@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.engines.inputs import how_many
+from mlflow_eval_plugin.engines.inputs import ROUNDING, how_many
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.summaries import level_label, level_order
 
 MOST_CLASSES = 50
-SUM_TOLERANCE = 1e-5  # what single precision makes of a softmax over MOST_CLASSES
+DECIMALS = 5e-5  # what rounding to four decimals changes of a probability
 
 
 def in_canonical_order(classes: Iterable[object]) -> tuple[str, ...]:
@@ -72,6 +72,8 @@ def checked_count(classes: Sequence[str]) -> None:
 def checked_probabilities(values: Any, classes: Sequence[str]) -> NDArray[np.float64]:
     """Probabilities, one column a class, as float64.
 
+    Rows whose sum is as far off 1 as rounding to four decimals can make it are divided by it.
+
     Raises:
         InputError: when they are not numbers, missing, outside [0, 1], or the rows do not sum to 1; says how many.
     """
@@ -87,22 +89,26 @@ def checked_probabilities(values: Any, classes: Sequence[str]) -> NDArray[np.flo
     absent = np.asarray(np.isnan(found).any(axis=1))
     if absent.any():
         raise InputError(f"probabilities: {how_many(absent)} missing (NaN); expected a probability of every class")
-    outside = np.asarray(((found < -SUM_TOLERANCE) | (found > 1 + SUM_TOLERANCE)).any(axis=1))
+    outside = np.asarray(((found < -ROUNDING) | (found > 1 + ROUNDING)).any(axis=1))
     if outside.any():
         raise InputError(
             f"probabilities: {how_many(outside)} outside [0, 1]; expected a probability of every class, not a logit or "
             "a percentage"
         )
+    # A softmax may end an ulp above 1.
+    found = found if found.min() >= 0 and found.max() <= 1 else np.clip(found, 0.0, 1.0)
     total = found.sum(axis=1)
-    uneven = np.abs(total - 1) > SUM_TOLERANCE
+    off = np.abs(total - 1)
+    uneven = off > max(ROUNDING, 1.001 * DECIMALS * len(classes))
     if uneven.any():
         first = float(total[int(np.argmax(uneven))])
         raise InputError(
             f"probabilities: {how_many(uneven)} not summing to 1 ({first:.6g}); expected the probabilities of "
-            "all classes"
+            "all classes, with four decimals at least. Where they are all there, divide each row by its sum: "
+            "p.div(p.sum(axis=1), axis=0)"
         )
-    # A softmax may end an ulp above 1.
-    return found if found.min() >= 0 and found.max() <= 1 else np.clip(found, 0.0, 1.0)
+    rounded = off > ROUNDING
+    return np.where(rounded[:, None], found / total[:, None], found) if rounded.any() else found
 
 
 def require_known(found: Sequence[str], known: Sequence[str], *, argument: str, knows: str) -> None:

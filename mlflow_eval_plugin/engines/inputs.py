@@ -23,6 +23,9 @@ from mlflow_eval_plugin.stats.summaries import level_label, rows_fit
 from mlflow_eval_plugin.stats.threads import both
 
 ColumnArgument = str | ArrayLike
+ROUNDING = (
+    1e-5  # how far single precision may put a probability outside [0, 1], or the sum of those of 50 classes off 1
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,8 +145,15 @@ def coded_labels(labels: pd.Series[Any], pos_label: object | None) -> tuple[NDAr
     return (codes == at).view(np.uint8), level_label(known[at])
 
 
+def clipped_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores, those that rounding has put outside [0, 1] on its ends; what is further outside, or missing, stays."""
+    # Comparisons with NaN are false.
+    below, above = (values < 0) & (values >= -ROUNDING), (values > 1) & (values <= 1 + ROUNDING)
+    return np.where(below, 0.0, np.where(above, 1.0, values)) if below.any() or above.any() else values
+
+
 def checked_scores(scores: pd.Series[Any]) -> NDArray[np.float64]:
-    """Scores as float64.
+    """Scores as float64; those that rounding has put outside [0, 1] are put on its ends.
 
     Raises:
         InputError: when they are not numbers, missing, or outside [0, 1]; says how many and where the first is.
@@ -156,7 +166,10 @@ def checked_scores(scores: pd.Series[Any]) -> NDArray[np.float64]:
     absent = np.isnan(values)
     if absent.any():
         raise InputError(f"score: {how_many(absent)} missing (NaN); expected a probability in [0, 1] in every row")
+    values = clipped_scores(values)
     outside = (values < 0) | (values > 1)
+    if not outside.any():
+        return values
     first = float(values[int(np.argmax(outside))])
     raise InputError(
         f"score: {how_many(outside)} outside [0, 1] ({first!r}); expected the probability of the positive class, "

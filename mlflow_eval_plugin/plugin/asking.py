@@ -16,6 +16,7 @@ from mlflow.models.utils import _enforce_schema
 from mlflow.pyfunc.model import PythonModel
 
 from mlflow_eval_plugin.engines.inputs import nearest
+from mlflow_eval_plugin.plugin.frames import tabled
 from mlflow_eval_plugin.stats.errors import InputError
 
 _ENFORCING = "Failed to enforce schema of data"  # MLflow's beginning of what it says of rows that do not fit
@@ -45,13 +46,14 @@ def needed_columns(model: Any) -> tuple[str, ...] | None:
 
 
 def ask(model: Any, rows: Any) -> Any:
-    """What ``predict`` says of rows; MLflow enforces the signature.
+    """What ``predict`` says of rows, as ``frames.tabled`` has it; MLflow enforces the signature.
 
     Raises:
-        InputError: when columns are missing or of a type that is not the signature's, or the model fails on the rows.
+        InputError: when columns are missing or of a type that is not the signature's, the model fails on the rows, or
+            what it gives is not one prediction a row.
     """
     own = _own_columns(model, rows)
-    return _answered(model, lambda: model.predict(own))
+    return tabled(_answered(model, lambda: model.predict(own)), len(rows))
 
 
 def ask_probabilities(model: Any, rows: Any) -> Any:
@@ -63,7 +65,7 @@ def ask_probabilities(model: Any, rows: Any) -> Any:
     own, schema = _own_columns(model, rows), _schema(model)
     if schema is not None:
         own = _enforced(own, schema)
-    return _answered(model, lambda: probabilistic(model).predict_proba(own))
+    return tabled(_answered(model, lambda: probabilistic(model).predict_proba(own)), len(rows))
 
 
 def lacking(names: Sequence[str], columns: Sequence[Any]) -> str | None:

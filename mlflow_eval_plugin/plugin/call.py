@@ -36,6 +36,7 @@ from mlflow_eval_plugin.plugin.multiclass import (
 )
 from mlflow_eval_plugin.plugin.progress import progress
 from mlflow_eval_plugin.plugin.regression import columns_apart, regression_inputs
+from mlflow_eval_plugin.plugin.scoring import classes_of
 from mlflow_eval_plugin.plugin.source import (
     Scorer,
     Table,
@@ -119,7 +120,8 @@ def call_of(kind: str, given: Mapping[str, Any] | None, request: Request) -> Cal
 
 def _compute(call: Call) -> None:
     request = call.request
-    scorer = Scorer(request.model, request.predictions)
+    classes = frozenset() if request.model_type == "regressor" else classes_of(call.table.labels)
+    scorer = Scorer(request.model, request.predictions, classes)
     uri = _given_uri(call)
     # References first, and labels and scores for all evaluators: most of what can be wrong is found before any of them
     # computes, and all of it before any of them logs.

@@ -22,7 +22,7 @@ from mlflow_eval_plugin.plugin.champion_source import Evaluated, Reader, said_by
 from mlflow_eval_plugin.plugin.class_scores import ClassScores, are_classes, model_class_scores
 from mlflow_eval_plugin.plugin.multiclass import scored_classes
 from mlflow_eval_plugin.plugin.regression import chosen_column, output_columns
-from mlflow_eval_plugin.plugin.scoring import Scores, column_scores, model_scores
+from mlflow_eval_plugin.plugin.scoring import Scores, classes_of, column_scores, model_scores
 from mlflow_eval_plugin.plugin.source import Table
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -37,18 +37,19 @@ def champion_rows(config: ComparisonConfig, table: Table, rows: Rows) -> Champio
             wrong with its predictions is said to be the champion's.
     """
 
+    labels = classes_of(table.labels)
+
     def asked(model: Any, inputs: Any, column: str | None) -> Scores:
-        return model_scores(model, inputs, rows.pos_label, column or config.probability_column)
+        return model_scores(model, inputs, rows.pos_label, column or config.probability_column, labels)
 
     def read() -> ChampionRows:
-        reader = Reader(lambda values, name: column_scores(values, rows.pos_label, name), asked, _length)
+        reader = Reader(lambda values, name: column_scores(values, rows.pos_label, name, labels), asked)
         own = table.predictions_name if table.predictions is not None else None
         if config.probability_column is not None:
             own = config.column(config.probability_column)
         said, source = said_by(config.champion, config, Evaluated(table, rows.frame, rows.features, own), reader)
-        if said.probability is not None:
-            checked_scores(pd.Series(said.probability, copy=False))
-        return ChampionRows(said.probability, said.prediction, source)
+        known = None if said.probability is None else checked_scores(pd.Series(said.probability, copy=False))
+        return ChampionRows(known, said.prediction, source)
 
     return _named(read)
 
@@ -79,7 +80,7 @@ def class_champion(config: ComparisonConfig, table: Table, rows: MulticlassRows)
         return ClassScores(prediction=values)
 
     def read() -> ClassChampion:
-        reader = Reader(column_of_classes, asked, _length)
+        reader = Reader(column_of_classes, asked)
         # Where probabilities are, 'predictions' are no part of the call.
         given = table.predictions is not None and config.probability_columns is None
         own = table.predictions_name if given else None
@@ -99,7 +100,7 @@ def predicted_champion(config: RegressionComparisonConfig, table: Table, rows: R
     """
 
     def asked(model: Any, inputs: Any, column: str | None) -> Any:
-        output = output_columns(ask(model, inputs), len(rows.frame))
+        output = output_columns(ask(model, inputs))
         if column is None and config.prediction_column in output.columns:
             column = config.prediction_column
         return output[chosen_column(output, column, None, "column")].to_numpy()
@@ -108,7 +109,7 @@ def predicted_champion(config: RegressionComparisonConfig, table: Table, rows: R
         return finite_numbers(pd.Series(values), argument=name, largest=LARGEST)
 
     def read() -> PredictedChampion:
-        reader: Reader[Any] = Reader(numbers, asked, len)
+        reader: Reader[Any] = Reader(numbers, asked)
         evaluated = Evaluated(table, rows.frame, rows.features, rows.score_name)
         said, source = said_by(config.champion, config, evaluated, reader)
         known = rows.known
@@ -123,8 +124,3 @@ def _named(read: Callable[[], Found]) -> Found:
         return read()
     except InputError as error:
         raise InputError(f"champion: {str(error).removeprefix('champion: ')}") from error
-
-
-def _length(said: Scores | ClassScores) -> int | None:
-    given = said.prediction if said.probability is None else said.probability
-    return None if given is None else len(given)

@@ -32,12 +32,10 @@ class Reader(Generic[Said]):
     Attributes:
         of_values: reads a column, given what to call it in messages.
         of_model: asks a model about rows, given the column of its output that the config names.
-        length: how many rows something is said of; None where nothing is.
     """
 
     of_values: Callable[[Any, str], Said]
     of_model: Callable[[Any, Any, str | None], Said]
-    length: Callable[[Said], int | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +84,6 @@ def _of_model(uri: str, column: str | None, rows: Evaluated, reader: Reader[Said
         said = reader.of_model(model, inputs, column)
     except InputError as error:
         raise InputError(f"the model {uri!r}: {str(error).removeprefix('model: ')}") from error
-    length = reader.length(said)
-    if length is not None and length != len(rows.frame):
-        raise InputError(f"its output has {length:,} values, the data {len(rows.frame):,} rows; expected one a row")
     document = model.metadata.to_dict()
     source = {"source": "model", "model_uri": uri, "model_id": document.get("model_id")}
     return said, {**source, "model_digest": digest_at(uri, document)}

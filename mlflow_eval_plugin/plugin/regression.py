@@ -40,7 +40,7 @@ class Predictor:
         if self.scorer.model is None or table.inputs is None:
             return None
         if id(table) not in self.outputs:
-            self.outputs[id(table)] = output_columns(ask(self.scorer.model, table.inputs), len(table.features))
+            self.outputs[id(table)] = output_columns(ask(self.scorer.model, table.inputs))
         found: pd.DataFrame = self.outputs[id(table)]
         return found
 
@@ -214,29 +214,20 @@ def _numbers(values: Any) -> Any:
     return pd.to_numeric(pd.Series(array), errors="coerce").to_numpy() if array.dtype.kind == "O" else array
 
 
-def output_columns(output: Any, rows: int) -> pd.DataFrame:
-    """A model's output as columns, one row a row.
+def output_columns(output: Any) -> pd.DataFrame:
+    """A model's output as columns.
 
     Raises:
-        InputError: for an output of another shape or length.
+        InputError: for an array of several columns, which have no names.
     """
-    if isinstance(output, Mapping):
-        output = pd.DataFrame(dict(output))
-    if isinstance(output, (pd.DataFrame, pd.Series)):
-        found = output.to_frame("prediction") if isinstance(output, pd.Series) else output.copy(deep=False)
-        found.columns = pd.Index([str(name) for name in found.columns])
-    else:
-        array = np.asarray(output)
-        array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
-        if array.ndim != 1:
-            raise InputError(
-                f"model: expected one number a row, or a frame of named columns, found an array of shape {array.shape}"
-            )
-        found = pd.DataFrame({"prediction": array})
-    if len(found) != rows:
-        raise InputError(f"model: expected {rows} predictions, one a row, found {len(found)}")
-    predicted: pd.DataFrame = found.reset_index(drop=True)
-    return predicted
+    if isinstance(output, pd.DataFrame):
+        return output
+    array = output[:, 0] if output.ndim == 2 and output.shape[1] == 1 else output
+    if array.ndim != 1:
+        raise InputError(
+            f"model: expected one number a row, or a frame of named columns, found an array of shape {array.shape}"
+        )
+    return pd.DataFrame({"prediction": array})
 
 
 def chosen_column(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.engines.inputs import clipped_scores, how_many
 from mlflow_eval_plugin.plugin.asking import ask, ask_probabilities, probabilistic
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -26,7 +28,7 @@ class Scores:
     prediction: Any
 
 
-def model_scores(model: Any, features: Any, positive: str, column: str | None) -> Scores:
+def model_scores(model: Any, features: Any, positive: str, column: str | None, labels: Collection[str] = ()) -> Scores:
     """Score the rows with a model.
 
     The raw model's ``predict_proba`` is asked where there is one (scikit-learn, XGBoost, LightGBM, CatBoost); else
@@ -35,6 +37,7 @@ def model_scores(model: Any, features: Any, positive: str, column: str | None) -
     Args:
         positive: the positive class, as text.
         column: the column of the model's output to take.
+        labels: the classes that the labels have, as text.
 
     Raises:
         InputError: when the output holds no usable column, or the model does not know the positive class.
@@ -42,26 +45,49 @@ def model_scores(model: Any, features: Any, positive: str, column: str | None) -
     raw = probabilistic(model)
     if raw is not None:
         classes = [class_text(one) for one in getattr(raw, "classes_", [])]
-        return Scores(_of_positive(np.asarray(ask_probabilities(model, features)), classes, positive), None)
-    return column_scores(_one_column(ask(model, features), column, positive), positive, "the model's output")
+        found = _of_positive(np.asarray(ask_probabilities(model, features)), classes, positive)
+        return Scores(clipped_scores(found), None)
+    return column_scores(_one_column(ask(model, features), column, positive), positive, "the model's output", labels)
 
 
-def column_scores(values: Any, positive: str, name: str) -> Scores:
-    """Scores from a column: classes where it holds nothing but 0 and 1 or text, else probabilities.
+def column_scores(values: Any, positive: str, name: str, labels: Collection[str] = ()) -> Scores:
+    """Scores from a column: probabilities where it holds numbers that are not all whole, else classes.
+
+    Args:
+        labels: the classes that the labels have, as text.
 
     Raises:
-        InputError: when text in it has not the positive class, nor one other.
+        InputError: for classes that are missing, or are neither of the two.
     """
     array = _numbers(np.asarray(values))
-    if array.dtype.kind in "biuf" and not np.isin(array, (-1, 0, 1)).all():
-        return Scores(array.astype(np.float64, copy=False), None)
-    others = sorted({class_text(one) for one in pd.unique(pd.Series(array))} - {positive})
-    if len(others) > 1:
+    known = {positive, *labels}
+    if array.dtype.kind in "biuf" and not _are_classes(array, known):
+        return Scores(clipped_scores(array.astype(np.float64, copy=False)), None)
+    missing = np.asarray(pd.isna(array))
+    if missing.any():
+        raise InputError(f"{name}: {how_many(missing)} missing; expected a predicted class in every row")
+    found = {class_text(one) for one in pd.unique(pd.Series(array))}
+    if len(found | known) > 2 and not found <= known:
+        unknown = sorted(found - known)
         raise InputError(
             f"{name}: expected probabilities, or two classes of which {positive!r} is positive, found "
-            + ", ".join(map(repr, others[:6]))
+            f"{', '.join(map(repr, unknown[:6]))}, which no label is; name a column of probabilities as "
+            "'probability_column', and give 'label_list' where there are more classes"
         )
     return Scores(None, are_positive(array, positive))
+
+
+def classes_of(labels: Any) -> frozenset[str]:
+    """The classes that labels have, as text; none where there are no labels."""
+    return frozenset() if labels is None else frozenset(map(class_text, pd.unique(pd.Series(labels).dropna())))
+
+
+def _are_classes(array: NDArray[Any], known: Collection[str]) -> bool:
+    """Whether numbers are classes: whole, or such as the labels are."""
+    if array.dtype.kind != "f" or (array == np.floor(array)).all():
+        return True
+    # Labels such as 0.5 and 1.5: the first rows tell most columns of probabilities from them.
+    return all({class_text(one) for one in pd.unique(some)} <= set(known) for some in (array[:1000], array))
 
 
 def _numbers(array: NDArray[Any]) -> NDArray[Any]:
@@ -104,7 +130,8 @@ def _of_positive(probabilities: NDArray[np.float64], classes: list[str], positiv
 def _one_column(output: Any, column: str | None, positive: str) -> Any:
     if isinstance(output, pd.DataFrame):
         names = [str(name) for name in output.columns]
-        wanted = next((name for name in (column, names[0] if len(names) == 1 else positive) if name in names), None)
+        of_positive = next((name for name in names if class_text(name) == positive), None)
+        wanted = next((name for name in (column, names[0] if len(names) == 1 else of_positive) if name in names), None)
         if wanted is None or (column is not None and column not in names):
             raise InputError(
                 f"model: its output has the columns {', '.join(map(repr, names))}; say with 'probability_column' which "

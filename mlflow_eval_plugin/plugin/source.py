@@ -16,6 +16,7 @@ from mlflow_eval_plugin.evaluators.config import Config
 from mlflow_eval_plugin.evaluators.rows import Rows
 from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.plugin.asking import needed_columns
+from mlflow_eval_plugin.plugin.frames import framed, given_table
 from mlflow_eval_plugin.plugin.scoring import Scores, class_text, column_scores, model_scores
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -53,10 +54,16 @@ class Table:
 
 @dataclass(eq=False)
 class Scorer:
-    """Scores tables, each once, whichever evaluators ask."""
+    """Scores tables, each once, whichever evaluators ask.
+
+    Attributes:
+        output_column: the column of the model's output, as MLflow's argument ``predictions`` names it.
+        labels: the classes that the labels of the evaluated data have, as text.
+    """
 
     model: Any
     output_column: str | None
+    labels: frozenset[str] = frozenset()
     done: dict[tuple[int, str, str | None], Scores] = field(default_factory=dict)
     class_scores: dict[tuple[int, str], Any] = field(default_factory=dict)
     digests: dict[tuple[int | str, ...], str] = field(default_factory=dict)
@@ -74,13 +81,14 @@ class Scorer:
 
     def _scored(self, table: Table, positive: str, column: str | None) -> Scores:
         if self.model is not None:
-            return model_scores(self.model, table.inputs, positive, column or self.output_column)
+            return model_scores(self.model, table.inputs, positive, column or self.output_column, self.labels)
         if column is not None:
             values = column_of(table.features, column, argument="probability_column")
             return Scores(checked_scores(values), None)
         if table.predictions is None:
             return Scores(None, None)
-        return column_scores(table.predictions, positive, f"predictions column {table.predictions_name!r}")
+        name = f"predictions column {table.predictions_name!r}"
+        return column_scores(table.predictions, positive, name, self.labels)
 
     def digest(self, frame: pd.DataFrame, key: tuple[int | str, ...]) -> str:
         """The digest of a frame; the same key is digested once."""
@@ -112,7 +120,7 @@ def table_of(dataset: Any) -> Table:
 
 
 def reference_table(given: Any, name: str, like: Table, model: Any) -> Table:
-    """A reference given as a frame, a mapping of columns, or an MLflow data set.
+    """A reference given as a frame of any library, a mapping of columns, or an MLflow data set.
 
     Its inputs are what the model's signature names, without one the features of the evaluated data; None where it lacks
     some of them.
@@ -120,22 +128,18 @@ def reference_table(given: Any, name: str, like: Table, model: Any) -> Table:
     Raises:
         InputError: when it is none of these, or has no rows.
     """
-    # A frame has its columns as attributes, and those may be called "df", "name" or "targets" too.
-    known = None if isinstance(given, (pd.DataFrame, Mapping)) else given
-    frame = getattr(known, "df", given)
-    if isinstance(frame, Mapping):
-        frame = pd.DataFrame(dict(frame))
-    if not isinstance(frame, pd.DataFrame):
-        kind = f"{type(given).__module__.partition('.')[0]}.{type(given).__name__}"
-        raise InputError(f"reference: expected a data frame (pandas) or an MLflow data set, found {kind}")
+    found = given_table(
+        given, argument="reference", features=list(map(str, like.features.columns)), labels=like.labels_name
+    )
+    frame = found.frame
     if len(frame) == 0:
         raise InputError("reference: there are no rows to compare with")
     own, frame = frame, _named(frame)
     needed = needed_columns(model)
-    labels_name = str(getattr(known, "targets", None) or like.labels_name)
-    predictions_name = getattr(known, "predictions", None) or like.predictions_name
+    labels_name = str(found.labels or like.labels_name)
+    predictions_name = found.predictions or like.predictions_name
     return Table(
-        name=str(getattr(known, "name", None) or name),
+        name=str(found.name or name),
         features=frame,
         inputs=_inputs(frame, like) if needed is None else (own if set(needed) <= set(own.columns) else None),
         needed=tuple(map(str, like.features.columns)) if needed is None else needed,
@@ -143,7 +147,7 @@ def reference_table(given: Any, name: str, like: Table, model: Any) -> Table:
         labels_name=like.labels_name,
         predictions=frame[predictions_name].to_numpy() if predictions_name in frame.columns else None,
         predictions_name=like.predictions_name,
-        mlflow_digest=getattr(known, "digest", None),
+        mlflow_digest=found.digest,
     )
 
 
@@ -207,7 +211,7 @@ def rows_of(table: Table, config: Config, scorer: Scorer) -> Rows:
     column = _probability_column(config, scorer)
     scores = scorer.scores(table, positive, column)
     if scores.probability is not None:
-        checked_scores(pd.Series(scores.probability, copy=False))
+        scores = Scores(checked_scores(pd.Series(scores.probability, copy=False)), None)
     # A column of the data that holds the score is the score, and no feature besides.
     of_data = column if scorer.model is None else None
     name = of_data or free_name(table.predictions_name or "score", frame)
@@ -344,8 +348,8 @@ def with_columns(features: pd.DataFrame, given: Any) -> pd.DataFrame:
     """
     if given is None:
         return features
-    if not isinstance(given, (pd.DataFrame, Mapping)):
-        raise InputError(f"slice_data: expected a data frame or a mapping of columns, found {type(given).__name__}")
+    if not isinstance(given, Mapping):
+        given = framed(given, argument="slice_data")
     frame: pd.DataFrame = features.copy(deep=False)
     for name, values in ((str(key), given[key]) for key in given):
         if name in features.columns:

@@ -187,7 +187,10 @@ CONFIGS = [
         "'slice_non_inferiority' of 'cost' needs 'costs'",
     ),
     ({"champion": "AGE"}, "champion: no column 'AGE', did you mean 'AGEP'"),
-    ({"champion": "AGEP"}, "champion: score: "),
+    (
+        {"champion": "AGEP"},
+        "champion: column 'AGEP': expected probabilities, or two classes of which '1' is positive, found '10'",
+    ),
     ({"champion": "models:/nobody/1"}, "champion: the model 'models:/nobody/1' cannot be loaded"),
     ({"champion": {"run": "0" * 32, "path": "a.csv", "column": "p"}}, "a.csv of run " + "0" * 32 + " cannot be read"),
 ]
