@@ -23,7 +23,17 @@ def create_app() -> Any:
     from mlflow.server import app as flask_app
     from mlflow.server import auth
 
-    from registry_hooks.app import actors, attempts, door, locations, malformed, powers, startup, workspaces
+    from registry_hooks.app import (
+        actors,
+        attempts,
+        door,
+        locations,
+        malformed,
+        once,
+        powers,
+        startup,
+        workspaces,
+    )
 
     startup.require_governed_store()
     allowed = startup.require_known_powers()
@@ -36,12 +46,14 @@ def create_app() -> Any:
     startup.require_known_routes(flask_app, served)
     workspaces.refuse_in_flask(flask_app)
     powers.shut_in_flask(flask_app, allowed)
+    once.refuse_in_flask(flask_app)
     malformed.refuse_malformed(flask_app)
     locations.guard_locations(flask_app)
     if not isinstance(served, Flask):
         actors.name_the_actor_in_asgi(served)
-        served.add_middleware(workspaces.WorkspaceMiddleware)
         native = tuple(powers.native_routes(served.routes))
+        served.add_middleware(once.OnceMiddleware, routes=native)
+        served.add_middleware(workspaces.WorkspaceMiddleware)
         served.add_middleware(powers.PowersMiddleware, routes=native, powers=allowed)
         served.add_middleware(attempts.AttemptMiddleware)
     return served

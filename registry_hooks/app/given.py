@@ -1,0 +1,198 @@
+"""What a request gives, where, and what of it is given twice.
+
+MLflow authorises what it finds in one place of a request (or under one spelling) and acts on what it finds in another:
+``run_id`` here and ``run_uuid`` there, ``run_id`` and ``runId``, the query and the body. So a request may give each
+thing once. The exceptions are what MLflow's own clients send: one value both in the path and in the query or the body,
+and one value under both names of a thing, side by side.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Literal
+
+from registry_hooks.errors import Reason
+
+Place = Literal["path", "query", "body", "header", "form"]
+_HEADER = "x-mlflow-"
+_SINGLE = frozenset({"authorization", "content-type", "host", "origin"})
+_OTHER_NAMES = {"requestid": "traceid", "artifactpath": "path"}  # beside -uuid for -id, and -ids for one of them
+_IDENTIFIER = re.compile(r"(?:^|_)(?:ids?|uuid|names?)$")
+
+
+@dataclass(frozen=True)
+class Given:
+    """One name that a request gives, in one place.
+
+    Args:
+        name: as it is spelled there.
+        place: where.
+        values: as texts; several where a name is repeated, or where a list stands.
+        nested: whether it stands within another object of the body, where lists of things may each have one.
+    """
+
+    name: str
+    place: Place
+    values: tuple[str, ...]
+    nested: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name[:80]} in the {self.place}"
+
+
+def twice(given: Iterable[Given], repeatable: frozenset[str] = frozenset()) -> list[Reason]:
+    """One reason for each thing that is given twice.
+
+    Args:
+        given: all that a request gives.
+        repeatable: names of lists, which a query may repeat.
+    """
+    by_thing = sorted(given, key=lambda each: _thing(each.name))
+    groups = [list(group) for _, group in groupby(by_thing, lambda each: _thing(each.name))]
+    return [reason for group in groups for reason in _of_one_thing(group, repeatable)]
+
+
+def in_headers(headers: Iterable[tuple[str, str]]) -> list[Given]:
+    """What headers name, and the login."""
+    values: dict[str, list[str]] = {}
+    for name, value in ((name.lower(), value) for name, value in headers):
+        if name.startswith(_HEADER):
+            values.setdefault(name.removeprefix(_HEADER).replace("-", "_"), []).append(value)
+        elif name in _SINGLE:  # with a colon, so that no field of that name is taken for the same thing
+            values.setdefault(f"{name}:", []).append(value)
+    return [Given(name, "header", tuple(found)) for name, found in values.items()]
+
+
+def in_json(text: bytes | str, message: Any = None) -> tuple[list[Given], list[Reason]]:
+    """What a JSON body gives, and what is wrong with it whatever else the request gives.
+
+    Args:
+        text: the body. One that is no JSON gives nothing, as to MLflow.
+        message: the descriptor of the protobuf message that MLflow reads it as, where it does.
+    """
+    reasons: list[Reason] = []
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            names = [name for name, _ in pairs]
+            again = next(name for at, name in enumerate(names) if name in names[:at])
+            reasons.append(_reason(again, "one value", "its name twice in one object of the body"))
+        return found
+
+    try:
+        body = json.loads(text, object_pairs_hook=once)
+        if isinstance(body, str):  # MLflow's oldest clients sent JSON within a JSON text
+            body = json.loads(body, object_pairs_hook=once)
+    except (ValueError, RecursionError):
+        return [], reasons
+    if not isinstance(body, dict):
+        return [], reasons
+    return list(_in_object(body, message, reasons, nested=False)), reasons
+
+
+def in_graphql(document: Any, variables: object) -> list[Reason]:
+    """What one input object of a GraphQL request gives twice.
+
+    Args:
+        document: the parsed query.
+        variables: what stands beside it.
+    """
+    from graphql import ObjectValueNode, Visitor, print_ast, visit
+
+    reasons: list[Reason] = []
+
+    class Inputs(Visitor):
+        def enter_object_value(self, node: ObjectValueNode, *_: object) -> None:
+            nonlocal reasons
+            reasons += twice(Given(each.name.value, "query", (print_ast(each.value),)) for each in node.fields)
+
+    visit(document, Inputs())
+    return reasons + [reason for each in _objects_in(variables) for reason in twice(_shallow(each))]
+
+
+def _objects_in(value: object) -> Iterator[Mapping[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    inner: Iterable[object] = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for each in inner:
+        yield from _objects_in(each)
+
+
+def _in_object(body: Mapping[str, Any], message: Any, reasons: list[Reason], nested: bool) -> Iterator[Given]:
+    fields = {} if message is None else _spellings(message)
+    if nested:
+        reasons += [reason for reason in twice(_shallow(body)) if len(body) > 1]
+    for name, value in body.items():
+        field = fields.get(name)
+        if field is not None and name != field.name and _IDENTIFIER.search(field.name):
+            reasons.append(_reason(name, f"the spelling {field.name}", f"{name} in the body"))
+        inner = _message_within(field)
+        if inner is not None:
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, dict):
+                    yield from _in_object(item, inner, reasons, nested=True)
+        elif not nested:
+            yield Given(name, "body", _texts(value))
+        elif field is not None and field.name.endswith("_id"):
+            yield Given(name, "body", _texts(value), nested=True)
+
+
+def _shallow(body: Mapping[str, Any]) -> list[Given]:
+    return [Given(name, "body", _texts(value)) for name, value in body.items()]
+
+
+def _spellings(message: Any) -> dict[str, Any]:
+    return {spelled: field for field in message.fields for spelled in (field.name, field.json_name)}
+
+
+def _message_within(field: Any) -> Any:
+    """The message that a field holds; None for a plain value, and for maps, whose names are the caller's own."""
+    inner = None if field is None else field.message_type
+    if inner is None or inner.GetOptions().map_entry or inner.full_name.startswith("google.protobuf."):
+        return None
+    return inner
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    items = value if isinstance(value, list) else [value]
+    return tuple(item if isinstance(item, str) else json.dumps(item, sort_keys=True) for item in items)
+
+
+def _folded(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
+
+
+def _thing(name: str) -> str:
+    folded = _folded(name)
+    if folded.endswith("uuid"):
+        folded = folded.removesuffix("uuid") + "id"
+    elif folded.endswith("ids"):
+        folded = folded.removesuffix("s")
+    return _OTHER_NAMES.get(folded, folded)
+
+
+def _of_one_thing(group: list[Given], repeatable: frozenset[str]) -> Iterator[Reason]:
+    """Why these, which name the same thing, are not one."""
+    for each in group:
+        if len(each.values) > 1 and each.place != "body" and each.name not in repeatable:
+            yield _reason(each.name, "one value", f"several in the {each.place}")
+    above = [each for each in group if not each.nested]
+    if any(one.name != two.name and _folded(one.name) == _folded(two.name) for one in above for two in above):
+        yield _reason(above[0].name, "one spelling", " and ".join(sorted(map(str, above))))
+        return
+    places = {each.place for each in group} - {"path"}
+    values = {each.values for each in group} if above else set()
+    if len(places) > 1 or len(values) > 1:
+        found = " and ".join(sorted({str(each) for each in group}))
+        yield _reason(group[0].name, "one value in one place", found)
+
+
+def _reason(name: str, expected: str, found: str) -> Reason:
+    # JSON may name a field with half of a surrogate pair, which no answer could repeat as it is.
+    rule, found = (text[:200].encode(errors="backslashreplace").decode() for text in (name[:80], found))
+    return Reason(rule, expected, found, "give it once")
