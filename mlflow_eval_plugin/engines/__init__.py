@@ -8,7 +8,7 @@
 - ``paired_summary`` and ``placement_summary`` count the ``paired_rows`` of two models, for comparisons;
 - ``error_counts``, and its like of several classes and of regressions, count errors by coded columns, for the search of
   weak slices (in ``engines.search``);
-- ``drift_binning`` and ``drift_summary`` (``drift_summaries`` does both) count columns on the reference's bins;
+- ``drift_binning`` and ``drift_summary`` (``drift_counts`` does both) count columns on the reference's bins;
 - ``schema_of`` names the kinds of columns, whatever holds their values;
 - ``data_digest`` names a data set by content, whatever the order of its rows.
 """
@@ -16,7 +16,14 @@
 from __future__ import annotations
 
 from mlflow_eval_plugin.engines.digest import DigestSummary, data_digest, digest_summary, schema_of
-from mlflow_eval_plugin.engines.drift import drift_binning, drift_summaries, drift_summary
+from mlflow_eval_plugin.engines.drift import (
+    DriftCounts,
+    count_present,
+    drift_binning,
+    drift_counts,
+    drift_summary,
+    examples_of,
+)
 from mlflow_eval_plugin.engines.paired import paired_rows, paired_summary, placement_summary
 from mlflow_eval_plugin.engines.regression import moment_summary, predicted_rows, prediction_folds, prediction_summary
 from mlflow_eval_plugin.engines.scores import score_summary
@@ -26,11 +33,14 @@ from mlflow_eval_plugin.engines.system import system_summary
 
 __all__ = [
     "DigestSummary",
+    "DriftCounts",
+    "count_present",
     "data_digest",
     "digest_summary",
     "drift_binning",
-    "drift_summaries",
+    "drift_counts",
     "drift_summary",
+    "examples_of",
     "moment_summary",
     "paired_rows",
     "paired_summary",

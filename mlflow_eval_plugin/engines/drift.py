@@ -7,7 +7,7 @@ edges are sought in the sorted values rather than the values among the edges.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.engines.digest import UNITS
 from mlflow_eval_plugin.engines.factorizing import factorized
 from mlflow_eval_plugin.engines.inputs import require_columns
-from mlflow_eval_plugin.engines.plain import is_declared_category, is_single, kind_of, plain
+from mlflow_eval_plugin.engines.plain import examples, is_declared_category, is_single, kind_of, plain
 from mlflow_eval_plugin.stats.drift_summary import (
     STEP_LIMIT,
     STEPS,
@@ -34,6 +34,7 @@ from mlflow_eval_plugin.stats.threads import side_by_side
 QUANTILES = 4000  # KS is then within 2.5e-4 of the exact one
 FEW_DISTINCT = 500
 MAX_CATEGORIES = 10_000
+LEAST_KEYS = 30  # rows; fewer may differ by chance
 NUMERIC_KINDS = frozenset({"number", "datetime", "duration"})
 SORTED_ROWS = 2**18  # at a time; larger temporaries are asked of the system anew for every column
 
@@ -63,13 +64,7 @@ def drift_binning(
     require_columns(reference, list(categorical), argument="categorical")
 
     def made(name: str) -> Column:
-        role = (roles or {}).get(name, "feature")
-        column = plain(reference[name])
-        if name in categorical or is_declared_category(reference[name]) or not _is_numeric(column):
-            return _categorical(column, name, role)
-        # The bins come from sorted values, which need not be sorted again to be counted.
-        ordered = np.sort(_values(column))
-        return _counted(_binning(ordered, name, role), _chunks(ordered))
+        return _reference_column(reference[name], name, (roles or {}).get(name, "feature"), name in categorical)
 
     return DriftSummary(len(reference), tuple(side_by_side(made, names)))
 
@@ -82,51 +77,126 @@ def drift_summary(rows: pd.DataFrame, *, like: DriftSummary) -> DriftSummary:
         TooManyLevels: for a categorical column with more than ``MAX_CATEGORIES`` levels.
     """
     _checked(rows, [column.name for column in like.columns])
-    by_name = {column.name: column for column in like.columns}
-
-    def made(name: str) -> Column:
-        column = by_name[name]
-        if isinstance(column, CategoricalColumn):
-            return _categorical(rows[name], name, column.role)
-        return _counted(column, (np.sort(chunk) for chunk in _chunks(_values(plain(rows[name])))))
-
-    return DriftSummary(len(rows), tuple(side_by_side(made, list(by_name))))
+    return DriftSummary(len(rows), tuple(side_by_side(lambda one: _counted_on(one, rows[one.name]), like.columns)))
 
 
-def drift_summaries(
+@dataclass(frozen=True, eq=False)
+class DriftCounts:
+    """Both sides of the columns that can be compared, and the others by name, each with the reason."""
+
+    reference: DriftSummary
+    current: DriftSummary
+    passed_over: Mapping[str, str]
+
+
+def drift_counts(
     reference: pd.DataFrame,
     current: pd.DataFrame,
     *,
     columns: Sequence[str],
     roles: Mapping[str, Role] | None = None,
     categorical: Sequence[str] = (),
-) -> tuple[DriftSummary, DriftSummary]:
+    as_given: bool = False,
+) -> DriftCounts:
     """Both sides, where both are at hand: what holds the values of either does not make a difference between them.
 
     A column that one side declares as categories is one on both, and where one side has single precision the other is
-    rounded to it.
+    rounded to it. Lists, keys, counters, categories of too many levels and columns without a value in the reference
+    are passed over.
+
+    Args:
+        columns, roles, categorical: as in ``drift_binning``.
+        as_given: the columns were asked for by name, so that one that cannot be compared is an error.
 
     Raises:
-        InputError, TooManyLevels: as ``drift_binning`` and ``drift_summary``.
+        InputError: for no rows, missing columns, or with ``as_given`` columns that cannot be compared.
     """
     for side in (reference, current):
         _checked(side, columns)
-    codes = [name for name in columns if is_declared_category(current[name]) or is_declared_category(reference[name])]
-    reference, current = (
-        _rounded_as(side, other, columns) for side, other in ((reference, current), (current, reference))
+
+    def made(name: str) -> tuple[Column, Column] | str:
+        role = (roles or {}).get(name, "feature")
+        codes = name in categorical or is_declared_category(current[name]) or is_declared_category(reference[name])
+        sides = plain(reference[name]), plain(current[name])
+        first, second = (_rounded_as(side, other) for side, other in (sides, sides[::-1]))
+        try:
+            _comparable(*sides)
+            before = _reference_column(first, name, role, codes)
+            if role == "feature" and not as_given:
+                _no_key(first, before)
+            return before, _counted_on(before, second)
+        except TooManyLevels:
+            if as_given:
+                raise
+            return f"it has more than {MAX_CATEGORIES:,} levels, as identifiers have"
+        except InputError as error:
+            if as_given:
+                raise InputError(f"column {name!r}: {error}; leave it out of the columns") from error
+            return str(error)
+
+    found = dict(zip(columns, side_by_side(made, columns), strict=True))
+    both = [one for one in found.values() if not isinstance(one, str)]
+    return DriftCounts(
+        DriftSummary(len(reference), tuple(before for before, _ in both)),
+        DriftSummary(len(current), tuple(after for _, after in both)),
+        {name: one for name, one in found.items() if isinstance(one, str)},
     )
-    before = drift_binning(reference, columns=columns, roles=roles, categorical=[*categorical, *codes])
-    return before, drift_summary(current, like=before)
 
 
-def _rounded_as(rows: pd.DataFrame, other: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """The rows, where numbers that the other frame holds in fewer bits have been rounded to these."""
-    rounded = {}
-    for name in columns:
-        own, theirs = plain(rows[name]), plain(other[name])
-        if is_single(theirs) and not is_single(own) and kind_of(own) == "number":
-            rounded[name] = pd.Series(_values(own).astype(theirs.to_numpy().dtype), index=rows.index)
-    return rows.assign(**rounded) if rounded else rows
+def count_present(rows: pd.DataFrame, column: str) -> int | None:
+    """How many rows have a value of a column; None where there is no such column."""
+    return int(rows[column].notna().sum()) if column in rows.columns else None
+
+
+def examples_of(rows: pd.DataFrame, column: str) -> tuple[str, ...]:
+    """A few values of a column, as Python writes them; none where there is no such column."""
+    return examples(rows[column]) if column in rows.columns else ()
+
+
+def _comparable(reference: pd.Series[Any], current: pd.Series[Any]) -> None:
+    if "lists" in (kind_of(reference), kind_of(current)):
+        raise InputError("its values are lists or the like, which have no order and no levels")
+    if kind_of(reference) == "nothing":
+        raise InputError("it has no value in the reference")
+
+
+def _no_key(reference: pd.Series[Any], column: Column) -> None:
+    """Refuse what tells rows apart and nothing else: every value once, and text or numbers without many gaps."""
+    if column.present < LEAST_KEYS:
+        return
+    if isinstance(column, CategoricalColumn):
+        key = len(column.levels) == column.present
+    else:
+        values = _values(reference)
+        known = values[np.isfinite(values)]
+        # Of numbers drawn from three times as many, some would come twice but for a chance of exp(-n / 6).
+        dense = known.max() - known.min() < 3 * len(known)
+        key = bool(dense and (known == np.rint(known)).all() and len(np.unique(known)) == len(known))
+    if key:
+        raise InputError("every value of the reference is another one, as of keys and counters")
+
+
+def _rounded_as(own: pd.Series[Any], other: pd.Series[Any]) -> pd.Series[Any]:
+    """A ``plain`` column, rounded where the other one holds its numbers in fewer bits."""
+    if not is_single(other) or is_single(own) or kind_of(own) != "number":
+        return own
+    return pd.Series(_values(own).astype(other.to_numpy().dtype), index=own.index, name=own.name)
+
+
+def _reference_column(given: pd.Series[Any], name: str, role: Role, codes: bool) -> Column:
+    column = plain(given)
+    if codes or is_declared_category(given) or not _is_numeric(column):
+        return _categorical(column, name, role)
+    # The bins come from sorted values, which need not be sorted again to be counted.
+    ordered = np.sort(_values(column))
+    return _counted(_binning(ordered, name, role), _chunks(ordered))
+
+
+def _counted_on(like: Column, given: pd.Series[Any]) -> Column:
+    column = plain(given)
+    if isinstance(like, CategoricalColumn):
+        return _categorical(column, like.name, like.role)
+    return _counted(like, (np.sort(chunk) for chunk in _chunks(_values(column))))
 
 
 def _checked(rows: pd.DataFrame, columns: Sequence[str] | None) -> list[str]:
@@ -160,7 +230,7 @@ def _binning(ordered: FloatArray, name: str, role: Role) -> NumericColumn:
     """The bins of sorted values, NaN last, and no counts."""
     finite = ordered[np.searchsorted(ordered, -np.inf, "right") : np.searchsorted(ordered, np.inf)]
     if len(finite) == 0:
-        raise InputError(f"column {name!r} has no finite value in the reference; leave it out of the columns")
+        raise InputError("it has no finite value in the reference")
     edges = _edges(finite)
     return NumericColumn(
         name=name,

@@ -18,6 +18,7 @@ from mlflow_eval_plugin.evaluators.config_base import (
 )
 from mlflow_eval_plugin.evaluators.config_comparison import Champion, ComparisonConfig
 from mlflow_eval_plugin.evaluators.config_disaggregated import DisaggregatedConfig
+from mlflow_eval_plugin.evaluators.config_drift import DriftConfig
 from mlflow_eval_plugin.stats.summaries import FINE_BINS
 
 __all__ = [
@@ -90,45 +91,6 @@ class CalibrationConfig(SlicedConfig):
         if self.max_change and self.reference is None:
             raise ValueError("'max_change' needs 'reference': the rows since which nothing may have changed")
         return self
-
-
-class DriftConfig(Config):
-    """Keys of the ``drift`` evaluator; a tolerance of None sets no Check.
-
-    Attributes:
-        reference: the rows to compare with: a frame or an MLflow data set.
-        columns: which columns to compare; all features, the score and the label where None.
-        categorical: columns to take as categories though they are numbers.
-        max_psi, max_ks, max_js: tolerances of the distances between the two distributions.
-        max_shift_sigma: tolerance of the Wasserstein distance of numeric columns, in reference standard deviations.
-        max_missing_change: tolerance of the change in the share of missing values.
-        evidently: attach Evidently's interactive report, on at most 10,000 rows of each side.
-    """
-
-    kind: ClassVar[str] = "drift"
-    own_keys: ClassVar[frozenset[str]] = frozenset(
-        {"reference", "columns", "categorical", "max_psi", "max_ks", "max_js", "max_shift_sigma", "evidently"}
-    )
-
-    reference: Any
-    reference_name: str = "reference"
-    columns: tuple[str, ...] | None = None
-    categorical: tuple[str, ...] = ()
-    slice_data: Any = None
-    max_psi: Tolerance | None = 0.1
-    max_ks: Tolerance | None = None
-    max_js: Tolerance | None = None
-    max_shift_sigma: Tolerance | None = None
-    max_missing_change: Tolerance | None = 0.05
-    min_count: int = Field(default=30, ge=1)
-    evidently: bool = False
-
-    @field_validator("reference")
-    @classmethod
-    def _reference_is_given(cls, value: Any) -> Any:
-        if value is None:
-            raise ValueError("drift needs 'reference': the rows to compare with")
-        return value
 
 
 CONFIGS: dict[str, type[Config]] = {

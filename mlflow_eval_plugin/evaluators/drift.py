@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mlflow_eval_plugin.engines import drift_summaries, schema_of
-from mlflow_eval_plugin.evaluators.config import DriftConfig
+from mlflow_eval_plugin.engines import DriftCounts, count_present, drift_counts
+from mlflow_eval_plugin.evaluators.config_drift import DriftConfig
+from mlflow_eval_plugin.evaluators.drift_columns import AnyRows, drift_columns
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
-from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document
+from mlflow_eval_plugin.evaluators.rows import About, as_json, document
 from mlflow_eval_plugin.evidence import Evidence
-from mlflow_eval_plugin.stats.checks import CheckRecord, Claim
-from mlflow_eval_plugin.stats.drift import Drift, SchemaChange, compare, drift_bounds, schema_changes
-from mlflow_eval_plugin.stats.drift_summary import DriftSummary, Role
+from mlflow_eval_plugin.stats.checks import Claim
+from mlflow_eval_plugin.stats.drift import ColumnDrift, Drift, compare, drift_bounds
+from mlflow_eval_plugin.stats.drift_summary import Role
 from mlflow_eval_plugin.stats.errors import InputError
 
-AnyRows = Rows | RegressionRows
 _METRICS = {
     "psi": ("max_psi", "PSI"),
     "wasserstein": ("max_shift_sigma", "Wasserstein distance in reference standard deviations"),
@@ -29,23 +29,31 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows, about: Abou
     """Compare every column with the reference and judge the differences.
 
     Raises:
-        InputError: for a column that either side lacks, or that cannot be counted.
+        InputError: for a column that is named in the config and that neither side has, or that cannot be counted.
     """
-    names = _columns(config, rows, reference)
+    columns = drift_columns(config, rows, reference)
+    if unknown := [name for name in map(config.column, config.categorical) if name not in columns.known]:
+        raise InputError(f"drift: categorical names {', '.join(map(repr, unknown))}, which is not compared")
     roles, classes = _roles(rows), _classes(rows)
-    before, after = drift_summaries(
+    codes = {*map(config.column, config.categorical), *classes}
+    counts = drift_counts(
         reference.everything,
         rows.everything,
-        columns=names,
-        roles={name: role for name, role in roles.items() if name in names},
-        categorical=[name for name in names if name in config.categorical or name in classes],
+        columns=columns.compared,
+        roles={name: role for name, role in roles.items() if name in columns.compared},
+        categorical=[name for name in columns.compared if name in codes],
+        as_given=config.columns is not None,
     )
-    found = compare(before, after)
-    changes = _schema_changes(rows, reference, names)
-    claims = _claims(config, found, before, after)
-    certain = [_schema_check(len(changes), rows)]
-    task = {"task": "regression"} if isinstance(rows, RegressionRows) else {}
-    measured = {**task, **_measured(found, changes)}
+    found = compare(counts.reference, counts.current)
+    measured = {
+        **({"task": "regression"} if isinstance(rows, RegressionRows) else {}),
+        **_measured(found),
+        "labels": _labels(rows, reference),
+        "passed_over": [{"column": name, "reason": reason} for name, reason in counts.passed_over.items()],
+        "schema_changes": columns.measured,
+    }
+    claims = _claims(config, found, counts)
+    certain = columns.checks(rows.data.rows)
     return document(config, rows, claims, measured, about, reference=reference.data, certain=certain)
 
 
@@ -66,50 +74,18 @@ def _classes(rows: AnyRows) -> set[str]:
     return {name for name, role in _roles(rows).items() if role != "score"}
 
 
-def _columns(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> list[str]:
-    if config.columns is not None:
-        return list(dict.fromkeys(config.column(name) for name in config.columns))
-    # Score, label and slice_data are compared where the reference has them; a feature that it lacks is an error further
-    # down.
-    predicted = (rows.score_name, *_forecasts(rows))
-    further = [name for name in map(str, rows.frame.columns) if name not in {*rows.features, *predicted}]
-    optional = [name for name in (*further, *predicted, rows.label_name) if name in reference.everything.columns]
-    return [*rows.features, *optional]
+def _labels(rows: AnyRows, reference: AnyRows) -> dict[str, Any]:
+    """How many labels have arrived; they are late where others are missing, which is no drift."""
+    received, before = (count_present(side.everything, rows.label_name) for side in (rows, reference))
+    return {"column": rows.label_name, "rows": rows.data.rows, "received": received, "received_reference": before}
 
 
-def _schema_changes(rows: AnyRows, reference: AnyRows, names: list[str]) -> tuple[SchemaChange, ...]:
-    before, after = schema_of(reference.everything), schema_of(rows.everything)
-    return tuple(change for change in schema_changes(before, after) if change.column in names)
-
-
-def _schema_check(changes: int, rows: AnyRows) -> CheckRecord:
-    found = "no compared column changed its type" if changes == 0 else f"{changes} compared columns changed their type"
-    return CheckRecord(
-        id="schema_changes:overall",
-        claim="no compared column changed its type",
-        metric="schema_changes",
-        scope="overall",
-        n=rows.data.rows,
-        minimum=None,
-        maximum=0.0,
-        value=float(changes),
-        interval=(float(changes), float(changes)),
-        p_value=None,
-        p_adjusted=None,
-        verdict="fail" if changes else "pass",
-        reason=f"A fact, not an estimate: {found}.",
-        n_to_decide=None,
-    )
-
-
-def _claims(config: DriftConfig, found: Drift, before: DriftSummary, after: DriftSummary) -> Iterator[Claim]:
-    unknown = [name for name in config.categorical if name not in {column.name for column in found.columns}]
-    if unknown:
-        raise InputError(f"drift: categorical names {', '.join(map(repr, unknown))}, which is not compared")
+def _claims(config: DriftConfig, found: Drift, counts: DriftCounts) -> Iterator[Claim]:
+    before, after = counts.reference, counts.current
     for column in found.columns:
         for metric, (key, words) in _METRICS.items():
             limit = getattr(config, key)
-            if limit is None or getattr(column.metrics, metric) is None:
+            if limit is None or getattr(column.metrics, metric) is None or _is_late(column, metric, config):
                 continue
             two_sided = metric == "missing_change"
             yield Claim(
@@ -124,7 +100,15 @@ def _claims(config: DriftConfig, found: Drift, before: DriftSummary, after: Drif
             )
 
 
-def _measured(found: Drift, changes: tuple[SchemaChange, ...]) -> dict[str, Any]:
+def _is_late(column: ColumnDrift, metric: str, config: DriftConfig) -> bool:
+    """Whether nothing can be claimed of labels yet; what has arrived is judged, if it is enough."""
+    if column.role != "label":
+        return False
+    received = round((1 - column.missing_current) * column.n_current)
+    return metric == "missing_change" or received < min(config.min_count, column.n_current)
+
+
+def _measured(found: Drift) -> dict[str, Any]:
     columns = []
     for column in found.columns:
         record = as_json(column)
@@ -134,5 +118,4 @@ def _measured(found: Drift, changes: tuple[SchemaChange, ...]) -> dict[str, Any]
         "n_reference": found.n_reference,
         "n_current": found.n_current,
         "columns": columns,
-        "schema_changes": [as_json(change) for change in changes],
     }

@@ -21,7 +21,7 @@ class RegressionRows:
         label_name, score_name: under which names target and prediction are columns of ``everything``.
         forecasts: the columns of ``everything`` that hold predicted quantiles and ends of intervals.
         everything: the frame with target, prediction and forecasts, for drift.
-        apart: as in ``Rows``.
+        apart, expected: as in ``Rows``.
     """
 
     frame: Frame
@@ -33,6 +33,7 @@ class RegressionRows:
     forecasts: tuple[str, ...]
     everything: Frame
     apart: frozenset[str] = frozenset()
+    expected: tuple[str, ...] = ()
 
     @property
     def known(self) -> Predicted:

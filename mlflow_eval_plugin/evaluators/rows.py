@@ -31,6 +31,7 @@ class Rows:
         label_name, score_name: under which names label and score are columns of ``everything``.
         everything: the frame with label and score, for drift.
         apart: the columns that some config of the call names as a score, a weight, a cost or the like.
+        expected: of a reference, the columns that the evaluated data are to have too.
     """
 
     frame: Frame
@@ -45,6 +46,7 @@ class Rows:
     score_name: str
     everything: Frame
     apart: frozenset[str] = frozenset()
+    expected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -89,6 +89,9 @@ def _drift(evidence: Evidence) -> dict[str, float | None]:
         "columns_compared": float(len(columns)),
         "columns_drifted": float(len({check.scope for check in evidence.failed if check.scope in names})),
     }
+    if labels := evidence.measurements.get("labels"):
+        found["labels_received"] = float(labels["received"] or 0)
+        found["labels_received_share"] = found["labels_received"] / labels["rows"]
     for metric in ("psi", "ks", "wasserstein", "missing_change"):
         values = [abs(v) for column in columns if (v := _value(column["metrics"].get(metric))) is not None]
         found[f"max_{metric}"] = max(values, default=None)

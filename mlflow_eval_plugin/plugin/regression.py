@@ -149,6 +149,7 @@ def _rows(
         score_name=score_name,
         forecasts=tuple(forecasts),
         everything=beside(frame, {name: _numbers(values) for name, values in columns.items()}),
+        expected=table.expected,
     )
 
 

@@ -28,6 +28,8 @@ class Table:
     Attributes:
         inputs: what a model is asked with, as MLflow hands it to one; None where columns of a reference are missing.
         needed: the columns that the model cannot do without.
+        expected: of a reference, the columns that the evaluated data are to have too: all that it has, unless there is
+            a model, which knows what it needs.
         labels, predictions: one value a row; None where there are none.
         mlflow_digest: where the table was given as an MLflow data set, the digest that it has there.
     """
@@ -41,6 +43,7 @@ class Table:
     predictions_name: str | None
     mlflow_digest: str | None = None
     needed: tuple[str, ...] = ()
+    expected: tuple[str, ...] = ()
 
     def require_inputs(self, model: Any, config: Config) -> None:
         """Refuse a reference that a model cannot be asked about, unless the config names the columns to compare.
@@ -138,11 +141,13 @@ def reference_table(given: Any, name: str, like: Table, model: Any) -> Table:
     needed = needed_columns(model)
     labels_name = str(found.labels or like.labels_name)
     predictions_name = found.predictions or like.predictions_name
+    special = {found.labels, found.predictions}
     return Table(
         name=str(found.name or name),
         features=frame,
         inputs=_inputs(frame, like) if needed is None else (own if set(needed) <= set(own.columns) else None),
         needed=tuple(map(str, like.features.columns)) if needed is None else needed,
+        expected=() if model is not None else tuple(name for name in frame.columns if name not in special),
         labels=frame[labels_name].to_numpy() if labels_name in frame.columns else None,
         labels_name=like.labels_name,
         predictions=frame[predictions_name].to_numpy() if predictions_name in frame.columns else None,
@@ -263,6 +268,7 @@ def as_rows(
         label_name=table.labels_name,
         score_name=score_name,
         everything=beside(frame, {table.labels_name: table.labels, score_name: values}),
+        expected=table.expected,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from mlflow_eval_plugin.evidence import Check, Evidence
 from mlflow_eval_plugin.reports.cells import Table
 from mlflow_eval_plugin.reports.comparison import both_scores, comparison_tables
+from mlflow_eval_plugin.reports.drift_tables import drift_tables
 from mlflow_eval_plugin.reports.heatmap import Heatmap, slice_heatmap
 from mlflow_eval_plugin.reports.pictures import (
     Gallery,
@@ -20,7 +21,6 @@ from mlflow_eval_plugin.reports.regression_tables import error_tables, mean_cali
 from mlflow_eval_plugin.reports.tables import (
     calibration_tables,
     disaggregated_tables,
-    drift_tables,
 )
 
 

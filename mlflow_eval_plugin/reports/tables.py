@@ -363,31 +363,3 @@ def gaps_table(gaps: Sequence[Mapping[str, Any]]) -> Table:
     ]
     headers = ("Slice", "Metric", "Against", "Difference", "95 % interval", "Ratio", "95 % interval")
     return table_of("Gaps between slices, largest first", headers, rows)
-
-
-def drift_tables(measurements: Mapping[str, Any]) -> list[Table]:
-    """Changes of schema, and every column."""
-    names = ("psi", "wasserstein", "ks", "js", "chi2", "missing_change")
-    rows = [
-        (
-            Cell(column["name"]),
-            Cell(f"{column['role']}, {column['kind']}"),
-            Cell(column["hint"]),
-            *(number_cell((column["metrics"].get(name) or {}).get("value")) for name in names),
-            number_cell(column["missing_reference"]),
-            number_cell(column["missing_current"]),
-            Cell(", ".join(map(str, column["new_categories"][:5]))),
-            Cell(", ".join(map(str, column["vanished_categories"][:5]))),
-        )
-        for column in measurements["columns"]
-    ]
-    headers = (
-        "Column", "Role", "Hint", *(metric_label(name) for name in names), "Missing, reference", "Missing, current",
-        "New categories", "Vanished",
-    )  # fmt: skip
-    tables = [table_of("Drift by column", headers, rows)]
-    changes = [tuple(Cell(str(change[key])) for key in ("column", "change", "reference", "current"))
-               for change in measurements["schema_changes"]]  # fmt: skip
-    if changes:
-        tables.insert(0, table_of("Changes of schema", ("Column", "Change", "Reference", "Current"), changes))
-    return tables

@@ -8,7 +8,7 @@ schema_changes(reference, current)                          columns that came, w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -100,12 +100,35 @@ class ColumnType:
 
 @dataclass(frozen=True)
 class SchemaChange:
-    """A column that was "added", was "removed", or has a "type" that changed; kinds are None where it is absent."""
+    """A column that was "added", was "removed", or has a "type" that changed; kinds are None where it is absent.
+
+    Attributes:
+        reference_examples, current_examples: a few values, as Python writes them.
+    """
 
     column: str
     change: Literal["added", "removed", "type"]
     reference: str | None
     current: str | None
+    reference_examples: tuple[str, ...] = ()
+    current_examples: tuple[str, ...] = ()
+
+    def with_examples(self, reference: tuple[str, ...], current: tuple[str, ...]) -> SchemaChange:
+        """The same change with values of either side."""
+        return replace(self, reference_examples=reference, current_examples=current)
+
+    @property
+    def sentence(self) -> str:
+        """What happened, without a full stop."""
+        before, after = (
+            f"{kind} ({', '.join(found)})" if found else kind
+            for kind, found in ((self.reference, self.reference_examples), (self.current, self.current_examples))
+        )
+        if self.change == "removed":
+            return f"{self.column} is in the reference, as {before}, and not in the data"
+        if self.change == "added":
+            return f"{self.column} is in the data, as {after}, and not in the reference"
+        return f"{self.column} was {before} in the reference and is {after}"
 
 
 def compare(reference: DriftSummary, current: DriftSummary) -> Drift:

@@ -20,6 +20,8 @@ HINT_ALPHA = 0.001
 
 def triage(before: Column, after: Column, quantities: Mapping[str, Quantity]) -> tuple[Hint, str]:
     """A hint and its reason: a "data bug" goes before a "distribution shift", which goes before "none"."""
+    if after.role == "label" and after.present == 0:
+        return "none", "No label has arrived yet."
     bug = _bug(before, after, quantities)
     if bug:
         return "data bug", bug
@@ -35,7 +37,8 @@ def _bug(before: Column, after: Column, quantities: Mapping[str, Quantity]) -> s
     if after.present == 0:
         return "every value is missing."
     lower, _ = quantities["missing_change"].limits(HINT_ALPHA, exact=True)
-    if lower[0] > MISSING_JUMP:
+    # Labels are late, which is no bug.
+    if lower[0] > MISSING_JUMP and after.role != "label":
         return f"the share of missing values rose by more than {MISSING_JUMP:.0%} with confidence."
     if isinstance(before, CategoricalColumn) and isinstance(after, CategoricalColumn):
         return _categorical_bug(before, after)

@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from mlflow_eval_plugin.engines import data_digest, drift_summaries, schema_of, score_summary, slice_rows, slice_summary
+from mlflow_eval_plugin.engines import data_digest, drift_counts, schema_of, score_summary, slice_rows, slice_summary
 from mlflow_eval_plugin.engines.digest import digest_summary
 from mlflow_eval_plugin.engines.plain import examples, kind_of, plain
 from mlflow_eval_plugin.engines.search import searched_columns
@@ -178,17 +178,22 @@ def test_slices_and_what_is_searched_are_those_of_the_values(
 def test_the_same_values_do_not_drift(first: pd.Series[Any], held: pd.Series[Any], kind: str) -> None:
     many = [pd.DataFrame({"x": pd.concat([side] * 100, ignore_index=True)}) for side in (first, held)]
     for before, after in (many, many[::-1]):
-        (found,) = compare(*drift_summaries(before, after, columns=["x"])).columns
+        (found,) = _compared(before, after)
         assert (found.metrics.psi.value, found.metrics.missing_change.value) == (0, 0)
         assert (found.new_categories, found.vanished_categories) == ((), ())
         assert found.metrics.ks is None or found.metrics.ks.value == 0
+
+
+def _compared(before: pd.DataFrame, after: pd.DataFrame) -> Any:
+    counts = drift_counts(before, after, columns=["x"], as_given=True)
+    return compare(counts.reference, counts.current).columns
 
 
 def test_single_precision_is_no_drift() -> None:
     double = pd.DataFrame({"x": np.tile([0.1, 0.2, 0.7], 100)})
     single = double.astype("float32")
     for before, after in ((double, single), (single, double)):
-        (found,) = compare(*drift_summaries(before, after, columns=["x"])).columns
+        (found,) = _compared(before, after)
         assert found.metrics.ks.value == 0
     assert sliced(single.x[:4]) == sliced(double.x[:4])
 

@@ -1,0 +1,105 @@
+"""Which columns are compared, and what changed between the two schemas: each change is a Check of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow_eval_plugin.engines import examples_of, schema_of
+from mlflow_eval_plugin.evaluators.config_drift import DriftConfig
+from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
+from mlflow_eval_plugin.evaluators.rows import Rows, as_json
+from mlflow_eval_plugin.stats.checks import CheckRecord
+from mlflow_eval_plugin.stats.drift import SchemaChange, schema_changes
+from mlflow_eval_plugin.stats.errors import InputError
+
+AnyRows = Rows | RegressionRows
+
+
+@dataclass(frozen=True)
+class DriftColumns:
+    """The columns that both sides have, and the changes of schema.
+
+    Attributes:
+        allowed: the columns whose change of schema was allowed beforehand.
+    """
+
+    compared: tuple[str, ...]
+    changes: tuple[SchemaChange, ...]
+    allowed: frozenset[str]
+
+    @property
+    def known(self) -> frozenset[str]:
+        """All of them, compared or not."""
+        return frozenset((*self.compared, *(change.column for change in self.changes)))
+
+    @property
+    def measured(self) -> list[dict[str, Any]]:
+        """The changes as JSON."""
+        return [{**as_json(change), "allowed": change.column in self.allowed} for change in self.changes]
+
+    def checks(self, rows: int) -> Iterator[CheckRecord]:
+        """One fact of all columns, and one of each that changed."""
+        changed = [change for change in self.changes if change.column not in self.allowed]
+        of_all = "; ".join(change.sentence for change in changed) or "no column came, went or changed its type"
+        yield _fact("overall", "no column came, went or changed its type", len(changed), of_all, rows)
+        for change in changed:
+            claim = f"{change.column} is there on both sides, with values of one kind"
+            yield _fact(change.column, claim, 1, change.sentence, rows)
+
+
+def drift_columns(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> DriftColumns:
+    """What of two data sets is compared.
+
+    Raises:
+        InputError: for a column that the config names and neither side has.
+    """
+    wanted = _wanted(config, rows, reference)
+    excluded = {config.column(name) for name in config.exclude_columns}
+    names = [name for name in dict.fromkeys(wanted) if name not in excluded]
+    sides = [frozenset(map(str, side.everything.columns)) for side in (reference, rows)]
+    if unknown := [name for name in names if not any(name in side for side in sides)]:
+        raise InputError(f"columns: neither side has {', '.join(map(repr, unknown))}; see to the spelling")
+    compared = tuple(name for name in names if all(name in side for side in sides))
+    changes = tuple(_told(change, rows, reference) for change in _changes(rows, reference) if change.column in names)
+    allowed = frozenset(change.column for change in changes if config.allows(change.column))
+    return DriftColumns(compared, changes, allowed)
+
+
+def _wanted(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> list[str]:
+    if config.columns is not None:
+        return [config.column(name) for name in config.columns]
+    # Score, label and slice_data are compared where the reference has them.
+    predicted = (rows.score_name, *(rows.forecasts if isinstance(rows, RegressionRows) else ()))
+    further = [name for name in map(str, rows.frame.columns) if name not in {*rows.features, *predicted}]
+    optional = [name for name in (*further, *predicted, rows.label_name) if name in reference.everything.columns]
+    return [*rows.features, *optional, *(name for name in reference.expected if name not in rows.apart)]
+
+
+def _changes(rows: AnyRows, reference: AnyRows) -> tuple[SchemaChange, ...]:
+    return schema_changes(schema_of(reference.everything), schema_of(rows.everything))
+
+
+def _told(change: SchemaChange, rows: AnyRows, reference: AnyRows) -> SchemaChange:
+    sides = (examples_of(side.everything, change.column) for side in (reference, rows))
+    return change.with_examples(*sides)
+
+
+def _fact(scope: str, claim: str, changes: int, found: str, rows: int) -> CheckRecord:
+    return CheckRecord(
+        id=f"schema_changes:{scope}",
+        claim=claim,
+        metric="schema_changes",
+        scope=scope,
+        n=rows,
+        minimum=None,
+        maximum=0.0,
+        value=float(changes),
+        interval=(float(changes), float(changes)),
+        p_value=None,
+        p_adjusted=None,
+        verdict="fail" if changes else "pass",
+        reason=f"A fact, not an estimate: {found}.",
+        n_to_decide=None,
+    )

@@ -1,0 +1,140 @@
+"""Drift as a reader meets it: late labels, columns that come and go, and columns that cannot be compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from evaluators.conftest import FEATURES, LABEL, World
+from evaluators.test_plugin_refusals import refused
+
+ROWS = 2000
+
+
+def scored(seed: int = 0, rows: int = ROWS, **columns: Any) -> pd.DataFrame:
+    generator = np.random.default_rng(seed)
+    score = generator.random(rows)
+    label = (generator.random(rows) < score).astype(int)
+    return pd.DataFrame({"x": generator.normal(size=rows), "p": score, "y": label}).assign(**columns)
+
+
+def drift(data: pd.DataFrame, reference: pd.DataFrame, model_type: str = "classifier", **config: Any) -> Any:
+    """The Evidence of static predictions, and the logged scalars."""
+    with mlflow.start_run() as run:
+        mlflow.models.evaluate(
+            data=data, targets="y", predictions="p", model_type=model_type, evaluators=["drift"],
+            evaluator_config={"drift": {"reference": reference, **config}},
+        )  # fmt: skip
+    found = mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/evidence/drift.json")
+    return found, mlflow.get_run(run.info.run_id).data.metrics
+
+
+def failed(found: dict[str, Any]) -> set[str]:
+    return {check["id"] for check in found["checks"] if check["verdict"] == "fail"}
+
+
+def late(data: pd.DataFrame, received: int) -> pd.DataFrame:
+    return data.assign(y=data.y.where(data.index < received))
+
+
+@pytest.mark.parametrize("model_type", ["classifier", "regressor"])
+@pytest.mark.parametrize("received", [0, 10, 900])
+def test_late_labels_are_no_drift(world: World, received: int, model_type: str) -> None:
+    found, metrics = drift(late(scored(1), received), scored(0), model_type)
+    assert failed(found) == set()
+    label = {check["metric"] for check in found["checks"] if check["scope"] == "y"}
+    assert bool(label) == (received >= 30) and "missing_change" not in label
+    assert {"x", "p"} <= {check["scope"] for check in found["checks"]}
+    measured = found["measurements"]
+    assert measured["labels"] == {"column": "y", "rows": ROWS, "received": received, "received_reference": ROWS}
+    assert (metrics["drift_labels_received"], metrics["drift_labels_received_share"]) == (received, received / ROWS)
+    hints = {one["name"]: one["hint"] for one in measured["columns"]}
+    assert hints["y"] == "none"
+
+
+def test_labels_that_have_arrived_are_judged(world: World) -> None:
+    data = scored(1)
+    found, _ = drift(late(data.assign(y=1), 900), scored(0))
+    assert {one.partition(":")[2] for one in failed(found)} == {"y"}
+    found, _ = drift(late(data.assign(x=data.x + 3), 0), scored(0))
+    assert {one.partition(":")[2] for one in failed(found)} == {"x"}
+    found, _ = drift(data, late(scored(0), 0))
+    assert failed(found) == set()
+    assert found["measurements"]["passed_over"] == [{"column": "y", "reason": "it has no value in the reference"}]
+
+
+def test_late_labels_of_a_model_are_no_drift(world: World) -> None:
+    for received in (0, 3000):
+        rows = world.rows.assign(**{LABEL: world.train[LABEL].where(world.rows.index < received)})
+        run, _ = world.evaluate(rows, evaluators=["drift"], evaluator_config={"drift": {"reference": world.train}})
+        found = mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/evidence/drift.json")
+        assert found["measurements"]["labels"]["received"] == received
+        assert not [one for one in failed(found) if one.endswith(LABEL)]
+        assert {check["scope"] for check in found["checks"]} >= {*FEATURES, "score"}
+
+
+def test_a_column_that_went_away_or_came_is_a_fail_of_its_own(world: World) -> None:
+    before, after = scored(0, region="n", z=1.5), scored(1, z=["a"] * ROWS, extra=np.arange(ROWS) % 7)
+    found, _ = drift(after, before)
+    changes = {one["column"]: (one["change"], one["allowed"]) for one in found["measurements"]["schema_changes"]}
+    assert changes == {"extra": ("added", False), "region": ("removed", False), "z": ("type", False)}
+    checks = {check["id"]: check for check in found["checks"] if check["metric"] == "schema_changes"}
+    assert {id_: check["verdict"] for id_, check in checks.items()} == {
+        f"schema_changes:{scope}": "fail" for scope in ("overall", "extra", "region", "z")
+    }
+    assert "region is in the reference, as text ('n'), and not in the data" in checks["schema_changes:region"]["reason"]
+    assert "extra is in the data, as number (0, 1, 2), and not in" in checks["schema_changes:extra"]["reason"]
+    assert "z was number (1.5) in the reference and is text ('a')" in checks["schema_changes:z"]["reason"]
+    allowed, _ = drift(after, before, schema_changes={"region": "allow", "z": "allow"})
+    assert {one for one in failed(allowed) if one.startswith("schema")} == {
+        "schema_changes:overall", "schema_changes:extra",
+    }  # fmt: skip
+    allowed, _ = drift(after, before, schema_changes={"*": "allow", "extra": "fail"}, exclude_columns=["z"])
+    assert failed(allowed) == {"schema_changes:overall", "schema_changes:extra"}
+    named, _ = drift(after, before, columns=["x", "region"])
+    assert failed(named) == {"schema_changes:overall", "schema_changes:region"}
+
+
+def test_what_a_model_does_not_need_may_be_in_the_reference_alone(world: World) -> None:
+    reference = world.train.assign(split="train")
+    run, _ = world.evaluate(evaluators=["drift"], evaluator_config={"drift": {"reference": reference}})
+    found = mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/evidence/drift.json")
+    assert found["measurements"]["schema_changes"] == []
+
+
+def test_columns_that_cannot_be_compared_are_named_and_stop_nothing(world: World) -> None:
+    generator = np.random.default_rng(5)
+    further = {
+        "empty": np.nan, "blank": None, "endless": np.inf, "row": np.arange(ROWS) + 50_000,
+        "vector": list(generator.normal(size=(ROWS, 3))), "name": [f"n{i}" for i in range(ROWS)],
+    }  # fmt: skip
+    before = scored(0, **further)
+    found, _ = drift(scored(1, **{**further, "empty": 1.0, "row": np.arange(ROWS) + 90_000}), before)
+    reasons = {one["column"]: one["reason"] for one in found["measurements"]["passed_over"]}
+    key = "every value of the reference is another one, as of keys and counters"
+    assert reasons == {
+        "empty": "it has no value in the reference",
+        "blank": "it has no value in the reference",
+        "endless": "it has no finite value in the reference",
+        "row": key,
+        "name": key,
+        "vector": "its values are lists or the like, which have no order and no levels",
+    }
+    assert failed(found) == set()
+    assert {check["scope"] for check in found["checks"]} == {"overall", "x", "p", "y"}
+    many = {"key": [f"k{i}" for i in range(10_001)], "same": 0}
+    found, _ = drift(scored(1, 10_001, **many), scored(0, 20_002, key=many["key"] * 2, same=0))
+    assert found["measurements"]["passed_over"][0]["reason"] == "it has more than 10,000 levels, as identifiers have"
+    # What was asked for by name is not passed over.
+    with pytest.raises(mlflow.MlflowException, match="column 'vector': its values are lists"):
+        drift(scored(1, **further), before, columns=["x", "vector"])
+    found, _ = drift(scored(1, **{**further, "row": np.arange(ROWS) + 90_000}), before, columns=["row"])
+    assert "row" in {one.partition(":")[2] for one in failed(found)}
+
+
+def test_a_column_that_nobody_has_is_refused(world: World) -> None:
+    given = {"evaluators": ["drift"], "evaluator_config": {"drift": {"reference": world.train, "columns": ["AGE"]}}}
+    assert "columns: neither side has 'AGE'" in refused(world, **given)
