@@ -25,6 +25,8 @@ _quoted = json.JSONEncoder(ensure_ascii=False).encode
 _NOTED = rb"model_name: [^\n]*\nmodel_version: ('?[0-9]*'?|null)\n?"
 
 Verdict = Literal["pass", "fail", "insufficient"]
+# How a verdict is said, wherever a person reads it.
+VERDICT_WORDS: dict[Verdict, str] = {"pass": "pass", "fail": "fail", "insufficient": "insufficient evidence"}
 Digest = str  # "sha256:" and 64 lower-case hex digits
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from mlflow_eval_plugin.evidence import VERDICT_WORDS
 from registry_hooks.approvals import count, proposal_state
 from registry_hooks.errors import Reason
 from registry_hooks.people import Facts
@@ -106,7 +107,9 @@ def _for(body: Answer) -> str:
 
 
 def _evidence(nomination: Answer) -> str:
-    return ", ".join(f"{item['kind']} {item['verdict']}" for item in nomination["evidence"])
+    return ", ".join(
+        f"{item['kind']} {VERDICT_WORDS.get(item['verdict'], item['verdict'])}" for item in nomination["evidence"]
+    )
 
 
 _SENTENCES = {

@@ -8,12 +8,13 @@ from typing import Any
 from mlflow_eval_plugin.evaluators.rows import as_json
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.comparison import Changes
-from mlflow_eval_plugin.stats.gaps import LOWER_IS_BETTER, SliceTable, Table
+from mlflow_eval_plugin.stats.directions import same_metric, way
+from mlflow_eval_plugin.stats.gaps import SliceTable, Table
 from mlflow_eval_plugin.stats.multiclass import MULTICLASS_METRICS, MulticlassTable
 from mlflow_eval_plugin.stats.multiclass import OF_PROBABILITIES as OF_CLASS_PROBABILITIES
 from mlflow_eval_plugin.stats.rates import OF_SCORES
 from mlflow_eval_plugin.stats.regression import RegressionTable
-from mlflow_eval_plugin.stats.unchecked import Looked, same_metric, unchecked_changes, unchecked_gaps
+from mlflow_eval_plugin.stats.unchecked import Looked, unchecked_changes, unchecked_gaps
 
 _OF_TWO = (
     "accuracy", "balanced_accuracy", "precision", "recall", "fpr", "f1", "auc", "average_precision", "log_loss",
@@ -105,11 +106,7 @@ def _gaps(
 
 
 def _looked(name: str, unit: float, ideal: float) -> Looked:
-    base = name.partition("[")[0]
-    if base in ("calibration_in_the_large", "bias") or base.startswith("coverage_"):
-        return Looked(name, 0, ideal, unit)
-    more_is_worse = base in LOWER_IS_BETTER or base.startswith(_LOSSES)
-    return Looked(name, 1 if more_is_worse else -1, ideal, unit)
+    return Looked(name, way(name), ideal, unit)
 
 
 def _unit(name: str, overall: float, rate: float = 1.0, root: float = 0.0) -> float:

@@ -11,6 +11,7 @@ from mlflow_eval_plugin.reports import words
 from mlflow_eval_plugin.reports.cells import Cell, Table
 from mlflow_eval_plugin.reports.kinds import kind_of
 from mlflow_eval_plugin.reports.page import config_of, template
+from mlflow_eval_plugin.reports.ranking import worst_first
 from mlflow_eval_plugin.reports.tables import verdict_cell
 
 _MOST = 100
@@ -117,8 +118,8 @@ def _kind(evidence: Evidence) -> str:
 def paired(before: Sequence[Check], after: Sequence[Check]) -> list[Pair]:
     """The Checks of both documents by id, the worst of the later document first, those that are gone last."""
     earlier = {check.id: check for check in before}
-    pairs = [Pair(earlier.pop(check.id, None), check) for check in words.worst_first(after)]
-    return pairs + [Pair(check, None) for check in words.worst_first(list(earlier.values()))]
+    pairs = [Pair(earlier.pop(check.id, None), check) for check in worst_first(after)]
+    return pairs + [Pair(check, None) for check in worst_first(list(earlier.values()))]
 
 
 def _way(moved: Mapping[Move, Sequence[Pair]]) -> int | None:

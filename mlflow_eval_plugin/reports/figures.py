@@ -11,8 +11,9 @@ from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
 from mlflow_eval_plugin.reports.kinds import kind_of
 from mlflow_eval_plugin.reports.mean_reliability import spans
 from mlflow_eval_plugin.reports.multiclass import diagram_of, is_multiclass
+from mlflow_eval_plugin.reports.ranking import too_few, worst_first
 from mlflow_eval_plugin.reports.reliability import CONFIDENCE, PROBABILITY, Words
-from mlflow_eval_plugin.reports.words import VERDICTS, metric_label, where, worst_first
+from mlflow_eval_plugin.reports.words import VERDICTS, metric_label, where
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +36,8 @@ def figures(evidence: Evidence) -> dict[str, bytes]:
     if kind.figure.endswith("reliability"):
         drawing = _mean_reliability if kind.figure == "mean_reliability" else _reliability
         return {"reliability": _png(drawing(evidence))}
-    drawn = [check for check in evidence.checks if kind.drawn(check)]
+    small = too_few(evidence).checks
+    drawn = [check for check in evidence.checks if kind.drawn(check) and check not in small]
     return {kind.figure: _png(_ranked(evidence, drawn))} if drawn else {}
 
 

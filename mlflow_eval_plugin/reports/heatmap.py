@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
+from mlflow_eval_plugin.reports.ranking import gravity
 from mlflow_eval_plugin.reports.unchecked import unchecked_of
 from mlflow_eval_plugin.reports.words import (
     SEVERITY,
     count,
-    gravity,
     in_order,
     measured_metric,
     metric_label,
@@ -137,7 +137,7 @@ def _harmed(evidence: Evidence) -> dict[str, list[str]]:
 
 def _places(
     evidence: Evidence, harmed: Mapping[str, object], distances: Mapping[str, float]
-) -> dict[str, tuple[int, tuple[int, float]]]:
+) -> dict[str, tuple[int, tuple[int, bool, float]]]:
     """What slices are ordered by: their best place in any of the lists, and at the same place by their Checks."""
     worst = _worst_by_slice(evidence.checks)
     failing = sorted({check.scope for check in evidence.failed}, key=lambda label: worst[label])
@@ -146,13 +146,13 @@ def _places(
     for order in (failing, list(harmed), furthest):
         for place, label in enumerate(order):
             best[label] = min(place, best.get(label, place))
-    return {label: (best[label], worst.get(label, (len(SEVERITY), 0.0))) for label in distances}
+    return {label: (best[label], worst.get(label, (len(SEVERITY), False, 0.0))) for label in distances}
 
 
-def _worst_by_slice(checks: Sequence[Check]) -> dict[str, tuple[int, float]]:
-    worst: dict[str, tuple[int, float]] = {}
+def _worst_by_slice(checks: Sequence[Check]) -> dict[str, tuple[int, bool, float]]:
+    worst: dict[str, tuple[int, bool, float]] = {}
     for check in checks:
-        worst[check.scope] = min(gravity(check), worst.get(check.scope, (len(SEVERITY), 0.0)))
+        worst[check.scope] = min(gravity(check), worst.get(check.scope, (len(SEVERITY), False, 0.0)))
     return worst
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
 from mlflow_eval_plugin.reports import words
 from mlflow_eval_plugin.reports.kinds import KINDS
+from mlflow_eval_plugin.reports.ranking import by_verdict, gravity, worst_first
 from mlflow_eval_plugin.reports.unchecked import harm_in_words
 
 
@@ -31,11 +32,34 @@ def title(evidences: Sequence[Evidence]) -> str:
 
 def headline(evidences: Sequence[Evidence]) -> str:
     """The joint verdict in one sentence, and others for a document without Checks and for harm that none covers."""
-    sentences = [words.summed_up([check for evidence in evidences for check in evidence.checks])]
+    sentences = [summed_up([check for evidence in evidences for check in evidence.checks])]
     unchecked = [name for name, evidence in zip(names(evidences), evidences, strict=True) if not evidence.checks]
     if unchecked and len(unchecked) < len(evidences):
         sentences.append(f"Nothing was checked in {_and([words.lower_first(name) for name in unchecked])}.")
     return " ".join([*sentences, harm_in_words(evidences)]).strip()
+
+
+def summed_up(checks: Sequence[Check]) -> str:
+    """What came of these Checks, with the worst that failed."""
+    failed = [check for check in checks if check.verdict == "fail"]
+    undecided = [check for check in checks if check.verdict == "insufficient"]
+    if not checks:
+        return "Nothing was checked: no tolerance was set, so this is a measurement without a verdict."
+    if failed:
+        worst = worst_first(failed)[0]
+        return (
+            f"{_of(len(failed), len(checks))} failed. Worst: {words.lower_first(words.metric_label(worst.metric))} for "
+            f"{words.where(worst)} is {words.number(worst.value)}; the tolerance is {words.tolerance(worst)}."
+        )
+    if undecided:
+        rest = len(checks) - len(undecided)
+        inside = f"; {rest} {'is' if rest == 1 else 'are'} within tolerance" if rest else ""
+        undecided_of = _of(len(undecided), len(checks))
+        what = "cannot be decided with the rows there are (insufficient evidence)"
+        return f"No check failed, but {undecided_of} {what}{inside}."
+    return (
+        "The one check is within tolerance." if len(checks) == 1 else f"All {len(checks)} checks are within tolerance."
+    )
 
 
 def assurance(evidences: Sequence[Evidence]) -> str:
@@ -60,10 +84,16 @@ def worst(evidences: Sequence[Evidence], wanted: Verdict, most: int) -> list[tup
     found = [
         (check, name)
         for evidence, name in zip(evidences, names(evidences), strict=True)
-        for check in words.worst_first([check for check in evidence.checks if check.verdict == wanted])[:share]
+        for check in by_verdict(evidence, wanted)[:share]
     ]
-    return sorted(found, key=lambda pair: words.gravity(pair[0]))
+    return sorted(found, key=lambda pair: gravity(pair[0]))
 
 
 def _and(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _of(part: int, whole: int) -> str:
+    if whole == 1:
+        return "the only check" if part else "no check"
+    return f"{part} of {whole} checks"

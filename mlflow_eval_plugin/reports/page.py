@@ -21,6 +21,7 @@ from mlflow_eval_plugin.reports.heatmap import Heatmap
 from mlflow_eval_plugin.reports.kinds import Kind, kind_of
 from mlflow_eval_plugin.reports.pictures import Gallery
 from mlflow_eval_plugin.reports.ranges import Forest, forests
+from mlflow_eval_plugin.reports.ranking import by_verdict, too_few
 from mlflow_eval_plugin.reports.tables import checks_table
 from mlflow_eval_plugin.reports.unchecked import Unchecked, unchecked_of_page
 
@@ -38,11 +39,16 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{}'
 
 @dataclass(frozen=True)
 class Listed:
-    """The worst Checks of one verdict, each with the name of its document, and how many there are."""
+    """The worst Checks of one verdict, each with the name of its document, and how many there are.
+
+    Attributes:
+        small: lines about slices below the minimum count, which are not among them.
+    """
 
     title: str
     checks: tuple[tuple[Check, str], ...]
     total: int
+    small: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ def render_parts(parts: Sequence[Part]) -> str:
 
 def part_of(evidence: Evidence) -> Part:
     """What a page shows of one document, with all rows of its tables; most of the work of a page."""
-    kind = kind_of(evidence)
+    kind, small = kind_of(evidence), too_few(evidence).checks
     return Part(
         evidence=evidence,
         id=evidence.kind,
@@ -113,7 +119,7 @@ def part_of(evidence: Evidence) -> Part:
         sentence=joined.headline([evidence]),
         kind=kind,
         heatmap=kind.heatmap(evidence) if kind.heatmap else None,
-        forests=tuple(forests([check for check in evidence.checks if kind.drawn(check)])),
+        forests=tuple(forests([check for check in evidence.checks if kind.drawn(check) and check not in small])),
         gallery=kind.pictures(evidence) if kind.pictures else None,
         unchecked=None,
         tables=(checks_table(evidence.checks), *kind.tables(evidence.measurements)),
@@ -144,8 +150,9 @@ def config_of(config: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _listed(evidences: Sequence[Evidence], title: str, verdict: Verdict, most: int) -> Listed:
-    total = sum(check.verdict == verdict for evidence in evidences for check in evidence.checks)
-    return Listed(title, tuple(joined.worst(evidences, verdict, most)), total)
+    total = sum(len(by_verdict(evidence, verdict)) for evidence in evidences)
+    lines = dict.fromkeys(too_few(evidence).line for evidence in evidences if verdict == "insufficient")
+    return Listed(title, tuple(joined.worst(evidences, verdict, most)), total, tuple(filter(None, lines)))
 
 
 def _placed(parts: Sequence[Part]) -> list[Part]:

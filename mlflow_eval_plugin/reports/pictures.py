@@ -9,11 +9,11 @@ from typing import Any
 from markupsafe import Markup
 
 from mlflow_eval_plugin.evidence import Evidence
-from mlflow_eval_plugin.reports import words
 from mlflow_eval_plugin.reports.cells import Table
 from mlflow_eval_plugin.reports.histograms import histogram
 from mlflow_eval_plugin.reports.mean_reliability import mean_reliability, pit_caption, pit_picture
 from mlflow_eval_plugin.reports.multiclass import diagram_of, is_multiclass, worst_class
+from mlflow_eval_plugin.reports.ranking import worst_first
 from mlflow_eval_plugin.reports.reliability import CONFIDENCE, reliability
 from mlflow_eval_plugin.reports.tables import key_numbers
 
@@ -72,7 +72,7 @@ def mean_reliability_diagrams(evidence: Evidence) -> Gallery:
 def drifted_columns(evidence: Evidence) -> Gallery | None:
     """Histograms of the columns with a failed Check, worst first; at most eight."""
     columns = {column["name"]: column for column in evidence.measurements["columns"]}
-    drifted = dict.fromkeys(check.scope for check in words.worst_first(evidence.failed) if check.scope in columns)
+    drifted = dict.fromkeys(check.scope for check in worst_first(evidence.failed) if check.scope in columns)
     pictures = tuple(
         Picture(name, columns[name]["hint_reason"], histogram(columns[name]))
         for name in list(drifted)[:_MOST_HISTOGRAMS]

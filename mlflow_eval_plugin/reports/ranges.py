@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from mlflow_eval_plugin.evidence import Check
+from mlflow_eval_plugin.evidence import VERDICT_WORDS, Check
+from mlflow_eval_plugin.reports.ranking import worst_first
 from mlflow_eval_plugin.reports.svg import Scale, element, span_of
-from mlflow_eval_plugin.reports.words import GLYPHS, interval, number, short, where, worst_first
+from mlflow_eval_plugin.reports.words import GLYPHS, interval, number, short, where
 
 _ROWS = 25
 _HEIGHT = 22.0
@@ -89,7 +90,9 @@ def _strip(check: Check, scale: Scale) -> Markup:
                 parts.append(_cut(end > scale.high, middle))
     if check.value is not None:
         parts.append(_mark(check, _percent(scale(check.value)), middle))
-    label = f"{where(check)}: {number(check.value)}, interval {interval(check.interval)}, {check.verdict}"
+    label = (
+        f"{where(check)}: {number(check.value)}, interval {interval(check.interval)}, {VERDICT_WORDS[check.verdict]}"
+    )
     return element("svg", *parts, role="img", aria_label=label, class_=f"strip {check.verdict}", height=_HEIGHT)
 
 

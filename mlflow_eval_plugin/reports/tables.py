@@ -17,6 +17,7 @@ from mlflow_eval_plugin.reports.cells import (
     table_of,
 )
 from mlflow_eval_plugin.reports.multiclass import class_tables, diagram_of, is_multiclass, slice_class_tables
+from mlflow_eval_plugin.reports.ranking import worst_first
 from mlflow_eval_plugin.reports.words import (
     GLYPHS,
     SEVERITY,
@@ -28,7 +29,6 @@ from mlflow_eval_plugin.reports.words import (
     number,
     short,
     where,
-    worst_first,
 )
 from mlflow_eval_plugin.reports.words import tolerance as tolerance_of
 

@@ -17,6 +17,7 @@ from mlflow_eval_plugin.reports.words import (
     short,
     where_label,
 )
+from mlflow_eval_plugin.stats.directions import same_metric, way
 
 MATERIAL = 0.05  # of what a metric can be, or of the loss of all rows: from here on the headline says it
 _MOST_SLICES, _MOST_METRICS = 5, 3
@@ -24,11 +25,6 @@ _FEW = 1000  # rows that a headline names
 # Of several that say nearly the same, one that needs no explanation is told first.
 _PLAIN = frozenset({"accuracy", "recall", "fpr", "calibration_in_the_large", "mae", "bias"})
 # For documents that do not hold what was looked at.
-_LESS_IS_WORSE = frozenset(
-    {"accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "average_precision", "r2"}
-)
-_MORE_IS_WORSE = frozenset({"fpr", "log_loss", "brier", "ece", "mae", "rmse", "cost"})
-_SAME = {"fnr": "recall"}
 _IN_UNITS = frozenset({"log_loss", "mae", "rmse", "cost"})
 _POINTWISE = NormalDist().inv_cdf(0.975)
 
@@ -177,11 +173,12 @@ def _from_intervals(evidence: Evidence) -> Mapping[str, Any]:
     """The same from the 95 % intervals of each difference, widened as if they were those of a normal distribution."""
     versus = "champion" if evidence.kind == "comparison" else "complement"
     judged = [(check.scope, measured_metric(check.metric)) for check in evidence.checks if check.interval]
-    checked = {(scope, _SAME.get(metric, metric)) for scope, metric in judged}
+    checked = {(scope, same_metric(metric)) for scope, metric in judged}
     rows = [
         one
         for one in (_changes if versus == "champion" else _gaps)(evidence.measurements)
-        if (one["label"], one["metric"]) not in checked and one["metric"] in _LESS_IS_WORSE | _MORE_IS_WORSE
+        if way(one["metric"]) and one["metric"] == same_metric(one["metric"])
+        if (one["label"], one["metric"]) not in checked
     ]
     alpha = evidence.inference.alpha
     wider = NormalDist().inv_cdf(1 - alpha / 2 / max(len(rows), 1)) / _POINTWISE
@@ -199,7 +196,7 @@ def _widened(one: Mapping[str, Any], wider: float) -> dict[str, Any]:
     difference, (low, high) = one["difference"], one["interval"]
     low, high = difference - wider * (difference - low), difference + wider * (high - difference)
     unit = (abs(one["other"]) or 1.0) if one["metric"] in _IN_UNITS else 1.0
-    harm = (low if one["metric"] in _MORE_IS_WORSE else -high) / unit
+    harm = (low if way(one["metric"]) > 0 else -high) / unit
     return {**one, "interval": (low, high), "harm": harm}
 
 

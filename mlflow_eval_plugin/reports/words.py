@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mlflow_eval_plugin.evidence import Check, Data, Evidence, Verdict
+from mlflow_eval_plugin.evidence import VERDICT_WORDS, Check, Data, Evidence, Verdict
 
-VERDICTS: dict[Verdict, str] = {"pass": "Pass", "fail": "Fail", "insufficient": "Not enough data"}
+VERDICTS: dict[Verdict, str] = {verdict: text.capitalize() for verdict, text in VERDICT_WORDS.items()}
 SEVERITY: dict[Verdict, int] = {"fail": 0, "insufficient": 1, "pass": 2}
 GLYPHS: dict[Verdict, str] = {"pass": "✓", "fail": "✕", "insufficient": "?"}
 
@@ -133,28 +133,6 @@ def short(value: float) -> str:
     return f"{value:.12g}".replace("-", "−")
 
 
-def excess(check: Check) -> float:
-    """How far the value is beyond its tolerance, in tolerances; negative inside, minus infinity without a value."""
-    if check.value is None:
-        return float("-inf")
-    beyond = []
-    if check.maximum is not None:
-        beyond.append((check.value - check.maximum) / (abs(check.maximum) or 1.0))
-    if check.minimum is not None:
-        beyond.append((check.minimum - check.value) / (abs(check.minimum) or 1.0))
-    return max(beyond)
-
-
-def worst_first(checks: Sequence[Check]) -> list[Check]:
-    """Sorted by verdict (fail, insufficient, pass), then by excess."""
-    return sorted(checks, key=gravity)
-
-
-def gravity(check: Check) -> tuple[int, float]:
-    """What Checks are sorted by: the least is the worst."""
-    return SEVERITY[check.verdict], -excess(check)
-
-
 def where(check: Check) -> str:
     """The scope as a reader says it."""
     return where_label(check.scope)
@@ -169,28 +147,6 @@ def measured_metric(metric: str) -> str:
     """The metric of a difference, ratio or change: ``gap_fpr`` is one of ``fpr``."""
     kind, _, rest = metric.partition("_")
     return rest if kind in _PREFIXES and rest else metric
-
-
-def summed_up(checks: Sequence[Check]) -> str:
-    """What came of these Checks, with the worst that failed."""
-    failed = [check for check in checks if check.verdict == "fail"]
-    undecided = [check for check in checks if check.verdict == "insufficient"]
-    if not checks:
-        return "Nothing was checked: no tolerance was set, so this is a measurement without a verdict."
-    if failed:
-        worst = worst_first(failed)[0]
-        return (
-            f"{_of(len(failed), len(checks))} failed. Worst: {lower_first(metric_label(worst.metric))} for "
-            f"{where(worst)} is {number(worst.value)}; the tolerance is {tolerance(worst)}."
-        )
-    if undecided:
-        rest = len(checks) - len(undecided)
-        inside = f"; {rest} {'is' if rest == 1 else 'are'} within tolerance" if rest else ""
-        undecided_of = _of(len(undecided), len(checks))
-        return f"No check failed, but {undecided_of} cannot be decided with the rows there are{inside}."
-    return (
-        "The one check is within tolerance." if len(checks) == 1 else f"All {len(checks)} checks are within tolerance."
-    )
 
 
 def assurance(evidence: Evidence) -> str:
@@ -243,9 +199,3 @@ def lower_first(text: str) -> str:
 
 def _rows_of(data: Data) -> str:
     return f"{count(data.rows)} rows of “{data.name}”"
-
-
-def _of(part: int, whole: int) -> str:
-    if whole == 1:
-        return "the only check" if part else "no check"
-    return f"{part} of {whole} checks"

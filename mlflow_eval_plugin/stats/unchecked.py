@@ -21,14 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.comparison import Changes
+from mlflow_eval_plugin.stats.directions import same_metric
 from mlflow_eval_plugin.stats.estimate import Quantity
 from mlflow_eval_plugin.stats.gaps import Table, gap
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.summaries import Slice
 
 MOST_FOUND = 60
-# One less the other, or one in another unit: a tolerance on one is a tolerance on both.
-_SAME = {"fnr": "recall", "bias_sigma": "bias"}
 
 
 @dataclass(frozen=True)
@@ -100,12 +99,6 @@ class _Differences:
     value: FloatArray
     other: FloatArray
     quantity: Quantity
-
-
-def same_metric(name: str) -> str:
-    """The name under which a metric is known that says the same: ``fnr[a]`` is ``recall[a]``."""
-    base, bracket, rest = name.partition("[")
-    return f"{_SAME.get(base, base)}{bracket}{rest}"
 
 
 def unchecked_gaps(

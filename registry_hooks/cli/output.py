@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 Answer = Mapping[str, Any]
+# As every report says it.
+VERDICT_WORDS = {"insufficient": "insufficient evidence"}
 VERDICT_COLOURS = {"pass": "green", "fail": "red", "insufficient": "yellow"}
 
 
@@ -73,7 +75,10 @@ def moves(before: Answer, after: Answer) -> Iterator[str]:
 
 def evidence(items: Iterable[Answer]) -> Iterator[str]:
     """The Evidence that was found, one a line."""
-    rows = [(each["kind"], each["verdict"], when(each["created_at"]), each["run_id"]) for each in items]
+    rows = [
+        (each["kind"], VERDICT_WORDS.get(each["verdict"], each["verdict"]), when(each["created_at"]), each["run_id"])
+        for each in items
+    ]
     yield from table(("evidence", "verdict", "created", "run"), rows)
 
 

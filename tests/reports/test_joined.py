@@ -82,7 +82,7 @@ def test_the_joint_verdict_is_the_gravest(gravest: Verdict) -> None:
 def test_a_document_without_checks_keeps_the_page_from_passing_and_says_so() -> None:
     evidences = [passing("calibration"), documents.document("drift", [], documents.drift().measurements)]
     assert heading(render_joined(evidences)) == (
-        "? Not enough data The one check is within tolerance. Nothing was checked in drift."
+        "? Insufficient evidence The one check is within tolerance. Nothing was checked in drift."
     )
 
 
