@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from registry_hooks.errors import Invalid, Reason
@@ -9,6 +10,11 @@ from registry_hooks.surface import POWERS, Power
 
 ALLOW = "REGISTRY_HOOKS_UNSAFE_ALLOW"
 """The variable with names of powers, separated by commas; ``--unsafe-allow`` sets it for the workers of a server."""
+
+ALLOW_ORIGINS = "REGISTRY_HOOKS_UNSAFE_ALLOW_ORIGINS"
+"""The variable with origins, separated by commas; ``--unsafe-allow-origin`` sets it for the workers of a server."""
+
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
 def powers_in(text: str) -> frozenset[Power]:
@@ -28,9 +34,30 @@ def powers_in(text: str) -> frozenset[Power]:
     return frozenset(power for power in POWERS if power in asked)
 
 
-def warnings(powers: Iterable[Power]) -> list[str]:
+def origins_in(text: str) -> frozenset[str]:
+    """The origins whose pages may act here, beside the server's own.
+
+    Args:
+        text: what stands in the variable `ALLOW_ORIGINS`.
+
+    Raises:
+        Invalid: naming every one that is none; neither ``*`` nor ``null`` is.
+    """
+    asked = {name.lower() for name in _names_in(text)}
+    wrong = sorted(name for name in asked if not _ORIGIN.fullmatch(name))
+    if wrong:
+        expected, found = "origins such as https://portal.example", ", ".join(wrong)[:200]
+        reason = Reason(ALLOW_ORIGINS, expected, found, "give scheme, host and port of each, and nothing else")
+        raise Invalid(f"{ALLOW_ORIGINS} names what is none", [reason])
+    return frozenset(asked)
+
+
+def warnings(powers: Iterable[Power], origins: Iterable[str] = ()) -> list[str]:
     """What an operator is told who has turned these on."""
-    return [f"UNSAFE: {power} is turned on: {POWERS[power]}" for power in sorted(powers)]
+    return [
+        *(f"UNSAFE: {power} is turned on: {POWERS[power]}" for power in sorted(powers)),
+        *(f"UNSAFE: pages of {origin} may act here with their visitors' logins" for origin in sorted(origins)),
+    ]
 
 
 def _names_in(text: str) -> set[str]:

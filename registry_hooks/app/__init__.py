@@ -30,13 +30,14 @@ def create_app() -> Any:
         locations,
         malformed,
         once,
+        origins,
         powers,
         startup,
         workspaces,
     )
 
     startup.require_governed_store()
-    allowed = startup.require_known_powers()
+    allowed, beside = startup.require_known_loosening()
     with startup.one_worker_at_a_time(auth.auth_config.database_uri):
         served = auth.create_app(flask_app)
     attempts.guard_logins(auth)
@@ -49,11 +50,14 @@ def create_app() -> Any:
     once.refuse_in_flask(flask_app)
     malformed.refuse_malformed(flask_app)
     locations.guard_locations(flask_app)
-    if not isinstance(served, Flask):
+    if isinstance(served, Flask):
+        origins.refuse_in_flask(flask_app, beside)
+    else:
         actors.name_the_actor_in_asgi(served)
         native = tuple(powers.native_routes(served.routes))
         served.add_middleware(once.OnceMiddleware, routes=native)
         served.add_middleware(workspaces.WorkspaceMiddleware)
+        served.add_middleware(origins.OriginMiddleware, allowed=beside)
         served.add_middleware(powers.PowersMiddleware, routes=native, powers=allowed)
         served.add_middleware(attempts.AttemptMiddleware)
     return served

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from registry_hooks.app import powers
 from registry_hooks.errors import Invalid
-from registry_hooks.loosening import ALLOW, powers_in, warnings
+from registry_hooks.loosening import ALLOW, ALLOW_ORIGINS, origins_in, powers_in, warnings
 from registry_hooks.surface import Power, unknown_routes
 
 _logger = logging.getLogger(__name__)
@@ -53,19 +53,20 @@ def require_governed_store() -> None:
         _end_server(NOT_GOVERNED.format(found=scheme))
 
 
-def require_known_powers() -> frozenset[Power]:
-    """The powers that an operator has turned on, each with a warning.
+def require_known_loosening() -> tuple[frozenset[Power], frozenset[str]]:
+    """The powers and the origins that an operator has let in, each with a warning.
 
     Raises:
-        SystemExit: naming those that there are none of.
+        SystemExit: naming what is neither.
     """
     try:
-        found = powers_in(os.environ.get(ALLOW, ""))
+        allowed = powers_in(os.environ.get(ALLOW, ""))
+        origins = origins_in(os.environ.get(ALLOW_ORIGINS, ""))
     except Invalid as error:
         _end_server(f"registry-hooks: refusing to start: {error}")
-    for told in warnings(found):
+    for told in warnings(allowed, origins):
         _logger.warning("%s", told)
-    return found
+    return allowed, origins
 
 
 def require_known_routes(flask_app: Any, served: Any) -> None:

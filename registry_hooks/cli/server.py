@@ -14,7 +14,7 @@ import click
 from registry_hooks.cli.failures import USAGE, Failure
 from registry_hooks.cli.output import heading
 from registry_hooks.errors import Invalid
-from registry_hooks.loosening import ALLOW, powers_in, warnings
+from registry_hooks.loosening import ALLOW, ALLOW_ORIGINS, origins_in, powers_in, warnings
 from registry_hooks.releases import LEGACY_PASSWORD
 from registry_hooks.surface import POWERS
 
@@ -56,6 +56,9 @@ _TRUE = ("true", "1")
 @click.option("--unsafe-allow", multiple=True, type=click.Choice(list(POWERS)),
               help="Turn on what is shut on a governed server: routes of MLflow that run code, start jobs or fetch "
               "addresses for whoever may call them. May be given more than once.")  # fmt: skip
+@click.option("--unsafe-allow-origin", multiple=True, metavar="ORIGIN",
+              help="Let web pages of this origin, such as https://portal.example, act here with a visitor's login; "
+              "MLflow must allow it too (--cors-allowed-origins). May be given more than once.")  # fmt: skip
 @click.option("--unsafe-plain-http", is_flag=True,
               help="Listen beyond this host without TLS: passwords are then readable on the way. Only behind a proxy "
               "that does TLS.")  # fmt: skip
@@ -75,22 +78,16 @@ def server(mlflow_arguments: tuple[str, ...], **options: Any) -> None:
           "--ssl-certfile cert.pem --ssl-keyfile key.pem" --host 0.0.0.0
     """
     options["registry_store_uri"] = options["registry_store_uri"] or f"governed:{options['backend_store_uri']}"
+    _tell_workers(options)
     refuse_unsafe(options, mlflow_arguments)
     _refuse_busy_port(options["host"], options["port"])
     if options["unsafe_plain_http"] and not is_loopback(options["host"]):
         click.echo(heading("UNSAFE: passwords travel in plain text unless a proxy in front does TLS", "red"), err=True)
-    _turn_on(options["unsafe_allow"])
+    for told in warnings(powers_in(os.environ[ALLOW]), origins_in(os.environ[ALLOW_ORIGINS])):
+        click.echo(heading(told, "red"), err=True)
     from registry_hooks.cli.launch import launch
 
     launch(options, mlflow_arguments)
-
-
-def _turn_on(names: tuple[str, ...]) -> None:
-    """Warn of what is turned on, and tell the workers."""
-    allowed = powers_in(",".join((*names, os.environ.get(ALLOW, ""))))
-    for told in warnings(allowed):
-        click.echo(heading(told, "red"), err=True)
-    os.environ[ALLOW] = ",".join(sorted(allowed))
 
 
 def refuse_unsafe(options: dict[str, Any], mlflow_arguments: tuple[str, ...]) -> None:
@@ -109,13 +106,20 @@ def refuse_unsafe(options: dict[str, Any], mlflow_arguments: tuple[str, ...]) ->
                 option = "--" + name.replace("_", "-")
                 reasons.append(_reason(option, "one place for this setting", "MLFLOW_AUTH_CONFIG_PATH is set as well",
                                        "set it in that file, or unset MLFLOW_AUTH_CONFIG_PATH"))  # fmt: skip
-    try:
-        powers_in(os.environ.get(ALLOW, ""))
-    except Invalid as error:
-        reasons += [asdict(reason) for reason in error.reasons]
+    for read, variable in ((powers_in, ALLOW), (origins_in, ALLOW_ORIGINS)):
+        try:
+            read(os.environ.get(variable, ""))
+        except Invalid as error:
+            reasons += [asdict(reason) for reason in error.reasons]
     if reasons:
         answer = {"error_code": "INVALID_PARAMETER_VALUE", "message": "not started", "reasons": reasons}
         raise Failure("not started:", USAGE, answer)
+
+
+def _tell_workers(options: dict[str, Any]) -> None:
+    """Workers find in variables what is let in that is shut by default."""
+    for variable, option in ((ALLOW, "unsafe_allow"), (ALLOW_ORIGINS, "unsafe_allow_origin")):
+        os.environ[variable] = ",".join((*options[option], *filter(None, [os.environ.get(variable)])))
 
 
 def _unfit(mlflow_arguments: tuple[str, ...]) -> list[dict[str, str]]:
