@@ -19,6 +19,7 @@ from mlflow_eval_plugin.evaluators.config_base import (
 from mlflow_eval_plugin.evaluators.config_comparison import Champion, ComparisonConfig
 from mlflow_eval_plugin.evaluators.config_disaggregated import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.config_drift import DriftConfig
+from mlflow_eval_plugin.evaluators.config_tolerances import Of
 from mlflow_eval_plugin.stats.summaries import FINE_BINS
 
 __all__ = [
@@ -61,6 +62,11 @@ class CalibrationConfig(SlicedConfig):
         {"bins", "max_ece", "max_calibration_in_the_large", "max_brier", "max_log_loss", "min_calibration_slope",
          "max_calibration_slope", "max_change"}
     )  # fmt: skip
+
+    ranged: ClassVar[Mapping[str, tuple[str | None, Of]]] = {
+        "max_ece": ("ece", "value"), "max_calibration_in_the_large": ("calibration_in_the_large", "value"),
+        "max_brier": ("brier", "value"), "max_change": (None, "difference"),
+    }  # fmt: skip
 
     bins: int = Field(default=15, ge=2, le=200)
     max_ece: Tolerance | None = 0.05

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from numbers import Real
 from typing import Annotated, Any, ClassVar
@@ -14,15 +14,18 @@ from rapidfuzz import process
 
 from mlflow_eval_plugin.evaluators.class_keys import ClassColumns, check_class_keys
 from mlflow_eval_plugin.evaluators.config_slices import Band, Queries, SliceItem
+from mlflow_eval_plugin.evaluators.config_tolerances import Limit, Limits, Of, Tolerance, Tolerances, all_beyond
 from mlflow_eval_plugin.stats.costs import ClassCosts, Costs
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.summaries import level_label
 
-Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Limit = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
-Tolerances = dict[str, Tolerance]
-Limits = dict[str, Limit]
+
+
+__all__ = [
+    "AnyCosts", "Config", "ConfigError", "Limit", "Limits", "Probability", "SlicedConfig", "Tolerance", "Tolerances",
+    "VersusConfig", "did_you_mean", "known",
+]  # fmt: skip
 
 
 class ConfigError(ValueError):
@@ -50,6 +53,8 @@ class Config(BaseModel):
     kind: ClassVar[str]
     # Keys whose presence in a flat config, which MLflow copies to everyone, means this evaluator.
     own_keys: ClassVar[frozenset[str]]
+    # Keys whose tolerances have a range: of which metric, None where the key maps metrics to tolerances.
+    ranged: ClassVar[Mapping[str, tuple[str | None, Of]]] = {}
     # Values that are data: the Evidence names them and does not hold them.
     _DATA: ClassVar[frozenset[str]] = frozenset({"sample_weights", "slice_data", "reference"})
 
@@ -72,6 +77,30 @@ class Config(BaseModel):
         except TypeError as error:
             raise ValueError(f"'label_list' {list(self.label_list or ())!r} has no order; give 'pos_label'") from error
         return self
+
+    @model_validator(mode="after")
+    def _tolerances_can_be_meant(self) -> Config:
+        if reasons := self.beyond_range(many=True):
+            raise ValueError("; ".join(reasons))
+        return self
+
+    def beyond_range(self, *, many: bool) -> tuple[str, ...]:
+        """Every tolerance that is out of its metric's range, and why it judges nothing.
+
+        Args:
+            many: whether there are, or may be, three or more classes.
+        """
+        given = (getattr(self, key, None) for key in ("metrics", "row_metrics"))
+        own = {name for functions in given if isinstance(functions, Mapping) for name in functions}
+        return all_beyond(self._ranged(), own, many=many)
+
+    def _ranged(self) -> Iterator[tuple[str, str, float, Of]]:
+        for key, (metric, of) in self.ranged.items():
+            given = getattr(self, key)
+            if metric is None:
+                yield from ((key, name, limit, of) for name, limit in given.items())
+            elif given is not None:
+                yield key, metric, given, of
 
     @property
     def names_many_classes(self) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mlflow_eval_plugin.evaluators.class_keys import split_metric
 from mlflow_eval_plugin.evaluators.config_base import AnyCosts, SlicedConfig, Tolerances, known
+from mlflow_eval_plugin.evaluators.config_tolerances import Of
 
 # Metrics of which more, or less, is better; the others have no margin.
 MARGINS = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "average_precision",
@@ -71,6 +73,7 @@ class ComparisonBase(SlicedConfig):
 
     kind: ClassVar[str] = "comparison"
     own_keys: ClassVar[frozenset[str]] = frozenset({"champion", "champion_threshold", *MARGIN_KEYS})
+    ranged: ClassVar[Mapping[str, tuple[str | None, Of]]] = dict.fromkeys(MARGIN_KEYS, (None, "difference"))
 
     champion: Champion
     non_inferiority: Tolerances = Field(default={})

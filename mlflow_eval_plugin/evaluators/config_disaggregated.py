@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -16,6 +16,7 @@ from mlflow_eval_plugin.evaluators.config_base import (
     known,
 )
 from mlflow_eval_plugin.evaluators.config_disaggregated_base import OF_THE_SYSTEM, DisaggregatedBase, own_functions
+from mlflow_eval_plugin.evaluators.config_tolerances import Of
 
 RATES = (
     "prevalence", "selection_rate", "accuracy", "balanced_accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc",
@@ -48,6 +49,10 @@ class DisaggregatedConfig(DisaggregatedBase):
          "metrics", *DisaggregatedBase.base_keys}
     )  # fmt: skip
     errors: ClassVar[tuple[str, ...]] = ("log_loss", "brier", "wrong")
+    ranged: ClassVar[Mapping[str, tuple[str | None, Of]]] = {
+        "max_gap": (None, "difference"), "min_metric": (None, "value"), "max_metric": (None, "value"),
+        "max_fairness": (None, "value"), "min_fairness": (None, "value"),
+    }  # fmt: skip
 
     threshold: float = Field(default=0.5, ge=0, le=1)
     metrics: dict[str, Callable[..., Any]] = Field(default={})

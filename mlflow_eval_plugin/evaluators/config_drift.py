@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from mlflow_eval_plugin.evaluators.config_base import Config, Tolerance
+from mlflow_eval_plugin.evaluators.config_tolerances import Of
 
 ANY_COLUMN = "*"
 
@@ -32,6 +34,10 @@ class DriftConfig(Config):
         {"reference", "columns", "exclude_columns", "categorical", "schema_changes", "max_psi", "max_ks", "max_js",
          "max_shift_sigma", "evidently"}
     )  # fmt: skip
+
+    ranged: ClassVar[Mapping[str, tuple[str | None, Of]]] = {
+        "max_ks": ("ks", "value"), "max_js": ("js", "value"), "max_missing_change": ("missing_change", "value"),
+    }  # fmt: skip
 
     reference: Any
     reference_name: str = "reference"

@@ -18,6 +18,7 @@ from mlflow_eval_plugin.evaluators.config_base import (
 )
 from mlflow_eval_plugin.evaluators.config_comparison import MARGIN_KEYS, ComparisonBase
 from mlflow_eval_plugin.evaluators.config_disaggregated_base import OF_THE_SYSTEM, DisaggregatedBase, own_functions
+from mlflow_eval_plugin.evaluators.config_tolerances import Of
 from mlflow_eval_plugin.stats.regression_names import (
     OF_ALL,
     SMALLEST_LEVEL,
@@ -131,6 +132,10 @@ class RegressionCalibrationConfig(PredictionConfig, SlicedConfig):
          "max_change"}
     )  # fmt: skip
 
+    ranged: ClassVar[Mapping[str, tuple[str | None, Of]]] = {
+        "max_coverage_error": ("coverage_error", "value"), "max_change": (None, "difference"),
+    }  # fmt: skip
+
     bins: int = Field(default=15, ge=2, le=200)
     max_bias_sigma: Tolerance | None = 0.1
     max_bias: Tolerance | None = None
@@ -165,6 +170,9 @@ class RegressionDisaggregatedConfig(PredictionConfig, DisaggregatedBase):
         {"max_gap", "max_ratio", "min_ratio", "min_metric", "max_metric", *DisaggregatedBase.base_keys}
     )
     errors: ClassVar[tuple[str, ...]] = ("squared_error", "absolute_error")
+    ranged: ClassVar[Mapping[str, tuple[str | None, Of]]] = {
+        "max_gap": (None, "difference"), "min_metric": (None, "value"), "max_metric": (None, "value"),
+    }  # fmt: skip
     against: ClassVar[tuple[str, ...]] = ("max_gap", "max_ratio", "min_ratio")
 
     max_gap: Tolerances = Field(default={})

@@ -145,6 +145,8 @@ def _evaluations(call: Call, scorer: Scorer, begin: Callable[[str], None]) -> di
         }
     for config in call.configs.values():
         many = call.multiclass[config.kind] = is_multiclass(call.table, config, scorer)
+        if reasons := config.beyond_range(many=many):
+            raise InputError(f"{config.kind}: {'; '.join(reasons)}")
         first = score_classes_first if many else score_first
         first(call.table, call.reference(config), config, scorer)
     evaluations: dict[str, Callable[[About], Evidence]] = {}
