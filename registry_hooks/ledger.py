@@ -1,4 +1,4 @@
-"""The append-only audit log and what is derived from it: the only SQL on our own tables.
+"""The append-only audit log and what is derived from it: the only SQL on our own tables, with `resting`.
 
 A ``Ledger`` lives for one unit of work, on that unit's session. ``append`` writes the entry, the tree's head and the
 state that the entry belongs to; whether they stay is the unit's decision, together with the registry rows that it
@@ -31,6 +31,7 @@ from registry_hooks.pair import fold
 from registry_hooks.policy import Policy, governing
 from registry_hooks.policy_file import load_policy, policy_digest
 from registry_hooks.records import Action, Entry, ModelState, TrustState
+from registry_hooks.resting import Resting
 
 State = TypeVar("State", ModelState, TrustState)
 _ledger, _head, _policies, _states, _manifests = (
@@ -128,6 +129,11 @@ class Ledger:
         elif scope is not None:
             self._save(scope, trust.fold_trust(self.trust(), entry), entry.seq)
         return entry
+
+    @property
+    def rests(self) -> Resting:
+        """What versions rest on."""
+        return Resting(self._rows)
 
     @property
     def next_seq(self) -> int:

@@ -60,6 +60,18 @@ manifests = sa.Table(
     sa.Column("digest", sa.String(80), nullable=False),
     sa.Column("files", LONG, nullable=False),
 )
+rests = sa.Table(
+    "registry_hooks_rests",
+    metadata,
+    sa.Column("model", sa.String(256), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("run", sa.String(64), nullable=False),
+    sa.Column("place", sa.String(700), nullable=False),
+    sa.Column("paths", LONG),
+    sa.Index("registry_hooks_rests_run", "run"),
+    sa.Index("registry_hooks_rests_place", "place"),
+)
 
 
 def migration_scripts() -> tuple[str, frozenset[str]]:
