@@ -24,6 +24,7 @@ from mlflow.store.model_registry.dbmodels.models import (
     SqlRegisteredModelAlias,
     SqlRegisteredModelTag,
 )
+from mlflow.store.tracking.dbmodels.models import SqlLoggedModel, SqlRun
 from sqlalchemy.orm import Session
 
 from registry_hooks.errors import NotFound
@@ -35,6 +36,7 @@ _ALIASES, _VERSIONS, _MODELS, _MODEL_TAGS, _VERSION_TAGS = (
         SqlRegisteredModelAlias, SqlModelVersion, SqlRegisteredModel, SqlRegisteredModelTag, SqlModelVersionTag,
     )
 )  # fmt: skip
+_RUNS, _LOGGED = cast(sa.Table, SqlRun.__table__), cast(sa.Table, SqlLoggedModel.__table__)
 _STAGE_OF = {"champion": STAGE_PRODUCTION, "challenger": STAGE_STAGING}
 _LARGEST_VERSION = 2**31 - 1  # what the column holds; SQLite's driver fails on a number beyond its own
 
@@ -167,6 +169,11 @@ class Registry:
         """Numbers of the versions that are not deleted, ascending."""
         return [int(version) for version in self._execute(_NUMBERS, model).scalars()]
 
+    def run_location(self, run_id: str) -> str | None:
+        """Where a run keeps its files, if its row is in this database."""
+        found = self._rows.execute(sa.select(_RUNS.c.artifact_uri).where(_RUNS.c.run_uuid == run_id))
+        return cast("str | None", found.scalar_one_or_none())
+
     def pair(self, model: str) -> Pair:
         """The roles as MLflow's aliases have them."""
         return self._held(model).pair
@@ -246,3 +253,13 @@ class SweptRegistry(Registry):
 def _with_roles(aliases: dict[str, int], stages: dict[str, list[int]]) -> Held:
     pair = Pair(**{role: aliases[role] for role in ROLES if role in aliases})
     return Held(pair, stages, tuple(sorted(aliases.keys() - set(ROLES))))
+
+
+def of_experiment(session: Session, experiment_id: str) -> tuple[list[str], list[str]]:
+    """Ids of the runs of an experiment, and locations of its logged models, those that are deleted included.
+
+    From the database that holds runs, which need not be the registry's.
+    """
+    runs = sa.select(_RUNS.c.run_uuid).where(_RUNS.c.experiment_id == int(experiment_id))
+    models = sa.select(_LOGGED.c.artifact_location).where(_LOGGED.c.experiment_id == int(experiment_id))
+    return list(map(str, session.execute(runs).scalars())), list(map(str, session.execute(models).scalars()))

@@ -19,6 +19,7 @@ from registry_hooks.schema import rests
 
 LONGEST_PLACE = 700
 _MANY = 500  # values of one statement
+_FEW = 20  # places that are looked below one by one
 _FOUND = sa.select(rests.c.model, rests.c.version, rests.c.run, rests.c.place, rests.c.paths)
 
 
@@ -82,16 +83,21 @@ class Resting:
         asked = {place for place in places if place}
         above = {each for place in asked for each in _and_above(place)}
         found = [rest for some in _in_lots(above) for rest in self._where(rests.c.place.in_(some))]
-        for place in asked:
-            found += self._where(rests.c.place.startswith(place + "/", autoescape=True))
-        return [rest for rest in dict.fromkeys(found) if any(rest.touched_at(place) for place in asked)]
+        found = [rest for rest in found if any(rest.touched_at(place) for place in asked)]
+        return list(dict.fromkeys([*found, *self._below(asked)]))
 
-    def _where(self, condition: sa.ColumnElement[bool]) -> list[Rest]:
-        return [
-            Rest(str(row.model), int(row.version), str(row.run), str(row.place),
-                 None if row.paths is None else tuple(json.loads(row.paths)))
-            for row in self._rows.execute(_FOUND.where(condition))
-        ]  # fmt: skip
+    def _below(self, places: set[str]) -> Iterator[Rest]:
+        if len(places) <= _FEW:
+            for place in places:
+                like = self._where(rests.c.place.startswith(place + "/", autoescape=True))
+                yield from (rest for rest in like if _is_within(rest.place, place))  # SQLite sees no letter case there
+        else:  # one look at every row instead
+            yield from (rest for rest in self._where(sa.true()) if not places.isdisjoint(_and_above(rest.place)))
+
+    def _where(self, condition: sa.ColumnElement[bool]) -> Iterator[Rest]:
+        for row in self._rows.execute(_FOUND.where(condition), execution_options={"yield_per": 1000}):
+            paths = None if row.paths is None else tuple(json.loads(row.paths))
+            yield Rest(str(row.model), int(row.version), str(row.run), str(row.place), paths)
 
 
 def _in_lots(values: Iterable[str]) -> Iterator[list[str]]:

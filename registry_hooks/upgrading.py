@@ -16,7 +16,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from registry_hooks.errors import Invalid, RegistryError
-from registry_hooks.ledger import Ledger
+from registry_hooks.ledger import Ledger, read_model_state
+from registry_hooks.mlflow_rows import Registry, VersionRow
+from registry_hooks.places import held_by, rests_of
+from registry_hooks.records import ROLES, Nomination, Pair
 from registry_hooks.schema import VERSION_TABLE, migrate, migration_scripts
 
 SCHEME = "governed:"
@@ -206,4 +209,25 @@ def _upgrade_mlflow(engine: sa.Engine, *, fresh: bool) -> None:
 def _rebuild_states(connection: sa.Connection) -> None:
     # A session that joins a transaction leaves it open: it is committed together with the new revision.
     with Session(connection, join_transaction_mode="rollback_only") as session:
-        Ledger(session).rebuild_states()
+        ledger = Ledger(session)
+        ledger.rebuild_states()
+        _find_rests(ledger, Registry(session))
+
+
+def _find_rests(ledger: Ledger, registry: Registry) -> None:
+    """Note what versions rest on that a version without that table nominated or adopted."""
+    for model, text in list(ledger.stored_states()):
+        state = read_model_state(model, text)
+        held: dict[int, list[tuple[str, str]]] = {v: [] for v in (*state.champions, *_numbers(state.pair))}
+        for entry in ledger.entries(model):
+            if entry.action in ("nominated", "broke-glass") and entry.version is not None:
+                nomination = Nomination.model_validate(entry.body["nomination"])
+                held.setdefault(entry.version, []).extend(held_by(nomination.evidence, nomination.pages))
+        there = set(registry.versions(model))
+        for version, files in held.items():
+            row = registry.version(model, version) if version in there else VersionRow(model, version, None, "", "")
+            ledger.rests.note(rest for rest in rests_of(row, files, registry.run_location) if rest.run or rest.place)
+
+
+def _numbers(pair: Pair) -> list[int]:
+    return [version for role in ROLES if (version := getattr(pair, role)) is not None]

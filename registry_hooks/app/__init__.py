@@ -32,12 +32,15 @@ def create_app() -> Any:
         once,
         origins,
         powers,
+        serving_files,
         startup,
         workspaces,
     )
 
     startup.require_governed_store()
     allowed, beside = startup.require_known_loosening()
+    startup.require_known_acts()
+    serving_files.hold()
     with startup.one_worker_at_a_time(auth.auth_config.database_uri):
         served = auth.create_app(flask_app)
     attempts.guard_logins(auth)

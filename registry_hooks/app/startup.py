@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from registry_hooks.app import powers
+from registry_hooks.app import powers, serving_files
 from registry_hooks.errors import Invalid
 from registry_hooks.loosening import ALLOW, ALLOW_ORIGINS, origins_in, powers_in, warnings
 from registry_hooks.surface import Power, unknown_routes
@@ -29,6 +29,11 @@ UNKNOWN_ROUTES = (
     "registry-hooks: refusing to start, because this server has routes of which nobody has judged what they can do, "
     "and which are not let by: {found}. Use an MLflow that setup.cfg admits, without plugins that add routes, or a "
     "newer registry-hooks."
+)
+
+UNKNOWN_ACTS = (
+    "registry-hooks: refusing to start, because this MLflow can delete runs or write artifacts in ways of which nobody "
+    "has judged what they pull away: {found}. Use an MLflow that setup.cfg admits, or a newer registry-hooks."
 )
 
 
@@ -78,6 +83,16 @@ def require_known_routes(flask_app: Any, served: Any) -> None:
     unknown = unknown_routes(routes_of(flask_app, served), powers.static_prefix())
     if unknown:
         _end_server(UNKNOWN_ROUTES.format(found=", ".join(unknown)))
+
+
+def require_known_acts() -> None:
+    """End the server when MLflow can delete or write in a way of which nobody has judged what it takes away.
+
+    Raises:
+        SystemExit: naming the methods.
+    """
+    if unknown := serving_files.unknown_acts():
+        _end_server(UNKNOWN_ACTS.format(found=", ".join(unknown)))
 
 
 def routes_of(flask_app: Any, served: Any) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ takes time; what was read is bound by its digest.
 
 from registry_hooks.again import again_if_undone
 from registry_hooks.desk.case import UnitOfWork, utc_now
+from registry_hooks.desk.holding import Holding
 from registry_hooks.desk.native import Native
 from registry_hooks.desk.policies import Policies
 from registry_hooks.desk.reading import Reading
@@ -18,7 +19,7 @@ from registry_hooks.desk.trusting import Trusting
 __all__ = ["Desk", "UnitOfWork", "utc_now"]
 
 
-class Desk(Signing, Policies, Trusting, Reading, Native, Reconciling):
+class Desk(Signing, Policies, Trusting, Reading, Native, Reconciling, Holding):
     """All use cases over one registry; each answers with plain JSON and raises ``registry_hooks.errors``.
 
     Those that change something are made again, in full, when the database undid them.

@@ -20,6 +20,7 @@ from registry_hooks.identity import SYSTEM, acting_as
 from registry_hooks.mlflow_io import manifest
 from registry_hooks.mlflow_rows import VersionRow
 from registry_hooks.people import lacks_role
+from registry_hooks.places import rests_of
 from registry_hooks.records import Nomination, Review
 
 Verify = Literal["parallel", "now", "later"]
@@ -86,7 +87,7 @@ class Emergency(Transitions):
         with self._case(model, write=True, **self._as_it_is(model, version)) as case:
             files = case.files
             assert files is not None  # _as_it_is has read them
-            case.registry.version(model, version)  # it may have been deleted while its files were read
+            row = case.registry.version(model, version)  # it may have been deleted while its files were read
             overridden = [r for r in self._promote_reasons(case, version) if r.rule not in ("meddled", "files")]
             reasons = [*_break_glass_role(case), *case.meddling(), *rules.may_break_glass(case.state, version),
                        *changed_files(case, version)]  # fmt: skip
@@ -103,6 +104,7 @@ class Emergency(Transitions):
             before, after = case.state.pair, rules.pair_after_promotion(case.state, version)
             case.move(after)
             case.ledger.save_manifest(model, version, files.digest, files.files)
+            case.ledger.rests.note(rests_of(row))
             review = _review(case, "break-glass", version, reason, power.review_due)
             body = {"review": review.as_json(), "before": before.as_json(), "after": after.as_json(),
                     "nomination": nomination.as_json(), "overridden": reasons_json(overridden)}  # fmt: skip

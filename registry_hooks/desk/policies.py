@@ -11,6 +11,7 @@ from registry_hooks.errors import Conflict, Invalid, NotFound, Reason
 from registry_hooks.identity import Actor, current_actor
 from registry_hooks.ledger import AppliedPolicy, Ledger
 from registry_hooks.mlflow_rows import Registry
+from registry_hooks.places import rests_of
 from registry_hooks.policy import Policy, governing
 from registry_hooks.policy_file import load_policy, policy_digest
 from registry_hooks.records import Entry, ModelState, Pair
@@ -81,7 +82,10 @@ class Policies(BaseDesk):
             body["gone"] = adoption["gone"]
         entry = ledger.append("adopted", actor, now, model=model, version=None, body=body)
         if registered:
-            registry.put_pair(model, ledger.state(model).pair, int(now.timestamp() * 1000))
+            after = ledger.state(model)
+            registry.put_pair(model, after.pair, int(now.timestamp() * 1000))
+            for version in {*after.champions, *([after.pair.challenger] if after.pair.challenger else ())}:
+                ledger.rests.note(rests_of(registry.version(model, version)))
         return entry
 
 

@@ -23,6 +23,7 @@ from registry_hooks.errors import Invalid, NotFound, Reason
 from registry_hooks.evidence_gate import evidence_reasons, judge_evidence
 from registry_hooks.mlflow_io import lineage, manifest
 from registry_hooks.people import lacks_role
+from registry_hooks.places import deleted_reasons, held_by, rests_of
 from registry_hooks.records import Nomination
 
 
@@ -41,6 +42,8 @@ class Transitions(BaseDesk):
         files = manifest(row)
         taken = trusted_evidence(row, files, list(runs), trust, champion)
         pages, history = pages_of(taken.evidence), lineage(row)
+        gone = deleted_reasons(row, (item.run_id for item in taken.evidence))
+        rests = rests_of(row, held_by(taken.evidence, pages))
         with self._case(model, write=True) as case:
             case.registry.version(model, version)
             nomination = Nomination(
@@ -57,12 +60,14 @@ class Transitions(BaseDesk):
                 *case.unsettled(),
                 *rules.may_nominate(case.state, nomination),
                 *judge_evidence(taken.evidence, case.state, version, case.facts, taken.passed_over),
+                *gone,
             ]
             refuse_if(f"version {version} of {model} cannot be nominated", reasons)
             after = case.state.pair.model_copy(update={"challenger": version})
             body = {"nomination": nomination.as_json(), "before": case.state.pair.as_json(), "via": via}
             case.move(after)
             case.ledger.save_manifest(model, version, files.digest, files.files)
+            case.ledger.rests.note(rests)
             entry = case.record("nominated", version, {**body, "after": after.as_json(), "lineage": history})
         said = {
             "version": version,
