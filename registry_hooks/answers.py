@@ -9,8 +9,10 @@ from typing import Any
 from mlflow_eval_plugin.evidence import VERDICT_WORDS
 from registry_hooks.approvals import count, proposal_state
 from registry_hooks.errors import Reason
+from registry_hooks.identity import Sight
 from registry_hooks.people import Facts
 from registry_hooks.records import Entry, ModelState, Pair, Proposal
+from registry_hooks.sight import shown_proposal
 
 Answer = dict[str, Any]
 
@@ -27,7 +29,8 @@ def proposal_json(proposal: Proposal, state: ModelState, facts: Facts) -> Answer
     needs = [
         {"role": item.role, "count": item.count, "have": have[item.role]} for item in facts.policy.promote.approvals
     ]
-    return {**proposal.as_json(), "state": verdict, "reasons": reasons_json(reasons), "needs": needs}
+    shown = shown_proposal(proposal, facts.sight).as_json()
+    return {**shown, "state": verdict, "reasons": reasons_json(reasons), "needs": needs}
 
 
 def moved_json(model: str, before: Pair, after: Pair, entry: Entry) -> Answer:
@@ -48,13 +51,13 @@ def status_json(state: ModelState, facts: Facts, policy: Answer) -> Answer:
     }
 
 
-def state_json(state: ModelState) -> Answer:
+def state_json(state: ModelState, sight: Sight) -> Answer:
     """A model's roles, Proposals and reviews as they stood at some time, without today's judgement."""
     return {
         "model": state.model,
         "pair": state.pair.as_json(),
         "condemned": sorted(state.condemned),
-        "proposals": [proposal.as_json() for proposal in state.proposals.values()],
+        "proposals": [shown_proposal(proposal, sight).as_json() for proposal in state.proposals.values()],
         "reviews": [review.as_json() for review in state.reviews],
     }
 

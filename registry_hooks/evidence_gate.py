@@ -9,6 +9,7 @@ from registry_hooks.errors import Reason
 from registry_hooks.people import Facts
 from registry_hooks.policy import RequiredEvidence
 from registry_hooks.records import EvidenceRef, ModelState, TrustState
+from registry_hooks.sight import WITHHELD, shown_evidence
 
 
 def evidence_reasons(state: ModelState, version: int, facts: Facts) -> list[Reason]:
@@ -29,7 +30,7 @@ def judge_evidence(
 
     ``passed_over`` says by kind why some that is there was not taken in.
     """
-    by_kind, model = {item.kind: item for item in evidence}, state.model
+    by_kind, model = {item.kind: item for item in shown_evidence(evidence, facts.sight)}, state.model
     mend = f"evaluate version {version} with mlflow.models.evaluate, then registry-hooks nominate {model} {version}"
     reasons: list[Reason] = []
     for required in facts.policy.promote.evidence:
@@ -85,13 +86,14 @@ def _unsigned(
     if names & set(required.signed_by):
         return []
     revoked = [trust.keys[key].name for key in found.signed_by if key in trust.keys and trust.key_name(key) is None]
+    run = "RUN_ID" if found.run_id == WITHHELD else found.run_id
     held = sorted(map(str, names)) or (f"the revoked key {revoked[0]}" if revoked else "no trusted key")
     return [
         Reason(
             "evidence-signature",
             f"{required.kind} Evidence signed by {' or '.join(required.signed_by)}",
             f"signed by {', '.join(held) if isinstance(held, list) else held}",
-            f"registry-hooks evidence sign --run {found.run_id} --model models:/{model}/{version} --key KEYFILE, then "
+            f"registry-hooks evidence sign --run {run} --model models:/{model}/{version} --key KEYFILE, then "
             f"registry-hooks nominate {model} {version}",
         )
     ]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from registry_hooks.errors import Unauthenticated
 
@@ -43,11 +44,44 @@ SYSTEM = Actor("registry-hooks", "system")
 Directory = Callable[[str], Actor | None]
 """Looks a user up by login name; None for one who does not exist, or no longer does."""
 
+
+class Sight(Protocol):
+    """What MLflow lets one user READ."""
+
+    def model(self, name: str) -> bool:
+        """Whether the versions of a registered model; ``*`` asks for every model."""
+
+    def run(self, run_id: str) -> bool:
+        """Whether a run; False for one that does not exist."""
+
+    def everything(self) -> bool:
+        """Whether every model and every run, without an exception."""
+
+
+class _Everything:
+    """The sight of an administrator, and of a process that holds the database itself."""
+
+    def model(self, name: str) -> bool:
+        return True
+
+    def run(self, run_id: str) -> bool:
+        return True
+
+    def everything(self) -> bool:
+        return True
+
+
+EVERYTHING: Sight = _Everything()
+
+SightOf = Callable[[str], Sight]
+"""Gives the sight of a user, by login name."""
+
 Whoever = Actor | Callable[[], Actor | None] | None
 """An Actor, nobody, or a function that looks the Actor up when a rule first asks."""
 
 _actor: ContextVar[Whoever] = ContextVar("registry_hooks_actor", default=None)
 _directory: ContextVar[Directory | None] = ContextVar("registry_hooks_directory", default=None)
+_sight_of: ContextVar[SightOf | None] = ContextVar("registry_hooks_sight", default=None)
 
 
 def current_actor() -> Actor | None:
@@ -76,16 +110,31 @@ def current_directory() -> Directory | None:
     return _directory.get()
 
 
+def current_sight() -> Sight:
+    """What the Actor may READ; everything outside a server, where nobody is kept from the database.
+
+    Raises:
+        Unauthenticated: on a server, when nobody is known to be asking.
+    """
+    sight_of = _sight_of.get()
+    if sight_of is None:
+        return EVERYTHING
+    actor = require_actor()
+    return EVERYTHING if actor.is_admin else sight_of(actor.name)
+
+
 @contextmanager
-def acting_as(actor: Whoever, directory: Directory | None = None) -> Iterator[None]:
+def acting_as(actor: Whoever, directory: Directory | None = None, sight_of: SightOf | None = None) -> Iterator[None]:
     """Make ``actor`` the current one for the length of the block, and ``directory`` the one that knows the others.
 
     A function is called each time the Actor is asked for, and not before: most requests change nothing in the
-    registry, and need not pay for the queries that find the admin flag and the roles.
+    registry, and need not pay for the queries that find the admin flag and the roles. ``sight_of`` says what users may
+    READ.
     """
-    token, known = _actor.set(actor), _directory.set(directory)
+    set_before = _actor.set(actor), _directory.set(directory), _sight_of.set(sight_of)
     try:
         yield
     finally:
-        _actor.reset(token)
-        _directory.reset(known)
+        _actor.reset(set_before[0])
+        _directory.reset(set_before[1])
+        _sight_of.reset(set_before[2])

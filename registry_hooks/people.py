@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from registry_hooks.errors import Reason
-from registry_hooks.identity import Actor, Directory
+from registry_hooks.identity import EVERYTHING, Actor, Directory, Sight
 from registry_hooks.policy import Policy
 from registry_hooks.records import Delegation, TrustState
 
@@ -26,6 +26,7 @@ class Facts:
         trust: the keys and delegations.
         directory: who can say what a user is now; None where nobody can, as outside a server: then a role held
             through MLflow stands as it was at the signing, until the policy changes.
+        sight: what the caller may READ; reasons and answers tell nothing else of runs.
     """
 
     now: datetime
@@ -34,6 +35,7 @@ class Facts:
     files_digest: str | None = None
     trust: TrustState = field(default_factory=TrustState)
     directory: Directory | None = None
+    sight: Sight = EVERYTHING
 
 
 @dataclass(frozen=True)

@@ -8,26 +8,73 @@ from __future__ import annotations
 
 import os
 import secrets
+from functools import cache
 from typing import Any
 
 from registry_hooks.errors import Invalid
 
 PASSWORD_VARIABLE = "MLFLOW_AUTH_ADMIN_PASSWORD"
 LEGACY_PASSWORD = "password1234"  # shipped by MLflow for years, and known to everybody
+SERVERS_FAULT = 500
 _NOBODYS = "nobody-has-this-password-"
 
 
-def may_read(username: str, model: str) -> bool:
-    """Whether MLflow's auth gives ``username`` READ on ``model``; ``*`` asks for every registered model."""
-    from mlflow.server import auth
+class UserSight:
+    """What MLflow's auth lets a user READ, asked of MLflow's own rules; each answer is remembered for one request."""
 
-    if not hasattr(auth, "authorize"):  # before 3.17
-        granted = auth._role_permission_for_known_workspace(username, "registered_model", model, None)
+    def __init__(self, username: str) -> None:
+        self._username = username
+        self.model, self.run, self._gate = cache(self._model), cache(self._run), cache(self._gate_of_models)
+
+    def _model(self, name: str) -> bool:
+        """READ on a registered model and, where a release can deny those, on its versions; ``*`` asks for all."""
+        from mlflow.server import auth
+
+        if not hasattr(auth, "retention_gate"):  # before 3.17
+            return self._granted("registered_model", name)
+        gate = self._gate()
+        return bool(gate.retains("registered_model", name) and gate.retains("registered_model_version"))
+
+    def _gate_of_models(self) -> Any:
+        """The user's grants on models, by one query, however many are asked about."""
+        from mlflow.server import auth
+        from mlflow.server.auth.requirements import ACTION_NOT_DENIED, Requirement
+
+        wanted = [
+            Requirement("registered_model", "*", "read"),
+            Requirement("registered_model_version", "*", ACTION_NOT_DENIED),
+        ]
+        return auth.retention_gate(self._username, ("registered_model", "*"), wanted)
+
+    def _run(self, run_id: str) -> bool:
+        from mlflow.exceptions import MlflowException
+        from mlflow.server import auth
+
+        try:
+            return bool(auth._graphql_can_read_run(run_id, self._username))
+        except MlflowException as error:
+            if error.get_http_status_code() >= SERVERS_FAULT:
+                raise  # a database that does not answer says nothing about the run
+            return False
+
+    def everything(self) -> bool:
+        """READ on all models and all experiments, and no grant of less for any of them."""
+        from mlflow.server import auth
+        from mlflow.server.auth.permissions import get_permission
+        from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
+
+        kinds = ("registered_model", "experiment")
+        if not self.model("*") or not all(self._granted(kind, "*") for kind in kinds):
+            return False
+        user = auth.store.get_user(self._username)
+        held = auth.store.list_user_roles_for_workspace(user.id, DEFAULT_WORKSPACE_NAME)
+        return all(get_permission(grant.permission).can_read for role in held for grant in role.permissions)
+
+    def _granted(self, kind: str, resource: str) -> bool:
+        from mlflow.server import auth
+
+        granted = auth._role_permission_for_known_workspace(self._username, kind, resource, None)
         return bool(auth._get_role_permission_or_default(granted).can_read)
-    from mlflow.server.auth.requirements import Requirement
-
-    wanted = Requirement("registered_model", model, "read")
-    return bool(auth.authorize(username, ("registered_model", model), [wanted]))
 
 
 def version_number(version: Any) -> int:

@@ -8,7 +8,7 @@ and no longer: worker threads are used again for the next person.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import cache, wraps
 from types import ModuleType
@@ -16,6 +16,7 @@ from typing import Any
 
 from registry_hooks.errors import Reason, Refused
 from registry_hooks.identity import MLFLOW_AUTH, Actor, Whoever, acting_as
+from registry_hooks.releases import UserSight
 
 _SYNTHETIC_ROLE = "__user_"  # the prefix under which MLflow stores a user's own grants as a role of one
 _ACTING = "_registry_hooks_acting"
@@ -72,19 +73,24 @@ def _named(username: str | None) -> Whoever:
     return None if username is None else cache(lambda: look_up(username))
 
 
+def acting(actor: Whoever) -> AbstractContextManager[None]:
+    """Make ``actor`` the current one, among the users and under the permissions that MLflow's auth knows."""
+    return acting_as(actor, look_up, cache(UserSight))
+
+
 def name_the_actor_in_flask(app: Any) -> None:
     """Set the Actor once MLflow has authenticated the request, and take it back when the request ends."""
     from flask import g
 
     def begin() -> None:
-        acting = ExitStack()
-        acting.enter_context(acting_as(_named(g.get("mlflow_authenticated_user")), look_up))
-        setattr(g, _ACTING, acting)
+        stack = ExitStack()
+        stack.enter_context(acting(_named(g.get("mlflow_authenticated_user"))))
+        setattr(g, _ACTING, stack)
 
     def end(_error: BaseException | None) -> None:
-        acting = g.pop(_ACTING, None)
-        if acting is not None:  # None where MLflow's own hook answered first, as with 401
-            acting.close()
+        stack = g.pop(_ACTING, None)
+        if stack is not None:  # None where MLflow's own hook answered first, as with 401
+            stack.close()
 
     app.before_request(begin)
     app.teardown_request(end)
@@ -99,7 +105,7 @@ class ActorMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request as the user whom MLflow authenticated, or as nobody."""
         username = (scope.get("state") or {}).get("username") if scope["type"] == "http" else None
-        with acting_as(_named(username), look_up):
+        with acting(_named(username)):
             await self._app(scope, receive, send)
 
 

@@ -14,8 +14,7 @@ from registry_hooks.app import actors, openapi
 from registry_hooks.app.bodies import LARGEST_BODY, check, parse_json
 from registry_hooks.app.routes import PASSWORD, ROUTES, Route
 from registry_hooks.errors import Invalid, Reason, Refused, RegistryError
-from registry_hooks.identity import Actor, acting_as, require_actor
-from registry_hooks.releases import may_read
+from registry_hooks.identity import Actor, current_sight, require_actor
 
 OURS = "registry-hooks:"  # what Flask's names of our routes begin with
 
@@ -71,8 +70,6 @@ def _answer(route: Route, actor: Actor) -> Any:
     answer = _as_reauthenticated(actor, arguments, getattr(desk, route.answers))
     if route.streams:
         return _lines(answer, actor)
-    if route.reads == "models" and not actor.is_admin:
-        answer["models"] = [each for each in answer["models"] if may_read(actor.name, each["model"])]
     return _json(answer)
 
 
@@ -81,7 +78,7 @@ def _as_reauthenticated(actor: Actor, arguments: dict[str, Any], answers: Callab
     password = arguments.pop(PASSWORD, None)
     if password is None:
         return answers(**arguments)
-    with acting_as(actors.reauthenticated(actor, password), actors.look_up):
+    with actors.acting(actors.reauthenticated(actor, password)):
         return answers(**arguments)
 
 
@@ -102,12 +99,13 @@ def _values(route: Route) -> Any:
 
 
 def _require_read(route: Route, actor: Actor, model: str | None) -> None:
-    if actor.is_admin or route.reads == "nothing":
+    if route.reads == "nothing":
         return
-    name = model if route.reads in ("model", "models") else "*"
-    if name is None or may_read(actor.name, name):
+    sight = current_sight()
+    if sight.everything() if route.reads == "everything" else (model is None or sight.model(model)):
         return
-    expected = "READ on every registered model" if name == "*" else f"READ on the registered model {name!r}"
+    everything = "READ on every registered model and every experiment, without an exception"
+    expected = everything if route.reads == "everything" else f"READ on the registered model {model!r}"
     reason = Reason("mlflow-permission", expected, f"{actor.name} has not", "ask an administrator to grant it")
     raise Refused("permission denied", [reason])
 
@@ -143,7 +141,7 @@ def _lines(chunks: Iterator[bytes], actor: Actor) -> Any:
 
 def _next_of(chunks: Iterator[bytes], actor: Actor) -> bytes | None:
     # The server asks for chunks after Flask has ended the request, when its Actor is gone.
-    with acting_as(actor, actors.look_up):
+    with actors.acting(actor):
         return next(chunks, None)
 
 

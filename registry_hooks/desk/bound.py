@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import TimeoutError as StillRunning
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlflow_eval_plugin.evidence import EvidenceError, loads
 from registry_hooks.desk.presence import beside
 from registry_hooks.envelope import SUFFIX, signers
 from registry_hooks.errors import Invalid, NotFound, Reason, RegistryError
+from registry_hooks.identity import EVERYTHING, current_sight
 from registry_hooks.mlflow_io import pages_in, run_file, run_files
 from registry_hooks.records import EvidenceRef, Nomination, Page, TrustState
 
@@ -42,14 +43,21 @@ def bound(nomination: Nomination | None, trust: TrustState) -> Bound:
     held: tuple[EvidenceRef | Page, ...] = (*nomination.evidence, *nomination.pages)
     runs = dict.fromkeys(item.run_id for item in held)
     try:
-        found = beside(lambda: [each for run_id in runs for each in _changed(nomination, run_id, trust)])
-        return Bound(nomination, tuple(found.result(PATIENCE)))
+        read = beside(lambda: [(run_id, each) for run_id in runs for each in _changed(nomination, run_id, trust)])
+        found = read.result(PATIENCE)
+        sight = current_sight() if found else EVERYTHING
+        return Bound(nomination, tuple(each if sight.run(run_id) else _hidden(each) for run_id, each in found))
     except StillRunning:
         told = f"no answer within {PATIENCE:g} s"
     except RegistryError as error:
-        told = error.headline
+        told = error.headline if all(map(current_sight().run, runs)) else "they cannot be read"
     mend = "see that the server reaches the artifact store, then ask again"
     return Bound(nomination, (Reason("evidence-unreachable", "the Evidence that was nominated", told, mend),))
+
+
+def _hidden(reason: Reason) -> Reason:
+    """The same reason to somebody who may not READ the run: neither which run nor which file."""
+    return replace(reason, found="something else, in a run that you may not read")
 
 
 def _changed(nomination: Nomination, run_id: str, trust: TrustState) -> list[Reason]:

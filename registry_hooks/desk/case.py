@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from registry_hooks.desk.bound import Bound, bound
 from registry_hooks.errors import Invalid, NotFound, Reason, Refused
 from registry_hooks.files import differing_files, files_reason
-from registry_hooks.identity import Actor, Directory, current_directory, require_actor
+from registry_hooks.identity import Actor, Directory, current_directory, current_sight, require_actor
 from registry_hooks.ledger import AppliedPolicy, Ledger
 from registry_hooks.mlflow_io import Manifest, manifest
 from registry_hooks.mlflow_rows import Registry
@@ -143,6 +143,7 @@ class BaseDesk:
                 files.digest if files else None,
                 trust,
                 remembering(current_directory()),
+                current_sight(),
             )
             yield case_at(Case(actor, ledger, registry, state, applied, facts, files, bound))
 

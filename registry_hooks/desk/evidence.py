@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from registry_hooks.envelope import signers
-from registry_hooks.errors import Invalid, Reason
+from registry_hooks.errors import Invalid, NotFound, Reason
+from registry_hooks.identity import current_sight
 from registry_hooks.mlflow_io import FoundEvidence, Manifest, evidence_in
 from registry_hooks.mlflow_rows import VersionRow
 from registry_hooks.records import EvidenceRef, TrustState
@@ -50,6 +51,11 @@ def trusted_evidence(
         raise Invalid(
             f"version {row.version} of {row.model} names no run; say which runs hold its Evidence (--run RUN_ID)"
         )
+    for run_id in wanted:
+        if not current_sight().run(run_id):
+            named = f"run {run_id!r}" if runs else f"run of version {row.version}"
+            # As for one that is not there: not even that may be learnt of it.
+            raise NotFound(f"there is no {named} that you may read")
     newest: dict[str, EvidenceRef] = {}
     others: dict[str, Reason] = {}
     for run_id in wanted:

@@ -7,8 +7,9 @@ from typing import Any
 
 from registry_hooks.answers import Answer
 from registry_hooks.desk.case import CLOCK_TOLERANCE, BaseDesk, require_admin
+from registry_hooks.desk.visible import shown_policies
 from registry_hooks.errors import Conflict, Invalid, NotFound, Reason
-from registry_hooks.identity import Actor, current_actor
+from registry_hooks.identity import Actor, current_actor, current_sight
 from registry_hooks.ledger import AppliedPolicy, Ledger
 from registry_hooks.mlflow_rows import Registry
 from registry_hooks.places import rests_of
@@ -61,17 +62,22 @@ class Policies(BaseDesk):
             return {**answer, "entry": written[0].seq if written else None}
 
     def policy_show(self, model: str | None = None, name: str | None = None) -> Answer:
-        """The policies in force; those of one name, or the one that governs a model."""
+        """The policies in force; those of one name, or the one that governs a model.
+
+        The caller sees those that govern models which they may READ, and of these no other models.
+        """
         with self._unit_of_work(write=False) as session:
             ledger = Ledger(session)
-            found = [
-                applied
-                for applied in ([each for each in [ledger.policy_for(model)] if each] if model else ledger.policies())
-                if name in (None, applied.policy.name)
-            ]
+            of_model = ledger.policy_for(model) if model else None
+            shown = shown_policies(ledger.policies(), Registry(session), current_sight())
+        found = [
+            answer
+            for each, answer in shown.items()
+            if name in (None, each) and (not model or (of_model is not None and each == of_model.policy.name))
+        ]
         if not found and (model or name):
             raise NotFound(f"no policy governs {model!r}" if model else f"there is no policy {name!r}")
-        return {"policies": [_policy_json(applied) for applied in found]}
+        return {"policies": found}
 
     def _adopt(self, ledger: Ledger, registry: Registry, actor: Actor, adoption: dict[str, Any]) -> Entry:
         now = self._clock()
@@ -87,18 +93,6 @@ class Policies(BaseDesk):
             for version in {*after.champions, *([after.pair.challenger] if after.pair.challenger else ())}:
                 ledger.rests.note(rests_of(registry.version(model, version)))
         return entry
-
-
-def _policy_json(applied: AppliedPolicy) -> Answer:
-    return {
-        "name": applied.policy.name,
-        "version": applied.version,
-        "digest": applied.digest,
-        "yaml": applied.text,
-        "applied_by": applied.applied_by,
-        "applied_at": applied.applied_at,
-        "models": list(applied.policy.models),
-    }
 
 
 def _models_under(policy: Policy, others: list[tuple[Policy, str]], registry: Registry) -> list[str]:

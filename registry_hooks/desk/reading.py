@@ -10,14 +10,15 @@ from registry_hooks.answers import Answer, entry_json, reasons_json, state_json,
 from registry_hooks.cycles import unsearched
 from registry_hooks.desk.case import BaseDesk, Case, case_at, remembering
 from registry_hooks.errors import Invalid, NotFound, Reason, RegistryError
-from registry_hooks.identity import current_directory, require_actor
+from registry_hooks.identity import Sight, current_directory, current_sight, require_actor
 from registry_hooks.ledger import AppliedPolicy, Ledger, Replay, read_model_state
 from registry_hooks.mlflow_io import lineage
 from registry_hooks.mlflow_rows import Registry, SweptRegistry
 from registry_hooks.pair import fold
 from registry_hooks.people import Facts
 from registry_hooks.policy import governing
-from registry_hooks.records import ModelState
+from registry_hooks.records import Entry, ModelState, Nomination
+from registry_hooks.sight import WITHHELD, shown_lineage, shown_nomination
 
 _BATCH = 1000  # entries
 
@@ -30,13 +31,15 @@ class Reading(BaseDesk):
         if model:
             with self._case(model, write=False) as case:
                 return {"models": [_status(case)]}
-        actor = require_actor()
+        actor, sight = require_actor(), current_sight()
         with self._unit_of_work(write=False) as session:
             ledger, registry = Ledger(session), SweptRegistry(session)
             stored, keys, directory = dict(ledger.stored_states()), ledger.trust(), remembering(current_directory())
             now, found = self._clock(), []
             for name, applied in governed_models(ledger, registry).items():
-                facts = Facts(now, applied.policy, applied.digest, None, keys, directory)
+                if not sight.model(name):
+                    continue
+                facts = Facts(now, applied.policy, applied.digest, None, keys, directory, sight)
                 state = read_model_state(name, stored[name]) if name in stored else ModelState(model=name)
                 found.append(_status(case_at(Case(actor, ledger, registry, state, applied, facts))))
         return {"models": found}
@@ -57,7 +60,11 @@ class Reading(BaseDesk):
             state, until = ModelState(model=model), [e for e in ledger.entries(model) if e.at <= moment]
             for entry in until:
                 state = fold(state, entry)
-        return {"model": model, "entries": [entry_json(e) for e in until[-limit:]], "as_of": state_json(state)}
+        return {
+            "model": model,
+            "entries": [entry_json(e) for e in until[-limit:]],
+            "as_of": state_json(state, current_sight()),
+        }
 
     def lineage(self, model: str, version: int) -> Answer:
         """A version's record: who registered it from which run, its nominations with data and metrics, its tenures.
@@ -66,10 +73,9 @@ class Reading(BaseDesk):
         """
         with self._case(model, write=False) as case:
             row, entries = case.registry.version(model, version), case.ledger.entries(model)
-        mine = [entry for entry in entries if entry.version == version]
-        nominations = [
-            {**e.body["nomination"], "lineage": e.body.get("lineage")} for e in mine if e.action == "nominated"
-        ]
+        mine, sight = [entry for entry in entries if entry.version == version], current_sight()
+        nominations = [_nominated(entry, sight) for entry in mine if entry.action == "nominated"]
+        readable = row.run_id is None or sight.run(row.run_id)
         return {
             "model": model,
             "version": version,
@@ -77,7 +83,7 @@ class Reading(BaseDesk):
             "registered": next((entry_json(e) for e in mine if e.action == "registered"), None),
             "nominations": nominations,
             "deployments": [each for each in tenures(entries) if each["version"] == version],
-            "now": lineage(row),
+            "now": lineage(row) if readable else {"run_id": WITHHELD},
         }
 
     def audit_verify(self) -> Answer:
@@ -85,19 +91,27 @@ class Reading(BaseDesk):
 
         ``problems`` names every ledger entry that does not add up, and every model whose registry rows do not.
         """
+        sight = current_sight()
+        whole = sight.everything()
         with unsearched(), self._unit_of_work(write=False) as session:
             ledger, registry, replay = Ledger(session), SweptRegistry(session), Replay()
             found = ledger.verify(replay.read)
-            problems: list[Answer] = [{"seq": problem.seq, "what": problem.what} for problem in found.problems]
+            problems: list[Answer] = [
+                {"seq": problem.seq, "what": problem.what if whole else problem.what.split(":")[0]}
+                for problem in found.problems
+            ]
             if trust.SCOPE in replay.broken or ledger.trust() != replay.trust:
                 problems.append({"seq": None, "what": "keys or delegations are not what their ledger entries say"})
             if changed := _changed_policies(ledger.policy_texts(), replay.policies):
                 # Who is governed, and by whom, is then not known.
-                problems += [{"seq": None, "what": what} for what in changed]
+                told = changed if whole else ["policies in force are not those that were applied last"]
+                problems += [{"seq": None, "what": what} for what in told]
                 return {"ok": False, "size": found.tree.size, "root": found.tree.root.hex(), "problems": problems}
             stored = dict(ledger.stored_states())
             for model in governed_models(ledger, registry):
                 told = _replayed_otherwise(replay, registry, model, stored.get(model))
+                if told and not sight.model(model):
+                    told = ["a model that you may not read is not what its ledger entries say"]
                 problems += [{"seq": None, "what": what} for what in told]
         return {"ok": not problems, "size": found.tree.size, "root": found.tree.root.hex(), "problems": problems}
 
@@ -139,6 +153,11 @@ def governed_models(ledger: Ledger, registry: Registry) -> dict[str, AppliedPoli
     there = registry.models() if any(policy.patterns for policy, _ in policies) else ()
     found = ((name, governing(name, policies)) for name in sorted({*named, *there}))
     return {name: applied for name, applied in found if applied is not None}
+
+
+def _nominated(entry: Entry, sight: Sight) -> Answer:
+    nomination = Nomination.model_validate(entry.body["nomination"])
+    return {**shown_nomination(nomination, sight).as_json(), "lineage": shown_lineage(entry.body.get("lineage"), sight)}
 
 
 def _moment(at: str) -> datetime:

@@ -8,9 +8,10 @@ from typing import Any
 from registry_hooks import trust
 from registry_hooks.answers import Answer
 from registry_hooks.desk.case import BaseDesk, check_text, refuse_if, remembering, require_admin
+from registry_hooks.desk.visible import shown_policies
 from registry_hooks.envelope import key_id, read_public
 from registry_hooks.errors import Invalid, NotFound, Reason, Refused
-from registry_hooks.identity import Actor, current_directory, require_actor
+from registry_hooks.identity import Actor, current_directory, current_sight, require_actor
 from registry_hooks.ledger import AppliedPolicy, Ledger
 from registry_hooks.mlflow_rows import Registry
 from registry_hooks.people import Facts, holds_role
@@ -67,8 +68,10 @@ class Trusting(BaseDesk):
             ledger.lock_policies()
             applied = next((each for each in ledger.policies() if each.policy.name == policy), None)
             if applied is None:
-                raise NotFound(f"there is no policy {policy[:80]!r}; registry-hooks policy show lists them")
+                raise _no_policy(policy)
             now = self._clock()
+            if not applied.policy.roles_of(actor) and not _visible(ledger, session, policy):
+                raise _no_policy(policy)
             refuse_if(f"{role} cannot be lent to {to}", self._cannot_lend(applied, ledger, actor, role, to, length))
             lent = Delegation(
                 id=f"D-{ledger.next_seq}", policy=policy, role=role, by=actor.name, to=to, since=now,
@@ -85,19 +88,25 @@ class Trusting(BaseDesk):
             ledger.lock_policies()
             Registry(session).lock_all()
             found = ledger.trust().delegations.get(delegation)
-            if found is None or not found.in_force(self._clock()):
+            mine = found is not None and actor.name in (found.by, found.to)
+            seen = mine or (found is not None and _visible(ledger, session, found.policy))
+            if found is None or not seen or not found.in_force(self._clock()):
                 raise NotFound(f"there is no delegation {delegation[:80]!r} in force")
-            if actor.name not in (found.by, found.to) and not actor.is_admin:
+            if not mine and not actor.is_admin:
                 reason = Reason("role", f"{found.by}, {found.to} or an administrator", actor.name, f"ask {found.by}")
                 raise Refused(f"delegation {found.id} is not yours to end", [reason])
             entry = self._note(ledger, "delegation-ended", actor, {"delegation": found.id})
         return {"delegation": found.as_json(), "entry": entry.seq}
 
     def delegations(self) -> Answer:
-        """The delegations in force."""
+        """The delegations in force: the caller's own, and those under policies that they are shown."""
+        name = require_actor().name
         with self._unit_of_work(write=False) as session:
-            found = Ledger(session).trust().delegations.values()
-        return {"delegations": [each.as_json() for each in found if each.in_force(self._clock())]}
+            ledger = Ledger(session)
+            found = ledger.trust().delegations.values()
+            shown = shown_policies(ledger.policies(), Registry(session), current_sight())
+        mine = [each for each in found if name in (each.by, each.to) or each.policy in shown]
+        return {"delegations": [each.as_json() for each in mine if each.in_force(self._clock())]}
 
     def _note(self, ledger: Ledger, action: Action, actor: Actor, body: dict[str, Any]) -> Entry:
         return ledger.append(action, actor, self._clock(), model=None, version=None, body=body, scope=trust.SCOPE)
@@ -110,17 +119,28 @@ class Trusting(BaseDesk):
         if policy.delegation is None:
             mend = "an admin adds delegation: to the policy"
             return [Reason("delegation", "a policy that lets roles be lent", f"none in {policy.name!r}", mend)]
-        reasons = []
+        reasons, to_tell = [], True
         if role not in policy.roles_of(actor):  # what is lent to somebody is not theirs to lend on
             held = ", ".join(policy.roles_of(actor)) or "no role of this policy"
             wanted = f"a holder of {role[:80]}, in their own right"
             reasons.append(Reason("role", wanted, f"{actor.name}, who holds {held}", "ask somebody who holds it"))
+            to_tell = False  # who is a user, and who holds what, is not for everybody to try out
         if length > policy.delegation.longest:
             reasons.append(
                 Reason("delegation", f"at most {policy.delegation.longest}", str(length), "lend it for less")
             )
+        if not to_tell:
+            return reasons
         if to == actor.name or (directory is not None and directory(to) is None):
             reasons.append(Reason("delegation", "another user of this server", to[:80], "name one by login"))
         elif role in policy.roles and holds_role(to, role, facts, otherwise=False):
             reasons.append(Reason("delegation", f"somebody who does not hold {role}", f"{to} does", "nothing to lend"))
         return reasons
+
+
+def _visible(ledger: Ledger, session: Any, policy: str) -> bool:
+    return policy in shown_policies(ledger.policies(), Registry(session), current_sight())
+
+
+def _no_policy(name: str) -> NotFound:
+    return NotFound(f"there is no policy {name[:80]!r}; registry-hooks policy show lists them")

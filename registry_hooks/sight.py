@@ -1,0 +1,38 @@
+"""What of the registry's own records a caller is shown: nothing of runs that MLflow would not let them READ.
+
+That a version was nominated on Evidence of some kind, with some verdict and digest, is the registry's to tell to
+everybody who may READ the model. In which run it is, and what it says, is the run's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from registry_hooks.identity import Sight
+from registry_hooks.records import EvidenceRef, Nomination, Proposal
+
+WITHHELD = "withheld"
+"""Stands where an answer does not name what the caller may not READ."""
+
+
+def shown_evidence(evidence: tuple[EvidenceRef, ...], sight: Sight) -> tuple[EvidenceRef, ...]:
+    """Evidence as the caller may see it: of a run that they may not READ, neither which nor what failed in it."""
+    hidden = {"run_id": WITHHELD, "path": WITHHELD, "failed": ()}
+    return tuple(item if sight.run(item.run_id) else item.model_copy(update=hidden) for item in evidence)
+
+
+def shown_proposal(proposal: Proposal, sight: Sight) -> Proposal:
+    """A Proposal as the caller may see it; its digest stays that of the whole."""
+    return proposal.model_copy(update={"evidence": shown_evidence(proposal.evidence, sight)})
+
+
+def shown_nomination(nomination: Nomination, sight: Sight) -> Nomination:
+    """A nomination as the caller may see it."""
+    pages = tuple(page for page in nomination.pages if sight.run(page.run_id))
+    return nomination.model_copy(update={"evidence": shown_evidence(nomination.evidence, sight), "pages": pages})
+
+
+def shown_lineage(lineage: dict[str, Any] | None, sight: Sight) -> dict[str, Any] | None:
+    """Where a version comes from, as its run said: data, metrics and people are the run's."""
+    run_id = (lineage or {}).get("run_id")
+    return lineage if run_id is None or sight.run(run_id) else {"run_id": WITHHELD}
