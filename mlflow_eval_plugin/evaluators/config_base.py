@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from rapidfuzz import process
 
 from mlflow_eval_plugin.evaluators.class_keys import ClassColumns, check_class_keys
-from mlflow_eval_plugin.evaluators.config_slices import Band, Queries, SliceItem
+from mlflow_eval_plugin.evaluators.config_slices import Band, Queries, SliceItem, ValueLabels
 from mlflow_eval_plugin.evaluators.config_tolerances import Limit, Limits, Of, Tolerance, Tolerances, all_beyond
 from mlflow_eval_plugin.stats.costs import ClassCosts, Costs
 from mlflow_eval_plugin.stats.errors import InputError
@@ -45,6 +45,8 @@ class Config(BaseModel):
             (of sorted classes without one).
         col_mapping: from names used here to column names of the data, as in MLflow.
         alpha: the chance of any false ``fail`` in the whole document.
+        value_labels: what people call the values of a column: ``{"SEX": {1: "men", 2: "women"}}``; reports name slices
+            and categories so, the Evidence keeps the values.
         model_uri: where the files of the evaluated model are, where its MLmodel does not say so itself: it was saved
             and not logged, or comes from another server.
     """
@@ -65,6 +67,7 @@ class Config(BaseModel):
     probability_columns: ClassColumns | None = None
     col_mapping: dict[str, Any] = {}
     alpha: Probability = 0.05
+    value_labels: ValueLabels = Field(default={})
     model_uri: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from mlflow_eval_plugin.query import QueryError, parse
+from mlflow_eval_plugin.stats.summaries import level_label
 
 MOST_QUERIES = 64
 MOST_CHARACTERS_OF_A_NAME = 100
@@ -103,5 +104,43 @@ def checked_queries(queries: Mapping[str, str]) -> dict[str, str]:
     return dict(queries)
 
 
+def checked_labels(value: Any) -> dict[str, dict[str, str]]:
+    """What people call values: by column and by the level that a value has in slices.
+
+    Raises:
+        ValueError: for what is no mapping of mappings, a name that is none, or one that cannot be told from another.
+    """
+    if not isinstance(value, Mapping) or not all(isinstance(names, Mapping) for names in value.values()):
+        raise ValueError("expected the names of values by column, such as {'SEX': {1: 'men', 2: 'women'}}")
+    found: dict[str, dict[str, str]] = {}
+    for column, names in value.items():
+        levels = found.setdefault(str(column), {})
+        for one, name in names.items():
+            level = level_label(one)
+            if not (isinstance(name, str) and name.strip() and name.isprintable()):
+                raise ValueError(f"{column!r}: the name of {one!r} must be printable text, found {name!r}")
+            if len(name) > MOST_CHARACTERS_OF_A_NAME:
+                raise ValueError(
+                    f"{column!r}: the name of {one!r} has more than {MOST_CHARACTERS_OF_A_NAME} characters"
+                )
+            if level in levels:
+                raise ValueError(
+                    f"{column!r}: there are two names of {level!r}, {levels[level]!r} and {name!r}; keep one"
+                )
+            levels[level] = name
+        _can_be_told_apart(str(column), levels)
+    return found
+
+
+def _can_be_told_apart(column: str, levels: Mapping[str, str]) -> None:
+    for level, name in levels.items():
+        same = next((other for other, text in levels.items() if other != level and name in (text, other)), None)
+        if same is not None:
+            raise ValueError(
+                f"{column!r}: {name!r} names {level!r} and is, or names, {same!r}; no reader can tell them apart"
+            )
+
+
 Queries = Annotated[dict[str, str], AfterValidator(checked_queries)]
+ValueLabels = Annotated[dict[str, dict[str, str]], BeforeValidator(checked_labels)]
 MaybeSearch = Annotated[Search | None, BeforeValidator(checked_search)]

@@ -10,6 +10,7 @@ from mlflow_eval_plugin.evidence import Check, Data, Evidence, EvidenceError, Ve
 from mlflow_eval_plugin.reports import words
 from mlflow_eval_plugin.reports.cells import Cell, Table
 from mlflow_eval_plugin.reports.kinds import kind_of
+from mlflow_eval_plugin.reports.naming import named
 from mlflow_eval_plugin.reports.page import config_of, template
 from mlflow_eval_plugin.reports.ranking import worst_first
 from mlflow_eval_plugin.reports.tables import verdict_cell
@@ -83,6 +84,7 @@ def render_diff(before: Evidence, after: Evidence) -> str:
     Raises:
         EvidenceError: for documents of different kinds or tasks, whose Checks cannot be the same.
     """
+    before, after = named(before), named(after)
     kinds = [_kind(one) for one in (before, after)]
     if kinds[0] != kinds[1]:
         raise EvidenceError(

@@ -11,6 +11,7 @@ from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
 from mlflow_eval_plugin.reports.kinds import kind_of
 from mlflow_eval_plugin.reports.mean_reliability import spans
 from mlflow_eval_plugin.reports.multiclass import diagram_of, is_multiclass
+from mlflow_eval_plugin.reports.naming import named
 from mlflow_eval_plugin.reports.ranking import too_few, worst_first
 from mlflow_eval_plugin.reports.reliability import CONFIDENCE, PROBABILITY, Words
 from mlflow_eval_plugin.reports.words import VERDICTS, metric_label, where
@@ -32,6 +33,7 @@ def figures(evidence: Evidence) -> dict[str, bytes]:
 
     ``reliability`` for calibration, ``forest`` for disaggregated and comparison, ``overview`` for drift.
     """
+    evidence = named(evidence)
     kind = kind_of(evidence)
     if kind.figure.endswith("reliability"):
         drawing = _mean_reliability if kind.figure == "mean_reliability" else _reliability

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
 from mlflow_eval_plugin.reports import words
 from mlflow_eval_plugin.reports.kinds import KINDS
-from mlflow_eval_plugin.reports.ranking import by_verdict, gravity, worst_first
+from mlflow_eval_plugin.reports.naming import named
+from mlflow_eval_plugin.reports.ranking import by_verdict, gravity, harmful_sides, nearness
+from mlflow_eval_plugin.reports.sentences import overall_effect, sentence
 from mlflow_eval_plugin.reports.unchecked import harm_in_words
 
 
@@ -31,35 +33,52 @@ def title(evidences: Sequence[Evidence]) -> str:
 
 
 def headline(evidences: Sequence[Evidence]) -> str:
-    """The joint verdict in one sentence, and others for a document without Checks and for harm that none covers."""
-    sentences = [summed_up([check for evidence in evidences for check in evidence.checks])]
+    """The joint verdict in one sentence, and others for a document without Checks and for harm that none covers.
+
+    Of a comparison alone the first says what it changes on all rows.
+    """
+    evidences = [named(evidence) for evidence in evidences]
+    sentences = [overall_effect(evidences[0]) if len(evidences) == 1 else "", summed_up(evidences)]
     unchecked = [name for name, evidence in zip(names(evidences), evidences, strict=True) if not evidence.checks]
     if unchecked and len(unchecked) < len(evidences):
         sentences.append(f"Nothing was checked in {_and([words.lower_first(name) for name in unchecked])}.")
-    return " ".join([*sentences, harm_in_words(evidences)]).strip()
+    return " ".join(filter(None, [*sentences, harm_in_words(evidences)]))
 
 
-def summed_up(checks: Sequence[Check]) -> str:
-    """What came of these Checks, with the worst that failed."""
-    failed = [check for check in checks if check.verdict == "fail"]
-    undecided = [check for check in checks if check.verdict == "insufficient"]
+def summed_up(evidences: Sequence[Evidence]) -> str:
+    """What came of all Checks, with the worst that failed, or else the one that is nearest to it."""
+    checks = [(check, evidence) for evidence in evidences for check in evidence.checks]
+    failed = [(check, evidence) for check, evidence in checks if check.verdict == "fail"]
     if not checks:
         return "Nothing was checked: no tolerance was set, so this is a measurement without a verdict."
     if failed:
-        worst = worst_first(failed)[0]
-        return (
-            f"{_of(len(failed), len(checks))} failed. Worst: {words.lower_first(words.metric_label(worst.metric))} for "
-            f"{words.where(worst)} is {words.number(worst.value)}; the tolerance is {words.tolerance(worst)}."
-        )
-    if undecided:
-        rest = len(checks) - len(undecided)
-        inside = f"; {rest} {'is' if rest == 1 else 'are'} within tolerance" if rest else ""
-        undecided_of = _of(len(undecided), len(checks))
-        what = "cannot be decided with the rows there are (insufficient evidence)"
-        return f"No check failed, but {undecided_of} {what}{inside}."
+        worst, evidence = min(failed, key=lambda pair: gravity(pair[0]))
+        return f"{_of(len(failed), len(checks))} failed. Worst: {sentence(evidence, worst)}."
+    undecided = [
+        pair for evidence in evidences for pair in [(c, evidence) for c in by_verdict(evidence, "insufficient")]
+    ]
+    if any(check.verdict == "insufficient" for check, _ in checks):
+        return _undecided([check for check, _ in checks]) + _nearest(undecided)
     return (
         "The one check is within tolerance." if len(checks) == 1 else f"All {len(checks)} checks are within tolerance."
     )
+
+
+def _undecided(checks: Sequence[Check]) -> str:
+    number = sum(check.verdict == "insufficient" for check in checks)
+    rest = len(checks) - number
+    inside = f"; {rest} {'is' if rest == 1 else 'are'} within tolerance" if rest else ""
+    what = "cannot be decided with the rows there are (insufficient evidence)"
+    return f"No check failed, but {_of(number, len(checks))} {what}{inside}."
+
+
+def _nearest(undecided: Sequence[tuple[Check, Evidence]]) -> str:
+    if not undecided:
+        return ""
+    check, evidence = min(undecided, key=lambda pair: gravity(pair[0]))
+    # What is within its tolerance is near to nothing.
+    beyond = nearness(check, harmful_sides(check)) > 0
+    return f" Nearest to failing: {sentence(evidence, check)}." if beyond else ""
 
 
 def assurance(evidences: Sequence[Evidence]) -> str:

@@ -19,6 +19,7 @@ from mlflow_eval_plugin.reports import joined, words
 from mlflow_eval_plugin.reports.cells import Table
 from mlflow_eval_plugin.reports.heatmap import Heatmap
 from mlflow_eval_plugin.reports.kinds import Kind, kind_of
+from mlflow_eval_plugin.reports.naming import named
 from mlflow_eval_plugin.reports.pictures import Gallery
 from mlflow_eval_plugin.reports.ranges import Forest, forests
 from mlflow_eval_plugin.reports.ranking import by_verdict, too_few
@@ -53,9 +54,10 @@ class Listed:
 
 @dataclass(frozen=True)
 class Part:
-    """What a page shows of one document."""
+    """What a page shows of one document; ``told`` is the document with the names that its values have."""
 
     evidence: Evidence
+    told: Evidence
     id: str
     name: str
     sentence: str
@@ -97,7 +99,7 @@ def render_parts(parts: Sequence[Part]) -> str:
     """
     if not parts:
         raise ValueError("evidences: expected at least one Evidence document, found none")
-    evidences = [part.evidence for part in parts]
+    evidences = [part.told for part in parts]
     return template("report.html.j2").render(
         parts=_placed(parts),
         verdict=joined.verdict(evidences),
@@ -111,18 +113,20 @@ def render_parts(parts: Sequence[Part]) -> str:
 
 def part_of(evidence: Evidence) -> Part:
     """What a page shows of one document, with all rows of its tables; most of the work of a page."""
-    kind, small = kind_of(evidence), too_few(evidence).checks
+    told = named(evidence)
+    kind, small = kind_of(told), too_few(told).checks
     return Part(
         evidence=evidence,
+        told=told,
         id=evidence.kind,
         name="",
         sentence=joined.headline([evidence]),
         kind=kind,
-        heatmap=kind.heatmap(evidence) if kind.heatmap else None,
-        forests=tuple(forests([check for check in evidence.checks if kind.drawn(check) and check not in small])),
-        gallery=kind.pictures(evidence) if kind.pictures else None,
+        heatmap=kind.heatmap(told) if kind.heatmap else None,
+        forests=tuple(forests([check for check in told.checks if kind.drawn(check) and check not in small])),
+        gallery=kind.pictures(told) if kind.pictures else None,
         unchecked=None,
-        tables=(checks_table(evidence.checks), *kind.tables(evidence.measurements)),
+        tables=(checks_table(told.checks), *kind.tables(told.measurements)),
         config=config_of(evidence.config),
     )
 
@@ -158,7 +162,7 @@ def _listed(evidences: Sequence[Evidence], title: str, verdict: Verdict, most: i
 def _placed(parts: Sequence[Part]) -> list[Part]:
     """The parts of one page: with ids and names that differ, their tables cut to what it can hold."""
     placed: list[Part] = []
-    evidences = [part.evidence for part in parts]
+    evidences = [part.told for part in parts]
     most = _ROWS if len(parts) == 1 else _ROWS_OF_MANY
     for part, name, unchecked in zip(parts, joined.names(evidences), unchecked_of_page(evidences), strict=True):
         before = sum(one.evidence.kind == part.evidence.kind for one in placed)

@@ -8,6 +8,8 @@ from statistics import NormalDist
 from typing import Any
 
 from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.reports.naming import spoken
+from mlflow_eval_plugin.reports.sentences import too
 from mlflow_eval_plugin.reports.words import (
     count,
     lower_first,
@@ -15,12 +17,12 @@ from mlflow_eval_plugin.reports.words import (
     metric_label,
     number,
     short,
-    where_label,
 )
 from mlflow_eval_plugin.stats.directions import same_metric, way
 
 MATERIAL = 0.05  # of what a metric can be, or of the loss of all rows: from here on the headline says it
 _MOST_SLICES, _MOST_METRICS = 5, 3
+CHAMPION = "Champion"
 _FEW = 1000  # rows that a headline names
 # Of several that say nearly the same, one that needs no explanation is told first.
 _PLAIN = frozenset({"accuracy", "recall", "fpr", "calibration_in_the_large", "mae", "bias"})
@@ -123,7 +125,7 @@ def unchecked_of(evidence: Evidence) -> Unchecked | None:
         for label, ones in by_slice.items()
     ]
     slices.sort(key=lambda one: (one.failed, -max(finding.harm for finding in one.findings)))
-    against = "Champion" if found["versus"] == "champion" else "All other rows"
+    against = CHAMPION if found["versus"] == "champion" else "All other rows"
     return Unchecked(against, len(found["metrics"]), found["comparisons"], found["alpha"], tuple(slices), approximate)
 
 
@@ -149,18 +151,23 @@ def _fresh(slice_: Harmed, against: str, told: Set[tuple[str, str, str]]) -> Har
 
 def harm_in_words(evidences: Sequence[Evidence]) -> str:
     """The worst harm that no Check covers as a sentence; empty where there is none that matters."""
-    found = [(one, slice_) for one in map(unchecked_of, evidences) if one for slice_ in one.slices[:1]]
-    found = [pair for pair in found if max(finding.harm for finding in pair[1].findings) >= MATERIAL]
+    looked = [(evidence, unchecked_of(evidence)) for evidence in evidences]
+    found = [(evidence, one, slice_) for evidence, one in looked if one for slice_ in one.slices[:1]]
+    found = [each for each in found if max(finding.harm for finding in each[2].findings) >= MATERIAL]
     if not found:
         return ""
-    against, worst = max(found, key=lambda pair: (not pair[1].failed, pair[1].findings[0].rank))
+    evidence, against, worst = max(found, key=lambda each: (not each[2].failed, each[2].findings[0].rank))
+    return f"Not checked: {_said(evidence, worst, champion=against.against == CHAMPION)}."
+
+
+def _said(evidence: Evidence, worst: Harmed, *, champion: bool) -> str:
     finding = worst.findings[0]
-    others = "with the champion" if against.against == "Champion" else "for all other rows"
-    rows = f" ({worst.n} rows)" if worst.n < _FEW else ""
-    return (
-        f"Not checked: {lower_first(metric_label(finding.metric))} for {where_label(worst.label)}{rows} is "
-        f"{number(finding.value)}; {others} it is {number(finding.other)}."
-    )
+    where = spoken(evidence, worst.label) + (f" ({worst.n} rows)" if worst.n < _FEW else "")
+    if finding.metric in ("calibration_in_the_large", "bias") and not champion:
+        return f"{too(evidence, finding.metric, finding.difference, where)} compared with all others"
+    others = "with the champion" if champion else "for all other rows"
+    name = lower_first(metric_label(finding.metric))
+    return f"{name} for {where} is {number(finding.value)}; {others} it is {number(finding.other)}"
 
 
 def _findings(ones: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:

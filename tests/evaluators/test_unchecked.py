@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 from evaluators.conftest import World
 from evaluators.test_plugin_calls import evidence_of
+from pydantic import ValidationError
 
+from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.reports import joined, render
 
@@ -101,3 +103,23 @@ def test_a_slice_below_the_minimum_count_has_no_check_so_it_is_looked_at(world: 
     assert {"hospital=H99"} <= {
         one["label"] for one in found.measurements["unchecked"]["found"] if one["metric"] == "accuracy"
     }
+
+
+def test_values_have_names_on_the_page_and_levels_in_the_evidence(world: World, rows: pd.DataFrame) -> None:
+    kind, call, config = CALLS["calibration"]
+    names = {"value_labels": {"SEX": {1: "men", 2.0: "women"}, "hospital": {"H99": "the new hospital"}}}
+    found = evidence(world, rows, kind, call, {**config, **names})
+    assert found.config["value_labels"] == {"SEX": {"1": "men", "2": "women"}, "hospital": {"H99": "the new hospital"}}
+    assert {"SEX=1", "SEX=2", "hospital=H99"} <= {one["label"] for one in found.measurements["slices"]}
+    assert "for the new hospital (356 rows)" in joined.headline([found])
+    page = render(found)
+    assert "SEX=men</th>" in page and "SEX=1</th>" not in page
+
+
+@pytest.mark.parametrize("labels", [
+    {"SEX": "men"}, {"SEX": {1: ""}}, {"SEX": {1: "men", 1.5: "men"}}, {"SEX": {1: "men", "1": "boys"}},
+    {"SEX": {1: "2", 2: "women"}}, {"SEX": {1: 3}}, {"SEX": {1: "m\nen"}}, {"SEX": {1: "m" * 101}}, ["SEX"],
+])  # fmt: skip
+def test_names_that_are_none_or_cannot_be_told_apart_are_refused(labels: Any) -> None:
+    with pytest.raises(ValidationError, match="value_labels"):
+        DisaggregatedConfig(slices=("SEX",), value_labels=labels)

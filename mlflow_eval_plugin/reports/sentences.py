@@ -1,0 +1,74 @@
+"""What was found as a person would say it: "scores of people under 25 run 3.2 points too high"."""
+
+from __future__ import annotations
+
+from mlflow_eval_plugin.evidence import Check, Evidence
+from mlflow_eval_plugin.reports.naming import spoken
+from mlflow_eval_plugin.reports.words import interval, lower_first, measured_metric, metric_label, number, tolerance
+
+_OTHERS = {"complement": "all others", "overall": "all rows", "best": "the best slice"}
+_ROWS = {"complement": "all other rows", "overall": "all rows", "best": "the best slice"}
+_TOO = ("calibration_in_the_large", "bias")
+_FIRST = ("accuracy", "log_loss", "mae", "auc", "brier", "rmse")  # of a comparison without Checks of all rows
+
+
+def sentence(evidence: Evidence, check: Check) -> str:
+    """A Check's value in a sentence without its end, and its tolerance."""
+    return f"{_said(evidence, check)}; the tolerance is {tolerance(check)}"
+
+
+def _said(evidence: Evidence, check: Check) -> str:
+    metric, value, where = measured_metric(check.metric), check.value, spoken(evidence, check.scope)
+    versus = str(evidence.config.get("gap_versus", ""))
+    name = lower_first(metric_label(metric))
+    if value is not None and check.metric == f"gap_{metric}" and versus in _ROWS:
+        if metric in _TOO:
+            return f"{too(evidence, metric, value, where)} compared with {_OTHERS[versus]}"
+        return f"{name} for {where} is {number(abs(value))} {_side(value)} than that of {_ROWS[versus]}"
+    if value is not None and check.metric in _TOO:
+        return too(evidence, metric, value, where)
+    if value is not None and check.metric == f"change_{metric}" and evidence.kind == "comparison":
+        for_whom = "" if check.scope == "overall" else f" for {where}"
+        return f"the challenger's {name}{for_whom} is {number(abs(value))} {_side(value)} than the champion's"
+    return f"{lower_first(metric_label(check.metric))} for {where} is {number(value)}"
+
+
+def too(evidence: Evidence, metric: str, value: float, where: str) -> str:
+    """That predictions are too high or too low, by how much: scores in points, of a regression in its unit."""
+    regression = evidence.measurements.get("task") == "regression"
+    what = "predictions" if regression else "scores"
+    of = "" if where == "all rows" else f" of {where}"
+    how_much = number(abs(value)) if regression else points(value)
+    return f"{what}{of} run {how_much} too {'high' if value > 0 else 'low'}"
+
+
+def points(value: float) -> str:
+    """A share in points: 0.032 is "3.2 points"."""
+    size = 100 * abs(value)
+    text = f"{size:.1f}" if size >= 0.95 else f"{size:.2g}"
+    return f"{text} {'point' if text == '1.0' else 'points'}"
+
+
+def overall_effect(evidence: Evidence) -> str:
+    """Of a comparison what the challenger changes on all rows, with its interval; empty for other kinds."""
+    if evidence.kind != "comparison":
+        return ""
+    metrics = evidence.measurements["overall"]["metrics"]
+    asked = [measured_metric(check.metric) for check in evidence.checks if check.scope == "overall"]
+    known = [name for name in (*asked, *_FIRST, *sorted(metrics)) if _value(metrics, name) is not None]
+    if not known:
+        return ""
+    change, name = metrics[known[0]]["difference"], lower_first(metric_label(known[0]))
+    held = f" (95 % interval of the change: {interval(change['interval'])})" if change["interval"] else ""
+    if change["value"] == 0:
+        return f"On all rows the challenger's {name} is that of the champion{held}."
+    size = number(abs(change["value"]))
+    return f"On all rows the challenger's {name} is {size} {_side(change['value'])} than the champion's{held}."
+
+
+def _value(metrics: dict[str, dict[str, dict[str, float | None]]], name: str) -> float | None:
+    return metrics[name]["difference"]["value"] if name in metrics else None
+
+
+def _side(value: float) -> str:
+    return "lower" if value < 0 else "higher"
