@@ -86,10 +86,56 @@ ATTEMPTS = [
     shut("webhooks", "a request now", "POST", "webhooks/w/test", {}, ADMIN),
 ]  # fmt: skip
 
+TAG = {"key": "mlflow.artifactLocation", "value": "file:///etc"}
+ADMINISTRATOR = "ask an administrator"
+
+
+def place(name: str, location: str, **more: object) -> Attempt:
+    body = {"name": "x", "artifact_location": location}
+    return Attempt(name, "POST", "experiments/create", body, "guest", ADMINISTRATOR, **more)  # type: ignore[arg-type]
+
+
+def source(name: str, location: str) -> Attempt:
+    return Attempt(
+        name, "POST", "model-versions/create", {"name": "$guests", "source": location}, "guest", ADMINISTRATOR
+    )
+
+
+LOCATIONS = [
+    place("an experiment on the server's disk", "/etc"),
+    place("an experiment on the server's disk, escaped", "file:%2f%2f/etc"),
+    place("an experiment on the server's disk, by no host", "file://localhost/etc"),
+    place("an experiment on another host", "http://169.254.169.254/latest/meta-data"),
+    place("an experiment on a port of this host", "https://127.0.0.1:22"),
+    place("an experiment on another host, in capitals", "HTTP://evil.example"),
+    place("an experiment on another host, with a tab", "ht\ttp://evil.example"),
+    place("an experiment on another host, behind a space", " ftp://evil.example/x"),
+    place("an experiment on another server of MLflow", "mlflow-artifacts://evil.example:5000/x"),
+    place("an experiment on another file system", "hdfs://evil.example:8020/x"),
+    place("an experiment in another's cloud", "abfss://files@evil.example/x"),
+    source("a version on another host", "http://169.254.169.254/latest/meta-data"),
+    source("a version on a port of this host", "https://127.0.0.1:22/x"),
+    source("a version by file transfer", "sftp://evil.example/x"),
+    source("a version in another's cloud", "abfss://files@evil.example/x"),
+    *(Attempt(f"the files of a trace on the server's disk, by {api}", "PATCH", f"{api}/mlflow/traces/$trace/tags", TAG,
+              "guest", "keeps its files") for api in ("/api/3.0", "/ajax-api/3.0", "/api/2.0", "/ajax-api/2.0")),
+    Attempt("the files of a trace, as it ends", "PATCH", "traces/$trace", {"tags": [TAG], "status": "OK"}, "guest",
+            "keeps its files"),
+    Attempt("the files of a trace, forgotten", "DELETE", "traces/$trace/tags", {"key": TAG["key"]}, "guest",
+            "keeps its files"),
+]  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def attacker(governed: Server) -> Iterator[Attacker]:
-    made = Attacker(governed, release(governed))
+    names = release(governed)
+    guests = names["model"] + "-guests"
+    governed.mlflow("guest", "POST", "registered-models/create", name=guests)
+    own = governed.mlflow("guest", "POST", "experiments/create", name=guests)["experiment_id"]
+    place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": own}}
+    info = {"trace_id": f"tr-{own}", "trace_location": place, "request_time": "2026-01-01T00:00:00Z", "state": "OK"}
+    assert governed.ask("guest", "POST", "/api/3.0/mlflow/traces", json={"trace": {"trace_info": info}}).ok
+    made = Attacker(governed, names | {"guests": guests, "trace": f"tr-{own}"})
     yield made
     made.close()
 
@@ -100,6 +146,11 @@ def test_what_is_shut_is_refused_at_once_and_changes_nothing(attacker: Attacker,
         assert attacker.changes_nothing(attempt).status == 403
     else:
         attacker.refused(attempt)
+
+
+@pytest.mark.parametrize("attempt", LOCATIONS, ids=str)
+def test_no_location_leads_to_the_servers_disk_or_to_another_host(attacker: Attacker, attempt: Attempt) -> None:
+    attacker.refused(attempt)
 
 
 def test_every_shut_route_is_tried() -> None:

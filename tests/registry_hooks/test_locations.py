@@ -2,7 +2,7 @@
 
 import pytest
 
-from registry_hooks.app.locations import is_among_the_servers_own
+from registry_hooks.app.locations import connects, is_among_the_servers_own
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,31 @@ def test_only_what_lies_on_the_servers_disk_or_in_its_artifact_store(
 ) -> None:
     monkeypatch.setenv("_MLFLOW_SERVER_ARTIFACT_DESTINATION", "s3://models/artifacts")
     assert is_among_the_servers_own(location) is own
+
+
+@pytest.mark.parametrize(
+    ("location", "elsewhere"),
+    [
+        ("", False),
+        ("s3://models/artifacts", False),
+        ("mlflow-artifacts:/mine", False),
+        ("mlflow-artifacts:///mine", False),
+        ("runs:/1/model", False),
+        ("hdfs://store/models/mine", False),
+        ("hdfs://store:8020/models", True),
+        ("mlflow-artifacts://evil.example/mine", True),
+        ("http://169.254.169.254/latest/meta-data", True),
+        (" HTTPS://evil.example", True),
+        ("ftp:///etc", True),
+        ("sftp://store/models", True),
+        ("abfss://files@evil.example/x", True),
+        ("viewfs://store/models", True),
+        ("http://store\\@evil.example", True),
+        ("http://[::1", True),
+    ],
+)
+def test_only_what_names_a_host_beside_the_stores(
+    monkeypatch: pytest.MonkeyPatch, location: str, elsewhere: bool
+) -> None:
+    monkeypatch.setenv("_MLFLOW_SERVER_ARTIFACT_DESTINATION", "hdfs://store/models")
+    assert connects(location) is elsewhere
