@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup
 
 from mlflow_eval_plugin.reports.svg import Scale, element
-from mlflow_eval_plugin.reports.words import number
+from mlflow_eval_plugin.reports.words import compact, number
 
 _WIDTH, _HEIGHT, _BASE, _TOP = 340.0, 168.0, 128.0, 8.0
 _LONGEST = 18
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 
 
 def histogram(column: Mapping[str, Any], described: str | None = None) -> Markup:
     """Shares per bin: an outline for the reference, a filled bar for the current rows; ``described`` in a sentence."""
     data = column["histogram"]
-    labels, before, after = data["labels"], data["reference"], data["current"]
+    labels, before, after = _short(data["labels"], column), data["reference"], data["current"]
     described = _described(column) if described is None else described
     top = max([*before, *after, 1e-9])
     y = Scale(0.0, top, _BASE, _TOP)
@@ -36,6 +38,13 @@ def histogram(column: Mapping[str, Any], described: str | None = None) -> Markup
         "svg", *parts, viewBox=f"0 0 {_WIDTH:.0f} {_HEIGHT:.0f}", role="img", class_="plot small",
         aria_label=f"{column['name']}: {described}",
     )  # fmt: skip
+
+
+def _short(labels: list[str], column: Mapping[str, Any]) -> list[str]:
+    """Ranges of numbers with ends as short as those of an axis; categories as they are."""
+    if column.get("kind") != "numeric":
+        return labels
+    return [_NUMBER.sub(lambda found: compact(float(found[0])), label) for label in labels]
 
 
 def _labels(labels: list[str], step: float) -> list[Markup]:

@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.reports import words
 from mlflow_eval_plugin.reports.cells import Table
 from mlflow_eval_plugin.reports.histograms import histogram
 from mlflow_eval_plugin.reports.mean_reliability import mean_reliability, pit_caption, pit_picture
@@ -17,7 +18,8 @@ from mlflow_eval_plugin.reports.ranking import worst_first
 from mlflow_eval_plugin.reports.reliability import CONFIDENCE, reliability
 from mlflow_eval_plugin.reports.tables import key_numbers
 
-_MOST_HISTOGRAMS = 8
+_MOST_HISTOGRAMS = 20
+_DISTANCES = ("psi", "wasserstein", "js")
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,30 @@ def mean_reliability_diagrams(evidence: Evidence) -> Gallery:
 
 
 def drifted_columns(evidence: Evidence) -> Gallery | None:
-    """Histograms of the columns with a failed Check, worst first; at most eight."""
+    """Both distributions of each column that moved: those with a failed Check, worst first, then those with a hint."""
     columns = {column["name"]: column for column in evidence.measurements["columns"]}
-    drifted = dict.fromkeys(check.scope for check in worst_first(evidence.failed) if check.scope in columns)
+    failed = [check.scope for check in worst_first(evidence.failed)]
+    hinted = [name for name, column in columns.items() if column["hint"] != "none"]
+    moved = [name for name in dict.fromkeys([*failed, *hinted]) if name in columns]
+    drawn = [name for name in moved if columns[name]["histogram"]["labels"]]
     pictures = tuple(
-        Picture(name, columns[name]["hint_reason"], histogram(columns[name]))
-        for name in list(drifted)[:_MOST_HISTOGRAMS]
-        if columns[name]["histogram"]["labels"]
+        Picture(name, _moved(columns[name]), histogram(columns[name])) for name in drawn[:_MOST_HISTOGRAMS]
     )
-    return Gallery(pictures, "The columns that drifted", _DRIFT_LEGEND, small=True) if pictures else None
+    if not pictures:
+        return None
+    left = len(drawn) - len(pictures)
+    more = f" {left} more moved; the Evidence document holds all." if left else ""
+    return Gallery(pictures, "The columns that moved", _DRIFT_LEGEND + more, small=True)
+
+
+def _moved(column: Mapping[str, Any]) -> str:
+    """How far a column is from the reference, what is missing in it, and where to look first."""
+    known = [(name, (column["metrics"].get(name) or {}).get("value")) for name in _DISTANCES]
+    said = [f"{words.metric_label(name)} {words.number(value)}" for name, value in known if value is not None]
+    shares = [column["missing_reference"], column["missing_current"]]
+    if any(shares):
+        said.append(f"missing {words.percent(shares[0])} → {words.percent(shares[1])}")
+    return f"{', '.join(said)}. {column['hint_reason']}".removeprefix(". ")
 
 
 _CONFIDENCE = (

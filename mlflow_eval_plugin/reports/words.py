@@ -101,6 +101,20 @@ def number(value: float | None) -> str:
     return text.replace("-", "−")
 
 
+def percent(share: float) -> str:
+    """A share as ``2.1 %``; one that is not 0 never looks like it."""
+    size = 100 * abs(share)
+    digits = 0 if size >= 99.95 or size == 0 else 1 if size >= 0.95 else 2
+    text = f"{100 * share:.{digits}f}" if size == 0 or size >= 0.005 else f"{100 * share:.1e}"
+    return f"{text} %".replace("-", "−")
+
+
+def value_of(check: Check) -> str:
+    """The value of a Check: of a fact, such as how many columns changed, the count itself."""
+    exact = check.interval is not None and check.interval[0] == check.interval[1] == check.value
+    return count(int(check.value or 0)) if exact and check.value == int(check.value or 0) else number(check.value)
+
+
 def compact(value: float) -> str:
     """A number as short as a tick of an axis must be: ``400k``, ``1.2M``."""
     size = abs(value)
@@ -172,6 +186,8 @@ def why(check: Check) -> str:
     if check.interval is None or check.value is None:
         return check.reason
     low, high = check.interval
+    if low == high and check.p_value is None:  # a fact
+        return check.reason
     if check.verdict == "fail":
         if check.maximum is not None and low > check.maximum:
             return f"Even the low end of its interval, {number(low)}, is above {short(check.maximum)}."

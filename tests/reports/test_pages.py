@@ -14,7 +14,7 @@ from reports.parsed_page import Page
 from mlflow_eval_plugin.evidence import Evidence, dumps, loads
 from mlflow_eval_plugin.reports.figures import figures
 from mlflow_eval_plugin.reports.page import render
-from mlflow_eval_plugin.reports.words import compact, compared_with
+from mlflow_eval_plugin.reports.words import compact, compared_with, percent
 
 KINDS = ["calibration", "comparison", "disaggregated", "drift", "regression_calibration", "regression_slices"]
 
@@ -213,3 +213,48 @@ def test_a_bar_that_towers_over_all_others_is_cut_and_says_how_tall_it_is() -> N
     heights = [float(height) for height in re.findall(r'<rect[^>]*height="([\d.]+)" class="negative"', text)]
     # The second-tallest bar reaches half the 45 pixels of its class.
     assert sorted(heights)[-2:] == [22.5, 45.0]
+
+
+def test_both_distributions_of_every_column_that_moved_are_drawn() -> None:
+    bands = [f"[{1000.0 * i}, {1000.0 * (i + 1)})" for i in range(8)]
+    columns = [documents.drift_column(f"F{i}", "none", 2.0, bands) for i in range(14)]
+    # One that no Check fails, but that looks like a bug, and one that did not move.
+    columns.append(documents.drift_column("hinted", "data bug", 1.0, ["a", "b"]))
+    columns.append(documents.drift_column("still", "none", 0.1, bands))
+    checks = [documents.check("psi", f"F{i}", 0.3, 0.05, "fail", high=0.1) for i in range(14)]
+    checks.append(documents.check("psi", "still", 0.01, 0.005, "pass", high=0.1))
+    evidence = documents.drift()
+    evidence = documents.document("drift", checks, {**evidence.measurements, "columns": columns}, evidence.reference)
+    text = render(evidence)
+    drawn = text[text.index("The columns that moved") : text.index('class="forest"')]
+    assert drawn.count("<figure>") == 15
+    assert "<h3>hinted</h3>" in drawn and "<h3>still</h3>" not in drawn
+    first = drawn[: drawn.index("</figure>")]
+    assert first.count('class="current"') == first.count('class="reference"') == 8
+    assert "PSI 0.050" in first and "missing 0 % → 1.0 %" in first and "[1000, 2000)" in first
+    assert len(text.encode()) < 500_000
+
+
+def test_more_columns_than_a_page_can_draw_are_counted() -> None:
+    columns = [documents.drift_column(f"F{i}", "distribution shift", 2.0, ["a", "b", "c"]) for i in range(33)]
+    evidence = documents.drift()
+    evidence = documents.document("drift", [], {**evidence.measurements, "columns": columns}, evidence.reference)
+    text = render(evidence)
+    assert text.count("<figure>") == 20 and "13 more moved; the Evidence document holds all." in text
+
+
+def test_a_fact_is_told_as_a_count_with_its_reason() -> None:
+    fact = documents.check("schema_changes", "gone", 1.0, 0.0, "fail", high=0.0)
+    fact = fact.model_copy(update={"reason": "gone is in the reference, and not in the data."})
+    evidence = documents.document("drift", [fact], documents.drift().measurements, documents.drift().reference)
+    text = Page(render(evidence)).words
+    assert (
+        "gone Changes of schema 1 1.000 to 1.000 at most 0 500 gone is in the reference, and not in the data." in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.0, "0 %"), (0.021, "2.1 %"), (0.0004, "0.04 %"), (1.0, "100 %"), (1e-6, "1.0e−04 %")]
+)
+def test_shares_in_per_cent(share: float, text: str) -> None:
+    assert percent(share) == text
