@@ -159,8 +159,9 @@ class Server:
                 self.mlflow(ADMIN, "POST", "users/create", username=name, password=password)
 
 
-def start(directory: Path, *options: str, users: bool = True, **env: str) -> Server:
-    """Start a governed server in ``directory`` and wait until it answers."""
+def start(directory: Path, *options: str, users: bool = True, below: str = "", **env: str) -> Server:
+    """Start a governed server in ``directory``, its paths behind the prefix ``below``, and wait until it answers."""
+    options = (*options, "--static-prefix", below) if below else options
     port = free_port()
     command = [str(SCRIPT), "server", "--port", str(port), *options]
     process = Process(
@@ -168,7 +169,7 @@ def start(directory: Path, *options: str, users: bool = True, **env: str) -> Ser
     )
     server = Server(f"http://127.0.0.1:{port}", directory, process)
     try:
-        process.wait_until_healthy(server.uri)
+        process.wait_until_healthy(server.uri + below)
         if users:
             server.make_users()
     except BaseException:

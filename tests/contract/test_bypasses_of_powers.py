@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from attacking import AJAX, Attacker, Attempt, login, release
-from serving import ADMIN, Server, clean_environment, free_port, run
+from serving import ADMIN, Server, clean_environment, free_port, run, start
 
 from registry_hooks.surface import POWERS, ROUTES
 
@@ -179,3 +179,28 @@ def test_an_operator_turns_a_power_on_by_name_and_is_warned(tmp_path: Path) -> N
     env = clean_environment(tmp_path, REGISTRY_HOOKS_UNSAFE_ALLOW="jobs, everythin")
     done = run("server", "--port", port, env=env, cwd=tmp_path)
     assert done.returncode == 2 and "everythin" in done.stderr
+
+
+def test_behind_a_prefix_doors_are_shut_too_and_what_is_turned_on_by_name_is_warned_of(tmp_path: Path) -> None:
+    server = start(tmp_path, "--workers", "1", "--unsafe-allow", "webhooks", "--unsafe-allow-origin",
+                   "https://portal.example", users=False, below="/behind")  # fmt: skip
+    try:
+        told = server.process.told()
+        assert "UNSAFE: webhooks is turned on" in told and "UNSAFE: pages of https://portal.example" in told
+        for path in (f"{ASSISTANT}config", "/gateway/mlflow/v1/models", f"{AJAX}gateway-proxy"):
+            for verb in ("GET", "PUT", "POST"):
+                found = server.ask(ADMIN, verb, f"/behind{path}", json={})
+                assert found.status_code == 405 or "is shut" in found.text, (verb, path, found.text)
+                assert 400 <= server.ask(ADMIN, verb, path, json={}).status_code < 500
+        both = {"run_id": "a", "runId": "b", "key": "k", "value": "v"}
+        answer = server.ask(ADMIN, "POST", "/behind/api/2.0/mlflow/runs/set-tag", json=both)
+        assert answer.status_code == 400 and "each thing once" in answer.text
+        ours = "/behind/ajax-api/2.0/registry-hooks/policy"
+        for origin, status in (("http://localhost:3000", 403), ("https://portal.example", 200), (server.uri, 200)):
+            assert server.ask(ADMIN, "GET", ours, headers={"Origin": origin}).status_code == status
+        event = {"entity": "REGISTERED_MODEL", "action": "CREATED"}
+        webhook = {"name": "w", "url": "https://hooks.example", "events": [event]}
+        made = server.ask(ADMIN, "POST", "/behind/api/2.0/mlflow/webhooks", json=webhook)
+        assert "is shut" not in made.text and made.status_code in (200, 400), made.text
+    finally:
+        server.process.stop()
