@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.engines.bands import Edge, can_be_cut
 from mlflow_eval_plugin.engines.counting import chunked
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, require_columns, scale_of, scored_rows
 from mlflow_eval_plugin.engines.levels import CodedColumn, coded_columns, slice_of
@@ -47,7 +48,7 @@ def searched_columns(
     rows: pd.DataFrame,
     columns: Sequence[str],
     *,
-    edges: Mapping[str, Sequence[float]],
+    edges: Mapping[str, Sequence[Edge]],
     quantiles: Mapping[str, int],
     bands: int,
     max_levels: int,
@@ -57,7 +58,7 @@ def searched_columns(
 
     Args:
         edges, quantiles: how to cut some of the columns, as in ``slice_summary``.
-        bands: into how many full intervals other numbers are cut, where they have more values than that.
+        bands: into how many full intervals other numbers and times are cut, where they have more values than that.
         as_given: the columns were asked for by name, so that too many levels are an error.
 
     Raises:
@@ -73,7 +74,7 @@ def searched_columns(
             continue
         own_edges = {name: edges[name]} if name in edges else {}
         parts = {name: quantiles[name]} if name in quantiles else {}
-        if not own_edges and not parts and _are_many_numbers(rows[name], bands):
+        if not own_edges and not parts and _are_many(rows[name], bands):
             parts = {name: bands}
         try:
             (column,) = coded_columns(
@@ -144,9 +145,9 @@ def _counts(columns: Sequence[CodedColumn], errors: IntArray) -> ErrorCounts:
     return ErrorCounts(tuple((column.name, column.levels) for column in columns), codes, errors)
 
 
-def _are_many_numbers(column: pd.Series[Any], bands: int) -> bool:
+def _are_many(column: pd.Series[Any], bands: int) -> bool:
     column = plain(column)
-    if kind_of(column) != "number":
+    if not can_be_cut(column):
         return False
     return column.iloc[:_SAMPLE].nunique() > bands or column.nunique() > bands
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from math import isfinite
 from typing import Annotated, Any, Literal
 
@@ -15,19 +16,30 @@ MOST_QUERIES = 64
 MOST_CHARACTERS_OF_A_NAME = 100
 
 
+def _edge(value: Any) -> Any:
+    # Of numpy's times those in nanoseconds would become numbers. A text that is no number is a time.
+    return value.astype("M8[us]").item() if type(value).__name__ == "datetime64" else value
+
+
+Edge = Annotated[float | datetime, BeforeValidator(_edge)]
+
+
 class Band(BaseModel):
-    """A numeric slice column, cut at ``edges`` or into ``quantiles`` equally full parts."""
+    """A slice column of numbers or times, cut at ``edges`` or into ``quantiles`` equally full parts.
+
+    Edges of times are dates or times, or such as text in ISO 8601.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     column: str
-    edges: tuple[float, ...] | None = None
+    edges: tuple[Edge, ...] | None = None
     quantiles: int | None = Field(default=None, ge=2, le=100)
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Band:
         if (self.edges is None) == (self.quantiles is None):
             raise ValueError(f"band of {self.column!r}: give either 'edges' or 'quantiles'")
-        if not all(map(isfinite, self.edges or ())):
+        if not all(isinstance(edge, datetime) or isfinite(edge) for edge in self.edges or ()):
             raise ValueError(
                 f"band of {self.column!r}: edges are finite numbers; what lies beyond them has its own slice"
             )

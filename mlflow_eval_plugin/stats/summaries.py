@@ -10,6 +10,7 @@ row order, chunks, shards and engines cannot change a result. One row adds at mo
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from functools import cached_property
@@ -321,14 +322,18 @@ def number_label(number: float) -> str:
     return str(int(number)) if float(number).is_integer() else repr(float(number))
 
 
+_RANGE_OF_TIMES = re.compile(r"[\[(]\d{4,}-\d\d-\d\d")
+
+
 def level_order(level: str) -> tuple[int, float, str]:
-    """A sort key for level labels: numbers and ranges by value, then text, then "(missing)"."""
+    """A sort key for level labels: numbers and ranges by value, then ranges of times and text, then "(missing)"."""
     if level == "(missing)":
         return (2, 0.0, level)
     try:
         number = float(level.lstrip("[(").split(",")[0])
     except ValueError:
-        return (1, 0.0, level)
+        # "(2024-07-01, inf)" comes after "[2024-04-01, 2024-07-01]".
+        return (1, 0.0, level.lstrip("[(") if _RANGE_OF_TIMES.match(level) else level)
     return (1, 0.0, level) if math.isnan(number) else (0, number, level)
 
 

@@ -46,7 +46,7 @@ def _slices(rows=ROWS, **options):
         ({"weight": [1, np.nan, 1, 1]}, "missing or infinite"),
         ({"weight": "weight", "weight_scale": 1.0}, "weight_scale: expected a power of two at or above .* 2.0"),
         ({"edges": {"score": [0, 1]}}, "'score' is not a slice column"),
-        ({"edges": {"group": [0, 1]}}, "only numeric columns can be cut"),
+        ({"edges": {"group": [0, 1]}}, "only numbers and times can be cut"),
         ({"prediction": [0, 1, 2, 1]}, "prediction: expected predicted labels of two classes"),
     ],
 )
