@@ -11,7 +11,7 @@ from registry_hooks.approvals import count, proposal_state
 from registry_hooks.errors import Reason
 from registry_hooks.identity import Sight
 from registry_hooks.people import Facts
-from registry_hooks.records import Entry, ModelState, Pair, Proposal
+from registry_hooks.records import Entry, ModelState, Nomination, Pair, Proposal, Resemblance
 from registry_hooks.sight import shown_proposal
 
 Answer = dict[str, Any]
@@ -29,8 +29,26 @@ def proposal_json(proposal: Proposal, state: ModelState, facts: Facts) -> Answer
     needs = [
         {"role": item.role, "count": item.count, "have": have[item.role]} for item in facts.policy.promote.approvals
     ]
-    shown = shown_proposal(proposal, facts.sight).as_json()
-    return {**shown, "state": verdict, "reasons": reasons_json(reasons), "needs": needs}
+    shown = shown_proposal(proposal, facts.sight)
+    judged = {"state": verdict, "reasons": reasons_json(reasons), "needs": needs, "warnings": warnings(shown)}
+    return {**shown.as_json(), **judged}
+
+
+def warnings(found: Nomination | Proposal) -> list[str]:
+    """Of whose condemned bytes a version is made, and which condemned versions it resembles, in words."""
+    told, by = [_resembles(each) for each in found.resembles], found.condemned_by
+    if by is not None:
+        where = f"version {by.version} of {by.model}"
+        told.insert(0, f"is made of what {where} is, which was rolled back from at {by.at:%Y-%m-%d %H:%M:%S}Z")
+    return told
+
+
+def _resembles(each: Resemblance) -> str:
+    near = f"; {', '.join(each.near)} of about the same size" if each.near else ""
+    return (
+        f"resembles version {each.version} of {each.model}, which was rolled back from at "
+        f"{each.at:%Y-%m-%d %H:%M:%S}Z: {each.same} of its {each.files} files are the same{near}"
+    )
 
 
 def moved_json(model: str, before: Pair, after: Pair, entry: Entry) -> Answer:

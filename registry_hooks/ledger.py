@@ -25,17 +25,18 @@ from sqlalchemy.orm import Session
 
 from registry_hooks import schema, trust
 from registry_hooks.audit import Columns, StoredEntry, Tree, Verification, leaf_hash, verify
+from registry_hooks.condemned import all_condemned
 from registry_hooks.errors import RegistryError
 from registry_hooks.identity import Actor
 from registry_hooks.pair import fold
 from registry_hooks.policy import Policy, governing
 from registry_hooks.policy_file import load_policy, policy_digest
-from registry_hooks.records import Action, Entry, ModelState, TrustState
+from registry_hooks.records import Action, Condemned, Entry, ModelState, TrustState
 from registry_hooks.resting import Resting
 
 State = TypeVar("State", ModelState, TrustState)
-_ledger, _head, _policies, _states, _manifests = (
-    schema.ledger, schema.head, schema.policies, schema.states, schema.manifests,
+_ledger, _head, _policies, _states, _manifests, _condemned = (
+    schema.ledger, schema.head, schema.policies, schema.states, schema.manifests, schema.condemned,
 )  # fmt: skip
 
 _scope: sa.BindParameter[str] = sa.bindparam("of_scope")
@@ -52,11 +53,13 @@ _MOVE_STATE = (
     .values(seq=sa.bindparam("new_seq"), state=sa.bindparam("new_state"))
 )
 _POLICIES = sa.select(_policies).order_by(_policies.c.name)
-_MANIFEST = sa.select(_manifests.c.files).where(
-    _manifests.c.model == _scope,
-    _manifests.c.version == sa.bindparam("of_version"),
-    _manifests.c.digest == sa.bindparam("of_digest"),
+_NEWEST_MANIFEST = sa.select(_manifests.c.files).where(
+    _manifests.c.model == _scope, _manifests.c.version == sa.bindparam("of_version")
 )
+_MANIFEST = _NEWEST_MANIFEST.where(_manifests.c.digest == sa.bindparam("of_digest"))
+_CONDEMNED = sa.select(_condemned).order_by(_condemned.c.at.desc(), _condemned.c.model, _condemned.c.version)
+_CONDEMNED_AS = _CONDEMNED.where(_condemned.c.content == sa.bindparam("of_content"))
+_NO_LONGER = sa.delete(_condemned).where(_condemned.c.model == _scope)
 
 _UNFIT = (ValueError, LookupError, TypeError, AttributeError)  # what an entry that somebody rewrote may raise
 
@@ -124,8 +127,11 @@ class Ledger:
         frontier = ",".join(node.hex() for node in grown.frontier)
         self._rows.execute(_MOVE_HEAD, {"new_size": grown.size, "new_frontier": frontier})
         if model is not None:
-            self._written[model] = fold(self._written.get(model) or onto or self.state(model), entry)
+            before = self._written.get(model) or onto or self.state(model)
+            self._written[model] = fold(before, entry)
             self._save(model, self._written[model], entry.seq)
+            if all_condemned(before) != all_condemned(self._written[model]):
+                self._save_condemned(self._written[model])
         elif scope is not None:
             self._save(scope, trust.fold_trust(self.trust(), entry), entry.seq)
         return entry
@@ -236,21 +242,42 @@ class Ledger:
         text = json.dumps(files, separators=(",", ":"))
         self._rows.execute(sa.insert(_manifests).values(model=model, version=version, digest=digest, files=text))
 
+    def newest_manifest(self, model: str, version: int) -> dict[str, tuple[int, str]] | None:
+        """The list of files that was nominated last, or None where none is kept."""
+        text = self._rows.execute(_NEWEST_MANIFEST, {"of_scope": model, "of_version": version}).scalar_one_or_none()
+        return None if text is None else _files(text)
+
+    def condemned(self, content: str | None = None) -> list[Condemned]:
+        """Every condemned version of every model, the newest first; of one ``content``, those made of it."""
+        query, asked = (_CONDEMNED, {}) if content is None else (_CONDEMNED_AS, {"of_content": content})
+        return [Condemned.model_validate(dict(row._mapping)) for row in self._rows.execute(query, asked)]
+
+    def _save_condemned(self, state: ModelState) -> None:
+        self._rows.execute(_NO_LONGER, {"of_scope": state.model})
+        if rows := [{**by.as_json(), "model": state.model} for by in all_condemned(state)]:
+            self._rows.execute(sa.insert(_condemned), rows)
+
     def manifest(self, model: str, version: int, digest: str) -> dict[str, tuple[int, str]] | None:
         """The list of files that was nominated under ``digest``, or None where it is not kept."""
         here = {"of_scope": model, "of_version": version, "of_digest": digest}
         text = self._rows.execute(_MANIFEST, here).scalar_one_or_none()
-        return None if text is None else {path: (size, sha) for path, (size, sha) in json.loads(text).items()}
+        return None if text is None else _files(text)
 
     def rebuild_states(self) -> None:
         """Fold every scope anew and keep the result, as after an upgrade that changed what a state holds."""
         self._rows.execute(sa.delete(_states))
+        self._rows.execute(sa.delete(_condemned))
         for scope, seq in self._rows.execute(
             sa.select(_ledger.c.model, sa.func.max(_ledger.c.seq))
             .where(_ledger.c.model.is_not(None))
             .group_by(_ledger.c.model)
         ).all():
-            self._save(scope, self._replayed_trust() if scope == trust.SCOPE else self.replayed_state(scope), seq)
+            if scope == trust.SCOPE:
+                self._save(scope, self._replayed_trust(), seq)
+                continue
+            state = self.replayed_state(scope)
+            self._save(scope, state, seq)
+            self._save_condemned(state)
 
     def _replayed_trust(self) -> TrustState:
         state = TrustState()
@@ -308,6 +335,10 @@ class Replay:
 @lru_cache(maxsize=256)
 def _in_force(text: str) -> Policy:
     return load_policy(text)  # kept for the policies in force alone: who checks others neither fills nor empties this
+
+
+def _files(text: str) -> dict[str, tuple[int, str]]:
+    return {path: (size, sha) for path, (size, sha) in json.loads(text).items()}
 
 
 def _model_state(model: str, stored: dict[str, str]) -> ModelState:

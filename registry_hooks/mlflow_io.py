@@ -25,6 +25,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_GIT_COMMIT, 
 from mlflow.utils.uri import append_to_uri_path, validate_path_is_safe
 
 from mlflow_eval_plugin.evidence import Evidence, EvidenceError, file_digest, loads, model_digest, model_files
+from registry_hooks.condemned import content_digest
 from registry_hooks.envelope import SUFFIX
 from registry_hooks.errors import Conflict, Invalid, NotFound, Reason, RegistryError
 from registry_hooks.files import Files
@@ -34,6 +35,7 @@ _ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
 _SOURCE_TAGS = {"name": MLFLOW_SOURCE_NAME, "git_commit": MLFLOW_GIT_COMMIT, "user": MLFLOW_USER}
 _HALF_UPLOADED = ".artifact.uploading."
 _LARGEST_EVIDENCE = 16 * 1024 * 1024
+_LARGEST_MLMODEL = 1024 * 1024
 _MOST_EVIDENCE = 200
 _FEW = 1000  # names among which a file is looked for
 
@@ -44,6 +46,12 @@ class Manifest:
 
     files: dict[str, tuple[int, str]]
     digest: str
+    mlmodel: bytes | None = None
+
+    @property
+    def content(self) -> str:
+        """The digest of what the version is made of, without what MLflow writes anew whenever it logs a model."""
+        return content_digest(self.files, self.mlmodel)
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,7 @@ def manifest(row: VersionRow) -> Manifest:
         Invalid: when the version's files cannot be read.
     """
     files: dict[str, tuple[int, str]] = {}
+    mlmodel: bytes | None = None
     what = f"version {row.version} of {row.model}"
     for path, local in _files(row.location, what):
         if local.name.startswith(_HALF_UPLOADED):  # MLflow's listings hide it, and who evaluated did not see it
@@ -71,11 +80,13 @@ def manifest(row: VersionRow) -> Manifest:
             )
         try:
             files[path] = file_digest(local)
+            if path == "MLmodel" and files[path][0] <= _LARGEST_MLMODEL:
+                mlmodel = local.read_bytes()
         except OSError as error:  # no rights to it, a disk that fails, or it went away while it was read
             raise Invalid(f"the file {path} of {what} cannot be read: {error}") from error
     if not files:
         raise Invalid(f"version {row.version} of {row.model} has no files at {row.location}")
-    return Manifest(files, model_digest(files))
+    return Manifest(files, model_digest(files), mlmodel)
 
 
 def missing_files(row: VersionRow, nominated: Files | None) -> tuple[str, ...]:

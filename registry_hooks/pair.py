@@ -3,7 +3,8 @@
 - ``champion`` serves. ``challenger`` is the validated other half. ``fallback`` is the prior champion that
   ``rollback`` returns to. A version that is not in the registry is in no role.
 - *nominate(v)* makes v the challenger. A champion cannot be its own challenger. A condemned version comes back only
-  with Evidence that is newer than the rollback that condemned it; it stays condemned until it is promoted again.
+  with Evidence that is newer than the rollback that condemned it; it stays condemned until it is promoted again. So do
+  its bytes, under whatever number.
 - *promote(v)* needs v to be the challenger. v becomes champion; the old champion becomes fallback and challenger, so
   the pair stays whole.
 - *break-glass(v)* does the same for a version that was never nominated or approved, and opens a review.
@@ -23,6 +24,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
+from registry_hooks.condemned import condemnation, left, lifted, stale_reasons
 from registry_hooks.errors import Reason, RegistryError
 from registry_hooks.records import Approval, Entry, FileCheck, ModelState, Nomination, Pair, Proposal, Review
 
@@ -44,18 +46,9 @@ def may_nominate(state: ModelState, nomination: Nomination) -> list[Reason]:
                 "pair", "a version that is not champion", f"version {version} is champion", "nominate another version"
             )
         )
-    condemned_at = state.condemned.get(version)
-    stale = [e.kind for e in nomination.evidence if condemned_at is not None and e.created_at <= condemned_at]
-    if condemned_at is not None and (stale or not nomination.evidence):
-        reasons.append(
-            Reason(
-                "condemned",
-                f"Evidence newer than the rollback of {condemned_at:%Y-%m-%d %H:%M:%S}Z",
-                f"version {version} was rolled back from; older Evidence of {', '.join(stale) or 'every kind'}",
-                f"evaluate version {version} again, then registry-hooks nominate {state.model} {version}",
-            )
-        )
-    return reasons
+    by = [nomination.condemned_by] if nomination.condemned_by else []
+    condemned = condemnation(state, version, nomination.content, by)
+    return [*reasons, *stale_reasons(state.model, version, nomination.evidence, condemned)]
 
 
 def may_promote(state: ModelState, version: int) -> list[Reason]:
@@ -127,11 +120,13 @@ def nominate(state: ModelState, nomination: Nomination) -> ModelState:
     _heed(may_nominate(state, nomination))
     used = {*state.champions, *(proposal.version for proposal in state.proposals.values())}
     kept = {version: older for version, older in state.nominations.items() if version in used}
+    by = nomination.condemned_by
     return _checked(
         state.model_copy(
             update={
                 "pair": state.pair.model_copy(update={"challenger": nomination.version}),
                 "nominations": {**kept, nomination.version: nomination},
+                "condemned": {**state.condemned, nomination.version: by.at} if by else state.condemned,
             }
         )
     )
@@ -156,17 +151,19 @@ def break_glass(state: ModelState, version: int, review: Review, nomination: Nom
     ``nomination`` says which files it has: those that were nominated, or, without a nomination, those of the moment.
     """
     _heed(may_break_glass(state, version))
-    nominations = {**state.nominations, version: nomination}
-    return _crowned(state, version).model_copy(update={"reviews": (*state.reviews, review), "nominations": nominations})
+    known = state.model_copy(update={"nominations": {**state.nominations, version: nomination}})
+    return _crowned(known, version).model_copy(update={"reviews": (*state.reviews, review)})
 
 
 def _crowned(state: ModelState, version: int) -> ModelState:
+    condemned, condemned_files = lifted(state, version)
     return _checked(
         state.model_copy(
             update={
                 "pair": pair_after_promotion(state, version),
                 "champions": (*state.champions, version),
-                "condemned": {v: at for v, at in state.condemned.items() if v != version},
+                "condemned": condemned,
+                "condemned_files": condemned_files,
                 "proposals": {i: p for i, p in state.proposals.items() if p.version != version},
                 "file_check": None,
             }
@@ -187,7 +184,7 @@ def pair_after_promotion(state: ModelState, version: int) -> Pair:
 
 def pair_after_rollback(state: ModelState, to: int, at: datetime) -> Pair:
     """The pair once ``to`` is champion again; empty-handed where no earlier champion is left."""
-    fallback = _newest_earlier((*state.champions, to), to, _condemned_after(state, to, at))
+    fallback = _newest_earlier((*state.champions, to), to, left(state, to, at)[0])
     return Pair(champion=to, challenger=fallback, fallback=fallback)
 
 
@@ -197,24 +194,20 @@ def roll_back(state: ModelState, to: int, at: datetime, review: Review, files_pe
     With ``files_pending`` the files of ``to`` have not been held against its nomination yet.
     """
     _heed(may_roll_back(state, to))
+    condemned, condemned_files = left(state, to, at)
     return _checked(
         state.model_copy(
             update={
                 "pair": pair_after_rollback(state, to, at),
                 "champions": (*state.champions, to),
-                "condemned": _condemned_after(state, to, at),
+                "condemned": condemned,
+                "condemned_files": condemned_files,
                 "reviews": (*state.reviews, review),
                 "last_rollback": review,
                 "file_check": FileCheck(version=to, since=at) if files_pending else None,
             }
         )
     )
-
-
-def _condemned_after(state: ModelState, to: int, at: datetime) -> dict[int, datetime]:
-    left = state.pair.champion
-    others = {version: when for version, when in state.condemned.items() if version != to}
-    return others if left is None else {**others, left: at}
 
 
 def may_close(state: ModelState, review_id: str, closer: str) -> list[Reason]:

@@ -98,8 +98,37 @@ class Page(Record):
     sha256: str
 
 
+class Condemned(Record):
+    """A version that was rolled back from, when, and the digest of what it is made of; None where that is not known."""
+
+    model: str
+    version: int
+    at: datetime
+    content: str | None = None
+
+
+class Resemblance(Record):
+    """A condemned version that another one has much in common with, though their files are not the same.
+
+    Of its ``files`` files so many are the ``same``, under whatever name, and ``near`` are names under which both have a
+    file of about the same size; at most five are told.
+    """
+
+    model: str
+    version: int
+    at: datetime
+    files: int
+    same: int
+    near: tuple[str, ...] = ()
+
+
 class Nomination(Record):
-    """A version as it was nominated: which files, which Evidence and report pages, by whom."""
+    """A version as it was nominated: which files, which Evidence and report pages, by whom.
+
+    ``content`` is the digest of what it is made of (`registry_hooks.condemned.content_digest`); None in nominations of
+    before it was taken. ``condemned_by`` says whose bytes they are, where those were rolled back from: then the
+    Evidence is newer. ``resembles`` tells of condemned versions whose bytes are others, and not by much.
+    """
 
     version: int
     evidence: tuple[EvidenceRef, ...]
@@ -108,6 +137,9 @@ class Nomination(Record):
     at: datetime
     comment: str = ""
     pages: tuple[Page, ...] = ()
+    content: str | None = None
+    condemned_by: Condemned | None = None
+    resembles: tuple[Resemblance, ...] = ()
 
     @property
     def pages_digest(self) -> str | None:
@@ -154,6 +186,8 @@ class Proposal(Record):
     comment: str
     digest: str
     pages_digest: str | None = None
+    condemned_by: Condemned | None = None
+    resembles: tuple[Resemblance, ...] = ()
     approvals: tuple[Approval, ...] = ()
 
     @property
@@ -189,8 +223,9 @@ class ModelState(Record):
     """All that the rules need to know of one registered model: the fold of its ledger entries.
 
     ``champions`` lists versions in the order in which they became champion. ``condemned`` maps a version that was
-    rolled back from to the time of that rollback. ``nominations`` are kept of the challenger, of versions that ever
-    were champion, and of those with a Proposal. ``proposals`` holds those that are neither promoted, withdrawn nor
+    rolled back from to the time of that rollback; ``condemned_files`` does so for what such versions are made of, by
+    its digest, and keeps it when the version is deleted. ``nominations`` are kept of the challenger, of versions that
+    ever were champion, and of those with a Proposal. ``proposals`` holds those that are neither promoted, withdrawn nor
     superseded. ``reviews`` are the open ones. ``file_check`` is of the champion, where it came back by a rollback that
     did not wait for the check. ``last_at`` is the time of the newest entry: time does not go back in a ledger, even
     where a clock does.
@@ -200,6 +235,7 @@ class ModelState(Record):
     pair: Pair = Pair()
     champions: tuple[int, ...] = ()
     condemned: dict[int, datetime] = Field(default_factory=dict)
+    condemned_files: dict[str, Condemned] = Field(default_factory=dict)
     nominations: dict[int, Nomination] = Field(default_factory=dict)
     authors: dict[int, str] = Field(default_factory=dict)
     proposals: dict[str, Proposal] = Field(default_factory=dict)

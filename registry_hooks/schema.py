@@ -72,6 +72,15 @@ rests = sa.Table(
     sa.Index("registry_hooks_rests_run", "run"),
     sa.Index("registry_hooks_rests_place", "place"),
 )
+condemned = sa.Table(
+    "registry_hooks_condemned",
+    metadata,
+    sa.Column("model", sa.String(256), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.String(40), nullable=False),
+    sa.Column("content", sa.String(80)),
+    sa.Index("registry_hooks_condemned_content", "content"),
+)
 
 
 def migration_scripts() -> tuple[str, frozenset[str]]:

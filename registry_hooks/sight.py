@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from registry_hooks.identity import Sight
-from registry_hooks.records import EvidenceRef, Nomination, Proposal
+from registry_hooks.records import Condemned, EvidenceRef, Nomination, Proposal, Resemblance
 
 WITHHELD = "withheld"
 """Stands where an answer does not name what the caller may not READ."""
@@ -23,13 +23,27 @@ def shown_evidence(evidence: tuple[EvidenceRef, ...], sight: Sight) -> tuple[Evi
 
 def shown_proposal(proposal: Proposal, sight: Sight) -> Proposal:
     """A Proposal as the caller may see it; its digest stays that of the whole."""
-    return proposal.model_copy(update={"evidence": shown_evidence(proposal.evidence, sight)})
+    likes = _shown_likes(proposal.condemned_by, proposal.resembles, sight)
+    return proposal.model_copy(update={"evidence": shown_evidence(proposal.evidence, sight), **likes})
 
 
 def shown_nomination(nomination: Nomination, sight: Sight) -> Nomination:
     """A nomination as the caller may see it."""
     pages = tuple(page for page in nomination.pages if sight.run(page.run_id))
-    return nomination.model_copy(update={"evidence": shown_evidence(nomination.evidence, sight), "pages": pages})
+    likes = _shown_likes(nomination.condemned_by, nomination.resembles, sight)
+    update = {"evidence": shown_evidence(nomination.evidence, sight), "pages": pages, **likes}
+    return nomination.model_copy(update=update)
+
+
+def shown_condemned(by: Condemned, sight: Sight) -> Condemned:
+    """A condemned version, without the name of a model that the caller may not READ."""
+    return by if sight.model(by.model) else by.model_copy(update={"model": WITHHELD})
+
+
+def _shown_likes(by: Condemned | None, resembles: tuple[Resemblance, ...], sight: Sight) -> dict[str, Any]:
+    hidden = {"model": WITHHELD, "near": ()}
+    likes = tuple(each if sight.model(each.model) else each.model_copy(update=hidden) for each in resembles)
+    return {"condemned_by": shown_condemned(by, sight) if by else None, "resembles": likes}
 
 
 def shown_lineage(lineage: dict[str, Any] | None, sight: Sight) -> dict[str, Any] | None:

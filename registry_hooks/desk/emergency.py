@@ -99,7 +99,7 @@ class Emergency(Transitions):
             assert power is not None  # _break_glass_role has seen to it
             nomination = case.state.nominations.get(version) or Nomination(
                 version=version, evidence=(), files_digest=files.digest, actor=case.actor.name, at=case.facts.now,
-                comment=reason,
+                comment=reason, content=files.content,
             )  # fmt: skip
             before, after = case.state.pair, rules.pair_after_promotion(case.state, version)
             case.move(after)

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 
 from registry_hooks import trust
 from registry_hooks.answers import Answer, entry_json, reasons_json, state_json, status_json, tenures
+from registry_hooks.condemned import all_condemned
 from registry_hooks.cycles import unsearched
 from registry_hooks.desk.case import BaseDesk, Case, case_at, remembering
 from registry_hooks.errors import Invalid, NotFound, Reason, RegistryError
@@ -17,7 +18,7 @@ from registry_hooks.mlflow_rows import Registry, SweptRegistry
 from registry_hooks.pair import fold
 from registry_hooks.people import Facts
 from registry_hooks.policy import governing
-from registry_hooks.records import Entry, ModelState, Nomination
+from registry_hooks.records import Condemned, Entry, ModelState, Nomination
 from registry_hooks.sight import WITHHELD, shown_lineage, shown_nomination
 
 _BATCH = 1000  # entries
@@ -113,6 +114,8 @@ class Reading(BaseDesk):
                 if told and not sight.model(model):
                     told = ["a model that you may not read is not what its ledger entries say"]
                 problems += [{"seq": None, "what": what} for what in told]
+            if _condemned_by(replay) != sorted(ledger.condemned(), key=str):
+                problems.append({"seq": None, "what": "what is condemned is not what the ledger entries say"})
         return {"ok": not problems, "size": found.tree.size, "root": found.tree.root.hex(), "problems": problems}
 
     def audit_export(self) -> Iterator[bytes]:
@@ -131,6 +134,10 @@ class Reading(BaseDesk):
     def _last_seq(self) -> int:
         with self._unit_of_work(write=False) as session:
             return Ledger(session).last_seq
+
+
+def _condemned_by(replay: Replay) -> list[Condemned]:
+    return sorted((by for state in replay.states.values() for by in all_condemned(state)), key=str)
 
 
 def _changed_policies(in_force: dict[str, str], applied: dict[str, str]) -> list[str]:

@@ -19,6 +19,7 @@ from registry_hooks.desk.case import (
     promote_role,
     refuse_if,
 )
+from registry_hooks.desk.condemning import condemned_since
 from registry_hooks.errors import Conflict, NotFound, Reason
 from registry_hooks.evidence_gate import evidence_reasons
 from registry_hooks.people import standing
@@ -48,6 +49,7 @@ class Signing(BaseDesk):
                 *promote_role(case),
                 *case.unsettled(),
                 *rules.may_promote(case.state, version),
+                *condemned_since(case, version),
                 *evidence_reasons(case.state, version, case.facts),
                 *changed_evidence(case, version),
                 *changed_files(case, version),
@@ -123,7 +125,11 @@ class Signing(BaseDesk):
                 *_another_than_read(found, which.digest),
             ]
             if decision == "yes":
-                reasons += [*case.unsettled(), *changed_evidence(case, found.version)]
+                reasons += [
+                    *case.unsettled(),
+                    *condemned_since(case, found.version),
+                    *changed_evidence(case, found.version),
+                ]
             refuse_if(f"{case.actor.name} cannot sign {found.id}", reasons)
             approval = Approval(
                 proposal=found.id,
@@ -183,6 +189,8 @@ def _proposal(case: Case, nomination: Nomination, comment: str) -> Proposal:
         "files_digest": nomination.files_digest,
         "policy_digest": case.applied.digest,
         "pages_digest": nomination.pages_digest,
+        "condemned_by": nomination.condemned_by,
+        "resembles": nomination.resembles,
         "comment": comment,
     }
     body = Proposal(**unsealed, digest="").as_json()

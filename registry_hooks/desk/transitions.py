@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from registry_hooks import pair as rules
-from registry_hooks.answers import Answer, moved_json, proposal_json, reasons_json
+from registry_hooks.answers import Answer, moved_json, proposal_json, reasons_json, warnings
 from registry_hooks.approvals import holds, overdue_reviews, quorum_reasons
 from registry_hooks.desk.bound import pages_of
 from registry_hooks.desk.case import (
@@ -18,6 +18,7 @@ from registry_hooks.desk.case import (
     promote_role,
     refuse_if,
 )
+from registry_hooks.desk.condemning import before, condemned_by, condemned_since, held_against
 from registry_hooks.desk.evidence import Serving, trusted_evidence
 from registry_hooks.errors import Invalid, NotFound, Reason
 from registry_hooks.evidence_gate import evidence_reasons, judge_evidence
@@ -25,6 +26,7 @@ from registry_hooks.mlflow_io import lineage, manifest
 from registry_hooks.people import lacks_role
 from registry_hooks.places import deleted_reasons, held_by, rests_of
 from registry_hooks.records import Nomination
+from registry_hooks.sight import shown_nomination
 
 
 class Transitions(BaseDesk):
@@ -38,8 +40,9 @@ class Transitions(BaseDesk):
         with self._case(model, write=False) as case:
             row = case.registry.version(model, version)
             refuse_if(f"version {version} of {model} cannot be nominated", self._nominate_role(case))
-            trust, champion = case.facts.trust, _serving(case)
+            trust, champion, condemned = case.facts.trust, _serving(case), before(case)
         files = manifest(row)
+        held = held_against(files, condemned)
         taken = trusted_evidence(row, files, list(runs), trust, champion)
         pages, history = pages_of(taken.evidence), lineage(row)
         gone = deleted_reasons(row, (item.run_id for item in taken.evidence))
@@ -54,11 +57,14 @@ class Transitions(BaseDesk):
                 at=case.facts.now,
                 comment=comment,
                 pages=pages,
+                content=files.content,
+                condemned_by=condemned_by(case, version, files.content, held.condemned),
+                resembles=held.resembles,
             )
             reasons = [
                 *self._nominate_role(case),
                 *case.unsettled(),
-                *rules.may_nominate(case.state, nomination),
+                *rules.may_nominate(case.state, shown_nomination(nomination, case.facts.sight)),
                 *judge_evidence(taken.evidence, case.state, version, case.facts, taken.passed_over),
                 *gone,
             ]
@@ -73,6 +79,7 @@ class Transitions(BaseDesk):
             "version": version,
             "evidence": [item.as_json() for item in taken.evidence],
             "files_digest": files.digest,
+            "warnings": warnings(shown_nomination(nomination, case.facts.sight)),
         }
         return {"model": model, **said, "pair": after.as_json(), "entry": entry.seq}
 
@@ -115,6 +122,7 @@ class Transitions(BaseDesk):
             *promote_role(case),
             *case.unsettled(),
             *rules.may_promote(case.state, version),
+            *condemned_since(case, version),
             *evidence_reasons(case.state, version, case.facts),
             *changed_evidence(case, version),
             *changed_files(case, version),
