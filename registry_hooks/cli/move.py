@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from registry_hooks.cli.client import Client, talks_to_server
-from registry_hooks.cli.output import Answer, clean, evidence, heading, moves, pair, show, when
+from registry_hooks.cli.output import Answer, clean, evidence, heading, moves, pair, show, warned, when
 
 VERSION = click.IntRange(min=1)
 FILES_SAID = {
@@ -41,6 +41,7 @@ def nominate(
 def _nominated(answer: Answer) -> Iterator[str]:
     yield f"Version {answer['version']} of {clean(answer['model'])} is now the {heading('challenger')}."
     yield from evidence(answer["evidence"])
+    yield from warned(answer)
     yield f"  Now: {pair(answer['pair'])}."
     yield f"  Next: registry-hooks request {clean(answer['model'])} {answer['version']}"
 

@@ -90,11 +90,18 @@ def proposal(held: Answer) -> Iterator[str]:
     )
     if held.get("comment"):
         yield f"  Comment: {clean(held['comment'])}"
+    yield from warned(held)
     rows = [(_signer(each), each["decision"], when(each["at"]), each["comment"]) for each in held["approvals"]]
     yield from table(("who", "decision", "when", "comment"), rows)
     for need in held["needs"]:
         yield f"  Approvals from {clean(need['role'])}: {need['have']} of {need['count']}."
     yield from numbered_reasons(held["reasons"])
+
+
+def warned(held: Answer) -> Iterator[str]:
+    """What is known of a version's bytes that speaks against it, one a line."""
+    for each in held["warnings"]:
+        yield f"  {heading('Beware', 'red')}: version {held['version']} {clean(each)}."
 
 
 def _signer(approval: Answer) -> str:

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "r0004"
-down_revision = "r0002"
+down_revision = "r0003"
 
 TABLE, INDEX = "registry_hooks_condemned", "registry_hooks_condemned_content"
 
