@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
@@ -17,6 +17,7 @@ CHUNK_ROWS = 2**16  # smaller ones have the threads wait for the lock, larger on
 FEW_ROWS = 2**18  # are counted before a second thread would have begun
 
 Lanes = dict[str, NDArray[Any]]
+Made = TypeVar("Made")
 
 
 def chunked(rows: slice) -> Iterator[slice]:
@@ -31,11 +32,16 @@ def counted(rows: int, count: Callable[[slice], Lanes]) -> Lanes:
     Args:
         count: gives the lanes of some rows, in arrays of its own.
     """
-    if rows < FEW_ROWS:
-        return count(slice(0, rows))
-    ends = [rows * part // THREADS for part in range(THREADS + 1)]
-    total, *others = side_by_side(count, [slice(*pair) for pair in pairwise(ends)])
+    total, *others = in_parts(rows, count)
     for lanes in others:
         for name, lane in lanes.items():
             total[name] += lane
     return total
+
+
+def in_parts(rows: int, make: Callable[[slice], Made]) -> list[Made]:
+    """What is made of some of ``rows`` rows, thread by thread; few rows are one part."""
+    if rows < FEW_ROWS:
+        return [make(slice(0, rows))]
+    ends = [rows * part // THREADS for part in range(THREADS + 1)]
+    return side_by_side(make, [slice(*pair) for pair in pairwise(ends)])

@@ -15,6 +15,7 @@ from mlflow_eval_plugin.engines.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.inputs import Scored, scale_of
 from mlflow_eval_plugin.engines.joint import JOINT_CELLS, Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.queries import Sliced, sliced_columns
+from mlflow_eval_plugin.engines.ranking import ranks_of
 from mlflow_eval_plugin.engines.scores import summary_of
 from mlflow_eval_plugin.engines.slices import counted_slices
 from mlflow_eval_plugin.query import NamedQuery
@@ -22,7 +23,6 @@ from mlflow_eval_plugin.stats.fixed_point import Places, add_at, fixed_point, sq
 from mlflow_eval_plugin.stats.multiclass_summary import MOMENTS, MOST_RANKED, MulticlassSummary
 from mlflow_eval_plugin.stats.summaries import (
     COARSE_BINS,
-    FINE_BINS,
     ONE,
     SCORE_BINS,
     SMALLEST_PROBABILITY,
@@ -93,11 +93,17 @@ def counted_classes(rows: ClassScored, columns: Columns, depth: int, *, ranked: 
         TooManyLevels: for more than ``MAX_SLICES`` slices.
     """
     rows_fit(len(rows.label))
-    counter = _Counter(rows, ranked and rows.probability is not None and _fits(columns, depth, len(rows.classes)))
     # A cell holds the scores of every class, so that fewer cells fill the same memory.
     cells = JOINT_CELLS // len(rows.classes)
-    found, counted = tabulated(counter.counted, len(rows.label), columns, depth, cells=cells)
+    found, counted = tabulated(_Counter(rows).counted, len(rows.label), columns, depth, cells=cells)
     lanes: dict[str, Any] = {**dict.fromkeys(_OPTIONAL), **counted}
+    if ranked and rows.probability is not None and _fits(columns, depth, len(rows.classes)):
+        slice_rows = counted["cells"].sum(axis=(1, 2))
+        # One class after the other: each is counted by both threads.
+        lanes["ranks"] = tuple(
+            ranks_of(_against_rest(rows, one), columns, depth, found, slice_rows, tables=len(rows.classes))
+            for one in range(len(rows.classes))
+        )
     return MulticlassSummary(
         slices=found,
         classes=rows.classes,
@@ -145,6 +151,11 @@ def _known(rows: ClassScored) -> FloatArray:
     return rows.probability
 
 
+def _against_rest(rows: ClassScored, position: int) -> Scored:
+    label = (rows.label == position).astype(np.uint8)
+    return Scored(label, np.ascontiguousarray(_known(rows)[:, position]), rows.weight, rows.weight_scale, "1")
+
+
 def _binary(
     rows: ClassScored, score: FloatArray, label: NDArray[np.bool_], chosen: NDArray[np.bool_] | None = None
 ) -> ScoreSummary:
@@ -166,8 +177,7 @@ _OPTIONAL = (
     "confidence_weight",
     "confidence_score",
     "confidence_spread",
-    "histogram",
-    "histogram_weight",
+    "ranks",
 )
 
 
@@ -176,7 +186,6 @@ class _Counter:
     """Counts the rows by the cells of some slice columns."""
 
     rows: ClassScored
-    ranked: bool
 
     def counted(self, columns: Columns, rows: slice) -> Lanes:
         lanes = self._empty(size(columns))
@@ -193,10 +202,6 @@ class _Counter:
             lanes["confidence_weight"] = np.zeros((cells, COARSE_BINS, 2), dtype=np.int64)
             lanes["confidence_score"] = np.zeros((cells, COARSE_BINS, 2), dtype=np.int64)
             lanes["confidence_spread"] = np.zeros((cells, COARSE_BINS), dtype=np.int64)
-        if self.ranked:
-            lanes["histogram"] = np.zeros((cells, k, FINE_BINS, 2), dtype=np.int32)
-            if self.rows.weight is not None:
-                lanes["histogram_weight"] = np.zeros((cells, k, FINE_BINS, 2), dtype=np.int64)
         return lanes
 
     def _count(self, lanes: Lanes, cell: Places, part: slice) -> None:
@@ -220,18 +225,6 @@ class _Counter:
         add_at(lanes["confidence_score"].reshape(-1), 2 * coarse + right, fixed_point(weight * confidence, ONE))
         spread = fixed_point(weight * (confidence * (1 - confidence)), ONE)
         add_at(lanes["confidence_spread"].reshape(-1), coarse, spread)
-        if self.ranked:
-            _rank(lanes, cell, probability, label, one)
-
-
-def _rank(lanes: Lanes, cell: Places, probability: FloatArray, label: IntArray, one: IntArray) -> None:
-    k, single = probability.shape[1], np.ones(len(cell), dtype=np.int32)
-    for position in range(k):
-        fine = score_bin(probability[:, position]) // (SCORE_BINS // FINE_BINS)
-        at = ((cell * k + position) * FINE_BINS + fine) * 2 + (label == position)
-        add_at(lanes["histogram"].reshape(-1), at, single)
-        if "histogram_weight" in lanes:
-            add_at(lanes["histogram_weight"].reshape(-1), at, one)
 
 
 def row_losses(probability: FloatArray, label: IntArray) -> tuple[FloatArray, FloatArray]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,22 +18,25 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.counting import Lanes, counted
-from mlflow_eval_plugin.engines.families import Family, families
+from mlflow_eval_plugin.engines.families import families
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, scored_rows
 from mlflow_eval_plugin.engines.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.queries import sliced_columns
+from mlflow_eval_plugin.engines.ranking import cells_in
 from mlflow_eval_plugin.engines.scores import Chunk, chunks
 from mlflow_eval_plugin.engines.slices import counted_slices
 from mlflow_eval_plugin.query import NamedQuery
-from mlflow_eval_plugin.stats.fixed_point import add_at
+from mlflow_eval_plugin.stats.fixed_point import add_at, fixed_point
 from mlflow_eval_plugin.stats.paired import (
     JOINT_BINS,
     PLACEMENT_ONE,
     PairedSummary,
     PlacementSummary,
-    placement_tables,
+    placement_table,
 )
-from mlflow_eval_plugin.stats.summaries import FINE_BINS, LOSS_SQUARE_ONE, ONE
+from mlflow_eval_plugin.stats.ranks import Ranks
+from mlflow_eval_plugin.stats.summaries import LOSS_SQUARE_ONE, ONE
+from mlflow_eval_plugin.stats.threads import side_by_side
 
 IntArray = NDArray[np.int64]
 
@@ -120,27 +124,37 @@ def paired_summary(pairs: PairedRows) -> PairedSummary:
 
 def placement_summary(pairs: PairedRows, summary: PairedSummary) -> PlacementSummary:
     """How differently the two models place these rows among all the rows of ``summary``."""
+    models = [
+        (one.ranks, cells_in(one.ranks, scored.score))
+        for one, scored in ((summary.champion, pairs.champion), (summary.challenger, pairs.challenger))
+    ]
     change = np.zeros((len(summary.slices), 2), dtype=np.int64)
     for family in families(summary.slices, pairs.columns):
-        tables = [placement_tables(one, family.members) for one in (summary.champion, summary.challenger)]
-        change += counted(len(pairs), partial(_moved, pairs, family, tables, change.shape))["change"]
+        place = family.place(slice(0, len(pairs)))
+        order = np.argsort(place, kind="stable")
+        ends = np.searchsorted(place[order], np.arange(len(family.members) + 1))
+        members = zip(family.members.tolist(), pairwise(ends.tolist()), strict=True)
+        some = ((entry, order[begin:end]) for entry, (begin, end) in members)
+        for entry, moved in side_by_side(partial(_moved, pairs, models), some):
+            change[entry] = moved
     return PlacementSummary(summary.slices, change, summary.champion.weight_scale)
 
 
-def _moved(pairs: PairedRows, family: Family, tables: list[NDArray[Any]], shape: tuple[int, int], rows: slice) -> Lanes:
-    change = np.zeros(shape, dtype=np.int64)
-    for part, *both in pairs.chunks(rows):
-        at = family.place(part)
-        inside = np.flatnonzero(at >= 0)
-        at, models = at[inside], [chunk.taken(inside) for chunk in both]
-        label = models[0].label
-        # A row's place among the other class, in either model: (slice of the family, fine bin, label).
-        first, second = (
-            table[at, chunk.bins(FINE_BINS) >> 1, label] for table, chunk in zip(tables, models, strict=True)
-        )
-        moved = models[0].fixed(((second - first) / PLACEMENT_ONE) ** 2, ONE)
-        add_at(change.reshape(-1), family.members[at] * 2 + label, moved)
-    return {"change": change}
+def _moved(
+    pairs: PairedRows, models: list[tuple[Ranks, NDArray[Any]]], some: tuple[int, NDArray[np.intp]]
+) -> tuple[int, list[int]]:
+    """Of an entry and its rows: the sums of squared changes of placement, by label."""
+    entry, rows = some
+    label, weight = pairs.champion.label[rows], pairs.champion.weight
+    placed = []
+    for ranks, cells in models:
+        # Every row's cell is one of the entry's, so that nothing else of the table is read.
+        table = np.empty((len(ranks.key), 2), dtype=np.int32)
+        table[ranks.cells(entry)] = placement_table(ranks.entry(entry))
+        placed.append(table[cells[rows], label])
+    change = ((placed[1] - placed[0].astype(np.int64)) / PLACEMENT_ONE) ** 2
+    moved = fixed_point(change if weight is None else weight[rows] / pairs.champion.weight_scale * change, ONE)
+    return entry, [int(moved[label == one].sum()) for one in (0, 1)]
 
 
 def _counted(

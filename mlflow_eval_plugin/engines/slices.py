@@ -13,6 +13,7 @@ from mlflow_eval_plugin.engines.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, Scored, coded_labels, column_of, scored_rows
 from mlflow_eval_plugin.engines.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.queries import sliced_columns
+from mlflow_eval_plugin.engines.ranking import ranks_of
 from mlflow_eval_plugin.engines.scores import Chunk, chunks
 from mlflow_eval_plugin.query import NamedQuery
 from mlflow_eval_plugin.stats.errors import InputError
@@ -80,6 +81,7 @@ def counted_slices(
     # Histograms are large, so that their joint tables hold fewer cells than those of the sums. These come first: they
     # find the bins in passing, which would be found anew for every table of histograms.
     found, lanes = tabulated(partial(_sums, scored, predicted, bins), rows, columns, depth, cells=SUM_CELLS)
+    ranks = ranks_of(scored, columns, depth, found, lanes["cells"].sum(axis=(1, 2)))
     lanes.update(tabulated(partial(_histograms, scored, bins), rows, columns, depth, cells=HISTOGRAM_CELLS)[1])
     if not weighted:
         # Unweighted rows weigh one each, which need not be counted again.
@@ -87,6 +89,7 @@ def counted_slices(
     return SliceSummary(
         slices=found,
         weight=lanes.pop("weight", None),
+        ranks=ranks,
         **lanes,
         weight_scale=scored.weight_scale,
         weighted=weighted,

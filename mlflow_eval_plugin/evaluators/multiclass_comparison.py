@@ -91,7 +91,7 @@ def _metrics_exist(config: ComparisonConfig, classes: tuple[str, ...]) -> None:
 
 def _areas_exist(config: ComparisonConfig, table: PairedClassTable) -> None:
     named = [metric for _, metric in _margins(config) if split_metric(metric)[0] == "auc"]
-    if named and table.summary.champion.histogram is None:
+    if named and table.summary.champion.ranks is None:
         raise InputError(
             f"comparison: {named[0]!r} of {len(table.summary.classes)} classes needs at most {MOST_RANKED:,} possible "
             "slices times classes; reduce depth, or leave it out"

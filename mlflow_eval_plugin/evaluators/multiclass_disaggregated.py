@@ -108,7 +108,7 @@ def _fits(config: DisaggregatedConfig, table: MulticlassTable) -> None:
             f"all classes, more than {_MOST_PAIRS:,}; compare with the 'complement' or 'overall', or reduce depth"
         )
     wanted = [metric for _, metric in _named(config) if split_metric(metric)[0] == "auc"]
-    if wanted and table.summary.histogram is None:
+    if wanted and table.summary.ranks is None:
         raise InputError(
             f"disaggregated: {wanted[0]!r} of {len(table.summary.classes)} classes needs at most {MOST_RANKED:,} "
             "possible slices times classes; reduce depth, or leave it out"
@@ -144,7 +144,7 @@ def _costs(costs: ClassCosts, cost: MeanCost, places: Mapping[str, int]) -> dict
 
 
 def _gaps(config: DisaggregatedConfig, table: MulticlassTable, labels: set[str]) -> list[Any]:
-    usual = [metric for metric in _USUAL_GAPS if metric != "auc" or table.summary.histogram is not None]
+    usual = [metric for metric in _USUAL_GAPS if metric != "auc" or table.summary.ranks is not None]
     some = compared(config, len(table.summary.slices), usual)
     return [
         as_json(one)

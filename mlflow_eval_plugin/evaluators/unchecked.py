@@ -58,7 +58,7 @@ def gaps_of_classes(
     """Of a classifier of three or more classes: means over classes, and the recall and precision of each class."""
     summary = table.summary
     names = [name for name in _OF_CLASSES if summary.moments is not None or name not in OF_CLASS_PROBABILITIES]
-    names = [name for name in names if name != "auc" or summary.histogram is not None]
+    names = [name for name in names if name != "auc" or summary.ranks is not None]
     if len(summary.slices) * len(summary.classes) <= _MOST_BY_CLASS:
         names += [f"{metric}[{one}]" for metric in _OF_A_CLASS for one in summary.classes]
     return _gaps(table, labels, names, claims, alpha)

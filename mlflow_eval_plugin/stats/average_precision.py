@@ -1,4 +1,4 @@
-"""Average precision from binned scores, with its standard error and the largest error that binning can have caused.
+"""Average precision of ranked rows, with its standard error and the largest error that cells can have caused.
 
 scikit-learn's definition: the sum over thresholds, from the highest score on, of the step in recall times the precision
 there; without interpolation, and rows of one score share a threshold. Its mean over random scores is the prevalence.
@@ -6,13 +6,14 @@ there; without interpolation, and rows of one score share a threshold. Its mean 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, clopper_pearson, logit_student
-from mlflow_eval_plugin.stats.ranking import BLOCK
+from mlflow_eval_plugin.stats.ranks import Ranked
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +23,7 @@ class AveragePrecision:
     Attributes:
         standard_error: from the influence of every row; infinite with one positive.
         df: effective positives less one, of which the estimate is a mean.
-        bound: the exact value is within it, however the rows of a bin are ordered.
+        bound: the exact value is within it, however the rows in cells of several scores are ordered.
     """
 
     value: FloatArray
@@ -53,67 +54,72 @@ class AveragePrecision:
         return replace(self, **arrays)
 
 
-def average_precision(weights: NDArray[np.floating], effective: FloatArray, n: NDArray[np.int64]) -> AveragePrecision:
-    """Average precision of every slice from its histogram.
+def average_precision(slices: Iterable[Ranked], effective: FloatArray, n: NDArray[np.int64]) -> AveragePrecision:
+    """Average precision of every slice.
 
     Args:
-        weights: sums of weights by slice, bin (ascending scores) and label, ``(S, B, 2)``.
         effective: Kish's effective rows by slice and label, ``(S, 2)``.
         n: rows, ``(S,)``.
     """
-    blocks = range(0, max(len(weights), 1), BLOCK)
-    parts = [_block(weights[i : i + BLOCK], effective[i : i + BLOCK]) for i in blocks]
-    value, error, bound = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    found = np.array([_precise(one, *rows) for one, rows in zip(slices, effective.tolist(), strict=True)])
+    value, error, bound = found.reshape(-1, 3).T
     return AveragePrecision(value, error, effective[:, 1] - 1, bound, n)
 
 
-def _block(weights: NDArray[np.floating], effective: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _precise(one: Ranked, negatives: float, positives: float) -> tuple[float, float, float]:
     # From the highest score on, as thresholds fall.
-    negative, positive = (weights[:, ::-1, label].astype(np.float64) for label in (0, 1))
-    hits, called = np.cumsum(positive, axis=1), np.cumsum(positive + negative, axis=1)
-    total = hits[:, -1:]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        precision = np.where(called > 0, hits / called, 0.0)
-        value = (positive * precision).sum(axis=1) / total[:, 0]
-        bound = np.maximum(*_slack(negative, positive, hits, called)) / total[:, 0]
-        variance = _variance(negative, positive, precision, called, value, effective)
+    negative, positive = one.negative[::-1].astype(np.float64), one.positive[::-1].astype(np.float64)
+    hits, called = np.cumsum(positive), np.cumsum(positive + negative)
+    total = hits[-1] if len(hits) else 0.0
+    if total == 0:
+        return np.nan, np.inf, 0.0
+    precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
+    unsure = np.flatnonzero(one.mixed[::-1] & (positive > 0))
+    least, likely, most = _orders(negative[unsure], positive[unsure], hits[unsure], called[unsure])
+    precision[unsure] = likely
+    value = float((positive * precision).sum() / total)
+    bound = float(max(*((positive[unsure] * np.stack([most - likely, likely - least])).sum(axis=1))) / total)
+    if positives <= 1:
+        return value, np.inf, bound
+    variance = _variance(negative, positive, precision, called, value, negatives + positives)
+    if not variance > 1e-12:
         # Perfectly ranked rows show no variance at all, which nobody should believe: that of a proportion, then.
-        near = (value * effective[:, 1] + 0.5) / (effective[:, 1] + 1)
-        variance = np.where(variance > 1e-12, variance, near * (1 - near) / effective[:, 1])
-    return value, np.where(effective[:, 1] <= 1, np.inf, np.sqrt(variance)), bound
+        near = (value * positives + 0.5) / (positives + 1)
+        variance = near * (1 - near) / positives
+    return value, float(np.sqrt(variance)), bound
 
 
 def _variance(
-    negative: FloatArray,
-    positive: FloatArray,
-    precision: FloatArray,
-    called: FloatArray,
-    value: FloatArray,
-    effective: FloatArray,
-) -> FloatArray:
+    negative: FloatArray, positive: FloatArray, precision: FloatArray, called: FloatArray, value: float, rows: float
+) -> float:
     """The mean squared influence of a row over the effective number of rows.
 
     A row moves the precision at its own threshold only if it is positive, and by its being called it moves the
     precision at every threshold at or below its score, by (label - precision) / called.
     """
-    share = np.where(called > 0, positive / called, 0.0)
-    below = np.cumsum(share[:, ::-1], axis=1)[:, ::-1]
-    below_precise = np.cumsum((share * precision)[:, ::-1], axis=1)[:, ::-1]
-    of_positive = precision - value[:, None] + below - below_precise
-    square = (positive * of_positive**2 + negative * below_precise**2).sum(axis=1)
-    total, rows = positive.sum(axis=1), effective.sum(axis=1)
-    return np.asarray(square * called[:, -1] / total**2 / (rows - 1))
+    share = np.divide(positive, called, out=np.zeros_like(called), where=called > 0)
+    below = np.cumsum(share[::-1])[::-1]
+    below_precise = np.cumsum((share * precision)[::-1])[::-1]
+    of_positive = precision - value + below - below_precise
+    square = (positive * of_positive**2 + negative * below_precise**2).sum()
+    return float(square * called[-1] / positive.sum() ** 2 / (rows - 1))
 
 
-def _slack(
+def _orders(
     negative: FloatArray, positive: FloatArray, hits: FloatArray, called: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """How far the sum over thresholds can lie above and below, by the order of the rows inside the bins."""
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The mean precision of the positives of mixed cells: in the worst order, evenly among the negatives, at best.
+
+    Sums over positives are integrals from one half before the first to one half behind the last.
+    """
     hits_before, called_before = hits - positive, called - positive - negative
-    now = positive * np.where(called > 0, hits / called, 0.0)
-    most = positive * np.where(called_before + positive > 0, hits / (called_before + positive), 0.0)
+    best = hits / (called_before + positive)
     # All negatives first, then one positive after the other: no less than the integral of the precision.
     start = called_before + negative
-    grown = np.log1p(np.where(start > 0, positive / start, 0.0))
-    least = positive + (hits_before - start) * grown
-    return (most - now).sum(axis=1), np.maximum(now - least, 0.0).sum(axis=1)
+    grown = np.log1p(np.divide(positive, start, out=np.zeros_like(start), where=start > 0))
+    worst = 1 + (hits_before - start) * grown / positive
+    # So many more rows with every positive.
+    step = 1 + negative / (positive + 1)
+    spread = np.log((called_before + step * (positive + 0.5)) / (called_before + step * 0.5))
+    even = 1 / step + (hits_before - called_before / step) * spread / (step * positive)
+    return np.minimum(worst, best), np.clip(even, np.minimum(worst, best), best), best

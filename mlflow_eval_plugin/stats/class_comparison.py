@@ -131,7 +131,7 @@ class PairedClassTable:
 
     def _is_known(self, metric: str) -> bool:
         if metric == "auc":
-            return self.summary.champion.histogram is not None
+            return self.summary.champion.ranks is not None
         return self.summary.changes is not None or metric not in OF_PROBABILITIES
 
     def _change(self, metric: str) -> Quantity:

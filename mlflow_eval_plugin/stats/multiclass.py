@@ -82,7 +82,9 @@ class MulticlassTable:
     def part(self, *, complement: bool = False) -> Part:
         """The sums of every slice, or of everything but it."""
         if complement not in self._parts:
-            self._parts[complement] = Part(self.summary.complement() if complement else self.summary)
+            self._parts[complement] = Part(
+                self.summary.complement() if complement else self.summary, complement=complement
+            )
         return self._parts[complement]
 
     def metric(self, name: str, *, complement: bool = False) -> Quantity:
@@ -152,6 +154,7 @@ class Part:
     """The sums of slices, or of their complements, as metrics."""
 
     summary: MulticlassSummary
+    complement: bool = False
 
     @property
     def n(self) -> NDArray[np.int64]:
@@ -196,16 +199,16 @@ class Part:
             InputError: where scores were not ranked.
         """
         summary = self.summary
-        if summary.histogram is None:
+        if summary.ranks is None:
             raise InputError(
                 "metric: 'auc' was not counted: there are no probabilities, or too many slices and classes"
             )
-        lane = summary.histogram if summary.histogram_weight is None else summary.histogram_weight
-        flat = lane.reshape(-1, *lane.shape[2:])
+        entries = range(len(summary.slices))
+        ranked = (one.others(i) if self.complement else one.entry(i) for i in entries for one in summary.ranks)
         rest = self.one_vs_rest()
         effective = kish(rest.cells.sum(axis=2), rest.cells_square.sum(axis=2))
         # AUC does not depend on the scale of the weights.
-        found = auc(np.asarray(flat), effective)
+        found = auc(ranked, effective)
         df = effective.min(axis=1) - 1
         return AucQuantity(
             found.value, found.standard_error, df, found.bound, rest.n, "AUC needs rows of the class and others"

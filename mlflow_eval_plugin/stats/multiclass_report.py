@@ -76,6 +76,6 @@ def _estimates(table: MulticlassTable, name: str, *, by_class: int = 0) -> tuple
     count = by_class or len(table.rows)
     if table.summary.moments is None and name in OF_PROBABILITIES:
         return (NO_PROBABILITIES,) * count
-    if table.summary.histogram is None and name == "auc":
+    if table.summary.ranks is None and name == "auc":
         return (NOT_RANKED,) * count
     return estimates(table.classwise(name).take(np.arange(by_class)) if by_class else table.metric(name))

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.errors import MergeError
+from mlflow_eval_plugin.stats.ranks import Ranks
 from mlflow_eval_plugin.stats.summaries import (
     LOSS_ONE,
     LOSS_SQUARE_ONE,
@@ -39,7 +39,7 @@ MOMENTS = {
     "expected_half_brier_square": ONE,
     "confidence_error": ONE,
 }
-# 63 MB of counts, as much as the slices of a binary Summary may take; beyond, scores are not ranked.
+# As many tables as the slices of a binary Summary may have; beyond, scores are not ranked.
 MOST_RANKED = 2048
 
 
@@ -57,9 +57,8 @@ class MulticlassSummary:
             probability) and whether the prediction is right, ``(S, COARSE_BINS, 2)``; None where predictions are
             classes.
         confidence_spread: sums of w * c * (1 - c) by coarse bin, ``(S, COARSE_BINS)``.
-        histogram: rows by class, fine bin of its probability, and whether the row is of the class,
-            ``(S, K, FINE_BINS, 2)`` int32; None where scores are not ranked.
-        histogram_weight: sums of w over the same cells, int64; None when unweighted.
+        ranks: of each of the ``K`` classes, the rows of every slice in the order of its probability, by whether they
+            are of the class; None where probabilities are not ranked.
         weight_scale, weighted: as in ``ScoreSummary``.
     """
 
@@ -72,8 +71,7 @@ class MulticlassSummary:
     confidence_weight: IntArray | None
     confidence_score: IntArray | None
     confidence_spread: IntArray | None
-    histogram: NDArray[np.int32] | None
-    histogram_weight: IntArray | None
+    ranks: tuple[Ranks, ...] | None
     weight_scale: float
     weighted: bool
 
@@ -84,7 +82,7 @@ class MulticlassSummary:
             MergeError: when weight scales or classes differ, or only one of the two has probabilities or ranked scores.
         """
         same_scale(self, other)
-        known = [[getattr(one, name) is None for name in _LANES] for one in (self, other)]
+        known = [[getattr(one, name) is None for name in (*_LANES, "ranks")] for one in (self, other)]
         if self.classes != other.classes or known[0] != known[1]:
             raise MergeError(
                 f"multiclass Summaries of different classes or kinds do not merge: {self.classes} and {other.classes}; "
@@ -92,8 +90,16 @@ class MulticlassSummary:
             )
         rows_fit(int(self.cells[0].sum()) + int(other.cells[0].sum()))
         slices = union_of_slices(self.slices, other.slices)
+        at = {one: position for position, one in enumerate(slices)}
         mine, theirs = self._placed(slices), other._placed(slices)
         total: dict[str, Any] = {name: None if lane is None else lane + theirs[name] for name, lane in mine.items()}
+        if self.ranks is not None and other.ranks is not None:
+            of_classes = zip(self.ranks, other.ranks, strict=True)
+            sides = [[at[one] for one in summary.slices] for summary in (self, other)]
+            total["ranks"] = tuple(
+                one.placed(np.array(sides[0]), len(slices)) + two.placed(np.array(sides[1]), len(slices))
+                for one, two in of_classes
+            )
         return replace(self, slices=slices, **total)
 
     @property
@@ -116,7 +122,7 @@ class MulticlassSummary:
         return {one.label: position for position, one in enumerate(self.slices)}[label]
 
     def complement(self) -> MulticlassSummary:
-        """The same of all rows but those of each slice."""
+        """The same of all rows but those of each slice; ranks are left as they are, see ``Ranks.others``."""
         others: dict[str, Any] = {}
         for name in _LANES:
             lane = getattr(self, name)
@@ -138,6 +144,4 @@ _LANES = (
     "confidence_weight",
     "confidence_score",
     "confidence_spread",
-    "histogram",
-    "histogram_weight",
 )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.stats.errors import MergeError
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.ranking import placements
+from mlflow_eval_plugin.stats.ranks import Ranked
 from mlflow_eval_plugin.stats.summaries import (
     LOSS_SQUARE_ONE,
     ONE,
@@ -126,12 +127,10 @@ class PlacementSummary:
         return self.change * (self.weight_scale / ONE)
 
 
-def placement_tables(summary: SliceSummary, index: NDArray[np.intp]) -> NDArray[np.int32]:
-    """The placement of a row by slice, fine bin and label, in units of ``1 / PLACEMENT_ONE``: ``(len(index), B, 2)``.
+def placement_table(one: Ranked) -> NDArray[np.int32]:
+    """The placement of a row by cell and label, in units of ``1 / PLACEMENT_ONE``: ``(K, 2)``.
 
     Integers, so that what the second pass adds up is the same whatever the order of the rows. 0 where the other class
     has no rows.
     """
-    lane = summary.n if summary.weight is None else summary.weight
-    found = placements(lane[index].astype(np.float64))
-    return np.asarray(np.rint(np.nan_to_num(np.stack(found, axis=2)) * PLACEMENT_ONE), dtype=np.int32)
+    return np.asarray(np.rint(np.nan_to_num(np.stack(placements(one), axis=1)) * PLACEMENT_ONE), dtype=np.int32)

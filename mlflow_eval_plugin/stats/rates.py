@@ -5,6 +5,7 @@ A ``Part`` is a set of slices, or of their complements, in plain sums; ``quantit
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
@@ -18,7 +19,8 @@ from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.means import Sums, brier, calibrated_loss, in_the_large, log_loss
 from mlflow_eval_plugin.stats.norms import Kind, NoisyNorm, binned_norm
 from mlflow_eval_plugin.stats.quantities import AucQuantity, BalancedAccuracy, ProportionQuantity
-from mlflow_eval_plugin.stats.ranking import BLOCK, auc
+from mlflow_eval_plugin.stats.ranking import auc
+from mlflow_eval_plugin.stats.ranks import Ranked
 from mlflow_eval_plugin.stats.summaries import (
     COARSE_BINS,
     FINE_BINS,
@@ -29,6 +31,7 @@ from mlflow_eval_plugin.stats.summaries import (
 )
 
 ECE_BINS = 15
+BLOCK = 16  # slices at a time, so that the temporaries stay in the cache
 
 Metric = Literal[
     "prevalence",
@@ -78,6 +81,7 @@ class Part:
         histogram: sums of w by fine bin and label, ``(S, FINE_BINS, 2)``, integers where unweighted.
         score: sums of w * score, ``(S, COARSE_BINS, 2)``.
         square_error, loss, loss_square: sums over all rows, ``(S,)``.
+        ranked: the rows in the order of their scores, slice by slice.
     """
 
     n: NDArray[np.int64]
@@ -88,6 +92,7 @@ class Part:
     square_error: FloatArray
     loss: FloatArray
     loss_square: FloatArray
+    ranked: Callable[[], Iterator[Ranked]]
 
     @property
     def weight(self) -> FloatArray:
@@ -128,6 +133,7 @@ def part_of(summary: SliceSummary, index: NDArray[np.intp], *, complement: bool 
         square_error=lane(summary.square_error).sum(axis=1) * (scale / ONE),
         loss=lane(summary.loss).sum(axis=1) * (scale / LOSS_ONE),
         loss_square=lane(summary.loss_square).sum(axis=1) * (scale / LOSS_SQUARE_ONE),
+        ranked=lambda: map(summary.ranks.others if complement else summary.ranks.entry, index.tolist()),
     )
 
 
@@ -193,14 +199,14 @@ def kish(weight: FloatArray, square: FloatArray) -> FloatArray:
 
 
 def _auc(part: Part) -> Quantity:
-    found = auc(part.histogram, part.effective_by_label)
+    found = auc(part.ranked(), part.effective_by_label)
     df = part.effective_by_label.min(axis=1) - 1
     reason = "AUC needs rows of both classes"
     return AucQuantity(found.value, found.standard_error, df, found.bound, part.n, reason)
 
 
 def _average_precision(part: Part) -> Quantity:
-    return average_precision(part.histogram, part.effective_by_label, part.n)
+    return average_precision(part.ranked(), part.effective_by_label, part.n)
 
 
 def _brier(part: Part) -> Quantity:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.errors import MergeError
+from mlflow_eval_plugin.stats.ranks import Ranks
 
 FINE_BINS = 3840
 SCORE_BINS = 16 * FINE_BINS  # of the overall Summary, where a fine grid costs little and equal-mass bins profit from it
@@ -185,6 +186,8 @@ class SliceSummary:
         slices: the ``S`` slices, in the order of the first axis of every array.
         n: rows, ``(S, FINE_BINS, 2)`` int32.
         weight: sum of w over the same cells, int64; None when unweighted.
+        ranks: the rows of every slice in the order of their scores; sums of w in units of ``weight_scale / ONE``, or
+            rows where unweighted.
         cells: rows per label and predicted label, ``(S, 2, 2)`` int64 (index 1 is positive).
         cell_weight, cell_weight_square: sums of w and w**2 over the same cells.
         score: sum of w * score per coarse bin and label, ``(S, COARSE_BINS, 2)``, in units of ``weight_scale / ONE``.
@@ -198,6 +201,7 @@ class SliceSummary:
     slices: tuple[Slice, ...]
     n: NDArray[np.int32]
     weight: IntArray | None
+    ranks: Ranks
     cells: IntArray
     cell_weight: IntArray
     cell_weight_square: IntArray
@@ -250,7 +254,8 @@ class SliceSummary:
         at = {one: position for position, one in enumerate(slices)}
         rows = np.array([at[one] for one in self.slices])
         lanes = {name: getattr(self, name) for name in _SLICE_LANES}
-        return {name: None if lane is None else scattered(lane, rows, len(slices)) for name, lane in lanes.items()}
+        found = {name: None if lane is None else scattered(lane, rows, len(slices)) for name, lane in lanes.items()}
+        return {**found, "ranks": self.ranks.placed(rows, len(slices))}
 
 
 _SLICE_LANES = (

@@ -3,15 +3,22 @@ import pytest
 from scipy import integrate, stats
 from sklearn.metrics import average_precision_score
 
-from mlflow_eval_plugin.stats.average_precision import AveragePrecision, average_precision
+from mlflow_eval_plugin.stats.average_precision import AveragePrecision
+from mlflow_eval_plugin.stats.average_precision import average_precision as precision
+from mlflow_eval_plugin.stats.ranks import Ranked
 
 
-def _made(score, label, bins, weight=None):
+def average_precision(tables, effective, n, mixed=True):
+    """Of histograms, ``(S, B, 2)``, whose bins may hold several scores."""
+    return precision([Ranked(*one.T, np.full(len(one), mixed)) for one in tables], effective, n)
+
+
+def _made(score, label, bins, weight=None, mixed=False):
     weight = np.ones(len(score)) if weight is None else weight
     member = np.minimum((score * bins).astype(int), bins - 1)
     table = np.bincount(2 * member + label, weights=weight, minlength=2 * bins).reshape(1, bins, 2)
     squares = np.array([[(weight[label == one] ** 2).sum() for one in (0, 1)]])
-    return average_precision(table, table.sum(axis=1) ** 2 / squares, np.array([len(score)]))
+    return average_precision(table, table.sum(axis=1) ** 2 / squares, np.array([len(score)]), mixed)
 
 
 def _truth(share, shift):
@@ -49,7 +56,7 @@ def test_the_bound_holds(bins, n):
         score = np.round(rng.random(n), int(rng.integers(1, 6)))
         label = (rng.random(n) < score).astype(int)
         label[0] = 1
-        found = _made(score, label, bins)
+        found = _made(score, label, bins, mixed=True)
         assert abs(found.value[0] - average_precision_score(label, score)) <= found.bound[0] + 1e-12
 
 
@@ -85,23 +92,31 @@ def test_the_standard_error_is_made_of_the_influence_of_every_row(weighted):
         assert getattr(small, name) == getattr(found, name), name
 
 
-def test_the_bound_is_of_the_best_and_the_worst_order_of_rows_in_a_bin():
+def test_in_bins_of_several_scores_positives_lie_evenly_and_the_bound_is_of_the_best_and_the_worst_order():
     # From the top: bins of (negatives, positives). First in a bin come all positives, or all negatives and then one
-    # positive after the other, whose precisions are no less than their integral.
+    # positive after the other, whose precisions are no less than their integral. Evenly, so many negatives come with
+    # each of p positives as leave as many behind the last: n / (p + 1).
     def expected(bins):
-        hits, called, below, above, now = 0, 0, 0.0, 0.0, 0.0
+        hits, called, below, above, likely = 0, 0, 0.0, 0.0, 0.0
         for negative, positive in filter(any, bins):
-            start = called + negative
-            below += integrate.quad(lambda x, h=hits, c=start: (h + x) / (c + x), 1e-12, positive)[0]
+            start, more = called + negative, 1 + negative / (positive + 1)
+            even = integrate.quad(lambda x, h=hits, c=called, m=more: (h + x) / (c + m * x), 0.5, positive + 0.5)[0]
+            worst = integrate.quad(lambda x, h=hits, c=start: (h + x) / (c + x), 1e-12, positive)[0]
             hits, called = hits + positive, called + negative + positive
-            now += positive * hits / called
-            above += positive * hits / max(called - negative, 1)
-        return max(above - now, now - below) / hits
+            best = positive * hits / max(called - negative, 1)
+            below, above, likely = below + worst, above + best, likely + min(max(even, worst), best)
+        return likely / hits, max(above - likely, likely - below) / hits
 
     for bins in ([(1, 10)], [(90, 10)], [(0, 3), (5, 0), (2, 4), (30, 6)], [(0, 0), (8, 0), (1, 9), (0, 2)]):
         table = np.array([bins[::-1]], dtype=float)
         found = average_precision(table, table.sum(axis=1), np.array([int(table.sum())]))
-        assert found.bound[0] == pytest.approx(expected(bins), rel=1e-6)
+        assert (found.value[0], found.bound[0]) == pytest.approx(expected(bins), rel=1e-6)
+
+
+def test_bins_of_one_score_have_no_error():
+    table = np.array([[(30, 6), (2, 4), (5, 0)]], dtype=float)
+    assert average_precision(table, table.sum(axis=1), np.array([47])).bound[0] > 0.1
+    assert average_precision(table, table.sum(axis=1), np.array([47]), mixed=False).bound[0] == 0
 
 
 def test_limits_are_students_on_the_logit_scale_and_no_tighter_than_a_proportions():

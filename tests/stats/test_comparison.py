@@ -78,10 +78,10 @@ def test_every_change_is_the_difference_of_what_scikit_learn_says(weighted):
             assert metric.difference.value == pytest.approx(second[name] - first[name], abs=1e-9), name
         areas = [sk.roc_auc_score(part.y, part[name], sample_weight=weight) for name in ("a", "b")]
         auc = one.metrics["auc"].difference
-        assert abs(auc.value - (areas[1] - areas[0])) <= auc.bound
+        assert abs(auc.value - (areas[1] - areas[0])) <= auc.bound + 1e-12
         means = [sk.average_precision_score(part.y, part[name], sample_weight=weight) for name in ("a", "b")]
         change = one.metrics["average_precision"].difference
-        assert abs(change.value - (means[1] - means[0])) <= change.bound
+        assert abs(change.value - (means[1] - means[0])) <= change.bound + 1e-12
 
 
 def _placements(label, score):
@@ -94,7 +94,7 @@ def _placements(label, score):
 @pytest.mark.parametrize("tied", [False, True])
 def test_the_variance_of_a_change_in_auc_is_delongs(tied):
     rows = _rows(n=900, seed=3)
-    if tied:  # scores in the middle of bins, so that binning changes nothing
+    if tied:
         rows[["a", "b"]] = (np.floor(rows[["a", "b"]] * 12) + 0.5) / 15
     table = _table(rows)
     for label in ("overall", "g=1"):
@@ -104,7 +104,7 @@ def test_the_variance_of_a_change_in_auc_is_delongs(tied):
         variance = sum(one.var(ddof=1) / len(one) for one in change)
         at = table.summary.champion.index(label)
         made = table.change("auc")
-        assert made.variance[at] == pytest.approx(variance, rel=1e-6 if tied else 2e-3)
+        assert made.variance[at] == pytest.approx(variance, rel=1e-6)
         # What three unseen rows of the smaller class can change is all that is added.
         smaller = part.y.value_counts().min()
         error = np.sqrt(variance + 3 / smaller**2)

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary
+from mlflow_eval_plugin.engines.ranking import cells_in
 from mlflow_eval_plugin.stats.errors import MergeError
-from mlflow_eval_plugin.stats.paired import PLACEMENT_ONE, placement_tables
+from mlflow_eval_plugin.stats.paired import PLACEMENT_ONE, placement_table
 
 MODELS = ("champion", "challenger")
 
@@ -34,7 +35,12 @@ def _pairs(rows, weight="w", weight_scale=4.0):
 
 def _same(first, second):
     names = [field.name for field in fields(first) if field.name not in MODELS]
-    return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in names)
+    return all(
+        _same(getattr(first, name), getattr(second, name))
+        if name == "ranks"
+        else np.array_equal(getattr(first, name), getattr(second, name))
+        for name in names
+    )
 
 
 def test_parts_with_other_slices_add_up_to_the_whole():
@@ -66,16 +72,18 @@ def test_a_place_is_the_share_of_the_other_class_that_a_row_is_ranked_rightly_ag
     rows.loc[rows.g == "r", "y"] = 0  # nobody to be placed among
     pairs = _pairs(rows, "w" if weighted else None, 4.0 if weighted else None)
     summary = paired_summary(pairs)
-    table = placement_tables(summary.champion, np.arange(4)) / PLACEMENT_ONE
-    bins = np.floor(rows.a * table.shape[1]).astype(int)
+    cells = cells_in(summary.champion.ranks, rows.a.to_numpy())
+    assert (np.unique(rows.a)[cells] == rows.a).all()
     for at, label in enumerate(("overall", "p", "q", "r")):
         part = rows if label == "overall" else rows[rows.g == label]
+        table = np.full((len(rows), 2), -1.0)
+        table[summary.champion.ranks.cells(at)] = placement_table(summary.champion.ranks.entry(at)) / PLACEMENT_ONE
         for y in (0, 1):  # DeLong, DeLong & Clarke-Pearson (1988), equation (3)
             other = part[part.y != y]
             w = other.w if weighted else np.ones(len(other))
             mine = part[part.y == y]
-            for score, place in zip(mine.a, bins[mine.index], strict=True):
+            for score, place in zip(mine.a, cells[mine.index], strict=True):
                 right = other.a < score if y else other.a > score
                 expected = np.sum(w * (right + 0.5 * (other.a == score))) / w.sum() if len(other) else 0.0
-                assert table[at, place, y] == pytest.approx(expected, abs=1e-9), (label, y)
-    assert (table[3, :, 0] == 0).all()
+                assert table[place, y] == pytest.approx(expected, abs=1e-9), (label, y)
+    assert (table[summary.champion.ranks.cells(3), 0] == 0).all()

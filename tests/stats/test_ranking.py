@@ -4,7 +4,13 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from mlflow_eval_plugin.stats.quantities import AucQuantity
-from mlflow_eval_plugin.stats.ranking import auc
+from mlflow_eval_plugin.stats.ranking import auc as area
+from mlflow_eval_plugin.stats.ranks import Ranked
+
+
+def auc(weights, effective):
+    """Of histograms, ``(S, B, 2)``, whose bins may hold several scores."""
+    return area([Ranked(*one.T, np.ones(len(one), dtype=bool)) for one in weights], effective)
 
 
 def _delong(score, label):
@@ -45,6 +51,11 @@ def test_the_bound_holds():
     score = np.clip(rng.normal(0.4 + 0.2 * label, 0.15), 0, 1)
     found = auc(_histogram(score, label, 30), np.array([[(label == 0).sum(), (label == 1).sum()]], dtype=float))
     assert abs(found.value[0] - roc_auc_score(label, score)) <= found.bound[0] < 0.05
+
+
+def test_cells_of_one_score_have_no_error():
+    one = Ranked(np.array([3, 2, 0]), np.array([1, 4, 2]), np.array([True, False, False]))
+    assert area([one], np.array([[5.0, 7.0]])).bound[0] == pytest.approx(3 * 1 / (2 * 35))
 
 
 def test_separated_classes_still_have_an_interval():
@@ -90,7 +101,7 @@ def test_one_row_alone_has_no_standard_error_though_nothing_seems_to_vary():
         assert auc(weights, weights.sum(axis=1)).standard_error[0] == np.inf
 
 
-def test_more_slices_than_fit_a_block_are_those_of_each():
+def test_many_slices_are_those_of_each():
     rng = np.random.default_rng(0)
     weights, effective = rng.integers(1, 9, (150, 5, 2)), rng.integers(5, 50, (150, 2)).astype(float)
     together = auc(weights, effective)

@@ -48,7 +48,11 @@ def _slices(rows, **options):
 
 
 def _lanes(summary):
-    return {field.name: getattr(summary, field.name) for field in fields(summary)}
+    found = {}
+    for field in fields(summary):
+        value = getattr(summary, field.name)
+        found |= {f"ranks.{k}": v for k, v in _lanes(value).items()} if field.name == "ranks" else {field.name: value}
+    return found
 
 
 def _same(first, second):

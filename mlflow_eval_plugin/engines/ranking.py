@@ -1,0 +1,178 @@
+"""Rows into ``Ranks``: how many rows of each label have each score, slice by slice.
+
+Where cells are exact or fine, the rows of every family of slices are sorted by slice and score, and runs of equals are
+counted. Where they are coarse, they are few, and are counted like any histogram, in the joint tables of ``joint``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlflow_eval_plugin.engines.counting import Lanes, chunked, in_parts
+from mlflow_eval_plugin.engines.families import Family, families
+from mlflow_eval_plugin.engines.inputs import Scored
+from mlflow_eval_plugin.engines.joint import Columns, cell_codes, size, tabulated
+from mlflow_eval_plugin.stats.fixed_point import add_at, fixed_point
+from mlflow_eval_plugin.stats.ranks import COARSE, Keys, Ranks, cells_of, gathered, grid_of, score_keys
+from mlflow_eval_plugin.stats.summaries import ONE, Slice, over_labels
+from mlflow_eval_plugin.stats.threads import side_by_side
+
+# As many cells as these fit the cache, and joint tables of histograms are not grown beyond.
+JOINT_CELLS = 2**20
+_LEADING = 21  # bits of a key, of which coarse cells are cut
+_SHIFT = 63 - _LEADING
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Rows by the cell of their score: ``cell[i]`` is a place in ``key`` and ``mixed``, see ``Ranks``."""
+
+    cell: NDArray[np.signedinteger]
+    key: Keys
+    mixed: NDArray[np.bool_]
+
+
+def ranks_of(
+    scored: Scored, columns: Columns, depth: int, slices: Sequence[Slice], rows: IntArray, *, tables: int = 1
+) -> Ranks:
+    """The table of ranks of rows that are scored and coded.
+
+    Args:
+        slices: of a Summary of these rows, "overall" first.
+        rows: of each of these.
+        tables: how many there will be of these rows, see ``grid_of``.
+    """
+    grid = grid_of(rows, tables)
+    placed = placed_rows(scored.score, grid)
+    if grid == COARSE:
+        return replace(_tabulated(scored, placed, columns, depth, rows), tables=tables)
+    amounts = None if scored.weight is None else fixed_point(scored.weight / scored.weight_scale, ONE)
+    found = side_by_side(partial(_sorted, scored.label, amounts, placed), families(slices, columns))
+    entry, cell, amount = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return replace(gathered(placed.key, placed.mixed, entry, cell, amount, rows), tables=tables)
+
+
+def placed_rows(score: NDArray[np.float64], grid: int) -> Placed:
+    """The cell of every score, and the cells that have any."""
+    return _in_coarse_cells(score) if grid == COARSE else _in_order(score, grid)
+
+
+def _in_order(score: NDArray[np.float64], grid: int) -> Placed:
+    key = score_keys(score)
+    order = np.argsort(key)
+    key = key[order]
+    floor = cells_of(key, grid)
+    new = np.r_[True, floor[1:] != floor[:-1]]
+    first = np.flatnonzero(new)
+    last = np.append(first[1:], len(key)) - 1
+    mixed = key[first] != key[last]
+    cell = np.empty(len(key), dtype=np.int32)
+    cell[order] = np.cumsum(new, dtype=np.int32) - 1
+    return Placed(cell, np.where(mixed, floor[first], key[first]), mixed)
+
+
+def _in_coarse_cells(score: NDArray[np.float64]) -> Placed:
+    floors, of_leading = _coarse_cells()
+    cell = np.empty(len(score), dtype=np.int16)
+
+    def settle(rows: slice) -> tuple[Keys, NDArray[np.bool_]]:
+        # One score of every cell, whichever, and the cells that have another one, too.
+        seen, mixed = np.full(len(floors), -1), np.zeros(len(floors), dtype=np.bool_)
+        for part in chunked(rows):
+            key = score_keys(score[part])
+            at = of_leading[key >> _SHIFT]
+            cell[part] = at
+            single = np.flatnonzero(~mixed[at])
+            key, at = key[single], at[single]
+            fresh = seen[at] < 0
+            seen[at[fresh]] = key[fresh]
+            mixed[at[seen[at] != key]] = True
+        return seen, mixed
+
+    (seen, mixed), *others = in_parts(len(score), settle)
+    for key, also in others:
+        mixed |= also | ((seen >= 0) & (key >= 0) & (seen != key))
+        seen = np.maximum(seen, key)
+    used = np.flatnonzero(seen >= 0)
+    places = np.zeros(len(floors), dtype=np.int16)
+    places[used] = np.arange(len(used))
+    return Placed(places[cell], np.where(mixed, floors, seen)[used], mixed[used])
+
+
+@cache
+def _coarse_cells() -> tuple[Keys, NDArray[np.int16]]:
+    """The lowest key of every coarse cell, and the cell of the leading bits of a key."""
+    leading = np.arange(2**_LEADING) << _SHIFT
+    floor = cells_of(leading, COARSE)
+    new = np.r_[True, floor[1:] != floor[:-1]]
+    return floor[new], (np.cumsum(new) - 1).astype(np.int16)
+
+
+def _sorted(
+    label: NDArray[np.uint8], amounts: IntArray | None, placed: Placed, family: Family
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.integer]]:
+    """Entry, cell and amounts by label of the rows of a family, ascending."""
+    at = family.place(slice(0, len(label)))
+    inside = np.flatnonzero(at >= 0) if (at < 0).any() else slice(None)
+    at, length = at[inside], len(placed.key)
+    at *= length
+    at += placed.cell[inside]
+    at <<= 1
+    at |= label[inside]
+    if amounts is None:
+        at.sort()
+        weight = None
+    else:
+        order = np.argsort(at)
+        at, weight = at[order], amounts[inside][order]
+    positive = at & 1
+    at >>= 1
+    first = np.flatnonzero(np.r_[True, at[1:] != at[:-1]][: len(at)])
+    if weight is None:
+        hits = np.add.reduceat(positive, first) if len(first) else positive
+        misses = np.diff(np.append(first, len(at))) - hits
+        amount = np.stack([misses, hits], axis=1).astype(np.int32)
+    else:
+        of_label = [np.where(positive == one, weight, 0) for one in (0, 1)]
+        amount = np.stack([np.add.reduceat(one, first) if len(first) else one for one in of_label], axis=1)
+    entry, cell = np.divmod(at[first], max(length, 1))
+    return family.members[entry], cell, amount
+
+
+def cells_in(ranks: Ranks, score: NDArray[np.float64]) -> NDArray[np.integer]:
+    """Which cell of a table each score belongs to; rows of the scores must be among those of the table."""
+    placed = placed_rows(score, ranks.grid)
+    known = np.searchsorted(cells_of(ranks.key, ranks.grid), cells_of(placed.key, ranks.grid))
+    return np.asarray(known[placed.cell])
+
+
+def _tabulated(scored: Scored, placed: Placed, columns: Columns, depth: int, rows: IntArray) -> Ranks:
+    length, weighted = len(placed.key), scored.weight is not None
+    name = "weight" if weighted else "n"
+
+    def count(joint: Columns, some: slice) -> Lanes:
+        lanes: Lanes = {"n": np.zeros((size(joint), length, 2), dtype=np.int32)}
+        if weighted:
+            lanes["weight"] = np.zeros(lanes["n"].shape, dtype=np.int64)
+        for part in chunked(some):
+            at = cell_codes(joint, part)
+            at *= length
+            at += placed.cell[part]
+            at <<= 1
+            at |= scored.label[part]
+            add_at(lanes["n"].reshape(-1), at, np.ones(len(at), dtype=np.int32))
+            if scored.weight is not None:
+                add_at(lanes["weight"].reshape(-1), at, fixed_point(scored.weight[part] / scored.weight_scale, ONE))
+        return lanes
+
+    _, lanes = tabulated(count, len(scored.score), columns, depth, cells=max(JOINT_CELLS // length, 1))
+    used = np.flatnonzero(over_labels(lanes["n"]).reshape(-1))
+    amount = lanes[name].reshape(-1, 2)[used]
+    return gathered(placed.key, placed.mixed, *np.divmod(used, length), amount, rows)
