@@ -29,6 +29,7 @@ def main() -> None:
       evidence-report page evidence/calibration.json -o calibration.html
       evidence-report page evidence/*.json -o report.html
       evidence-report diff march/drift.json april/drift.json -o drift.html
+      evidence-report trend march/drift.json april/drift.json may/drift.json -o drift.html
     """
 
 
@@ -45,7 +46,7 @@ def page(files: tuple[Path, ...], output: str) -> None:
     """
     from mlflow_eval_plugin.reports import render_joined
 
-    _write(render_joined([_read(file) for file in files]), output)
+    _write(render_joined([_read(file) for file in files]).encode(), output)
 
 
 @main.command()
@@ -67,7 +68,37 @@ def diff(before: Path, after: Path, output: str) -> None:
         text = render_diff(*documents)
     except EvidenceError as error:
         _refuse(f"{before} and {after}: {error}")
-    _write(text, output)
+    _write(text.encode(), output)
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=_EXISTING, metavar="FILE FILE...")
+@click.option(
+    "-o", "--output", required=True, metavar="OUT.html|OUT.png",
+    help="Where to write the page, or the picture where it ends in .png; - is the page on standard output.",
+)  # fmt: skip
+def trend(files: tuple[Path, ...], output: str) -> None:
+    """Write a page, or a picture, of every Check over time: FILEs are documents of one kind.
+
+    \b
+    Examples:
+      evidence-report trend march/drift.json april/drift.json may/drift.json -o drift.html
+      evidence-report trend */calibration.json -o calibration.png
+    """
+    from mlflow_eval_plugin.evidence import EvidenceError
+    from mlflow_eval_plugin.reports import render_trend
+
+    documents = [_read(file) for file in files]
+    try:
+        if output.lower().endswith(".png"):
+            from mlflow_eval_plugin.reports.trend_figure import trend_figure
+
+            content = trend_figure(documents)
+        else:
+            content = render_trend(documents).encode()
+    except EvidenceError as error:
+        _refuse(f"{', '.join(map(str, files))}: {error}")
+    _write(content, output)
 
 
 def _read(file: Path) -> Evidence:
@@ -79,12 +110,12 @@ def _read(file: Path) -> Evidence:
         _refuse(f"{file}: {error}")
 
 
-def _write(text: str, output: str) -> None:
+def _write(content: bytes, output: str) -> None:
     if output == "-":
-        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.write(content)
         return
     try:
-        Path(output).write_text(text, encoding="utf-8")
+        Path(output).write_bytes(content)
     except OSError as error:
         _refuse(f"the page cannot be written: {error}")
     click.echo(output)

@@ -2,5 +2,6 @@
 
 from mlflow_eval_plugin.reports.diff import render_diff
 from mlflow_eval_plugin.reports.page import render, render_joined
+from mlflow_eval_plugin.reports.trend import render_trend
 
-__all__ = ["render", "render_diff", "render_joined"]
+__all__ = ["render", "render_diff", "render_joined", "render_trend"]

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe & Ito's palette, which readers with any colour vision can tell apart; shapes repeat what colours say.
-_BLUE, _ORANGE, _GREY = "#0072b2", "#e69f00", "#59636e"
-_COLOURS: dict[Verdict, str] = {"fail": "#d55e00", "insufficient": "#8a7500", "pass": "#009e73"}
-_SHAPES: dict[Verdict, str] = {"fail": "X", "insufficient": "o", "pass": "o"}
+_BLUE, _ORANGE, GREY = "#0072b2", "#e69f00", "#59636e"
+COLOURS: dict[Verdict, str] = {"fail": "#d55e00", "insufficient": "#8a7500", "pass": "#009e73"}
+SHAPES: dict[Verdict, str] = {"fail": "X", "insufficient": "o", "pass": "o"}
 _ROWS = 25
 _PAD = 5.0  # pixels around a figure
 
@@ -37,30 +37,37 @@ def figures(evidence: Evidence) -> dict[str, bytes]:
     kind = kind_of(evidence)
     if kind.figure.endswith("reliability"):
         drawing = _mean_reliability if kind.figure == "mean_reliability" else _reliability
-        return {"reliability": _png(drawing(evidence))}
+        return {"reliability": png(drawing(evidence))}
     small = too_few(evidence).checks
     drawn = [check for check in evidence.checks if kind.drawn(check) and check not in small]
-    return {kind.figure: _png(_ranked(evidence, drawn))} if drawn else {}
+    return {kind.figure: png(_ranked(evidence, drawn))} if drawn else {}
 
 
-def _figure(width: float, height: float) -> Figure:
+def blank(width: float, height: float) -> Figure:
+    """A figure with nothing on it, outside pyplot's global state."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=120, facecolor="white")
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure, spaces: Mapping[str, float] | None = None, head: float = 0.0) -> bytes:
+    """The bytes of a figure, which fits its frame.
+
+    Args:
+        spaces: between its axes where there are several, as matplotlib's ``subplots_adjust`` has them.
+        head: the share of its height that a title takes.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas: Any = FigureCanvasAgg(figure)
-    _fit(figure, canvas.get_renderer())
+    _fit(figure, canvas.get_renderer(), spaces or {"hspace": 0.05}, head)
     buffer = BytesIO()
     # ``savefig`` would draw the figure twice. No version or date in the file: the same Evidence gives the same bytes.
     canvas.print_png(buffer, metadata={"Software": None}, pil_kwargs={"compress_type": Z_RLE})
     return buffer.getvalue()
 
 
-def _fit(figure: Figure, renderer: Any) -> None:
+def _fit(figure: Figure, renderer: Any, spaces: Mapping[str, float], head: float) -> None:
     """Margins as wide as what stands in them, measured once; matplotlib's layout engines measure it twice or more."""
     from matplotlib.transforms import Bbox
 
@@ -72,14 +79,15 @@ def _fit(figure: Figure, renderer: Any) -> None:
         left=(inner.x0 - outer.x0 + _PAD) / width,
         right=1 - (outer.x1 - inner.x1 + _PAD) / width,
         bottom=(inner.y0 - outer.y0 + _PAD) / height,
-        top=1 - (outer.y1 - inner.y1 + _PAD) / height,
-        hspace=0.05,
+        top=1 - head - (outer.y1 - inner.y1 + _PAD) / height,
+        **spaces,
     )
 
 
-def _sober(axes: Axes) -> None:
+def sober(axes: Axes) -> None:
+    """Two spines, grey ticks and a light grid."""
     axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=9, colors=_GREY)
+    axes.tick_params(labelsize=9, colors=GREY)
     axes.grid(color="#e3e7ea", linewidth=0.8)
     axes.set_axisbelow(True)
 
@@ -87,10 +95,10 @@ def _sober(axes: Axes) -> None:
 def _reliability(evidence: Evidence) -> Figure:
     measurements = diagram_of(evidence.measurements)
     words = CONFIDENCE if is_multiclass(evidence.measurements) else PROBABILITY
-    figure = _figure(5.6, 6.4)
+    figure = blank(5.6, 6.4)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
-    _sober(upper)
-    upper.plot([0, 1], [0, 1], linestyle="--", color=_GREY, linewidth=1)
+    sober(upper)
+    upper.plot([0, 1], [0, 1], linestyle="--", color=GREY, linewidth=1)
     if band := measurements["corp_band"]:
         score, low, high = zip(*band, strict=True)
         upper.fill_between(score, low, high, color=_BLUE, alpha=0.18, linewidth=0, label="95 % if calibrated")
@@ -106,10 +114,10 @@ def _reliability(evidence: Evidence) -> Figure:
 def _mean_reliability(evidence: Evidence) -> Figure:
     measurements = evidence.measurements
     span = spans(measurements)
-    figure = _figure(5.6, 6.4)
+    figure = blank(5.6, 6.4)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
-    _sober(upper)
-    upper.plot(span, span, linestyle="--", color=_GREY, linewidth=1)
+    sober(upper)
+    upper.plot(span, span, linestyle="--", color=GREY, linewidth=1)
     place, low, high = zip(*measurements["corp_band"], strict=True)
     upper.fill_between(place, low, high, color=_BLUE, alpha=0.18, linewidth=0, label="95 % if calibrated")
     upper.plot(*zip(*measurements["corp"], strict=True), color=_BLUE, linewidth=1.8, label="isotonic curve")
@@ -119,7 +127,7 @@ def _mean_reliability(evidence: Evidence) -> Figure:
     upper.legend(loc="upper left", frameon=False, fontsize=9)
     edges, weight = (measurements["histogram"][name] for name in ("edges", "weight"))
     lower.stairs(weight, edges, fill=True, color=_BLUE)
-    _sober(lower)
+    sober(lower)
     lower.set(xlabel="Prediction")
     return figure
 
@@ -137,9 +145,9 @@ def _scores(axes: Axes, histogram: Mapping[str, Sequence[float]], words: Words) 
     edges = histogram["edges"]
     axes.stairs(histogram["positive"], edges, fill=True, color=_BLUE)
     axes.stairs([-v for v in histogram["negative"]], edges, fill=True, color=_ORANGE)
-    axes.axhline(0, color=_GREY, linewidth=0.8)
+    axes.axhline(0, color=GREY, linewidth=0.8)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(labelsize=9, colors=_GREY)
+    axes.tick_params(labelsize=9, colors=GREY)
     axes.set(xlabel=words.score)
     top = max([*histogram["positive"], *histogram["negative"]]) or 1.0
     axes.set_ylim(-1.05 * top, 1.05 * top)
@@ -151,16 +159,16 @@ def _ranked(evidence: Evidence, checks: Sequence[Check]) -> Figure:
     ordered = worst_first(checks)
     metric = ordered[0].metric
     shown = [check for check in ordered if check.metric == metric][:_ROWS]
-    figure = _figure(7.4, 1.3 + 0.27 * len(shown))
+    figure = blank(7.4, 1.3 + 0.27 * len(shown))
     axes = figure.subplots()
-    _sober(axes)
+    sober(axes)
     for line in {limit for check in shown for limit in (check.minimum, check.maximum) if limit is not None}:
         axes.axvline(line, color="black", linestyle="--", linewidth=1)
-    axes.axvline(0, color=_GREY, linewidth=0.8)
-    for verdict in _COLOURS:
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    for verdict in COLOURS:
         _ranges(axes, [(row, check) for row, check in enumerate(shown) if check.verdict == verdict], verdict)
-    axes.set_yticks(range(len(shown)), [_cut(where(check)) for check in shown])
-    axes.set(ylim=(len(shown) - 0.4, -0.6), xlabel=_plain(metric_label(metric)))
+    axes.set_yticks(range(len(shown)), [cut(where(check)) for check in shown])
+    axes.set(ylim=(len(shown) - 0.4, -0.6), xlabel=plain(metric_label(metric)))
     _entitle(axes, evidence)
     axes.grid(visible=False, axis="y")
     # Nor is there a label of this axis that needs a place beside those of the rows.
@@ -170,25 +178,27 @@ def _ranked(evidence: Evidence, checks: Sequence[Check]) -> Figure:
 
 def _ranges(axes: Axes, drawn: Sequence[tuple[int, Check]], verdict: Verdict) -> None:
     """All values of one verdict with their intervals, in their rows."""
-    colour = _COLOURS[verdict]
+    colour = COLOURS[verdict]
     known = [(row, *check.interval) for row, check in drawn if check.interval]
     if known:
         axes.hlines(*zip(*known, strict=True), color=colour, linewidth=1.8)
     points = [(check.value, row) for row, check in drawn if check.value is not None]
     filled = "white" if verdict == "insufficient" else colour
     if points:
-        axes.plot(*zip(*points, strict=True), _SHAPES[verdict], color=filled, markeredgecolor=colour, markersize=7)
+        axes.plot(*zip(*points, strict=True), SHAPES[verdict], color=filled, markeredgecolor=colour, markersize=7)
 
 
 def _entitle(axes: Axes, evidence: Evidence) -> None:
     # A height of its own, or matplotlib measures all labels once more to find one.
-    axes.set_title(f"{VERDICTS[evidence.verdict]} – {_plain(evidence.data.name[:40])}", y=1.0)
+    axes.set_title(f"{VERDICTS[evidence.verdict]} – {plain(evidence.data.name[:40])}", y=1.0)
 
 
-def _cut(label: str) -> str:
-    return _plain(label if len(label) <= 34 else label[:33] + "…")
+def cut(label: str) -> str:
+    """A label as long as there is room for."""
+    return plain(label if len(label) <= 34 else label[:33] + "…")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Text that is no mathematics."""
     # A dollar sign would start mathematics, and fail on a label that is none.
     return text.replace("$", r"\$")

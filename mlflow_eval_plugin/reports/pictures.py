@@ -95,7 +95,7 @@ def _moved(column: Mapping[str, Any]) -> str:
     shares = [column["missing_reference"], column["missing_current"]]
     if any(shares):
         said.append(f"missing {words.percent(shares[0])} → {words.percent(shares[1])}")
-    return f"{', '.join(said)}. {column['hint_reason']}".removeprefix(". ")
+    return "; ".join(filter(None, [", ".join(said), column["hint_reason"]]))
 
 
 _CONFIDENCE = (

@@ -10,7 +10,7 @@ import pytest
 from reports import evidence_documents as documents
 from reports.parsed_page import Page
 
-from mlflow_eval_plugin.reports import render, render_diff, render_joined
+from mlflow_eval_plugin.reports import render, render_diff, render_joined, render_trend
 
 CSS = (files("mlflow_eval_plugin.reports") / "templates" / "style.css").read_text()
 ALL = [documents.calibration(), documents.disaggregated(), documents.drift(), documents.comparison()]
@@ -18,6 +18,7 @@ PAGES = {
     **{document.kind: render(document) for document in ALL},
     "joined": render_joined(ALL),
     "diff": render_diff(documents.drift(), documents.drift()),
+    "trend": render_trend([documents.drift(), documents.drift()]),
 }
 pages = pytest.mark.parametrize("text", PAGES.values(), ids=PAGES.keys())
 
