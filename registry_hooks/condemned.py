@@ -2,7 +2,7 @@
 
 What a version is made of is the list of its files less what MLflow writes anew whenever it logs a model: ``MLmodel``
 (the run, the ids, the time) and the descriptions of the environment. A version that has no other file is its
-``MLmodel``, less the lines that are written anew. Bytes are condemned until they are promoted again; they are nominated
+``MLmodel``, less the lines about run, place and time; its ``model_uuid`` is then all that tells it from others. Bytes are condemned until they are promoted again; they are nominated
 again only with Evidence that is newer than the rollback.
 
 Bytes that differ are other bytes: a model that is logged again may be, and the same model trained again is. Of those it
@@ -24,10 +24,7 @@ from registry_hooks.records import Condemned, EvidenceRef, ModelState, Resemblan
 WRITTEN_ANEW = frozenset(
     {"MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt", "input_example.json", "serving_input_example.json"}
 )
-_LINES_WRITTEN_ANEW = (
-    b"artifact_path:", b"mlflow_version:", b"model_id:", b"model_size_bytes:", b"model_uuid:", b"run_id:",
-    b"utc_time_created:",
-)  # fmt: skip
+_LINES_WRITTEN_ANEW = (b"artifact_path:", b"mlflow_version:", b"model_id:", b"run_id:", b"utc_time_created:")
 _ENOUGH = 0.5  # the share of a condemned version's files, or of their bytes, that makes another one resemble it
 _ABOUT = 0.01  # by how much of its size a file may be longer or shorter, and still be about as long
 _FEW = 64  # bytes, which may be more than that of a small one

@@ -270,5 +270,6 @@ def test_what_is_the_same_or_quite_another_resembles_nothing(ours):
 def test_a_version_of_nothing_but_its_mlmodel_is_what_that_says():
     one = b"artifact_path: a\nflavors:\n  python_function:\n    loader_module: x\nmodel_uuid: 1\nrun_id: 2\n"
     files = {"MLmodel": (len(one), "a"), "requirements.txt": (1, "b")}
-    assert content_digest(files, one) == content_digest(files, one.replace(b": 1", b": 9").replace(b": a", b": b"))
+    assert content_digest(files, one) == content_digest(files, one.replace(b": 2", b": 9").replace(b": a", b": b"))
+    assert content_digest(files, one) != content_digest(files, one.replace(b"uuid: 1", b"uuid: 2"))
     assert content_digest(files, one) != content_digest(files, one.replace(b"module: x", b"module: y"))
