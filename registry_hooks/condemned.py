@@ -3,7 +3,7 @@
 What a version is made of is the list of its files less what MLflow writes anew whenever it logs a model: ``MLmodel``
 (the run, the ids, the time) and the descriptions of the environment. A version that has no other file is its
 ``MLmodel``, less the lines about run, place and time; its ``model_uuid`` is then all that tells it from others. Bytes
-are condemned until they are promoted again; they are nominated again only with Evidence that is newer than the rollback.
+are condemned until they are promoted again; they are nominated again only with Evidence newer than the rollback.
 
 Bytes that differ are other bytes: a model that is logged again may be, and the same model trained again is. Of those it
 is told what they resemble.
