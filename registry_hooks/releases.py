@@ -77,6 +77,27 @@ class UserSight:
         return bool(auth._get_role_permission_or_default(granted).can_read)
 
 
+def asks_about_all_that_is_named() -> bool:
+    """Whether MLflow's auth asks about the logged models that a request names beside its run: from 3.17."""
+    from mlflow.server import auth
+
+    return hasattr(auth, "authorize")
+
+
+def may_update(username: str, kind: str, identifier: str) -> bool:
+    """Whether MLflow's auth before 3.17 lets ``username`` change a ``run`` or a ``logged model``; none that is gone."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.server import auth
+    from mlflow.server.handlers import _get_tracking_store
+
+    store = _get_tracking_store()
+    try:
+        experiment = store.get_run(identifier).info if kind == "run" else store.get_logged_model(identifier)
+    except MlflowException:
+        return False
+    return bool(auth._get_experiment_permission(experiment.experiment_id, username).can_update)
+
+
 def version_number(version: Any) -> int:
     """The number of a model version as MLflow's clients name it; 3.15 checks it and returns nothing.
 

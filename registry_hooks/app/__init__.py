@@ -26,6 +26,7 @@ def create_app() -> Any:
     from registry_hooks.app import (
         actors,
         attempts,
+        beside,
         door,
         locations,
         malformed,
@@ -38,7 +39,7 @@ def create_app() -> Any:
     )
 
     startup.require_governed_store()
-    allowed, beside = startup.require_known_loosening()
+    allowed, pages = startup.require_known_loosening()
     startup.require_known_acts()
     serving_files.hold()
     with startup.one_worker_at_a_time(auth.auth_config.database_uri):
@@ -53,14 +54,15 @@ def create_app() -> Any:
     once.refuse_in_flask(flask_app)
     malformed.refuse_malformed(flask_app)
     locations.guard_locations(flask_app)
+    beside.require_leave(flask_app)
     if isinstance(served, Flask):
-        origins.refuse_in_flask(flask_app, beside)
+        origins.refuse_in_flask(flask_app, pages)
     else:
         actors.name_the_actor_in_asgi(served)
         native = tuple(powers.native_routes(served.routes))
         served.add_middleware(once.OnceMiddleware, routes=native)
         served.add_middleware(workspaces.WorkspaceMiddleware)
-        served.add_middleware(origins.OriginMiddleware, allowed=beside)
+        served.add_middleware(origins.OriginMiddleware, allowed=pages)
         served.add_middleware(powers.PowersMiddleware, routes=native, powers=allowed)
         served.add_middleware(attempts.AttemptMiddleware)
     return served

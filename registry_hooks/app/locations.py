@@ -47,12 +47,25 @@ def guard_locations(app: Any) -> None:
         ("_delete_trace_tag_v3", service_pb2.DeleteTraceTagV3, _of_a_trace),
         ("_deprecated_end_trace_v2", service_pb2.EndTrace, _of_an_ended_trace),
     ):
-        app.view_functions[view] = _guarded(app.view_functions[view], message, refuses)
+        guard_view(app, view, message, refuses)
 
 
-def _guarded(view: Any, message: Any, refuses: Refuses) -> Any:
+def guard_view(app: Any, name: str, message: Any, refuses: Refuses) -> None:
+    """Ask before a view of MLflow answers.
+
+    Args:
+        app: MLflow's Flask app.
+        name: of the view.
+        message: the class of the protobuf message that MLflow reads its request as.
+        refuses: why a message, with the parameters of the path, is refused, or None.
+
+    Raises:
+        KeyError: when there is no such view.
+    """
     from mlflow.exceptions import MlflowException
     from mlflow.server.handlers import _get_request_message
+
+    view = app.view_functions[name]
 
     @wraps(view)
     def guarded(**parameters: Any) -> Any:
@@ -63,7 +76,7 @@ def _guarded(view: Any, message: Any, refuses: Refuses) -> Any:
         error = refuses(asked, parameters)
         return view(**parameters) if error is None else refusing.in_flask(error)
 
-    return guarded
+    app.view_functions[name] = guarded
 
 
 def _of_an_experiment(asked: Any, _parameters: dict[str, Any]) -> Refused | None:

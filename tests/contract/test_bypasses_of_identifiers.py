@@ -24,6 +24,7 @@ MCP = f"{API3}mcp-servers"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 PARTS = {"Content-Type": "multipart/form-data; boundary=x"}
 PLAIN = {"Content-Type": "text/plain"}
+DENIED = "ermission denied"
 ONCE = "does not say each thing once"
 UPLOAD = f"{AJAX}upload-artifact"
 TAG = {"key": "k", "value": "v"}
@@ -164,6 +165,24 @@ OTHERS = [
              headers={"X-MLflow-Experiment-Id": "$own", "Content-Type": "application/x-protobuf"}),
     twice_in("one of our own routes, with a query", "POST", "/api/2.0/registry-hooks/promote?model=$guests",
              {"model": "$model", "version": 3}),
+]  # fmt: skip
+
+METRIC = {"key": "k", "value": 1, "timestamp": 1, "model_id": "$theirs"}
+LOGGED = {"model_id": "$logged"}
+
+
+def beside(name: str, path: str, body: dict[str, Any]) -> Attempt:
+    return Attempt(name, "POST", path, RUN | body, "guest", DENIED)
+
+
+BESIDE = [
+    beside("a metric of another's model", "runs/log-metric", METRIC),
+    beside("a metric of another's model, by the path of pages", f"{AJAX}runs/log-metric", METRIC),
+    beside("a batch, one metric of another's model", "runs/log-batch", {"metrics": [METRIC | LOGGED, METRIC]}),
+    beside("a metric of a model that is none", "runs/log-metric", METRIC | {"model_id": "m-0"}),
+    beside("another's model as an output", "runs/outputs", {"models": [{"model_id": "$theirs", "step": 0}]}),
+    beside("another's model as an input", "runs/log-inputs", {"models": [{"model_id": "$theirs"}]}),
+    beside("an address to upload to another's run", "artifacts/presigned-upload-url", {"run_id": "$run", "path": "x"}),
 ]  # fmt: skip
 
 
