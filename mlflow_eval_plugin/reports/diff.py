@@ -219,7 +219,7 @@ def _facts(before: Evidence, after: Evidence) -> Table:
 
 
 def _members(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    subject = evidence.subject.model_dump()
+    subject = {**evidence.subject.model_dump(), "registered": words.registered_of(evidence)}
     yield from ((f"subject: {name}", _short(str(value or "–"))) for name, value in subject.items())
     for name, data in (("data", evidence.data), ("reference", evidence.reference)):
         yield from _of_data(name, data)
