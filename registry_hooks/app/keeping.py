@@ -59,15 +59,14 @@ def _kept(store: Any, name: str, method: Callable[..., Any]) -> Callable[..., An
 
 def _written(actor: Actor, action: AccountAction, body: Body, change: Callable[[], Any]) -> Any:
     from mlflow.exceptions import MlflowException
+    from mlflow.protos import databricks_pb2
     from mlflow.server.handlers import _get_model_registry_store
-
-    from registry_hooks.store import as_mlflow_exception
 
     desk = getattr(_get_model_registry_store(), "desk")  # noqa: B009 (MLflow's type does not know it)
     try:
         entry = desk.account_change(actor, action, body)
     except RegistryError as error:
-        raise as_mlflow_exception(error) from error
+        raise MlflowException(str(error), error_code=getattr(databricks_pb2, error.code)) from error
     try:
         return change()
     except MlflowException as error:
