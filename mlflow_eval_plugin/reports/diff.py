@@ -14,6 +14,7 @@ from mlflow_eval_plugin.reports.naming import named
 from mlflow_eval_plugin.reports.page import config_of, template
 from mlflow_eval_plugin.reports.ranking import worst_first
 from mlflow_eval_plugin.reports.tables import verdict_cell
+from mlflow_eval_plugin.reports.unchecked import harm_in_words
 
 _MOST = 100
 _NONE = Cell("–", float("-inf"))
@@ -134,7 +135,8 @@ def _headline(before: Evidence, after: Evidence, moved: Mapping[Move, Sequence[P
         return "The two are one and the same document."
     said = [_counted(move, len(pairs)) for move, pairs in moved.items() if move.way and pairs]
     moves = f"{', '.join(said)}. " if said else "No check that is in both changed its verdict. "
-    return moves + _verdict(before.verdict, after.verdict) + _worst(moved)
+    harm = harm_in_words([after])
+    return moves + _verdict(before.verdict, after.verdict) + _worst(moved) + (f" {harm}" if harm else "")
 
 
 def _counted(move: Move, number: int) -> str:
