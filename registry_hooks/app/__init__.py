@@ -29,6 +29,7 @@ def create_app() -> Any:
         beside,
         door,
         keeping,
+        limits,
         locations,
         malformed,
         once,
@@ -68,4 +69,5 @@ def create_app() -> Any:
         served.add_middleware(origins.OriginMiddleware, allowed=pages)
         served.add_middleware(powers.PowersMiddleware, routes=native, powers=allowed)
         served.add_middleware(attempts.AttemptMiddleware)
+        served.add_middleware(limits.LimitsMiddleware)
     return served
