@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.estimate import Ends
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, clopper_pearson, logit_student
 from mlflow_eval_plugin.stats.ranks import Ranked
 
@@ -32,6 +33,11 @@ class AveragePrecision:
     bound: FloatArray
     n: NDArray[np.int64]
     reason: str = "average precision needs a row with the positive label"
+
+    @property
+    def ends(self) -> Ends:
+        """0 and 1."""
+        return 0.0, 1.0
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits in [0, 1].

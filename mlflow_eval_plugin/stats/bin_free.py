@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, optimize, special
 
+from mlflow_eval_plugin.stats.estimate import Ends
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, normal_quantile
 from mlflow_eval_plugin.stats.norms import EMPTY, HALF_NORMAL_MEAN
 from mlflow_eval_plugin.stats.reliability import score_spread
@@ -51,6 +52,11 @@ class NormOfSums:
     n: NDArray[np.int64]
     noise: Callable[[Alpha], FloatArray]
     reason: str = EMPTY
+
+    @property
+    def ends(self) -> Ends:
+        """0 and 1."""
+        return 0.0, 1.0
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits; the same whether exact or not."""

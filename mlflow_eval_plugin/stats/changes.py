@@ -19,7 +19,15 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.calibration import calibration_quantity
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates
+from mlflow_eval_plugin.stats.estimate import (
+    Ends,
+    Estimate,
+    Quantity,
+    QuantityBounds,
+    bounds_at,
+    ends_of_difference,
+    estimates,
+)
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits
 from mlflow_eval_plugin.stats.norms import NoisyNorm
 from mlflow_eval_plugin.stats.quantities import Difference
@@ -58,6 +66,11 @@ class Apart:
     def bound(self) -> FloatArray:
         """The bounds of both together."""
         return np.asarray(self.first.bound + self.second.bound)
+
+    @property
+    def ends(self) -> Ends:
+        """Those of a difference."""
+        return ends_of_difference(self.first, self.second)
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits."""

@@ -243,7 +243,10 @@ def _insufficient(claim: Claim) -> CheckRecord:
 
 
 def _rows_to_decide(claim: Claim, lower: float, upper: float) -> int | None:
-    """Rows at which the interval, shrunk with the root of n, would clear the tolerance; None if none would."""
+    """Rows at which the interval, shrunk with the root of n, would clear the tolerance; None if none would.
+
+    What is no chance, but an error of binning, does not shrink.
+    """
     value = claim.bounds.value
     if value is None:
         return None
@@ -252,8 +255,8 @@ def _rows_to_decide(claim: Claim, lower: float, upper: float) -> int | None:
         inside = value <= tolerance if side == "maximum" else value >= tolerance
         # Inside the tolerance the far end has to come in, outside the near end has to clear it.
         towards_upper = inside == (side == "maximum")
-        reach = upper - value if towards_upper else value - lower
-        room = abs(tolerance - value)
+        reach = (upper - value if towards_upper else value - lower) - claim.bounds.bound
+        room = abs(tolerance - value) - claim.bounds.bound
         # A side that is settled has a factor below 1, or no reach.
         if reach > 0:
             factors.append(reach / room if room > 0 else math.inf)

@@ -172,7 +172,7 @@ class PairedClassTable:
                 known[metric] = replace(share_change(pairs, metric), reason=RATES[metric])
             else:
                 value, spread = challenger.value - champion.value, spread_of_ratios(pairs, metric)
-                known[metric] = PairedMean(value, *spread, np.zeros_like(value), challenger.n, NEITHER)
+                known[metric] = PairedMean(value, *spread, np.zeros_like(value), challenger.n, NEITHER, 1.0)
         return known[metric]
 
     def _of_macro(self, metric: str) -> PairedMean:
@@ -193,6 +193,7 @@ class PairedClassTable:
                 bound=np.zeros_like(first),
                 n=self._sums.n,
                 reason=NEITHER,
+                furthest=1.0,
             )
 
     def _of_means(self, metric: str) -> PairedMean:
@@ -215,6 +216,7 @@ class PairedClassTable:
                 bound=np.zeros_like(value),
                 n=sums.n,
                 reason=NO_ROWS,
+                furthest={"log_loss": np.inf, "brier": 2.0}.get(metric, 1.0),
             )
 
     @cached_property

@@ -161,7 +161,8 @@ class PairedTable:
         variance, influence, effective = self._varies(metric)
         value = challenger.value - champion.value
         bound = challenger.bound + champion.bound
-        return PairedMean(value, variance, influence, effective, bound, challenger.n, NEITHER)
+        furthest = np.inf if metric == "log_loss" else 1.0
+        return PairedMean(value, variance, influence, effective, bound, challenger.n, NEITHER, furthest)
 
     def _varies(self, metric: str) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Of a difference: its variance, how much one more row can change it at most, and the rows behind it."""

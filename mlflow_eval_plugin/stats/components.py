@@ -6,6 +6,7 @@ bootstrap shows; the upper one does not, so it errs on the wide side.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,12 +21,16 @@ from mlflow_eval_plugin.stats.corp import (
     logarithmic_score,
     quadratic_score,
 )
+from mlflow_eval_plugin.stats.estimate import Ends
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, normal_quantile
 from mlflow_eval_plugin.stats.rates import kish
 from mlflow_eval_plugin.stats.summaries import ScoreSummary, grouped, over_labels
 from mlflow_eval_plugin.stats.threads import side_by_side, streams
 
 NAMES = ("brier_mcb", "brier_dsc", "brier_unc", "log_loss_mcb", "log_loss_dsc", "log_loss_unc")
+# Uncertainty is that of a coin at most, and no forecast discriminates more than there is.
+_HIGHEST = {"brier_mcb": 1.0, **dict.fromkeys(("brier_dsc", "brier_unc"), 0.25)}
+_HIGHEST |= dict.fromkeys(("log_loss_dsc", "log_loss_unc"), math.log(2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +43,12 @@ class ReplicatedQuantity:
     bound: FloatArray
     n: NDArray[np.int64]
     reason: str
+    highest: float = np.inf
+
+    @property
+    def ends(self) -> Ends:
+        """0 and the largest."""
+        return 0.0, self.highest
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits; the same whether exact or not."""
@@ -76,6 +87,7 @@ class Components:
             bound=self.bound[at],
             n=np.array([self.n], dtype=np.int64),
             reason="there are no rows with weight",
+            highest=_HIGHEST.get(name, np.inf),
         )
 
 

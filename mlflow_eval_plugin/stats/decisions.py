@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.costs import ClassCosts, Costs
-from mlflow_eval_plugin.stats.estimate import Estimate, QuantityBounds, bounds_at, estimates
+from mlflow_eval_plugin.stats.estimate import Ends, Estimate, QuantityBounds, bounds_at, estimates
 from mlflow_eval_plugin.stats.gaps import SliceTable
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits
 from mlflow_eval_plugin.stats.multiclass import MulticlassTable
@@ -108,6 +108,11 @@ class MeanCost:
     def reason(self) -> str:
         """Why an entry is NaN where one is."""
         return self.unit.reason
+
+    @property
+    def ends(self) -> Ends:
+        """The least and the largest cost."""
+        return self.low, self.low + self.span
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from mlflow_eval_plugin.stats.drift_summary import NumericColumn
+from mlflow_eval_plugin.stats.estimate import Ends
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, normal_quantile
 from mlflow_eval_plugin.stats.norms import HALF_NORMAL_MEAN
 
@@ -107,6 +108,11 @@ class DistributionDistance:
     n: Counts
     reason: str = NO_VALUES
     shift: FloatArray | None = None
+
+    @property
+    def ends(self) -> Ends:
+        """0, and of KS 1."""
+        return 0.0, 1.0 if self.kind == "ks" else np.inf
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits; the same whether exact or not."""

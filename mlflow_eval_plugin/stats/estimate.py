@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,16 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits
 
 TWO_SIDED_95 = 0.025
+Ends = tuple[float, float]
+NO_ENDS: Ends = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
 class Estimate:
     """A number, its pointwise 95 % interval, the largest error of binning, and why it is absent where it is.
 
-    Never NaN and never infinite: ``value`` and ``interval`` are None instead.
+    The interval is wider than chance alone would have it by that error, and stays within the range of the metric. Never
+    and never infinite: ``value`` and ``interval`` are None instead.
     """
 
     value: float | None
@@ -47,6 +50,10 @@ class Bounds(Protocol):
     @property
     def reason(self) -> str | None:
         """Why the value is None."""
+
+    @property
+    def bound(self) -> float:
+        """The part of the way to either limit that is an error of binning, which more rows do not lessen."""
 
     def lower(self, alpha: float) -> float:
         """The limit below which the true value lies with probability at most ``alpha``."""
@@ -81,6 +88,32 @@ class Quantity(Protocol):
         """The entries at ``index``."""
 
 
+@runtime_checkable
+class Ranged(Protocol):
+    """A Quantity of which it is known between what numbers it must lie."""
+
+    @property
+    def ends(self) -> Ends:
+        """The least and the largest value that there can be."""
+
+
+def ends_of(quantity: Quantity) -> Ends:
+    """The least and the largest value of a Quantity; infinite where they are not known."""
+    return quantity.ends if isinstance(quantity, Ranged) else NO_ENDS
+
+
+def ends_of_difference(first: Quantity, second: Quantity) -> Ends:
+    """The least and the largest that ``first - second`` can be."""
+    (low, high), (low_2, high_2) = ends_of(first), ends_of(second)
+    return low - high_2, high - low_2
+
+
+def widened(quantity: Quantity, alpha: Alpha, *, exact: bool) -> Limits:
+    """The limits with the error of binning added on either side, within the range of the metric."""
+    (lower, upper), (least, most) = quantity.limits(alpha, exact=exact), ends_of(quantity)
+    return np.maximum(lower - quantity.bound, least), np.minimum(upper + quantity.bound, most)
+
+
 @dataclass(frozen=True)
 class QuantityBounds:
     """The single entry of a Quantity of length one, as ``Bounds``."""
@@ -102,6 +135,11 @@ class QuantityBounds:
         """Why the value is None."""
         return self.quantity.reason if self.value is None else None
 
+    @property
+    def bound(self) -> float:
+        """The largest error of binning."""
+        return float(self.quantity.bound[0])
+
     def lower(self, alpha: float) -> float:
         """One-sided lower limit, less what binning can have added."""
         return self._limits(alpha)[0]
@@ -113,9 +151,8 @@ class QuantityBounds:
     def _limits(self, alpha: float) -> tuple[float, float]:
         # Both ends are computed together, and mostly both are asked for.
         if alpha not in self._known:
-            lower, upper = self.quantity.limits(alpha, exact=True)
-            bound = self.quantity.bound[0]
-            self._known[alpha] = float(lower[0] - bound), float(upper[0] + bound)
+            lower, upper = widened(self.quantity, alpha, exact=True)
+            self._known[alpha] = float(lower[0]), float(upper[0])
         return self._known[alpha]
 
     @cached_property
@@ -130,7 +167,7 @@ def bounds_at(quantity: Quantity, index: int) -> QuantityBounds:
 
 def estimates(quantity: Quantity) -> tuple[Estimate, ...]:
     """Every entry with its pointwise two-sided 95 % interval."""
-    lower, upper = quantity.limits(TWO_SIDED_95, exact=False)
+    lower, upper = widened(quantity, TWO_SIDED_95, exact=False)
     rows = np.stack([quantity.value, lower, upper, quantity.bound], axis=1).tolist()
     return tuple(_estimate(*row, reason=quantity.reason) for row in rows)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.estimate import Quantity
+from mlflow_eval_plugin.stats.estimate import Ends, Quantity, ends_of
 from mlflow_eval_plugin.stats.gaps import SliceTable, compared
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits
 from mlflow_eval_plugin.stats.quantities import Widest
@@ -50,6 +50,11 @@ class Larger:
     def bound(self) -> FloatArray:
         """The larger bound."""
         return np.maximum(self.first.bound, self.second.bound)
+
+    @property
+    def ends(self) -> Ends:
+        """Those of either."""
+        return ends_of(self.first)
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits: the lower one splits its error between the two candidates."""

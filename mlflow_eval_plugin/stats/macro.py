@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.estimate import Quantity
+from mlflow_eval_plugin.stats.estimate import Ends, Quantity, ends_of
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, clopper_pearson, wilson
 from mlflow_eval_plugin.stats.quantities import ProportionQuantity
 
@@ -62,6 +62,11 @@ class Macro:
     def bound(self) -> FloatArray:
         """The mean of the classes' bounds."""
         return np.nan_to_num(self._mean(self.classwise.bound))
+
+    @property
+    def ends(self) -> Ends:
+        """0 and 1."""
+        return 0.0, 1.0
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits, in [0, 1]."""
@@ -140,6 +145,11 @@ class MeanOfNorms:
     def reason(self) -> str:
         """Why it has no value where it has none."""
         return self.parts[0].reason
+
+    @property
+    def ends(self) -> Ends:
+        """Those of the parts."""
+        return ends_of(self.parts[0])
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits: with probability 1 - alpha no part is beyond its own, whatever their dependence."""

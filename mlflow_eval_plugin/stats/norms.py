@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from mlflow_eval_plugin.stats.estimate import Ends
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, normal_quantile
 
 HALF_NORMAL_MEAN = float(np.sqrt(2 / np.pi))
@@ -61,6 +62,11 @@ class NoisyNorm:
     def bound(self) -> FloatArray:
         """Zero: the sums of every bin are exact."""
         return np.zeros(len(self.gap))
+
+    @property
+    def ends(self) -> Ends:
+        """0, and what no true norm exceeds."""
+        return 0.0, self.highest
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits; the same whether exact or not."""

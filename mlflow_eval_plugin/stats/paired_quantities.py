@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.estimate import Quantity
+from mlflow_eval_plugin.stats.estimate import Ends, Quantity
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, clopper_pearson, mover_difference, student
 from mlflow_eval_plugin.stats.means import LEAST_EVENTS
 from mlflow_eval_plugin.stats.paired_intervals import discordant, empirical_bernstein, tango
@@ -43,6 +43,11 @@ class PairedShare:
     def bound(self) -> FloatArray:
         """Zero: the cells are counted exactly."""
         return np.zeros_like(self.gained)
+
+    @property
+    def ends(self) -> Ends:
+        """-1 and 1."""
+        return -1.0, 1.0
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits."""
@@ -81,6 +86,11 @@ class PairedBalancedAccuracy:
         """Zero."""
         return self.recall.bound
 
+    @property
+    def ends(self) -> Ends:
+        """-1 and 1."""
+        return -1.0, 1.0
+
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits."""
         first, second = (one.limits(alpha, exact=exact) for one in (self.recall, self.fpr))
@@ -105,6 +115,7 @@ class PairedMean:
         influence: how much one more row can change the difference at most.
         effective: rows behind it, by Kish; of AUC those of the smaller class.
         bound: the largest error that binning can have caused.
+        furthest: how far two values can be apart.
     """
 
     value: FloatArray
@@ -114,6 +125,12 @@ class PairedMean:
     bound: FloatArray
     n: Counts
     reason: str
+    furthest: float = np.inf
+
+    @property
+    def ends(self) -> Ends:
+        """The furthest that two values can be apart."""
+        return -self.furthest, self.furthest
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits, the same whether exact or not; those of an ``alpha`` of a half above it."""
@@ -166,6 +183,11 @@ class PairedCost:
     def reason(self) -> str:
         """Why an entry is NaN where one is."""
         return self.mean.reason
+
+    @property
+    def ends(self) -> Ends:
+        """What a row can cost less, and more."""
+        return min(0.0, *self.costs.tolist()), max(0.0, *self.costs.tolist())
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits."""

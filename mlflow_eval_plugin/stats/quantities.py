@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.estimate import Quantity
+from mlflow_eval_plugin.stats.estimate import Ends, Quantity, ends_of, ends_of_difference
 from mlflow_eval_plugin.stats.intervals import (
     Alpha,
     FloatArray,
@@ -56,6 +56,11 @@ class ProportionQuantity:
         """Zero: proportions are counted exactly."""
         return np.zeros_like(self.proportion)
 
+    @property
+    def ends(self) -> Ends:
+        """0 and 1."""
+        return 0.0, 1.0
+
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits."""
         method = clopper_pearson if exact else wilson
@@ -90,6 +95,11 @@ class MeanQuantity:
     def bound(self) -> FloatArray:
         """Zero: the sums are exact to 1e-9."""
         return np.zeros_like(self.value)
+
+    @property
+    def ends(self) -> Ends:
+        """The lowest and the highest possible mean."""
+        return self.lowest, self.highest
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits, cut off at the lowest and highest possible value; the same whether exact or not."""
@@ -143,6 +153,11 @@ class UnitMean:
         """Zero: the sums are exact to 1e-9."""
         return np.zeros_like(self.mean)
 
+    @property
+    def ends(self) -> Ends:
+        """0 and the scale; of a difference from the base -1 and 1."""
+        return (0.0, self.scale) if self.base is None else (-1.0, 1.0)
+
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits."""
         lower, upper = (clopper_pearson if exact else wilson)(self.mean, self.trials, alpha)
@@ -183,6 +198,11 @@ class AucQuantity:
     bound: FloatArray
     n: Counts
     reason: str
+
+    @property
+    def ends(self) -> Ends:
+        """0 and 1."""
+        return 0.0, 1.0
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits, in [0, 1]."""
@@ -229,6 +249,11 @@ class BalancedAccuracy:
         """Zero."""
         return np.zeros_like(self.value)
 
+    @property
+    def ends(self) -> Ends:
+        """0 and 1."""
+        return 0.0, 1.0
+
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits."""
         low, high = self.specificity.limits(alpha, exact=exact)
@@ -270,6 +295,11 @@ class Difference:
     def bound(self) -> FloatArray:
         """The bounds of both together."""
         return np.asarray(self.share * (self.first.bound + self.second.bound))
+
+    @property
+    def ends(self) -> Ends:
+        """Those of a difference."""
+        return ends_of_difference(self.first, self.second)
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits."""
@@ -314,6 +344,11 @@ class Ratio:
         with np.errstate(divide="ignore", invalid="ignore"):
             relative = (self.first.bound + self.value * self.second.bound) / self.second.value
         return np.where(self.second.value > 0, relative, 0.0)
+
+    @property
+    def ends(self) -> Ends:
+        """0, and none."""
+        return 0.0, np.inf
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits; the upper one is infinite where the second may be 0."""
@@ -366,6 +401,11 @@ class Widest:
         bounds = np.zeros(len(self.n))
         np.maximum.at(bounds, self.owner, np.nan_to_num(self.candidates.bound))
         return bounds
+
+    @property
+    def ends(self) -> Ends:
+        """Those of the candidates."""
+        return ends_of(self.candidates)
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits."""

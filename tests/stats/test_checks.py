@@ -1,3 +1,4 @@
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +20,13 @@ class Normal:
     error: float = 0.01
     n: int = 100
     reason: str | None = None
+    bound: float = 0.0
 
     def lower(self, alpha):
-        return float(self.value + special.ndtri(alpha) * self.error)
+        return float(self.value - self.bound + special.ndtri(alpha) * self.error)
 
     def upper(self, alpha):
-        return float(self.value - special.ndtri(alpha) * self.error)
+        return float(self.value + self.bound - special.ndtri(alpha) * self.error)
 
 
 def _claim(name, value, *, maximum=0.1, minimum=None, minimum_count=0, **options):
@@ -39,6 +41,16 @@ def test_a_verdict_compares_an_interval_with_the_tolerance(value, verdict):
     check = judge([_claim("a", value)]).checks[0]
     assert check.verdict == verdict
     assert (check.n_to_decide is None) == (verdict != "insufficient")
+
+
+@pytest.mark.parametrize("value", [0.08, 0.12])
+def test_more_rows_do_not_lessen_an_error_of_binning(value):
+    z, bound = special.ndtri(0.95), 0.015
+    check = judge([_claim("a", value, error=0.02, bound=bound)]).checks[0]
+    assert check.verdict == "insufficient"
+    # The part of the interval that is chance shrinks to what the bound leaves of the way.
+    assert check.n_to_decide == math.ceil(100 * (z * 0.02 / (0.02 - bound)) ** 2)
+    assert judge([_claim("a", value, error=0.02, bound=0.021)]).checks[0].n_to_decide is None
 
 
 def test_a_minimum_is_the_mirror_image_of_a_maximum():
@@ -299,6 +311,7 @@ def test_a_limit_that_stops_at_the_tolerance_has_not_left_it(side):
         value = 0.1 if side == "maximum" else -0.1
         n = 100
         reason = None
+        bound = 0.0
 
         def lower(self, alpha):
             return max(alpha - 0.2, 0.0) if side == "maximum" else -1.0

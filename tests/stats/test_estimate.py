@@ -36,8 +36,8 @@ def test_what_is_undefined_has_a_reason_and_no_bound():
     made = Wald(value, rest, np.array([9.0, 9.0, 9.0]), bound, np.array([5, 20, 30]), NO_SLOPE)
     first, second, third = estimates(made)
     assert first == Estimate(None, None, 0.0, NO_SLOPE)
-    # Student's quantile of .975 with nine degrees of freedom is 2.262157.
-    assert second.interval == pytest.approx((1.2 - 0.2262157, 1.2 + 0.2262157), abs=1e-7)
+    # Student's quantile of .975 with nine degrees of freedom is 2.262157; the bound of .02 is added.
+    assert second.interval == pytest.approx((1.2 - 0.2262157 - 0.02, 1.2 + 0.2262157 + 0.02), abs=1e-7)
     assert (second.bound, second.reason, third.bound) == (0.02, None, 0)
     bounds = bounds_at(made, 1)
     # At .05 it is 1.833113; a Check has room for the bound on top.
