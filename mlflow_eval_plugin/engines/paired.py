@@ -128,7 +128,7 @@ def placement_summary(pairs: PairedRows, summary: PairedSummary) -> PlacementSum
         (one.ranks, cells_in(one.ranks, scored.score))
         for one, scored in ((summary.champion, pairs.champion), (summary.challenger, pairs.challenger))
     ]
-    change = np.zeros((len(summary.slices), 2), dtype=np.int64)
+    change, fourth = (np.zeros((len(summary.slices), 2), dtype=np.int64) for _ in range(2))
     for family in families(summary.slices, pairs.columns):
         place = family.place(slice(0, len(pairs)))
         order = np.argsort(place, kind="stable")
@@ -136,14 +136,14 @@ def placement_summary(pairs: PairedRows, summary: PairedSummary) -> PlacementSum
         members = zip(family.members.tolist(), pairwise(ends.tolist()), strict=True)
         some = ((entry, order[begin:end]) for entry, (begin, end) in members)
         for entry, moved in side_by_side(partial(_moved, pairs, models), some):
-            change[entry] = moved
-    return PlacementSummary(summary.slices, change, summary.champion.weight_scale)
+            change[entry], fourth[entry] = moved
+    return PlacementSummary(summary.slices, change, fourth, summary.champion.weight_scale)
 
 
 def _moved(
     pairs: PairedRows, models: list[tuple[Ranks, NDArray[Any]]], some: tuple[int, NDArray[np.intp]]
-) -> tuple[int, list[int]]:
-    """Of an entry and its rows: the sums of squared changes of placement, by label."""
+) -> tuple[int, list[list[int]]]:
+    """Of an entry and its rows: the sums of squares and of fourth powers of changes of placement, by label."""
     entry, rows = some
     label, weight = pairs.champion.label[rows], pairs.champion.weight
     placed = []
@@ -152,9 +152,10 @@ def _moved(
         table = np.empty((len(ranks.key), 2), dtype=np.int32)
         table[ranks.cells(entry)] = placement_table(ranks.entry(entry))
         placed.append(table[cells[rows], label])
-    change = ((placed[1] - placed[0].astype(np.int64)) / PLACEMENT_ONE) ** 2
-    moved = fixed_point(change if weight is None else weight[rows] / pairs.champion.weight_scale * change, ONE)
-    return entry, [int(moved[label == one].sum()) for one in (0, 1)]
+    square = np.square((placed[1] - placed[0].astype(np.int64)) / PLACEMENT_ONE)
+    share = 1.0 if weight is None else weight[rows] / pairs.champion.weight_scale
+    powers = fixed_point(share * square, ONE), np.ceil(share * square * square * ONE).astype(np.int64)
+    return entry, [[int(one[label == of].sum()) for of in (0, 1)] for one in powers]
 
 
 def _counted(

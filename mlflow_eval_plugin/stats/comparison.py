@@ -171,15 +171,22 @@ class PairedTable:
         return self._of_areas() if metric == "auc" else self._of_means(metric)
 
     def _of_areas(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Of AUCs (DeLong, DeLong & Clarke-Pearson 1988), from how the placements of rows differ."""
+        """Of AUCs (DeLong, DeLong & Clarke-Pearson 1988), from how the placements of rows differ.
+
+        What three unseen rows could change counts in full where no row changed its place, and hardly where many did.
+        """
         assert self.placements is not None
         champion, challenger = (table.metric("auc") for table in self.tables)
         weight, effective = self._part.cells.sum(axis=2), self._part.effective_by_label
         difference = (challenger.value - champion.value)[:, None]
+        square, fourth = self.placements.w_change, self.placements.w_change_fourth
         with np.errstate(divide="ignore", invalid="ignore"):
-            spread = np.maximum(self.placements.w_change / weight - difference**2, 0.0)
+            spread = np.maximum(square / weight - difference**2, 0.0)
             variance = (spread / np.maximum(effective - 1, 1e-9)).sum(axis=1)
-            return np.asarray(variance), 1 / effective.min(axis=1), effective.min(axis=1)
+            # How many rows of each label the change rests on: one of them that was not seen is so much less of it.
+            seen = np.minimum(np.nan_to_num(square**2 / fourth * (effective / weight)), effective)
+            influence = np.sqrt((1 / (1 + seen) / effective**2).sum(axis=1))
+            return np.asarray(variance), influence, effective.min(axis=1)
 
     def _of_means(self, metric: str) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Of mean losses, or of the mean error, by the variance of what a row changes."""

@@ -101,10 +101,12 @@ class PlacementSummary:
     Attributes:
         change: sum of w * (challenger's placement - champion's)**2 by slice and label, ``(S, 2)``, in units of
             ``weight_scale / ONE``.
+        change_fourth: the same of fourth powers, each rounded up.
     """
 
     slices: tuple[Slice, ...]
     change: IntArray
+    change_fourth: IntArray
     weight_scale: float
 
     def __add__(self, other: PlacementSummary) -> PlacementSummary:
@@ -118,13 +120,21 @@ class PlacementSummary:
                 f"placements with different weight scales do not merge: {self.weight_scale} and {other.weight_scale}"
             )
         slices = union_of_slices(self.slices, other.slices)
-        mine, theirs = (placed(one.change, one.slices, slices) for one in (self, other))
-        return PlacementSummary(slices, mine + theirs, self.weight_scale)
+        sides = [
+            [placed(lane, one.slices, slices) for lane in (one.change, one.change_fourth)] for one in (self, other)
+        ]
+        change, fourth = (mine + theirs for mine, theirs in zip(*sides, strict=True))
+        return PlacementSummary(slices, change, fourth, self.weight_scale)
 
     @property
     def w_change(self) -> FloatArray:
         """Sums of w * change**2 by slice and label."""
         return self.change * (self.weight_scale / ONE)
+
+    @property
+    def w_change_fourth(self) -> FloatArray:
+        """Sums of w * change**4 by slice and label."""
+        return self.change_fourth * (self.weight_scale / ONE)
 
 
 def placement_table(one: Ranked) -> NDArray[np.int32]:

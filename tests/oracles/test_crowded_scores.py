@@ -13,7 +13,11 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import train_test_split
 from sklearn.naive_bayes import GaussianNB
 
-from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary, slice_summary
+from mlflow_eval_plugin.stats import ranks
+from mlflow_eval_plugin.stats.checks import Claim, judge
+from mlflow_eval_plugin.stats.comparison import PairedTable
+from mlflow_eval_plugin.stats.disaggregated import metric_bounds
 from mlflow_eval_plugin.stats.gaps import SliceTable
 
 NEAR = 1e-5
@@ -73,3 +77,71 @@ def test_base_rates_of_fraud_and_default(rate):
     label[np.argsort(-score)[[3, 5000]]] = 1  # there are two events at least, whatever the rate
     table = _agrees(pd.DataFrame({"s": score, "y": label, "g": rng.integers(0, 3, n)}), ["g"])
     assert table.metric("auc").bound.max() < 1e-5
+
+
+def test_two_models_of_rare_events():
+    rng = np.random.default_rng(0)
+    n = 300_000
+    logit = rng.normal(special.logit(1e-4) - 1.1, 1.5, n)
+    label = (rng.random(n) < special.expit(logit)).astype(int)
+    rows = pd.DataFrame({"y": label, "g": rng.integers(0, 2, n)})
+    for name, noise in (("a", 0.6), ("b", 0.3)):
+        rows[name] = special.expit(logit + rng.normal(0, noise, n))
+    pairs = paired_rows(rows, label="y", champion="a", challenger="b", slices=["g"])
+    summary = paired_summary(pairs)
+    table = PairedTable(summary, placement_summary(pairs, summary))
+    for label, part in (("overall", rows), ("g=0", rows[rows.g == 0]), ("g=1", rows[rows.g == 1])):
+        at = [one.label for one in table.slices].index(label)
+        for name, exact in (("auc", roc_auc_score), ("average_precision", average_precision_score)):
+            change = table.change(name)
+            assert change.value[at] == pytest.approx(exact(part.y, part.b) - exact(part.y, part.a), abs=1e-12)
+            assert change.bound[at] == 0
+        # DeLong, DeLong & Clarke-Pearson (1988), by the places of the rows of either label among the other's.
+        moved = [_places(part.y, part.b, one) - _places(part.y, part.a, one) for one in (0, 1)]
+        variance = sum(one.var(ddof=1) / len(one) for one in moved)
+        assert table.change("auc").variance[at] == pytest.approx(variance, rel=1e-4)
+
+
+def _places(label, score, one):
+    other = np.sort(score[label != one])
+    mine = score[label == one]
+    low, high = (np.searchsorted(other, mine, side=side) for side in ("left", "right"))
+    return ((low + high) / 2 / len(other)) if one else 1 - (low + high) / 2 / len(other)
+
+
+# 7,214 people by decile score, like those of ProPublica's COMPAS table; how many of each were charged again is made up.
+PEOPLE = (1440, 941, 747, 769, 681, 641, 592, 512, 508, 383)
+
+
+def _deciles(times: int = 1) -> pd.DataFrame:
+    share = np.linspace(0.22, 0.74, 10)
+    charged = np.rint(np.array(PEOPLE) * share).astype(int)
+    score = np.repeat(np.arange(1, 11) / 10, PEOPLE)
+    label = np.concatenate([np.arange(n) < one for n, one in zip(PEOPLE, charged, strict=True)]).astype(int)
+    rows = pd.DataFrame({"s": score, "y": label, "g": np.arange(len(score)) % 3})
+    return pd.concat([rows] * times, ignore_index=True)
+
+
+def test_ten_deciles_are_an_exact_table():
+    rows = _deciles()
+    table = _agrees(rows, ["g"], near=1e-12)
+    auc = table.metric("auc")
+    assert len(rows) == 7214 and auc.bound.max() == table.metric("average_precision").bound.max() == 0
+    exact = roc_auc_score(rows.y, rows.s)
+    assert 0.68 < exact < 0.72
+    claim = Claim("a", "", "auc", "overall", metric_bounds(table, "auc"), minimum=0.65)
+    assert judge([claim]).checks[0].verdict == "pass"
+
+
+def test_the_rows_that_would_decide_do_not_grow_with_the_rows_there_are(monkeypatch):
+    # However coarse the cells: a score that thousands share is a tie.
+    monkeypatch.setattr(ranks, "EXACT_ROWS", 5000)
+    needed = []
+    for times in (1, 4, 16):
+        rows = _deciles(times)
+        tolerance = roc_auc_score(rows.y, rows.s) - 5e-4
+        table = SliceTable(slice_summary(rows, label="y", score="s", slices=["g"]))
+        check = judge([Claim("a", "", "auc", "overall", metric_bounds(table, "auc"), minimum=tolerance)]).checks[0]
+        assert check.verdict == "insufficient"
+        needed.append(check.n_to_decide)
+    assert needed == pytest.approx([needed[0]] * 3, rel=0.02)

@@ -105,11 +105,13 @@ def test_the_variance_of_a_change_in_auc_is_delongs(tied):
         at = table.summary.champion.index(label)
         made = table.change("auc")
         assert made.variance[at] == pytest.approx(variance, rel=1e-6)
-        # What three unseen rows of the smaller class can change is all that is added.
+        # What three unseen rows of either class can change is added, the less the more rows were seen to move.
         smaller = part.y.value_counts().min()
-        error = np.sqrt(variance + 3 / smaller**2)
+        unseen = sum(3 / (1 + (one**2).sum() ** 2 / (one**4).sum()) / len(one) ** 2 for one in change)
         low, high = (one[at] for one in made.limits(0.025, exact=True))
-        assert (high - low) / 2 == pytest.approx(stats.t.isf(0.025, smaller - 1) * error, rel=2e-3)
+        half = stats.t.isf(0.025, smaller - 1) * np.sqrt(variance + unseen)
+        assert (high - low) / 2 == pytest.approx(half, rel=1e-4)
+        assert half < 1.02 * stats.norm.isf(0.025) * np.sqrt(variance)
 
 
 def test_rows_are_counted_by_who_is_right():
@@ -202,7 +204,9 @@ def test_what_one_more_row_can_change_is_that_of_the_kind_that_changes_most(mirr
         for metric, (most, effective) in expected.items():
             change = table.change(metric)
             assert change.effective[i] == pytest.approx(effective, rel=1e-9), (metric, label)
-            assert change.influence[i] == pytest.approx(most / effective, rel=1e-9), (metric, label)
+            # Of AUC it is so much less, the more rows were seen to change their place: see the test of its variance.
+            at_most = change.influence[i] < most / effective
+            assert at_most if metric == "auc" else change.influence[i] == pytest.approx(most / effective, rel=1e-9)
 
 
 def test_limits_of_a_change_in_cost_are_of_each_kind_of_pair_at_its_part_of_the_error():
