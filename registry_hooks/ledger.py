@@ -200,6 +200,11 @@ class Ledger:
         entries = [_parsed(row) for row in rows]
         return entries[::-1] if newest else entries
 
+    def each_entry(self, model: str) -> Iterator[Entry]:
+        """Every entry of a model in order, read as they are asked for: a model may have more than memory holds."""
+        query = sa.select(_ledger.c.entry).where(_ledger.c.model == model).order_by(_ledger.c.seq)
+        yield from map(_parsed, self._rows.execute(query, execution_options={"yield_per": 500}).scalars())
+
     def rows(self, after: int = 0, limit: int | None = None) -> Iterator[StoredEntry]:
         """Rows as they are stored, in order, a thousand at a time: those behind number ``after``, at most ``limit``."""
         columns = (_ledger.c.seq, _ledger.c.entry, _ledger.c.leaf_hash, _ledger.c.model, _ledger.c.action)

@@ -35,6 +35,7 @@ _ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
 _SOURCE_TAGS = {"name": MLFLOW_SOURCE_NAME, "git_commit": MLFLOW_GIT_COMMIT, "user": MLFLOW_USER}
 _HALF_UPLOADED = ".artifact.uploading."
 _LARGEST_EVIDENCE = 16 * 1024 * 1024
+_LARGEST_OF_A_RUN = 32 * 1024 * 1024  # which are in memory at once
 _LARGEST_MLMODEL = 1024 * 1024
 _MOST_EVIDENCE = 200
 _FEW = 1000  # names among which a file is looked for
@@ -150,9 +151,9 @@ def _fetched(run_id: str, artifact_uri: str) -> list[tuple[str, bytes, bytes | N
         listed = [
             f for f in repository.list_artifacts("evidence") if f.path.endswith((".json", SUFFIX)) and not f.is_dir
         ]
-        if len(listed) > _MOST_EVIDENCE or any((f.file_size or 0) > _LARGEST_EVIDENCE for f in listed):
+        if len(listed) > _MOST_EVIDENCE or sum(f.file_size or 0 for f in listed) > _LARGEST_OF_A_RUN:
             raise Invalid(
-                f"run {run_id} holds more than {_MOST_EVIDENCE} Evidence files, or one over {_LARGEST_EVIDENCE} bytes"
+                f"run {run_id} holds more than {_MOST_EVIDENCE} Evidence files, or over {_LARGEST_OF_A_RUN} bytes"
             )
         with tempfile.TemporaryDirectory() as folder:
             read = {f.path: _local(repository, f.path, folder).read_bytes() for f in listed}

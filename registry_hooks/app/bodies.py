@@ -20,7 +20,7 @@ MOST_UNKNOWN = 10  # field names that an answer repeats; a body has room for fif
 Kind = Literal["text", "whole", "texts", "choice"]
 _EXPECTED: dict[Kind, str] = {
     "text": "text of 1 to {longest} characters",
-    "whole": "a whole number from 1, as 3 or as '3'",
+    "whole": "a whole number from 1 to {largest}, as 3 or as '3'",
     "texts": "a list of at most {most} texts, each of 1 to {longest} characters",
     "choice": "one of {choices}",
 }
@@ -36,6 +36,7 @@ class Field:
         required: whether it must be there; null counts as not there.
         longest: characters at most, of the text or of each text.
         most: texts at most, of ``texts``.
+        largest: of a ``whole``.
         choices: of a ``choice``.
     """
 
@@ -44,12 +45,15 @@ class Field:
     required: bool = False
     longest: int = 4000
     most: int = 50
+    largest: int = LARGEST_WHOLE
     choices: tuple[str, ...] = ()
 
     @property
     def expected(self) -> str:
         """What a reader is told to send."""
-        return _EXPECTED[self.kind].format(longest=self.longest, most=self.most, choices=", ".join(self.choices))
+        return _EXPECTED[self.kind].format(
+            longest=self.longest, most=self.most, largest=self.largest, choices=", ".join(self.choices)
+        )
 
 
 def parse_json(body: bytes, content_type: str) -> Mapping[str, object]:
@@ -117,12 +121,12 @@ def _text(value: object, field: Field) -> str:
     return value
 
 
-def _whole(value: object, _field: Field) -> int:
+def _whole(value: object, field: Field) -> int:
     if isinstance(value, str) and _WHOLE.fullmatch(value):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"the text {value[:40]!r}" if isinstance(value, str) else _kind_of(value))
-    if not 1 <= value <= LARGEST_WHOLE:
+    if not 1 <= value <= field.largest:
         raise ValueError(str(value)[:40])
     return value
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterator
+from contextlib import nullcontext
 from itertools import chain
 from typing import Any
 
 from registry_hooks.app import actors, openapi
 from registry_hooks.app.bodies import LARGEST_BODY, check, parse_json
 from registry_hooks.app.routes import PASSWORD, ROUTES, Route
+from registry_hooks.app.turns import Turns
 from registry_hooks.errors import Invalid, Reason, Refused, RegistryError
 from registry_hooks.identity import Actor, current_sight, require_actor
 
@@ -28,8 +30,9 @@ def install(app: Any) -> None:
     from mlflow.server import auth
     from mlflow.server.handlers import _get_paths
 
+    turns = Turns()
     for route in ROUTES:
-        view = _view(route)
+        view = _view(route, turns)
         for path in _get_paths(f"/registry-hooks/{route.path}"):
             app.add_url_rule(path, f"{OURS}{route.method} {path}", view, methods=[route.method])
             auth.BEFORE_REQUEST_VALIDATORS[path, route.method] = _authorised_by_the_view
@@ -39,12 +42,14 @@ def _authorised_by_the_view() -> bool:
     return True
 
 
-def _view(route: Route) -> Callable[[], Any]:
+def _view(route: Route, turns: Turns) -> Callable[[], Any]:
     from mlflow.server.handlers import catch_mlflow_exception
 
     def view() -> Any:
         try:
-            return _answer(route, require_actor())
+            actor = require_actor()
+            with turns.taken(actor.name) if route.long else nullcontext():
+                return _answer(route, actor)
         except RegistryError as error:
             return _json(error.as_json(), _status_of(error))
 

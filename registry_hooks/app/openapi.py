@@ -12,7 +12,7 @@ from dataclasses import fields
 from importlib.metadata import version
 from typing import Any
 
-from registry_hooks.app.bodies import LARGEST_BODY, LARGEST_WHOLE, Field
+from registry_hooks.app.bodies import LARGEST_BODY, Field
 from registry_hooks.app.routes import ROUTES, Route
 from registry_hooks.errors import Reason
 
@@ -22,6 +22,7 @@ _ERRORS = {
     "403": "The rules, or MLflow's permissions, say no.",
     "404": "There is no such model, version, proposal, policy or key.",
     "409": "Something else changed it meanwhile, or it exists already.",
+    "429": "Others have asked for what takes long; ask again in a minute.",
 }
 
 
@@ -76,7 +77,9 @@ def _answered(route: Route) -> dict[str, Any]:
 
 
 def _refused() -> dict[str, Any]:
-    return {status: {"$ref": f"#/components/responses/{status}"} for status in ("400", "401", "403", "404", "409")}
+    return {
+        status: {"$ref": f"#/components/responses/{status}"} for status in ("400", "401", "403", "404", "409", "429")
+    }
 
 
 def _refusals() -> dict[str, Any]:
@@ -100,7 +103,7 @@ def _body(taken: Iterable[Field]) -> dict[str, Any]:
 def _value(field: Field) -> dict[str, Any]:
     # Not told here: a text holds no NUL character.
     text = {"type": "string", "minLength": 1, "maxLength": field.longest, "pattern": r"\S"}
-    whole = {"type": "integer", "minimum": 1, "maximum": LARGEST_WHOLE}
+    whole = {"type": "integer", "minimum": 1, "maximum": field.largest}
     digits = {"type": "string", "pattern": "^[0-9]{1,10}$"}
     schemas: dict[str, dict[str, Any]] = {
         "text": text,

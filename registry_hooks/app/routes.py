@@ -50,6 +50,7 @@ class Route:
             or ``nothing``.
         admin_only: whether only an administrator may.
         streams: whether the desk answers with lines, not with an object.
+        long: whether it may take longer than a second, and so is answered to few at a time.
     """
 
     method: Literal["GET", "POST"]
@@ -59,6 +60,7 @@ class Route:
     reads: Reads = "model"
     admin_only: bool = False
     streams: bool = False
+    long: bool = False
 
 
 ROUTES = (
@@ -81,9 +83,9 @@ ROUTES = (
     ),
     Route("POST", "rollback", "rollback", ROLLBACK),
     Route("GET", "status", "status", (ANY_MODEL,), reads="models"),
-    Route("GET", "history", "history", (MODEL, Field("limit", "whole"), Field("at", longest=64))),
+    Route("GET", "history", "history", (MODEL, Field("limit", "whole", largest=1000), Field("at", longest=64))),
     Route("GET", "lineage", "lineage", (MODEL, VERSION)),
-    Route("POST", "reconcile", "reconcile", (MODEL,)),
+    Route("POST", "reconcile", "reconcile", (MODEL,), long=True),
     Route("POST", "key/trust", "key_trust", (NAME, Field("public", required=True)), reads="nothing", admin_only=True),
     Route(
         "POST",
@@ -97,7 +99,7 @@ ROUTES = (
     Route("POST", "delegate", "delegate", DELEGATE, reads="nothing"),
     Route("POST", "delegate/end", "delegation_end", (Field("delegation", required=True, longest=64),), reads="nothing"),
     Route("GET", "delegate", "delegations", reads="nothing"),
-    Route("GET", "audit/verify", "audit_verify", reads="nothing"),
+    Route("GET", "audit/verify", "audit_verify", reads="nothing", long=True),
     Route("GET", "audit/export", "audit_export", reads="everything", streams=True),
     Route("GET", "health", "health", reads="nothing"),
     Route("GET", "openapi.json", "openapi", reads="nothing"),

@@ -95,7 +95,7 @@ def _file_check(check: Answer | None) -> Iterator[str]:
 
 @click.command()
 @click.argument("model")
-@click.option("--limit", type=click.IntRange(min=1), help="The latest entries, this many at most.")
+@click.option("--limit", type=click.IntRange(min=1, max=1000), help="The latest entries, this many at most.")
 @click.option("--at", metavar="TIME", help="As it stood then: 2026-11-25T03:00:00Z.")
 @talks_to_server
 def history(client: Client, model: str, limit: int | None, at: str | None, as_json: bool) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 
 from registry_hooks import accounts, trust
@@ -62,12 +63,14 @@ class Reading(BaseDesk):
                 raise NotFound(f"there is no registered model {model!r}")
             if moment is None:
                 return {"model": model, "entries": [entry_json(e) for e in ledger.entries(model, newest=limit)]}
-            state, until = ModelState(model=model), [e for e in ledger.entries(model) if e.at <= moment]
-            for entry in until:
-                state = fold(state, entry)
+            state, newest = ModelState(model=model), deque[Entry](maxlen=limit)
+            for entry in ledger.each_entry(model):
+                if entry.at <= moment:
+                    state = fold(state, entry)
+                    newest.append(entry)
         return {
             "model": model,
-            "entries": [entry_json(e) for e in until[-limit:]],
+            "entries": [entry_json(e) for e in newest],
             "as_of": state_json(state, current_sight()),
         }
 
@@ -77,8 +80,9 @@ class Reading(BaseDesk):
         ``now`` is what its run says today, for a version that was never nominated or to compare with.
         """
         with self._case(model, write=False) as case:
-            row, entries = case.registry.version(model, version), case.ledger.entries(model)
-        mine, sight = [entry for entry in entries if entry.version == version], current_sight()
+            row, mine = case.registry.version(model, version), list[Entry]()
+            served = tenures(_kept(case.ledger.each_entry(model), version, mine))
+        sight = current_sight()
         nominations = [_nominated(entry, sight) for entry in mine if entry.action == "nominated"]
         readable = row.run_id is None or sight.run(row.run_id)
         return {
@@ -87,7 +91,7 @@ class Reading(BaseDesk):
             "stage": row.stage,
             "registered": next((entry_json(e) for e in mine if e.action == "registered"), None),
             "nominations": nominations,
-            "deployments": [each for each in tenures(entries) if each["version"] == version],
+            "deployments": [each for each in served if each["version"] == version],
             "now": lineage(row) if readable else {"run_id": WITHHELD},
         }
 
@@ -170,6 +174,14 @@ def governed_models(ledger: Ledger, registry: Registry) -> dict[str, AppliedPoli
 def _nominated(entry: Entry, sight: Sight) -> Answer:
     nomination = Nomination.model_validate(entry.body["nomination"])
     return {**shown_nomination(nomination, sight).as_json(), "lineage": shown_lineage(entry.body.get("lineage"), sight)}
+
+
+def _kept(entries: Iterable[Entry], version: int, mine: list[Entry]) -> Iterator[Entry]:
+    """The entries as they come; those of the version are added to ``mine``."""
+    for entry in entries:
+        if entry.version == version:
+            mine.append(entry)
+        yield entry
 
 
 def _moment(at: str) -> datetime:

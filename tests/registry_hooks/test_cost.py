@@ -9,7 +9,9 @@ import tracemalloc
 import pytest
 
 from registry_hooks.app.bodies import LARGEST_BODY, check, parse_json
+from registry_hooks.app.refusing import status_of
 from registry_hooks.app.routes import ROUTES
+from registry_hooks.app.turns import Busy, Turns
 from registry_hooks.errors import Invalid
 
 NOMINATE = next(route.fields for route in ROUTES if route.path == "nominate")
@@ -47,3 +49,29 @@ def test_unknown_fields_are_counted_where_they_are_not_named() -> None:
         check(NOMINATE, {"model": "m", "version": 1, **{f"x{i}": 1 for i in range(17)}})
     assert [reason.rule for reason in caught.value.reasons][-2:] == ["x9", "fields"]
     assert "7 more unknown fields" in str(caught.value)
+
+
+def test_what_takes_long_is_answered_to_few_at_a_time() -> None:
+    turns = Turns()
+    with turns.taken("guest"):
+        with pytest.raises(Busy, match="busy") as caught, turns.taken("guest"):
+            pass
+        assert "one of yours" in str(caught.value) and status_of(caught.value) == 429
+        with turns.taken("raj"), pytest.raises(Busy) as caught, turns.taken("mei"):
+            pass
+        assert "those of others" in str(caught.value)
+        with turns.taken("mei"):
+            pass
+    with turns.taken("guest"):
+        pass
+
+
+def test_only_what_may_take_long_waits_for_its_turn() -> None:
+    assert {route.path for route in ROUTES if route.long} == {"reconcile", "audit/verify"}
+
+
+def test_a_history_of_more_than_a_page_is_refused_by_name() -> None:
+    history = next(route.fields for route in ROUTES if route.path == "history")
+    with pytest.raises(Invalid, match=r"limit: expected a whole number from 1 to 1000"):
+        check(history, {"model": "m", "limit": "1001"})
+    assert check(history, {"model": "m", "limit": "1000"})["limit"] == 1000
