@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+DRIFT_PEERS := .venv-drift-peers
 
 .PHONY: test test-matrix demo ui bench soak clean
 
@@ -27,9 +28,9 @@ ui: $(VENV)/.for-use
 bench: $(VENV)/.for-test $(PEERS)/.made
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; PEERS=$(PEERS)/bin/python $(BIN)/python $$script || exit 1; done
 
-soak: $(VENV)/.for-test
+soak: $(VENV)/.for-test $(DRIFT_PEERS)/.made
 	$(BIN)/pytest -m long
-	@for script in benchmarks/soak_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in benchmarks/soak_*.py; do echo "== $$script"; DRIFT_PEERS=$(DRIFT_PEERS)/bin/python $(BIN)/python $$script || exit 1; done
 
 clean:
 	rm -rf demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
@@ -45,6 +46,11 @@ $(PEERS)/.made: benchmarks/peers.txt
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet -r $<
 	$(PEERS)/bin/python -m pip install --quiet --no-deps netcal==1.4.0
+	@touch $@
+
+$(DRIFT_PEERS)/.made: benchmarks/drift_peers.txt
+	$(PYTHON) -m venv $(DRIFT_PEERS)
+	$(DRIFT_PEERS)/bin/python -m pip install --quiet -r $<
 	@touch $@
 
 $(VENV)/.for-test: setup.cfg pyproject.toml | $(BIN)/python

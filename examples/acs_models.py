@@ -70,7 +70,7 @@ def train_and_evaluate(
                 "default": {"log_model_explainability": False},
                 "calibration": {"max_ece": 0.05},
                 "disaggregated": {"slices": SLICES, "max_gap": {"calibration_in_the_large": 0.05}},
-                "drift": {"reference": train[[*FEATURES, LABEL]], "reference_name": "acs-2015-train", "max_psi": 0.1},
+                "drift": {"reference": train[[*FEATURES, LABEL]], "reference_name": "acs-2015-train"},
                 **compared,
             },
         )
@@ -97,7 +97,7 @@ def evaluate_production(year: str, served: pd.DataFrame, reference: pd.DataFrame
             evaluator_config={
                 "calibration": {"max_ece": 0.05, "max_calibration_in_the_large": 0.005, "reference": reference},
                 "disaggregated": {"slices": SLICES, "max_gap": {"calibration_in_the_large": 0.02}},
-                "drift": {"reference": reference, "reference_name": "acs-2015-held-out", "max_psi": 0.1},
+                "drift": {"reference": reference, "reference_name": "acs-2015-held-out"},
             },
         )
     return run.info.run_id, result.metrics

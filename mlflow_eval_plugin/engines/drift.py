@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import special
 
 from mlflow_eval_plugin.engines.digest import UNITS
 from mlflow_eval_plugin.engines.factorizing import factorized
 from mlflow_eval_plugin.engines.inputs import require_columns
 from mlflow_eval_plugin.engines.plain import examples, is_declared_category, is_single, kind_of, plain
 from mlflow_eval_plugin.stats.drift_summary import (
+    NO_FENCES,
     STEP_LIMIT,
     STEPS,
     CategoricalColumn,
@@ -36,6 +38,8 @@ FEW_DISTINCT = 500
 MAX_CATEGORIES = 10_000
 LEAST_KEYS = 30  # rows; fewer may differ by chance
 NUMERIC_KINDS = frozenset({"number", "datetime", "duration"})
+FENCE = 5  # robust standard deviations from the median; of normal values less than one in a million is beyond
+LOW_SHARES, HIGH_SHARES = np.array([0.25, 0.15, 0.05, 0.01]), np.array([0.75, 0.85, 0.95, 0.99])
 SORTED_ROWS = 2**18  # at a time; larger temporaries are asked of the system anew for every column
 
 FloatArray = NDArray[np.float64]
@@ -167,11 +171,10 @@ def _no_key(reference: pd.Series[Any], column: Column) -> None:
     if isinstance(column, CategoricalColumn):
         key = len(column.levels) == column.present
     else:
+        # Of numbers drawn from three times as many, some would come twice but for a chance of exp(-n / 6).
         values = _values(reference)
         known = values[np.isfinite(values)]
-        # Of numbers drawn from three times as many, some would come twice but for a chance of exp(-n / 6).
-        dense = known.max() - known.min() < 3 * len(known)
-        key = bool(dense and (known == np.rint(known)).all() and len(np.unique(known)) == len(known))
+        key = column.moves_on and kind_of(reference) == "number" and known.max() - known.min() < 3 * len(known)
     if key:
         raise InputError("every value of the reference is another one, as of keys and counters")
 
@@ -189,7 +192,14 @@ def _reference_column(given: pd.Series[Any], name: str, role: Role, codes: bool)
         return _categorical(column, name, role)
     # The bins come from sorted values, which need not be sorted again to be counted.
     ordered = np.sort(_values(column))
-    return _counted(_binning(ordered, name, role), _chunks(ordered))
+    moves_on = kind_of(column) == "datetime" or _came_once(ordered)
+    return _counted(replace(_binning(ordered, name, role), moves_on=moves_on), _chunks(ordered))
+
+
+def _came_once(ordered: FloatArray) -> bool:
+    """Whether sorted values are whole numbers, each of which is there once, as keys and counters are."""
+    known = ordered[np.isfinite(ordered)]
+    return len(known) >= LEAST_KEYS and bool((known == np.rint(known)).all() and (np.diff(known) > 0).all())
 
 
 def _counted_on(like: Column, given: pd.Series[Any]) -> Column:
@@ -231,18 +241,34 @@ def _binning(ordered: FloatArray, name: str, role: Role) -> NumericColumn:
     finite = ordered[np.searchsorted(ordered, -np.inf, "right") : np.searchsorted(ordered, np.inf)]
     if len(finite) == 0:
         raise InputError("it has no finite value in the reference")
-    edges = _edges(finite)
+    edges, spread = _edges(finite), robust_spread(finite)
+    median = float(finite[len(finite) // 2])
     return NumericColumn(
         name=name,
         role=role,
         edges=edges,
         coarse=np.searchsorted(edges, _coarse_edges(finite)).astype(np.int64),
-        # A standard deviation of sorted values does not depend on the order of the rows.
-        spread=float(finite.std()),
+        spread=spread,
         counts=np.zeros(len(edges) + 1, dtype=np.int64),
         sums=np.zeros(len(edges) + 1, dtype=np.int64),
         missing=0,
+        fences=(median - FENCE * spread, median + FENCE * spread) if spread else NO_FENCES,
     )
+
+
+def robust_spread(ordered: FloatArray) -> float:
+    """The standard deviation of normal values that have the quantiles of these sorted finite ones.
+
+    It is the larger of those by the quartiles and by the middle 70 %, so that up to 15 % of the values, such as -999
+    for what is missing, hardly move it. Where most values are one, quantiles further out decide, and last the variance.
+    """
+    n = len(ordered)
+    least, most = (ordered[[int(np.ceil(p * n)) - 1 for p in shares]] for shares in (LOW_SHARES, HIGH_SHARES))
+    found = (most - least) / (2 * special.ndtri(HIGH_SHARES))
+    if found[:2].max() > 0:
+        return float(found[:2].max())
+    # A standard deviation of sorted values does not depend on the order of the rows.
+    return float(found[2] if found[2] > 0 else found[3] if found[3] > 0 else ordered.std())
 
 
 def _coarse_edges(ordered: FloatArray) -> FloatArray:
@@ -270,22 +296,25 @@ def _united(*edges: FloatArray) -> FloatArray:
 def _counted(like: NumericColumn, chunks: Iterable[FloatArray]) -> NumericColumn:
     """Sorted chunks, NaN last, on the bins of ``like``."""
     counts, sums = (np.zeros(len(like.edges) + 1, dtype=np.int64) for _ in range(2))
-    missing = 0
+    missing = infinite = 0
     for ordered in chunks:
-        present = int(np.searchsorted(ordered, np.nan))
-        ends = np.append(np.searchsorted(ordered[:present], like.edges), present)
+        start, end, present = np.searchsorted(ordered, [np.nextafter(-np.inf, 0), np.inf, np.nan]).tolist()
+        finite = ordered[start:end]
+        ends = np.append(np.searchsorted(finite, like.edges), len(finite))
         found = np.diff(ends, prepend=0)
         counts += found
         filled = found > 0
-        sums[filled] += np.add.reduceat(_steps(ordered[:present], like), (ends - found)[filled])
+        sums[filled] += np.add.reduceat(_steps(finite, like), (ends - found)[filled])
         missing += len(ordered) - present
-    return replace(like, counts=counts, sums=sums, missing=missing)
+        infinite += present - len(finite)
+    return replace(like, counts=counts, sums=sums, missing=missing, infinite=infinite)
 
 
 def _steps(values: FloatArray, like: NumericColumn) -> NDArray[np.int64]:
     if like.spread == 0:
         return np.zeros(len(values), dtype=np.int64)
-    steps = values - like.edges[0]
+    steps = np.clip(values, *like.fences)
+    steps -= like.fenced[0]
     steps *= STEPS / like.spread
     np.rint(np.clip(steps, -STEP_LIMIT, STEP_LIMIT, out=steps), out=steps)
     return np.asarray(steps, dtype=np.int64)

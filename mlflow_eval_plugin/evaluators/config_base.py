@@ -103,7 +103,7 @@ class Config(BaseModel):
             if metric is None:
                 yield from ((key, name, limit, of) for name, limit in given.items())
             elif given is not None:
-                yield key, metric, given, of
+                yield from ((key, metric, limit, of) for limit in (given if isinstance(given, tuple) else (given,)))
 
     @property
     def names_many_classes(self) -> bool:

@@ -27,11 +27,11 @@ Limits = Annotated[dict[str, Limit], BeforeValidator(_without_none)]
 
 _SHARES = frozenset({
     "prevalence", "selection_rate", "accuracy", "balanced_accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc",
-    "average_precision", "ece", "ece_equal_width", "ece_equal_mass", "ece_debiased", "ks", "js",
+    "average_precision", "ece", "ece_equal_width", "ece_equal_mass", "ece_debiased", "ks", "js", "new_share",
     "demographic_parity_difference", "equal_opportunity_difference", "equalized_odds_difference",
     "demographic_parity_ratio",
 })  # fmt: skip
-_SIGNED_SHARES = frozenset({"calibration_in_the_large", "missing_change", "coverage_error"})
+_SIGNED_SHARES = frozenset({"calibration_in_the_large", "missing_change", "infinite_change", "coverage_error"})
 _SIZES = frozenset({"log_loss", "cost", "cost_per_1000", "mae", "rmse", "mean_error", "psi", "wasserstein"})
 _SIZES_OF_FORECASTS = ("pinball_", "width_", "interval_score_", "latency_")
 

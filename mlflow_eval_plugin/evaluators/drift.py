@@ -12,16 +12,18 @@ from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evaluators.rows import About, as_json, document
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
-from mlflow_eval_plugin.stats.drift import ColumnDrift, Drift, compare, drift_bounds
-from mlflow_eval_plugin.stats.drift_summary import Role
+from mlflow_eval_plugin.stats.drift import Drift, compare, drift_bounds, metrics_of
+from mlflow_eval_plugin.stats.drift_summary import Column, Role
 from mlflow_eval_plugin.stats.errors import InputError
 
 _METRICS = {
     "psi": ("max_psi", "PSI"),
-    "wasserstein": ("max_shift_sigma", "Wasserstein distance in reference standard deviations"),
+    "wasserstein": ("max_shift_sigma", "Wasserstein distance in robust reference standard deviations"),
     "ks": ("max_ks", "Kolmogorov-Smirnov distance"),
     "js": ("max_js", "Jensen-Shannon distance"),
+    "new_share": ("max_new_share", "rise in the share of any value that the reference hardly has"),
     "missing_change": ("max_missing_change", "change in the share of missing values"),
+    "infinite_change": ("max_infinite_change", "change in the share of infinite values"),
 }
 
 
@@ -52,7 +54,7 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows, about: Abou
         "passed_over": [{"column": name, "reason": reason} for name, reason in counts.passed_over.items()],
         "schema_changes": columns.measured,
     }
-    claims = _claims(config, found, counts)
+    claims = drift_claims(config, counts)
     certain = columns.checks(rows.data.rows)
     return document(config, rows, claims, measured, about, reference=reference.data, certain=certain)
 
@@ -80,32 +82,37 @@ def _labels(rows: AnyRows, reference: AnyRows) -> dict[str, Any]:
     return {"column": rows.label_name, "rows": rows.data.rows, "received": received, "received_reference": before}
 
 
-def _claims(config: DriftConfig, found: Drift, counts: DriftCounts) -> Iterator[Claim]:
+def drift_claims(config: DriftConfig, counts: DriftCounts) -> Iterator[Claim]:
+    """What the config claims of every column that is compared."""
     before, after = counts.reference, counts.current
-    for column in found.columns:
-        for metric, (key, words) in _METRICS.items():
-            limit = getattr(config, key)
-            if limit is None or getattr(column.metrics, metric) is None or _is_late(column, metric, config):
+    for column, current in zip(before.columns, after.columns, strict=True):
+        for metric in metrics_of(column, current):
+            key, words = _METRICS.get(metric, ("", ""))
+            limit = getattr(config, key, None)
+            if limit is None or _is_late(current, metric, config):
                 continue
-            two_sided = metric == "missing_change"
+            fails, passes = limit if isinstance(limit, tuple) else (limit, None)
+            two_sided = metric in ("missing_change", "infinite_change")
+            said = f"{'within' if two_sided else 'at most'} {fails if passes is None else passes:g}"
+            shown = "" if passes is None else f", and not shown to be {'beyond' if two_sided else 'above'} {fails:g}"
             yield Claim(
                 id=f"{metric}:{column.name}",
-                claim=f"the {words} of {column.name} is {'within' if two_sided else 'at most'} {limit:g}",
+                claim=f"the {words} of {column.name} is {said}{shown}",
                 metric=metric,
                 scope=column.name,
                 bounds=drift_bounds(before, after, column.name, metric),
-                minimum=-limit if two_sided else None,
-                maximum=limit,
+                minimum=-fails if two_sided else None,
+                maximum=fails,
                 minimum_count=config.min_count,
+                passes_at=passes,
             )
 
 
-def _is_late(column: ColumnDrift, metric: str, config: DriftConfig) -> bool:
+def _is_late(current: Column, metric: str, config: DriftConfig) -> bool:
     """Whether nothing can be claimed of labels yet; what has arrived is judged, if it is enough."""
-    if column.role != "label":
+    if current.role != "label":
         return False
-    received = round((1 - column.missing_current) * column.n_current)
-    return metric == "missing_change" or received < min(config.min_count, column.n_current)
+    return metric == "missing_change" or current.present < min(config.min_count, current.rows)
 
 
 def _measured(found: Drift) -> dict[str, Any]:

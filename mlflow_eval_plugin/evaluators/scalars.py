@@ -92,7 +92,7 @@ def _drift(evidence: Evidence) -> dict[str, float | None]:
     if labels := evidence.measurements.get("labels"):
         found["labels_received"] = float(labels["received"] or 0)
         found["labels_received_share"] = found["labels_received"] / labels["rows"]
-    for metric in ("psi", "ks", "wasserstein", "missing_change"):
+    for metric in ("psi", "js", "ks", "wasserstein", "new_share", "missing_change", "infinite_change"):
         values = [abs(v) for column in columns if (v := _value(column["metrics"].get(metric))) is not None]
         found[f"max_{metric}"] = max(values, default=None)
     for column in columns:

@@ -11,7 +11,8 @@ from mlflow_eval_plugin.reports.words import metric_label
 
 def drift_tables(measurements: Mapping[str, Any]) -> list[Table]:
     """Changes of schema, and every column."""
-    names = ("psi", "wasserstein", "ks", "js", "chi2", "missing_change")
+    endless = any("infinite_change" in column["metrics"] for column in measurements["columns"])
+    names = ("psi", "wasserstein", "ks", "js", "chi2", "new_share", "missing_change", *(["infinite_change"] * endless))
     rows = [
         (
             Cell(column["name"]),

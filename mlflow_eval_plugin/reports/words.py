@@ -59,6 +59,8 @@ _METRICS = {
     "latency_p99": "Latency, p99",
     "cost_per_1000": "Cost per 1,000 rows",
     "missing_change": "Change in share missing",
+    "infinite_change": "Change in share infinite",
+    "new_share": "Largest new share",
     "schema_changes": "Changes of schema",
 }
 _NAMES = ("Brier", "Kolmogorov", "Jensen", "Wasserstein", "R²")
@@ -135,8 +137,12 @@ def interval(limits: Sequence[float] | None) -> str:
 
 
 def tolerance(check: Check) -> str:
-    """``at most 0.1``, ``at least 0.8`` or ``−0.1 to 0.1``."""
-    low, high = check.minimum, check.maximum
+    """``at most 0.1``, ``at least 0.8`` or ``−0.1 to 0.1``; ``at most 0.1 (passes at 0.3)`` where there are two."""
+    passes = "" if check.passes_at is None else f" (passes at {short(check.passes_at)})"
+    return _tolerance(check.minimum, check.maximum) + passes
+
+
+def _tolerance(low: float | None, high: float | None) -> str:
     if low is not None and high is not None:
         return f"within ±{short(high)}" if low == -high else f"{short(low)} to {short(high)}"
     return f"at most {short(high)}" if high is not None else f"at least {short(low or 0.0)}"
@@ -174,37 +180,11 @@ def assurance(evidence: Evidence) -> str:
 
 def on_what(*evidences: Evidence) -> str:
     """Of which model, on which rows, against which; what several documents share is said once."""
-    models = [model_of(evidence) for evidence in evidences]
+    models = [evidence.subject.model_uri or evidence.subject.model_id for evidence in evidences]
     said = [f"Model {model}" if model else "Predictions given with the data" for model in models]
-    said += [f"champion: {champion_of(evidence)}" for evidence in evidences if evidence.kind == "comparison"]
     said += [_rows_of(evidence.data) for evidence in evidences]
     said += [f"reference: {_rows_of(evidence.reference)}" for evidence in evidences if evidence.reference]
     return "; ".join(dict.fromkeys(said)) + "."
-
-
-def model_of(evidence: Evidence) -> str:
-    """The evaluated model as the registry names it, else by its address; empty where there is none."""
-    return registered_of(evidence) or evidence.subject.model_uri or evidence.subject.model_id or ""
-
-
-def registered_of(evidence: Evidence) -> str:
-    """The versions that the registry knew the evaluated model by; empty where it knew none."""
-    return _versions([(one.name, one.version) for one in evidence.subject.registered])
-
-
-def champion_of(evidence: Evidence) -> str:
-    """Whose predictions a challenger's are compared with: a model, as the registry names it, a column or a run."""
-    champion = evidence.measurements["champion"]
-    registered = [(one["name"], one["version"]) for one in champion.get("registered", [])]
-    if champion.get("source") == "column":
-        return f"column “{champion['column']}”"
-    if champion.get("source") == "run":
-        return f"column “{champion['column']}” of run {champion['run_id']}"
-    return _versions(registered) or champion.get("model_uri") or champion.get("model_id") or "unknown"
-
-
-def _versions(registered: Sequence[tuple[str, str]]) -> str:
-    return " and ".join(f"{name} version {version}" for name, version in registered)
 
 
 def why(check: Check) -> str:

@@ -3,8 +3,11 @@
 The rule, for a ``maximum``; a ``minimum`` is its mirror image:
 
 - ``fail`` when the lower end of the interval lies above the maximum,
-- ``pass`` when the upper end lies at or below it,
+- ``pass`` when the upper end lies at or below it, or at or below ``passes_at`` where the Claim has that,
 - ``insufficient`` otherwise, with the rows that would decide it.
+
+With ``passes_at``, the larger of two tolerances, an effect between the two is a ``fail`` once it is shown to be above
+the smaller one, and a window in which nothing is shown passes where it excludes effects above the larger one.
 
 The end that can fail a Check is a confidence limit at the Check's level in Holm's (1979) procedure, so that the
 chance of *any* false ``fail`` in the family is at most ``alpha``. The end that can pass it is a limit at ``alpha``
@@ -39,6 +42,7 @@ class Claim:
     Attributes:
         claim: a sentence; used as it is in the record.
         minimum_count: rows below which the Check is ``insufficient`` whatever the data say.
+        passes_at: a tolerance above ``maximum`` (and, less it, below ``minimum``) at which the Check already passes.
     """
 
     id: str
@@ -49,6 +53,14 @@ class Claim:
     minimum: float | None = None
     maximum: float | None = None
     minimum_count: int = 0
+    passes_at: float | None = None
+
+    @property
+    def passing(self) -> tuple[float | None, float | None]:
+        """The least and the largest value with which it passes."""
+        if self.passes_at is None:
+            return self.minimum, self.maximum
+        return None if self.minimum is None else -self.passes_at, self.passes_at
 
 
 @dataclass(frozen=True)
@@ -69,6 +81,7 @@ class CheckRecord:
     verdict: Verdict
     reason: str
     n_to_decide: int | None
+    passes_at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +173,8 @@ def _decide(claim: Claim, p: float, level: float, p_adjusted: float, alpha: floa
     failed = (claim.maximum is not None and lower > claim.maximum) or (
         claim.minimum is not None and upper < claim.minimum
     )
-    passed = (claim.maximum is None or upper <= claim.maximum) and (claim.minimum is None or lower >= claim.minimum)
+    least, most = claim.passing
+    passed = (most is None or upper <= most) and (least is None or lower >= least)
     verdict: Verdict = "fail" if failed else "pass" if passed else "insufficient"
     interval = (lower, upper) if math.isfinite(lower) and math.isfinite(upper) else None
     return CheckRecord(
@@ -178,6 +192,7 @@ def _decide(claim: Claim, p: float, level: float, p_adjusted: float, alpha: floa
         verdict=verdict,
         reason=_reason(claim, verdict, lower, upper),
         n_to_decide=_rows_to_decide(claim, lower, upper) if verdict == "insufficient" else None,
+        passes_at=claim.passes_at,
     )
 
 
@@ -192,23 +207,21 @@ def _interval(claim: Claim, level: float, alpha: float) -> tuple[float, float]:
 
 def _reason(claim: Claim, verdict: Verdict, lower: float, upper: float) -> str:
     value = claim.bounds.value
-    tolerance = " and ".join(
-        text
-        for text in (
-            f"at least {claim.minimum:.4g}" if claim.minimum is not None else "",
-            f"at most {claim.maximum:.4g}" if claim.maximum is not None else "",
-        )
-        if text
-    )
+    tolerance, passing = _said(claim.minimum, claim.maximum), _said(*claim.passing)
     found = f"{claim.metric} is {value:.4g}, between {lower:.4g} and {upper:.4g} with confidence"
     if not (math.isfinite(lower) and math.isfinite(upper)):
         found = f"{claim.metric} is {value:.4g}, without a finite interval"
     endings = {
-        "pass": f"which keeps to {tolerance}",
+        "pass": f"which keeps to {passing}",
         "fail": f"which breaks the tolerance of {tolerance}",
-        "insufficient": f"so these {claim.bounds.n:,} rows cannot tell whether it is {tolerance}",
+        "insufficient": f"so these {claim.bounds.n:,} rows cannot tell whether it is {passing}",
     }
     return f"{found}, {endings[verdict]}."
+
+
+def _said(minimum: float | None, maximum: float | None) -> str:
+    both = (("at least", minimum), ("at most", maximum))
+    return " and ".join(f"{side} {tolerance:.4g}" for side, tolerance in both if tolerance is not None)
 
 
 def _untestable(claim: Claim) -> str | None:
@@ -239,6 +252,7 @@ def _insufficient(claim: Claim) -> CheckRecord:
         verdict="insufficient",
         reason=_untestable(claim) or "",
         n_to_decide=claim.minimum_count if small else None,
+        passes_at=claim.passes_at,
     )
 
 
@@ -251,12 +265,14 @@ def _rows_to_decide(claim: Claim, lower: float, upper: float) -> int | None:
     if value is None:
         return None
     factors = []
+    least, most = claim.passing
     for side, tolerance in _failing_sides(claim):
         inside = value <= tolerance if side == "maximum" else value >= tolerance
         # Inside the tolerance the far end has to come in, outside the near end has to clear it.
         towards_upper = inside == (side == "maximum")
         reach = (upper - value if towards_upper else value - lower) - claim.bounds.bound
-        room = abs(tolerance - value) - claim.bounds.bound
+        passing = most if side == "maximum" else least
+        room = abs((passing if inside and passing is not None else tolerance) - value) - claim.bounds.bound
         # A side that is settled has a factor below 1, or no reach.
         if reach > 0:
             factors.append(reach / room if room > 0 else math.inf)
@@ -271,6 +287,8 @@ def _validate(claims: Sequence[Claim], alpha: float) -> None:
     for one in claims:
         if one.minimum is None and one.maximum is None:
             raise InputError(f"check {one.id!r}: expected a minimum or a maximum, found neither")
+        if one.passes_at is not None and (one.maximum is None or one.passes_at < one.maximum):
+            raise InputError(f"check {one.id!r}: passes_at is a tolerance above the maximum, found {one.passes_at}")
         if one.id in seen:
             raise InputError(f"check {one.id!r}: the id is used twice; ids name Checks and must differ")
         seen.add(one.id)

@@ -96,8 +96,10 @@ class DistributionDistance:
     By the triangle inequality the observed distance exceeds the true one by at most the noise. KS: the noise is
     Kolmogorov's. Wasserstein: the noise is the norm of a Gaussian process, which exceeds its mean by z standard
     deviations with probability at most 1 - Phi(z) (Gaussian isoperimetry; Borell 1975). The Wasserstein distance is
-    also at least the distance of the means, ``shift``, whose limit is the better one for a plain shift; each limit
-    gets half of the error.
+    also at least the difference of the means of any function that rises by no more than its argument does: of the
+    values themselves, ``shift``, whose limit is the better one for a plain shift, and of their distances from the
+    reference's median, ``widening``, the better one for a change of scale. The area has a quarter of the error, and
+    each of the two, whose sign is not known beforehand, three eighths.
     """
 
     kind: Literal["ks", "wasserstein"]
@@ -108,6 +110,8 @@ class DistributionDistance:
     n: Counts
     reason: str = NO_VALUES
     shift: FloatArray | None = None
+    widening: FloatArray | None = None
+    widening_deviation: FloatArray | None = None
 
     @property
     def ends(self) -> Ends:
@@ -121,17 +125,16 @@ class DistributionDistance:
             reach = special.kolmogi(np.asarray(alpha)) * self.noise_deviation
             return np.maximum(self.value - reach, 0.0), np.minimum(self.value + reach, 1.0)
         upper = self.value + np.maximum(normal_quantile(alpha), 0.0) * self.noise_deviation
-        half = normal_quantile(np.asarray(alpha) / 2) * self.noise_deviation
-        lower = self.value - self.noise_mean - half
-        if self.shift is not None:
-            # The sign of the shift is not known beforehand, so its error is halved once more.
-            quarter = normal_quantile(np.asarray(alpha) / 4) * self.noise_deviation
-            lower = np.maximum(lower, self.shift - quarter)
+        lower = self.value - self.noise_mean - normal_quantile(np.asarray(alpha) / 4) * self.noise_deviation
+        each = normal_quantile(np.asarray(alpha) * 3 / 16)
+        for change, deviation in ((self.shift, self.noise_deviation), (self.widening, self.widening_deviation)):
+            if change is not None and deviation is not None:
+                lower = np.maximum(lower, change - each * deviation)
         return np.maximum(lower, 0.0), upper
 
     def take(self, index: NDArray[np.intp]) -> DistributionDistance:
         """The entries at ``index``."""
-        names = ("value", "noise_mean", "noise_deviation", "bound", "n", "shift")
+        names = ("value", "noise_mean", "noise_deviation", "bound", "n", "shift", "widening", "widening_deviation")
         arrays: dict[str, Any] = {name: getattr(self, name) for name in names}
         taken: dict[str, Any] = {name: None if one is None else one[index] for name, one in arrays.items()}
         return replace(self, **taken)
@@ -214,7 +217,7 @@ def ks_p_value(distance: DistributionDistance, n: int, m: int) -> float | None:
 
 
 def wasserstein(reference: NumericColumn, current: NumericColumn) -> DistributionDistance:
-    """The area between the distribution functions over the reference's standard deviation.
+    """The area between the distribution functions within the fences, over the reference's robust standard deviation.
 
     Where one function is above the other throughout a bin, the area follows exactly from the sum of values in the
     bin. Where they may cross, they are taken as linear, and ``bound`` is what any other course could change.
@@ -226,7 +229,10 @@ def wasserstein(reference: NumericColumn, current: NumericColumn) -> Distributio
     noise, spread = _noise_area(reference, current), reference.spread
     shift = float(current.offsets.sum() / m - reference.offsets.sum() / n)
     deviation = np.sqrt(_variance_of(reference) / n + _variance_of(current) / m)
-    scaled = [np.array([amount / spread]) for amount in (area, noise, deviation, slack, abs(shift))]
+    (wide, variance), (wide_now, variance_now) = _distances(reference, reference), _distances(current, reference)
+    unsure = np.sqrt(variance / n + variance_now / m)
+    amounts = (area, noise, deviation, slack, abs(shift), abs(wide_now - wide), unsure)
+    scaled = [np.array([amount / spread]) for amount in amounts]
     return DistributionDistance(
         kind="wasserstein",
         value=scaled[0],
@@ -235,6 +241,8 @@ def wasserstein(reference: NumericColumn, current: NumericColumn) -> Distributio
         bound=scaled[3],
         n=np.array([m], dtype=np.int64),
         shift=scaled[4],
+        widening=scaled[5],
+        widening_deviation=scaled[6],
     )
 
 
@@ -290,7 +298,7 @@ def _mean_absolute(difference: FloatArray) -> FloatArray:
 def _areas(reference: NumericColumn, current: NumericColumn) -> tuple[float, float]:
     """The area between the distribution functions, and how far it can be from the truth."""
     (f, inside_f, tails_f), (g, inside_g, tails_g) = _integrals(reference), _integrals(current)
-    width = np.diff(reference.edges)
+    width = np.diff(reference.fenced)
     point = _is_point(reference)
     # How far either can be above the other inside a bin; one of the two cannot where they cannot cross.
     overlap = np.minimum(f[1:] - g[:-1], g[1:] - f[:-1])
@@ -305,8 +313,8 @@ def _areas(reference: NumericColumn, current: NumericColumn) -> tuple[float, flo
 def _integrals(column: NumericColumn) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The distribution function at the edges, its integral over each inner bin, and the areas of the two tails."""
     n, offsets = column.present, column.offsets
-    f, width = _below(column)[1:-1], np.diff(column.edges)
-    ends = column.edges - column.edges[0]
+    f, width = _below(column)[1:-1], np.diff(column.fenced)
+    ends = column.fenced - column.fenced[0]
     inside = width * f[:-1] + (column.counts[1:-1] * ends[1:] - offsets[1:-1]) / n
     tails = np.array([-offsets[0], offsets[-1] - column.counts[-1] * ends[-1]]) / n
     return f, inside, np.maximum(tails, 0.0)
@@ -316,7 +324,7 @@ def _noise_area(reference: NumericColumn, current: NumericColumn) -> float:
     """The expected area between the distribution functions of two samples that differ by noise only."""
     f, g = _below(reference)[1:-1], _below(current)[1:-1]
     rough = np.sqrt(f * (1 - f) / reference.present + g * (1 - g) / current.present)
-    inner = (np.diff(reference.edges) * (rough[1:] + rough[:-1]) / 2).sum()
+    inner = (np.diff(reference.fenced) * (rough[1:] + rough[:-1]) / 2).sum()
     tails = np.hypot(_tail_roughness(reference), _tail_roughness(current)).sum()
     return HALF_NORMAL_MEAN * float(inner + tails)
 
@@ -330,13 +338,25 @@ def _tail_roughness(column: NumericColumn) -> FloatArray:
 
 def _variance_of(column: NumericColumn) -> float:
     """The variance of the values: bin means, uniform inside bins, exponential tails."""
-    mean = column.offsets / np.maximum(column.counts, 1)
+    return _moments(column, column.offsets / np.maximum(column.counts, 1))[1]
+
+
+def _distances(column: NumericColumn, reference: NumericColumn) -> tuple[float, float]:
+    """Mean and variance of the values' distances from the reference's median, or a decile near it."""
+    middle = int(reference.coarse[len(reference.coarse) // 2])
+    centre = column.fenced[middle] - column.fenced[0]
+    side = np.where(np.arange(len(column.counts)) > middle, 1.0, -1.0)
+    return _moments(column, side * (column.offsets / np.maximum(column.counts, 1) - centre))
+
+
+def _moments(column: NumericColumn, mean: FloatArray) -> tuple[float, float]:
+    """Mean and variance of something that has these means in the bins, and varies there as the values do."""
     tails = _integrals(column)[2] * column.present / np.maximum(column.counts[[0, -1]], 1)
-    width = np.where(_is_point(column), 0.0, np.diff(column.edges))
+    width = np.where(_is_point(column), 0.0, np.diff(column.fenced))
     inside = np.concatenate([[tails[0] ** 2], width**2 / 12, [tails[1] ** 2]])
     shares = column.counts / column.present
     centre = (shares * mean).sum()
-    return float((shares * ((mean - centre) ** 2 + inside)).sum())
+    return float(centre), float((shares * ((mean - centre) ** 2 + inside)).sum())
 
 
 def _is_point(column: NumericColumn) -> NDArray[np.bool_]:

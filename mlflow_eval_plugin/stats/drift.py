@@ -26,11 +26,12 @@ from mlflow_eval_plugin.stats.drift_summary import CategoricalColumn, Column, Dr
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates
 from mlflow_eval_plugin.stats.intervals import FloatArray
+from mlflow_eval_plugin.stats.new_values import new_share
 from mlflow_eval_plugin.stats.quantities import Difference, ProportionQuantity
-from mlflow_eval_plugin.stats.triage import Hint, triage
+from mlflow_eval_plugin.stats.triage import Hint, hint_level, triage
 
-NUMERIC_METRICS = ("psi", "ks", "js", "wasserstein", "missing_change")
-CATEGORICAL_METRICS = ("psi", "js", "chi2", "missing_change")
+NUMERIC_METRICS = ("psi", "ks", "js", "wasserstein", "new_share", "missing_change", "infinite_change")
+CATEGORICAL_METRICS = ("psi", "js", "chi2", "new_share", "missing_change")
 HISTOGRAM_BARS = 30
 
 
@@ -39,14 +40,17 @@ class DriftMetrics:
     """One estimate a metric; None where the metric is of the other kind of column.
 
     ``psi``: population stability index on ten reference-quantile bins (or the categories), less its bias. ``js``:
-    Jensen-Shannon distance, base 2. ``ks``: Kolmogorov-Smirnov distance. ``wasserstein``: over the reference's standard
-    deviation. ``chi2``: Pearson's statistic, without an interval as it grows with the rows. ``missing_change``:
-    current less reference share of missing values.
+    Jensen-Shannon distance, base 2. ``ks``: Kolmogorov-Smirnov distance. ``wasserstein``: over the reference's robust
+    standard deviation, within its fences. ``chi2``: Pearson's statistic, without an interval as it grows with the rows.
+    ``new_share``: the largest rise in the share of a value that the reference hardly has. ``missing_change`` and
+    ``infinite_change``: current less reference share of missing and of infinite values.
     """
 
     psi: Estimate
     js: Estimate
     missing_change: Estimate
+    new_share: Estimate
+    infinite_change: Estimate | None = None
     ks: Estimate | None = None
     wasserstein: Estimate | None = None
     chi2: Estimate | None = None
@@ -72,6 +76,8 @@ class ColumnDrift:
     n_current: int
     missing_reference: float
     missing_current: float
+    infinite_reference: float
+    infinite_current: float
     metrics: DriftMetrics
     p_value: float | None
     new_categories: tuple[str, ...]
@@ -138,7 +144,15 @@ def compare(reference: DriftSummary, current: DriftSummary) -> Drift:
         InputError: when ``current`` lacks a column or was counted on other bins.
     """
     pairs = [_pair(reference, current, one.name) for one in reference.columns]
-    return Drift(reference.rows, current.rows, tuple(_column(a, b, reference.rows, current.rows) for a, b in pairs))
+    level = hint_level(len(pairs))
+    return Drift(reference.rows, current.rows, tuple(_column(a, b, level) for a, b in pairs))
+
+
+def metrics_of(reference: Column, current: Column) -> tuple[str, ...]:
+    """The metrics of a column; that of infinite values only where there are any."""
+    names = NUMERIC_METRICS if isinstance(reference, NumericColumn) else CATEGORICAL_METRICS
+    endless = reference.infinite + current.infinite > 0
+    return tuple(name for name in names if endless or name != "infinite_change")
 
 
 def drift_bounds(reference: DriftSummary, current: DriftSummary, column: str, metric: str) -> QuantityBounds:
@@ -184,8 +198,12 @@ def _pair(reference: DriftSummary, current: DriftSummary, name: str) -> tuple[Co
 
 
 def _quantity(before: Column, after: Column, metric: str) -> Quantity:
-    if metric == "missing_change":
-        return Difference(_missing(after), _missing(before), np.ones(1), "a data set has no rows")
+    if metric in ("missing_change", "infinite_change"):
+        counts = [one.missing if metric == "missing_change" else one.infinite for one in (after, before)]
+        shares = [_share(count, one.rows) for count, one in zip(counts, (after, before), strict=True)]
+        return Difference(shares[0], shares[1], np.ones(1), "a data set has no rows")
+    if metric == "new_share":
+        return new_share(*fine_cells(before, after))
     if metric in ("psi", "js"):
         cells = _cells(before, after)
         return divergence("psi" if metric == "psi" else "js", *cells)
@@ -194,11 +212,17 @@ def _quantity(before: Column, after: Column, metric: str) -> Quantity:
     raise InputError(f"metric: {metric!r} is for numeric columns, {before.name!r} is categorical")
 
 
-def _missing(column: Column) -> ProportionQuantity:
-    rows = np.array([column.missing + column.present], dtype=np.float64)
-    with np.errstate(invalid="ignore"):
-        share = np.where(rows > 0, column.missing / np.maximum(rows, 1), np.nan)
+def _share(count: int, of: int) -> ProportionQuantity:
+    rows = np.array([of], dtype=np.float64)
+    share = np.where(rows > 0, count / np.maximum(rows, 1), np.nan)
     return ProportionQuantity(share, rows, rows.astype(np.int64), rows, "there are no rows")
+
+
+def fine_cells(before: Column, after: Column) -> tuple[np.ndarray, np.ndarray]:
+    """The counts of every level, or of every bin."""
+    if isinstance(before, NumericColumn) and isinstance(after, NumericColumn):
+        return before.counts, after.counts
+    return _cells(before, after)
 
 
 def _cells(before: Column, after: Column) -> tuple[np.ndarray, np.ndarray]:
@@ -210,13 +234,9 @@ def _cells(before: Column, after: Column) -> tuple[np.ndarray, np.ndarray]:
     raise InputError(f"column {before.name!r} is numeric in one data set and categorical in the other")
 
 
-def _column(before: Column, after: Column, rows_before: int, rows_after: int) -> ColumnDrift:
+def _column(before: Column, after: Column, level: float) -> ColumnDrift:
     numeric = isinstance(before, NumericColumn)
-    quantities = {
-        name: _quantity(before, after, name)
-        for name in (NUMERIC_METRICS if numeric else CATEGORICAL_METRICS)
-        if name != "chi2"
-    }
+    quantities = {name: _quantity(before, after, name) for name in metrics_of(before, after) if name != "chi2"}
     made = {name: estimates(one)[0] for name, one in quantities.items()}
     chi2 = None if numeric else chi_squared(*_cells(before, after))
     if not numeric:
@@ -225,15 +245,17 @@ def _column(before: Column, after: Column, rows_before: int, rows_after: int) ->
     p_value = chi2[1] if chi2 is not None else None
     if isinstance(before, NumericColumn) and isinstance(after, NumericColumn):
         p_value = ks_p_value(kolmogorov_smirnov(before, after), before.present, after.present)
-    hint, reason = triage(before, after, quantities)
+    hint, reason = triage(before, after, quantities, level)
     return ColumnDrift(
         name=before.name,
         role=before.role,
         kind="numeric" if numeric else "categorical",
-        n_reference=rows_before,
-        n_current=rows_after,
-        missing_reference=before.missing / max(rows_before, 1),
-        missing_current=after.missing / max(rows_after, 1),
+        n_reference=before.rows,
+        n_current=after.rows,
+        missing_reference=before.missing / max(before.rows, 1),
+        missing_current=after.missing / max(after.rows, 1),
+        infinite_reference=before.infinite / max(before.rows, 1),
+        infinite_current=after.infinite / max(after.rows, 1),
         metrics=DriftMetrics(**made),
         p_value=p_value,
         new_categories=_only_in(after, before),

@@ -3,14 +3,15 @@
 A numeric column has about four thousand edges at the reference's quantiles; a value that holds more of the rows than
 that is a bin of its own, and where there are few distinct values each one is, so that counts of discrete columns are
 exact. Bin ``j`` is ``[edges[j - 1], edges[j])``; the first and the last are open. The sum of the values of every bin
-is held too, so that areas between distribution functions are exact, in the tails as well.
+is held too, so that areas between distribution functions are exact. A value beyond the fences counts as on the fence in
+these sums: a single value of 1e12 would be most of an area. Infinite values are counted apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ Role = Literal["feature", "score", "prediction", "label"]
 FORMAT = "mlflow-eval-plugin/drift-summary/1"
 STEPS = 2.0**18  # fixed-point steps of a value per reference standard deviation
 STEP_LIMIT = 2**35  # a value further from the first edge, in steps, counts as this: 131,072 standard deviations
+NO_FENCES = (-np.inf, np.inf)
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating[Any]]
@@ -33,10 +35,14 @@ class NumericColumn:
     Attributes:
         edges: increasing, ``(E,)``.
         coarse: positions in ``edges`` of the edges of the ten-bin table for PSI and Jensen-Shannon.
-        spread: standard deviation of the reference, the unit of Wasserstein distances; 0 where it is constant.
+        spread: robust standard deviation of the reference, the unit of Wasserstein distances; 0 where it is constant.
         counts: rows per bin, ``(E + 1,)``.
-        sums: sums per bin of value less first edge, ``(E + 1,)``, in ``spread / STEPS``; zeros where ``spread`` is 0.
+        sums: sums per bin of value less first edge, both within the fences, ``(E + 1,)``, in ``spread / STEPS``; zeros
+            where ``spread`` is 0.
         missing: rows that are missing or not a number.
+        infinite: rows that are infinite; they are in no bin.
+        fences: between which areas are taken, from the reference.
+        moves_on: the reference's values are times, or whole numbers of which each came once, as keys and counters do.
     """
 
     name: str
@@ -47,15 +53,28 @@ class NumericColumn:
     counts: IntArray
     sums: IntArray
     missing: int
+    infinite: int = 0
+    fences: tuple[float, float] = NO_FENCES
+    moves_on: bool = False
 
     @property
     def present(self) -> int:
-        """Rows with a value."""
+        """Rows with a finite value."""
         return int(self.counts.sum())
 
     @property
+    def rows(self) -> int:
+        """All rows."""
+        return self.present + self.missing + self.infinite
+
+    @property
+    def fenced(self) -> FloatArray:
+        """The edges, those beyond a fence on it."""
+        return np.clip(self.edges, *self.fences)
+
+    @property
     def offsets(self) -> FloatArray:
-        """The sums per bin of value less first edge, in units of the column."""
+        """The sums per bin of value less first edge, both within the fences, in units of the column."""
         return self.sums * (self.spread / STEPS)
 
     def __add__(self, other: NumericColumn) -> NumericColumn:
@@ -64,7 +83,8 @@ class NumericColumn:
         Raises:
             MergeError: when the edges differ.
         """
-        if self.name != other.name or not np.array_equal(self.edges, other.edges) or self.spread != other.spread:
+        units = (self.spread, self.fences) == (other.spread, other.fences)
+        if self.name != other.name or not np.array_equal(self.edges, other.edges) or not units:
             raise MergeError(
                 f"column {self.name!r}: the bins differ; count both with drift_summary(..., like=reference)"
             )
@@ -73,12 +93,15 @@ class NumericColumn:
             counts=self.counts + other.counts,
             sums=self.sums + other.sums,
             missing=self.missing + other.missing,
+            infinite=self.infinite + other.infinite,
         )
 
 
 @dataclass(frozen=True, eq=False)
 class CategoricalColumn:
     """One categorical column: ``counts[i]`` rows of ``levels[i]``, levels sorted; ``missing`` rows without a value."""
+
+    infinite: ClassVar[int] = 0  # that would be a level
 
     name: str
     role: Role
@@ -90,6 +113,11 @@ class CategoricalColumn:
     def present(self) -> int:
         """Rows with a value."""
         return int(self.counts.sum())
+
+    @property
+    def rows(self) -> int:
+        """All rows."""
+        return self.present + self.missing
 
     def on(self, levels: tuple[str, ...]) -> IntArray:
         """The counts of these levels; 0 for those there are none of."""
@@ -170,6 +198,10 @@ def _written(column: Column) -> dict[str, Any]:
         "coarse": column.coarse.tolist(),
         "spread": column.spread,
         "sums": column.sums.tolist(),
+        "infinite": column.infinite,
+        # JSON has no infinity.
+        "fences": None if column.fences == NO_FENCES else list(column.fences),
+        "moves_on": column.moves_on,
     }
 
 
@@ -189,4 +221,8 @@ def _read(document: Mapping[str, Any]) -> Column:
         counts=counts,
         sums=np.array(document["sums"], dtype=np.int64),
         missing=document["missing"],
+        # Documents of earlier versions have none of these.
+        infinite=document.get("infinite", 0),
+        fences=tuple(document.get("fences") or NO_FENCES),
+        moves_on=document.get("moves_on", False),
     )

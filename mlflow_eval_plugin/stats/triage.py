@@ -1,69 +1,151 @@
-"""A hint per column where to look first: at the pipeline, or at the world."""
+"""A hint per column where to look first: at the pipeline, or at the world.
+
+A hint is as sure as a Check: without any drift, the chance that any column of a report has one is at most
+``HINT_ERROR``, divided over columns and over the tests of each.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Literal
 
+import numpy as np
+
 from mlflow_eval_plugin.stats.drift_summary import CategoricalColumn, Column, NumericColumn
 from mlflow_eval_plugin.stats.estimate import Quantity
+from mlflow_eval_plugin.stats.intervals import clopper_pearson
+from mlflow_eval_plugin.stats.new_values import NewShare
 
-Hint = Literal["data bug", "distribution shift", "none"]
+Hint = Literal["data bug", "counter", "distribution shift", "none"]
 
+HINT_ERROR = 0.05
+TESTS = 10  # of a column, at most
 MISSING_JUMP = 0.01
 NEW_SHARE = 0.001
 OUTSIDE_SHARE = 0.5
+MOVED_SHARE = 0.1
 # Effects below these are not worth anybody's time, however significant.
-NOTABLE = {"psi": 0.1, "js": 0.1, "ks": 0.05, "wasserstein": 0.1}
-HINT_ALPHA = 0.001
+NOTABLE = {"psi": 0.1, "js": 0.1, "ks": 0.05, "wasserstein": 0.1, "new_share": NEW_SHARE}
 
 
-def triage(before: Column, after: Column, quantities: Mapping[str, Quantity]) -> tuple[Hint, str]:
-    """A hint and its reason: a "data bug" goes before a "distribution shift", which goes before "none"."""
+def hint_level(columns: int) -> float:
+    """The error of one test of one of so many columns."""
+    return HINT_ERROR / (TESTS * max(columns, 1))
+
+
+def triage(before: Column, after: Column, quantities: Mapping[str, Quantity], alpha: float) -> tuple[Hint, str]:
+    """A hint and its reason.
+
+    A "data bug" goes before a "counter" (keys, counters and times move on), that before a "distribution shift", and
+    that before "none".
+    """
     if after.role == "label" and after.present == 0:
         return "none", "No label has arrived yet."
-    bug = _bug(before, after, quantities)
-    if bug:
+    if moved := _moved_on(before, after, alpha):
+        return "counter", moved
+    if bug := _bug(before, after, quantities, alpha):
         return "data bug", bug
     for metric, notable in NOTABLE.items():
         if metric in quantities:
-            lower = float(quantities[metric].limits(HINT_ALPHA, exact=True)[0][0])
+            lower = _lower(quantities[metric], alpha)
             if lower > notable:
                 return "distribution shift", f"{metric} is above {notable} with confidence (at least {lower:.3g})."
     return "none", "No distance is above its notable size with confidence."
 
 
-def _bug(before: Column, after: Column, quantities: Mapping[str, Quantity]) -> str:
-    if after.present == 0:
-        return "every value is missing."
-    lower, _ = quantities["missing_change"].limits(HINT_ALPHA, exact=True)
+def _lower(quantity: Quantity, alpha: float) -> float:
+    return float(quantity.limits(alpha, exact=True)[0][0])
+
+
+def _bug(before: Column, after: Column, quantities: Mapping[str, Quantity], alpha: float) -> str:
     # Labels are late, which is no bug.
-    if lower[0] > MISSING_JUMP and after.role != "label":
+    if _lower(quantities["missing_change"], alpha) > MISSING_JUMP and after.role != "label":
+        if after.present == 0:
+            return "every value is missing."
         return f"the share of missing values rose by more than {MISSING_JUMP:.0%} with confidence."
+    if "infinite_change" in quantities and _lower(quantities["infinite_change"], alpha) > 0:
+        return f"{after.infinite:,} values are infinite; of the reference {before.infinite:,} are."
+    if after.present == 0:
+        return ""
+    if constant := _constant(before, after, alpha):
+        return f"the column is constant ({constant}); it was not in the reference."
+    return _outside(before, after, alpha) or _new_value(before, after, quantities["new_share"], alpha)
+
+
+def _moved_on(before: Column, after: Column, alpha: float) -> str:
+    if not isinstance(before, NumericColumn) or not isinstance(after, NumericColumn) or not before.moves_on:
+        return ""
+    share = after.counts[-1] / max(after.present, 1)
+    if _limit(share, after.present, alpha)[0] <= MOVED_SHARE:
+        return ""
+    return (
+        f"{share:.0%} of the values lie above those of the reference, which are times, or whole numbers that came once "
+        "each: dates, keys and counters move on, so leave the column out."
+    )
+
+
+def _constant(before: Column, after: Column, alpha: float) -> str:
+    """The only value, if the reference makes it unlikely that so many rows have no other by chance."""
+    counts, places = _on_both(before, after)
+    if (counts[0] > 0).sum() < 2 or (counts[1] > 0).sum() != 1:
+        return ""
+    only = int(counts[1].argmax())
+    share = _limit(counts[0][only] / counts[0].sum(), int(counts[0].sum()), alpha / 2)[1]
+    return places[only] if share ** int(counts[1].sum()) < alpha / 2 else ""
+
+
+def _outside(before: Column, after: Column, alpha: float) -> str:
+    if not isinstance(before, NumericColumn) or not isinstance(after, NumericColumn):
+        return ""
+    usual, outside = ((one.counts[0] + one.counts[-1]) / max(one.present, 1) for one in (before, after))
+    most, least = _limit(usual, before.present, alpha / 2)[1], _limit(outside, after.present, alpha / 2)[0]
+    if least <= max(OUTSIDE_SHARE, 2 * most):
+        return ""
+    return f"{outside:.0%} of the values lie outside the reference's range; the unit or the scale may have changed."
+
+
+def _new_value(before: Column, after: Column, found: Quantity, alpha: float) -> str:
+    if not isinstance(found, NewShare) or found.cell is None or _lower(found, alpha) <= NEW_SHARE:
+        return ""
+    if isinstance(after, NumericColumn) and not _is_far(after, found.cell):
+        return ""
+    counts, places = _on_both(before, after)
+    share, usual = (side[found.cell] / side.sum() for side in (counts[1], counts[0]))
+    return f"{share:.1%} of the values are {places[found.cell]}, which {usual:.2%} of the reference are."
+
+
+def _is_far(after: NumericColumn, cell: int) -> bool:
+    """Whether a cell is a narrow range, or the values beyond the reference's range lie mostly beyond a fence as well.
+
+    A shift has more values a little beyond the range, and -999 is none of them.
+    """
+    if 0 < cell < len(after.counts) - 1:
+        return True
+    edge = after.fenced[0 if cell == 0 else -1]
+    fence = after.fences[0 if cell == 0 else 1]
+    mean = after.offsets[cell] / after.counts[cell] + after.fenced[0]
+    return bool(np.isfinite(fence) and abs(mean - edge) >= 0.9 * abs(fence - edge))
+
+
+def _limit(share: float, rows: int, alpha: float) -> tuple[float, float]:
+    lower, upper = clopper_pearson(np.array([share]), np.array([float(rows)]), alpha)
+    return float(lower[0]), float(upper[0])
+
+
+def _on_both(before: Column, after: Column) -> tuple[tuple[np.ndarray, np.ndarray], list[str]]:
+    """The counts of either side by level or bin, and what these are called."""
     if isinstance(before, CategoricalColumn) and isinstance(after, CategoricalColumn):
-        return _categorical_bug(before, after)
+        levels = tuple(sorted(set(before.levels) | set(after.levels)))
+        return (before.on(levels), after.on(levels)), [repr(level) for level in levels]
     if isinstance(before, NumericColumn) and isinstance(after, NumericColumn):
-        return _numeric_bug(before, after)
-    return ""
+        return (before.counts, after.counts), _called(before.edges)
+    raise ValueError(f"column {before.name!r} is numeric in one data set and categorical in the other")
 
 
-def _categorical_bug(before: CategoricalColumn, after: CategoricalColumn) -> str:
-    if (before.counts > 0).sum() > 1 and (after.counts > 0).sum() == 1 and after.present >= 30:
-        constant = after.levels[int(after.counts.argmax())]
-        return f"the column is constant ({constant!r}); it was not in the reference."
-    new = [level for level in after.levels if level not in set(before.levels)]
-    share = after.on(tuple(new)).sum() / after.present if new else 0.0
-    if share > NEW_SHARE:
-        listed = ", ".join(repr(level) for level in new[:5]) + (", …" if len(new) > 5 else "")
-        return f"{share:.1%} of the values are categories that the reference has not ({listed})."
-    return ""
-
-
-def _numeric_bug(before: NumericColumn, after: NumericColumn) -> str:
-    if (before.counts > 0).sum() > 1 and (after.counts > 0).sum() == 1 and after.present >= 30:
-        return "nearly all values are the same; they were not in the reference."
-    usual = (before.counts[0] + before.counts[-1]) / max(before.present, 1)
-    outside = (after.counts[0] + after.counts[-1]) / after.present
-    if outside > max(OUTSIDE_SHARE, 2 * usual):
-        return f"{outside:.0%} of the values lie outside the reference's range; the unit or the scale may have changed."
-    return ""
+def _called(edges: np.ndarray) -> list[str]:
+    texts = [f"{edge:.6g}" for edge in edges]
+    inner = [
+        low if high <= np.nextafter(below, np.inf) else f"between {low} and {text}"
+        for low, text, below, high in zip(texts[:-1], texts[1:], edges[:-1], edges[1:], strict=True)
+    ]
+    return [f"below {texts[0]}", *inner, f"{texts[-1]} or more"]

@@ -1,5 +1,5 @@
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -323,3 +323,33 @@ def test_a_limit_that_stops_at_the_tolerance_has_not_left_it(side):
     assert p_value(claim) == pytest.approx(0.2, rel=1e-9)
     (check,) = judge([claim]).checks
     assert check.verdict == "insufficient" and check.p_adjusted == pytest.approx(0.2, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [
+        (0.05, "pass"), (0.095, "pass"), (0.105, "pass"), (0.15, "fail"), (0.4, "fail"),
+        # Neither above the one with confidence nor below the other.
+        (0.115, "pass"), (0.29, "fail"),
+    ],
+)  # fmt: skip
+def test_a_second_tolerance_is_the_one_to_pass_at(value, verdict):
+    check = judge([replace(_claim("a", value), passes_at=0.3)]).checks[0]
+    assert (check.verdict, check.maximum, check.passes_at) == (verdict, 0.1, 0.3)
+    assert ("keeps to at most 0.3" if verdict == "pass" else "breaks the tolerance of at most 0.1") in check.reason
+
+
+def test_between_two_tolerances_more_rows_decide():
+    wide = replace(_claim("a", 0.2, error=0.1), passes_at=0.3)
+    check = judge([wide]).checks[0]
+    assert check.verdict == "insufficient" and "whether it is at most 0.3" in check.reason
+    # It fails when .1645 of noise has shrunk to .1: (1.645 * .1 / .1)**2 times the 100 rows.
+    assert check.n_to_decide == 271
+    # And passes when it has shrunk from .1645 to .3 less .09.
+    inside = judge([replace(_claim("a", 0.09, error=0.2), passes_at=0.3)]).checks[0]
+    assert inside.n_to_decide == int(np.ceil(100 * (-special.ndtri(0.05) * 0.2 / 0.21) ** 2))
+    both = [judge([replace(_claim("a", value, minimum=-0.1), passes_at=0.3)]).checks[0] for value in (-0.15, 0, 0.15)]
+    assert [one.verdict for one in both] == ["fail", "pass", "fail"]
+    assert "keeps to at least -0.3 and at most 0.3" in both[1].reason
+    with pytest.raises(InputError, match="passes_at is a tolerance above the maximum, found"):
+        judge([replace(_claim("a", 0.2), passes_at=0.05)])

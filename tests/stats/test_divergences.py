@@ -234,6 +234,14 @@ def test_the_area_between_distribution_functions_by_hand(middle, area, slack):
     assert made.noise_deviation[0] == pytest.approx(deviation / 2, rel=1e-4)
     shift = abs(0.59 - (0.52 + middle))
     assert made.shift[0] == pytest.approx(shift / 2, abs=1e-5)
+    # From the edge 6: 1 and what is below 5, 1 less what is above it, and what is above 6.
+    apart = [[1 + 3 / 20, 1 - 0.5, 42 / 40 - 1], [1 + 10 / 80, 1 - middle * 10, 1.14 - 1]]
+    shares = [np.array([20, 40, 40]) / 100, np.array([80, 20, 100]) / 200]
+    wide = [(share * side).sum() for share, side in zip(shares, apart, strict=True)]
+    assert made.widening[0] == pytest.approx(abs(wide[1] - wide[0]) / 2, abs=1e-5)
+    first = _variance([20, 40, 40], apart[0], np.array([0.15**2, 1 / 12, 0.05**2]))
+    second = _variance([80, 20, 100], apart[1], np.array([0.125**2, 1 / 12, 0.14**2]))
+    assert made.widening_deviation[0] == pytest.approx(np.sqrt(first / n + second / m) / 2, rel=1e-4)
 
 
 def test_where_functions_hardly_overlap_little_can_be_hidden():
@@ -265,9 +273,10 @@ def test_tails_of_one_row_are_noise_too():
 
 
 @pytest.mark.parametrize("shift", [None, 0.5, 0.58])
-def test_limits_of_an_area_allow_for_noise(shift):
+@pytest.mark.parametrize("widening", [None, 0.45, 0.59])
+def test_limits_of_an_area_allow_for_noise(shift, widening):
     value, mean, deviation = 0.6, 0.1, 0.05
-    moved = None if shift is None else np.array([shift])
+    moved, wider = (None if one is None else np.array([one]) for one in (shift, widening))
     made = DistributionDistance(
         "wasserstein",
         np.array([value]),
@@ -276,14 +285,18 @@ def test_limits_of_an_area_allow_for_noise(shift):
         np.zeros(1),
         np.array([9]),
         shift=moved,
+        widening=wider,
+        widening_deviation=None if wider is None else np.array([0.04]),
     )
     for one in (made, made.take(np.array([0]))):
         for alpha in (0.3, 0.05, 0.001):
             lower, upper = one.limits(alpha, exact=True)
             assert upper[0] == pytest.approx(value + stats.norm.isf(alpha) * deviation)
-            ends = [value - mean - stats.norm.isf(alpha / 2) * deviation]
+            ends = [value - mean - stats.norm.isf(alpha / 4) * deviation]
             if shift is not None:
-                ends.append(shift - stats.norm.isf(alpha / 4) * deviation)
+                ends.append(shift - stats.norm.isf(alpha * 3 / 16) * deviation)
+            if widening is not None:
+                ends.append(widening - stats.norm.isf(alpha * 3 / 16) * 0.04)
             assert lower[0] == pytest.approx(max(ends))
         assert one.limits(1e-300, exact=False)[0][0] == 0
         assert one.limits(0.8, exact=False)[1][0] == value

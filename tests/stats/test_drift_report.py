@@ -94,7 +94,7 @@ def test_columns_counted_otherwise_are_refused():
         with pytest.raises(InputError, match="column 'x': counted on other bins"):
             compare(before, after)
     with pytest.raises(
-        InputError, match="'ks' cannot be checked for column 'x'; expected one of psi, js, missing_change"
+        InputError, match="'ks' cannot be checked for column 'x'; expected one of psi, js, new_share, missing_change"
     ):
         drift_bounds(code, code, "x", "ks")
     assert compare(DriftSummary(0, ()), code).columns == ()
