@@ -133,11 +133,19 @@ def _evidence(nomination: Answer) -> str:
     )
 
 
+def _settled(body: Answer) -> str:
+    if "found" not in body:
+        return ""
+    staged = [f"{stage} {', '.join(map(str, held))}" for stage, held in body["found"]["stages"].items() if held]
+    told = f"aliases said {_pair(body['found']['aliases'])}, stages {', '.join(staged) or 'nothing'}"
+    return f"; {told}, and the {'aliases' if body['adopt'] == 'alias' else 'stages'} counted"
+
+
 _SENTENCES = {
     "policy-applied": lambda e, b: (
         f"policy {b['name']} version {b['version']} put in force for {', '.join(b['models'])}"
     ),
-    "adopted": lambda e, b: f"taken under policy as it was: {_pair(b['pair'])}",
+    "adopted": lambda e, b: f"taken under policy as it was: {_pair(b['pair'])}{_settled(b)}",
     "registered": lambda e, b: f"version {e.version} registered",
     "deleted": lambda e, b: f"version {e.version} deleted",
     "withdrawn": lambda e, b: f"withdrew {b['proposal']}: {b['comment']}",

@@ -6,6 +6,8 @@ takes twice as long, and as statements made for each call three times.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -37,6 +39,7 @@ _ALIASES, _VERSIONS, _MODELS, _MODEL_TAGS, _VERSION_TAGS = (
     )
 )  # fmt: skip
 _RUNS, _LOGGED = cast(sa.Table, SqlRun.__table__), cast(sa.Table, SqlLoggedModel.__table__)
+_LOGGED_MODEL = re.compile(r"(?<=/)m-[0-9a-f]{32}(?=/|$)")
 _STAGE_OF = {"champion": STAGE_PRODUCTION, "challenger": STAGE_STAGING}
 _LARGEST_VERSION = 2**31 - 1  # what the column holds; SQLite's driver fails on a number beyond its own
 
@@ -70,6 +73,7 @@ _HELD = sa.union_all(
     sa.select(_a.alias.label("held"), _a.version).where(_here(_ALIASES), _a.alias.in_(ROLES)),
     sa.select(_v.current_stage, _v.version).where(_here(_VERSIONS), _v.current_stage.in_(_STAGE_OF.values())),
 )
+_ALIASES_OF = sa.select(_a.alias).where(_here(_ALIASES))
 _GIVE_ROLE = sa.insert(_ALIASES)
 _MOVE_ROLE = sa.update(_ALIASES).where(_this_role).values(version=sa.bindparam("to_version"))
 _END_ROLE = sa.delete(_ALIASES).where(_this_role)
@@ -174,6 +178,17 @@ class Registry:
         found = self._rows.execute(sa.select(_RUNS.c.artifact_uri).where(_RUNS.c.run_uuid == run_id))
         return cast("str | None", found.scalar_one_or_none())
 
+    def deleted(self, runs: Collection[str], location: str = "") -> tuple[str, ...]:
+        """Which of these runs, and of the logged models that a location names, are deleted; as far as they are here."""
+        gone = sa.select(_RUNS.c.run_uuid).where(_RUNS.c.run_uuid.in_(runs), _RUNS.c.lifecycle_stage == "deleted")
+        said = [f"run {run} is deleted" for run in sorted(self._rows.execute(gone).scalars())]
+        models = _LOGGED_MODEL.findall(location)
+        lost = sa.select(_LOGGED.c.model_id).where(
+            _LOGGED.c.model_id.in_(models), _LOGGED.c.lifecycle_stage == "deleted"
+        )
+        said += [f"logged model {each} is deleted" for each in self._rows.execute(lost).scalars()] if models else []
+        return tuple(f"{each}, and the next mlflow gc purges it with its files" for each in said)
+
     def pair(self, model: str) -> Pair:
         """The roles as MLflow's aliases have them."""
         return self._held(model).pair
@@ -185,6 +200,12 @@ class Registry:
     def misspelt(self, model: str) -> tuple[str, ...]:
         """Aliases that are no role's name, and that a database which sees no letter case or accents takes for one."""
         return self._held(model).misspelt
+
+    def lookalikes(self, model: str) -> tuple[str, ...]:
+        """Aliases that are no role's name and read as one in other letters, whatever the database takes them for."""
+        every = map(str, self._execute(_ALIASES_OF, model).scalars())
+        alike = {alias for alias in every if alias not in ROLES and alias.strip().casefold() in ROLES}
+        return tuple(sorted(alike | set(self.misspelt(model))))
 
     def agrees(self, model: str, pair: Pair) -> bool:
         """Whether aliases and stages are those of ``pair``, and no alias passes for a role's."""

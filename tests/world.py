@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any, Literal
 
 import mlflow
 import numpy as np
@@ -92,10 +93,10 @@ class World:
         """Act as a user; ``admin`` is an administrator, None is nobody."""
         return acting_as(Actor(name, "test", is_admin=name == "admin") if name else None)
 
-    def govern(self, policy: str = POLICY) -> None:
+    def govern(self, policy: str = POLICY, adopt: Literal["alias", "stage"] | None = None) -> dict[str, Any]:
         """Apply a policy as the admin."""
         with self.acting("admin"):
-            self.desk.policy_apply(policy)
+            return self.desk.policy_apply(policy, adopt)
 
     def log_model(self) -> tuple[str, str, str]:
         """A run with a logged scikit-learn model: run id, model URI, model digest."""

@@ -21,6 +21,7 @@ PROPOSAL = Field("proposal", longest=64)
 YAML = Field("yaml", required=True, longest=256 * 1024)
 REASON = Field("reason", required=True)
 NAME = Field("name", required=True, longest=256)
+ADOPT = Field("adopt", "choice", choices=("alias", "stage"))
 VERIFY = Field("verify", "choice", choices=("parallel", "now", "later"))
 ROLLBACK = (MODEL, REASON, Field("to", "whole"), Field("expected", "whole"), VERIFY)
 SIGNED = (Field("digest", longest=80), Field("for_whom", longest=256), Field(PASSWORD, longest=1024))
@@ -65,7 +66,7 @@ class Route:
 
 ROUTES = (
     Route("POST", "policy/check", "policy_check", (YAML,), reads="nothing"),
-    Route("POST", "policy/apply", "policy_apply", (YAML,), reads="nothing", admin_only=True),
+    Route("POST", "policy/apply", "policy_apply", (YAML, ADOPT), reads="nothing", admin_only=True),
     Route("GET", "policy", "policy_show", (ANY_MODEL, Field("name", longest=256))),
     Route("POST", "nominate", "nominate", (MODEL, VERSION, Field("runs", "texts", longest=64), COMMENT)),
     Route("GET", "plan", "plan", (MODEL, VERSION)),

@@ -110,4 +110,7 @@ def _server(tracking_uri: str | None, timeout: float) -> str:
     here = _version("mlflow-registry-hooks")
     if health["version"] != here:
         raise Failure(f"it runs registry-hooks {health['version']}, and this is {here}", NO_ANSWER)
+    lost = [f"{each['model']} {line}" for each in client.get("status")["models"] for line in each.get("missing") or ()]
+    if lost:
+        raise Failure("what serves is not all there: " + "; ".join(lost[:5]), NO_ANSWER)
     return f"governed, registry-hooks {health['version']}, login accepted"

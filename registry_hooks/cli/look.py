@@ -73,6 +73,8 @@ def _status_of(held: Answer) -> Iterator[str]:
     if held["condemned"]:
         yield f"  Rolled back from: {', '.join(map(str, held['condemned']))}"
     yield from _file_check(held.get("file_check"))
+    for line in held.get("missing") or ():
+        yield f"  {heading('MISSING', 'red')} {clean(line)}"
     for each in held["proposals"]:
         yield from (f"  {line}" for line in proposal(each))
     for review in held["reviews"]:

@@ -9,7 +9,7 @@ import click
 
 from registry_hooks.cli.client import Client, talks_to_server
 from registry_hooks.cli.failures import USAGE, Failure
-from registry_hooks.cli.output import Answer, clean, heading, show, when
+from registry_hooks.cli.output import Answer, clean, heading, pair, show, when
 
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
@@ -48,18 +48,27 @@ def check(file: Path, as_json: bool) -> None:
 
 @policy.command()
 @click.argument("file", type=FILE)
+@click.option("--adopt", type=click.Choice(["alias", "stage"]),
+              help="Which counts for models whose aliases and stages disagree; what the other said is recorded, and "
+              "versions in other roles' stages are archived. Without it such a model is refused.")  # fmt: skip
 @talks_to_server
-def apply(client: Client, file: Path, as_json: bool) -> None:
+def apply(client: Client, file: Path, adopt: str | None, as_json: bool) -> None:
     """Put a policy FILE in force. Administrators only. Open Proposals under the old text become void.
+
+    Models come under it with the roles that they have: the aliases champion, challenger and fallback, the stages
+    Production and Staging.
 
     \b
     Example:
       registry-hooks policy apply policy.yaml
     """
-    answer = client.post("policy/apply", yaml=_text_of(file))
+    answer = client.post("policy/apply", yaml=_text_of(file), adopt=adopt)
     told = f"Policy {clean(answer['name'])} version {answer['version']} is in force."
     entry = answer["entry"]
-    show(answer, as_json, [told, f"  Ledger entry {clean(entry)}." if entry else "  It was already: nothing changed."])
+    lines = [told, f"  Ledger entry {clean(entry)}." if entry else "  It was already: nothing changed."]
+    lines += [f"  Taken in: {clean(each['model'])}, {pair(each['pair'])}." for each in answer.get("adopted", ())]
+    lines += [f"  No longer governed: {clean(model)}." for model in answer.get("let_go", ())]
+    show(answer, as_json, lines)
 
 
 @policy.command("show")

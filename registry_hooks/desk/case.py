@@ -102,7 +102,7 @@ class Case:
                 "meddled",
                 f"aliases and stages as the ledger has them ({self.state.pair})",
                 f"{self.registry.pair(self.model)}, {stages}: they were changed in the database, past the server",
-                "find out who did; then an admin applies the policy again to adopt what is there",
+                "find out who did; then an admin applies the policy again (--adopt alias|stage) to adopt what is there",
             )
         ]
 

@@ -84,9 +84,9 @@ class Native(Emergency):
 
     @contextmanager
     def misspelt_removal(self, model: str, alias: str) -> Iterator[None]:
-        """A unit of work in which an alias may go that is no role's and that the database takes for one."""
+        """A unit of work in which an alias may go that is no role's, and that reads as one, here or to the database."""
         with self._case(model, write=True) as case:
-            if alias not in case.registry.misspelt(model):
+            if alias not in case.registry.lookalikes(model):
                 self.native_alias_removal(model, alias)
             yield
 

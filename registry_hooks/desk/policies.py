@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-
 from registry_hooks.answers import Answer
-from registry_hooks.desk.case import CLOCK_TOLERANCE, BaseDesk, require_admin
+from registry_hooks.desk.adopting import Adopt, Adoption, adoption
+from registry_hooks.desk.case import BaseDesk, refuse_if, require_admin
 from registry_hooks.desk.visible import shown_policies
 from registry_hooks.errors import Conflict, Invalid, NotFound, Reason
 from registry_hooks.identity import Actor, current_actor, current_sight
@@ -15,7 +13,7 @@ from registry_hooks.mlflow_rows import Registry
 from registry_hooks.places import rests_of
 from registry_hooks.policy import Policy, governing
 from registry_hooks.policy_file import load_policy, policy_digest
-from registry_hooks.records import Entry, ModelState, Pair
+from registry_hooks.records import Entry
 
 
 class Policies(BaseDesk):
@@ -27,12 +25,14 @@ class Policies(BaseDesk):
         _refuse_unprovable(policy, current_actor())
         return {"name": policy.name, "models": list(policy.models), "digest": policy_digest(yaml), "problems": []}
 
-    def policy_apply(self, yaml: str) -> Answer:
+    def policy_apply(self, yaml: str, adopt: Adopt | None = None) -> Answer:
         """Put a policy in force, as the next version of its name, and take its models under it as they are.
 
         Applying the same text again changes nothing, except that a model whose roles were changed past the server is
         taken under policy again as it is now, with a ledger entry that says so. ``entry`` is the first one written,
-        or None.
+        or None; ``adopted`` has the roles with which models came under it, ``let_go`` those that no policy governs now.
+
+        A model whose aliases and stages disagree is refused, unless ``adopt`` says which of the two counts.
         """
         actor = require_admin("policies are applied")
         policy = load_policy(yaml)
@@ -48,18 +48,18 @@ class Policies(BaseDesk):
             answer = {"name": policy.name, "version": version, "digest": policy_digest(yaml)}
             rest = [(each.policy, each.policy.name) for each in in_force if each.policy.name != policy.name]
             before = [*rest, (old.policy, old.policy.name)] if old else rest
-            adoptions = [
-                _adoption(ledger, registry, model, governing(model, before) is None, self._clock())
-                for model in _models_under(policy, rest, registry)
-            ]
+            under = _models_under(policy, rest, registry)
+            adoptions = self._adoptions(ledger, registry, under, before, adopt)
+            let_go = _let_go(policy, rest, before, registry)
             written: list[Entry] = []
             if version != (old.version if old else 0):
                 now = self._clock()
                 body = {**answer, "models": list(policy.models), "text": yaml}
                 written.append(ledger.append("policy-applied", actor, now, model=None, version=None, body=body))
                 ledger.save_policy(policy, yaml, version, actor, now)
-            written += [self._adopt(ledger, registry, actor, adoption) for adoption in adoptions if adoption]
-            return {**answer, "entry": written[0].seq if written else None}
+            written += [self._adopt(ledger, registry, actor, adoption) for adoption in adoptions]
+            taken = [{"model": each.model, "pair": ledger.state(each.model).pair.as_json()} for each in adoptions]
+            return {**answer, "entry": written[0].seq if written else None, "adopted": taken, "let_go": let_go}
 
     def policy_show(self, model: str | None = None, name: str | None = None) -> Answer:
         """The policies in force; those of one name, or the one that governs a model.
@@ -79,14 +79,28 @@ class Policies(BaseDesk):
             raise NotFound(f"no policy governs {model!r}" if model else f"there is no policy {name!r}")
         return {"policies": found}
 
-    def _adopt(self, ledger: Ledger, registry: Registry, actor: Actor, adoption: dict[str, Any]) -> Entry:
-        now = self._clock()
-        model, pair = adoption["model"], adoption["pair"]
+    def _adoptions(
+        self,
+        ledger: Ledger,
+        registry: Registry,
+        models: list[str],
+        before: list[tuple[Policy, str]],
+        adopt: Adopt | None,
+    ) -> list[Adoption]:
+        """What is to be adopted; why any of it cannot be is told of all models at once."""
+        now, adoptions, reasons = self._clock(), [], []
+        for model in models:
+            fresh = governing(model, before) is None
+            found, against = adoption(ledger, registry, model, fresh=fresh, now=now, adopt=adopt)
+            adoptions += [found] if found is not None else []
+            reasons += against
+        refuse_if("the policy is not applied: models cannot come under it as they are", reasons)
+        return adoptions
+
+    def _adopt(self, ledger: Ledger, registry: Registry, actor: Actor, adopted: Adoption) -> Entry:
+        now, model = self._clock(), adopted.model
         registered = registry.exists(model)
-        body = {"pair": pair.as_json(), "fresh": adoption["fresh"], "registered": registered}
-        if adoption["gone"]:
-            body["gone"] = adoption["gone"]
-        entry = ledger.append("adopted", actor, now, model=model, version=None, body=body)
+        entry = ledger.append("adopted", actor, now, model=model, version=None, body=adopted.body(registered))
         if registered:
             after = ledger.state(model)
             registry.put_pair(model, after.pair, int(now.timestamp() * 1000))
@@ -124,43 +138,11 @@ def _refuse_clash(policy: Policy, in_force: list[AppliedPolicy]) -> None:
             )
 
 
-def _adoption(ledger: Ledger, registry: Registry, model: str, fresh: bool, now: datetime) -> dict[str, Any] | None:
-    """What must be adopted of a model, or None where the ledger and the registry agree and no time lies ahead."""
-    state = ledger.state(model)
-    if not registry.exists(model):
-        known = state != ModelState(model=model)
-        return {"model": model, "pair": Pair(), "fresh": True, "gone": []} if known else None
-    pair = _pair_as_it_is(registry, model)
-    ahead = state.last_at is not None and state.last_at - now > CLOCK_TOLERANCE
-    as_recorded = pair == state.pair and registry.agrees(model, pair) and not ahead
-    nothing_yet = pair == Pair() and state == ModelState(model=model)
-    if as_recorded and (nothing_yet or not fresh):
-        return None
-    # Versions that the ledger knows as champions, and that were deleted past the server.
-    gone = sorted(set(state.champions) - set(registry.versions(model)))
-    return {"model": model, "pair": pair, "fresh": fresh, "gone": gone}
-
-
-def _pair_as_it_is(registry: Registry, model: str) -> Pair:
-    if misspelt := registry.misspelt(model):
-        raise Invalid(
-            f"{model!r} has the alias {misspelt[0]!r}, which this database takes for a role's; delete that alias, then "
-            "apply the policy again"
-        )
-    aliases, stages = registry.pair(model), registry.stages(model)
-    champion = aliases.champion or _only(stages["Production"], "Production", model)
-    challenger = aliases.challenger or _only(stages["Staging"], "Staging", model)
-    return Pair(
-        champion=champion,
-        challenger=None if challenger == champion else challenger,
-        fallback=None if aliases.fallback == champion or champion is None else aliases.fallback,
-    )
-
-
-def _only(versions: list[int], stage: str, model: str) -> int | None:
-    if len(versions) > 1:
-        raise Invalid(
-            f"{model!r} has versions {versions} in stage {stage} and no alias says which one counts; leave one "
-            f"(or set the alias {'champion' if stage == 'Production' else 'challenger'}); then apply the policy again"
-        )
-    return versions[0] if versions else None
+def _let_go(
+    policy: Policy, others: list[tuple[Policy, str]], before: list[tuple[Policy, str]], registry: Registry
+) -> list[str]:
+    """The models that are governed now and will not be, once ``policy`` is in force."""
+    after = [(policy, policy.name), *others]
+    there = registry.models() if any(each.patterns for each, _ in before) else ()
+    known = {*there, *(name for each, _ in before for name in each.names)}
+    return sorted(m for m in known if governing(m, before) is not None and governing(m, after) is None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
@@ -10,7 +11,9 @@ from registry_hooks import trust
 from registry_hooks.answers import Answer, entry_json, reasons_json, state_json, status_json, tenures
 from registry_hooks.condemned import all_condemned
 from registry_hooks.cycles import unsearched
+from registry_hooks.desk.absence import in_roles, missing
 from registry_hooks.desk.case import BaseDesk, Case, case_at, remembering
+from registry_hooks.desk.presence import LOOK
 from registry_hooks.errors import Invalid, NotFound, Reason, RegistryError
 from registry_hooks.identity import Sight, current_directory, current_sight, require_actor
 from registry_hooks.ledger import AppliedPolicy, Ledger, Replay, read_model_state
@@ -29,10 +32,16 @@ class Reading(BaseDesk):
     """Questions; nothing here changes anything."""
 
     def status(self, model: str | None = None) -> Answer:
-        """The governed models, or one of them, as they stand."""
+        """The governed models, or one of them, as they stand.
+
+        ``missing`` says what is not where the versions in a role rest on it; None of a model for which there was no
+        time to look, where all are asked for.
+        """
         if model:
             with self._case(model, write=False) as case:
-                return {"models": [_status(case)]}
+                told, held = _status(case), in_roles(case)
+            return {"models": [{**told, "missing": missing(held, LOOK)}]}
+        until, to_look = time.monotonic() + LOOK, {}
         actor, sight = require_actor(), current_sight()
         with self._unit_of_work(write=False) as session:
             ledger, registry = Ledger(session), SweptRegistry(session)
@@ -43,7 +52,13 @@ class Reading(BaseDesk):
                     continue
                 facts = Facts(now, applied.policy, applied.digest, None, keys, directory, sight)
                 state = read_model_state(name, stored[name]) if name in stored else ModelState(model=name)
-                found.append(_status(case_at(Case(actor, ledger, registry, state, applied, facts))))
+                case = case_at(Case(actor, ledger, registry, state, applied, facts))
+                found.append({**_status(case), "missing": None})
+                if time.monotonic() < until:
+                    to_look[len(found) - 1] = in_roles(case)
+        for number, held in to_look.items():
+            if (left := until - time.monotonic()) > 0:
+                found[number]["missing"] = missing(held, left)
         return {"models": found}
 
     def history(self, model: str, limit: int = 100, at: str | None = None) -> Answer:

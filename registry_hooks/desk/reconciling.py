@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from registry_hooks.answers import Answer
+from registry_hooks.desk.absence import held_in, missing
 from registry_hooks.desk.bound import bound
 from registry_hooks.desk.case import Case
 from registry_hooks.desk.emergency import Emergency, differences_now
+from registry_hooks.desk.presence import LOOK
 from registry_hooks.desk.reading import disagreements
 from registry_hooks.mlflow_rows import VersionRow
+from registry_hooks.places import deleted_reasons
 from registry_hooks.records import ROLES, Nomination
 
 
@@ -24,17 +29,31 @@ class Reconciling(Emergency):
             problems = disagreements(case.ledger, case.registry, model)
             held, trust = _held(case), case.facts.trust
             lists = {row.version: case.ledger.manifest(model, row.version, n.files_digest) for row, n in held}
+            others = [each for each in held_in(case, _versions(case)) if each.row.version not in lists]
         for row, nomination in held:
             differences = differences_now(row, nomination.files_digest, lists[row.version])
             problems += [f"{model} version {row.version}: {difference}" for difference in differences]
             changed = bound(nomination, trust).reasons
             problems += [f"{model} version {row.version}: {reason.found}" for reason in changed]
             self.note_files(model, row.version, differences)
+            problems += _deleted(row, nomination)
+        for each in others:  # that were never nominated: of their files is known that there must be some
+            problems += [f"{model} {line}" for line in missing([replace(each, deleted=())], LOOK)]
+            problems += _deleted(each.row, None)
         return {"model": model, "ok": not problems, "versions": [row.version for row, _ in held], "problems": problems}
 
 
-def _held(case: Case) -> list[tuple[VersionRow, Nomination]]:
+def _versions(case: Case) -> list[int]:
     roles = [version for role in ROLES if (version := getattr(case.state.pair, role))]
-    versions = dict.fromkeys([*roles, *case.state.champions])  # a rollback may go to any that was champion
+    return list(dict.fromkeys([*roles, *case.state.champions]))  # a rollback may go to any that was champion
+
+
+def _held(case: Case) -> list[tuple[VersionRow, Nomination]]:
     nominations = case.state.nominations
-    return [(case.registry.version(case.model, v), nominations[v]) for v in versions if v in nominations]
+    return [(case.registry.version(case.model, v), nominations[v]) for v in _versions(case) if v in nominations]
+
+
+def _deleted(row: VersionRow, nomination: Nomination | None) -> list[str]:
+    """What a version rests on and is deleted in MLflow: there still, until the next ``mlflow gc``."""
+    runs = (item.run_id for item in (nomination.evidence if nomination else ()))
+    return [f"{row.model} version {row.version}: {reason.found}" for reason in deleted_reasons(row, runs)]

@@ -83,7 +83,7 @@ ARTIFACTS = [
     *_write("its folder removed, with a slash behind", "DELETE", FILES + "$champion_root/model/", ""),
     *_write("all of the run removed", "DELETE", FILES + "$champion_root"),
     *_write("the run's folder removed", "DELETE", FILES + "$champion_experiment/$champion_run"),
-    *_write("the experiment's folder removed", "DELETE", FILES + "$champion_experiment"),
+    *_write("the experiment's folder removed", "DELETE", FILES + "$champion_experiment", ""),
     *_write("the folder of the Evidence removed", "DELETE", FILES + "$once_root/evidence", "which was champion"),
     *_write("the folder of logged models removed", "DELETE", FILES + "$logged_experiment/models", "of $logged_name"),
     Attempt("everything removed", "DELETE", FILES, user="admin"),

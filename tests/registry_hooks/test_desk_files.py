@@ -134,6 +134,42 @@ def test_rollback_never_goes_back_to_files_that_are_not_there(served, change, ve
     assert reconcile(served) == [f"{MODEL} version 1: {each}" for each in said.split(", ")]
 
 
+def test_status_and_reconcile_say_what_is_not_there(served):
+    assert status(served)["missing"] == []
+    _remove(served.folder(1))
+    _rename(served.folder(2))
+    told = ["version 1: weights.bin is missing", "version 2: weights.bin is missing"]
+    assert sorted(status(served)["missing"]) == told
+    with served.acting("ana"):
+        (every,) = served.desk.status()["models"]
+    assert sorted(every["missing"]) == told
+    assert {f"{MODEL} {line}" for line in told} <= set(reconcile(served))
+
+
+def test_a_run_that_is_deleted_under_what_serves_is_told(served):
+    run = served.client.get_model_version(MODEL, "2").run_id
+    served.client.delete_run(run)  # with the database's own credentials, past the server
+    told = f"run {run} is deleted, and the next mlflow gc purges it with its files"
+    assert status(served)["missing"] == [f"version 2: {told}"]
+    assert reconcile(served) == [f"{MODEL} version 2: {told}"]
+    served.client.restore_run(run)
+    assert status(served)["missing"] == [] == reconcile(served)
+
+
+def test_a_version_whose_run_or_evidence_is_deleted_is_not_nominated(served):
+    ((run, digest),) = served.quickly()
+    other = served.client.create_run(served.experiment).info.run_id
+    served.put_evidence(other, digest)
+    for gone, runs in ((run, [other]), (other, [other])):
+        served.client.delete_run(gone)
+        with served.acting("ana"):
+            error = refused(Refused, served, lambda runs=runs: served.desk.nominate(MODEL, 3, runs))
+        assert rules_of(error) == ["deleted"] and gone in str(error)
+        served.client.restore_run(gone)
+    with served.acting("ana"):
+        served.desk.nominate(MODEL, 3, [other])
+
+
 def test_a_version_that_was_never_nominated_must_have_files_to_go_back_to(world):
     world.quickly(2)
     for version, stage in ((1, "Archived"), (2, "Production")):

@@ -129,7 +129,7 @@ def test_roles_changed_past_the_server_are_found_and_stop_every_decision(world):
     with world.acting("oncall"), pytest.raises(Refused) as caught:
         world.desk.rollback(MODEL, "what is going on")
     assert "meddled" in rules_of(caught.value)
-    world.govern()
+    world.govern(adopt="alias")
     world.assert_sound()
     assert world.roles()["champion"] == 2
 

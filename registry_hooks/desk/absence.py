@@ -1,0 +1,62 @@
+"""What versions rest on and is not there, or not for long: told to whoever asks how a model stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import TimeoutError as StillRunning
+from dataclasses import dataclass
+
+from registry_hooks.desk.case import Case
+from registry_hooks.desk.presence import beside
+from registry_hooks.errors import NotFound, RegistryError
+from registry_hooks.files import Files
+from registry_hooks.mlflow_io import missing_files
+from registry_hooks.mlflow_rows import VersionRow
+from registry_hooks.records import ROLES
+
+
+@dataclass(frozen=True)
+class Held:
+    """A version that must be there: its row, the files that were nominated, and what of it is deleted in MLflow."""
+
+    row: VersionRow
+    nominated: Files | None
+    deleted: tuple[str, ...] = ()
+
+
+def held_in(case: Case, versions: Iterable[int | None]) -> list[Held]:
+    """What must be known to look for versions, each once; those that are not in the registry are another's to tell."""
+    found = []
+    for version in dict.fromkeys(version for version in versions if version is not None):
+        nomination = case.state.nominations.get(version)
+        try:
+            row = case.registry.version(case.model, version)
+        except NotFound:
+            continue
+        nominated = case.ledger.manifest(case.model, version, nomination.files_digest) if nomination else None
+        runs = {row.run_id or "", *(item.run_id for item in (nomination.evidence if nomination else ()))} - {""}
+        found.append(Held(row, nominated, case.registry.deleted(runs, row.location)))
+    return found
+
+
+def in_roles(case: Case) -> list[Held]:
+    """The versions in a role."""
+    return held_in(case, (getattr(case.state.pair, role) for role in ROLES))
+
+
+def missing(held: Iterable[Held], patience: float) -> list[str]:
+    """What is not where these versions rest on it, or is about to be purged, in sentences; within so many seconds."""
+    versions = list(held)
+    said = [f"version {each.row.version}: {what}" for each in versions for what in each.deleted]
+    try:
+        return said + beside(lambda: [line for each in versions for line in _absent(each)]).result(patience)
+    except StillRunning:
+        return [*said, f"the artifact store did not answer within {patience:g} s"]
+
+
+def _absent(held: Held) -> list[str]:
+    try:
+        gone = missing_files(held.row, held.nominated)
+    except RegistryError as error:
+        gone = (error.headline,)
+    return [f"version {held.row.version}: {each}" for each in gone]
