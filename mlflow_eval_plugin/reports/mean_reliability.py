@@ -61,10 +61,15 @@ def pit_picture(pit: Mapping[str, Any]) -> Markup:
 
 def pit_caption(pit: Mapping[str, Any]) -> str:
     """What the picture shows, with the test."""
+    test = f"(chi-squared {number(pit['chi_squared'])} with {pit['degrees_of_freedom']} degrees of freedom)"
     return (
         "Share of targets between consecutive predicted quantiles (filled) against what the levels claim (outline). "
-        f"Were all quantiles right, a difference as large would have the probability {number(pit['p_value'])} "
-        f"(chi-squared {number(pit['chi_squared'])} with {pit['degrees_of_freedom']} degrees of freedom)."
+        + (
+            f"Too few targets are expected between some of them for a test {test}."
+            if pit["p_value"] is None
+            else "Were all quantiles right, a difference as large would have the probability "
+            f"{number(pit['p_value'])} {test}."
+        )
     )
 
 

@@ -14,6 +14,7 @@ from scipy import special
 
 from mlflow_eval_plugin.stats.bin_free import Gaps, ecce, range_exceeded
 from mlflow_eval_plugin.stats.reliability import reliability, score_spread
+from mlflow_eval_plugin.stats.sparse_tables import p_value
 from mlflow_eval_plugin.stats.summaries import ScoreSummary, over_labels
 
 GROUPS = 10
@@ -29,7 +30,10 @@ class SpiegelhalterTest:
 
 @dataclass(frozen=True)
 class HosmerLemeshowTest:
-    """Hosmer & Lemeshow's (1980) statistic: chi-squared were the model calibrated; None where undefined."""
+    """Hosmer & Lemeshow's (1980) statistic: chi-squared were the model calibrated; None where undefined.
+
+    There is no p-value where too few events, or too few others, are expected in some groups.
+    """
 
     chi_squared: float | None
     degrees_of_freedom: int
@@ -69,6 +73,9 @@ def spiegelhalter(summary: ScoreSummary) -> SpiegelhalterTest:
 def hosmer_lemeshow(summary: ScoreSummary, groups: int = GROUPS) -> HosmerLemeshowTest:
     """Hosmer-Lemeshow on groups of equal mass: sum of (O - E)**2 / (E (1 - E / n)) over the groups with rows.
 
+    Groups are of whole score bins, each where the middle of its rows is, so that rows of nearly equal scores are not
+    parted: they are deciles where no score bin holds many rows, and fewer and uneven where scores are few or tied.
+
     As many degrees of freedom as groups: the rows are not those that the model was fitted to (Hosmer, Lemeshow &
     Sturdivant 2013, section 5.2.2; on fitted rows it would be two less). Under weights every term is divided by its
     group's sum w**2 / sum w. Undefined where a group's expected events are none, or all.
@@ -80,7 +87,10 @@ def hosmer_lemeshow(summary: ScoreSummary, groups: int = GROUPS) -> HosmerLemesh
     if not (variance > 0).all():
         return HosmerLemeshowTest(None, int(used.sum()), None)
     statistic, freedom = float(((observed - expected) ** 2 / variance).sum()), int(used.sum())
-    return HosmerLemeshowTest(statistic, freedom, float(special.chdtrc(freedom, statistic)))
+    # Under weights a group has as many rows as would tell as much, each of weight one.
+    rows = weight / table.weight_square[used]
+    cells = np.stack([expected, weight - expected]) * rows
+    return HosmerLemeshowTest(statistic, freedom, p_value(statistic, freedom, cells))
 
 
 def ecce_test(gaps: Gaps) -> EcceTest:

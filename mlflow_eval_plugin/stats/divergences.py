@@ -17,6 +17,7 @@ from mlflow_eval_plugin.stats.drift_summary import NumericColumn
 from mlflow_eval_plugin.stats.estimate import Ends
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, normal_quantile
 from mlflow_eval_plugin.stats.norms import HALF_NORMAL_MEAN
+from mlflow_eval_plugin.stats.sparse_tables import exact_two_by_two, is_sparse, p_value
 
 Kind = Literal["psi", "js"]
 Counts = NDArray[np.int64]
@@ -246,9 +247,10 @@ def wasserstein(reference: NumericColumn, current: NumericColumn) -> Distributio
     )
 
 
-def chi_squared(reference: Counts, current: Counts) -> tuple[float, float] | None:
+def chi_squared(reference: Counts, current: Counts) -> tuple[float, float | None] | None:
     """Pearson's statistic of homogeneity and its p-value (``scipy.stats.chi2_contingency(correction=False)``).
 
+    Of a sparse table of two levels the p-value is exact, given the sums; of a sparse one of more there is none.
     None where a side is empty or there is only one level.
     """
     used = (reference + current) > 0
@@ -257,7 +259,9 @@ def chi_squared(reference: Counts, current: Counts) -> tuple[float, float] | Non
         return None
     expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
     statistic = float(((table - expected) ** 2 / expected).sum())
-    return statistic, float(special.chdtrc(table.shape[1] - 1, statistic))
+    if table.shape[1] == 2 and is_sparse(expected):
+        return statistic, exact_two_by_two(table)
+    return statistic, p_value(statistic, table.shape[1] - 1, expected)
 
 
 def _psi(a: FloatArray, b: FloatArray) -> tuple[float, float]:

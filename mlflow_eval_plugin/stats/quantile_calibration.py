@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 from mlflow_eval_plugin.stats.estimate import Estimate, QuantityBounds, bounds_at, estimates
 from mlflow_eval_plugin.stats.quantities import ProportionQuantity
@@ -13,6 +12,7 @@ from mlflow_eval_plugin.stats.regression import Moments
 from mlflow_eval_plugin.stats.regression_names import level_text
 from mlflow_eval_plugin.stats.regression_summary import MomentSummary
 from mlflow_eval_plugin.stats.skewed_means import Monotone
+from mlflow_eval_plugin.stats.sparse_tables import p_value
 
 ALL = np.array([0])
 
@@ -43,7 +43,8 @@ class Pit:
 
     Attributes:
         levels: 0, the quantile levels, 1.
-        chi_squared, p_value: Pearson's test of all shares, with Kish's effective rows under weights.
+        chi_squared, p_value: Pearson's test of all shares, with Kish's effective rows under weights; no p-value where
+            too few rows are expected between some quantiles.
     """
 
     levels: tuple[float, ...]
@@ -51,7 +52,7 @@ class Pit:
     expected: tuple[float, ...]
     chi_squared: float
     degrees_of_freedom: int
-    p_value: float
+    p_value: float | None
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,8 @@ def _pit(overall: Moments) -> Pit:
     share, expected = np.array([_first(one) for one in shares]), np.diff(levels)
     chi_squared = float(overall.effective[0] * ((share - expected) ** 2 / expected).sum())
     degrees = len(expected) - 1
-    p_value = float(special.chdtrc(degrees, chi_squared))
-    return Pit(tuple(levels.tolist()), tuple(share.tolist()), tuple(expected.tolist()), chi_squared, degrees, p_value)
+    chance = p_value(chi_squared, degrees, expected * overall.effective[0])
+    return Pit(tuple(levels.tolist()), tuple(share.tolist()), tuple(expected.tolist()), chi_squared, degrees, chance)
 
 
 def _first(share: ProportionQuantity) -> float:

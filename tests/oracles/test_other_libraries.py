@@ -202,11 +202,15 @@ def test_distances_are_those_of_scipy(census):
     assert found.wasserstein.value == pytest.approx(stats.wasserstein_distance(a, b) / spread, abs=1e-6)
 
 
-def test_chi_squared_is_that_of_scipy(census):
-    before, after = (census.loc[census.year == one, ["RAC1P"]] for one in (2015, 2018))
-    reference = drift_binning(before, categorical=["RAC1P"])
+@pytest.mark.parametrize("column", ["SEX", "RAC1P"])
+def test_chi_squared_is_that_of_scipy(census, column):
+    before, after = (census.loc[census.year == one, [column]] for one in (2015, 2018))
+    reference = drift_binning(before, categorical=[column])
     found = compare(reference, drift_summary(after, like=reference)).columns[0]
-    table = pd.concat([before["RAC1P"].value_counts(), after["RAC1P"].value_counts()], axis=1).fillna(0).to_numpy()
+    table = pd.concat([before[column].value_counts(), after[column].value_counts()], axis=1).fillna(0).to_numpy()
     expected = stats.chi2_contingency(table, correction=False)
     assert found.metrics.chi2.value == pytest.approx(expected.statistic, abs=1e-9)
-    assert found.p_value == pytest.approx(expected.pvalue, abs=1e-9)
+    # Some races have next to no rows, so that scipy's p-value, that of the limit, is none.
+    sparse = (expected.expected_freq < 1).any() or (expected.expected_freq < 5).mean() > 0.2
+    assert sparse == (column == "RAC1P")
+    assert found.p_value == (None if sparse else pytest.approx(expected.pvalue, abs=1e-9))

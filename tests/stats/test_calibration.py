@@ -184,12 +184,12 @@ def test_spiegelhalter_is_the_row_by_row_statistic():
 
 
 def test_hosmer_lemeshow_by_hand():
-    # Ten groups of ten rows, with the scores .05, .15 ... .95.
-    score = np.repeat((np.arange(10) + 0.5) / 10, 10)
-    label = np.concatenate([np.arange(10) < events for events in (2, 1, 2, 3, 4, 5, 6, 7, 8, 7)]).astype(int)
-    expected = 10 * (np.arange(10) + 0.5) / 10
-    observed = np.array([2, 1, 2, 3, 4, 5, 6, 7, 8, 7])
-    by_hand = ((observed - expected) ** 2 / (expected * (1 - expected / 10))).sum()
+    # Ten groups of a hundred rows, with the scores .05, .15 ... .95.
+    score = np.repeat((np.arange(10) + 0.5) / 10, 100)
+    observed = np.array([8, 15, 22, 33, 44, 55, 66, 77, 88, 97])
+    label = np.concatenate([np.arange(100) < events for events in observed]).astype(int)
+    expected = 100 * (np.arange(10) + 0.5) / 10
+    by_hand = ((observed - expected) ** 2 / (expected * (1 - expected / 100))).sum()
     rows = pd.DataFrame({"s": score, "y": label, "w": 3})
     for weight in (None, "w"):  # three times the weight is no more rows
         found = calibrate(score_summary(rows, label="y", score="s", weight=weight), replicates=0).hosmer_lemeshow

@@ -62,11 +62,11 @@ def test_hosmer_lemeshow_takes_ten_groups_of_as_many_rows():
 
 def test_groups_without_rows_have_no_degree_of_freedom():
     # Half of the rows have one score, so that five of ten groups are one.
-    score = np.repeat([0.2, 0.4, 0.5, 0.6, 0.7, 0.8], [50, 10, 10, 10, 10, 10])
-    events = [14, 5, 4, 6, 8, 7]
-    label = np.concatenate([np.arange(n) < k for n, k in zip([50, *[10] * 5], events, strict=True)]).astype(int)
+    score = np.repeat([0.2, 0.4, 0.5, 0.6, 0.7, 0.8], [150, 30, 30, 30, 30, 30])
+    events = [38, 15, 12, 18, 24, 21]
+    label = np.concatenate([np.arange(n) < k for n, k in zip([150, *[30] * 5], events, strict=True)]).astype(int)
     found = hosmer_lemeshow(_summary(score, label))
-    rows = [(50, 0.2, 14), (10, 0.4, 5), (10, 0.5, 4), (10, 0.6, 6), (10, 0.7, 8), (10, 0.8, 7)]
+    rows = [(150, 0.2, 38), (30, 0.4, 15), (30, 0.5, 12), (30, 0.6, 18), (30, 0.7, 24), (30, 0.8, 21)]
     assert (found.chi_squared, found.degrees_of_freedom) == (pytest.approx(_by_hand(rows)), 6)
     assert found.p_value == pytest.approx(stats.chi2.sf(_by_hand(rows), 6))
 

@@ -325,9 +325,9 @@ def test_chi_squared_needs_two_levels_and_both_sides():
     assert chi_squared(np.array([5, 0]), np.array([3, 0])) is None
     assert chi_squared(np.array([5, 4]), np.array([0, 0])) is None
     assert chi_squared(np.array([0, 0]), np.array([5, 4])) is None
-    theirs = stats.chi2_contingency([[5, 4], [9, 1]], correction=False)
-    assert chi_squared(np.array([5, 4]), np.array([9, 1])) == pytest.approx((theirs.statistic, theirs.pvalue))
-    theirs = stats.chi2_contingency([[5, 4, 1], [9, 2, 0]], correction=False)
-    assert chi_squared(np.array([5, 4, 0, 1]), np.array([9, 2, 0, 0])) == pytest.approx(
+    theirs = stats.chi2_contingency([[50, 40], [90, 10]], correction=False)
+    assert chi_squared(np.array([50, 40]), np.array([90, 10])) == pytest.approx((theirs.statistic, theirs.pvalue))
+    theirs = stats.chi2_contingency([[50, 40, 10], [90, 20, 5]], correction=False)
+    assert chi_squared(np.array([50, 40, 0, 10]), np.array([90, 20, 0, 5])) == pytest.approx(
         (theirs.statistic, theirs.pvalue)
     )

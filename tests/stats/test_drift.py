@@ -67,6 +67,7 @@ def test_jensen_shannon_and_chi_squared_are_those_of_scipy():
     a, b = np.array([50, 30, 20, 0]), np.array([40, 20, 35, 5])
     expected = distance.jensenshannon(a, b, base=2)
     assert divergence("js", a, b).value[0] == pytest.approx(expected, abs=1e-12)
+    a, b = np.array([50, 30, 20, 4]), np.array([40, 20, 35, 9])
     table = stats.chi2_contingency(np.stack([a, b]), correction=False)
     assert chi_squared(a, b) == pytest.approx((table.statistic, table.pvalue), rel=1e-9)
 
