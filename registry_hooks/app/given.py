@@ -32,13 +32,13 @@ class Given:
         name: as it is spelled there.
         place: where.
         values: as texts; several where a name is repeated, or where a list stands.
-        nested: whether it stands within another object of the body, where lists of things may each have one.
+        listed: whether it stands in one of a list of objects, each of which may have its own.
     """
 
     name: str
     place: Place
     values: tuple[str, ...]
-    nested: bool = False
+    listed: bool = False
 
     def __str__(self) -> str:
         return f"{self.name[:80]} in the {self.place}"
@@ -92,7 +92,9 @@ def in_json(text: bytes | str, message: Any = None) -> tuple[list[Given], list[R
         return [], reasons
     if not isinstance(body, dict):
         return [], reasons
-    return list(_in_object(body, message, reasons, nested=False)), reasons
+    if _has_half_a_pair(text, body):
+        reasons.append(_reason("body", "text", "half of a surrogate pair"))  # which no database takes
+    return list(_in_object(body, message, reasons)), reasons
 
 
 def in_graphql(document: Any, variables: object) -> list[Reason]:
@@ -123,23 +125,59 @@ def _objects_in(value: object) -> Iterator[Mapping[str, Any]]:
         yield from _objects_in(each)
 
 
-def _in_object(body: Mapping[str, Any], message: Any, reasons: list[Reason], nested: bool) -> Iterator[Given]:
+def _in_object(
+    body: Mapping[str, Any], message: Any, reasons: list[Reason], *, within: bool = False, listed: bool = False
+) -> Iterator[Given]:
+    """What an object gives: all that it names, or, ``within`` another, the identifiers."""
     fields = {} if message is None else _spellings(message)
-    if nested:
-        reasons += [reason for reason in twice(_shallow(body)) if len(body) > 1]
+    if within:
+        reasons += twice(_shallow(body))
     for name, value in body.items():
         field = fields.get(name)
-        if field is not None and name != field.name and _IDENTIFIER.search(field.name):
-            reasons.append(_reason(name, f"the spelling {field.name}", f"{name} in the body"))
+        if field is not None:
+            reasons += _unlike(name, value, field)
         inner = _message_within(field)
         if inner is not None:
-            for item in value if isinstance(value, list) else [value]:
-                if isinstance(item, dict):
-                    yield from _in_object(item, inner, reasons, nested=True)
-        elif not nested:
+            items = value if isinstance(value, list) else [value]
+            for item in (item for item in items if isinstance(item, dict)):
+                yield from _in_object(item, inner, reasons, within=True, listed=listed or isinstance(value, list))
+        elif not within:
             yield Given(name, "body", _texts(value))
         elif field is not None and field.name.endswith("_id"):
-            yield Given(name, "body", _texts(value), nested=True)
+            yield Given(name, "body", _texts(value), listed=listed)
+
+
+def _unlike(name: str, value: Any, field: Any) -> Iterator[Reason]:
+    """How a value is not what MLflow's message has there: what its validators would break at, or take apart."""
+    identifier = _IDENTIFIER.search(field.name) is not None
+    if name != field.name and identifier:
+        yield _reason(name, f"the spelling {field.name}", f"{name} in the body")
+    if field.message_type is not None and _message_within(field) is None and not _is_list_of_messages(field):
+        return  # a map, or a type that may be any JSON
+    items = value if isinstance(value, list) else [value]
+    if is_list(field):
+        if not isinstance(value, list) and (value is not None or identifier):
+            yield _reason(name, "a list", _kind_of(value))
+        elif field.message_type is not None and not all(isinstance(item, dict) for item in value or ()):
+            yield _reason(name, "a list of objects", "others in it")
+    elif isinstance(value, list) or (isinstance(value, dict) and field.message_type is None):
+        yield _reason(name, "one value", _kind_of(value))
+    if identifier and field.type == field.TYPE_STRING and not all(isinstance(item, str | None) for item in items):
+        yield _reason(name, "text", "another value")
+
+
+def _is_list_of_messages(field: Any) -> bool:
+    return is_list(field) and not field.message_type.GetOptions().map_entry
+
+
+def _kind_of(value: object) -> str:
+    return "a list" if isinstance(value, list) else "an object" if isinstance(value, dict) else "one value"
+
+
+def is_list(field: Any) -> bool:
+    """Whether a field of a protobuf message is repeated."""
+    # Newer releases of protobuf have the one, older ones the other.
+    return bool(field.is_repeated) if hasattr(field, "is_repeated") else field.label == field.LABEL_REPEATED
 
 
 def _shallow(body: Mapping[str, Any]) -> list[Given]:
@@ -176,12 +214,23 @@ def _thing(name: str) -> str:
     return _OTHER_NAMES.get(folded, folded)
 
 
+def _has_half_a_pair(text: bytes | str, body: object) -> bool:
+    escape = b"\\u" if isinstance(text, bytes) else "\\u"
+    if escape not in text:  # type: ignore[operator]
+        return False  # only an escape spells one
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def _of_one_thing(group: list[Given], repeatable: frozenset[str]) -> Iterator[Reason]:
     """Why these, which name the same thing, are not one."""
     for each in group:
         if len(each.values) > 1 and each.place != "body" and each.name not in repeatable:
             yield _reason(each.name, "one value", f"several in the {each.place}")
-    above = [each for each in group if not each.nested]
+    above = [each for each in group if not each.listed]
     if any(one.name != two.name and _folded(one.name) == _folded(two.name) for one in above for two in above):
         yield _reason(above[0].name, "one spelling", " and ".join(sorted(map(str, above))))
         return

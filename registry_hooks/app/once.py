@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from registry_hooks.app import refusing
 from registry_hooks.app.actors import AsgiApp, Receive, Scope, Send
-from registry_hooks.app.given import Given, in_graphql, in_headers, in_json, twice
+from registry_hooks.app.given import Given, in_graphql, in_headers, in_json, is_list, twice
 from registry_hooks.app.powers import Native, static_prefix
 from registry_hooks.errors import Invalid, Reason
 from registry_hooks.surface import OURS, plain_path
@@ -180,12 +180,7 @@ def _in_query(text: str) -> list[Given]:
 
 
 def _repeated(message: Any) -> frozenset[str]:
-    return frozenset() if message is None else frozenset(field.name for field in message.fields if _is_list(field))
-
-
-def _is_list(field: Any) -> bool:
-    # Newer releases of protobuf have the one, older ones the other.
-    return bool(field.is_repeated) if hasattr(field, "is_repeated") else field.label == field.LABEL_REPEATED
+    return frozenset() if message is None else frozenset(field.name for field in message.fields if is_list(field))
 
 
 async def _read(receive: Receive) -> tuple[bytes, Receive]:
@@ -211,4 +206,7 @@ def _unread(place: str, other: str) -> Reason:
 
 def _refusal(reasons: list[Reason]) -> Invalid:
     names = ", ".join(dict.fromkeys(reason.rule for reason in reasons))
-    return Invalid(f"the request is not understood, for it does not say each thing once: {names}"[:500], reasons[:20])
+    return Invalid(
+        f"the request is not understood, for it does not say each thing once, and as what it is: {names}"[:500],
+        reasons[:20],
+    )
