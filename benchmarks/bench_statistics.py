@@ -3,7 +3,8 @@
     python benchmarks/bench_statistics.py [--peers PYTHON] [--scale 1.0] [--only NAME]
 
 Prints a markdown table; medians of three, data and imports excluded. Ours is the whole way from the columns of a frame
-to estimates with intervals, through the Summary that everything else of a report is made of, too. Peers run in the
+to estimates with intervals, through the Summary that everything else of a report is made of, too; of AUC, through its
+table of ranks alone. Peers run in the
 environment PYTHON (that of the variable PEERS, else this one; `make bench` makes one of its own), each in its own
 process; one that is not installed is said to be so. ``--scale`` multiplies the numbers of rows.
 """
@@ -22,11 +23,13 @@ import numpy as np
 import pandas as pd
 from peers import GROUPS, LEVELS, SLICES, codes, scored, seconds
 
-from mlflow_eval_plugin.engines import score_summary, slice_summary
+from mlflow_eval_plugin.engines import ranked_slices, score_summary, slice_summary
 from mlflow_eval_plugin.stats.bin_free import Gaps, smooth_ece
 from mlflow_eval_plugin.stats.corp import consistency_band, corp_curve
 from mlflow_eval_plugin.stats.estimate import estimates
 from mlflow_eval_plugin.stats.gaps import SliceTable, gap
+from mlflow_eval_plugin.stats.quantities import AucQuantity
+from mlflow_eval_plugin.stats.ranking import auc
 from mlflow_eval_plugin.stats.reliability import calibration_norm, reliability
 from mlflow_eval_plugin.stats.summaries import ScoreSummary
 
@@ -80,9 +83,11 @@ def _groups(data: pd.DataFrame) -> object:
 
 def _aucs(data: pd.DataFrame) -> float:
     names = {"slices": ["slice"], "depth": 1, "max_levels": SLICES + 1}
-    table = SliceTable(slice_summary(data, label="label", score="score", **names))
-    found = estimates(table.metric("auc"))
-    return max(one.bound for one, n in zip(found, table.rows, strict=True) if n >= 10_000 or n == max(table.rows))
+    _, ranks = ranked_slices(data, label="label", score="score", **names)
+    rows = ranks.totals.astype(np.float64)
+    found = auc(ranks.all_entries(), rows)
+    made = AucQuantity(found.value, found.standard_error, rows.min(axis=1) - 1, found.bound, ranks.rows, "")
+    return max(one.bound for one, n in zip(estimates(made), ranks.rows, strict=True) if n >= 10_000 or n == len(data))
 
 
 def _pairs(data: pd.DataFrame) -> object:

@@ -1,7 +1,7 @@
 """Rows in, Summaries out: the only place that knows data frames.
 
 - ``score_summary`` counts scores against labels, for calibration;
-- ``slice_summary`` counts the same per slice, for disaggregated reports;
+- ``slice_summary`` counts the same per slice, for disaggregated reports; ``ranked_slices`` the order of scores alone;
 - ``moment_summary`` and ``prediction_summary`` sum the errors of a regression, of ``predicted_rows``;
 - ``slice_rows`` gives the rows themselves, for a user's own metrics;
 - ``system_summary`` counts latencies and adds up costs per slice;
@@ -28,7 +28,7 @@ from mlflow_eval_plugin.engines.paired import paired_rows, paired_summary, place
 from mlflow_eval_plugin.engines.regression import moment_summary, predicted_rows, prediction_folds, prediction_summary
 from mlflow_eval_plugin.engines.scores import score_summary
 from mlflow_eval_plugin.engines.slice_rows import slice_rows
-from mlflow_eval_plugin.engines.slices import slice_summary
+from mlflow_eval_plugin.engines.slices import ranked_slices, slice_summary
 from mlflow_eval_plugin.engines.system import system_summary
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "predicted_rows",
     "prediction_folds",
     "prediction_summary",
+    "ranked_slices",
     "schema_of",
     "score_summary",
     "slice_rows",

@@ -103,7 +103,13 @@ def _in_coarse_cells(score: NDArray[np.float64]) -> Placed:
     used = np.flatnonzero(seen >= 0)
     places = np.zeros(len(floors), dtype=np.int16)
     places[used] = np.arange(len(used))
-    return Placed(places[cell], np.where(mixed, floors, seen)[used], mixed[used])
+
+    def move(rows: slice) -> None:
+        for part in chunked(rows):
+            cell[part] = places[cell[part]]
+
+    in_parts(len(score), move)
+    return Placed(cell, np.where(mixed, floors, seen)[used], mixed[used])
 
 
 @cache

@@ -18,10 +18,12 @@ from mlflow_eval_plugin.engines.scores import Chunk, chunks
 from mlflow_eval_plugin.query import NamedQuery
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.fixed_point import add_at, fixed_point
+from mlflow_eval_plugin.stats.ranks import Ranks
 from mlflow_eval_plugin.stats.summaries import (
     COARSE_BINS,
     FINE_BINS,
     ONE,
+    Slice,
     SliceSummary,
 )
 
@@ -66,6 +68,32 @@ def slice_summary(  # noqa: PLR0913 - the options of a report
     )
     predicted = _predicted(rows, prediction, scored, threshold)
     return counted_slices(scored, predicted, columns, depth, None if prediction is not None else threshold)
+
+
+def ranked_slices(  # noqa: PLR0913 - the options of a report
+    rows: pd.DataFrame,
+    *,
+    label: ColumnArgument,
+    score: ColumnArgument,
+    slices: Sequence[str],
+    depth: int = 2,
+    pos_label: object | None = None,
+    weight: ColumnArgument | None = None,
+    edges: Mapping[str, Sequence[float]] | None = None,
+    quantiles: Mapping[str, int] | None = None,
+    max_levels: int = 100,
+    queries: Sequence[NamedQuery] = (),
+) -> tuple[tuple[Slice, ...], Ranks]:
+    """The slices and their table of ranks alone, for who asks for nothing but areas: a third of ``slice_summary``.
+
+    Args and Raises: as in ``slice_summary``.
+    """
+    scored = scored_rows(rows, label=label, score=score, pos_label=pos_label, weight=weight, weight_scale=None)
+    columns = sliced_columns(
+        rows, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
+    )
+    found, lanes = tabulated(_rows, len(scored.score), columns, depth, cells=SUM_CELLS)
+    return found, ranks_of(scored, columns, depth, found, lanes["n"])
 
 
 def counted_slices(
@@ -113,6 +141,14 @@ def _predicted(
             f"prediction: expected predicted labels of two classes, found {values.nunique()} and missing ones"
         )
     return np.full(len(values), int(only.iloc[0] == scored.pos_label), dtype=np.uint8)
+
+
+def _rows(columns: Columns, some: slice) -> Lanes:
+    counts = np.zeros(size(columns), dtype=np.int64)
+    for rows in chunked(some):
+        at = cell_codes(columns, rows)
+        add_at(counts, at, np.ones(len(at), dtype=np.int64))
+    return {"n": counts}
 
 
 def _histograms(scored: Scored, bins: NDArray[np.int16], columns: Columns, some: slice) -> Lanes:

@@ -97,6 +97,12 @@ class Ranks:
         return grid_of(self.rows, self.tables)
 
     @property
+    def totals(self) -> NDArray[Any]:
+        """Sums of the amounts by entry and label, ``(S, 2)``."""
+        sums = np.concatenate([np.zeros((1, 2), dtype=np.int64), np.cumsum(self.amount, axis=0, dtype=np.int64)])
+        return np.asarray(sums[self.start[1:]] - sums[self.start[:-1]])
+
+    @property
     def entries(self) -> NDArray[np.intp]:
         """The entry of each of the ``M`` cells."""
         return np.repeat(np.arange(len(self.rows)), np.diff(self.start))

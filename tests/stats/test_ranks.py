@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from mlflow_eval_plugin.engines import counting, slice_summary
+from mlflow_eval_plugin.engines import counting, ranked_slices, slice_summary
 from mlflow_eval_plugin.stats import ranks as module
 from mlflow_eval_plugin.stats.gaps import SliceTable
 from mlflow_eval_plugin.stats.ranks import (
@@ -173,3 +173,12 @@ def test_all_rows_but_a_slice_are_on_fewer_cells_and_a_rare_label_on_its_own():
     assert not others.mixed[others.positive > 0].any()
     rest = rows[rows.g == 1]
     assert (others.positive.sum(), others.negative.sum()) == (rest.y.sum(), (1 - rest.y).sum())
+
+
+def test_the_order_of_scores_can_be_had_alone():
+    rows = _rows(700)
+    summary = _summary(rows, ["g", "h"])
+    slices, table = ranked_slices(rows, label="y", score="s", slices=["g", "h"])
+    assert slices == summary.slices
+    _assert_same(table, summary.ranks)
+    assert np.array_equal(table.totals, summary.cells.sum(axis=2))
