@@ -220,13 +220,25 @@ def train(story: Story, data: dict[str, Any]) -> dict[str, tuple[str, str]]:
     for name, model in (("baseline", acs_models.baseline()), ("better", acs_models.better())):
         beside = f", beside the {next(iter(made))}" if made else ""
         story.step(f"ana trains the {name} model on 2015 and evaluates it on people it has not seen{beside}")
-        champion, run_id, metrics = acs_models.train_and_evaluate(name, model, data, champion)
+        with what_it_says() as said:
+            champion, run_id, metrics = acs_models.train_and_evaluate(name, model, data, champion)
         made[name] = (champion, run_id)
         story.say(f"  run {run_id}")
         for metric in ("roc_auc", "accuracy_score", "log_loss"):
             story.say(f"      {metric} {metrics[metric]:.4f}")
+        for line in said:
+            story.say(f"      {line}")
         tell_checks(story, run_id)
     return made
+
+
+@contextlib.contextmanager
+def what_it_says() -> Iterator[list[str]]:
+    """The lines that an evaluation writes to the console, once it has ended."""
+    console, lines = io.StringIO(), list[str]()
+    with contextlib.redirect_stdout(console):
+        yield lines
+    lines += console.getvalue().splitlines()
 
 
 def tell_checks(story: Story, run_id: str) -> None:
@@ -297,10 +309,13 @@ def watch_production(story: Story, model_uri: str, data: dict[str, Any]) -> tupl
     reference = acs_models.score(model_uri, data["held-out"])
     for year in ("2016", "2017", "2018"):
         story.step(f"Labels of {year} have arrived: what was served is evaluated, without the model")
-        run_id, metrics = acs_models.evaluate_production(year, acs_models.score(model_uri, data[year]), reference)
+        with what_it_says() as said:
+            run_id, metrics = acs_models.evaluate_production(year, acs_models.score(model_uri, data[year]), reference)
         story.say(f"  run {run_id}, {len(data[year])} people")
         for name in ("calibration_ece", "calibration_in_the_large"):
             story.say(f"      {name} {metrics[name]:.4f}")
+        for line in said:
+            story.say(f"      {line}")
         tell_checks(story, run_id)
     return model_uri, run_id
 

@@ -80,13 +80,30 @@ class Check(_Frozen):
         return self
 
 
+class Registered(_Frozen):
+    """A version of a model in a registry."""
+
+    name: str
+    version: str
+
+
 class Subject(_Frozen):
-    """Of which model the Evidence speaks; all None for a static data set with predictions in a column."""
+    """Of which model the Evidence speaks; all None for a static data set with predictions in a column.
+
+    ``registered`` says by which names and versions the registry knew it then. No gate goes by it: names move, and files
+    have a digest. A document without any has no such member, as those of earlier releases.
+    """
 
     model_uri: str | None = None
     model_id: str | None = None
     model_digest: Digest | None = None
     run_id: str
+    registered: tuple[Registered, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_known(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        made: dict[str, Any] = dumped(self)
+        return made if self.registered else {name: value for name, value in made.items() if name != "registered"}
 
 
 class Data(_Frozen):

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mlflow_eval_plugin.evidence import VERDICT_WORDS
-from registry_hooks.approvals import count, proposal_state
+from registry_hooks.approvals import count, proposal_state, uncounted
 from registry_hooks.errors import Reason
 from registry_hooks.identity import Sight
 from registry_hooks.people import Facts
@@ -31,7 +31,7 @@ def proposal_json(proposal: Proposal, state: ModelState, facts: Facts) -> Answer
     ]
     shown = shown_proposal(proposal, facts.sight)
     judged = {"state": verdict, "reasons": reasons_json(reasons), "needs": needs, "warnings": warnings(shown)}
-    return {**shown.as_json(), **judged}
+    return {**shown.as_json(), **judged, "uncounted": reasons_json(uncounted(proposal, state, facts))}
 
 
 def warnings(found: Nomination | Proposal) -> list[str]:
@@ -124,7 +124,16 @@ def _pair(body: Answer) -> str:
 
 def _for(body: Answer) -> str:
     lender = body["approval"].get("for_whom")
-    return f" for {lender}" if lender else ""
+    return (f" for {lender}" if lender else "") + _as(body["approval"].get("sources") or ())
+
+
+def _as(sources: Iterable[Answer]) -> str:
+    """In which roles, and where each came from."""
+    told = [
+        f"{each['role']} ({each['via']} {each['name']}, given by {each['given_by'] or 'nobody known'})"
+        for each in sources
+    ]
+    return f" as {', '.join(told)}" if told else ""
 
 
 def _evidence(nomination: Answer) -> str:

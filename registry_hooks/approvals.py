@@ -5,11 +5,12 @@ void, expired or approved: it is judged anew, from its digests, whenever somebod
 
 A signature is somebody's own, or stands for a holder of the role who lent it (`Delegation`). The person whose seat it
 takes must be neither the requester nor the version's author, must hold the role now, and counts once; so must the one
-who signs be neither of the two.
+who signs be neither of the two. Nor may the accounts and roles of both come from somebody with a stake (`stakes`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Literal
 
@@ -18,21 +19,26 @@ from registry_hooks.identity import Actor
 from registry_hooks.people import Facts, Standing, ask_one_of, holds_role, is_gone, lacks_role, lent_to, who_could
 from registry_hooks.quorum import Seat, seated
 from registry_hooks.records import Approval, ModelState, Proposal
+from registry_hooks.stakes import Signature, Why, Worth, judged, role_sources
 
+_EXPECTED = {
+    "stake": "an account and a role that come from nobody with a stake in the Proposal",
+    "settled": "an account and a role as settled as the policy asks",
+}
 ProposalState = Literal["open", "approved", "rejected", "void", "expired"]
 
 
 def may_sign(actor: Actor, proposal: Proposal, state: ModelState, facts: Facts, as_: Standing) -> list[Reason]:
     """Why ``actor`` cannot sign ``proposal``, standing as they do; empty when they can."""
     model, version, policy = proposal.model, proposal.version, facts.policy
-    wanted, out = policy.approver_roles, cannot_count(proposal, state, version, facts)
+    wanted, out = policy.approver_roles, cannot_count(proposal, state, version, facts, {actor.name, as_.person})
     what = f"approve version {version} of {model}"
     reasons = [] if as_.roles else lacks_role(actor, wanted, what, facts, out)
     lenders = sorted({d.by for d in lent_to(actor.name, facts)})
     if not as_.roles and (not reasons or len(lenders) > 1):
         reasons = [Reason("delegation", "one person in whose place you sign", f"{', '.join(lenders) or 'nobody'} lent "
                           "you a role", "say which with --for")]  # fmt: skip
-    others = ask_one_of(who_could(wanted, facts, {*out, actor.name, as_.person}), facts)
+    others = ask_one_of(who_could(wanted, facts, out), facts)
     for name in dict.fromkeys((actor.name, as_.person)):
         if name == proposal.requester:
             reasons.append(Reason("four-eyes", "somebody other than the requester", f"{name} requested it", others))
@@ -47,6 +53,16 @@ def may_sign(actor: Actor, proposal: Proposal, state: ModelState, facts: Facts, 
                    f"registry-hooks approve {model} {version} --reauthenticate, which asks for it")
         )  # fmt: skip
     return [*reasons, *holds(proposal, state, facts)]
+
+
+def would_not_count(actor: Actor, proposal: Proposal, state: ModelState, facts: Facts, as_: Standing) -> list[Reason]:
+    """Why a yes of ``actor`` would count for nothing, because of where the account and the roles come from."""
+    signature = Signature(actor.name, as_.person, as_.roles, facts.now, role_sources(actor, as_, facts))
+    worth = judged(signature, proposal, state, proposal.version, facts)
+    if not as_.roles or worth.roles:
+        return []
+    others = _ask(proposal, state, proposal.version, facts, {actor.name, as_.person})
+    return [Reason(why.rule, _EXPECTED[why.rule], why.found, _mend(why, others)) for why in worth.why_not]
 
 
 def holds(proposal: Proposal, state: ModelState, facts: Facts) -> list[Reason]:
@@ -83,11 +99,12 @@ def still_signed(approval: Approval, proposal: Proposal, state: ModelState, fact
         return frozenset()
     if excluded & {approval.actor, approval.person} or is_gone(approval.actor, facts):
         return frozenset()
+    worth = _worth(approval, proposal, state, facts)
     forever = facts.now - approval.at + timedelta(days=1)
     lapse = {item.role: item.expires or forever for item in facts.policy.promote.approvals}
     return frozenset(
         role
-        for role in approval.roles
+        for role in worth.roles
         if role in lapse
         and facts.now < approval.at + lapse[role]
         and holds_role(approval.person, role, facts, otherwise=True)
@@ -122,11 +139,34 @@ def quorum_reasons(proposal: Proposal | None, state: ModelState, version: int, f
             Reason("approvals", f"yes from {asked}", "no Proposal that could be approved", mend),
         ]
     have = count(proposal, state, facts)
-    return [
+    missing = [
         Reason("approvals", f"{item.count} yes from {item.role}", f"{have[item.role]} on {proposal.id}", mend)
         for item in policy.promote.approvals
         if have[item.role] < item.count
     ]
+    return [*missing, *uncounted(proposal, state, facts)] if missing else []
+
+
+def uncounted(proposal: Proposal, state: ModelState, facts: Facts) -> list[Reason]:
+    """A reason for each yes, or role of one, that does not count because of where the account or the role came from."""
+    mend = _ask(proposal, state, proposal.version, facts)
+    return [
+        Reason(why.rule, _EXPECTED[why.rule], f"the yes of {each.actor} does not count: {why.found}", _mend(why, mend))
+        for each in proposal.approvals
+        if each.decision == "yes"
+        for why in _worth(each, proposal, state, facts).why_not
+    ]
+
+
+def _worth(approval: Approval, proposal: Proposal, state: ModelState, facts: Facts) -> Worth:
+    signature = Signature(approval.actor, approval.person, approval.roles, approval.at, approval.sources)
+    return judged(signature, proposal, state, proposal.version, facts)
+
+
+def _mend(why: Why, others: str) -> str:
+    if why.rule == "settled":
+        return f"sign when that is settled, or {others}"
+    return f"{others}; or have an administrator without a stake in it reset the password, or give the role anew"
 
 
 def overdue_reviews(state: ModelState, facts: Facts) -> list[Reason]:
@@ -160,15 +200,27 @@ def proposal_state(proposal: Proposal, state: ModelState, facts: Facts) -> tuple
     return ("open", missing) if missing else ("approved", [])
 
 
-def cannot_count(proposal: Proposal | None, state: ModelState, version: int, facts: Facts) -> set[str | None]:
-    """Those whose yes would not count for ``version``: requester, author, and whoever has signed already."""
+def cannot_count(
+    proposal: Proposal | None, state: ModelState, version: int, facts: Facts, more: Collection[str] = ()
+) -> set[str | None]:
+    """Those whose yes would not count: requester, author, who has signed, and whom one with a stake put there."""
     signed = [a for a in proposal.approvals if _stands(a, proposal, state, facts)] if proposal else []
     requester = proposal.requester if proposal else None
-    return {requester, state.authors.get(version), *(n for a in signed for n in (a.actor, a.person))}
+    out = {requester, state.authors.get(version), *more, *(n for a in signed for n in (a.actor, a.person))}
+    return out | {name for name in who_could(facts.policy.approver_roles, facts, out) if _put_there(
+        name, proposal, state, version, facts)}  # fmt: skip
 
 
-def _ask(proposal: Proposal | None, state: ModelState, version: int, facts: Facts) -> str:
-    names = who_could(facts.policy.approver_roles, facts, cannot_count(proposal, state, version, facts))
+def _put_there(name: str, proposal: Proposal | None, state: ModelState, version: int, facts: Facts) -> bool:
+    roles = tuple(role for role in facts.policy.approver_roles if name in facts.policy.roles[role].users)
+    worth = judged(Signature(name, name, roles, facts.now), proposal, state, version, facts)
+    return bool(roles) and not worth.roles
+
+
+def _ask(
+    proposal: Proposal | None, state: ModelState, version: int, facts: Facts, without: Collection[str] = ()
+) -> str:
+    names = who_could(facts.policy.approver_roles, facts, cannot_count(proposal, state, version, facts, without))
     what = f"registry-hooks approve {state.model} {version}" + ("" if proposal else ", once requested")
     return f"ask {', '.join(names) or 'more holders of the role'} to run {what}"
 

@@ -9,13 +9,13 @@ by its number even when its stored leaf hash was changed to match.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
-from registry_hooks import trust
+from registry_hooks import accounts, trust
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -167,12 +167,19 @@ def _misplaced(row: StoredEntry, document: dict[str, Any]) -> tuple[Problem, ...
         return (Problem(row.seq, "this entry is unreadable, or stands at another place than it was given"),)
     if row.columns is None:
         return ()
-    action, model = document.get("action"), document.get("model")
-    scope = trust.SCOPE if model is None and action in trust.ACTIONS else model
+    action, scope = document.get("action"), scope_of(document)
     if (row.columns.scope, row.columns.action) == (scope, action):
         return ()
     what = f"its row says {row.columns.action} of {row.columns.scope}, the entry itself {action} of {scope}"
     return (Problem(row.seq, f"this entry is filed under another name: {what}"),)
+
+
+def scope_of(document: Mapping[str, Any]) -> str | None:
+    """The scope of an entry, as the entry itself has it; None for one about a policy."""
+    action, model = document.get("action"), document.get("model")
+    if model is not None:
+        return str(model)
+    return trust.SCOPE if action in trust.ACTIONS else accounts.SCOPE if action in accounts.ACTIONS else None
 
 
 def _from_hex(text: str, otherwise: bytes) -> bytes:

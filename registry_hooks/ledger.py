@@ -2,7 +2,8 @@
 
 A ``Ledger`` lives for one unit of work, on that unit's session. ``append`` writes the entry, the tree's head and the
 state that the entry belongs to; whether they stay is the unit's decision, together with the registry rows that it
-moved. An entry's *scope* is its model, or `trust.SCOPE` for keys and delegations; entries about policies have none.
+moved. An entry's *scope* is its model, `trust.SCOPE` for keys and delegations, or `accounts.SCOPE` for users and their
+roles; entries about policies have none.
 
 Locks are always taken in one order, so that they cannot deadlock: policies (to change them, or to keep them from
 changing), the model's row (``mlflow_rows.Registry.lock``), or those of all models in the order of their names where a
@@ -23,18 +24,23 @@ import rfc8785
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from registry_hooks import schema, trust
-from registry_hooks.audit import Columns, StoredEntry, Tree, Verification, leaf_hash, verify
+from registry_hooks import accounts, schema, trust
+from registry_hooks.audit import Columns, StoredEntry, Tree, Verification, leaf_hash, scope_of, verify
 from registry_hooks.condemned import all_condemned
 from registry_hooks.errors import RegistryError
 from registry_hooks.identity import Actor
 from registry_hooks.pair import fold
 from registry_hooks.policy import Policy, governing
 from registry_hooks.policy_file import load_policy, policy_digest
-from registry_hooks.records import Action, Condemned, Entry, ModelState, TrustState
+from registry_hooks.records import AccountsState, Action, Condemned, Entry, ModelState, TrustState
 from registry_hooks.resting import Resting
 
-State = TypeVar("State", ModelState, TrustState)
+State = TypeVar("State", ModelState, TrustState, AccountsState)
+# Scopes that are no model's, each with the kind of its state and the fold of its entries.
+SCOPES: dict[str, tuple[type[TrustState] | type[AccountsState], Callable[[Any, Entry], Any]]] = {
+    trust.SCOPE: (TrustState, trust.fold_trust),
+    accounts.SCOPE: (AccountsState, accounts.fold_accounts),
+}
 _ledger, _head, _policies, _states, _manifests, _condemned = (
     schema.ledger, schema.head, schema.policies, schema.states, schema.manifests, schema.condemned,
 )  # fmt: skip
@@ -46,7 +52,7 @@ _MOVE_HEAD = (
     sa.update(_head).where(_head.c.id == 1).values(size=sa.bindparam("new_size"), frontier=sa.bindparam("new_frontier"))
 )
 _ADD = sa.insert(_ledger)
-_STATES = sa.select(_states.c.model, _states.c.state).where(_states.c.model.in_((_scope, trust.SCOPE)))
+_STATES = sa.select(_states.c.model, _states.c.state).where(_states.c.model.in_((_scope, *SCOPES)))
 _MOVE_STATE = (
     sa.update(_states)
     .where(_states.c.model == _scope)
@@ -133,7 +139,7 @@ class Ledger:
             if all_condemned(before) != all_condemned(self._written[model]):
                 self._save_condemned(self._written[model])
         elif scope is not None:
-            self._save(scope, trust.fold_trust(self.trust(), entry), entry.seq)
+            self._save(scope, SCOPES[scope][1](self.scope_state(scope), entry), entry.seq)
         return entry
 
     @property
@@ -151,14 +157,14 @@ class Ledger:
         """The state of a model; empty when nothing was ever recorded of it."""
         return self._written.get(model) or _model_state(model, self._stored(model))
 
-    def state_and_trust(self, model: str) -> tuple[ModelState, TrustState]:
-        """The state of a model, and the keys and delegations, by one query."""
+    def state_and_people(self, model: str) -> tuple[ModelState, TrustState, AccountsState]:
+        """The state of a model, the keys and delegations, and the accounts, by one query."""
         stored = self._stored(model)
-        return _model_state(model, stored), _trust_state(stored)
+        return _model_state(model, stored), _trust_state(stored), _accounts_state(stored)
 
     def stored_states(self) -> Iterator[tuple[str, str]]:
         """Every model whose state is kept, with that state as it is stored, a thousand at a time."""
-        query = sa.select(_states.c.model, _states.c.state).where(_states.c.model != trust.SCOPE)
+        query = sa.select(_states.c.model, _states.c.state).where(_states.c.model.not_in(SCOPES))
         for model, text in self._rows.execute(query, execution_options={"yield_per": 1000}):
             yield str(model), str(text)
 
@@ -166,8 +172,16 @@ class Ledger:
         """The keys and delegations; empty when there never were any."""
         return _trust_state(self._stored(trust.SCOPE))
 
+    def accounts(self) -> AccountsState:
+        """What the ledger knows of the users of MLflow's auth; empty when it knows nothing yet."""
+        return _accounts_state(self._stored(accounts.SCOPE))
+
+    def scope_state(self, scope: str) -> TrustState | AccountsState:
+        """The state of one of `SCOPES`."""
+        return _scope_state(scope, self._stored(scope))
+
     def _stored(self, scope: str) -> dict[str, str]:
-        """The states as they are stored, of one scope and of keys and delegations."""
+        """The states as they are stored, of one scope and of those that are no model's."""
         return {row.model: row.state for row in self._rows.execute(_STATES, {"of_scope": scope})}
 
     def replayed_state(self, model: str) -> ModelState:
@@ -277,20 +291,21 @@ class Ledger:
             .where(_ledger.c.model.is_not(None))
             .group_by(_ledger.c.model)
         ).all():
-            if scope == trust.SCOPE:
-                self._save(scope, self._replayed_trust(), seq)
+            if scope in SCOPES:
+                self._save(scope, self._replayed(scope), seq)
                 continue
             state = self.replayed_state(scope)
             self._save(scope, state, seq)
             self._save_condemned(state)
 
-    def _replayed_trust(self) -> TrustState:
-        state = TrustState()
-        for entry in self.entries(trust.SCOPE):
-            state = trust.fold_trust(state, entry)
+    def _replayed(self, scope: str) -> TrustState | AccountsState:
+        kind, fold_scope = SCOPES[scope]
+        state: TrustState | AccountsState = kind()
+        for entry in self.entries(scope):
+            state = fold_scope(state, entry)
         return state
 
-    def _save(self, scope: str, state: ModelState | TrustState, seq: int) -> None:
+    def _save(self, scope: str, state: ModelState | TrustState | AccountsState, seq: int) -> None:
         text = state.model_dump_json()
         found = self._rows.execute(_MOVE_STATE, {"of_scope": scope, "new_seq": seq, "new_state": text})
         if not found.rowcount:
@@ -305,7 +320,7 @@ class Ledger:
 
 
 class Replay:
-    """States folded anew from entries as `Ledger.verify` reads them: of every model, and of keys and delegations.
+    """States folded anew from entries as `Ledger.verify` reads them: of every model, and of `SCOPES`.
 
     ``policies`` are the texts applied last, by name.
 
@@ -315,22 +330,21 @@ class Replay:
     def __init__(self) -> None:
         self.states: dict[str, ModelState] = {}
         self.broken: dict[str, str] = {}
-        self.trust = TrustState()
+        self.scopes: dict[str, TrustState | AccountsState] = {scope: kind() for scope, (kind, _) in SCOPES.items()}
         self.policies: dict[str, str] = {}
 
     def read(self, seq: int, document: dict[str, Any]) -> None:
         """Fold one more entry in. It counts for the model that itself names, whatever its row says."""
-        model = document.get("model")
         body = document.get("body")
         if document.get("action") == "policy-applied" and isinstance(body, dict):
             self.policies[str(body.get("name"))] = str(body.get("text"))
-        if (model is None and document.get("action") not in trust.ACTIONS) or str(model) in self.broken:
+        scope = scope_of(document)
+        if scope is None or scope in self.broken:
             return
-        scope = trust.SCOPE if model is None else str(model)
         try:
             entry = Entry.model_validate(document)
-            if model is None:
-                self.trust = trust.fold_trust(self.trust, entry)
+            if scope in SCOPES:
+                self.scopes[scope] = SCOPES[scope][1](self.scopes[scope], entry)
             else:
                 self.states[scope] = fold(self.states.get(scope) or ModelState(model=scope), entry)
         except (RegistryError, *_UNFIT) as error:
@@ -352,6 +366,20 @@ def _model_state(model: str, stored: dict[str, str]) -> ModelState:
 
 def _trust_state(stored: dict[str, str]) -> TrustState:
     return _read_state(trust.SCOPE, TrustState, stored[trust.SCOPE]) if trust.SCOPE in stored else TrustState()
+
+
+def _accounts_state(stored: dict[str, str]) -> AccountsState:
+    return _read_accounts(stored[accounts.SCOPE]) if accounts.SCOPE in stored else AccountsState()
+
+
+@lru_cache(maxsize=4)
+def _read_accounts(text: str) -> AccountsState:
+    # The same for every model, and read with each.
+    return _read_state(accounts.SCOPE, AccountsState, text)
+
+
+def _scope_state(scope: str, stored: dict[str, str]) -> TrustState | AccountsState:
+    return _trust_state(stored) if scope == trust.SCOPE else _accounts_state(stored)
 
 
 def _read_state(scope: str, kind: type[State], text: str) -> State:

@@ -12,7 +12,7 @@ from datetime import datetime
 from registry_hooks.errors import Reason
 from registry_hooks.identity import EVERYTHING, Actor, Directory, Sight
 from registry_hooks.policy import Policy
-from registry_hooks.records import Delegation, TrustState
+from registry_hooks.records import AccountsState, Delegation, TrustState
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Facts:
         directory: who can say what a user is now; None where nobody can, as outside a server: then a role held
             through MLflow stands as it was at the signing, until the policy changes.
         sight: what the caller may READ; reasons and answers tell nothing else of runs.
+        accounts: what the ledger knows of the users' accounts and MLflow roles.
+        applied_by: who put the policy in force, and so gave the roles that it names users for.
     """
 
     now: datetime
@@ -36,6 +38,8 @@ class Facts:
     trust: TrustState = field(default_factory=TrustState)
     directory: Directory | None = None
     sight: Sight = EVERYTHING
+    accounts: AccountsState = field(default_factory=AccountsState)
+    applied_by: str = ""
 
 
 @dataclass(frozen=True)

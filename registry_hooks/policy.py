@@ -105,8 +105,9 @@ class Nominate(Part):
 class Promote(Part):
     """What makes the challenger the champion.
 
-    ``reauthenticate`` asks every approver for the password once more. ``overdue_reviews`` says whether a review that
-    nobody closed in time keeps the next version from serving.
+    ``reauthenticate`` asks every approver for the password once more. ``settled`` asks that an approver's account, its
+    password and the MLflow role that it approves in be so old when it signs. ``overdue_reviews`` says whether a review
+    that nobody closed in time keeps the next version from serving.
     """
 
     by: tuple[Name, ...] = Field(min_length=1)
@@ -114,6 +115,7 @@ class Promote(Part):
     approvals: tuple[RequiredApprovals, ...] = Field(min_length=1)
     expires: Duration = timedelta(days=7)
     reauthenticate: bool = False
+    settled: Duration | None = None
     overdue_reviews: Literal["block", "allow"] = "block"
 
     @field_validator("evidence")

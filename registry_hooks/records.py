@@ -36,7 +36,34 @@ Action = Literal[
     "rolled-back",
     "files-checked",
     "review-closed",
+    "user-created",
+    "password-changed",
+    "admin-changed",
+    "user-deleted",
+    "role-created",
+    "role-changed",
+    "role-deleted",
+    "role-assigned",
+    "role-unassigned",
+    "permission-changed",
+    "account-undone",
 ]
+
+
+AccountAction = Literal[
+    "user-created",
+    "password-changed",
+    "admin-changed",
+    "user-deleted",
+    "role-created",
+    "role-changed",
+    "role-deleted",
+    "role-assigned",
+    "role-unassigned",
+    "permission-changed",
+    "account-undone",
+]
+"""What is done to the accounts of MLflow's auth; each stands in the ledger before it is done."""
 
 
 class Record(BaseModel):
@@ -147,10 +174,24 @@ class Nomination(Record):
         return digest_of([page.as_json() for page in self.pages]) if self.pages else None
 
 
+class RoleSource(Record):
+    """Where a signer's role came from: the policy's own list, an MLflow role, or a loan; and who gave it.
+
+    ``name`` is that of the policy, of the MLflow role, or the delegation's id. ``given_by`` is None where it was given
+    before accounts were governed.
+    """
+
+    role: str
+    via: Literal["policy", "mlflow-role", "loan"]
+    name: str
+    given_by: str | None = None
+
+
 class Approval(Record):
     """One actor's signed-off yes or no to one Proposal, bound to the Proposal's digest.
 
     ``for_whom`` is the holder of the roles who delegated them to the actor; None for a signature in one's own right.
+    ``sources`` says where each role came from; empty in entries of versions that did not write it down.
     """
 
     proposal: str
@@ -163,6 +204,7 @@ class Approval(Record):
     at: datetime
     for_whom: str | None = None
     reauthenticated: bool = False
+    sources: tuple[RoleSource, ...] = ()
 
     @property
     def person(self) -> str:
@@ -288,6 +330,50 @@ class TrustState(Record):
         """The name of a key that is trusted now; None for one that is unknown or revoked."""
         key = self.keys.get(key_id)
         return key.name if key is not None and key.revoked_at is None else None
+
+
+class Given(Record):
+    """Who did something to an account, when, and by which ledger entry.
+
+    ``hands`` are the one who did it and all who had that one's account in their hands then.
+    """
+
+    by: str
+    hands: tuple[str, ...]
+    at: datetime
+    seq: int
+
+
+class Account(Record):
+    """What the ledger knows of a user of MLflow's auth.
+
+    ``created`` is None for an account from before. ``password`` is the newest change of the password by somebody else.
+    ``roles`` maps the MLflow roles held to who gave them.
+    """
+
+    created: Given | None = None
+    password: Given | None = None
+    roles: dict[str, Given] = Field(default_factory=dict)
+
+
+class Before(Record):
+    """Accounts and permissions as they were before an entry, to go back to where the change then failed."""
+
+    seq: int
+    accounts: dict[str, Account | None]
+    permitted: dict[str, dict[str, Given] | None]
+
+
+class AccountsState(Record):
+    """Accounts by name, of no single model: the fold of the ledger entries about them.
+
+    ``permitted`` maps each MLflow role to its permissions, and those to who gave them. ``recent`` are the newest
+    changes, which may yet turn out to have failed.
+    """
+
+    accounts: dict[str, Account] = Field(default_factory=dict)
+    permitted: dict[str, dict[str, Given]] = Field(default_factory=dict)
+    recent: tuple[Before, ...] = ()
 
 
 class Entry(Record):

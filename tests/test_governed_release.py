@@ -41,6 +41,8 @@ def test_the_story_is_told_to_its_end_and_can_be_looked_at_again(tmp_path: Path)
     ):
         assert expected in told
     assert re.search(r"champion +1 +2\b", told) and re.search(r"fallback +none +1\b", told)
+    page = r"Report: http://127\.0\.0\.1:\d+/#/experiments/\d+/runs/\w+/artifacts/reports/report\.html"
+    assert len(re.findall(page, told)) == 5 and "Verdict: fail (calibration " in told and "      Worst: " in told
     assert re.search(r"Labels of 2018 .*?Evidence \w+: fail", told, re.DOTALL)
     assert float(re.findall(r"\[ *([\d.]+) s\]", told)[-1]) <= 180
     assert told.rstrip().endswith("transcript.txt")

@@ -35,6 +35,7 @@ from mlflow_eval_plugin.plugin.multiclass import (
     score_classes_first,
 )
 from mlflow_eval_plugin.plugin.progress import progress
+from mlflow_eval_plugin.plugin.registered import registered_as
 from mlflow_eval_plugin.plugin.regression import columns_apart, regression_inputs
 from mlflow_eval_plugin.plugin.scoring import classes_of
 from mlflow_eval_plugin.plugin.source import (
@@ -219,6 +220,7 @@ def _subject(request: Request, given: str | None) -> Subject:
         model_id=request.model_id,
         model_digest=digest_at(uri, document) if uri and document else None,
         run_id=request.run_id,
+        registered=registered_as(uri or (f"models:/{request.model_id}" if request.model_id else None)),
     )
 
 

@@ -18,6 +18,7 @@ from mlflow_eval_plugin.engines.inputs import column_of, require_columns
 from mlflow_eval_plugin.evaluators.config import Champion, Config
 from mlflow_eval_plugin.plugin.asking import lacking, needed_columns
 from mlflow_eval_plugin.plugin.files import digest_at
+from mlflow_eval_plugin.plugin.registered import registered_as
 from mlflow_eval_plugin.plugin.source import Table
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.summaries import level_label
@@ -86,7 +87,9 @@ def _of_model(uri: str, column: str | None, rows: Evaluated, reader: Reader[Said
         raise InputError(f"the model {uri!r}: {str(error).removeprefix('model: ')}") from error
     document = model.metadata.to_dict()
     source = {"source": "model", "model_uri": uri, "model_id": document.get("model_id")}
-    return said, {**source, "model_digest": digest_at(uri, document)}
+    known = registered_as(uri) or registered_as(f"models:/{document['model_id']}" if document.get("model_id") else None)
+    registered = {"registered": [vars(one) for one in known]} if known else {}
+    return said, {**source, **registered, "model_digest": digest_at(uri, document)}
 
 
 def _inputs(model: Any, uri: str, rows: Evaluated) -> Any:

@@ -24,6 +24,7 @@ from mlflow_eval_plugin.evidence import Data, Evidence, dumps
 from mlflow_eval_plugin.plugin.call import Call, Request
 from mlflow_eval_plugin.plugin.interactive import attach_evidently
 from mlflow_eval_plugin.plugin.source import Table
+from mlflow_eval_plugin.plugin.summary import lines_of, tag, tell
 from mlflow_eval_plugin.reports.figures import figures
 from mlflow_eval_plugin.reports.page import Part, part_of, render_parts
 
@@ -53,7 +54,7 @@ class File:
 def logged(call: Call, kind: str) -> EvaluationResult:
     """Log the Evidence of one kind, with its report, figures, metrics and reference; return what MLflow expects.
 
-    With the last of several kinds goes the page that joins them, once for the call.
+    With the last of several kinds goes the page that joins them, and what came of the call is told: once for the call.
     Metrics of a call with a ``model_id`` are logged by MLflow from the result; else they are logged here. Either way
     each is logged once, with the name and digest of the data set.
     """
@@ -63,7 +64,8 @@ def logged(call: Call, kind: str) -> EvaluationResult:
     call.parts[kind] = part_of(evidence)
     files = _files(root, call.parts[kind], config)
     call.logged.add(kind)
-    if len(call.evidence) > 1 and call.logged == set(call.evidence):
+    last = call.logged == set(call.evidence)
+    if len(call.evidence) > 1 and last:
         files.append(_joined(root, call))
     with tempfile.TemporaryDirectory() as folder:
         for file in files:
@@ -76,6 +78,11 @@ def logged(call: Call, kind: str) -> EvaluationResult:
     metrics = {f"{config.metric_prefix}{name}": value for name, value in scalars(evidence).items()}
     if request.model_id is None:
         _log_metrics(client, request, metrics)
+    if last:
+        report = next(file.path for file in reversed(files) if file.path.endswith(".html"))
+        lines = lines_of(call, report)
+        tag(client, call, lines, report)
+        tell(lines)
     artifacts = {file.artifact: _artifact(file, append_to_uri_path(root, file.path)) for file in files}
     return EvaluationResult(metrics=metrics, artifacts=artifacts, run_id=request.run_id)
 

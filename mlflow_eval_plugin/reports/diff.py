@@ -14,6 +14,7 @@ from mlflow_eval_plugin.reports.naming import named
 from mlflow_eval_plugin.reports.page import config_of, template
 from mlflow_eval_plugin.reports.ranking import worst_first
 from mlflow_eval_plugin.reports.tables import verdict_cell
+from mlflow_eval_plugin.reports.unchecked import harm_in_words
 
 _MOST = 100
 _NONE = Cell("–", float("-inf"))
@@ -134,7 +135,8 @@ def _headline(before: Evidence, after: Evidence, moved: Mapping[Move, Sequence[P
         return "The two are one and the same document."
     said = [_counted(move, len(pairs)) for move, pairs in moved.items() if move.way and pairs]
     moves = f"{', '.join(said)}. " if said else "No check that is in both changed its verdict. "
-    return moves + _verdict(before.verdict, after.verdict) + _worst(moved)
+    harm = harm_in_words([after])
+    return moves + _verdict(before.verdict, after.verdict) + _worst(moved) + (f" {harm}" if harm else "")
 
 
 def _counted(move: Move, number: int) -> str:
@@ -219,7 +221,7 @@ def _facts(before: Evidence, after: Evidence) -> Table:
 
 
 def _members(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    subject = evidence.subject.model_dump()
+    subject = {**evidence.subject.model_dump(), "registered": words.registered_of(evidence)}
     yield from ((f"subject: {name}", _short(str(value or "–"))) for name, value in subject.items())
     for name, data in (("data", evidence.data), ("reference", evidence.reference)):
         yield from _of_data(name, data)

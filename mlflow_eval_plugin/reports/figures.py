@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 from zlib import Z_RLE
 
@@ -14,6 +15,7 @@ from mlflow_eval_plugin.reports.multiclass import diagram_of, is_multiclass
 from mlflow_eval_plugin.reports.naming import named
 from mlflow_eval_plugin.reports.ranking import too_few, worst_first
 from mlflow_eval_plugin.reports.reliability import CONFIDENCE, PROBABILITY, Words
+from mlflow_eval_plugin.reports.unchecked import harm_in_words
 from mlflow_eval_plugin.reports.words import VERDICTS, metric_label, where
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ _BLUE, _ORANGE, GREY = "#0072b2", "#e69f00", "#59636e"
 COLOURS: dict[Verdict, str] = {"fail": "#d55e00", "insufficient": "#8a7500", "pass": "#009e73"}
 SHAPES: dict[Verdict, str] = {"fail": "X", "insufficient": "o", "pass": "o"}
 _ROWS = 25
+_LINE = 62  # characters of a title
 _PAD = 5.0  # pixels around a figure
 
 
@@ -190,7 +193,9 @@ def _ranges(axes: Axes, drawn: Sequence[tuple[int, Check]], verdict: Verdict) ->
 
 def _entitle(axes: Axes, evidence: Evidence) -> None:
     # A height of its own, or matplotlib measures all labels once more to find one.
-    axes.set_title(f"{VERDICTS[evidence.verdict]} – {plain(evidence.data.name[:40])}", y=1.0)
+    verdict, harm = f"{VERDICTS[evidence.verdict]} – {plain(evidence.data.name[:40])}", harm_in_words([evidence])
+    # A picture is passed on without its page, so it says of itself what no Check covers.
+    axes.set_title("\n".join([verdict, *wrap(plain(harm), _LINE)]), y=1.0)
 
 
 def cut(label: str) -> str:

@@ -64,6 +64,19 @@ def summed_up(evidences: Sequence[Evidence]) -> str:
     )
 
 
+def worst_finding(evidences: Sequence[Evidence]) -> str:
+    """What is worst, in one line: a Check that failed, else harm that none covers, else what is nearest to failing."""
+    evidences = [named(evidence) for evidence in evidences]
+    checks = [(check, evidence) for evidence in evidences for check in evidence.checks]
+    failed = [pair for pair in checks if pair[0].verdict == "fail"]
+    if failed:
+        worst, evidence = min(failed, key=lambda pair: gravity(pair[0]))
+        return f"{sentence(evidence, worst)}."
+    undecided = [(check, e) for e in evidences for check in by_verdict(e, "insufficient")]
+    nearest = _nearest(undecided).removeprefix(" ")
+    return harm_in_words(evidences) or nearest or summed_up(evidences)
+
+
 def _undecided(checks: Sequence[Check]) -> str:
     number = sum(check.verdict == "insufficient" for check in checks)
     rest = len(checks) - number

@@ -17,6 +17,7 @@ from mlflow_eval_plugin.reports.ranking import gravity, too_few
 from mlflow_eval_plugin.reports.sentences import sentence
 from mlflow_eval_plugin.reports.svg import Scale, element, span_of
 from mlflow_eval_plugin.reports.tables import verdict_cell
+from mlflow_eval_plugin.reports.unchecked import harm_in_words
 
 _MOST_POINTS = 1200
 _HEIGHT, _PAD = 46.0, 7.0
@@ -149,7 +150,7 @@ def headline(trend: Trend) -> str:
         sentences.append(f"Worst: {sentence(trend.evidences[-1], check)}.")
     if ended:
         sentences.append(f"{ended} that failed at first {'does' if ended == 1 else 'do'} so no longer.")
-    return " ".join(sentences)
+    return " ".join(filter(None, [*sentences, harm_in_words(trend.evidences[-1:])]))
 
 
 def _checks(number: int) -> str:

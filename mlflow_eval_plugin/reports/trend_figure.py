@@ -48,7 +48,7 @@ def _panel(axes: Axes, line: Line, dates: Sequence[str]) -> None:
     for verdict in COLOURS:
         _points(axes, [(i, check) for i, check in seen if check.verdict == verdict], verdict)
     ends = [0, len(dates) - 1]
-    axes.set_xticks(ends, [dates[i] for i in ends])
+    axes.set_xticks(ends, [dates[i].replace(" ", "\n") for i in ends])
     axes.set_xlim(-0.3, len(dates) - 0.7)
     first, last = axes.get_xticklabels()
     first.set_horizontalalignment("left")

@@ -180,11 +180,37 @@ def assurance(evidence: Evidence) -> str:
 
 def on_what(*evidences: Evidence) -> str:
     """Of which model, on which rows, against which; what several documents share is said once."""
-    models = [evidence.subject.model_uri or evidence.subject.model_id for evidence in evidences]
+    models = [model_of(evidence) for evidence in evidences]
     said = [f"Model {model}" if model else "Predictions given with the data" for model in models]
+    said += [f"champion: {champion_of(evidence)}" for evidence in evidences if evidence.kind == "comparison"]
     said += [_rows_of(evidence.data) for evidence in evidences]
     said += [f"reference: {_rows_of(evidence.reference)}" for evidence in evidences if evidence.reference]
     return "; ".join(dict.fromkeys(said)) + "."
+
+
+def model_of(evidence: Evidence) -> str:
+    """The evaluated model as the registry names it, else by its address; empty where there is none."""
+    return registered_of(evidence) or evidence.subject.model_uri or evidence.subject.model_id or ""
+
+
+def registered_of(evidence: Evidence) -> str:
+    """The versions that the registry knew the evaluated model by; empty where it knew none."""
+    return _versions([(one.name, one.version) for one in evidence.subject.registered])
+
+
+def champion_of(evidence: Evidence) -> str:
+    """Whose predictions a challenger's are compared with: a model, as the registry names it, a column or a run."""
+    champion = evidence.measurements["champion"]
+    registered = [(one["name"], one["version"]) for one in champion.get("registered", [])]
+    if champion.get("source") == "column":
+        return f"column “{champion['column']}”"
+    if champion.get("source") == "run":
+        return f"column “{champion['column']}” of run {champion['run_id']}"
+    return _versions(registered) or champion.get("model_uri") or champion.get("model_id") or "unknown"
+
+
+def _versions(registered: Sequence[tuple[str, str]]) -> str:
+    return " and ".join(f"{name} version {version}" for name, version in registered)
 
 
 def why(check: Check) -> str:

@@ -15,7 +15,7 @@ def create_app() -> Any:
 
     Raises:
         SystemExit: when the registry store is not a governed one, for logins without the gate would look like safety;
-            or when there is a route of which nobody has judged what it can do.
+            or when there is a route, or a method of MLflow's auth store, of which nobody has judged what it can do.
     """
     # Not at the top: mlflow.server.auth reads its configuration when it is imported, and MLflow's launching process
     # imports this module only to see whether `create_app` is a function.
@@ -28,6 +28,8 @@ def create_app() -> Any:
         attempts,
         beside,
         door,
+        keeping,
+        limits,
         locations,
         malformed,
         once,
@@ -39,11 +41,13 @@ def create_app() -> Any:
     )
 
     startup.require_governed_store()
+    startup.require_known_accounts(auth)
     allowed, pages = startup.require_known_loosening()
     startup.require_known_acts()
     serving_files.hold()
     with startup.one_worker_at_a_time(auth.auth_config.database_uri):
         served = auth.create_app(flask_app)
+    keeping.keep_accounts(auth)
     attempts.guard_logins(auth)
     actors.authenticate_once_per_request(auth)
     actors.name_the_actor_in_flask(flask_app)
@@ -65,4 +69,5 @@ def create_app() -> Any:
         served.add_middleware(origins.OriginMiddleware, allowed=pages)
         served.add_middleware(powers.PowersMiddleware, routes=native, powers=allowed)
         served.add_middleware(attempts.AttemptMiddleware)
+        served.add_middleware(limits.LimitsMiddleware)
     return served

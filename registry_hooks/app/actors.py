@@ -97,27 +97,35 @@ def name_the_actor_in_flask(app: Any) -> None:
 
 
 class ActorMiddleware:
-    """Names the Actor for routes that FastAPI serves natively, from what MLflow's middleware left in the scope."""
+    """Names the Actor for routes that FastAPI serves natively, from what MLflow's middleware leaves in the scope.
+
+    It stands outside of that middleware, which goes on acting for the user after the route has answered. Who that is is
+    looked for when it is asked, and is nobody before.
+    """
 
     def __init__(self, app: AsgiApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request as the user whom MLflow authenticated, or as nobody."""
-        username = (scope.get("state") or {}).get("username") if scope["type"] == "http" else None
-        with acting(_named(username)):
+        state = scope.setdefault("state", {}) if scope["type"] == "http" else {}
+        named = cache(look_up)
+
+        def whoever() -> Actor | None:
+            username = state.get("username")
+            return None if username is None else named(username)
+
+        with acting(whoever):
             await self._app(scope, receive, send)
 
 
 def name_the_actor_in_asgi(app: Any) -> None:
-    """Put `ActorMiddleware` innermost, so that MLflow's permission middleware has authenticated before it.
+    """Put `ActorMiddleware` around all that MLflow has put there.
 
-    ``add_middleware`` would put it outermost. Flask's half is mounted in the same app; there nobody has been
-    authenticated yet, so it starts as nobody and its own hook names the Actor.
+    Flask's half is mounted in the same app; there nobody is authenticated by that middleware, so it starts as nobody
+    and its own hook names the Actor.
     """
-    from starlette.middleware import Middleware
-
-    app.user_middleware.append(Middleware(ActorMiddleware))
+    app.add_middleware(ActorMiddleware)
 
 
 def authenticate_once_per_request(auth: ModuleType) -> None:

@@ -79,8 +79,8 @@ def in_json(text: bytes | str, message: Any = None) -> tuple[list[Given], list[R
     def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
         found = dict(pairs)
         if len(found) != len(pairs):
-            names = [name for name, _ in pairs]
-            again = next(name for at, name in enumerate(names) if name in names[:at])
+            seen: set[str] = set()
+            again = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
             reasons.append(_reason(again, "one value", "its name twice in one object of the body"))
         return found
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from registry_hooks.app import refusing
+from registry_hooks.app import limits, refusing
 from registry_hooks.app.actors import AsgiApp, Receive, Scope, Send
 from registry_hooks.app.given import Given, in_graphql, in_headers, in_json, is_list, twice
 from registry_hooks.app.powers import Native, static_prefix
@@ -86,8 +86,9 @@ class OnceMiddleware:
             reasons = []
             if (verb, plain) not in RAW:
                 body, receive = await _read(receive)
-                in_body, reasons = _in_body(verb, body, None)
-                given += in_body
+                reasons = limits.too_much_json(body)
+                in_body, unfit = ([], []) if reasons else _in_body(verb, body, None)
+                given, reasons = [*given, *in_body], [*reasons, *unfit]
                 if len(body) > LARGEST_BODY:
                     reasons = [Reason("body", f"at most {LARGEST_BODY} bytes", "more", "send less")]
             reasons += twice(given, LISTS.get((verb, plain), frozenset()))
@@ -137,7 +138,13 @@ def _of_flask(request: Any, messages: Mapping[tuple[str, str], Any]) -> list[Rea
         return unread + twice(given)
     if route in RAW:
         return twice(given, repeatable)
-    in_body, reasons = _in_body(verb, request.get_data(), message)
+    body = request.get_data()
+    if reasons := [*limits.too_much_json(body), *limits.too_many_conditions(request.args)]:
+        return reasons
+    if route[1] == "/graphql" and (reasons := limits.too_much_graphql(body)):
+        return reasons
+    in_body, reasons = _in_body(verb, body, message)
+    reasons += limits.too_many_conditions({given.name: given.values[0] for given in in_body if given.values})
     if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
         in_body += [*_lists("form", request.form), *_lists("form", request.files)]
     if route[1] == "/graphql" and not reasons:

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
+from registry_hooks.accounts import check_methods
 from registry_hooks.app import powers, serving_files
-from registry_hooks.errors import Invalid
+from registry_hooks.errors import Invalid, RegistryError
 from registry_hooks.loosening import ALLOW, ALLOW_ORIGINS, origins_in, powers_in, warnings
 from registry_hooks.surface import Power, unknown_routes
 
@@ -56,6 +57,18 @@ def require_governed_store() -> None:
         # Only the scheme is told: a database URI may hold a password.
         scheme = uri.split(":", 1)[0] + ":…" if uri else "no --registry-store-uri"
         _end_server(NOT_GOVERNED.format(found=scheme))
+
+
+def require_known_accounts(auth: Any) -> None:
+    """End the server when MLflow's auth store has a method of which nobody has judged whether it changes accounts.
+
+    Raises:
+        SystemExit: naming the methods.
+    """
+    try:
+        check_methods(auth.SqlAlchemyStore)
+    except RegistryError as error:
+        _end_server(f"registry-hooks: refusing to start, because {error}")
 
 
 def require_known_loosening() -> tuple[frozenset[Power], frozenset[str]]:

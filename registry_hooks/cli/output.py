@@ -32,9 +32,9 @@ def heading(text: str, colour: str | None = None) -> str:
     return click.style(text, bold=True, fg=colour)
 
 
-def numbered_reasons(reasons: Iterable[Answer]) -> Iterator[str]:
+def numbered_reasons(reasons: Iterable[Answer], first: int = 1) -> Iterator[str]:
     """Every reason with its number, and the command that mends it on a line of its own, to copy."""
-    for number, reason in enumerate(reasons, 1):
+    for number, reason in enumerate(reasons, first):
         told = {name: clean(reason.get(name, "")) for name in ("rule", "expected", "found", "mend")}
         yield f"  {number}. {told['rule']}: expected {told['expected']}; found {told['found']}."
         yield f"     To mend: {told['mend']}"
@@ -96,6 +96,9 @@ def proposal(held: Answer) -> Iterator[str]:
     for need in held["needs"]:
         yield f"  Approvals from {clean(need['role'])}: {need['have']} of {need['count']}."
     yield from numbered_reasons(held["reasons"])
+    told = {reason["found"] for reason in held["reasons"]}
+    lost = [reason for reason in held.get("uncounted", ()) if reason["found"] not in told]
+    yield from numbered_reasons(lost, len(held["reasons"]) + 1)
 
 
 def warned(held: Answer) -> Iterator[str]:

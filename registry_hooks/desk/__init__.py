@@ -9,6 +9,7 @@ takes time; what was read is bound by its digest.
 from registry_hooks.again import again_if_undone
 from registry_hooks.desk.case import UnitOfWork, utc_now
 from registry_hooks.desk.holding import Holding
+from registry_hooks.desk.keeping import Keeping
 from registry_hooks.desk.native import Native
 from registry_hooks.desk.policies import Policies
 from registry_hooks.desk.reading import Reading
@@ -19,7 +20,7 @@ from registry_hooks.desk.trusting import Trusting
 __all__ = ["Desk", "UnitOfWork", "utc_now"]
 
 
-class Desk(Signing, Policies, Trusting, Reading, Native, Reconciling, Holding):
+class Desk(Signing, Policies, Trusting, Keeping, Reading, Native, Reconciling, Holding):
     """All use cases over one registry; each answers with plain JSON and raises ``registry_hooks.errors``.
 
     Those that change something are made again, in full, when the database undid them.
@@ -39,4 +40,6 @@ class Desk(Signing, Policies, Trusting, Reading, Native, Reconciling, Holding):
     key_revoke = again_if_undone(Trusting.key_revoke)
     delegate = again_if_undone(Trusting.delegate)
     delegation_end = again_if_undone(Trusting.delegation_end)
+    account_change = again_if_undone(Keeping.account_change)
+    account_undone = again_if_undone(Keeping.account_undone)
     note_files = again_if_undone(Native.note_files)

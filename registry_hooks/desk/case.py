@@ -135,7 +135,7 @@ class BaseDesk:
                     + ("" if registry.exists(model) else " and is not registered")
                     + ": to govern it an admin runs registry-hooks policy apply FILE"
                 )
-            state, trust = ledger.state_and_trust(model)
+            state, trust, accounts = ledger.state_and_people(model)
             facts = Facts(
                 self._clock(),
                 applied.policy,
@@ -144,6 +144,8 @@ class BaseDesk:
                 trust,
                 remembering(current_directory()),
                 current_sight(),
+                accounts,
+                applied.applied_by,
             )
             yield case_at(Case(actor, ledger, registry, state, applied, facts, files, bound))
 

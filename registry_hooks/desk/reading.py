@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 
-from registry_hooks import trust
+from registry_hooks import accounts, trust
 from registry_hooks.answers import Answer, entry_json, reasons_json, state_json, status_json, tenures
 from registry_hooks.condemned import all_condemned
 from registry_hooks.cycles import unsearched
@@ -16,7 +16,7 @@ from registry_hooks.desk.case import BaseDesk, Case, case_at, remembering
 from registry_hooks.desk.presence import LOOK
 from registry_hooks.errors import Invalid, NotFound, Reason, RegistryError
 from registry_hooks.identity import Sight, current_directory, current_sight, require_actor
-from registry_hooks.ledger import AppliedPolicy, Ledger, Replay, read_model_state
+from registry_hooks.ledger import SCOPES, AppliedPolicy, Ledger, Replay, read_model_state
 from registry_hooks.mlflow_io import lineage
 from registry_hooks.mlflow_rows import Registry, SweptRegistry
 from registry_hooks.pair import fold
@@ -26,6 +26,7 @@ from registry_hooks.records import Condemned, Entry, ModelState, Nomination
 from registry_hooks.sight import WITHHELD, shown_lineage, shown_nomination
 
 _BATCH = 1000  # entries
+_NO_MODELS = {trust.SCOPE: "keys or delegations", accounts.SCOPE: "accounts or roles"}
 
 
 class Reading(BaseDesk):
@@ -46,11 +47,14 @@ class Reading(BaseDesk):
         with self._unit_of_work(write=False) as session:
             ledger, registry = Ledger(session), SweptRegistry(session)
             stored, keys, directory = dict(ledger.stored_states()), ledger.trust(), remembering(current_directory())
+            people = ledger.accounts()
             now, found = self._clock(), []
             for name, applied in governed_models(ledger, registry).items():
                 if not sight.model(name):
                     continue
-                facts = Facts(now, applied.policy, applied.digest, None, keys, directory, sight)
+                facts = Facts(
+                    now, applied.policy, applied.digest, None, keys, directory, sight, people, applied.applied_by
+                )
                 state = read_model_state(name, stored[name]) if name in stored else ModelState(model=name)
                 case = case_at(Case(actor, ledger, registry, state, applied, facts))
                 found.append({**_status(case), "missing": None})
@@ -70,7 +74,7 @@ class Reading(BaseDesk):
         with self._unit_of_work(write=False) as session:
             ledger = Ledger(session)
             known = Registry(session).exists(model) or ledger.entries(model, newest=1)
-            if not known or model == trust.SCOPE:
+            if not known or model in SCOPES:
                 raise NotFound(f"there is no registered model {model!r}")
             if moment is None:
                 return {"model": model, "entries": [entry_json(e) for e in ledger.entries(model, newest=limit)]}
@@ -120,8 +124,9 @@ class Reading(BaseDesk):
                 {"seq": problem.seq, "what": problem.what if whole else problem.what.split(":")[0]}
                 for problem in found.problems
             ]
-            if trust.SCOPE in replay.broken or ledger.trust() != replay.trust:
-                problems.append({"seq": None, "what": "keys or delegations are not what their ledger entries say"})
+            for scope, what in _NO_MODELS.items():
+                if scope in replay.broken or ledger.scope_state(scope) != replay.scopes[scope]:
+                    problems.append({"seq": None, "what": f"{what} are not what their ledger entries say"})
             if changed := _changed_policies(ledger.policy_texts(), replay.policies):
                 # Who is governed, and by whom, is then not known.
                 told = changed if whole else ["policies in force are not those that were applied last"]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from mlflow_eval_plugin.evidence import digest_of
 from registry_hooks import pair as rules
 from registry_hooks.answers import Answer, proposal_json
-from registry_hooks.approvals import holds, may_sign
+from registry_hooks.approvals import holds, may_sign, would_not_count
 from registry_hooks.desk.bound import Bound, bound
 from registry_hooks.desk.case import (
     BaseDesk,
@@ -24,6 +24,7 @@ from registry_hooks.errors import Conflict, NotFound, Reason
 from registry_hooks.evidence_gate import evidence_reasons
 from registry_hooks.people import standing
 from registry_hooks.records import Approval, Nomination, Proposal
+from registry_hooks.stakes import role_sources
 
 MEANING = "I have read the Evidence and approve this version for production use."
 
@@ -126,6 +127,7 @@ class Signing(BaseDesk):
             ]
             if decision == "yes":
                 reasons += [
+                    *would_not_count(case.actor, found, case.state, case.facts, as_),
                     *case.unsettled(),
                     *condemned_since(case, found.version),
                     *changed_evidence(case, found.version),
@@ -142,6 +144,7 @@ class Signing(BaseDesk):
                 at=case.facts.now,
                 for_whom=as_.person if as_.person != case.actor.name else None,
                 reauthenticated=case.actor.reauthenticated,
+                sources=role_sources(case.actor, as_, case.facts),
             )
             case.record(
                 "approved" if decision == "yes" else "rejected", found.version, {"approval": approval.as_json()}

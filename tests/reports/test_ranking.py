@@ -115,4 +115,4 @@ def test_the_picture_says_it_in_the_same_words(monkeypatch: pytest.MonkeyPatch) 
     titles: list[str] = []
     monkeypatch.setattr(Axes, "set_title", lambda self, text, **_: titles.append(text))
     figures(of(check("gap_fpr", "near", 0.12, 0.095, 0.145, "insufficient")))
-    assert titles == ["Insufficient evidence – census-2018"]
+    assert [title.splitlines()[0] for title in titles] == ["Insufficient evidence – census-2018"]

@@ -22,8 +22,8 @@ def written(day: str, *checks: Check, **config: Any) -> Evidence:
     evidence = documents.disaggregated()
     parts = {name: getattr(evidence, name) for name in ("subject", "data", "reference", "inference", "producer")}
     return seal(
-        kind="disaggregated", config={**evidence.config, **config}, checks=checks, measurements=evidence.measurements,
-        created_at=f"{day}T09:00:00Z", **parts,
+        kind="disaggregated", config={**evidence.config, **config}, checks=checks,
+        measurements={**evidence.measurements, "gaps": []}, created_at=f"{day}T09:00:00Z", **parts,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from reports import evidence_documents as documents
 from reports.parsed_page import Page
 
 from mlflow_eval_plugin.evidence import Evidence, loads
-from mlflow_eval_plugin.reports import joined, render, render_joined
+from mlflow_eval_plugin.reports import joined, render, render_diff, render_joined, render_trend
 from mlflow_eval_plugin.reports.heatmap import slice_heatmap
 from mlflow_eval_plugin.reports.unchecked import MATERIAL, unchecked_of
 
@@ -166,3 +166,18 @@ def test_intervals_of_old_documents_are_widened_by_the_number_of_all() -> None:
 def test_a_label_that_tries_to_be_markup_stays_text() -> None:
     text = render(document(harm(documents.HOSTILE)))
     assert text.count("<script") == 1 and "alert(" in "".join(Page(text).text)
+
+
+def test_no_page_and_no_picture_leaves_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib.axes import Axes
+
+    from mlflow_eval_plugin.reports.figures import figures
+
+    said = "Not checked: accuracy for hospital=H99 (356 rows) is 0.0080; for all other rows it is 0.810."
+    evidence = document(harm("hospital=H99"))
+    for text in (render(evidence), render_diff(document(), evidence), render_trend([evidence, evidence])):
+        assert said in Page(text[text.index("<h1>") : text.index("</h1>") + 5]).words
+    titles: list[str] = []
+    monkeypatch.setattr(Axes, "set_title", lambda self, text, **_: titles.append(text))
+    figures(evidence)
+    assert " ".join(titles[0].split()) == f"Pass – census-2018 {said}"

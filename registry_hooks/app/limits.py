@@ -1,0 +1,112 @@
+"""What one request may hold: its size, how many values, how many conditions. What holds more is refused before it runs.
+
+MLflow reads a JSON body as a whole, several times over, and a filter as a query with a join for each condition: ten
+megabytes of small values keep an interpreter for seconds, and five hundred conditions take half a gigabyte. Files are
+not counted here, and neither are our own routes, whose bodies have rules of their own (`registry_hooks.app.bodies`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from registry_hooks.app import refusing
+from registry_hooks.app.actors import AsgiApp, Receive, Scope, Send
+from registry_hooks.app.powers import static_prefix
+from registry_hooks.errors import Invalid, Reason
+from registry_hooks.surface import plain_path
+
+LARGEST_BODY = 8 * 1024 * 1024
+"""Bytes of a body that is no file."""
+LARGEST_GRAPHQL = 64 * 1024
+MOST_VALUES = 100_000
+"""Values of a JSON body, told by its commas and brackets."""
+MOST_CONDITIONS = 50
+_DRAINED = 64 * 1024 * 1024  # bytes that are let run out, so that a client who sends on reads the answer
+_FILES = ("/mlflow/upload-artifact", "/mlflow-artifacts/artifacts/", "/v1/traces")
+_FILTERS = ("filter", "filter_string")
+_AND = re.compile(r"\sand\s", re.IGNORECASE)
+
+
+def too_much_json(body: bytes) -> list[Reason]:
+    """A reason where a JSON body holds more values than one request may, told before it is read."""
+    values = sum(body.count(mark) for mark in (b",", b"[", b"{"))
+    if values <= MOST_VALUES:
+        return []
+    return [Reason("body", f"at most {MOST_VALUES} values", f"{values} commas and brackets", "send fewer at a time")]
+
+
+def too_much_graphql(body: bytes) -> list[Reason]:
+    """A reason where a GraphQL request is longer than any that a page sends."""
+    if len(body) <= LARGEST_GRAPHQL:
+        return []
+    return [Reason("body", f"at most {LARGEST_GRAPHQL} bytes of GraphQL", f"{len(body)}", "ask for less at a time")]
+
+
+def too_many_conditions(*given: Mapping[str, object]) -> list[Reason]:
+    """A reason for each filter of more conditions than a person writes."""
+    texts = [(name, values[name]) for values in given for name in _FILTERS if name in values]
+    return [
+        Reason(name, f"at most {MOST_CONDITIONS} conditions", f"{found}", "ask for less at a time")
+        for name, text in texts
+        if isinstance(text, str) and (found := len(_AND.findall(text)) + 1) > MOST_CONDITIONS
+    ]
+
+
+def too_large(length: int) -> Invalid:
+    """The refusal of a body of so many bytes, or more."""
+    reason = Reason("body", f"at most {LARGEST_BODY} bytes", f"{length} or more", "send less at a time")
+    return Invalid("the request is too large", [reason])
+
+
+class LimitsMiddleware:
+    """Refuses bodies that are no files and too large, whether or not they say their length."""
+
+    def __init__(self, app: AsgiApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request whose body may be read into memory."""
+        if scope["type"] != "http" or plain_path(scope["path"], static_prefix()).startswith(_FILES):
+            await self._app(scope, receive, send)
+            return
+        length = _told_length(scope["headers"])
+        messages: list[Any] = []
+        if length is None:
+            length, messages = await _read(receive)
+        if length <= LARGEST_BODY:
+            await self._app(scope, _again(messages, receive), send)
+            return
+        while length <= _DRAINED:
+            message = await receive()
+            length += len(message.get("body", b""))
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                break
+        await refusing.in_asgi(too_large(LARGEST_BODY), send)
+
+
+def _told_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    for name, value in headers:
+        if name == b"transfer-encoding":
+            return None
+        if name == b"content-length":
+            return int(value) if value.isdigit() else None
+    return 0
+
+
+async def _read(receive: Receive) -> tuple[int, list[Any]]:
+    messages, length = [], 0
+    while length <= LARGEST_BODY:
+        messages.append(await receive())
+        length += len(messages[-1].get("body", b""))
+        if not messages[-1].get("more_body", False):
+            break
+    return length, messages
+
+
+def _again(messages: list[Any], receive: Receive) -> Receive:
+    async def again() -> Any:
+        return messages.pop(0) if messages else await receive()
+
+    return again

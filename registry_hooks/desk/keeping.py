@@ -1,0 +1,38 @@
+"""The book of accounts: what is done to users and roles of MLflow's auth is written down before it is done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from registry_hooks import accounts
+from registry_hooks.desk.case import BaseDesk
+from registry_hooks.identity import Actor
+from registry_hooks.ledger import Ledger
+from registry_hooks.mlflow_rows import Registry
+from registry_hooks.records import AccountAction
+
+
+class Keeping(BaseDesk):
+    """Written by the app around the auth store's methods; no route leads here."""
+
+    def account_change(self, actor: Actor, action: AccountAction, body: dict[str, Any]) -> int:
+        """Write down a change that is about to be made; returns the entry's number.
+
+        MLflow's auth may have a database of its own, so the two are not one transaction: the entry is there first.
+        """
+        return self._keep(actor, action, body)
+
+    def account_undone(self, actor: Actor, of: int, why: str) -> None:
+        """Write down that the change of entry ``of`` was refused, and that nothing of it was done."""
+        self._keep(actor, "account-undone", {"of": of, "why": why})
+
+    def _keep(self, actor: Actor, action: AccountAction, body: dict[str, Any]) -> int:
+        with self._unit_of_work(write=True) as session:
+            ledger = Ledger(session)
+            if action != "permission-changed" or "role" in body:  # decisions under way may rest on it
+                ledger.lock_policies()
+                Registry(session).lock_all()
+            entry = ledger.append(
+                action, actor, self._clock(), model=None, version=None, body=body, scope=accounts.SCOPE
+            )
+        return entry.seq
