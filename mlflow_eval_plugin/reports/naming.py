@@ -67,11 +67,25 @@ def _told(label: str, slice_: Mapping[str, str], labels: Labels, *, alone: bool 
 
 
 def _piece(column: str, level: str, labels: Labels, alone: bool) -> str:
-    name = labels.get(column, {}).get(level)
+    names = labels.get(column, {})
+    name = names.get(level, names.get(_band(level), None))
     if name is None:
         return f"{column}={level}"
     says_enough = re.search(r"[^\W\d]", name) and name.lower() not in _NO_NAME
     return name if alone and says_enough else f"{column}={name}"
+
+
+def _band(level: str) -> str:
+    """A range of numbers as it is said elsewhere: ``(-inf, 25)`` is "below 25"."""
+    found = re.fullmatch(r"[(\[](\S+), (\S+)([)\]])", level)
+    if found is None:
+        return level
+    low, high, end = found.groups()
+    if low == "-inf":
+        return f"{'below' if end == ')' else 'at most'} {high}"
+    if high == "inf":
+        return f"{low} or more" if level.startswith("[") else f"above {low}"
+    return level
 
 
 def _check(check: Check, told: Mapping[str, str]) -> Check:

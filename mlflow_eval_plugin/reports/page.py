@@ -24,7 +24,7 @@ from mlflow_eval_plugin.reports.pictures import Gallery
 from mlflow_eval_plugin.reports.ranges import Forest, forests
 from mlflow_eval_plugin.reports.ranking import by_verdict, too_few
 from mlflow_eval_plugin.reports.tables import checks_table
-from mlflow_eval_plugin.reports.unchecked import Unchecked, unchecked_of_page
+from mlflow_eval_plugin.reports.unchecked import Unchecked, first_lines, unchecked_of_page
 
 _ROWS, _ROWS_OF_MANY = 150, 75  # of a table
 _LISTED: tuple[tuple[str, Verdict, int], ...] = (
@@ -99,9 +99,10 @@ def render_parts(parts: Sequence[Part]) -> str:
     """
     if not parts:
         raise ValueError("evidences: expected at least one Evidence document, found none")
-    evidences = [part.told for part in parts]
+    evidences, placed = [part.told for part in parts], _placed(parts)
     return template("report.html.j2").render(
-        parts=_placed(parts),
+        parts=placed,
+        harm=first_lines(evidences, [part.unchecked for part in placed]),
         verdict=joined.verdict(evidences),
         title=joined.title(evidences),
         headline=joined.headline(evidences),

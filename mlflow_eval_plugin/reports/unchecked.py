@@ -22,6 +22,7 @@ from mlflow_eval_plugin.stats.directions import same_metric, way
 
 MATERIAL = 0.05  # of what a metric can be, or of the loss of all rows: from here on the headline says it
 _MOST_SLICES, _MOST_METRICS = 5, 3
+_MOST_LINES = 3
 CHAMPION = "Champion"
 _FEW = 1000  # rows that a headline names
 # Of several that say nearly the same, one that needs no explanation is told first.
@@ -87,11 +88,12 @@ class Unchecked:
 
     @property
     def told(self) -> tuple[Harmed, ...]:
-        """The slices that a page shows: of a slice and its parts only the one that is worse off."""
+        """The slices that a page shows: of a slice and its parts only the one that is worse off, the same rows once."""
         shown: list[Harmed] = []
         for one in self.slices:
             levels = set(one.label.split(" & "))
-            if not any(levels > set(other.label.split(" & ")) for other in shown):
+            inside = any(levels > set(other.label.split(" & ")) for other in shown)
+            if not inside and not any(one.findings == other.findings for other in shown):
                 shown.append(one)
         return tuple(shown[:_MOST_SLICES])
 
@@ -147,6 +149,27 @@ def unchecked_of_page(evidences: Sequence[Evidence]) -> list[Unchecked | None]:
 def _fresh(slice_: Harmed, against: str, told: Set[tuple[str, str, str]]) -> Harmed | None:
     findings = tuple(one for one in slice_.findings if (against, slice_.label, one.metric) not in told)
     return replace(slice_, findings=findings) if findings else None
+
+
+def first_lines(evidences: Sequence[Evidence], found: Sequence[Unchecked | None]) -> list[str]:
+    """What the head of a page says of it, with intervals: a line for each of the worst three slices."""
+    known = [(evidence, one) for evidence, one in zip(evidences, found, strict=True) if one]
+    slices = [(evidence, one, slice_) for evidence, one in known for slice_ in one.told]
+    slices.sort(key=lambda each: (each[2].failed, not each[2].findings[0].rank[0], -each[2].findings[0].rank[1]))
+    return [_line(*each) for each in slices[:_MOST_LINES]]
+
+
+def _line(evidence: Evidence, one: Unchecked, slice_: Harmed) -> str:
+    finding = slice_.findings[0]
+    low, high = finding.interval
+    if low * high > 0:
+        low, high = sorted((abs(low), abs(high)))
+    side = "lower" if finding.difference < 0 else "higher"
+    than = "with the champion" if one.against == CHAMPION else "for all other rows"
+    return (
+        f"{spoken(evidence, slice_.label)}: {lower_first(metric_label(finding.metric))} {number(finding.value)}, "
+        f"{number(low)} to {number(high)} {side} than {than}"
+    )
 
 
 def harm_in_words(evidences: Sequence[Evidence]) -> str:

@@ -170,8 +170,13 @@ def _unchecked(
 def _harms(asked: _Differences, labels: Sequence[str], alpha: float) -> list[Harm]:
     lower, upper = asked.quantity.limits(alpha / 2, exact=True)
     lower, upper = lower - asked.quantity.bound, upper + asked.quantity.bound
-    side = np.full(len(lower), asked.looked.way) if asked.looked.way else np.sign(asked.value - asked.looked.ideal)
-    least = np.where(side > 0, lower, np.where(side < 0, -upper, 0.0)) / asked.looked.unit
+    away, others = asked.value - asked.looked.ideal, asked.other - asked.looked.ideal
+    side = np.full(len(lower), asked.looked.way) if asked.looked.way else np.sign(away)
+    least = np.where(side > 0, lower, np.where(side < 0, -upper, 0.0))
+    if not asked.looked.way:
+        # On the other side of the ideal than all others, and nearer to it, is no harm.
+        least = np.minimum(least, np.abs(away) - np.abs(others))
+    least = least / asked.looked.unit
     whole = np.isfinite(lower) & np.isfinite(upper)
     return [
         Harm(

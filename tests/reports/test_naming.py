@@ -189,3 +189,16 @@ def test_names_from_people_cannot_become_markup() -> None:
     evidence = groups(value_labels={"SEX": {"1": documents.HOSTILE}})
     text = render(evidence)
     assert text.count("<script") == 1 and "alert(" in "".join(Page(text).text)
+
+
+@pytest.mark.parametrize(
+    ("level", "name"),
+    [("(-inf, 25)", "below 25"), ("(-inf, 25]", "at most 25"), ("(65, inf)", "above 65"), ("[65, inf)", "65 or more")],
+)
+def test_an_open_band_is_named_as_it_is_said(level: str, name: str) -> None:
+    evidence = groups()
+    slice_ = {**documents.slice_report(f"AGEP={level}", 500), "slice": {"AGEP": level}}
+    measurements = {**evidence.measurements, "slices": [slice_]}
+    labels = {"value_labels": {"AGEP": {name: "the young or old"}}}
+    found = evidence.model_copy(update={"measurements": measurements, "config": {**evidence.config, **labels}})
+    assert spoken(found, f"AGEP={level}") == "the young or old"

@@ -181,3 +181,21 @@ def test_no_page_and_no_picture_leaves_it_out(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(Axes, "set_title", lambda self, text, **_: titles.append(text))
     figures(evidence)
     assert " ".join(titles[0].split()) == f"Pass – census-2018 {said}"
+
+
+def test_the_head_of_a_page_names_the_slices_with_intervals_and_leads_to_them() -> None:
+    found = [harm(f"hospital=H{i}", value=0.1 + i / 100) for i in range(4)]
+    failing = [f"hospital=F{i}" for i in range(30)]
+    text = render(document(*found, verdict="fail", labels=failing))
+    head = text[text.index("<header") : text.index("</header>")]
+    said = Page(head).words
+    assert "hospital=H0: accuracy 0.100, 0.670 to 0.730 lower than for all other rows" in said
+    assert "hospital=H2:" in said and "hospital=H3:" not in said
+    assert 'href="#unchecked"' in head and 'id="unchecked"' in text
+    assert "Worse where nothing was checked" not in render(document())[: render(document()).index("</header>")]
+
+
+def test_the_same_rows_by_another_name_are_told_once() -> None:
+    twin = harm("hospital=H99")
+    told = unchecked_of(document(twin, {**twin, "label": "the new hospital"}))
+    assert told is not None and [one.label for one in told.told] == ["hospital=H99"]

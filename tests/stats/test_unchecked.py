@@ -99,3 +99,14 @@ def test_where_no_slice_is_worse_something_is_seldom_named() -> None:
     for _ in range(100):
         named += unchecked_gaps(table_of(drawn(rng, 1500, 20)), range(1, 21), LOOKED, set()).total > 0
     assert named <= 11
+
+
+def test_nearer_to_the_ideal_than_all_others_is_no_harm() -> None:
+    rng = np.random.default_rng(9)
+    rows = drawn(rng, 9000, 4)
+    # One level is far too high, so that all others together are too high as well; a level at 0 is the best of all.
+    moved = np.clip(rows.s + np.select([rows.g == 1, rows.g == 2], [0.4, -0.03], 0.0), 0, 1)
+    found = unchecked_gaps(table_of(rows.assign(s=moved)), range(1, 5), LOOKED[3:], set())
+    assert [one.label for one in found.found] == ["g=1"]
+    one = found.found[0]
+    assert one.harm <= abs(one.value) - abs(one.other)
