@@ -119,11 +119,6 @@ class DistributionDistance:
         """0, and of KS 1."""
         return 0.0, 1.0 if self.kind == "ks" else np.inf
 
-    @property
-    def ends(self) -> Ends:
-        """0, and of KS 1."""
-        return 0.0, 1.0 if self.kind == "ks" else np.inf
-
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
         """One-sided limits; the same whether exact or not."""
         del exact
