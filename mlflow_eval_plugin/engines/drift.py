@@ -172,9 +172,9 @@ def _no_key(reference: pd.Series[Any], column: Column) -> None:
         key = len(column.levels) == column.present
     else:
         # Of numbers drawn from three times as many, some would come twice but for a chance of exp(-n / 6).
-        values = _values(reference)
+        values = _values(reference) if column.moves_on and kind_of(reference) == "number" else np.zeros(1)
         known = values[np.isfinite(values)]
-        key = column.moves_on and kind_of(reference) == "number" and known.max() - known.min() < 3 * len(known)
+        key = len(known) > 1 and known.max() - known.min() < 3 * len(known)
     if key:
         raise InputError("every value of the reference is another one, as of keys and counters")
 

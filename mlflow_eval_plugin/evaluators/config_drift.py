@@ -59,9 +59,9 @@ class DriftConfig(Config):
     max_ks: Tolerances | None = None
     max_js: Tolerances | None = (0.03, 0.2)
     max_shift_sigma: Tolerances | None = (0.05, 0.4)
-    max_new_share: Tolerances | None = (0.003, 0.05)
+    max_new_share: Tolerances | None = (0.003, 0.1)
     max_missing_change: Tolerances | None = (0.01, 0.05)
-    max_infinite_change: Tolerances | None = 0.001
+    max_infinite_change: Tolerances | None = (0.001, 0.05)
     min_count: int = Field(default=30, ge=1)
     evidently: bool = False
 

@@ -13,9 +13,10 @@ from mlflow_eval_plugin.evaluators.rows import About, as_json, document
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.drift import Drift, compare, drift_bounds, metrics_of
-from mlflow_eval_plugin.stats.drift_summary import Column, Role
+from mlflow_eval_plugin.stats.drift_summary import Column, NumericColumn, Role
 from mlflow_eval_plugin.stats.errors import InputError
 
+LEAST_LABELS = 200  # late ones; of fewer nothing could be told but large drift
 _METRICS = {
     "psi": ("max_psi", "PSI"),
     "wasserstein": ("max_shift_sigma", "Wasserstein distance in robust reference standard deviations"),
@@ -89,7 +90,7 @@ def drift_claims(config: DriftConfig, counts: DriftCounts) -> Iterator[Claim]:
         for metric in metrics_of(column, current):
             key, words = _METRICS.get(metric, ("", ""))
             limit = getattr(config, key, None)
-            if limit is None or _is_late(current, metric, config):
+            if limit is None or _is_late(current, metric, config) or _has_no_unit(metric, column, current):
                 continue
             fails, passes = limit if isinstance(limit, tuple) else (limit, None)
             two_sided = metric in ("missing_change", "infinite_change")
@@ -109,10 +110,17 @@ def drift_claims(config: DriftConfig, counts: DriftCounts) -> Iterator[Claim]:
 
 
 def _is_late(current: Column, metric: str, config: DriftConfig) -> bool:
-    """Whether nothing can be claimed of labels yet; what has arrived is judged, if it is enough."""
+    """Whether nothing can be claimed of labels yet; what has arrived is judged, once it is enough to pass."""
     if current.role != "label":
         return False
-    return metric == "missing_change" or current.present < min(config.min_count, current.rows)
+    return metric == "missing_change" or current.present < min(max(config.min_count, LEAST_LABELS), current.rows)
+
+
+def _has_no_unit(metric: str, before: Column, after: Column) -> bool:
+    """Whether a column has one value, the same on both sides, so that there is no standard deviation to measure in."""
+    if metric != "wasserstein" or not isinstance(before, NumericColumn) or not isinstance(after, NumericColumn):
+        return False
+    return before.spread == 0 and bool((after.counts[before.counts == 0] == 0).all())
 
 
 def _measured(found: Drift) -> dict[str, Any]:

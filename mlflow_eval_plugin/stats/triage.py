@@ -73,9 +73,11 @@ def _bug(before: Column, after: Column, quantities: Mapping[str, Quantity], alph
 
 
 def _moved_on(before: Column, after: Column, alpha: float) -> str:
-    if not isinstance(before, NumericColumn) or not isinstance(after, NumericColumn) or not before.moves_on:
+    if not isinstance(before, NumericColumn) or not isinstance(after, NumericColumn):
         return ""
-    share = after.counts[-1] / max(after.present, 1)
+    if not before.moves_on or after.present == 0:
+        return ""
+    share = after.counts[-1] / after.present
     if _limit(share, after.present, alpha)[0] <= MOVED_SHARE:
         return ""
     return (

@@ -41,18 +41,33 @@ def late(data: pd.DataFrame, received: int) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("model_type", ["classifier", "regressor"])
-@pytest.mark.parametrize("received", [0, 10, 900])
+@pytest.mark.parametrize("received", [0, 150, 900])
 def test_late_labels_are_no_drift(world: World, received: int, model_type: str) -> None:
     found, metrics = drift(late(scored(1), received), scored(0), model_type)
     assert failed(found) == set()
     label = {check["metric"] for check in found["checks"] if check["scope"] == "y"}
-    assert bool(label) == (received >= 30) and "missing_change" not in label
+    assert bool(label) == (received >= 200) and "missing_change" not in label
     assert {"x", "p"} <= {check["scope"] for check in found["checks"]}
     measured = found["measurements"]
     assert measured["labels"] == {"column": "y", "rows": ROWS, "received": received, "received_reference": ROWS}
     assert (metrics["drift_labels_received"], metrics["drift_labels_received_share"]) == (received, received / ROWS)
     hints = {one["name"]: one["hint"] for one in measured["columns"]}
     assert hints["y"] == "none"
+
+
+def test_columns_of_one_value_are_judged_without_a_unit(world: World) -> None:
+    before, after = scored(0, one=7.0, other=1), scored(1, one=7.0, other=2)
+    found, _ = drift(after, before)
+    by_column = {
+        name: {c["metric"]: c["verdict"] for c in found["checks"] if c["scope"] == name} for name in ("one", "other")
+    }
+    assert by_column["one"] == {"js": "pass", "new_share": "pass", "missing_change": "pass"}
+    assert by_column["other"] == {
+        "js": "fail",
+        "new_share": "fail",
+        "missing_change": "pass",
+        "wasserstein": "insufficient",
+    }
 
 
 def test_labels_that_have_arrived_are_judged(world: World) -> None:

@@ -106,3 +106,10 @@ def test_scores_near_nought_are_told_apart(world: World) -> None:
     )
     assert {"js:p", "wasserstein:p"} <= failed(drift(after, before)[0])
     assert failed(drift(same, before)[0]) == set()
+
+
+def test_two_hundred_rows_pass_against_two_hundred(world: World) -> None:
+    assert [drift(scored(5 + seed, 200), scored(95 + seed, 200))[0]["verdict"] for seed in range(3)] == ["pass"] * 3
+    # As many infinite values as before are no drift.
+    endless = [scored(seed).assign(x=lambda rows: rows.x.mask(rows.index % 20 == 0, np.inf)) for seed in (1, 0)]
+    assert drift(*endless)[0]["verdict"] == "pass"
