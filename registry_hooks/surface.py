@@ -5,8 +5,8 @@
 - ``files``: artifacts.
 - ``people``: users, roles and permissions.
 - ``registry``: touches the model registry; `registry_hooks.endings` says which methods of the store it ends in.
-- a name of `POWERS`: runs code, starts jobs or fetches addresses for whoever may call it. Such a route is shut until an
-  operator turns its power on by name, and is warned.
+- a name of `POWERS`: runs code, starts jobs, fetches addresses or acts with the server's rights for who may call it.
+  Such a route is shut until an operator turns its power on by name, and is warned.
 
 A route that a new MLflow, or a plugin, adds and this table lacks stops the server at start, by name.
 
@@ -19,11 +19,12 @@ import re
 from collections.abc import Iterable
 from typing import Literal, get_args
 
-Power = Literal["assistant", "gateway", "jobs", "webhooks"]
+Power = Literal["assistant", "demo", "gateway", "jobs", "webhooks"]
 Kind = Literal["page", "read", "write", "files", "people", "registry"] | Power
 
 POWERS: dict[Power, str] = {
     "assistant": "whoever can log in may have MLflow's assistant run commands as the user that this server runs as",
+    "demo": "whoever can log in may have this server make and remove example data, for seconds and with its own rights",
     "gateway": "whoever may use an endpoint has this server send requests to other addresses, with its stored secrets",
     "jobs": "whoever can log in may start jobs on this host, which run scorers and call language models",
     "webhooks": "whoever may manage webhooks has this server send requests to addresses of his choice",
@@ -81,8 +82,8 @@ ROUTES: dict[str, dict[str, Kind]] = {
     "/mlflow/datasets/{dataset_id}/remove-experiments": {"POST": "write"},
     "/mlflow/datasets/{dataset_id}/tags": {"PATCH": "write"},
     "/mlflow/datasets/{dataset_id}/tags/{key}": {"DELETE": "write"},
-    "/mlflow/demo/delete": {"POST": "registry"},
-    "/mlflow/demo/generate": {"POST": "registry"},
+    "/mlflow/demo/delete": {"POST": "demo"},
+    "/mlflow/demo/generate": {"POST": "demo"},
     "/mlflow/experiments/create": {"POST": "write"},
     "/mlflow/experiments/delete": {"POST": "write"},
     "/mlflow/experiments/delete-experiment-tag": {"POST": "write"},
@@ -242,7 +243,7 @@ ROUTES: dict[str, dict[str, Kind]] = {
     "/mlflow/scorers/online-configs": {"GET": "read"},
     "/mlflow/scorers/register": {"POST": "write"},
     "/mlflow/scorers/versions": {"GET": "read"},
-    "/mlflow/server-info": {"GET": "read"},
+    "/mlflow/server-info": {"GET": "page"},
     "/mlflow/traces": {"GET": "read", "POST": "write"},
     "/mlflow/traces/batchGet": {"GET": "read"},
     "/mlflow/traces/batchGetInfos": {"POST": "read"},

@@ -231,7 +231,8 @@ def _of_one_thing(group: list[Given], repeatable: frozenset[str]) -> Iterator[Re
         if len(each.values) > 1 and each.place != "body" and each.name not in repeatable:
             yield _reason(each.name, "one value", f"several in the {each.place}")
     above = [each for each in group if not each.listed]
-    if any(one.name != two.name and _folded(one.name) == _folded(two.name) for one in above for two in above):
+    spelled = {each.name for each in above}
+    if len(spelled) > len({_folded(name) for name in spelled}):
         yield _reason(above[0].name, "one spelling", " and ".join(sorted(map(str, above))))
         return
     places = {each.place for each in group} - {"path"}

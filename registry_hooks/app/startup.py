@@ -17,7 +17,7 @@ from registry_hooks.accounts import check_methods
 from registry_hooks.app import powers, serving_files
 from registry_hooks.errors import Invalid, RegistryError
 from registry_hooks.loosening import ALLOW, ALLOW_ORIGINS, origins_in, powers_in, warnings
-from registry_hooks.surface import Power, unknown_routes
+from registry_hooks.surface import Power, kind_of, unknown_routes
 
 _logger = logging.getLogger(__name__)
 
@@ -25,6 +25,10 @@ NOT_GOVERNED = (
     "registry-hooks: refusing to start, because the model registry of this server is not governed: expected "
     "--registry-store-uri governed:<database uri>, found {found}. Start it with `registry-hooks server`, or give "
     "`mlflow server` that option."
+)
+WITHOUT_LOGIN = (
+    "registry-hooks: refusing to start, because MLflow would ask for no login at these routes, whose paths begin like "
+    "those of its pages: {found}. Choose another --static-prefix."
 )
 UNKNOWN_ROUTES = (
     "registry-hooks: refusing to start, because this server has routes of which nobody has judged what they can do, "
@@ -88,14 +92,22 @@ def require_known_loosening() -> tuple[frozenset[Power], frozenset[str]]:
 
 
 def require_known_routes(flask_app: Any, served: Any) -> None:
-    """End the server when it has a route of which nobody has judged what it can do.
+    """End the server when it has a route of which nobody has judged what it can do, or one without a login.
 
     Raises:
         SystemExit: naming the routes.
     """
-    unknown = unknown_routes(routes_of(flask_app, served), powers.static_prefix())
+    from mlflow.server import auth
+
+    prefix, routes = powers.static_prefix(), set(routes_of(flask_app, served))
+    unknown = unknown_routes(routes, prefix)
     if unknown:
         _end_server(UNKNOWN_ROUTES.format(found=", ".join(unknown)))
+    # MLflow tells its pages by how a path begins: behind a prefix such as /healthcare everything would be a page.
+    without = sorted({path for verb, path in routes if kind_of(verb, path, prefix) != "page"
+                      and auth.is_unprotected_route(path)})  # fmt: skip
+    if without:
+        _end_server(WITHOUT_LOGIN.format(found=f"{len(without)}, such as {without[0]}"))
 
 
 def require_known_acts() -> None:

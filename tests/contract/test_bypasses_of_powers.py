@@ -80,6 +80,8 @@ ATTEMPTS = [
     shut("gateway", "any path, escaped", "POST", "/gateway/proxy/e/%2e%2e/%2e%2e/latest/meta-data", CHAT),
     shut("gateway", "the old proxy", "POST", f"{AJAX}gateway-proxy", {"gateway_path": "gateway/x/invocations"}),
     shut("gateway", "the old proxy by GET", "GET", f"{AJAX}gateway-proxy?gateway_path=api/2.0/endpoints"),
+    shut("demo", "example data", "POST", f"{AJAX3}mlflow/demo/generate", {"features": ["prompts"]}),
+    shut("demo", "example data removed", "POST", f"{AJAX3}mlflow/demo/delete", {}, ADMIN),
     shut("webhooks", "a webhook", "POST", "webhooks", {"name": "w", "url": "https://x.example", "events": []}),
     shut("webhooks", "a webhook by the administrator", "POST", "webhooks", {"url": "http://[::1]"}, ADMIN),
     shut("webhooks", "another address", "PATCH", f"{AJAX}webhooks/w", {"url": "https://169.254.169.254"}, ADMIN),

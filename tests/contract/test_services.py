@@ -72,7 +72,7 @@ REQUESTS = [
 ]
 
 
-def probe(folder: Path, *added: str) -> subprocess.CompletedProcess[str]:
+def probe(folder: Path, *added: str, prefix: str = "") -> subprocess.CompletedProcess[str]:
     """Start a governed app in a process of its own, which writes ``told.json``."""
     database = f"sqlite:///{folder / 'mlflow.db'}"
     (folder / "requests.json").write_text(json.dumps(REQUESTS))
@@ -85,7 +85,8 @@ def probe(folder: Path, *added: str) -> subprocess.CompletedProcess[str]:
         MLFLOW_FLASK_SERVER_SECRET_KEY="for a test", _MLFLOW_SERVER_FILE_STORE=database, _MLFLOW_SGI_NAME="uvicorn",
         _MLFLOW_SERVER_REGISTRY_STORE=f"governed:{database}", _MLFLOW_SERVER_ARTIFACT_ROOT="mlflow-artifacts:/",
         _MLFLOW_SERVER_SERVE_ARTIFACTS="true", _MLFLOW_SERVER_ARTIFACT_DESTINATION=str(folder / "artifacts"),
-        MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS="true", REGISTRY_HOOKS_UNSAFE_ALLOW="webhooks",
+        MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS="true", _MLFLOW_STATIC_PREFIX=prefix,
+        REGISTRY_HOOKS_UNSAFE_ALLOW="webhooks,demo",
     )  # fmt: skip
     command = [sys.executable, str(PROBE), str(folder / "requests.json"), str(folder / "told.json"), *added]
     return subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=300)
@@ -222,6 +223,13 @@ def test_a_server_with_such_a_route_does_not_start(tmp_path: Path, path: str):
     assert "refusing to start" in done.stderr and f"POST {path}" in done.stderr
 
 
+@pytest.mark.parametrize("prefix", ["/healthcare", "/static"])
+def test_a_server_at_which_mlflow_would_ask_for_no_login_does_not_start(tmp_path: Path, prefix: str):
+    done = probe(tmp_path, prefix=prefix)
+    assert done.returncode == 1 and not (tmp_path / "told.json").exists()
+    assert "would ask for no login" in done.stderr and f"such as {prefix}" in done.stderr
+
+
 def test_such_a_route_is_named():
     app = flask_with("GET", "/api/2.0/mlflow/registered-models/<name>/teleport")
     with pytest.raises(SystemExit, match=r"GET /api/2\.0/mlflow/registered-models/<name>/teleport"):
@@ -266,4 +274,4 @@ def test_a_static_prefix_is_known_and_no_other(monkeypatch):
 
 def test_every_route_that_touches_the_registry_is_so_classified():
     touching = {(verb, path) for path, verbs in ROUTES.items() for verb, kind in verbs.items() if kind == "registry"}
-    assert touching | {route for route in SURFACE if kind_of(*route) in ("webhooks", "jobs")} == set(SURFACE)
+    assert touching | {route for route in SURFACE if kind_of(*route) in ("demo", "jobs", "webhooks")} == set(SURFACE)
