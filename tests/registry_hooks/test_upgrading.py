@@ -101,6 +101,16 @@ def test_a_database_of_the_first_revision_is_refused_until_it_is_upgraded_and_th
         world.desk.rollback(MODEL, reason="condemned stays condemned", to=2)
 
 
+def test_what_versions_rest_on_is_found_for_those_of_before(old, new_world):
+    upgrade(old)
+    found = sql(old, "SELECT version, run, place, paths FROM registry_hooks_rests ORDER BY version")
+    assert {row[0] for row in found} == {1, 2, 3}
+    ((run, paths),) = [(row[1], json.loads(row[3])) for row in found if row[0] == 1 and row[3] is not None]
+    assert "evidence/calibration.json" in paths
+    with pytest.raises(RegistryError, match=r"of version 1 of .*, which is champion"):
+        new_world(old).desk.refuse_pulling_away("it stays", [run])
+
+
 def test_states_are_folded_anew_in_the_same_transaction(old):
     sql(old, "UPDATE registry_hooks_models SET state = '{}'")
     leaf = sql(old, "SELECT entry FROM registry_hooks_ledger WHERE seq = 5")[0][0]
