@@ -9,7 +9,7 @@ from mlflow_eval_plugin.reports import words
 from mlflow_eval_plugin.reports.kinds import KINDS
 from mlflow_eval_plugin.reports.naming import named
 from mlflow_eval_plugin.reports.ranking import by_verdict, gravity, harmful_sides, nearness
-from mlflow_eval_plugin.reports.sentences import overall_effect, sentence
+from mlflow_eval_plugin.reports.sentences import overall_effect, plainest, sentence
 from mlflow_eval_plugin.reports.unchecked import harm_in_words
 
 
@@ -52,7 +52,7 @@ def summed_up(evidences: Sequence[Evidence]) -> str:
     if not checks:
         return "Nothing was checked: no tolerance was set, so this is a measurement without a verdict."
     if failed:
-        worst, evidence = min(failed, key=lambda pair: gravity(pair[0]))
+        worst, evidence = _worst(failed)
         return f"{_of(len(failed), len(checks))} failed. Worst: {sentence(evidence, worst)}."
     undecided = [
         pair for evidence in evidences for pair in [(c, evidence) for c in by_verdict(evidence, "insufficient")]
@@ -70,11 +70,16 @@ def worst_finding(evidences: Sequence[Evidence]) -> str:
     checks = [(check, evidence) for evidence in evidences for check in evidence.checks]
     failed = [pair for pair in checks if pair[0].verdict == "fail"]
     if failed:
-        worst, evidence = min(failed, key=lambda pair: gravity(pair[0]))
+        worst, evidence = _worst(failed)
         return f"{sentence(evidence, worst)}."
     undecided = [(check, e) for e in evidences for check in by_verdict(e, "insufficient")]
     nearest = _nearest(undecided).removeprefix(" ")
     return harm_in_words(evidences) or nearest or summed_up(evidences)
+
+
+def _worst(failed: Sequence[tuple[Check, Evidence]]) -> tuple[Check, Evidence]:
+    worst, evidence = min(failed, key=lambda pair: gravity(pair[0]))
+    return plainest(worst, evidence.failed), evidence
 
 
 def _undecided(checks: Sequence[Check]) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mlflow_eval_plugin.evidence import Check, Evidence
 from mlflow_eval_plugin.reports.naming import spoken
 from mlflow_eval_plugin.reports.words import interval, lower_first, measured_metric, metric_label, number, tolerance
 
 _OTHERS = {"complement": "all others", "overall": "all rows", "best": "the best slice"}
 _ROWS = {"complement": "all other rows", "overall": "all rows", "best": "the best slice"}
-_TOO = ("calibration_in_the_large", "bias")
+SIGNED = ("calibration_in_the_large", "bias")
 _FIRST = ("accuracy", "log_loss", "mae", "auc", "brier", "rmse")  # of a comparison without Checks of all rows
 
 
@@ -22,24 +24,49 @@ def _said(evidence: Evidence, check: Check) -> str:
     versus = str(evidence.config.get("gap_versus", ""))
     name = lower_first(metric_label(metric))
     if value is not None and check.metric == f"gap_{metric}" and versus in _ROWS:
-        if metric in _TOO:
+        if metric in SIGNED:
             return f"{too(evidence, metric, value, where)} compared with {_OTHERS[versus]}"
         return f"{name} for {where} is {number(abs(value))} {_side(value)} than that of {_ROWS[versus]}"
-    if value is not None and check.metric in _TOO:
-        return too(evidence, metric, value, where)
+    if value is not None and check.metric in SIGNED:
+        return too(evidence, metric, value, where) + _beside_all(evidence, check)
     if value is not None and check.metric == f"change_{metric}" and evidence.kind == "comparison":
         for_whom = "" if check.scope == "overall" else f" for {where}"
         return f"the challenger's {name}{for_whom} is {number(abs(value))} {_side(value)} than the champion's"
     return f"{lower_first(metric_label(check.metric))} for {where} is {number(value)}"
 
 
+def plainest(check: Check, failed: Iterable[Check]) -> Check:
+    """Of a calibration error and a mean error that fail for one slice the second, which says in which direction."""
+    if check.scope == "overall" or not check.metric.removeprefix("gap_").startswith("ece"):
+        return check
+    prefix = "gap_" if check.metric.startswith("gap_") else ""
+    same = (one for one in failed if one.scope == check.scope and one.metric == f"{prefix}{SIGNED[0]}")
+    return next(same, check)
+
+
+def _beside_all(evidence: Evidence, check: Check) -> str:
+    """Beside the mean error of a slice that of all rows, where a document has it."""
+    metrics = evidence.measurements.get("metrics") or evidence.measurements.get("overall", {}).get("metrics") or {}
+    value = (metrics.get(check.metric) or {}).get("value")
+    if value is None or check.scope == "overall":
+        return ""
+    return f" (all rows: {amount(evidence, value)} too {'high' if value > 0 else 'low'})"
+
+
 def too(evidence: Evidence, metric: str, value: float, where: str) -> str:
     """That predictions are too high or too low, by how much: scores in points, of a regression in its unit."""
-    regression = evidence.measurements.get("task") == "regression"
-    what = "predictions" if regression else "scores"
+    what = "predictions" if _in_units(evidence) else "scores"
     of = "" if where == "all rows" else f" of {where}"
-    how_much = number(abs(value)) if regression else points(value)
-    return f"{what}{of} run {how_much} too {'high' if value > 0 else 'low'}"
+    return f"{what}{of} run {amount(evidence, value)} too {'high' if value > 0 else 'low'}"
+
+
+def amount(evidence: Evidence, value: float) -> str:
+    """How much predictions are off: scores in points, of a regression in its unit."""
+    return number(abs(value)) if _in_units(evidence) else points(value)
+
+
+def _in_units(evidence: Evidence) -> bool:
+    return evidence.measurements.get("task") == "regression"
 
 
 def points(value: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.reports.naming import spoken
-from mlflow_eval_plugin.reports.sentences import too
+from mlflow_eval_plugin.reports.sentences import SIGNED, amount, too
 from mlflow_eval_plugin.reports.words import (
     count,
     lower_first,
@@ -166,6 +166,9 @@ def _line(evidence: Evidence, one: Unchecked, slice_: Harmed) -> str:
         low, high = sorted((abs(low), abs(high)))
     side = "lower" if finding.difference < 0 else "higher"
     than = "with the champion" if one.against == CHAMPION else "for all other rows"
+    if finding.metric in SIGNED:
+        apart = f"{amount(evidence, low)} to {amount(evidence, high)} {side} than {than}"
+        return f"{too(evidence, finding.metric, finding.value, spoken(evidence, slice_.label))}, {apart}"
     return (
         f"{spoken(evidence, slice_.label)}: {lower_first(metric_label(finding.metric))} {number(finding.value)}, "
         f"{number(low)} to {number(high)} {side} than {than}"
@@ -186,7 +189,7 @@ def harm_in_words(evidences: Sequence[Evidence]) -> str:
 def _said(evidence: Evidence, worst: Harmed, *, champion: bool) -> str:
     finding = worst.findings[0]
     where = spoken(evidence, worst.label) + (f" ({worst.n} rows)" if worst.n < _FEW else "")
-    if finding.metric in ("calibration_in_the_large", "bias") and not champion:
+    if finding.metric in SIGNED and not champion:
         return f"{too(evidence, finding.metric, finding.difference, where)} compared with all others"
     others = "with the champion" if champion else "for all other rows"
     name = lower_first(metric_label(finding.metric))

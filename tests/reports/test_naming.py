@@ -202,3 +202,28 @@ def test_an_open_band_is_named_as_it_is_said(level: str, name: str) -> None:
     labels = {"value_labels": {"AGEP": {name: "the young or old"}}}
     found = evidence.model_copy(update={"measurements": measurements, "config": {**evidence.config, **labels}})
     assert spoken(found, f"AGEP={level}") == "the young or old"
+
+
+def test_of_a_calibration_error_the_direction_is_said_and_what_is_so_of_all_rows() -> None:
+    evidence = documents.calibration()
+    slices = [{**evidence.measurements["slices"][0], "label": "AGEP=below 25", "slice": {"AGEP": "below 25"}}]
+    checks = [
+        documents.check("ece", "AGEP=below 25", 0.247, 0.02, "fail", high=0.05),
+        documents.check("calibration_in_the_large", "AGEP=below 25", 0.243, 0.02, "fail", low=-0.05, high=0.05),
+    ]
+    made = documents.document("calibration", checks, {**evidence.measurements, "slices": slices})
+    said = "Worst: scores of people under 25 run 24.3 points too high (all rows: 2.7 points too low); the tolerance is"
+    assert said in joined.headline([labelled(made)])
+    # Without a Check of the mean error the calibration error is what there is to say.
+    alone = documents.document("calibration", checks[:1], {**evidence.measurements, "slices": slices})
+    assert "Worst: ECE for people under 25 is 0.247" in joined.headline([labelled(alone)])
+
+
+def test_the_head_of_a_page_says_it_in_points_too() -> None:
+    evidence = groups(verdict="pass", value=0.01)
+    harm = {**evidence.measurements["unchecked"]["found"][0], "metric": "calibration_in_the_large", "value": 0.05,
+            "other": 0.01, "difference": 0.04, "interval": [0.032, 0.048]}  # fmt: skip
+    unchecked = {**evidence.measurements["unchecked"], "found": [harm]}
+    evidence = evidence.model_copy(update={"measurements": {**evidence.measurements, "unchecked": unchecked}})
+    text = Page(render(evidence)).words
+    assert "scores of women run 5.0 points too high, 3.2 points to 4.8 points higher than for all other rows" in text
