@@ -29,6 +29,7 @@ LARGEST_KEY = np.int64(2**63 - 1)
 _MANTISSA = 52
 _BITS = {FINE: 16, MIDDLE: 13}
 _LEAST_BITS, _MOST_BITS = 8, 10
+WIDEST_CELL = 2.0**-_LEAST_BITS  # of the distance to the nearer end, down to 2**-_OCTAVES
 _OCTAVES = 32  # nearer to an end than 2**-_OCTAVES, an octave is one coarse cell
 _HALF = 1022  # the exponent of one half, as a double holds it
 _HIGH = np.int64(2**62)
@@ -43,11 +44,13 @@ class Ranked:
 
     Attributes:
         mixed: which cells hold more than one score, so that the order of their rows is not known.
+        score: of every cell; of a mixed one the least that it can hold.
     """
 
     negative: NDArray[Any]
     positive: NDArray[Any]
     mixed: NDArray[np.bool_]
+    score: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +94,11 @@ class Ranks:
         made = gathered(np.where(mixed, floor, key), mixed, entry, cell, amount, rows)
         return replace(made, tables=self.tables)
 
+    @cached_property
+    def scores(self) -> NDArray[np.float64]:
+        """The scores of the keys, ``(K,)``."""
+        return scores_of(self.key)
+
     @property
     def grid(self) -> int:
         """How fine the cells are."""
@@ -128,14 +136,15 @@ class Ranks:
     def entry(self, index: int) -> Ranked:
         """One entry."""
         amount = self.amount[self.start[index] : self.start[index + 1]]
-        return Ranked(amount[:, 0], amount[:, 1], self.mixed[self.cells(index)])
+        cells = self.cells(index)
+        return Ranked(amount[:, 0], amount[:, 1], self.mixed[cells], self.scores[cells])
 
     def others(self, index: int) -> Ranked:
         """The rows of entry 0 that are not in this one, on at most about ``OTHERS_CELLS`` cells."""
         joined, everything = self._for_others
         left = everything.copy()
         left[joined.cells(index)] -= joined.amount[joined.start[index] : joined.start[index + 1]]
-        return Ranked(left[:, 0], left[:, 1], joined.mixed)
+        return Ranked(left[:, 0], left[:, 1], joined.mixed, joined.scores)
 
     def all_entries(self) -> Iterator[Ranked]:
         """Every entry."""

@@ -20,8 +20,7 @@ from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates
 from mlflow_eval_plugin.stats.gaps import SliceTable
 from mlflow_eval_plugin.stats.rates import Part, by_score, calibration_error, part_of, quantity
-from mlflow_eval_plugin.stats.slope import cells_of_histogram, intercept, slope
-from mlflow_eval_plugin.stats.summaries import FINE_BINS
+from mlflow_eval_plugin.stats.slope import cells_of_ranked, intercept, slope
 
 
 @dataclass(frozen=True)
@@ -96,19 +95,19 @@ def _quantity(part: Part, metric: str) -> Quantity:
     if metric == "ece_debiased":
         return calibration_error(part, "root_mean_square")
     if metric in ("calibration_slope", "calibration_intercept"):
-        cells = [cells_of_histogram(*one) for one in zip(part.histogram, part.inflation.tolist(), strict=True)]
+        inflation = part.inflation.tolist()
+        cells = [cells_of_ranked(one, part.unit, more) for one, more in zip(part.ranked(), inflation, strict=True)]
         return (slope if metric == "calibration_slope" else intercept)(cells, part.n)
     return quantity(part, metric)
 
 
 def _spiegelhalter(part: Part) -> list[SpiegelhalterTest]:
     """Spiegelhalter's z: sum w (y - s)(1 - 2 s), which is that of squared errors less that of s (1 - s)."""
-    centre = (np.arange(FINE_BINS) + 0.5) / FINE_BINS
     events, score = part.cells[:, 1].sum(axis=1), part.score.sum(axis=1)
     square = part.square_error - events + 2 * score[:, 1]
     numerator = part.square_error - (score.sum(axis=1) - square)
-    # Only the variance uses bin centres.
-    variance = by_score(part, (1 - 2 * centre) ** 2 * centre * (1 - centre)) * part.inflation
+    (curved,) = by_score(part, lambda s: (1 - 2 * s) ** 2 * s * (1 - s))
+    variance = curved * part.inflation
     return [_test(*one) for one in zip(numerator.tolist(), variance.tolist(), strict=True)]
 
 

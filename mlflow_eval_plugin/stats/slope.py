@@ -5,7 +5,7 @@
 - *intercept*: ``a`` with ``b = 1``, calibration in the large on the logit scale: above 0 where scores are too low (Van
   Calster et al. 2019, "Calibration: the Achilles heel of predictive analytics").
 
-Rows of one score bin and label are taken at their mean score, or at the centre of the bin where it is not known. What
+Rows of one score bin and label are taken at their mean score, or at the least of a cell's where it is not known. What
 that can change is told as the bound: the Newton step that the true logits would add, to second order in the width of a
 bin.
 """
@@ -15,15 +15,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
 from mlflow_eval_plugin.stats.intervals import FloatArray
+from mlflow_eval_plugin.stats.ranks import WIDEST_CELL, Ranked
 from mlflow_eval_plugin.stats.rates import kish
-from mlflow_eval_plugin.stats.summaries import FINE_BINS, SCORE_BINS, ScoreSummary, over_labels
+from mlflow_eval_plugin.stats.summaries import SCORE_BINS, ScoreSummary, over_labels
 from mlflow_eval_plugin.stats.wald import Wald
 
 NEAREST = 1e-6  # scores nearer to 0 or 1 are taken for this near: the logit of 0 would outweigh all others
@@ -114,23 +114,24 @@ def cells_of(summary: ScoreSummary) -> LogitCells:
     )
 
 
-def cells_of_histogram(histogram: NDArray[Any], inflation: float) -> LogitCells:
-    """The occupied fine bins of each label, at their centres.
+def cells_of_ranked(one: Ranked, unit: float, inflation: float) -> LogitCells:
+    """The scores of each label; where several share a cell, the least of them.
 
     Args:
-        histogram: sums of weights, ``(FINE_BINS, 2)``.
+        unit: what one of the amounts is as a weight.
         inflation: sum of w**2 over sum of w.
     """
-    used, label = np.nonzero(histogram > 0)
-    weight = histogram[used, label].astype(np.float64)
+    amount = np.stack([one.negative, one.positive], axis=1) * unit
+    used, label = np.nonzero(amount > 0)
+    weight, score, mixed = amount[used, label], one.score[used], one.mixed[used]
     return LogitCells(
-        score=(used + 0.5) / FINE_BINS,
+        score=score,
         label=label.astype(np.float64),
         weight=weight,
         square=weight * inflation,
-        lower=used / FINE_BINS,
-        upper=(used + 1) / FINE_BINS,
-        variance=np.full(len(used), np.nan),
+        lower=score,
+        upper=np.where(mixed, score + WIDEST_CELL * np.minimum(score, 1 - score), score),
+        variance=np.where(mixed, np.nan, 0.0),
     )
 
 
@@ -259,7 +260,7 @@ def _bound(cells: LogitCells, a: float, b: float, influence: FloatArray) -> floa
     ends = [_pull(cells, one, a, b, influence) for one in (cells.lower, cells.score, cells.upper)]
     across = np.maximum(np.abs(ends[0][0] - ends[1][0]), np.abs(ends[2][0] - ends[1][0]))
     curved = np.max([np.abs(curve) for _, curve in ends], axis=0) * cells.variance / 2
-    alike = cells.variance < _SAME_SCORE * (cells.upper - cells.lower) ** 2
+    alike = (cells.variance < _SAME_SCORE * (cells.upper - cells.lower) ** 2) | (cells.upper == cells.lower)
     # Where the variance is not known, or logits stop growing within the bin, what a whole bin can move counts.
     smooth = (cells.lower >= NEAREST) & (cells.upper <= 1 - NEAREST)
     moved = np.where(smooth, np.fmin(across, curved), across)

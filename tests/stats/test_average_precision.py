@@ -10,7 +10,9 @@ from mlflow_eval_plugin.stats.ranks import Ranked
 
 def average_precision(tables, effective, n, mixed=True):
     """Of histograms, ``(S, B, 2)``, whose bins may hold several scores."""
-    return precision([Ranked(*one.T, np.full(len(one), mixed)) for one in tables], effective, n)
+    return precision(
+        [Ranked(*one.T, np.full(len(one), mixed), np.arange(len(one)) / len(one)) for one in tables], effective, n
+    )
 
 
 def _made(score, label, bins, weight=None, mixed=False):

@@ -10,7 +10,9 @@ from mlflow_eval_plugin.stats.ranks import Ranked
 
 def auc(weights, effective):
     """Of histograms, ``(S, B, 2)``, whose bins may hold several scores."""
-    return area([Ranked(*one.T, np.ones(len(one), dtype=bool)) for one in weights], effective)
+    return area(
+        [Ranked(*one.T, np.ones(len(one), dtype=bool), np.arange(len(one)) / len(one)) for one in weights], effective
+    )
 
 
 def _delong(score, label):
@@ -54,7 +56,7 @@ def test_the_bound_holds():
 
 
 def test_cells_of_one_score_have_no_error():
-    one = Ranked(np.array([3, 2, 0]), np.array([1, 4, 2]), np.array([True, False, False]))
+    one = Ranked(np.array([3, 2, 0]), np.array([1, 4, 2]), np.array([True, False, False]), np.arange(3) / 3)
     assert area([one], np.array([[5.0, 7.0]])).bound[0] == pytest.approx(3 * 1 / (2 * 35))
 
 

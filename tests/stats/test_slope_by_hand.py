@@ -9,20 +9,21 @@ import statsmodels.api as sm
 from scipy import special, stats
 
 from mlflow_eval_plugin.engines import score_summary
+from mlflow_eval_plugin.stats.ranks import Ranked
 from mlflow_eval_plugin.stats.slope import (
     NO_SLOPE,
     ONE_CLASS,
     CoxTest,
     LogitCells,
     cells_of,
-    cells_of_histogram,
+    cells_of_ranked,
     cox_test,
     intercept,
     likeliest,
     logit,
     slope,
 )
-from mlflow_eval_plugin.stats.summaries import FINE_BINS, SCORE_BINS
+from mlflow_eval_plugin.stats.summaries import SCORE_BINS
 
 N = np.array([1])
 
@@ -56,19 +57,16 @@ def test_cells_are_the_means_and_variances_of_their_rows(rows, weight):
         assert cells.variance[i] == pytest.approx(variance, rel=1e-6, abs=1e-18)
 
 
-def test_cells_of_a_histogram_are_at_the_middles_of_its_bins():
-    histogram = np.zeros((FINE_BINS, 2))
-    histogram[[10, 10, 99], [0, 1, 1]] = [3, 0.5, 2]
-    cells = cells_of_histogram(histogram, 1.5)
-    assert cells.score == pytest.approx(np.array([10.5, 10.5, 99.5]) / FINE_BINS)
-    assert (cells.label.tolist(), cells.weight.tolist(), cells.square.tolist()) == (
-        [0, 1, 1],
-        [3, 0.5, 2],
-        [4.5, 0.75, 3],
-    )
-    assert cells.lower == pytest.approx(np.array([10, 10, 99]) / FINE_BINS)
-    assert cells.upper == pytest.approx(np.array([11, 11, 100]) / FINE_BINS)
-    assert np.isnan(cells.variance).all()
+def test_cells_of_ranked_rows_are_at_their_scores():
+    score, mixed = np.array([1e-5, 0.3, 0.75]), np.array([False, True, True])
+    one = Ranked(np.array([6, 0, 4]), np.array([1, 2, 0]), mixed, score)
+    cells = cells_of_ranked(one, 0.5, 1.5)
+    assert cells.score.tolist() == cells.lower.tolist() == [1e-5, 1e-5, 0.3, 0.75]
+    assert cells.label.tolist() == [0, 1, 1, 0] and cells.weight.tolist() == [3, 0.5, 1, 2]
+    assert cells.square.tolist() == [4.5, 0.75, 1.5, 3]
+    # The widest cells are a 256th of the distance to the nearer end.
+    assert cells.upper == pytest.approx([1e-5, 1e-5, 0.3 * 257 / 256, 0.75 + 0.25 / 256], rel=1e-12)
+    assert cells.variance[:2].tolist() == [0, 0] and np.isnan(cells.variance[2:]).all()
 
 
 def _near(score):
@@ -112,9 +110,9 @@ def test_the_bound_is_that_of_its_definition(rows, made, free, inner):
     found = made([cells], N)
     assert found.value[0] == pytest.approx(_fit(cells, free)[1 if free else 0], abs=1e-8)
     assert found.bound[0] == pytest.approx(_bound(cells, free), rel=1e-4)
-    histogram = np.zeros((FINE_BINS, 2))
-    np.add.at(histogram, (rows.bin // 16, rows.y), rows.w)
-    cells = cells_of_histogram(histogram, 1.0)
+    table = rows.pivot_table("w", "bin", "y", "sum", fill_value=0.0)
+    score = table.index.to_numpy() / SCORE_BINS
+    cells = cells_of_ranked(Ranked(*table.to_numpy().T, np.ones(len(table), dtype=bool), score), 1.0, 1.0)
     assert made([cells], N).bound[0] == pytest.approx(_bound(cells, free), rel=1e-6)
 
 
