@@ -25,7 +25,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from registry_hooks import accounts, schema, trust
-from registry_hooks.audit import Columns, StoredEntry, Tree, Verification, leaf_hash, scope_of, verify
+from registry_hooks.audit import Columns, StoredEntry, Tree, Verification, leaf_hash, verify
 from registry_hooks.condemned import all_condemned
 from registry_hooks.errors import RegistryError
 from registry_hooks.identity import Actor
@@ -66,8 +66,6 @@ _MANIFEST = _NEWEST_MANIFEST.where(_manifests.c.digest == sa.bindparam("of_diges
 _CONDEMNED = sa.select(_condemned).order_by(_condemned.c.at.desc(), _condemned.c.model, _condemned.c.version)
 _CONDEMNED_AS = _CONDEMNED.where(_condemned.c.content == sa.bindparam("of_content"))
 _NO_LONGER = sa.delete(_condemned).where(_condemned.c.model == _scope)
-
-_UNFIT = (ValueError, LookupError, TypeError, AttributeError)  # what an entry that somebody rewrote may raise
 
 
 @dataclass(frozen=True)
@@ -317,38 +315,6 @@ class Ledger:
     @staticmethod
     def _tree(row: Any) -> Tree:
         return Tree(int(row.size), tuple(bytes.fromhex(node) for node in row.frontier.split(",") if node))
-
-
-class Replay:
-    """States folded anew from entries as `Ledger.verify` reads them: of every model, and of `SCOPES`.
-
-    ``policies`` are the texts applied last, by name.
-
-    ``broken`` says of a model why its entries cannot be replayed; its state is then the one before.
-    """
-
-    def __init__(self) -> None:
-        self.states: dict[str, ModelState] = {}
-        self.broken: dict[str, str] = {}
-        self.scopes: dict[str, TrustState | AccountsState] = {scope: kind() for scope, (kind, _) in SCOPES.items()}
-        self.policies: dict[str, str] = {}
-
-    def read(self, seq: int, document: dict[str, Any]) -> None:
-        """Fold one more entry in. It counts for the model that itself names, whatever its row says."""
-        body = document.get("body")
-        if document.get("action") == "policy-applied" and isinstance(body, dict):
-            self.policies[str(body.get("name"))] = str(body.get("text"))
-        scope = scope_of(document)
-        if scope is None or scope in self.broken:
-            return
-        try:
-            entry = Entry.model_validate(document)
-            if scope in SCOPES:
-                self.scopes[scope] = SCOPES[scope][1](self.scopes[scope], entry)
-            else:
-                self.states[scope] = fold(self.states.get(scope) or ModelState(model=scope), entry)
-        except (RegistryError, *_UNFIT) as error:
-            self.broken[scope] = f"entry {seq}: {error}"
 
 
 @lru_cache(maxsize=256)

@@ -16,13 +16,14 @@ from registry_hooks.desk.case import BaseDesk, Case, case_at, remembering
 from registry_hooks.desk.presence import LOOK
 from registry_hooks.errors import Invalid, NotFound, Reason, RegistryError
 from registry_hooks.identity import Sight, current_directory, current_sight, require_actor
-from registry_hooks.ledger import SCOPES, AppliedPolicy, Ledger, Replay, read_model_state
+from registry_hooks.ledger import SCOPES, AppliedPolicy, Ledger, read_model_state
 from registry_hooks.mlflow_io import lineage
 from registry_hooks.mlflow_rows import Registry, SweptRegistry
 from registry_hooks.pair import fold
 from registry_hooks.people import Facts
 from registry_hooks.policy import governing
 from registry_hooks.records import Condemned, Entry, ModelState, Nomination
+from registry_hooks.replay import Replay
 from registry_hooks.sight import WITHHELD, shown_lineage, shown_nomination
 
 _BATCH = 1000  # entries

@@ -18,6 +18,8 @@ import sqlalchemy as sa
 from databases import facts
 from world import MODEL, POLICY, World
 
+from registry_hooks.identity import Actor
+
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 THROUGH, CRASHED, FAILED = 0, 9, 1
 EVERY = int(os.environ.get("REGISTRY_HOOKS_EVERY_CRASH_POINT", "23"))  # 1 for each point, as `make soak` does
@@ -86,7 +88,11 @@ def apply(world: World) -> None:
     world.govern(POLICY.replace(f"[{MODEL}]", f"[{MODEL}, second]"))
 
 
-STORY: list[Callable[[World], None]] = [register, delete, nominate, request, approve, promote, rollback, apply]
+def account(world: World) -> None:
+    world.desk.account_change(Actor("boss", "test"), "user-created", {"user": "raj"})
+
+
+STORY: list[Callable[[World], None]] = [account, register, delete, nominate, request, approve, promote, rollback, apply]
 
 
 def crash_in_child(world: World, act: Callable[[World], None], at: int) -> int:
