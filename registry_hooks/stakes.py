@@ -12,6 +12,7 @@ count.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -57,7 +58,11 @@ class Worth:
 
 def judged(signature: Signature, proposal: Proposal | None, state: ModelState, version: int, facts: Facts) -> Worth:
     """What a signature counts for, as far as accounts and MLflow roles go."""
-    stakes = _stakes(signature, proposal, state, version)
+    return judged_against(_stakes(signature, proposal, state, version), signature, facts)
+
+
+def judged_against(stakes: Mapping[str, str], signature: Signature, facts: Facts) -> Worth:
+    """What a signature counts for where those named in ``stakes`` have one, each with what it is in words."""
     names = dict.fromkeys((signature.actor, signature.person))
     why = [told for name in names for told in _of_account(name, signature, stakes, facts)]
     if why:
@@ -103,7 +108,7 @@ def _stakes(signature: Signature, proposal: Proposal | None, state: ModelState, 
     return {name: what for name, what in found.items() if name not in (signature.actor, signature.person)}
 
 
-def _of_account(name: str, signature: Signature, stakes: dict[str, str], facts: Facts) -> list[Why]:
+def _of_account(name: str, signature: Signature, stakes: Mapping[str, str], facts: Facts) -> list[Why]:
     account = facts.accounts.accounts.get(name) or Account()
     acts = (("was made", account.created), ("was given a password", account.password))
     return [
@@ -113,7 +118,7 @@ def _of_account(name: str, signature: Signature, stakes: dict[str, str], facts: 
     ]
 
 
-def _of_role(role: str, signature: Signature, stakes: dict[str, str], facts: Facts) -> list[Why]:
+def _of_role(role: str, signature: Signature, stakes: Mapping[str, str], facts: Facts) -> list[Why]:
     """Why no source of the role counts; empty where one does."""
     person = signature.person
     members = facts.policy.roles.get(role)
@@ -128,7 +133,7 @@ def _of_role(role: str, signature: Signature, stakes: dict[str, str], facts: Fac
 
 
 def _of_mlflow_role(
-    person: str, name: str, given: Given | None, signature: Signature, stakes: dict[str, str], facts: Facts
+    person: str, name: str, given: Given | None, signature: Signature, stakes: Mapping[str, str], facts: Facts
 ) -> list[Why]:
     acts = [(f"{person} was given the MLflow role {name}", given)]
     permitted = facts.accounts.permitted.get(name) or {}
@@ -140,7 +145,7 @@ def _of_mlflow_role(
     ]
 
 
-def _why_not(given: Given, signature: Signature, stakes: dict[str, str], facts: Facts) -> Why | None:
+def _why_not(given: Given, signature: Signature, stakes: Mapping[str, str], facts: Facts) -> Why | None:
     """Why what was given does not count: by whom, or since when; None where it does."""
     theirs = [name for name in given.hands if name in stakes]
     if theirs:

@@ -19,9 +19,10 @@ from registry_hooks.files import Files, differing_files, files_reason
 from registry_hooks.identity import SYSTEM, acting_as
 from registry_hooks.mlflow_io import manifest
 from registry_hooks.mlflow_rows import VersionRow
-from registry_hooks.people import lacks_role
+from registry_hooks.people import ask_one_of, lacks_role, who_could
 from registry_hooks.places import rests_of
 from registry_hooks.records import Nomination, Review
+from registry_hooks.stakes import Signature, judged_against
 
 Verify = Literal["parallel", "now", "later"]
 Checked = tuple[int, Nomination | None]
@@ -121,6 +122,7 @@ class Emergency(Transitions):
             reasons = [
                 *lacks_role(case.actor, policy.review_roles, f"close reviews of {model}", case.facts, {opener}),
                 *rules.may_close(case.state, review, case.actor.name),
+                *_put_there(case, review, opener),
             ]
             refuse_if(f"review {review[:80]} cannot be closed", reasons)
             closed = next(each for each in case.state.reviews if each.id == review)
@@ -243,6 +245,21 @@ def _break_glass_role(case: Case) -> list[Reason]:
                        "an admin adds break_glass: to the policy")]  # fmt: skip
     what = f"promote a version of {case.model} past the rules"
     return lacks_role(case.actor, policy.break_glass.by, what, case.facts)
+
+
+def _put_there(case: Case, review: str, opener: str | None) -> list[Reason]:
+    """Why a closer is no other pair of eyes: whose act opened the review made the account, or gave it its role."""
+    actor, facts, policy = case.actor, case.facts, case.applied.policy
+    roles = tuple(role for role in policy.roles_of(actor) if role in policy.review_roles)
+    if opener in (None, actor.name) or not roles:
+        return []
+    signature = Signature(actor.name, actor.name, roles, facts.now)
+    worth = judged_against({str(opener): f"opened {review[:80]}"}, signature, facts)
+    if worth.roles:
+        return []
+    mend = ask_one_of(who_could(policy.review_roles, facts, {opener, actor.name}), facts)
+    expected = "an account and a role that do not come from the one whose act opened the review"
+    return [Reason(why.rule, expected, why.found, mend) for why in worth.why_not if why.rule == "stake"]
 
 
 def _review(case: Case, kind: Literal["rollback", "break-glass"], version: int, reason: str, due: timedelta) -> Review:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from registry_hooks.answers import tenures
 from registry_hooks.desk.case import BaseDesk, governing_policy, refuse_if
 from registry_hooks.errors import Reason
+from registry_hooks.identity import current_sight
 from registry_hooks.ledger import Ledger
 from registry_hooks.mlflow_rows import Registry
 from registry_hooks.records import ROLES
@@ -57,9 +58,11 @@ def _standing(ledger: Ledger, registry: Registry, rest: Rest) -> str | None:
 def _reason(rest: Rest, standing: str) -> Reason:
     held = "files" if rest.paths is None else "Evidence"
     of_run = f" of run {rest.run}" if rest.run else ""
+    # Who may write into the run need not be one who may READ the model that came out of it.
+    model = rest.model if current_sight().model(rest.model) else "a model that you may not read"
     return Reason(
         "serves",
         "what no version rests on that serves, did, or may again",
-        f"the {held}{of_run} of version {rest.version} of {rest.model}, which {standing}",
+        f"the {held}{of_run} of version {rest.version} of {model}, which {standing}",
         _MEND[rest.paths is not None],
     )

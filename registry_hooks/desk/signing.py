@@ -22,7 +22,7 @@ from registry_hooks.desk.case import (
 from registry_hooks.desk.condemning import condemned_since
 from registry_hooks.errors import Conflict, NotFound, Reason
 from registry_hooks.evidence_gate import evidence_reasons
-from registry_hooks.people import standing
+from registry_hooks.people import is_gone, standing
 from registry_hooks.records import Approval, Nomination, Proposal
 from registry_hooks.stakes import role_sources
 
@@ -106,7 +106,10 @@ class Signing(BaseDesk):
                 entry = case.record("withdrawn", found.version, body)
                 return {"model": model, "version": found.version, "withdrawn": found.id, "entry": entry.seq}
             if not any(signed.actor == case.actor.name for signed in found.approvals):
-                mend = f"ask {found.requester} to withdraw it, or say no with registry-hooks reject"
+                gone = is_gone(found.requester, case.facts)
+                mend = ("" if gone else f"ask {found.requester} to withdraw it, or ") + (
+                    "say no with registry-hooks reject"
+                )
                 reason = Reason("withdraw", f"the requester of {found.id}, or somebody who signed it",
                                 case.actor.name, mend)  # fmt: skip
                 refuse_if(f"{case.actor.name} has nothing to withdraw from {found.id}", [reason])

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 from attacking import Attacker, Attempt
-from releasing import POLICY, go, register, serve
+from releasing import POLICY, go, register
 from serving import ADMIN, API, PASSWORDS, Server, start
 
 USERS, ROLES = "/api/2.0/mlflow/users/", "/api/3.0/mlflow/roles/"
@@ -86,6 +86,8 @@ READING = [
     read("end a loan that is not shown", "delegate/end", "there is no delegation", "POST", {"delegation": "$loan"}),
     read("learn who is a user", "delegate", "a holder of risk", "POST",
          {"policy": "$hers", "role": "risk", "to": "no-such-user", "lasts": "1d", "reason": "x"}),
+    Attempt("delete a run of mine that a model rests on", "POST", "runs/delete", {"run_id": "$served"}, "guest",
+            "of a model that you may not read, which is champion"),
     Attempt("a password that is wrong", "GET", "users/current", None, "guest", "not authenticated",
             headers={"Authorization": "Basic Z3Vlc3Q6d3Jvbmc="}),
     Attempt("a user who does not exist", "GET", "users/current", None, "guest", "not authenticated",
@@ -204,7 +206,11 @@ def _models(server: Server) -> dict[str, str]:
     for model in ("model", "hers"):  # raj is an administrator
         body = {"username": "mei", "resource_type": "registered_model", "resource_id": model, "permission": "READ"}
         assert server.ask(ADMIN, "POST", grant, json=body).ok
-    serve(server, "model")
+    first, served = register(server, "model")
+    go(server, "model", first, "ana nominate", "ana request", "raj approve", "mei approve", "ana promote")
+    experiment = server.mlflow("ana", "GET", f"runs/get?run_id={served}")["run"]["info"]["experiment_id"]
+    body = {"username": "guest", "resource_type": "experiment", "resource_id": experiment, "permission": "MANAGE"}
+    assert server.ask("ana", "POST", grant, json=body).ok
     version, run = register(server, "model")
     register(server, "hers")
     for policy in ("model", "hers"):
@@ -215,7 +221,7 @@ def _models(server: Server) -> dict[str, str]:
             loan = lent.json()["delegation"]["id"]
     proposal = go(server, "model", version, "ana nominate", "ana request")["id"]
     go(server, "model", version, "raj approve")  # one good yes: every other one is missing
-    return {"model": "model", "hers": "hers", "run": run, "loan": loan, "proposal": proposal}
+    return {"model": "model", "hers": "hers", "run": run, "served": served, "loan": loan, "proposal": proposal}
 
 
 @pytest.mark.parametrize("attempt", SIGNING, ids=str)

@@ -228,6 +228,27 @@ def test_hints_do_not_name_whom_somebody_with_a_stake_put_there(world):
     assert "mei, raj" in reason["mend"] and "tom" not in reason["mend"]
 
 
+def test_a_review_is_not_closed_by_an_account_that_its_opener_made(world):
+    world.govern()
+    world.quickly(2)
+    world.promote(1)
+    world.promote(2)
+    world.govern(POLICY.replace("oncall: [oncall]", "oncall: [oncall]\n  closers: {mlflow_roles: [closers]}")
+                 + "reviews: {by: [closers]}\n")  # fmt: skip
+    with world.acting("oncall"):
+        review = world.desk.rollback(MODEL, "bad")["review"]["id"]
+    people = People(world)
+    people.make("oncall", "puppet", "closers")
+    people.make("boss", "raj", "closers")
+
+    def close(name):
+        with people.acting(name):
+            return world.desk.review_close(MODEL, review, "found")
+
+    assert rules_of(refused(Refused, world, lambda: close("puppet"))) == ["stake"]
+    close("raj")
+
+
 # Settled ----------------------------------------------------------------------------------------------------------
 
 
