@@ -16,7 +16,7 @@ STORIES = {
         "1. approvals: expected 1 yes from product; found 0",
         "found bob, who holds no role of this policy",
         "bob signs as product in pam's place",
-        "said yes to P-5 for pam: agreed with pam",
+        "for pam as product (loan D-",
         "Version 1 of late-payment is now the champion.",
         "data payments, digest",
         "The audit log is sound",
@@ -31,7 +31,7 @@ STORIES = {
         "of BREAK-GLASS promotion of version 4",
         "late-payment version 2: model.",
         "found oncall opened it",
-        "Review R-19 of late-payment is closed.",
+        " of late-payment is closed.",
         "Champion: version 4.",
     ),
 }

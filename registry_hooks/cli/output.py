@@ -91,8 +91,11 @@ def proposal(held: Answer) -> Iterator[str]:
     if held.get("comment"):
         yield f"  Comment: {clean(held['comment'])}"
     yield from warned(held)
-    rows = [(_signer(each), each["decision"], when(each["at"]), each["comment"]) for each in held["approvals"]]
-    yield from table(("who", "decision", "when", "comment"), rows)
+    rows = [
+        (_signer(each), _signed_as(each), each["decision"], when(each["at"]), each["comment"])
+        for each in held["approvals"]
+    ]
+    yield from table(("who", "as", "decision", "when", "comment"), rows)
     for need in held["needs"]:
         yield f"  Approvals from {clean(need['role'])}: {need['have']} of {need['count']}."
     yield from numbered_reasons(held["reasons"])
@@ -105,6 +108,15 @@ def warned(held: Answer) -> Iterator[str]:
     """What is known of a version's bytes that speaks against it, one a line."""
     for each in held["warnings"]:
         yield f"  {heading('Beware', 'red')}: version {held['version']} {clean(each)}."
+
+
+def _signed_as(approval: Answer) -> str:
+    """The roles, each with where it came from: the policy, an MLflow role and who gave it, or a loan."""
+    told: dict[str, list[str]] = {role: [] for role in approval["roles"]}
+    for source in approval.get("sources", ()):
+        by = "" if source["via"] == "policy" else f" by {source['given_by'] or 'nobody known'}"
+        told.setdefault(source["role"], []).append(f"{source['via']} {source['name']}{by}")
+    return ", ".join(f"{role} ({'; '.join(ways)})" if ways else role for role, ways in told.items())
 
 
 def _signer(approval: Answer) -> str:
