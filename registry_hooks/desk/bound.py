@@ -19,6 +19,7 @@ from registry_hooks.mlflow_io import pages_in, run_file, run_files
 from registry_hooks.records import EvidenceRef, Nomination, Page, TrustState
 
 _REREAD = 4 * 1024 * 1024  # bytes of a document in other bytes than were nominated that are read for what they say
+UNREACHABLE = "evidence-unreachable"
 PATIENCE = 5.0  # seconds in which the artifact store gives what a run holds
 _BACK = "put the nominated file back, or evaluate into a new run and nominate that; find out who changed it"
 
@@ -29,6 +30,11 @@ class Bound:
 
     nomination: Nomination | None
     reasons: tuple[Reason, ...] = ()
+
+    @property
+    def silent(self) -> bool:
+        """Whether the artifact store did not answer."""
+        return any(reason.rule == UNREACHABLE for reason in self.reasons)
 
 
 def pages_of(evidence: tuple[EvidenceRef, ...]) -> tuple[Page, ...]:
@@ -53,7 +59,7 @@ def bound(nomination: Nomination | None, trust: TrustState) -> Bound:
     except RegistryError as error:
         told = error.headline if all(map(current_sight().run, runs)) else "they cannot be read"
     mend = "see that the server reaches the artifact store, then ask again"
-    return Bound(nomination, (Reason("evidence-unreachable", "the Evidence that was nominated", told, mend),))
+    return Bound(nomination, (Reason(UNREACHABLE, "the Evidence that was nominated", told, mend),))
 
 
 def _hidden(reason: Reason) -> Reason:

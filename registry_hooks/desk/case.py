@@ -10,12 +10,13 @@ from functools import cache
 from typing import Any, Protocol
 
 from registry_hooks.desk.bound import Bound, bound
+from registry_hooks.desk.presence import absent
 from registry_hooks.errors import Invalid, NotFound, Reason, Refused
 from registry_hooks.files import differing_files, files_reason
 from registry_hooks.identity import Actor, Directory, current_directory, current_sight, require_actor
 from registry_hooks.ledger import AppliedPolicy, Ledger
 from registry_hooks.mlflow_io import Manifest, manifest
-from registry_hooks.mlflow_rows import Registry
+from registry_hooks.mlflow_rows import Registry, VersionRow
 from registry_hooks.people import Facts, lacks_role
 from registry_hooks.records import Action, Entry, ModelState, Pair
 
@@ -150,12 +151,25 @@ class BaseDesk:
             yield case_at(Case(actor, ledger, registry, state, applied, facts, files, bound))
 
     def _as_it_is(self, model: str, version: int) -> dict[str, Any]:
-        """A version's files, and what its nomination is bound to, as they are: read before the unit of work."""
+        """A version's files, and what its nomination is bound to, as they are: read before the unit of work.
+
+        A store that does not answer for the Evidence within seconds is not asked for gigabytes: no files then.
+        """
         with self._case(model, write=False) as case:
             row = case.registry.version(model, version)
             nomination, trust = case.state.nominations.get(version), case.facts.trust
-        held = bound(nomination, trust)  # first: a store that does not answer this is not asked for gigabytes
-        return {"files": manifest(row), "bound": held}
+        held = bound(nomination, trust)
+        return {"files": None if held.silent else files_of(row), "bound": held}
+
+
+def files_of(row: VersionRow) -> Manifest:
+    """A version's files as they are, from a store that says within seconds whether there are any.
+
+    Raises:
+        RegistryError: when they cannot be read, or the store does not answer.
+    """
+    absent(row, None)
+    return manifest(row)
 
 
 def case_at(case: Case) -> Case:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from registry_hooks import pair as rules
 from registry_hooks.answers import Answer, moved_json, reasons_json
-from registry_hooks.desk.case import Case, changed_files, check_text, refuse_if
+from registry_hooks.desk.case import Case, changed_evidence, changed_files, check_text, refuse_if
 from registry_hooks.desk.presence import beside, presence_reasons
 from registry_hooks.desk.transitions import Transitions
 from registry_hooks.errors import Reason, Refused, RegistryError
@@ -87,7 +87,9 @@ class Emergency(Transitions):
         check_text("reason", reason, required=True)
         with self._case(model, write=True, **self._as_it_is(model, version)) as case:
             files = case.files
-            assert files is not None  # _as_it_is has read them
+            if files is None:  # the store did not answer; nobody could load the version from it either
+                raise Refused(f"version {version} of {model} cannot become champion by break-glass",
+                              changed_evidence(case, version))  # fmt: skip
             row = case.registry.version(model, version)  # it may have been deleted while its files were read
             overridden = [r for r in self._promote_reasons(case, version) if r.rule not in ("meddled", "files")]
             reasons = [*_break_glass_role(case), *case.meddling(), *rules.may_break_glass(case.state, version),

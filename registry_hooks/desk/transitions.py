@@ -15,6 +15,7 @@ from registry_hooks.desk.case import (
     changed_evidence,
     changed_files,
     check_text,
+    files_of,
     promote_role,
     refuse_if,
 )
@@ -41,7 +42,7 @@ class Transitions(BaseDesk):
             row = case.registry.version(model, version)
             refuse_if(f"version {version} of {model} cannot be nominated", self._nominate_role(case))
             trust, champion, condemned = case.facts.trust, _serving(case), before(case)
-        files = manifest(row)
+        files = files_of(row)
         held = held_against(files, condemned)
         taken = trusted_evidence(row, files, list(runs), trust, champion)
         pages, history = pages_of(taken.evidence), lineage(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,9 @@ from mlflow.exceptions import MlflowException
 from world import MODEL, POLICY, evidence_bytes, refused, rules_of
 
 from mlflow_eval_plugin.evidence import loads
-from registry_hooks.desk import bound
+from registry_hooks.desk import bound, case, presence
 from registry_hooks.envelope import new_key, public_pem, sign
-from registry_hooks.errors import Refused
+from registry_hooks.errors import Refused, RegistryError
 from registry_hooks.records import EvidenceRef
 
 GLASS = POLICY + "break_glass: {by: [oncall]}\n"
@@ -270,15 +271,39 @@ def test_a_nomination_made_anew_while_evidence_is_read_is_told(world, run, monke
     assert rules_of(caught.value) == ["nomination-changed"]
 
 
-def test_an_artifact_store_that_does_not_answer_is_a_refusal_and_no_hang(world, run, monkeypatch):
+@pytest.fixture
+def silence(monkeypatch):
+    """Call it, and the artifact store answers no more."""
+    over = threading.Event()
+
+    def begin():
+        monkeypatch.setattr(bound, "PATIENCE", 0.2)
+        monkeypatch.setattr(presence, "LOOK", 0.2)
+        for where in (bound, presence, case):
+            for read in {"run_files", "missing_files", "manifest"} & vars(where).keys():
+                monkeypatch.setattr(where, read, lambda *_: over.wait(30))
+
+    yield begin
+    over.set()
+
+
+def test_an_artifact_store_that_does_not_answer_is_a_refusal_and_no_hang(world, run, silence):
     world.ask(1)
     world.approve(1, "raj")
-    silent = threading.Event()
-    monkeypatch.setattr(bound, "PATIENCE", 0.2)
-    monkeypatch.setattr(bound, "run_files", lambda run_id, paths: silent.wait(30))
-    try:
-        with world.acting("mei"):
-            error = refused(Refused, world, lambda: world.desk.approve(MODEL, 1, comment="yes"))
-    finally:
-        silent.set()
-    assert rules_of(error) == ["evidence-unreachable"] and "no answer within 0.2 s" in str(error)
+    with world.acting("ana"):
+        world.desk.nominate(MODEL, 1)
+    silence()
+    begun = time.monotonic()
+    for user, call in {
+        "mei": lambda: world.desk.approve(MODEL, 1, comment="yes"),
+        "ana": lambda: world.desk.promote(MODEL, 1),
+        "oncall": lambda: world.desk.break_glass(MODEL, 1, "fire"),
+    }.items():
+        with world.acting(user):
+            error = refused(Refused, world, call)
+        assert told(error, "evidence-unreachable") == "no answer within 0.2 s"
+    with world.acting("ana"):
+        assert "evidence-unreachable" in {reason["rule"] for reason in world.desk.plan(MODEL, 1)["reasons"]}
+        with pytest.raises(RegistryError, match="did not answer within"):
+            world.desk.nominate(MODEL, 1)
+    assert time.monotonic() - begun < 20
