@@ -6,7 +6,7 @@ import hashlib
 import math
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -155,8 +155,8 @@ def _fetched(run_id: str, artifact_uri: str) -> list[tuple[str, bytes, bytes | N
             raise Invalid(
                 f"run {run_id} holds more than {_MOST_EVIDENCE} Evidence files, or over {_LARGEST_OF_A_RUN} bytes"
             )
-        with tempfile.TemporaryDirectory() as folder:
-            read = {f.path: _local(repository, f.path, folder).read_bytes() for f in listed}
+        with _fetching(repository) as fetch:
+            read = {f.path: fetch(f.path).read_bytes() for f in listed}
     return [(path, text, read.get(path + SUFFIX)) for path, text in read.items() if not path.endswith(SUFFIX)]
 
 
@@ -168,12 +168,13 @@ def pages_in(run_id: str) -> dict[str, str]:
         Invalid: when its files cannot be read, or are too many or too large.
     """
     what = f"the reports of run {run_id}"
-    with _plainly_told(f"{what} cannot be read"), tempfile.TemporaryDirectory() as folder:
-        repository = _repository(_artifact_uri(get_tracking_uri(), run_id))
+    with _plainly_told(f"{what} cannot be read"):
+        repository = _repository_of(run_id)
         listed = [f for f in repository.list_artifacts("reports") if not f.is_dir]
         if len(listed) > _MOST_EVIDENCE or any((f.file_size or 0) > _LARGEST_EVIDENCE for f in listed):
             raise Invalid(f"{what} are more than {_MOST_EVIDENCE} files, or one is over {_LARGEST_EVIDENCE} bytes")
-        return {f.path: file_digest(_local(repository, f.path, folder))[1] for f in listed}
+        with _fetching(repository) as fetch:
+            return {f.path: file_digest(fetch(f.path))[1] for f in listed}
 
 
 def run_files(run_id: str, paths: Iterable[str]) -> dict[str, str | None]:
@@ -183,10 +184,11 @@ def run_files(run_id: str, paths: Iterable[str]) -> dict[str, str | None]:
         NotFound: when there is no such run.
         Invalid: when its files cannot be read.
     """
-    with _plainly_told(f"the files of run {run_id} cannot be read"), tempfile.TemporaryDirectory() as folder:
-        repository = _repository(_artifact_uri(get_tracking_uri(), run_id))
+    with _plainly_told(f"the files of run {run_id} cannot be read"):
+        repository = _repository_of(run_id)
         there = _those_there(repository, paths)
-        return {p: file_digest(_local(repository, p, folder))[1] if p in there else None for p in paths}
+        with _fetching(repository) as fetch:
+            return {path: file_digest(fetch(path))[1] if path in there else None for path in paths}
 
 
 def run_file(run_id: str, path: str) -> bytes | None:
@@ -196,14 +198,24 @@ def run_file(run_id: str, path: str) -> bytes | None:
         NotFound: when there is no such run.
         Invalid: when it cannot be read, or is too large for Evidence.
     """
-    with _plainly_told(f"{path} of run {run_id} cannot be read"), tempfile.TemporaryDirectory() as folder:
-        repository = _repository(_artifact_uri(get_tracking_uri(), run_id))
+    with _plainly_told(f"{path} of run {run_id} cannot be read"):
+        repository = _repository_of(run_id)
         if path not in _those_there(repository, [path]):
             return None
-        local = _local(repository, path, folder)
-        if local.stat().st_size > _LARGEST_EVIDENCE:
-            raise Invalid(f"{path} of run {run_id} is over {_LARGEST_EVIDENCE} bytes")
-        return local.read_bytes()
+        with _fetching(repository) as fetch:
+            local = fetch(path)
+            if local.stat().st_size > _LARGEST_EVIDENCE:
+                raise Invalid(f"{path} of run {run_id} is over {_LARGEST_EVIDENCE} bytes")
+            return local.read_bytes()
+
+
+def on_this_disk(run_id: str) -> bool:
+    """Whether a run's files are read where they are, without a store that may not answer."""
+    return isinstance(_repository_of(run_id), LocalArtifactRepository)
+
+
+def _repository_of(run_id: str) -> ArtifactRepository:
+    return _repository(_artifact_uri(get_tracking_uri(), run_id))
 
 
 def _those_there(repository: ArtifactRepository, paths: Iterable[str]) -> set[str]:
@@ -264,16 +276,24 @@ def _repository(uri: str) -> ArtifactRepository:
     return get_artifact_repository(uri)
 
 
-def _local(repository: ArtifactRepository, path: str, folder: str) -> Path:
-    # Files on this machine are read where they are; a copy would double the time of hashing a large model.
-    in_place = isinstance(repository, LocalArtifactRepository)
-    return Path(repository.download_artifacts(path) if in_place else repository.download_artifacts(path, folder))
+@contextmanager
+def _fetching(repository: ArtifactRepository) -> Iterator[Callable[[str], Path]]:
+    """Gives the place on this machine of a file or folder, for as long as the block lasts."""
+    if isinstance(repository, LocalArtifactRepository):
+        # Files on this machine are read where they are; a copy would double the time of hashing a large model.
+        yield lambda path: Path(repository.download_artifacts(path))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield lambda path: Path(repository.download_artifacts(path, folder))
 
 
 def _files(location: str, what: str) -> Iterator[tuple[str, Path]]:
-    with tempfile.TemporaryDirectory() as folder:
-        with _plainly_told(f"the files of {what} cannot be read"):
-            root = _local(_repository(location), "", folder)
+    told = f"the files of {what} cannot be read"
+    with _plainly_told(told):
+        repository = _repository(location)
+    with _fetching(repository) as fetch:
+        with _plainly_told(told):
+            root = fetch("")
         yield from model_files(root)
 
 

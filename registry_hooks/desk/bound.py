@@ -6,19 +6,21 @@ still be there when somebody asks for a promotion, approves one or makes one: th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import TimeoutError as StillRunning
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from mlflow_eval_plugin.evidence import EvidenceError, loads
 from registry_hooks.desk.presence import beside
 from registry_hooks.envelope import SUFFIX, signers
 from registry_hooks.errors import Invalid, NotFound, Reason, RegistryError
 from registry_hooks.identity import EVERYTHING, current_sight
-from registry_hooks.mlflow_io import pages_in, run_file, run_files
+from registry_hooks.mlflow_io import on_this_disk, pages_in, run_file, run_files
 from registry_hooks.records import EvidenceRef, Nomination, Page, TrustState
 
 _REREAD = 4 * 1024 * 1024  # bytes of a document in other bytes than were nominated that are read for what they say
+R = TypeVar("R")
 UNREACHABLE = "evidence-unreachable"
 PATIENCE = 5.0  # seconds in which the artifact store gives what a run holds
 _BACK = "put the nominated file back, or evaluate into a new run and nominate that; find out who changed it"
@@ -50,8 +52,7 @@ def bound(nomination: Nomination | None, trust: TrustState) -> Bound:
     held: tuple[EvidenceRef | Page, ...] = (*nomination.evidence, *nomination.pages)
     runs = dict.fromkeys(item.run_id for item in held)
     try:
-        read = beside(lambda: [(run_id, each) for run_id in runs for each in _changed(nomination, run_id, trust)])
-        found = read.result(PATIENCE)
+        found = _read(lambda: [(run, each) for run in runs for each in _changed(nomination, run, trust)], runs)
         sight = current_sight() if found else EVERYTHING
         return Bound(nomination, tuple(each if sight.run(run_id) else _hidden(each) for run_id, each in found))
     except StillRunning:
@@ -60,6 +61,11 @@ def bound(nomination: Nomination | None, trust: TrustState) -> Bound:
         told = error.headline if all(map(current_sight().run, runs)) else "they cannot be read"
     mend = "see that the server reaches the artifact store, then ask again"
     return Bound(nomination, (Reason(UNREACHABLE, "the Evidence that was nominated", told, mend),))
+
+
+def _read(call: Callable[[], R], runs: Iterable[str]) -> R:
+    """What ``call`` gives; within seconds where a store is asked, which may be silent. A thread costs as much as it."""
+    return call() if all(map(on_this_disk, runs)) else beside(call).result(PATIENCE)
 
 
 def _hidden(reason: Reason) -> Reason:

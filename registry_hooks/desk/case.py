@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from functools import cache
-from typing import Any, Protocol
+from functools import cache, wraps
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from registry_hooks.desk.bound import Bound, bound
 from registry_hooks.desk.presence import absent
@@ -20,7 +20,10 @@ from registry_hooks.mlflow_rows import Registry, VersionRow
 from registry_hooks.people import Facts, lacks_role
 from registry_hooks.records import Action, Entry, ModelState, Pair
 
+P = ParamSpec("P")
+R = TypeVar("R")
 LONGEST_TEXT = 4000
+READINGS = 5
 CLOCK_TOLERANCE = timedelta(minutes=5)  # by which the clocks of several servers may differ
 
 
@@ -159,7 +162,9 @@ class BaseDesk:
             row = case.registry.version(model, version)
             nomination, trust = case.state.nominations.get(version), case.facts.trust
         held = bound(nomination, trust)
-        return {"files": None if held.silent else files_of(row), "bound": held}
+        if held.silent:
+            return {"files": None, "bound": held}
+        return {"files": manifest(row) if nomination else files_of(row), "bound": held}
 
 
 def files_of(row: VersionRow) -> Manifest:
@@ -208,9 +213,27 @@ def changed_evidence(case: Case, version: int) -> list[Reason]:
     if case.bound is None or nomination is None:
         return []
     if case.bound.nomination != nomination:
-        return [Reason("nomination-changed", f"version {version} as it was nominated when its Evidence was read",
-                       "it was nominated anew meanwhile", "ask again")]  # fmt: skip
+        found = Reason("nomination-changed", f"version {version} as it was nominated when its Evidence was read",
+                       "it was nominated anew meanwhile", "ask again")  # fmt: skip
+        raise NominatedAnew("what was read is no longer what was nominated", [found])
     return list(case.bound.reasons)
+
+
+class NominatedAnew(Refused):
+    """Somebody nominated the version anew between the reading of its Evidence and the unit of work."""
+
+
+def reading_again(act: Callable[P, R]) -> Callable[P, R]:
+    """``act`` once more, a few times, where what it read first was nominated anew meanwhile; nothing was done then."""
+
+    @wraps(act)
+    def acting(*arguments: P.args, **named: P.kwargs) -> R:
+        for _ in range(READINGS - 1):
+            with suppress(NominatedAnew):
+                return act(*arguments, **named)
+        return act(*arguments, **named)
+
+    return acting
 
 
 def refuse_if(headline: str, reasons: list[Reason]) -> None:

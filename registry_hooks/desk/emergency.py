@@ -11,7 +11,7 @@ from typing import Literal
 
 from registry_hooks import pair as rules
 from registry_hooks.answers import Answer, moved_json, reasons_json
-from registry_hooks.desk.case import Case, changed_evidence, changed_files, check_text, refuse_if
+from registry_hooks.desk.case import Case, changed_evidence, changed_files, check_text, reading_again, refuse_if
 from registry_hooks.desk.presence import beside, presence_reasons
 from registry_hooks.desk.transitions import Transitions
 from registry_hooks.errors import Reason, Refused, RegistryError
@@ -78,6 +78,7 @@ class Emergency(Transitions):
         said = {"version": target, "review": review.as_json(), "files": files}
         return {**moved_json(model, before, after, entry), **said}
 
+    @reading_again
     def break_glass(self, model: str, version: int, reason: str) -> Answer:
         """Make ``version`` champion past Evidence and approvals, by the role that the policy names for emergencies.
 

@@ -17,6 +17,7 @@ from registry_hooks.desk.case import (
     changed_files,
     check_text,
     promote_role,
+    reading_again,
     refuse_if,
 )
 from registry_hooks.desk.condemning import condemned_since
@@ -40,6 +41,7 @@ class _Which:
 class Signing(BaseDesk):
     """What people ask for, and what others say to it."""
 
+    @reading_again
     def request(self, model: str, version: int, comment: str = "") -> Answer:
         """Open a Proposal to promote ``version``, bound to its files, Evidence, the policy and the champion."""
         check_text("comment", comment)
@@ -117,6 +119,7 @@ class Signing(BaseDesk):
             state = case.ledger.state(model)
             return proposal_json(state.proposals[found.id], state, case.facts)
 
+    @reading_again
     def _sign(self, decision: Literal["yes", "no"], model: str, which: _Which, comment: str, meaning: str) -> Answer:
         check_text("comment", comment, required=True)
         check_text("meaning", meaning)

@@ -17,6 +17,7 @@ from registry_hooks.desk.case import (
     check_text,
     files_of,
     promote_role,
+    reading_again,
     refuse_if,
 )
 from registry_hooks.desk.condemning import before, condemned_by, condemned_since, held_against
@@ -84,6 +85,7 @@ class Transitions(BaseDesk):
         }
         return {"model": model, **said, "pair": after.as_json(), "entry": entry.seq}
 
+    @reading_again
     def promote(self, model: str, version: int, via: str = "registry-hooks") -> Answer:
         """Make the challenger ``version`` champion, on an approved Proposal that still holds."""
         with self._case(model, write=True, **self._as_it_is(model, version)) as case:
@@ -96,6 +98,7 @@ class Transitions(BaseDesk):
             entry = case.record("promoted", version, body)
         return {**moved_json(model, before, after, entry), "version": version, "proposal": proposal.id}
 
+    @reading_again
     def plan(self, model: str, version: int) -> Answer:
         """What a promotion of ``version`` by this actor would meet now; allowed exactly when there is no reason."""
         with self._case(model, write=False, **self._as_it_is(model, version)) as case:

@@ -13,6 +13,7 @@ from world import MODEL, POLICY, evidence_bytes, refused, rules_of
 
 from mlflow_eval_plugin.evidence import loads
 from registry_hooks.desk import bound, case, presence
+from registry_hooks.desk.case import READINGS
 from registry_hooks.envelope import new_key, public_pem, sign
 from registry_hooks.errors import Refused, RegistryError
 from registry_hooks.records import EvidenceRef
@@ -255,20 +256,27 @@ def test_a_key_revoked_after_the_approvals_closes_the_gate(world, run):
     assert rules_of(error) == ["evidence-signature"] and "the revoked key build" in str(error)
 
 
-def test_a_nomination_made_anew_while_evidence_is_read_is_told(world, run, monkeypatch):
+@pytest.mark.parametrize("times", [1, 9])
+def test_what_was_nominated_anew_while_it_was_read_is_read_again(world, run, monkeypatch, times):
     world.ask(1)
     world.approve(1)
-    read = world.desk._as_it_is
+    read, left = world.desk._as_it_is, [times]
 
     def read_slowly(model, version):
         found = read(model, version)
-        world.desk.nominate(model, version, comment="again")
+        if left[0]:
+            left[0] -= 1
+            world.desk.nominate(model, version, comment=f"again, {left[0]}")
         return found
 
     monkeypatch.setattr(world.desk, "_as_it_is", read_slowly)
-    with world.acting("ana"), pytest.raises(Refused) as caught:
-        world.desk.promote(MODEL, 1)
-    assert rules_of(caught.value) == ["nomination-changed"]
+    with world.acting("ana"):
+        if times == 1:
+            assert world.desk.promote(MODEL, 1)["version"] == 1
+            return
+        with pytest.raises(Refused) as caught:
+            world.desk.promote(MODEL, 1)
+    assert rules_of(caught.value) == ["nomination-changed"] and left == [times - READINGS]
 
 
 @pytest.fixture
@@ -278,6 +286,7 @@ def silence(monkeypatch):
 
     def begin():
         monkeypatch.setattr(bound, "PATIENCE", 0.2)
+        monkeypatch.setattr(bound, "on_this_disk", lambda run_id: False)
         monkeypatch.setattr(presence, "LOOK", 0.2)
         for where in (bound, presence, case):
             for read in {"run_files", "missing_files", "manifest"} & vars(where).keys():
