@@ -77,6 +77,7 @@ class Unchecked:
         against: what a slice is held against, as the head of a column.
         slices: all of them, the worst first: before others those of which no Check fails, which nothing else names.
         approximate: whether the intervals are made of others.
+        searched: what a search has found beyond luck, a line for each of the weakest slices.
     """
 
     against: str
@@ -85,6 +86,7 @@ class Unchecked:
     alpha: float
     slices: tuple[Harmed, ...]
     approximate: bool
+    searched: tuple[str, ...] = ()
 
     @property
     def told(self) -> tuple[Harmed, ...]:
@@ -128,7 +130,18 @@ def unchecked_of(evidence: Evidence) -> Unchecked | None:
     ]
     slices.sort(key=lambda one: (one.failed, -max(finding.harm for finding in one.findings)))
     against = CHAMPION if found["versus"] == "champion" else "All other rows"
-    return Unchecked(against, len(found["metrics"]), found["comparisons"], found["alpha"], tuple(slices), approximate)
+    looked_at = len(found["metrics"]), found["comparisons"], found["alpha"]
+    return Unchecked(against, *looked_at, tuple(slices), approximate, tuple(_searched(evidence)))
+
+
+def _searched(evidence: Evidence) -> Iterator[str]:
+    weak = evidence.measurements.get("weak_slices")
+    sure = [one for one in weak["slices"] if one["p_adjusted"] <= evidence.inference.alpha] if weak else []
+    for one in sure[:_MOST_LINES]:
+        yield (
+            f"Found by search: {spoken(evidence, one['label'])} ({count(one['n'])} rows), where the mean error is "
+            f"{number(one['ratio'])} times that of all rows (adjusted p {number(one['p_adjusted'])})."
+        )
 
 
 def unchecked_of_page(evidences: Sequence[Evidence]) -> list[Unchecked | None]:

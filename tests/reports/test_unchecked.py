@@ -199,3 +199,14 @@ def test_the_same_rows_by_another_name_are_told_once() -> None:
     twin = harm("hospital=H99")
     told = unchecked_of(document(twin, {**twin, "label": "the new hospital"}))
     assert told is not None and [one.label for one in told.told] == ["hospital=H99"]
+
+
+def test_what_a_search_has_found_beyond_luck_stands_beside_it() -> None:
+    evidence = document(harm("hospital=H99"))
+    weak = documents.weak_slices()
+    lucky = {**weak["slices"][0], "label": "lucky", "p_adjusted": 0.3}
+    measurements = {**evidence.measurements, "weak_slices": {**weak, "slices": [*weak["slices"], lucky]}}
+    text = render(documents.document("disaggregated", list(evidence.checks), measurements))
+    first = Page(text[: text.index('id="tables"') - 9]).words
+    assert "(812 rows), where the mean error is 1.900 times that of all rows (adjusted p 0.0042)." in first
+    assert "lucky" not in first and text.count("<script") == 1
