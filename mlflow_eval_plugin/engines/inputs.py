@@ -158,7 +158,7 @@ def checked_scores(scores: pd.Series[Any]) -> NDArray[np.float64]:
     Raises:
         InputError: when they are not numbers, missing, or outside [0, 1]; says how many and where the first is.
     """
-    values = _floats(scores, argument="score")
+    values = numbers_of(scores, argument="score")
     ends = [(values[rows].min(), values[rows].max()) for rows in chunked(slice(0, len(values)))]
     # Comparisons with NaN are false.
     if all(low >= 0 and high <= 1 for low, high in ends):
@@ -195,7 +195,7 @@ def checked_amounts(amounts: pd.Series[Any], *, argument: str, what: str) -> NDA
     Raises:
         InputError: when they are not numbers, missing, infinite, or negative.
     """
-    values = _floats(amounts, argument=argument)
+    values = numbers_of(amounts, argument=argument)
     wrong = ~np.isfinite(values)
     if wrong.any():
         raise InputError(f"{argument}: {how_many(wrong)} missing or infinite; expected a finite {what} of 0 or more")
@@ -241,7 +241,12 @@ def _positive_class(classes: list[object], pos_label: object | None, listed: str
     return classes.index(1) if 1 in numbers else None
 
 
-def _floats(values: pd.Series[Any], *, argument: str) -> NDArray[np.float64]:
+def numbers_of(values: pd.Series[Any], *, argument: str) -> NDArray[np.float64]:
+    """Values as float64, missing ones as NaN.
+
+    Raises:
+        InputError: when they are not numbers.
+    """
     try:
         return values.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
@@ -254,7 +259,7 @@ def finite_numbers(values: pd.Series[Any], *, argument: str, largest: float) -> 
     Raises:
         InputError: when they are not numbers, missing, infinite, or beyond ``largest`` in size.
     """
-    found = _floats(values, argument=argument)
+    found = numbers_of(values, argument=argument)
     wrong = ~np.isfinite(found)
     if wrong.any():
         raise InputError(f"{argument}: {how_many(wrong)} missing or infinite; expected a finite number in every row")

@@ -35,14 +35,13 @@ from mlflow_eval_plugin.plugin.multiclass import (
     score_classes_first,
 )
 from mlflow_eval_plugin.plugin.progress import progress
+from mlflow_eval_plugin.plugin.references import reference_rows, reference_table
 from mlflow_eval_plugin.plugin.registered import registered_as
 from mlflow_eval_plugin.plugin.regression import columns_apart, regression_inputs
 from mlflow_eval_plugin.plugin.scoring import classes_of
 from mlflow_eval_plugin.plugin.source import (
     Scorer,
     Table,
-    reference_rows,
-    reference_table,
     rows_of,
     score_first,
     table_of,

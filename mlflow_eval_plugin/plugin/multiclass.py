@@ -52,9 +52,8 @@ def is_multiclass(table: Table, config: Config, scorer: Scorer) -> bool:
     if config.names_many_classes or len(classes_of_model(scorer.model)) > 2:
         return True
     if config.kind == "drift" and scorer.model is None:
-        # Drift compares columns of any kind: what is predicted decides, not what the labels are.
-        known = are_classes(table.predictions) and config.probability_column is None
-        return known and max(map(_distinct, (table.predictions, table.labels))) > 2
+        # Drift compares columns of any kind: predicted classes are categories, whichever of them is positive.
+        return are_classes(table.predictions) and config.probability_column is None
     if _distinct(table.labels) == 1 and scorer.model is None and config.probability_column is None:
         # A window of one class: what is predicted says how many there are.
         return are_classes(table.predictions) and _distinct(table.predictions) > 2
@@ -241,5 +240,8 @@ def _predicted(scores: ClassScores, config: Config, label_classes: tuple[str, ..
     elif not are_classes(scores.prediction):
         return Scores(np.asarray(scores.prediction, dtype=np.float64), None)
     else:
-        codes, classes = class_codes(scores.prediction, argument="predictions")
+        # What is missing is compared as missing, and has no code.
+        known = ~np.asarray(pd.isna(scores.prediction))
+        codes = np.full(len(known), -1, dtype=np.intp)
+        codes[known], classes = class_codes(np.asarray(scores.prediction)[known], argument="predictions")
     return Scores(None, pd.Categorical.from_codes(codes, categories=pd.Index(classes)))

@@ -74,6 +74,8 @@ def column_scores(values: Any, positive: str, name: str, labels: Collection[str]
             f"{', '.join(map(repr, unknown[:6]))}, which no label is; name a column of probabilities as "
             "'probability_column', and give 'label_list' where there are more classes"
         )
+    if len(found) > 1 and positive not in found:
+        raise InputError(f"pos_label: {positive!r} is not among {', '.join(map(repr, sorted(found)))} in {name}")
     return Scores(None, are_positive(array, positive))
 
 

@@ -8,15 +8,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from mlflow.utils.string_utils import generate_feature_name_if_not_string
 
 from mlflow_eval_plugin.engines import data_digest
-from mlflow_eval_plugin.engines.inputs import checked_scores, checked_weights, coded_labels, column_of, require_columns
+from mlflow_eval_plugin.engines.inputs import (
+    checked_scores,
+    checked_weights,
+    clipped_scores,
+    coded_labels,
+    column_of,
+    numbers_of,
+    require_columns,
+)
 from mlflow_eval_plugin.evaluators.config import Config
 from mlflow_eval_plugin.evaluators.rows import Rows
 from mlflow_eval_plugin.evidence import Data
-from mlflow_eval_plugin.plugin.asking import needed_columns
-from mlflow_eval_plugin.plugin.frames import framed, given_table
+from mlflow_eval_plugin.plugin.frames import framed
 from mlflow_eval_plugin.plugin.scoring import Scores, class_text, column_scores, model_scores
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -87,7 +93,7 @@ class Scorer:
             return model_scores(self.model, table.inputs, positive, column or self.output_column, self.labels)
         if column is not None:
             values = column_of(table.features, column, argument="probability_column")
-            return Scores(checked_scores(values), None)
+            return Scores(clipped_scores(numbers_of(values, argument="score")), None)
         if table.predictions is None:
             return Scores(None, None)
         name = f"predictions column {table.predictions_name!r}"
@@ -119,40 +125,6 @@ def table_of(dataset: Any) -> Table:
         labels_name=label_name,
         predictions=predictions,
         predictions_name=dataset.predictions_name,
-    )
-
-
-def reference_table(given: Any, name: str, like: Table, model: Any) -> Table:
-    """A reference given as a frame of any library, a mapping of columns, or an MLflow data set.
-
-    Its inputs are what the model's signature names, without one the features of the evaluated data; None where it lacks
-    some of them.
-
-    Raises:
-        InputError: when it is none of these, or has no rows.
-    """
-    found = given_table(
-        given, argument="reference", features=list(map(str, like.features.columns)), labels=like.labels_name
-    )
-    frame = found.frame
-    if len(frame) == 0:
-        raise InputError("reference: there are no rows to compare with")
-    own, frame = frame, _named(frame)
-    needed = needed_columns(model)
-    labels_name = str(found.labels or like.labels_name)
-    predictions_name = found.predictions or like.predictions_name
-    special = {found.labels, found.predictions}
-    return Table(
-        name=str(found.name or name),
-        features=frame,
-        inputs=_inputs(frame, like) if needed is None else (own if set(needed) <= set(own.columns) else None),
-        needed=tuple(map(str, like.features.columns)) if needed is None else needed,
-        expected=() if model is not None else tuple(name for name in frame.columns if name not in special),
-        labels=frame[labels_name].to_numpy() if labels_name in frame.columns else None,
-        labels_name=like.labels_name,
-        predictions=frame[predictions_name].to_numpy() if predictions_name in frame.columns else None,
-        predictions_name=like.predictions_name,
-        mlflow_digest=found.digest,
     )
 
 
@@ -213,28 +185,18 @@ def rows_of(table: Table, config: Config, scorer: Scorer) -> Rows:
     """
     label, positive = _coded(table, config)
     frame, weight, data = given_rows(table, config, scorer)
-    column = _probability_column(config, scorer)
+    column = probability_column(config, scorer)
     scores = scorer.scores(table, positive, column)
     if scores.probability is not None:
-        scores = Scores(checked_scores(pd.Series(scores.probability, copy=False)), None)
+        known = scores.probability
+        # Drift compares what is missing too.
+        late = np.isnan(known) if config.kind == "drift" else np.zeros(len(known), dtype=bool)
+        checked = checked_scores(pd.Series(known[~late] if late.any() else known, copy=False))
+        scores = Scores(known if late.any() else checked, None)
     # A column of the data that holds the score is the score, and no feature besides.
     of_data = column if scorer.model is None else None
     name = of_data or free_name(table.predictions_name or "score", frame)
     return as_rows(table, frame, data, Labelled(label, positive), scores, name, weight)
-
-
-def reference_rows(table: Table, like: Rows, config: Config, scorer: Scorer) -> Rows:
-    """The same of a reference: it may lack labels and, where no model is given, scores.
-
-    Raises:
-        InputError: when it lacks a feature that the model needs, or its values cannot be evaluated.
-    """
-    # Drift compares labels as they are; whoever counts them needs them whole.
-    uncounted = table.labels is None or config.kind == "drift"
-    label = None if uncounted else _reference_label(table, like.pos_label)
-    scores = _reference_scores(table, like, config, scorer)
-    data = data_of(table, table.features, (id(table),), scorer)
-    return as_rows(table, table.features, data, Labelled(label, like.pos_label), scores, like.score_name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -301,38 +263,6 @@ def _require_listed(labels: Any, config: Config) -> None:
         raise InputError(f"label_list: it lacks {', '.join(map(repr, unknown))}, which the labels have; add it")
 
 
-def _named(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame under the column names that MLflow gives to evaluated data: those that are no text become text."""
-    names = [generate_feature_name_if_not_string(name) for name in frame.columns]
-    if list(frame.columns) == names:
-        return frame
-    named: pd.DataFrame = frame.copy(deep=False)
-    named.columns = pd.Index(names)
-    return named
-
-
-def _inputs(frame: pd.DataFrame, like: Table) -> Any:
-    """The features of the evaluated data in their order and form; None where some are missing."""
-    names = list(map(str, like.features.columns))
-    if not set(names) <= set(frame.columns):
-        return None
-    # drop gives a view where a selection by names would copy.
-    inputs: pd.DataFrame = frame.drop(columns=[name for name in frame.columns if name not in set(names)])
-    inputs = inputs if list(inputs.columns) == names else inputs[names]
-    if not isinstance(like.inputs, pd.DataFrame):
-        return inputs.to_numpy()
-    return inputs if list(like.inputs.columns) == names else inputs.set_axis(like.inputs.columns, axis=1)
-
-
-def _reference_label(table: Table, positive: str) -> Any:
-    labels = pd.Series(table.labels)
-    known = next((one for one in pd.unique(labels.dropna()) if class_text(one) == positive), positive)
-    try:
-        return coded_labels(labels, known)[0]
-    except InputError as error:
-        raise InputError(f"reference: {error}") from error
-
-
 def free_name(name: str, frame: pd.DataFrame) -> str:
     """The name, or one like it that no column has."""
     while name in frame.columns:
@@ -340,7 +270,8 @@ def free_name(name: str, frame: pd.DataFrame) -> str:
     return name
 
 
-def _probability_column(config: Config, scorer: Scorer) -> str | None:
+def probability_column(config: Config, scorer: Scorer) -> str | None:
+    """The column that the config names for the probability: of the model's output, or without a model of the data."""
     if config.probability_column is None:
         return None
     return config.column(config.probability_column) if scorer.model is None else config.probability_column
@@ -389,12 +320,3 @@ def _stored(table: Table, frame: pd.DataFrame, weight: Any) -> pd.DataFrame:
     if weight is not None:
         stored[free_name("sample_weight", frame)] = weight
     return stored
-
-
-def _reference_scores(table: Table, like: Rows, config: Config, scorer: Scorer) -> Scores:
-    column = _probability_column(config, scorer)
-    if scorer.model is None:
-        known = column in table.features.columns if column else table.predictions is not None
-        return scorer.scores(table, like.pos_label, column) if known else Scores(None, None)
-    table.require_inputs(scorer.model, config)
-    return Scores(None, None) if table.inputs is None else scorer.scores(table, like.pos_label, column)

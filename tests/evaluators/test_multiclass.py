@@ -161,7 +161,7 @@ def test_predicted_classes_without_probabilities(zoo: Zoo) -> None:
     assert overall["metrics"]["auc"] == {
         "value": None, "interval": None, "bound": 0, "reason": "predictions are classes, not probabilities",
     }  # fmt: skip
-    assert "psi:t" in {check["id"] for check in static["drift"]["checks"] if check["verdict"] == "fail"}
+    assert "js:t" in {check["id"] for check in static["drift"]["checks"] if check["verdict"] == "fail"}
     message = refuse(zoo, data, model=None, predictions="t", calibration={})
     assert "calibration: there are no probabilities" in message
 

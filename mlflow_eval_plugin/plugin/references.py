@@ -1,0 +1,106 @@
+"""A reference, as it was given, to the table and the rows that evaluators compare with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from mlflow.utils.string_utils import generate_feature_name_if_not_string
+
+from mlflow_eval_plugin.engines.inputs import coded_labels
+from mlflow_eval_plugin.evaluators.config import Config
+from mlflow_eval_plugin.evaluators.rows import Rows
+from mlflow_eval_plugin.plugin.asking import needed_columns
+from mlflow_eval_plugin.plugin.frames import given_table
+from mlflow_eval_plugin.plugin.scoring import Scores, class_text
+from mlflow_eval_plugin.plugin.source import Labelled, Scorer, Table, as_rows, data_of, probability_column
+from mlflow_eval_plugin.stats.errors import InputError
+
+
+def reference_table(given: Any, name: str, like: Table, model: Any) -> Table:
+    """A reference given as a frame of any library, a mapping of columns, or an MLflow data set.
+
+    Its inputs are what the model's signature names, without one the features of the evaluated data; None where it lacks
+    some of them.
+
+    Raises:
+        InputError: when it is none of these, or has no rows.
+    """
+    found = given_table(
+        given, argument="reference", features=list(map(str, like.features.columns)), labels=like.labels_name
+    )
+    frame = found.frame
+    if len(frame) == 0:
+        raise InputError("reference: there are no rows to compare with")
+    own, frame = frame, _named(frame)
+    needed = needed_columns(model)
+    labels_name = str(found.labels or like.labels_name)
+    predictions_name = found.predictions or like.predictions_name
+    special = {found.labels, found.predictions}
+    return Table(
+        name=str(found.name or name),
+        features=frame,
+        inputs=_inputs(frame, like) if needed is None else (own if set(needed) <= set(own.columns) else None),
+        needed=tuple(map(str, like.features.columns)) if needed is None else needed,
+        expected=() if model is not None else tuple(name for name in frame.columns if name not in special),
+        labels=frame[labels_name].to_numpy() if labels_name in frame.columns else None,
+        labels_name=like.labels_name,
+        predictions=frame[predictions_name].to_numpy() if predictions_name in frame.columns else None,
+        predictions_name=like.predictions_name,
+        mlflow_digest=found.digest,
+    )
+
+
+def reference_rows(table: Table, like: Rows, config: Config, scorer: Scorer) -> Rows:
+    """The same of a reference: it may lack labels and, where no model is given, scores.
+
+    Raises:
+        InputError: when it lacks a feature that the model needs, or its values cannot be evaluated.
+    """
+    # Drift compares labels as they are; whoever counts them needs them whole.
+    uncounted = table.labels is None or config.kind == "drift"
+    label = None if uncounted else _reference_label(table, like.pos_label)
+    scores = _reference_scores(table, like, config, scorer)
+    data = data_of(table, table.features, (id(table),), scorer)
+    return as_rows(table, table.features, data, Labelled(label, like.pos_label), scores, like.score_name)
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame under the column names that MLflow gives to evaluated data: those that are no text become text."""
+    names = [generate_feature_name_if_not_string(name) for name in frame.columns]
+    if list(frame.columns) == names:
+        return frame
+    named: pd.DataFrame = frame.copy(deep=False)
+    named.columns = pd.Index(names)
+    return named
+
+
+def _inputs(frame: pd.DataFrame, like: Table) -> Any:
+    """The features of the evaluated data in their order and form; None where some are missing."""
+    names = list(map(str, like.features.columns))
+    if not set(names) <= set(frame.columns):
+        return None
+    # drop gives a view where a selection by names would copy.
+    inputs: pd.DataFrame = frame.drop(columns=[name for name in frame.columns if name not in set(names)])
+    inputs = inputs if list(inputs.columns) == names else inputs[names]
+    if not isinstance(like.inputs, pd.DataFrame):
+        return inputs.to_numpy()
+    return inputs if list(like.inputs.columns) == names else inputs.set_axis(like.inputs.columns, axis=1)
+
+
+def _reference_label(table: Table, positive: str) -> Any:
+    labels = pd.Series(table.labels)
+    known = next((one for one in pd.unique(labels.dropna()) if class_text(one) == positive), positive)
+    try:
+        return coded_labels(labels, known)[0]
+    except InputError as error:
+        raise InputError(f"reference: {error}") from error
+
+
+def _reference_scores(table: Table, like: Rows, config: Config, scorer: Scorer) -> Scores:
+    column = probability_column(config, scorer)
+    if scorer.model is None:
+        known = column in table.features.columns if column else table.predictions is not None
+        return scorer.scores(table, like.pos_label, column) if known else Scores(None, None)
+    table.require_inputs(scorer.model, config)
+    return Scores(None, None) if table.inputs is None else scorer.scores(table, like.pos_label, column)
