@@ -83,9 +83,10 @@ class Emergency(Transitions):
         """Make ``version`` champion past Evidence and approvals, by the role that the policy names for emergencies.
 
         What an ordinary promotion would have met is written down. Only what no emergency mends stays in the way: a
-        registry that was meddled with, and files that are not those that were nominated.
+        registry that was meddled with, and files that are not those that were nominated, or not there.
         """
         check_text("reason", reason, required=True)
+        self._refuse_absent(model, version)
         with self._case(model, write=True, **self._as_it_is(model, version)) as case:
             files = case.files
             if files is None:  # the store did not answer; nobody could load the version from it either
@@ -143,6 +144,14 @@ class Emergency(Transitions):
                 return None
             asked = _presence_of(case, target)
         return asked()
+
+    def _refuse_absent(self, model: str, version: int) -> None:
+        """Refuse a break-glass to files that are not there, or of which a silent store does not say so in time."""
+        with self._case(model, write=False) as case:
+            role, looks = _break_glass_role(case), _presence_of(case, version)
+        _, _, absent = looks()
+        if absent:
+            refuse_if(f"version {version} of {model} cannot become champion by break-glass", [*role, *absent])
 
     def _files_checked_first(self, model: str, to: int | None, looked: Looked | None) -> Checked:
         """The version to go back to and its nomination, whose files were read to the end and are as nominated."""

@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 from mlflow.exceptions import MlflowException
 from serving import free_port
-from world import MODEL, refused, rules_of
+from world import MODEL, POLICY, refused, rules_of
 
 from registry_hooks.desk import presence
 from registry_hooks.desk.emergency import PATIENCE
@@ -184,6 +184,26 @@ def test_a_version_that_was_never_nominated_must_have_files_to_go_back_to(world)
     folder.with_name("elsewhere").rename(folder)
     with world.acting("oncall"):
         assert world.desk.rollback(MODEL, "bad", verify="later")["files"] == "unknown"
+
+
+def test_nothing_else_leads_to_files_that_are_not_there(world):
+    world.govern(POLICY + "break_glass: {by: [oncall]}\n")
+    world.quickly(2)
+    world.promote(1)
+    world.ask(2)
+    world.approve(2)
+    _remove(world.folder(2))
+    with world.acting("ana"):
+        assert told(refused(Refused, world, lambda: world.desk.promote(MODEL, 2))) == "weights.bin is missing"
+        for call in (
+            lambda: world.client.set_registered_model_alias(MODEL, "champion", "2"),
+            lambda: world.client.transition_model_version_stage(MODEL, "2", "Production"),
+        ):
+            with pytest.raises(MlflowException, match=r"weights\.bin is missing"):
+                call()
+    with world.acting("oncall"):
+        error = refused(Refused, world, lambda: world.desk.break_glass(MODEL, 2, "night"))
+    assert rules_of(error) == ["files-missing"] and world.roles()["champion"] == 1
 
 
 @pytest.mark.parametrize("verify", ["parallel", "now", "later"])
