@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.engines.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.inputs import ColumnArgument, checked_amounts, column_of, scale_of
 from mlflow_eval_plugin.engines.joint import Columns, cell_codes, size, tabulated
+from mlflow_eval_plugin.engines.plain import kind_of, plain
 from mlflow_eval_plugin.engines.queries import sliced_columns
 from mlflow_eval_plugin.query import NamedQuery
 from mlflow_eval_plugin.stats.errors import InputError
@@ -62,10 +63,12 @@ def system_summary(  # noqa: PLR0913 - the options of a report
 
 
 def _amounts(rows: pd.DataFrame, column: ColumnArgument, what: str) -> NDArray[np.float64]:
-    values = column_of(rows, column, argument=what)
-    if not pd.api.types.is_numeric_dtype(values):
+    values = plain(column_of(rows, column, argument=what))
+    if kind_of(values) not in ("number", "nothing"):
         # "12" would pass for a number, and a time span for its nanoseconds.
-        raise InputError(f"{what}: expected numbers, found {values.dtype}; convert the column to numbers of one unit")
+        raise InputError(
+            f"{what}: expected numbers, found {kind_of(values)}; convert the column to numbers of one unit"
+        )
     return checked_amounts(values, argument=what, what=what)
 
 

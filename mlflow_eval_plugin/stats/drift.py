@@ -14,9 +14,9 @@ from typing import Literal
 
 import numpy as np
 
+from mlflow_eval_plugin.stats.cells import cells_of, fine_cells
 from mlflow_eval_plugin.stats.divergences import (
     chi_squared,
-    coarse_counts,
     divergence,
     kolmogorov_smirnov,
     ks_p_value,
@@ -205,7 +205,7 @@ def _quantity(before: Column, after: Column, metric: str) -> Quantity:
     if metric == "new_share":
         return new_share(*fine_cells(before, after))
     if metric in ("psi", "js"):
-        cells = _cells(before, after)
+        cells = cells_of(before, after)
         return divergence("psi" if metric == "psi" else "js", *cells)
     if isinstance(before, NumericColumn) and isinstance(after, NumericColumn):
         return kolmogorov_smirnov(before, after) if metric == "ks" else wasserstein(before, after)
@@ -218,27 +218,11 @@ def _share(count: int, of: int) -> ProportionQuantity:
     return ProportionQuantity(share, rows, rows.astype(np.int64), rows, "there are no rows")
 
 
-def fine_cells(before: Column, after: Column) -> tuple[np.ndarray, np.ndarray]:
-    """The counts of every level, or of every bin."""
-    if isinstance(before, NumericColumn) and isinstance(after, NumericColumn):
-        return before.counts, after.counts
-    return _cells(before, after)
-
-
-def _cells(before: Column, after: Column) -> tuple[np.ndarray, np.ndarray]:
-    if isinstance(before, CategoricalColumn) and isinstance(after, CategoricalColumn):
-        levels = tuple(sorted(set(before.levels) | set(after.levels)))
-        return before.on(levels), after.on(levels)
-    if isinstance(before, NumericColumn) and isinstance(after, NumericColumn):
-        return coarse_counts(before), coarse_counts(after)
-    raise InputError(f"column {before.name!r} is numeric in one data set and categorical in the other")
-
-
 def _column(before: Column, after: Column, level: float) -> ColumnDrift:
     numeric = isinstance(before, NumericColumn)
     quantities = {name: _quantity(before, after, name) for name in metrics_of(before, after) if name != "chi2"}
     made = {name: estimates(one)[0] for name, one in quantities.items()}
-    chi2 = None if numeric else chi_squared(*_cells(before, after))
+    chi2 = None if numeric else chi_squared(*cells_of(before, after))
     if not numeric:
         reason = "there is only one category, or a data set has no value"
         made["chi2"] = Estimate(None, None, 0.0, reason) if chi2 is None else Estimate(chi2[0], None)
@@ -274,7 +258,7 @@ def _only_in(first: Column, second: Column) -> tuple[str, ...]:
 
 
 def _histogram(before: Column, after: Column) -> ShareHistogram:
-    a, b = _cells(before, after)
+    a, b = cells_of(before, after)
     if isinstance(before, NumericColumn):
         labels = _ranges(before.edges[before.coarse])
     else:

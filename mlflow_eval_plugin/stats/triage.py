@@ -11,7 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from mlflow_eval_plugin.stats.drift_summary import CategoricalColumn, Column, NumericColumn
+from mlflow_eval_plugin.stats.cells import fine_cells, levels_of
+from mlflow_eval_plugin.stats.drift_summary import Column, NumericColumn
 from mlflow_eval_plugin.stats.estimate import Quantity
 from mlflow_eval_plugin.stats.intervals import clopper_pearson
 from mlflow_eval_plugin.stats.new_values import NewShare
@@ -88,12 +89,12 @@ def _moved_on(before: Column, after: Column, alpha: float) -> str:
 
 def _constant(before: Column, after: Column, alpha: float) -> str:
     """The only value, if the reference makes it unlikely that so many rows have no other by chance."""
-    counts, places = _on_both(before, after)
+    counts = fine_cells(before, after)
     if (counts[0] > 0).sum() < 2 or (counts[1] > 0).sum() != 1:
         return ""
     only = int(counts[1].argmax())
     share = _limit(counts[0][only] / counts[0].sum(), int(counts[0].sum()), alpha / 2)[1]
-    return places[only] if share ** int(counts[1].sum()) < alpha / 2 else ""
+    return _called(before, after, only) if share ** int(counts[1].sum()) < alpha / 2 else ""
 
 
 def _outside(before: Column, after: Column, alpha: float) -> str:
@@ -111,9 +112,9 @@ def _new_value(before: Column, after: Column, found: Quantity, alpha: float) -> 
         return ""
     if isinstance(after, NumericColumn) and not _is_far(after, found.cell):
         return ""
-    counts, places = _on_both(before, after)
-    share, usual = (side[found.cell] / side.sum() for side in (counts[1], counts[0]))
-    return f"{share:.1%} of the values are {places[found.cell]}, which {usual:.2%} of the reference are."
+    usual, share = (side[found.cell] / side.sum() for side in fine_cells(before, after))
+    called = _called(before, after, found.cell)
+    return f"{share:.1%} of the values are {called}, which {usual:.2%} of the reference are."
 
 
 def _is_far(after: NumericColumn, cell: int) -> bool:
@@ -134,20 +135,13 @@ def _limit(share: float, rows: int, alpha: float) -> tuple[float, float]:
     return float(lower[0]), float(upper[0])
 
 
-def _on_both(before: Column, after: Column) -> tuple[tuple[np.ndarray, np.ndarray], list[str]]:
-    """The counts of either side by level or bin, and what these are called."""
-    if isinstance(before, CategoricalColumn) and isinstance(after, CategoricalColumn):
-        levels = tuple(sorted(set(before.levels) | set(after.levels)))
-        return (before.on(levels), after.on(levels)), [repr(level) for level in levels]
-    if isinstance(before, NumericColumn) and isinstance(after, NumericColumn):
-        return (before.counts, after.counts), _called(before.edges)
-    raise ValueError(f"column {before.name!r} is numeric in one data set and categorical in the other")
-
-
-def _called(edges: np.ndarray) -> list[str]:
-    texts = [f"{edge:.6g}" for edge in edges]
-    inner = [
-        low if high <= np.nextafter(below, np.inf) else f"between {low} and {text}"
-        for low, text, below, high in zip(texts[:-1], texts[1:], edges[:-1], edges[1:], strict=True)
-    ]
-    return [f"below {texts[0]}", *inner, f"{texts[-1]} or more"]
+def _called(before: Column, after: Column, cell: int) -> str:
+    if not isinstance(before, NumericColumn):
+        return repr(levels_of(before, after)[cell])
+    edges = before.edges[max(cell - 1, 0) : cell + 1]
+    low, high = f"{edges[0]:.6g}", f"{edges[-1]:.6g}"
+    if cell == 0:
+        return f"below {high}"
+    if cell == len(before.edges):
+        return f"{low} or more"
+    return low if edges[-1] <= np.nextafter(edges[0], np.inf) else f"between {low} and {high}"
