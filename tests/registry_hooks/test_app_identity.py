@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from releasing import govern, register
+from releasing import govern, register, serve
 from serving import ADMIN, PASSWORDS, Process, Server, clean_environment, free_port, start
 
 from registry_hooks.errors import Unauthenticated
@@ -44,6 +44,9 @@ def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         _MLFLOW_SGI_NAME=request.param,
         _MLFLOW_SERVER_FILE_STORE="sqlite:///mlflow.db",
         _MLFLOW_SERVER_REGISTRY_STORE="governed:sqlite:///mlflow.db",
+        _MLFLOW_SERVER_ARTIFACT_ROOT="mlflow-artifacts:/",
+        _MLFLOW_SERVER_ARTIFACT_DESTINATION="./mlartifacts",
+        _MLFLOW_SERVER_SERVE_ARTIFACTS="true",
     )
     commands = {
         "uvicorn": ["uvicorn", "--factory", "probe_app:create_app", "--host", "127.0.0.1", "--port", str(port)],
@@ -162,3 +165,23 @@ def test_doors_are_shut_under_both_kinds_of_server(probe: Server) -> None:
     ):
         answer = probe.ask(ADMIN, "POST", path, data=body, headers=headers)
         assert (answer.status_code, said in answer.text) == (status, True), (path, answer.text)
+
+
+def test_what_serves_is_not_pulled_away_under_both_kinds_of_server(probe: Server) -> None:
+    model = govern(probe)
+    serve(probe, model)
+    run = probe.mlflow("ana", "GET", f"model-versions/get?name={model}&version=1")["model_version"]["run_id"]
+    root = probe.mlflow("ana", "GET", f"runs/get?run_id={run}")["run"]["info"]["artifact_uri"].split(":", 1)[1]
+    files = f"/api/2.0/mlflow-artifacts/artifacts{root}"
+    for method, path, more in (
+        ("POST", "/api/2.0/mlflow/runs/delete", {"json": {"run_id": run}}),
+        ("PUT", f"{files}/model/MLmodel", {"data": b"x"}),
+        ("PUT", f"{files}/evidence/calibration.json", {"data": b"x"}),
+        ("DELETE", f"{files}/model", {}),
+        ("POST", f"/ajax-api/2.0/mlflow/upload-artifact?run_uuid={run}&path=model/MLmodel", {"data": b"x"}),
+    ):
+        for user in ("ana", ADMIN):
+            answer = probe.ask(user, method, path, **more)
+            assert answer.status_code == 403 and f"version 1 of {model}, which is champion" in answer.text, answer.text
+    assert probe.ask("ana", "PUT", f"{files}/notes.txt", data=b"x").ok
+    assert probe.json("ana", "status", model)["models"][0]["missing"] == []
