@@ -181,7 +181,7 @@ def _axis(dates: Sequence[str]) -> Markup:
         )
         for i in kept
     ]  # fmt: skip
-    return element("svg", *parts, class_="strip axis", height=18.0, aria_hidden="true")
+    return element("svg", *parts, class_="strip axis dates", height=18.0, aria_hidden="true")
 
 
 def _strip(line: Line) -> Markup:
