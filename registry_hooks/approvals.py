@@ -12,11 +12,22 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import timedelta
+from functools import cache
 from typing import Literal
 
 from registry_hooks.errors import Reason
 from registry_hooks.identity import Actor
-from registry_hooks.people import Facts, Standing, ask_one_of, holds_role, is_gone, lacks_role, lent_to, who_could
+from registry_hooks.people import (
+    Facts,
+    Standing,
+    ask_one_of,
+    holds_role,
+    is_gone,
+    lacks_role,
+    lent_to,
+    listed,
+    who_could,
+)
 from registry_hooks.quorum import Seat, seated
 from registry_hooks.records import Approval, ModelState, Proposal
 from registry_hooks.stakes import Signature, Why, Worth, judged, role_sources
@@ -31,22 +42,26 @@ ProposalState = Literal["open", "approved", "rejected", "void", "expired"]
 def may_sign(actor: Actor, proposal: Proposal, state: ModelState, facts: Facts, as_: Standing) -> list[Reason]:
     """Why ``actor`` cannot sign ``proposal``, standing as they do; empty when they can."""
     model, version, policy = proposal.model, proposal.version, facts.policy
-    wanted, out = policy.approver_roles, cannot_count(proposal, state, version, facts, {actor.name, as_.person})
     what = f"approve version {version} of {model}"
-    reasons = [] if as_.roles else lacks_role(actor, wanted, what, facts, out)
+
+    @cache  # looks people up, and only a refusal needs it
+    def others() -> str:
+        without = {actor.name, as_.person}
+        return ask_one_of(_who_could_sign(proposal, state, version, facts, without), facts)
+
+    reasons = [] if as_.roles else lacks_role(actor, policy.approver_roles, what, facts, others())
     lenders = sorted({d.by for d in lent_to(actor.name, facts)})
     if not as_.roles and (not reasons or len(lenders) > 1):
         reasons = [Reason("delegation", "one person in whose place you sign", f"{', '.join(lenders) or 'nobody'} lent "
                           "you a role", "say which with --for")]  # fmt: skip
-    others = ask_one_of(who_could(wanted, facts, out), facts)
     for name in dict.fromkeys((actor.name, as_.person)):
         if name == proposal.requester:
-            reasons.append(Reason("four-eyes", "somebody other than the requester", f"{name} requested it", others))
+            reasons.append(Reason("four-eyes", "somebody other than the requester", f"{name} requested it", others()))
         if name == state.authors.get(version):
             found = f"{name} registered it"
-            reasons.append(Reason("four-eyes", "somebody other than the version's author", found, others))
+            reasons.append(Reason("four-eyes", "somebody other than the version's author", found, others()))
         if any(name in (a.actor, a.person) and _stands(a, proposal, state, facts) for a in proposal.approvals):
-            reasons.append(Reason("twice", "one signature a person", f"{name} has signed {proposal.id}", others))
+            reasons.append(Reason("twice", "one signature a person", f"{name} has signed {proposal.id}", others()))
     if policy.promote.reauthenticate and not actor.reauthenticated:
         reasons.append(
             Reason("re-authentication", "the password once more, with the signature itself", "the login alone",
@@ -130,8 +145,8 @@ def count(proposal: Proposal, state: ModelState, facts: Facts) -> dict[str, int]
 def quorum_reasons(proposal: Proposal | None, state: ModelState, version: int, facts: Facts) -> list[Reason]:
     """Why the approvals do not suffice; empty when they do."""
     policy = facts.policy
-    mend = _ask(proposal, state, version, facts)
     if proposal is None:
+        mend = _ask(proposal, state, version, facts)
         asked = " and ".join(f"{item.count} of {item.role}" for item in policy.promote.approvals)
         again = f"registry-hooks request {state.model} {version}"
         return [
@@ -139,22 +154,25 @@ def quorum_reasons(proposal: Proposal | None, state: ModelState, version: int, f
             Reason("approvals", f"yes from {asked}", "no Proposal that could be approved", mend),
         ]
     have = count(proposal, state, facts)
-    missing = [
+    missing = [item for item in policy.promote.approvals if have[item.role] < item.count]
+    if not missing:
+        return []
+    mend = _ask(proposal, state, version, facts)
+    told = [
         Reason("approvals", f"{item.count} yes from {item.role}", f"{have[item.role]} on {proposal.id}", mend)
-        for item in policy.promote.approvals
-        if have[item.role] < item.count
+        for item in missing
     ]
-    return [*missing, *uncounted(proposal, state, facts)] if missing else []
+    return [*told, *uncounted(proposal, state, facts)]
 
 
 def uncounted(proposal: Proposal, state: ModelState, facts: Facts) -> list[Reason]:
     """A reason for each yes, or role of one, that does not count because of where the account or the role came from."""
-    mend = _ask(proposal, state, proposal.version, facts)
+    signed = [each for each in proposal.approvals if each.decision == "yes"]
+    lost = [(each.actor, why) for each in signed for why in _worth(each, proposal, state, facts).why_not]
+    mend = _ask(proposal, state, proposal.version, facts) if lost else ""  # whom to ask is looked up one by one
     return [
-        Reason(why.rule, _EXPECTED[why.rule], f"the yes of {each.actor} does not count: {why.found}", _mend(why, mend))
-        for each in proposal.approvals
-        if each.decision == "yes"
-        for why in _worth(each, proposal, state, facts).why_not
+        Reason(why.rule, _EXPECTED[why.rule], f"the yes of {name} does not count: {why.found}", _mend(why, mend))
+        for name, why in lost
     ]
 
 
@@ -200,29 +218,28 @@ def proposal_state(proposal: Proposal, state: ModelState, facts: Facts) -> tuple
     return ("open", missing) if missing else ("approved", [])
 
 
-def cannot_count(
-    proposal: Proposal | None, state: ModelState, version: int, facts: Facts, more: Collection[str] = ()
-) -> set[str | None]:
-    """Those whose yes would not count: requester, author, who has signed, and whom one with a stake put there."""
+def _who_could_sign(
+    proposal: Proposal | None, state: ModelState, version: int, facts: Facts, without: Collection[str] = ()
+) -> list[str]:
+    """Whose yes would count: nobody who requested, registered or signed it, or whom one with a stake put there."""
     signed = [a for a in proposal.approvals if _stands(a, proposal, state, facts)] if proposal else []
-    requester = proposal.requester if proposal else None
-    out = {requester, state.authors.get(version), *more, *(n for a in signed for n in (a.actor, a.person))}
-    return out | {name for name in who_could(facts.policy.approver_roles, facts, out) if _put_there(
-        name, proposal, state, version, facts)}  # fmt: skip
+    out = {state.authors.get(version), *without, *(name for a in signed for name in (a.actor, a.person))}
+    out |= {proposal.requester} if proposal else set()
 
+    def put_there(name: str) -> bool:
+        roles = tuple(role for role in facts.policy.approver_roles if name in facts.policy.roles[role].users)
+        signature = Signature(name, name, roles, facts.now)
+        return not judged(signature, proposal, state, version, facts).roles
 
-def _put_there(name: str, proposal: Proposal | None, state: ModelState, version: int, facts: Facts) -> bool:
-    roles = tuple(role for role in facts.policy.approver_roles if name in facts.policy.roles[role].users)
-    worth = judged(Signature(name, name, roles, facts.now), proposal, state, version, facts)
-    return bool(roles) and not worth.roles
+    return who_could(facts.policy.approver_roles, facts, out, put_there)
 
 
 def _ask(
     proposal: Proposal | None, state: ModelState, version: int, facts: Facts, without: Collection[str] = ()
 ) -> str:
-    names = who_could(facts.policy.approver_roles, facts, cannot_count(proposal, state, version, facts, without))
+    names = _who_could_sign(proposal, state, version, facts, without)
     what = f"registry-hooks approve {state.model} {version}" + ("" if proposal else ", once requested")
-    return f"ask {', '.join(names) or 'more holders of the role'} to run {what}"
+    return f"ask {listed(names) or 'more holders of the role'} to run {what}"
 
 
 def _short(value: object) -> str:

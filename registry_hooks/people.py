@@ -5,14 +5,20 @@ Pure functions of a policy, the people as they are now, the roles lent, and the 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 
 from registry_hooks.errors import Reason
 from registry_hooks.identity import EVERYTHING, Actor, Directory, Sight
-from registry_hooks.policy import Policy
+from registry_hooks.policy import MLFLOW_ROLE, Policy
 from registry_hooks.records import AccountsState, Delegation, TrustState
+
+MOST_NAMED = 8
+"""How many people a hint names."""
+MOST_LOOKED_UP = 24
+"""How many people are looked up for a hint; a policy may name thousands."""
 
 
 @dataclass(frozen=True)
@@ -97,33 +103,48 @@ def is_gone(name: str, facts: Facts) -> bool:
     return facts.directory is not None and facts.directory(name) is None
 
 
-def who_could(roles: tuple[str, ...], facts: Facts, without: Collection[str | None] = ()) -> list[str]:
-    """Names of those who hold one of ``roles`` and could be asked: users still, and none of ``without``.
+def who_could(
+    roles: tuple[str, ...],
+    facts: Facts,
+    without: Collection[str | None] = (),
+    but: Callable[[str], bool] = lambda _name: False,
+) -> list[str]:
+    """Names of a few who hold one of ``roles`` and could be asked: users still, none of ``without`` and not ``but``.
 
-    MLflow roles stand as ``role:NAME``.
+    MLflow roles stand as ``role:NAME``. No more people are looked up than a hint is worth.
     """
-    return [name for name in facts.policy.who(roles) if name not in without and not is_gone(name, facts)]
+    fit = (
+        name
+        for name in islice((name for name in facts.policy.who(roles) if name not in without), MOST_LOOKED_UP)
+        if name.startswith(MLFLOW_ROLE) or not (is_gone(name, facts) or but(name))
+    )
+    return list(islice(fit, MOST_NAMED))
 
 
 def ask_one_of(names: Collection[str], facts: Facts) -> str:
     """The mend of what somebody else has to do; where there is nobody, an administrator has to name somebody."""
     if not names:
         return f"have an admin name somebody else in policy {facts.policy.name!r}: nobody is left who could"
-    return f"ask one of {', '.join(names)}"
+    return f"ask one of {listed(names)}"
+
+
+def listed(names: Collection[str]) -> str:
+    """Names of those who could, and that there may be more."""
+    return ", ".join(names) + (" or another" if len(names) == MOST_NAMED else "")
 
 
 def lacks_role(
-    actor: Actor, allowed: tuple[str, ...], what: str, facts: Facts, without: Collection[str | None] = ()
+    actor: Actor, allowed: tuple[str, ...], what: str, facts: Facts, others: str | None = None
 ) -> list[Reason]:
     """Empty when ``actor`` holds one of the roles ``allowed``; else the one reason why not.
 
-    ``without`` are those who could not do it either, and so are not named.
+    ``others`` says whom to ask, where not everybody who holds such a role could do it.
     """
     policy = facts.policy
     held = policy.roles_of(actor)
     if set(held) & set(allowed):
         return []
-    others = ask_one_of(who_could(allowed, facts, {actor.name, *without}), facts)
+    others = others or ask_one_of(who_could(allowed, facts, {actor.name}), facts)
     return [
         Reason(
             rule="role",

@@ -16,6 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from registry_hooks.identity import Actor
 
+MLFLOW_ROLE = "role:"
+"""Before the name of an MLflow role, where it stands among names of users."""
 _LONGEST = timedelta(days=3650)
 _DURATION = re.compile(r"^(\d{1,6})\s*(s|m|h|d|w)$")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -217,7 +219,7 @@ class Policy(Part):
     def who(self, roles: tuple[str, ...]) -> list[str]:
         """Names of those who hold one of ``roles``; MLflow roles stand as ``role:NAME``."""
         members = [self.roles[role] for role in roles]
-        names = {user for m in members for user in m.users} | {f"role:{r}" for m in members for r in m.mlflow_roles}
+        names = {user for m in members for user in m.users} | {MLFLOW_ROLE + r for m in members for r in m.mlflow_roles}
         return sorted(names)
 
     def named_roles(self) -> Iterator[tuple[str, str]]:

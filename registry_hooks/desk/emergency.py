@@ -124,7 +124,13 @@ class Emergency(Transitions):
             policy = case.applied.policy
             opener = next((each.opened_by for each in case.state.reviews if each.id == review), None)
             reasons = [
-                *lacks_role(case.actor, policy.review_roles, f"close reviews of {model}", case.facts, {opener}),
+                *lacks_role(
+                    case.actor,
+                    policy.review_roles,
+                    f"close reviews of {model}",
+                    case.facts,
+                    ask_one_of(who_could(policy.review_roles, case.facts, {opener, case.actor.name}), case.facts),
+                ),
                 *rules.may_close(case.state, review, case.actor.name),
                 *_put_there(case, review, opener),
             ]

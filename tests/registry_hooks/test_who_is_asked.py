@@ -108,3 +108,29 @@ def test_what_is_no_name_gets_mlflows_own_error_under_a_pattern(world, pattern):
             call()
         wanted = (databricks_pb2.INVALID_PARAMETER_VALUE, databricks_pb2.RESOURCE_DOES_NOT_EXIST)
         assert databricks_pb2.ErrorCode.Value(caught.value.error_code) in wanted, what
+
+
+def test_a_hint_names_a_few_and_looks_up_no_more_than_it_is_worth(world):
+    crowd = [f"user{number:04}" for number in range(2000)]
+    world.govern(POLICY.replace("risk: [raj, mei, ana]", f"risk: {{users: {crowd}, mlflow_roles: [model-risk]}}"))
+    world.quickly()
+    world.ask(1)
+    looked_up = []
+
+    def directory(name):
+        looked_up.append(name)
+        return Actor(name, "test")
+
+    with acting_as(Actor("guest", "test"), directory):
+        error = refused(Refused, world, lambda: world.desk.approve(MODEL, 1, comment="read"))
+    assert len(set(looked_up)) < 40
+    assert mends(error).count("user0") == 7 and "role:model-risk" in mends(error) and "or another" in mends(error)
+
+
+def test_an_mlflow_role_is_named_where_people_are_looked_up(world):
+    world.govern(POLICY.replace("risk: [raj, mei, ana]", "risk: {users: [zoe], mlflow_roles: [model-risk]}"))
+    world.quickly()
+    world.ask(1)
+    with acting_as(Actor("guest", "test"), THERE.get):
+        error = refused(Refused, world, lambda: world.desk.approve(MODEL, 1, comment="read"))
+    assert "role:model-risk" in mends(error) and "zoe" not in mends(error)
