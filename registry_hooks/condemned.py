@@ -1,9 +1,10 @@
 """What was rolled back from is condemned, and so are its bytes, under whatever number, run or name they come back.
 
-What a version is made of is the list of its files less what MLflow writes anew whenever it logs a model: ``MLmodel``
-(the run, the ids, the time) and the descriptions of the environment. A version that has no other file is its
-``MLmodel``, less the lines about run, place and time; its ``model_uuid`` is then all that tells it from others. Bytes
-are condemned until they are promoted again; they are nominated again only with Evidence newer than the rollback.
+What a version is made of is the bytes of its files, under whatever names, less what MLflow writes anew whenever it logs
+a model: ``MLmodel`` (the run, the ids, the time) and the descriptions of the environment. A version that has no other
+file is its ``MLmodel``, less the lines about run, place and time; its ``model_uuid`` is then all that tells it from
+others. Bytes are condemned until they are promoted again; they are nominated again only with Evidence newer than the
+rollback.
 
 Bytes that differ are other bytes: a model that is logged again may be, and the same model trained again is. Of those it
 is told what they resemble.
@@ -15,7 +16,7 @@ import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 
-from mlflow_eval_plugin.evidence import model_digest
+from mlflow_eval_plugin.evidence import digest_of
 from registry_hooks.errors import Reason
 from registry_hooks.files import Files
 from registry_hooks.records import Condemned, EvidenceRef, ModelState, Resemblance
@@ -42,8 +43,8 @@ def content_digest(files: Files, mlmodel: bytes | None) -> str:
         files: all of its files.
         mlmodel: the text of its ``MLmodel``, where it has one.
     """
-    if kept := made_of(files):
-        return model_digest(kept)
+    if kept := sorted(sha for size, sha in made_of(files).values() if size):
+        return digest_of(kept)
     lines = [line for line in (mlmodel or b"").splitlines() if not line.startswith(_LINES_WRITTEN_ANEW)]
     return "sha256:" + hashlib.sha256(b"\n".join(lines)).hexdigest()
 

@@ -76,9 +76,15 @@ def _note_of_its_name(folder):
     (folder / "registered_model_meta").write_text(f"model_name: {MODEL}\nmodel_version: '2'\n")
 
 
+def _renamed(folder):
+    (folder / "code").mkdir()
+    (folder / "weights.bin").rename(folder / "code" / "other.bin")
+    (folder / "code" / "__init__.py").touch()
+
+
 @pytest.mark.parametrize(
     "change",
-    [_nothing, _mlmodel_written_anew, _environment_written_anew, _note_of_its_name],
+    [_renamed, _nothing, _mlmodel_written_anew, _environment_written_anew, _note_of_its_name],
     ids=lambda change: change.__name__.strip("_"),
 )
 @pytest.mark.parametrize("model", [MODEL, "acs-other"])
