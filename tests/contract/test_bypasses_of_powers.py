@@ -189,11 +189,12 @@ def test_behind_a_prefix_doors_are_shut_too_and_what_is_turned_on_by_name_is_war
     try:
         told = server.process.told()
         assert "UNSAFE: webhooks is turned on" in told and "UNSAFE: pages of https://portal.example" in told
-        for path in (f"{ASSISTANT}config", "/gateway/mlflow/v1/models", f"{AJAX}gateway-proxy"):
+        for path in (f"{ASSISTANT}config", "/gateway/openai/v1/embeddings", f"{AJAX}gateway-proxy"):
             for verb in ("GET", "PUT", "POST"):
-                found = server.ask(ADMIN, verb, f"/behind{path}", json={})
-                assert found.status_code == 405 or "is shut" in found.text, (verb, path, found.text)
-                assert 400 <= server.ask(ADMIN, verb, path, json={}).status_code < 500
+                # 3.15 serves what is FastAPI's own beside the prefix, not behind it.
+                found = [server.ask(ADMIN, verb, where, json={}) for where in (f"/behind{path}", path)]
+                assert all(each.status_code in (403, 404, 405) for each in found), (verb, path)
+                assert any(each.status_code == 405 or "is shut" in each.text for each in found), (verb, path)
         both = {"run_id": "a", "runId": "b", "key": "k", "value": "v"}
         answer = server.ask(ADMIN, "POST", "/behind/api/2.0/mlflow/runs/set-tag", json=both)
         assert answer.status_code == 400 and "each thing once" in answer.text
