@@ -73,6 +73,8 @@ def _status_of(held: Answer) -> Iterator[str]:
     if held["condemned"]:
         yield f"  Rolled back from: {', '.join(map(str, held['condemned']))}"
     yield from _file_check(held.get("file_check"))
+    if held.get("missing", ()) is None:
+        yield f"  Files were not looked for: registry-hooks status {clean(held['model'])}"
     for line in held.get("missing") or ():
         yield f"  {heading('MISSING', 'red')} {clean(line)}"
     for each in held["proposals"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import TimeoutError as StillRunning
 from dataclasses import dataclass
+from threading import BoundedSemaphore
 
 from registry_hooks.desk.case import Case
 from registry_hooks.desk.presence import beside
@@ -13,6 +14,9 @@ from registry_hooks.files import Files
 from registry_hooks.mlflow_io import missing_files
 from registry_hooks.mlflow_rows import VersionRow
 from registry_hooks.records import ROLES
+
+GLANCE = 0.8  # seconds in which whoever asks how models stand is answered, whatever the artifact store does
+_asking = BoundedSemaphore(16)  # threads that a silent store keeps waiting
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,19 @@ def missing(held: Iterable[Held], patience: float) -> list[str]:
     """What is not where these versions rest on it, or is about to be purged, in sentences; within so many seconds."""
     versions = list(held)
     said = [f"version {each.row.version}: {what}" for each in versions for what in each.deleted]
+    if not _asking.acquire(blocking=False):
+        return [*said, "the artifact store has not answered those who asked before"]
+
+    def look() -> list[str]:
+        try:
+            return [line for each in versions for line in _absent(each)]
+        finally:
+            _asking.release()
+
     try:
-        return said + beside(lambda: [line for each in versions for line in _absent(each)]).result(patience)
+        return said + beside(look).result(patience)
     except StillRunning:
-        return [*said, f"the artifact store did not answer within {patience:g} s"]
+        return [*said, f"the artifact store did not answer within {patience:.1g} s"]
 
 
 def _absent(held: Held) -> list[str]:

@@ -11,9 +11,8 @@ from registry_hooks import accounts, trust
 from registry_hooks.answers import Answer, entry_json, reasons_json, state_json, status_json, tenures
 from registry_hooks.condemned import all_condemned
 from registry_hooks.cycles import unsearched
-from registry_hooks.desk.absence import in_roles, missing
+from registry_hooks.desk.absence import GLANCE, in_roles, missing
 from registry_hooks.desk.case import BaseDesk, Case, case_at, remembering
-from registry_hooks.desk.presence import LOOK
 from registry_hooks.errors import Invalid, NotFound, Reason, RegistryError
 from registry_hooks.identity import Sight, current_directory, current_sight, require_actor
 from registry_hooks.ledger import SCOPES, AppliedPolicy, Ledger, read_model_state
@@ -42,8 +41,8 @@ class Reading(BaseDesk):
         if model:
             with self._case(model, write=False) as case:
                 told, held = _status(case), in_roles(case)
-            return {"models": [{**told, "missing": missing(held, LOOK)}]}
-        until, to_look = time.monotonic() + LOOK, {}
+            return {"models": [{**told, "missing": missing(held, GLANCE)}]}
+        until, to_look = time.monotonic() + GLANCE, {}
         actor, sight = require_actor(), current_sight()
         with self._unit_of_work(write=False) as session:
             ledger, registry = Ledger(session), SweptRegistry(session)

@@ -221,6 +221,8 @@ def test_an_artifact_store_that_is_silent_or_away_is_told_within_seconds(served,
             with served.acting("oncall"):
                 error = refused(Refused, served, lambda: served.desk.rollback(MODEL, "bad", verify=verify))
             assert said in told(error, "files-unreachable") and time.monotonic() - began < 5
+            began = time.monotonic()
+            assert any(said in line for line in status(served)["missing"]) and time.monotonic() - began < 3
     assert served.roles()["champion"] == 2
 
 
