@@ -252,3 +252,12 @@ def test_every_key_is_described(kind: str) -> None:
     described = (ROOT / "docs" / "evaluators.md").read_text()
     keys = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.*?) \|", described, re.M))))
     assert set(CONFIGS[kind].model_fields) - keys == set()
+
+
+def test_a_second_tolerance_is_written_where_there_is_one() -> None:
+    # So that documents without one are written again as they were.
+    one = Check(id="a", claim="", metric="m", scope="s", n=1, maximum=0.1, value=0.2, verdict="pass", reason="r")
+    assert "passes_at" not in one.model_dump(mode="json")
+    two = one.model_copy(update={"passes_at": 0.3})
+    assert two.model_dump(mode="json")["passes_at"] == 0.3
+    assert Check.model_validate(two.model_dump(mode="json")) == two

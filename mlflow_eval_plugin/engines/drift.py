@@ -7,7 +7,7 @@ edges are sought in the sorted values rather than the values among the edges.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,12 +30,14 @@ from mlflow_eval_plugin.stats.drift_summary import (
     Role,
 )
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
+from mlflow_eval_plugin.stats.new_values import new_share
 from mlflow_eval_plugin.stats.summaries import level_label
 from mlflow_eval_plugin.stats.threads import side_by_side
 
 QUANTILES = 4000  # KS is then within 2.5e-4 of the exact one
 FEW_DISTINCT = 500
 MAX_CATEGORIES = 10_000
+LEAST_REPEATED, REPEATED = 3, 0.8  # how many rows, and which share of those in a bin
 LEAST_KEYS = 30  # rows; fewer may differ by chance
 NUMERIC_KINDS = frozenset({"number", "datetime", "duration"})
 FENCE = 5  # robust standard deviations from the median; of normal values less than one in a million is beyond
@@ -86,11 +88,16 @@ def drift_summary(rows: pd.DataFrame, *, like: DriftSummary) -> DriftSummary:
 
 @dataclass(frozen=True, eq=False)
 class DriftCounts:
-    """Both sides of the columns that can be compared, and the others by name, each with the reason."""
+    """Both sides of the columns that can be compared, and the others by name, each with the reason.
+
+    Attributes:
+        repeated: by numeric column, the value that most of the rows in its newest bin have, if they have one.
+    """
 
     reference: DriftSummary
     current: DriftSummary
     passed_over: Mapping[str, str]
+    repeated: Mapping[str, float] = field(default_factory=dict)
 
 
 def drift_counts(
@@ -118,7 +125,7 @@ def drift_counts(
     for side in (reference, current):
         _checked(side, columns)
 
-    def made(name: str) -> tuple[Column, Column] | str:
+    def made(name: str) -> tuple[Column, Column, float | None] | str:
         role = (roles or {}).get(name, "feature")
         codes = name in categorical or is_declared_category(current[name]) or is_declared_category(reference[name])
         sides = plain(reference[name]), plain(current[name])
@@ -128,7 +135,8 @@ def drift_counts(
             before = _reference_column(first, name, role, codes)
             if role == "feature" and not as_given:
                 _no_key(first, before)
-            return before, _counted_on(before, second)
+            after = _counted_on(before, second)
+            return before, after, _repeated(before, after, second)
         except TooManyLevels:
             if as_given:
                 raise
@@ -139,12 +147,27 @@ def drift_counts(
             return str(error)
 
     found = dict(zip(columns, side_by_side(made, columns), strict=True))
-    both = [one for one in found.values() if not isinstance(one, str)]
+    both = {name: one for name, one in found.items() if not isinstance(one, str)}
     return DriftCounts(
-        DriftSummary(len(reference), tuple(before for before, _ in both)),
-        DriftSummary(len(current), tuple(after for _, after in both)),
+        DriftSummary(len(reference), tuple(before for before, _, _ in both.values())),
+        DriftSummary(len(current), tuple(after for _, after, _ in both.values())),
         {name: one for name, one in found.items() if isinstance(one, str)},
+        {name: value for name, (_, _, value) in both.items() if value is not None},
     )
+
+
+def _repeated(before: Column, after: Column, current: pd.Series[Any]) -> float | None:
+    if not isinstance(before, NumericColumn) or not isinstance(after, NumericColumn):
+        return None
+    cell = new_share(before.counts, after.counts).cell
+    if cell is None or after.counts[cell] < LEAST_REPEATED:
+        return None
+    ends = np.concatenate([[-np.inf], before.edges, [np.inf]])
+    values = _values(current)
+    inside = values[(values >= ends[cell]) & (values < ends[cell + 1]) & np.isfinite(values)]
+    distinct, times = np.unique(inside, return_counts=True)
+    most = int(times.argmax())
+    return float(distinct[most]) if times[most] >= REPEATED * len(inside) else None
 
 
 def count_present(rows: pd.DataFrame, column: str) -> int | None:

@@ -47,7 +47,7 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows, about: Abou
         categorical=[name for name in columns.compared if name in codes],
         as_given=config.columns is not None,
     )
-    found = compare(counts.reference, counts.current)
+    found = compare(counts.reference, counts.current, counts.repeated)
     measured = {
         **({"task": "regression"} if isinstance(rows, RegressionRows) else {}),
         **_measured(found),

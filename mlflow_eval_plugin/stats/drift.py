@@ -7,9 +7,10 @@ schema_changes(reference, current)                          columns that came, w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -137,15 +138,20 @@ class SchemaChange:
         return f"{self.column} was {before} in the reference and is {after}"
 
 
-def compare(reference: DriftSummary, current: DriftSummary) -> Drift:
+def compare(
+    reference: DriftSummary, current: DriftSummary, repeated: Mapping[str, float] = MappingProxyType({})
+) -> Drift:
     """The drift of every column of the reference.
+
+    Args:
+        repeated: by column, the one value that most rows of its newest bin have, where that is known.
 
     Raises:
         InputError: when ``current`` lacks a column or was counted on other bins.
     """
     pairs = [_pair(reference, current, one.name) for one in reference.columns]
     level = hint_level(len(pairs))
-    return Drift(reference.rows, current.rows, tuple(_column(a, b, level) for a, b in pairs))
+    return Drift(reference.rows, current.rows, tuple(_column(a, b, level, repeated.get(a.name)) for a, b in pairs))
 
 
 def metrics_of(reference: Column, current: Column) -> tuple[str, ...]:
@@ -218,7 +224,7 @@ def _share(count: int, of: int) -> ProportionQuantity:
     return ProportionQuantity(share, rows, rows.astype(np.int64), rows, "there are no rows")
 
 
-def _column(before: Column, after: Column, level: float) -> ColumnDrift:
+def _column(before: Column, after: Column, level: float, repeated: float | None) -> ColumnDrift:
     numeric = isinstance(before, NumericColumn)
     quantities = {name: _quantity(before, after, name) for name in metrics_of(before, after) if name != "chi2"}
     made = {name: estimates(one)[0] for name, one in quantities.items()}
@@ -229,7 +235,7 @@ def _column(before: Column, after: Column, level: float) -> ColumnDrift:
     p_value = chi2[1] if chi2 is not None else None
     if isinstance(before, NumericColumn) and isinstance(after, NumericColumn):
         p_value = ks_p_value(kolmogorov_smirnov(before, after), before.present, after.present)
-    hint, reason = triage(before, after, quantities, level)
+    hint, reason = triage(before, after, quantities, level, repeated)
     return ColumnDrift(
         name=before.name,
         role=before.role,

@@ -34,8 +34,13 @@ def hint_level(columns: int) -> float:
     return HINT_ERROR / (TESTS * max(columns, 1))
 
 
-def triage(before: Column, after: Column, quantities: Mapping[str, Quantity], alpha: float) -> tuple[Hint, str]:
+def triage(
+    before: Column, after: Column, quantities: Mapping[str, Quantity], alpha: float, repeated: float | None = None
+) -> tuple[Hint, str]:
     """A hint and its reason.
+
+    Args:
+        repeated: the one value that most rows of the newest bin have, where that is known.
 
     A "data bug" goes before a "counter" (keys, counters and times move on), that before a "distribution shift", and
     that before "none".
@@ -44,7 +49,7 @@ def triage(before: Column, after: Column, quantities: Mapping[str, Quantity], al
         return "none", "No label has arrived yet."
     if moved := _moved_on(before, after, alpha):
         return "counter", moved
-    if bug := _bug(before, after, quantities, alpha):
+    if bug := _bug(before, after, quantities, alpha, repeated):
         return "data bug", bug
     for metric, notable in NOTABLE.items():
         if metric in quantities:
@@ -58,7 +63,9 @@ def _lower(quantity: Quantity, alpha: float) -> float:
     return float(quantity.limits(alpha, exact=True)[0][0])
 
 
-def _bug(before: Column, after: Column, quantities: Mapping[str, Quantity], alpha: float) -> str:
+def _bug(
+    before: Column, after: Column, quantities: Mapping[str, Quantity], alpha: float, repeated: float | None
+) -> str:
     # Labels are late, which is no bug.
     if _lower(quantities["missing_change"], alpha) > MISSING_JUMP and after.role != "label":
         if after.present == 0:
@@ -70,7 +77,7 @@ def _bug(before: Column, after: Column, quantities: Mapping[str, Quantity], alph
         return ""
     if constant := _constant(before, after, alpha):
         return f"the column is constant ({constant}); it was not in the reference."
-    return _outside(before, after, alpha) or _new_value(before, after, quantities["new_share"], alpha)
+    return _outside(before, after, alpha) or _new_value(before, after, quantities["new_share"], alpha, repeated)
 
 
 def _moved_on(before: Column, after: Column, alpha: float) -> str:
@@ -107,13 +114,15 @@ def _outside(before: Column, after: Column, alpha: float) -> str:
     return f"{outside:.0%} of the values lie outside the reference's range; the unit or the scale may have changed."
 
 
-def _new_value(before: Column, after: Column, found: Quantity, alpha: float) -> str:
+def _new_value(before: Column, after: Column, found: Quantity, alpha: float, repeated: float | None) -> str:
     if not isinstance(found, NewShare) or found.cell is None or _lower(found, alpha) <= NEW_SHARE:
         return ""
-    if isinstance(after, NumericColumn) and not _is_far(after, found.cell):
+    if isinstance(after, NumericColumn) and repeated is None and not _is_far(after, found.cell):
         return ""
     usual, share = (side[found.cell] / side.sum() for side in fine_cells(before, after))
     called = _called(before, after, found.cell)
+    if repeated is not None:
+        called += f", most of them {repeated:.6g}"
     return f"{share:.1%} of the values are {called}, which {usual:.2%} of the reference are."
 
 

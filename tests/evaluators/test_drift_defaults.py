@@ -51,12 +51,23 @@ def test_defaults_find_every_kind_of_change_and_say_where_to_look(world: World) 
     hints = told(found)
     assert hints["infinite, 2 %"][0] == hints["-999 in 2 %"][0] == hints["new category, 2 %"][0] == "data bug"
     assert "values are infinite; of the reference 0 are" in hints["infinite, 2 %"][1]
+    assert "most of them -999, which 0.0" in hints["-999 in 2 %"][1]
     assert "'new', which 0.00% of the reference are" in hints["new category, 2 %"][1]
     assert hints["mean by 0.5 σ"][0] == "distribution shift"
     assert {hints[name][0] for name in STILL} == {"none"}
     infinite = next(one for one in found["measurements"]["columns"] if one["name"] == "infinite, 2 %")
     assert (infinite["infinite_reference"], 0.01 < infinite["infinite_current"] < 0.03) == (0, True)
     assert metrics["drift_max_infinite_change"] == infinite["infinite_current"]
+
+
+def test_a_sentinel_close_to_the_range_is_named(world: World) -> None:
+    rng = np.random.default_rng(4)
+    before, after = scored(0, 5000, age=rng.integers(18, 70, 5000)), scored(1, age=rng.integers(18, 70, 2000))
+    for sentinel in (99, -1, 0):
+        found, _ = drift(after.assign(age=after.age.mask(after.index % 50 == 0, sentinel)), before)
+        hint, reason = told(found)["age"]
+        assert (hint, "new_share:age" in failed(found)) == ("data bug", True)
+        assert f"most of them {sentinel}, which 0.00% of the reference are" in reason
 
 
 def test_one_outlier_is_no_drift_and_hides_none(world: World) -> None:
