@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from mlflow_eval_plugin.evaluators.config import CONFIGS
 from mlflow_eval_plugin.evidence import (
+    Check,
     Evidence,
     EvidenceError,
     canonical,
