@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Iterator
 
@@ -59,7 +58,7 @@ def test_failed_logins_wait_and_the_right_password_never_does(server: Server, pa
     assert {status for status, _ in took} == {401}
     assert took[7][1] > 1.6 and took[6][1] > took[0][1] + 0.8
     right = attempt(server, path, user, PASSWORDS[user])
-    assert right[0] != 401 and right[1] < 1.6
+    assert right[0] != 401 and right[1] < took[7][1] - 0.5
     log = server.process.told()
     assert f"failed login of '{user}' from 127.0.0.1: number 8 in a row" in log
     assert "wrong-" not in log
@@ -73,8 +72,8 @@ def test_a_user_who_does_not_exist_is_refused_in_the_same_time(server: Server, p
         server.mlflow(ADMIN, "POST", "users/create", username=name, password="a-long-password")
         known.append(attempt(server, path, name, "another-password")[1])
         unknown.append(attempt(server, path, f"nobody-{path[-3:]}-{number}", "another-password")[1])
-    ratio = statistics.median(known) / statistics.median(unknown)
-    assert 0.6 < ratio < 1.6, (known, unknown)
+    # The quickest of each: what a busy machine adds says nothing. Without a hash it was a fifteenth.
+    assert 0.5 < min(known) / min(unknown) < 2, (known, unknown)
 
 
 def test_what_a_log_shows_of_a_user_is_one_line(server: Server) -> None:
