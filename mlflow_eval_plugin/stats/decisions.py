@@ -21,8 +21,8 @@ from mlflow_eval_plugin.stats.gaps import SliceTable
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits
 from mlflow_eval_plugin.stats.multiclass import MulticlassTable
 from mlflow_eval_plugin.stats.quantities import UnitMean, trials_of
+from mlflow_eval_plugin.stats.ranks import Ranked
 from mlflow_eval_plugin.stats.rates import Part, part_of
-from mlflow_eval_plugin.stats.summaries import FINE_BINS
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class SliceCost:
 
     Attributes:
         cost: mean cost of a row as it was decided.
-        best_threshold: the score, a multiple of 1/3840, from which rows would be called positive at the least cost on
-            these rows, of several the one nearest to the present one; None where none should be, or there are no rows.
+        best_threshold: from which score on rows would be called positive at the least cost on these rows, of several
+            the one nearest to the present one; None where none should be, or there are no rows.
         cost_at_best: the mean cost then; None without rows.
     """
 
@@ -45,20 +45,10 @@ class SliceCost:
 def slice_costs(table: SliceTable, costs: Costs) -> tuple[SliceCost, ...]:
     """Every slice, "overall" first."""
     part, present = table.part(), table.summary.threshold
-    at_each = _cost_at_each_threshold(part, costs)
-    near = np.abs(
-        np.arange(FINE_BINS + 1) / FINE_BINS - (costs.threshold_if_calibrated if present is None else present)
-    )
-    found = []
-    for one, cost, curve in zip(table.summary.slices, estimates(_mean_cost(part, costs)), at_each, strict=True):
-        if np.isnan(curve).all():
-            found.append(SliceCost(one.label, cost, None, None))
-            continue
-        least = curve.min()
-        # Sums of weights in another order differ in the last digits.
-        best = int(np.argmin(np.where(curve <= least + 1e-12 * (1 + abs(least)), near, np.inf)))
-        found.append(SliceCost(one.label, cost, None if best == FINE_BINS else best / FINE_BINS, float(least)))
-    return tuple(found)
+    near = costs.threshold_if_calibrated if present is None else present
+    found = estimates(_mean_cost(part, costs))
+    slices = zip(table.summary.slices, found, part.ranked(), strict=True)
+    return tuple(SliceCost(one.label, cost, *_best(ranked, costs, near)) for one, cost, ranked in slices)
 
 
 def cost_bounds(table: SliceTable, costs: Costs, label: str = "overall") -> QuantityBounds:
@@ -147,14 +137,24 @@ def _mean_cost(part: Part, costs: Costs) -> MeanCost:
     return mean_cost(part.cells.reshape(-1, 4), costs.matrix.reshape(-1), part.effective, part.n)
 
 
-def _cost_at_each_threshold(part: Part, costs: Costs) -> FloatArray:
-    """The mean cost were rows called positive from fine bin k on, k = 0 ... ``FINE_BINS``: ``(S, FINE_BINS + 1)``."""
-    found = np.empty((len(part.n), FINE_BINS + 1))
-    # Each row that is called negative instead costs so much more.
+def _best(one: Ranked, costs: Costs, near: float) -> tuple[float | None, float | None]:
+    """The threshold of least mean cost, of several the one nearest to ``near``, and that cost; None without weight.
+
+    From the same score on are called all thresholds above the next lower score, up to it: the nearest of these counts.
+    """
+    by_label = np.array([one.negative.sum(), one.positive.sum()], dtype=np.float64)
+    total = by_label.sum()
+    if total <= 0:
+        return None, None
+    # Each row that is called negative instead costs so much more; called are the rows from cell k on, k = 0 ... K.
     step = costs.matrix[:, 0] - costs.matrix[:, 1]
-    for place, histogram in enumerate(part.histogram):  # a slice at a time: all at once would be copies of all counts
-        by_label = histogram.sum(axis=0)
-        total = by_label.sum()
-        curve = np.concatenate([[0.0], np.cumsum(histogram @ step)]) + by_label @ costs.matrix[:, 1]
-        found[place] = curve / total if total > 0 else np.nan
-    return found
+    more = np.cumsum(one.negative * step[0] + one.positive * step[1])
+    curve = (np.concatenate([[0.0], more]) + by_label @ costs.matrix[:, 1]) / total
+    least = float(curve.min())
+    # Sums of weights in another order differ in the last digits.
+    cuts = np.flatnonzero(curve <= least + 1e-12 * (1 + abs(least)))
+    score = np.append(one.score, np.inf)
+    below = np.concatenate([[-np.inf], one.score])[cuts]
+    threshold = np.where((below < near) & (near < score[cuts]), near, score[cuts])
+    best = float(threshold[np.argmin(np.abs(threshold - near))])
+    return None if np.isinf(best) else best, least

@@ -69,6 +69,18 @@ def test_by_hand():
     assert (overall.best_threshold, overall.cost_at_best) == (pytest.approx(0.3), pytest.approx(2 / 5))
 
 
+def test_the_best_threshold_of_rare_events_is_a_score_of_theirs():
+    rng = np.random.default_rng(8)
+    score = 1 / (1 + np.exp(-rng.normal(-10, 1.5, 4000)))
+    rows = pd.DataFrame({"s": score, "y": (rng.random(4000) < 20 * score).astype(int), "g": 0})
+    costs = Costs(fp=1, fn=2000)
+    found = slice_costs(_table(rows), costs)[0]
+    tried = [_cost(rows, costs, threshold, None) for threshold in np.sort(score)]
+    assert 0 < found.best_threshold < 1 / 3840
+    assert _cost(rows, costs, found.best_threshold, None) == pytest.approx(min(tried), rel=1e-12)
+    assert found.cost_at_best == pytest.approx(min(tried), rel=1e-12)
+
+
 def test_where_nobody_should_be_called_positive_no_threshold_is_named():
     rows = pd.DataFrame({"s": [1.0, 0.9, 0.2], "y": [0, 0, 0]})
     found = slice_costs(_one_group(rows), Costs(fp=1, fn=1))[1]
