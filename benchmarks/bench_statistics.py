@@ -105,7 +105,7 @@ LINES = (
     Line(f"reliability diagram, {BANDS}", "", TEN, _diagram, 0),
     Line("5 metrics x 52 groups, intervals, gaps", "fairlearn_groups", ONE, _groups, 100),
     Line("the same, peer with 100 replicates", "fairlearn_bootstrap", TENTH, _groups, 1000, 10, "peer: 10, times ten"),
-    Line("AUC with interval, 160 slices", "sklearn_auc", TEN, _aucs, 100),
+    Line("AUC with interval, 160 slices", "sklearn_auc", TEN, _aucs, 40),
     Line("6 slice columns and their 15 pairs", "pandas_pairs", TEN, _pairs, 20),
 )  # fmt: skip
 
