@@ -9,7 +9,7 @@ from threading import BoundedSemaphore
 
 from registry_hooks.desk.case import Case
 from registry_hooks.desk.presence import beside
-from registry_hooks.errors import NotFound, RegistryError
+from registry_hooks.errors import NotFound, Reason, RegistryError
 from registry_hooks.files import Files
 from registry_hooks.mlflow_io import missing_files
 from registry_hooks.mlflow_rows import VersionRow
@@ -46,6 +46,17 @@ def held_in(case: Case, versions: Iterable[int | None]) -> list[Held]:
 def in_roles(case: Case) -> list[Held]:
     """The versions in a role."""
     return held_in(case, (getattr(case.state.pair, role) for role in ROLES))
+
+
+def purged_soon(case: Case, version: int) -> list[Reason]:
+    """Why a version may not come to serve on what is deleted in MLflow, though its files are there still."""
+    mend = "restore it (mlflow runs restore, mlflow experiments restore), or evaluate and nominate a version anew"
+    expected = f"runs and logged models of version {version} that are not deleted"
+    return [
+        Reason("deleted", expected, what, mend)
+        for held in held_in(case, [version])
+        for what in held.deleted
+    ]  # fmt: skip
 
 
 def missing(held: Iterable[Held], patience: float) -> list[str]:

@@ -8,6 +8,7 @@ from functools import cache
 from registry_hooks import pair as rules
 from registry_hooks.answers import Answer, moved_json, proposal_json, reasons_json, warnings
 from registry_hooks.approvals import holds, overdue_reviews, quorum_reasons
+from registry_hooks.desk.absence import purged_soon
 from registry_hooks.desk.bound import pages_of
 from registry_hooks.desk.case import (
     BaseDesk,
@@ -130,6 +131,7 @@ class Transitions(BaseDesk):
             *evidence_reasons(case.state, version, case.facts),
             *changed_evidence(case, version),
             *changed_files(case, version),
+            *purged_soon(case, version),
             *(holds(proposal, case.state, case.facts) if proposal else ()),
             *quorum_reasons(proposal, case.state, version, case.facts),
             *overdue_reviews(case.state, case.facts),

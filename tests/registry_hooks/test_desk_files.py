@@ -170,6 +170,18 @@ def test_a_version_whose_run_or_evidence_is_deleted_is_not_nominated(served):
         served.desk.nominate(MODEL, 3, [other])
 
 
+def test_a_version_whose_run_was_deleted_since_is_not_promoted(served):
+    ((run, _),) = served.quickly()
+    served.ask(3)
+    served.approve(3)
+    served.client.delete_run(run)
+    with served.acting("ana"):
+        assert [reason["rule"] for reason in served.desk.plan(MODEL, 3)["reasons"]] == ["deleted"]
+        assert rules_of(refused(Refused, served, lambda: served.desk.promote(MODEL, 3))) == ["deleted"]
+        served.client.restore_run(run)
+        assert served.desk.promote(MODEL, 3)["after"]["champion"] == 3
+
+
 def test_a_version_that_was_never_nominated_must_have_files_to_go_back_to(world):
     world.quickly(2)
     for version, stage in ((1, "Archived"), (2, "Production")):
