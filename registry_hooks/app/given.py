@@ -18,6 +18,8 @@ from typing import Any, Literal
 from registry_hooks.errors import Reason
 
 Place = Literal["path", "query", "body", "header", "form"]
+MOST_NAMES = 1000
+"""Names of a JSON body's own object; the longest of MLflow's messages has some thirty."""
 _HEADER = "x-mlflow-"
 _SINGLE = frozenset({"authorization", "content-type", "host", "origin"})
 _OTHER_NAMES = {"requestid": "traceid", "artifactpath": "path"}  # beside -uuid for -id, and -ids for one of them
@@ -90,8 +92,10 @@ def in_json(text: bytes | str, message: Any = None) -> tuple[list[Given], list[R
             body = json.loads(body, object_pairs_hook=once)
     except (ValueError, RecursionError):
         return [], reasons
-    if not isinstance(body, dict):
+    if not isinstance(body, dict) or reasons:
         return [], reasons
+    if len(body) > MOST_NAMES:
+        return [], [Reason("body", f"at most {MOST_NAMES} names in its object", f"{len(body)}", "send fewer")]
     if _has_half_a_pair(text, body):
         reasons.append(_reason("body", "text", "half of a surrogate pair"))  # which no database takes
     return list(_in_object(body, message, reasons)), reasons
