@@ -44,11 +44,23 @@ def clopper_pearson(p: FloatArray, n: FloatArray, alpha: Alpha) -> Limits:
 
     Checks use these, because Wilson's tails are not reliable at the small levels that a family of Checks needs.
     """
+    return least_proportion(p, n, alpha), most_proportion(p, n, alpha)
+
+
+def least_proportion(p: FloatArray, n: FloatArray, alpha: Alpha) -> FloatArray:
+    """The lower limit of `clopper_pearson`; NaN where ``n`` is 0."""
     successes = p * n
     with np.errstate(invalid="ignore"):
-        lower = np.where(p <= 0, 0.0, special.betaincinv(np.maximum(successes, 1e-300), n - successes + 1, alpha))
-        upper = np.where(p >= 1, 1.0, special.betaincinv(successes + 1, np.maximum(n - successes, 1e-300), 1 - alpha))
-    return _undefined_where(~(n > 0), lower, upper)
+        found = special.betaincinv(np.maximum(successes, 1e-300), n - successes + 1, alpha)
+    return np.where(n > 0, np.where(p <= 0, 0.0, found), np.nan)
+
+
+def most_proportion(p: FloatArray, n: FloatArray, alpha: Alpha) -> FloatArray:
+    """The upper limit of `clopper_pearson`; NaN where ``n`` is 0."""
+    successes = p * n
+    with np.errstate(invalid="ignore"):
+        found = special.betaincinv(successes + 1, np.maximum(n - successes, 1e-300), 1 - alpha)
+    return np.where(n > 0, np.where(p >= 1, 1.0, found), np.nan)
 
 
 def mover_difference(a: FloatArray, a_limits: Limits, b: FloatArray, b_limits: Limits) -> Limits:
@@ -57,9 +69,12 @@ def mover_difference(a: FloatArray, a_limits: Limits, b: FloatArray, b_limits: L
     With Wilson limits this is Newcombe's (1998) method 10 for a difference of proportions.
     """
     (a_low, a_high), (b_low, b_high) = a_limits, b_limits
-    lower = a - b - np.hypot(a - a_low, b_high - b)
-    upper = a - b + np.hypot(a_high - a, b - b_low)
-    return lower, upper
+    return mover_lower(a, a_low, b, b_high), -mover_lower(b, b_low, a, a_high)
+
+
+def mover_lower(a: FloatArray, a_low: FloatArray, b: FloatArray, b_high: FloatArray) -> FloatArray:
+    """The lower limit of `mover_difference`, which asks for one limit of each."""
+    return a - b - np.hypot(a - a_low, b_high - b)
 
 
 def mover_ratio(a: FloatArray, a_limits: Limits, b: FloatArray, b_limits: Limits) -> Limits:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, clopper_pearson, mover_difference
+from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, least_proportion, most_proportion, mover_lower
 
 HARDLY = 0.001
 MOST_CELLS = 50  # those with the largest rise; the limits of others are not computed
@@ -64,8 +64,7 @@ class NewShare:
         """One-sided limits; the same whether exact or not."""
         del exact
         error = np.asarray(alpha, dtype=np.float64)
-        lower = self._of_cells(error / self.cells)[0].max(keepdims=True)
-        upper = self._of_cells(error)[1].max(keepdims=True)
+        lower, upper = self._lower(error / self.cells).max(keepdims=True), self._upper(error).max(keepdims=True)
         return np.maximum(np.minimum(lower, self.rise), 0.0), np.maximum(upper, self.rise)
 
     def take(self, index: NDArray[np.intp]) -> NewShare:
@@ -73,10 +72,16 @@ class NewShare:
         del index
         return self
 
-    def _of_cells(self, alpha: FloatArray) -> Limits:
-        before = clopper_pearson(self.before, np.array(float(self.n_before)), alpha)
-        after = clopper_pearson(self.after, np.array(float(self.n_after)), alpha)
-        return mover_difference(self.after, after, self.before, before)
+    # Either limit of a difference needs one limit of each share, by MOVER; the others would be half of the work.
+    def _lower(self, alpha: FloatArray) -> FloatArray:
+        least = least_proportion(self.after, np.array(float(self.n_after)), alpha)
+        most = most_proportion(self.before, np.array(float(self.n_before)), alpha)
+        return mover_lower(self.after, least, self.before, most)
+
+    def _upper(self, alpha: FloatArray) -> FloatArray:
+        most = most_proportion(self.after, np.array(float(self.n_after)), alpha)
+        least = least_proportion(self.before, np.array(float(self.n_before)), alpha)
+        return -mover_lower(self.before, least, self.after, most)
 
 
 def new_share(before: Counts, after: Counts) -> NewShare:
