@@ -26,8 +26,8 @@ NO_ENDS: Ends = (-math.inf, math.inf)
 class Estimate:
     """A number, its pointwise 95 % interval, the largest error of binning, and why it is absent where it is.
 
-    The interval is wider than chance alone would have it by that error, and stays within the range of the metric. Never
-    and never infinite: ``value`` and ``interval`` are None instead.
+    The interval is wider than chance alone would have it by that error, and stays within the range of the metric.
+    Neither NaN nor infinite: ``value`` and ``interval`` are None instead.
     """
 
     value: float | None

@@ -146,11 +146,14 @@ class Percentile:
         return np.asarray((self.upper[at] - self.lower[at]) / 2)
 
     def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
-        """One-sided limits, the outer edges of their bins; infinite where there are too few rows. Always exact."""
+        """One-sided limits; infinite where there are too few rows. Always exact.
+
+        With ``bound`` on either side they are the outer edges of the bins of the two rows between which they lie.
+        """
         del exact
         low, high = rank_below(alpha, self.n, self.share), rank_below(alpha, self.n, 1 - self.share)
-        lower = np.where(low > 0, self.lower[self._bin(low)], -np.inf)
-        upper = np.where(high > 0, self.upper[self._bin(self.n + 1 - high)], np.inf)
+        lower = np.where(low > 0, self.lower[self._bin(low)] + self.bound, -np.inf)
+        upper = np.where(high > 0, self.upper[self._bin(self.n + 1 - high)] - self.bound, np.inf)
         return lower, upper
 
     def take(self, index: NDArray[np.intp]) -> Percentile:
