@@ -106,8 +106,8 @@ def change_bounds(current: ScoreSummary, reference: ScoreSummary, metric: str, *
 def change_of(current: Quantity, reference: Quantity) -> Quantity:
     """``current - reference`` of two samples of rows, as their kind allows."""
     if _is_norm(current):
-        return Apart(current, reference, UNDEFINED)
-    return Difference(current, reference, np.ones(1), UNDEFINED)
+        return Apart(current, reference, f"{UNDEFINED}: {current.reason}")
+    return Difference(current, reference, np.ones(1), f"{UNDEFINED}: {current.reason}")
 
 
 def _change(current: ScoreSummary, reference: ScoreSummary, metric: str, bins: int) -> Quantity:

@@ -157,12 +157,14 @@ class PairedTable:
         champion, challenger = (table.metric(metric) for table in self.tables)
         if metric in ("ece", "average_precision"):
             # Norms of opposite errors change in opposite ways, and noise inflates both.
-            return Apart(challenger, champion, NEITHER)
+            return Apart(challenger, champion, f"{NEITHER}: {challenger.reason}")
         variance, influence, effective = self._varies(metric)
         value = challenger.value - champion.value
         bound = challenger.bound + champion.bound
         furthest = np.inf if metric == "log_loss" else 1.0
-        return PairedMean(value, variance, influence, effective, bound, challenger.n, NEITHER, furthest)
+        return PairedMean(
+            value, variance, influence, effective, bound, challenger.n, f"{NEITHER}: {challenger.reason}", furthest
+        )
 
     def _varies(self, metric: str) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Of a difference: its variance, how much one more row can change it at most, and the rows behind it."""

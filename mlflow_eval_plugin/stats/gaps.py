@@ -124,8 +124,8 @@ def compared(first: Quantity, second: Quantity, kind: str, share: FloatArray | N
         first, second = first.where(second), second.where(first)
     share = np.ones(len(first.n)) if share is None else share
     if kind == "ratio":
-        return Ratio(first, second, share, ZERO_BELOW)
-    return Difference(first, second, share, NOTHING_TO_COMPARE)
+        return Ratio(first, second, share, f"{ZERO_BELOW}: {first.reason}")
+    return Difference(first, second, share, f"{NOTHING_TO_COMPARE}: {first.reason}")
 
 
 def best_of(table: Table, metric: str, *, minimum_count: int) -> NDArray[np.intp]:
