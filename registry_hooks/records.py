@@ -16,6 +16,21 @@ from mlflow_eval_plugin.evidence import digest_of
 R = TypeVar("R", bound="Record")
 Role = Literal["champion", "challenger", "fallback"]
 ROLES: tuple[Role, ...] = ("champion", "challenger", "fallback")
+AccountAction = Literal[
+    "user-created",
+    "password-changed",
+    "admin-changed",
+    "user-deleted",
+    "role-created",
+    "role-changed",
+    "role-deleted",
+    "role-assigned",
+    "role-unassigned",
+    "permission-changed",
+    "account-undone",
+]
+"""What is done to the accounts of MLflow's auth; each stands in the ledger before it is done."""
+
 Action = Literal[
     "policy-applied",
     "key-trusted",
@@ -36,34 +51,8 @@ Action = Literal[
     "rolled-back",
     "files-checked",
     "review-closed",
-    "user-created",
-    "password-changed",
-    "admin-changed",
-    "user-deleted",
-    "role-created",
-    "role-changed",
-    "role-deleted",
-    "role-assigned",
-    "role-unassigned",
-    "permission-changed",
-    "account-undone",
+    AccountAction,
 ]
-
-
-AccountAction = Literal[
-    "user-created",
-    "password-changed",
-    "admin-changed",
-    "user-deleted",
-    "role-created",
-    "role-changed",
-    "role-deleted",
-    "role-assigned",
-    "role-unassigned",
-    "permission-changed",
-    "account-undone",
-]
-"""What is done to the accounts of MLflow's auth; each stands in the ledger before it is done."""
 
 
 class Record(BaseModel):

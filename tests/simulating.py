@@ -21,10 +21,11 @@ from scipy import stats
 from mlflow_eval_plugin.engines import slice_summary
 from mlflow_eval_plugin.engines.levels import coded_columns
 from mlflow_eval_plugin.stats.checks import Claim
+from mlflow_eval_plugin.stats.contrasts import Widest
 from mlflow_eval_plugin.stats.disaggregated import metric_bounds
 from mlflow_eval_plugin.stats.fairness import Larger
 from mlflow_eval_plugin.stats.gaps import SliceTable, compared
-from mlflow_eval_plugin.stats.quantities import ProportionQuantity, Widest
+from mlflow_eval_plugin.stats.quantities import ProportionQuantity
 
 CENSUS = Path(__file__).parents[1] / "examples/data/acs_employment_ma.parquet"
 COLUMNS = ("SEX", "MAR", "CIT", "NATIVITY", "DEAR", "DEYE")  # with their pairs 138 slices of 30 rows or more in 2015

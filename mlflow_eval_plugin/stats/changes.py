@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.calibration import calibration_quantity
+from mlflow_eval_plugin.stats.contrasts import Difference
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import (
     Ends,
@@ -30,7 +31,6 @@ from mlflow_eval_plugin.stats.estimate import (
 )
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits
 from mlflow_eval_plugin.stats.norms import NoisyNorm
-from mlflow_eval_plugin.stats.quantities import Difference
 from mlflow_eval_plugin.stats.skewed_means import Monotone
 from mlflow_eval_plugin.stats.summaries import ScoreSummary
 

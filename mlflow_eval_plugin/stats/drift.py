@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from mlflow_eval_plugin.stats.cells import cells_of, fine_cells
+from mlflow_eval_plugin.stats.contrasts import Difference
 from mlflow_eval_plugin.stats.divergences import (
     chi_squared,
     divergence,
@@ -28,7 +29,7 @@ from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.new_values import new_share
-from mlflow_eval_plugin.stats.quantities import Difference, ProportionQuantity
+from mlflow_eval_plugin.stats.quantities import ProportionQuantity
 from mlflow_eval_plugin.stats.triage import Hint, hint_level, triage
 
 NUMERIC_METRICS = ("psi", "ks", "js", "wasserstein", "new_share", "missing_change", "infinite_change")

@@ -13,11 +13,11 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.contrasts import Widest
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Ends, Quantity, ends_of
 from mlflow_eval_plugin.stats.gaps import SliceTable, compared
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits
-from mlflow_eval_plugin.stats.quantities import Widest
 
 FAIRNESS = (
     "demographic_parity_difference",

@@ -14,10 +14,11 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.contrasts import Difference, Ratio, Widest
 from mlflow_eval_plugin.stats.estimate import Quantity
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.macro import Macro
-from mlflow_eval_plugin.stats.quantities import Difference, MeanQuantity, ProportionQuantity, Ratio, UnitMean, Widest
+from mlflow_eval_plugin.stats.quantities import MeanQuantity, ProportionQuantity, UnitMean
 from mlflow_eval_plugin.stats.rates import Part, part_of, quantity
 from mlflow_eval_plugin.stats.skewed_means import PositiveMean, SkewedMean
 from mlflow_eval_plugin.stats.summaries import Slice, SliceSummary

@@ -24,11 +24,12 @@ from math import comb
 import numpy as np
 
 from mlflow_eval_plugin.stats.chance import chance_of_mean
+from mlflow_eval_plugin.stats.contrasts import Difference
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate, estimates
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.means import Sums
-from mlflow_eval_plugin.stats.quantities import Difference, UnitMean, trials_of
+from mlflow_eval_plugin.stats.quantities import UnitMean, trials_of
 from mlflow_eval_plugin.stats.slice_lattice import NO_CODES, Best, Entry, ErrorCounter, IntArray, Lattice, Scoring
 
 MOST_SUBSETS = 50_000

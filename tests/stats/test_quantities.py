@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mlflow_eval_plugin.stats.contrasts import Difference, Ratio, Widest
 from mlflow_eval_plugin.stats.decisions import MeanCost
 from mlflow_eval_plugin.stats.estimate import Quantity, bounds_at, estimates
 from mlflow_eval_plugin.stats.fairness import Larger
@@ -15,12 +16,9 @@ from mlflow_eval_plugin.stats.paired_quantities import PairedBalancedAccuracy, P
 from mlflow_eval_plugin.stats.quantities import (
     AucQuantity,
     BalancedAccuracy,
-    Difference,
     MeanQuantity,
     ProportionQuantity,
-    Ratio,
     UnitMean,
-    Widest,
     trials_of,
 )
 from mlflow_eval_plugin.stats.skewed_means import Determination, Monotone, PositiveMean, SkewedMean, Standardized
