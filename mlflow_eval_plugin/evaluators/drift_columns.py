@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlflow_eval_plugin.engines import examples_of, schema_of
+from mlflow_eval_plugin.engines.inputs import nearest
 from mlflow_eval_plugin.evaluators.config_drift import DriftConfig
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evaluators.rows import Rows, as_json
@@ -59,8 +60,10 @@ def drift_columns(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> Dri
     excluded = {config.column(name) for name in config.exclude_columns}
     names = [name for name in dict.fromkeys(wanted) if name not in excluded]
     sides = [frozenset(map(str, side.everything.columns)) for side in (reference, rows)]
-    if unknown := [name for name in names if not any(name in side for side in sides)]:
-        raise InputError(f"columns: neither side has {', '.join(map(repr, unknown))}; see to the spelling")
+    known = sorted(sides[0] | sides[1])
+    for argument, asked in (("columns", names), ("exclude_columns", sorted(excluded))):
+        if unknown := [f"{name!r}{nearest(name, known)}" for name in asked if name not in known]:
+            raise InputError(f"{argument}: neither side has {'; '.join(unknown)}")
     compared = tuple(name for name in names if all(name in side for side in sides))
     changes = tuple(_told(change, rows, reference) for change in _changes(rows, reference) if change.column in names)
     allowed = frozenset(change.column for change in changes if config.allows(change.column))
@@ -70,11 +73,15 @@ def drift_columns(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> Dri
 def _wanted(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> list[str]:
     if config.columns is not None:
         return [config.column(name) for name in config.columns]
-    # Score, label and slice_data are compared where the reference has them.
+    # Score, label, slice_data and what no model sees are compared where the reference has them.
+    seen = [name for name in rows.features if name not in reference.optional]
+    unseen = [name for name in rows.features if name in reference.optional]
     predicted = (rows.score_name, *(rows.forecasts if isinstance(rows, RegressionRows) else ()))
     further = [name for name in map(str, rows.frame.columns) if name not in {*rows.features, *predicted}]
-    optional = [name for name in (*further, *predicted, rows.label_name) if name in reference.everything.columns]
-    return [*rows.features, *optional, *(name for name in reference.expected if name not in rows.apart)]
+    optional = [
+        name for name in (*unseen, *further, *predicted, rows.label_name) if name in reference.everything.columns
+    ]
+    return [*seen, *optional, *(name for name in reference.expected if name not in rows.apart)]
 
 
 def _changes(rows: AnyRows, reference: AnyRows) -> tuple[SchemaChange, ...]:

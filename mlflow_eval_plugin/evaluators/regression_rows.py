@@ -21,7 +21,7 @@ class RegressionRows:
         label_name, score_name: under which names target and prediction are columns of ``everything``.
         forecasts: the columns of ``everything`` that hold predicted quantiles and ends of intervals.
         everything: the frame with target, prediction and forecasts, for drift.
-        apart, expected: as in ``Rows``.
+        apart, expected, optional: as in ``Rows``.
     """
 
     frame: Frame
@@ -34,6 +34,7 @@ class RegressionRows:
     everything: Frame
     apart: frozenset[str] = frozenset()
     expected: tuple[str, ...] = ()
+    optional: frozenset[str] = frozenset()
 
     @property
     def known(self) -> Predicted:

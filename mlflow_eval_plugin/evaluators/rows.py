@@ -32,6 +32,7 @@ class Rows:
         everything: the frame with label and score, for drift.
         apart: the columns that some config of the call names as a score, a weight, a cost or the like.
         expected: of a reference, the columns that the evaluated data are to have too.
+        optional: of a reference, the columns of the evaluated data that it may lack.
     """
 
     frame: Frame
@@ -47,6 +48,7 @@ class Rows:
     everything: Frame
     apart: frozenset[str] = frozenset()
     expected: tuple[str, ...] = ()
+    optional: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)

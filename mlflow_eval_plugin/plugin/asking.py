@@ -7,7 +7,7 @@ and takes a column in another place for another feature without a word. So the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -43,6 +43,14 @@ def needed_columns(model: Any) -> tuple[str, ...] | None:
     """The columns that the model cannot do without; None where there is no signature that names columns."""
     schema = _schema(model)
     return tuple(schema.required_input_names()) if schema is not None and schema.has_input_names() else None
+
+
+def further_columns(model: Any, columns: Iterable[str]) -> frozenset[str]:
+    """Of these columns those that the model's signature does not name, which the model never sees."""
+    schema = _schema(model)
+    if schema is None or not schema.has_input_names():
+        return frozenset()
+    return frozenset(columns) - set(map(str, schema.input_names()))
 
 
 def ask(model: Any, rows: Any) -> Any:

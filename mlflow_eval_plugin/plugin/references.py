@@ -10,7 +10,7 @@ from mlflow.utils.string_utils import generate_feature_name_if_not_string
 from mlflow_eval_plugin.engines.inputs import coded_labels
 from mlflow_eval_plugin.evaluators.config import Config
 from mlflow_eval_plugin.evaluators.rows import Rows
-from mlflow_eval_plugin.plugin.asking import needed_columns
+from mlflow_eval_plugin.plugin.asking import further_columns, needed_columns
 from mlflow_eval_plugin.plugin.frames import given_table
 from mlflow_eval_plugin.plugin.scoring import Scores, class_text
 from mlflow_eval_plugin.plugin.source import Labelled, Scorer, Table, as_rows, data_of, probability_column
@@ -43,6 +43,7 @@ def reference_table(given: Any, name: str, like: Table, model: Any) -> Table:
         inputs=_inputs(frame, like) if needed is None else (own if set(needed) <= set(own.columns) else None),
         needed=tuple(map(str, like.features.columns)) if needed is None else needed,
         expected=() if model is not None else tuple(name for name in frame.columns if name not in special),
+        optional=further_columns(model, map(str, like.features.columns)),
         labels=frame[labels_name].to_numpy() if labels_name in frame.columns else None,
         labels_name=like.labels_name,
         predictions=frame[predictions_name].to_numpy() if predictions_name in frame.columns else None,

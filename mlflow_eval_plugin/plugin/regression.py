@@ -150,6 +150,7 @@ def _rows(
         forecasts=tuple(forecasts),
         everything=beside(frame, {name: _numbers(values) for name, values in columns.items()}),
         expected=table.expected,
+        optional=table.optional,
     )
 
 

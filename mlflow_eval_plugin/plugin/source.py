@@ -36,6 +36,7 @@ class Table:
         needed: the columns that the model cannot do without.
         expected: of a reference, the columns that the evaluated data are to have too: all that it has, unless there is
             a model, which knows what it needs.
+        optional: of a reference, the columns of the evaluated data that it may lack, as no model sees them.
         labels, predictions: one value a row; None where there are none.
         mlflow_digest: where the table was given as an MLflow data set, the digest that it has there.
     """
@@ -50,6 +51,7 @@ class Table:
     mlflow_digest: str | None = None
     needed: tuple[str, ...] = ()
     expected: tuple[str, ...] = ()
+    optional: frozenset[str] = frozenset()
 
     def require_inputs(self, model: Any, config: Config) -> None:
         """Refuse a reference that a model cannot be asked about, unless the config names the columns to compare.
@@ -231,6 +233,7 @@ def as_rows(
         score_name=score_name,
         everything=beside(frame, {table.labels_name: table.labels, score_name: values}),
         expected=table.expected,
+        optional=table.optional,
     )
 
 

@@ -37,6 +37,8 @@ def drift_tables(measurements: Mapping[str, Any]) -> list[Table]:
 
 def _schema_table(measurements: Mapping[str, Any]) -> Table | None:
     def side(change: Mapping[str, Any], name: str) -> Cell:
+        if change[name] is None:
+            return Cell("not there")
         found = ", ".join(change.get(f"{name}_examples") or ())
         return Cell(f"{change[name]} ({found})" if found else str(change[name]))
 

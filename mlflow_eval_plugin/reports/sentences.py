@@ -11,11 +11,15 @@ from mlflow_eval_plugin.reports.words import interval, lower_first, measured_met
 _OTHERS = {"complement": "all others", "overall": "all rows", "best": "the best slice"}
 _ROWS = {"complement": "all other rows", "overall": "all rows", "best": "the best slice"}
 SIGNED = ("calibration_in_the_large", "bias")
+FACT = "A fact, not an estimate: "  # how the reason of a Check without an uncertainty begins
+_CHANGES = 3  # of schema, that one sentence tells
 _FIRST = ("accuracy", "log_loss", "mae", "auc", "brier", "rmse")  # of a comparison without Checks of all rows
 
 
 def sentence(evidence: Evidence, check: Check) -> str:
-    """A Check's value in a sentence without its end, and its tolerance."""
+    """A Check's value in a sentence without its end, and its tolerance; of changes of schema what changed."""
+    if check.metric == "schema_changes" and check.value:
+        return _changes_of_schema(check)
     return f"{_said(evidence, check)}; the tolerance is {tolerance(check)}"
 
 
@@ -35,8 +39,23 @@ def _said(evidence: Evidence, check: Check) -> str:
     return f"{lower_first(metric_label(check.metric))} for {where} is {number(value)}"
 
 
+def _changes_of_schema(check: Check) -> str:
+    changes = check.reason.removeprefix(FACT).removesuffix(".").split("; ")
+    first = "; ".join(changes[:_CHANGES])
+    rest = len(changes) - _CHANGES
+    return first if rest <= 0 else f"{first}; and {rest} more changes of schema"
+
+
 def plainest(check: Check, failed: Iterable[Check]) -> Check:
-    """Of a calibration error and a mean error that fail for one slice the second, which says in which direction."""
+    """What says most of several Checks that fail for one slice or column.
+
+    Of a calibration error and a mean error it is the second, which says in which direction; of a column that changed
+    its type that it did, since its other Checks follow from that.
+    """
+    failed = list(failed)
+    changed = (one for one in failed if one.scope == check.scope != "overall" and one.metric == "schema_changes")
+    if found := next(changed, None):
+        return found
     if check.scope == "overall" or not check.metric.removeprefix("gap_").startswith("ece"):
         return check
     prefix = "gap_" if check.metric.startswith("gap_") else ""

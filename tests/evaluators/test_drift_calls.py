@@ -120,6 +120,37 @@ def test_what_a_model_does_not_need_may_be_in_the_reference_alone(world: World) 
     assert found["measurements"]["schema_changes"] == []
 
 
+def test_what_no_model_sees_may_be_in_the_data_alone(world: World) -> None:
+    rows = world.rows.assign(region=np.where(world.rows.index % 2 == 0, "north", "south"))
+    for reference, compared in ((world.train, False), (world.train.assign(region="north"), True)):
+        run, _ = world.evaluate(rows, evaluators=["drift"], evaluator_config={"drift": {"reference": reference}})
+        found = mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/evidence/drift.json")
+        assert found["measurements"]["schema_changes"] == []
+        assert ("js:region" in failed(found)) == compared
+    # Without a model nothing says that it is of no use, and what the model sees has to be there.
+    found, _ = drift(scored(1, region="north"), scored(0))
+    assert failed(found) == {"schema_changes:overall", "schema_changes:region"}
+
+
+def test_the_worst_finding_says_what_changed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = np.where(np.arange(ROWS) % 2 == 0, "True", "False")
+    cases: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+        ({}, {"gone": 1.5}, "gone is in the reference, as number (1.5), and not in the data"),
+        ({"new": "a"}, {}, "new is in the data, as text ('a'), and not in the reference"),
+        ({"flag": flags}, {"flag": flags == "True"}, "flag was number (True, False) in the reference and is text"),
+        ({f"n{i}": 1 for i in range(5)}, {}, "; and 2 more changes of schema."),
+    ]
+    for now, before, words in cases:
+        with mlflow.start_run() as run:
+            mlflow.models.evaluate(
+                data=scored(1, **now), targets="y", predictions="p", model_type="classifier", evaluators=["drift"],
+                evaluator_config={"drift": {"reference": scored(0, **before)}},
+            )  # fmt: skip
+        worst = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("Worst: "))
+        page = mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/reports/drift.html")
+        assert words in worst and "tolerance" not in worst and ">None<" not in page
+
+
 def test_columns_that_cannot_be_compared_are_named_and_stop_nothing(world: World) -> None:
     generator = np.random.default_rng(5)
     further = {
@@ -153,3 +184,10 @@ def test_columns_that_cannot_be_compared_are_named_and_stop_nothing(world: World
 def test_a_column_that_nobody_has_is_refused(world: World) -> None:
     given = {"evaluators": ["drift"], "evaluator_config": {"drift": {"reference": world.train, "columns": ["AGE"]}}}
     assert "columns: neither side has 'AGE'" in refused(world, **given)
+
+
+def test_a_column_to_exclude_that_nobody_has_is_refused(world: World) -> None:
+    with pytest.raises(
+        mlflow.MlflowException, match="exclude_columns: neither side has 'regoin', did you mean 'region'"
+    ):
+        drift(scored(1), scored(0, region="n"), exclude_columns=["regoin", "x"])
