@@ -205,17 +205,18 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(item if isinstance(item, str) else json.dumps(item, sort_keys=True) for item in items)
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """A name without what one spelling of it has and another has not."""
     return name.replace("_", "").replace("-", "").lower()
 
 
 def _thing(name: str) -> str:
-    folded = _folded(name)
-    if folded.endswith("uuid"):
-        folded = folded.removesuffix("uuid") + "id"
-    elif folded.endswith("ids"):
-        folded = folded.removesuffix("s")
-    return _OTHER_NAMES.get(folded, folded)
+    thing = folded(name)
+    if thing.endswith("uuid"):
+        thing = thing.removesuffix("uuid") + "id"
+    elif thing.endswith("ids"):
+        thing = thing.removesuffix("s")
+    return _OTHER_NAMES.get(thing, thing)
 
 
 def _has_half_a_pair(text: bytes | str, body: object) -> bool:
@@ -236,7 +237,7 @@ def _of_one_thing(group: list[Given], repeatable: frozenset[str]) -> Iterator[Re
             yield _reason(each.name, "one value", f"several in the {each.place}")
     above = [each for each in group if not each.listed]
     spelled = {each.name for each in above}
-    if len(spelled) > len({_folded(name) for name in spelled}):
+    if len(spelled) > len({folded(name) for name in spelled}):
         yield _reason(above[0].name, "one spelling", " and ".join(sorted(map(str, above))))
         return
     places = {each.place for each in group} - {"path"}

@@ -8,11 +8,12 @@ not counted here, and neither are our own routes, whose bodies have rules of the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from registry_hooks.app import refusing
 from registry_hooks.app.actors import AsgiApp, Receive, Scope, Send
+from registry_hooks.app.given import Given, folded
 from registry_hooks.app.powers import static_prefix
 from registry_hooks.errors import Invalid, Reason
 from registry_hooks.surface import plain_path
@@ -23,10 +24,14 @@ LARGEST_GRAPHQL = 64 * 1024
 MOST_VALUES = 100_000
 """Values of a JSON body, told by its commas and brackets."""
 MOST_CONDITIONS = 50
+"""Conditions of a filter, and columns of an order: each is a join of the query that MLflow makes of it."""
+LONGEST_FILTER = 64 * 1024
+"""Characters, which MLflow takes apart one by one."""
 _DRAINED = 64 * 1024 * 1024  # bytes that are let run out, so that a client who sends on reads the answer
 _FILES = ("/mlflow/upload-artifact", "/mlflow-artifacts/artifacts/", "/v1/traces")
-_FILTERS = ("filter", "filter_string")
-_AND = re.compile(r"\sand\s", re.IGNORECASE)
+_FILTERS = frozenset({"filter", "filters", "filterstring"})
+_ORDERS = frozenset({"orderby"})
+_AND = re.compile(r"\band\b", re.IGNORECASE)  # comments and brackets part words as well as spaces do
 
 
 def too_much_json(body: bytes) -> list[Reason]:
@@ -44,14 +49,63 @@ def too_much_graphql(body: bytes) -> list[Reason]:
     return [Reason("body", f"at most {LARGEST_GRAPHQL} bytes of GraphQL", f"{len(body)}", "ask for less at a time")]
 
 
-def too_many_conditions(*given: Mapping[str, object]) -> list[Reason]:
-    """A reason for each filter of more conditions than a person writes."""
-    texts = [(name, values[name]) for values in given for name in _FILTERS if name in values]
+def too_much_to_search(given: Iterable[Given]) -> list[Reason]:
+    """A reason for each filter, and each order, that is longer or of more parts than a person writes."""
+    return [reason for each in given for reason in _of_a_search(each)]
+
+
+def _of_a_search(given: Given) -> Iterator[Reason]:
+    name = folded(given.name)
+    if name not in _FILTERS | _ORDERS:
+        return
+    mend = "ask for less at a time"
+    if (length := sum(map(len, given.values))) > LONGEST_FILTER:
+        yield Reason(given.name, f"at most {LONGEST_FILTER} characters", f"{length}", mend)
+    elif name in _ORDERS and len(given.values) > MOST_CONDITIONS:
+        yield Reason(given.name, f"at most {MOST_CONDITIONS} columns", f"{len(given.values)}", mend)
+    elif name in _FILTERS and (found := sum(map(_conditions, given.values))) > MOST_CONDITIONS:
+        yield Reason(given.name, f"at most {MOST_CONDITIONS} conditions", f"{found}", mend)
+
+
+def too_much_in_graphql(document: Any, variables: object) -> list[Reason]:
+    """A reason where a GraphQL request holds a list, or a text of conditions, longer than any that a page sends.
+
+    Args:
+        document: the parsed query.
+        variables: what stands beside it.
+    """
+    from graphql import ListValueNode, StringValueNode, Visitor, visit
+
+    lists, texts = [0], [0]
+
+    class Values(Visitor):
+        def enter_list_value(self, node: ListValueNode, *_: object) -> None:
+            lists.append(len(node.values))
+
+        def enter_string_value(self, node: StringValueNode, *_: object) -> None:
+            texts.append(_conditions(node.value))
+
+    visit(document, Values())
+    left = [variables]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            texts.append(_conditions(value))
+        elif isinstance(value, list):
+            lists.append(len(value))
+            left += value
+        elif isinstance(value, dict):
+            left += value.values()
+    found = (("a list", max(lists), "values"), ("a filter", max(texts), "conditions"))
     return [
-        Reason(name, f"at most {MOST_CONDITIONS} conditions", f"{found}", "ask for less at a time")
-        for name, text in texts
-        if isinstance(text, str) and (found := len(_AND.findall(text)) + 1) > MOST_CONDITIONS
+        Reason(what, f"at most {MOST_CONDITIONS} {of} of GraphQL", f"{number}", "ask for less at a time")
+        for what, number, of in found
+        if number > MOST_CONDITIONS
     ]
+
+
+def _conditions(text: str) -> int:
+    return len(_AND.findall(text)) + 1
 
 
 def too_large(length: int) -> Invalid:

@@ -88,7 +88,7 @@ class OnceMiddleware:
                 body, receive = await _read(receive)
                 reasons = limits.too_much_json(body)
                 in_body, unfit = ([], []) if reasons else _in_body(verb, body, None)
-                given, reasons = [*given, *in_body], [*reasons, *unfit]
+                given, reasons = [*given, *in_body], [*reasons, *unfit, *limits.too_much_to_search([*given, *in_body])]
                 if len(body) > LARGEST_BODY:
                     reasons = [Reason("body", f"at most {LARGEST_BODY} bytes", "more", "send less")]
             reasons += twice(given, LISTS.get((verb, plain), frozenset()))
@@ -139,12 +139,12 @@ def _of_flask(request: Any, messages: Mapping[tuple[str, str], Any]) -> list[Rea
     if route in RAW:
         return twice(given, repeatable)
     body = request.get_data()
-    if reasons := [*limits.too_much_json(body), *limits.too_many_conditions(request.args)]:
+    if reasons := limits.too_much_json(body):
         return reasons
     if route[1] == "/graphql" and (reasons := limits.too_much_graphql(body)):
         return reasons
     in_body, reasons = _in_body(verb, body, message)
-    reasons += limits.too_many_conditions({given.name: given.values[0] for given in in_body if given.values})
+    reasons += limits.too_much_to_search([*given, *in_body])
     if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
         in_body += [*_lists("form", request.form), *_lists("form", request.files)]
     if route[1] == "/graphql" and not reasons:
@@ -168,7 +168,8 @@ def _of_graphql(body: object) -> list[Reason]:
         document = parse(body["query"])
     except (GraphQLError, RecursionError):
         return []  # which `malformed` says
-    return in_graphql(document, body.get("variables"))
+    variables = body.get("variables")
+    return limits.too_much_in_graphql(document, variables) or in_graphql(document, variables)
 
 
 def _parameters(request: Any) -> list[Given]:

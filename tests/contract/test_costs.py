@@ -34,6 +34,10 @@ def _pieces() -> Iterator[bytes]:
     yield b'"}'
 
 
+def _ordered(name: str, columns: int) -> str:
+    return json.dumps({"experiment_ids": ["0"], name: [f"params.a{i} ASC" for i in range(columns)]})
+
+
 COSTLY: dict[str, tuple[str, str, Any]] = {
     "a policy of one number of base 60": ("POST", API + "policy/check", _policy("a: " + "1:" * 127_000 + "1")),
     "a policy of one number and a colon": ("POST", API + "policy/check", _policy("a: " + "1:" * 127_000)),
@@ -73,6 +77,15 @@ COSTLY: dict[str, tuple[str, str, Any]] = {
     "a query of escapes": ("POST", "/graphql", json.dumps({"query": '{a(b:"' + "\\n" * 500_000 + '")}'})),
     "a query within queries": ("POST", "/graphql", json.dumps({"query": "{a" * 15_000 + "}" * 15_000})),
     "a filter of many conditions": ("GET", MLFLOW + "registered-models/search?filter=" + CONDITIONS, None),
+    "a filter of many words": ("POST", MLFLOW + "runs/search", json.dumps({"filter": "x " * 3_000_000})),
+    "many columns to order by": ("POST", MLFLOW + "runs/search", _ordered("order_by", 5000)),
+    "many columns to order by, in camel case": ("POST", MLFLOW + "runs/search", _ordered("orderBy", 5000)),
+    "as many columns to order by as may be": ("POST", MLFLOW + "runs/search", _ordered("order_by", 50)),
+    "many columns to order traces by": ("POST", "/api/3.0/mlflow/traces/search", _ordered("order_by", 500)),
+    "many columns to order by, asked of GraphQL": ("POST", "/graphql", json.dumps({
+        "query": "query($o: [String]) {mlflowSearchRuns(input: {orderBy: $o}) {runs {info {runId}}}}",
+        "variables": {"o": [f"params.a{i}" for i in range(3000)]},
+    })),
     "a filter of many conditions, posted": ("POST", MLFLOW + "runs/search", json.dumps({"filter": CONDITIONS})),
 }  # fmt: skip
 
