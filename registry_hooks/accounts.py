@@ -5,6 +5,10 @@ passwords, roles and permissions is written into the ledger first, with who did 
 asked for and let through. Where it then failed, a second entry takes it back; where the process ended in between, the
 entry stands, and what it says counts as done. There may be an entry without a change, and never a change without one.
 
+Two changes at once may be made in another order than they were written down. So what is taken away is not forgotten:
+who gave a role, or made an account, stays known until somebody else gives it, or makes it anew. MLflow says who holds
+what; who does not hold a role gains nothing by it.
+
 ``METHODS`` is one literal table of the auth store's public methods:
 
 - ``read``: changes nothing; ``start``: opens the database.
@@ -198,25 +202,22 @@ def _changed(state: AccountsState, entry: Entry, given: Given) -> tuple[Accounts
         case "password-changed" if user != entry.actor:
             # Who changes their own may have been given the old one: that does not make the account theirs alone.
             accounts[user] = held.model_copy(update={"password": given})
-        case "user-deleted":
-            accounts[user] = None
+        case "user-deleted" if user in state.accounts:
+            accounts[user] = held.model_copy(update={"removed": True})
         case "role-assigned":
             accounts[user] = held.model_copy(update={"roles": {**held.roles, str(role): given}})
-        case "role-unassigned":
-            accounts[user] = _without(held, str(role))
         case "role-changed":
             accounts, permitted = _renamed(state, body, given)
-        case "role-deleted" if role is not None:
-            accounts = {n: _without(each, role) for n, each in state.accounts.items() if role in each.roles}
-            permitted[role] = None
+        case "role-created":
+            permitted[str(role)] = None
         case "permission-changed" if role is not None:
             permitted[role] = _permitted(state.permitted.get(role) or {}, body, given)
     return accounts, permitted
 
 
 def _created(held: Account, given: Given) -> Account:
-    if held.created is None and held.password is None:
-        return Account(created=given)
+    if held.removed or (held.created is None and held.password is None):
+        return held.model_copy(update={"created": given, "password": None, "removed": False})
     # It is there already, and the change will fail; if nobody lives to say so, it stays in both hands.
     earlier = [hand for each in (held.created, held.password) if each for hand in each.hands]
     return held.model_copy(
@@ -224,19 +225,16 @@ def _created(held: Account, given: Given) -> Account:
     )
 
 
-def _without(held: Account, role: str) -> Account:
-    return held.model_copy(update={"roles": {name: given for name, given in held.roles.items() if name != role}})
-
-
 def _renamed(state: AccountsState, body: dict[str, Any], given: Given) -> tuple[Accounts, Permitted]:
     role, name = body["role"], body.get("new_name")
     if name in (None, role):
         return {}, {}
     accounts: Accounts = {}
-    for user in body.get("holders", ()):
-        held = _without(state.accounts.get(user) or Account(), role)
+    held_it = (user for user, account in state.accounts.items() if role in account.roles)
+    for user in dict.fromkeys([*(body.get("holders") or ()), *held_it]):
+        held = state.accounts.get(user) or Account()
         accounts[user] = held.model_copy(update={"roles": {**held.roles, name: given}})
-    return accounts, {role: None, name: state.permitted.get(role) or {}}
+    return accounts, {name: state.permitted.get(role) or {}}
 
 
 def _permitted(held: dict[str, Given], body: dict[str, Any], given: Given) -> dict[str, Given]:

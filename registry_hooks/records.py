@@ -337,12 +337,14 @@ class Account(Record):
     """What the ledger knows of a user of MLflow's auth.
 
     ``created`` is None for an account from before. ``password`` is the newest change of the password by somebody else.
-    ``roles`` maps the MLflow roles held to who gave them.
+    ``roles`` maps the MLflow roles held, now or once, to who gave them. ``removed`` is an account that is gone, as far
+    as is known.
     """
 
     created: Given | None = None
     password: Given | None = None
     roles: dict[str, Given] = Field(default_factory=dict)
+    removed: bool = False
 
 
 class Before(Record):

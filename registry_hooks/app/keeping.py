@@ -50,7 +50,11 @@ def _kept(store: Any, name: str, method: Callable[..., Any]) -> Callable[..., An
         try:
             if METHODS[name] == "own" and body.get("user") == actor.name:
                 return method(*arguments, **options)
-            return _written(actor, action, {"call": name, **body}, lambda: method(*arguments, **options))
+            body = {"call": name, **body}
+            done = _written(actor, action, body, lambda: method(*arguments, **options))
+            if (since := _since(store, name, given, body)) != body:
+                _written(actor, action, since, lambda: None)
+            return done
         finally:
             _writing.reset(token)
 
@@ -107,12 +111,8 @@ def _new_role(_store: Any, given: Arguments) -> Body:
 
 
 def _role(store: Any, given: Arguments) -> Body:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        role = store.get_role(given.get("role_id"))
-    except MlflowException:  # MLflow says in its own words that there is none
-        return {"role": f"id {given.get('role_id')}", "workspace": None}
+    # One that is not there now may be when the change is made, and would then have no name here: MLflow refuses it.
+    role = store.get_role(given.get("role_id"))
     return {"role": role.name, "workspace": role.workspace}
 
 
@@ -136,8 +136,13 @@ def _roles_of_workspace(_store: Any, given: Arguments) -> Body:
 
 
 def _assigned(store: Any, given: Arguments) -> Body:
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos import databricks_pb2
+
     wanted = given.get("user_id")
-    user = next((user.username for user in store.list_users() if user.id == wanted), f"id {wanted}")
+    user = next((user.username for user in store.list_users() if user.id == wanted), None)
+    if user is None:
+        raise MlflowException(f"User with id={wanted} not found", databricks_pb2.RESOURCE_DOES_NOT_EXIST)
     return {"user": user, **_role(store, given)}
 
 
@@ -147,15 +152,21 @@ def _added(store: Any, given: Arguments) -> Body:
 
 
 def _held(store: Any, given: Arguments) -> Body:
-    from mlflow.exceptions import MlflowException
-
-    number = given.get("role_permission_id")
-    try:
-        row = store.get_role_permission(number)
-    except MlflowException:
-        return {"role": f"of permission {number}", "workspace": None, "resource_type": None, "resource": None}
+    row = store.get_role_permission(given.get("role_permission_id"))
     what = {"resource_type": row.resource_type, "resource": row.resource_pattern}
     return {**_role(store, {"role_id": row.role_id}), **what, "permission": given.get("permission")}
+
+
+def _since(store: Any, name: str, given: Arguments, body: Body) -> Body:
+    """What was told, as it turned out: a role may have been renamed, or given, between the entry and the change."""
+    from mlflow.exceptions import MlflowException
+
+    if name == "update_role" and body.get("new_name"):
+        return {**body, "holders": _text(_holders(store, given))}
+    try:
+        return {**body, **_assigned(store, given)} if name == "assign_role_to_user" else body
+    except MlflowException:  # taken back since
+        return body
 
 
 _NAMES = {"resource_pattern": "resource", "old_pattern": "resource", "new_pattern": "new_resource"}

@@ -144,15 +144,46 @@ def test_what_is_refused_is_taken_back_or_never_asked(server: Server) -> None:
     assert server.ask(ADMIN, "GET", "audit/verify").json()["ok"]
 
 
-def test_a_process_that_dies_in_between_leaves_the_entry_and_never_the_change_alone(server: Server) -> None:
+def test_what_names_no_role_or_user_is_not_asked_for(server: Server) -> None:
+    """Or it might name one by the time it is done, of which the entry says nothing."""
+    for verb, path, body in (
+        ("POST", f"{ROLES}assign", {"username": "raj", "role_id": 4711}),
+        ("POST", f"{ROLES}permissions/add", {"role_id": 4711, "resource_type": "experiment", "resource_pattern": "*",
+                                             "permission": "READ"}),
+        ("DELETE", f"{ROLES}permissions/remove", {"role_permission_id": 4711}),
+    ):  # fmt: skip
+        answers: list[int] = []
+        url = f"/api/3.0/{path}"
+        made = newest(server, lambda: answers.append(server.ask(ADMIN, verb, url, json=body).status_code))  # noqa: B023
+        assert made == [] and answers == [404]
+
+
+def test_a_role_that_is_renamed_while_it_is_given_is_told_by_both_names(server: Server) -> None:
     program = (
+        "assign = auth.store.assign_role_to_user\n"
+        "rename = auth.store.update_role\n"
+        "def late(user_id, role_id):\n"
+        "    rename(role_id, name='raced')\n"
+        "    return assign(user_id, role_id)\n"
+        "auth.store.assign_role_to_user = late\n"
+        "keeping.keep_accounts(auth)\n"
+        "role = auth.store.create_role(name='friends', workspace='default')\n"
+        "auth.store.assign_role_to_user(auth.store.get_user('raj').id, role.id)\n"
+    )
+    before = len(entries(server))
+    done = _beside(server, program)
+    assert done.returncode == 0, done.stderr
+    told = [(entry["action"], entry["body"].get("role")) for entry in entries(server)[before:]]
+    assert told == [("role-created", "friends"), ("role-assigned", "friends"), ("role-assigned", "raced")]
+
+
+def _beside(server: Server, program: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process of its own that has the server's databases and has imported ``auth``, ``keeping``."""
+    begin = (
         "import os, signal\n"
         "from mlflow.server import auth\n"
         "from registry_hooks.app import keeping\n"
         "auth.store.init_db(auth.auth_config.database_uri)\n"
-        "auth.store.create_user = lambda username, password, is_admin=False: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "keeping.keep_accounts(auth)\n"
-        "auth.store.create_user('ghost', 'ghost-long-password')\n"
     )
     env = clean_environment(
         server.directory,
@@ -161,8 +192,20 @@ def test_a_process_that_dies_in_between_leaves_the_entry_and_never_the_change_al
         _MLFLOW_SERVER_FILE_STORE="sqlite:///mlflow.db",
         _MLFLOW_SERVER_REGISTRY_STORE="governed:sqlite:///mlflow.db",
     )
+    return subprocess.run(
+        [sys.executable, "-c", begin + program], env=env, cwd=server.directory, timeout=120, check=False,
+        capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def test_a_process_that_dies_in_between_leaves_the_entry_and_never_the_change_alone(server: Server) -> None:
+    program = (
+        "auth.store.create_user = lambda username, password, is_admin=False: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "keeping.keep_accounts(auth)\n"
+        "auth.store.create_user('ghost', 'ghost-long-password')\n"
+    )
     before = len(entries(server))
-    done = subprocess.run([sys.executable, "-c", program], env=env, cwd=server.directory, timeout=120, check=False)
+    done = _beside(server, program)
     assert done.returncode == -9
     (left,) = entries(server)[before:]
     assert (left["action"], left["body"]["user"], left["actor"]) == ("user-created", "ghost", "registry-hooks")

@@ -308,7 +308,29 @@ def test_who_is_removed_and_made_again_is_somebody_else(people):
     people.sign("raj")
 
 
-def test_roles_of_another_workspace_and_deleted_ones_give_nothing(people):
+def test_what_is_given_and_taken_at_once_stays_known_in_whatever_order_it_was_written_down(people):
+    people.make("boss", "raj")
+    people.give("ana", "raj")
+    people.did(
+        "ana", "role-unassigned", user="raj", role="model-risk", workspace="default"
+    )  # and made before the other
+    assert "raj was given the MLflow role model-risk by ana" in found_of(people.refused("raj"))[0]
+    people.did("boss", "role-deleted", role="model-risk", workspace="default")
+    people.refused("raj")
+    people.make("ana", "puppet")
+    people.did("ana", "user-deleted", user="puppet")
+    people.give("boss", "puppet")
+    assert "the account of puppet was made by ana" in found_of(people.refused("puppet"))[0]
+    people.make("boss", "mei")
+    people.give("ana", "mei", "friends")
+    body = {"role": "friends", "new_name": "model-risk", "holders": [], "workspace": "default"}
+    people.did("ana", "role-changed", **body)
+    people.there["mei"] = Actor("mei", "test", mlflow_roles=HOLDER)
+    assert "mei was given the MLflow role model-risk by ana" in found_of(people.refused("mei"))[0]
+    people.world.assert_sound()
+
+
+def test_roles_of_another_workspace_give_nothing_and_a_deleted_ones_giver_stays_known(people):
     world = people.world
     people.make("boss", "raj", "model-risk")
     people.did("ana", "role-assigned", user="raj", role="model-risk", workspace="elsewhere")
@@ -318,7 +340,7 @@ def test_roles_of_another_workspace_and_deleted_ones_give_nothing(people):
         from registry_hooks.ledger import Ledger
 
         state = Ledger(session).accounts()
-    assert state.accounts["raj"].roles == {} and hands_of(state, "raj") == {"raj", "boss"}
+    assert state.accounts["raj"].roles["model-risk"].by == "boss" and hands_of(state, "raj") == {"raj", "boss"}
 
 
 def test_entries_of_approvals_without_sources_are_still_read():
