@@ -185,6 +185,8 @@ def scored_classes(
         require_classes(scores.prediction)
         prediction, predicted = class_codes(scores.prediction, argument="predictions")
         _require_alike(predicted, label_classes, config, of_another=of_another)
+        if not of_another:
+            _require_labelled(predicted, label_classes, config)
         classes = in_canonical_order((*label_classes, *predicted, *(config.label_list or ())))
         checked_count(classes)
         return ClassScored(
@@ -211,6 +213,16 @@ def _require_alike(own: tuple[str, ...], label_classes: tuple[str, ...], config:
         raise InputError(
             f"it knows the classes {listed(own)}, the data {listed(label_classes)}, and none is the same; give a "
             "champion that predicts the classes of the data, by their names"
+        )
+
+
+def _require_labelled(predicted: tuple[str, ...], label_classes: tuple[str, ...], config: Config) -> None:
+    # Labels of one class say nothing of the others, and what is in a label_list has been required above.
+    unknown = [one for one in predicted if one not in set(label_classes)]
+    if unknown and len(label_classes) > 1 and not config.label_list:
+        raise InputError(
+            f"predictions: expected classes that the labels have ({listed(label_classes)}), found {listed(unknown)}, "
+            "which no label is; give 'label_list' with all classes where these rows happen to lack one"
         )
 
 

@@ -38,11 +38,16 @@ def headline(evidences: Sequence[Evidence]) -> str:
     Of a comparison alone the first says what it changes on all rows.
     """
     evidences = [named(evidence) for evidence in evidences]
-    sentences = [overall_effect(evidences[0]) if len(evidences) == 1 else "", summed_up(evidences)]
+    effect = overall_effect(evidences[0]) if len(evidences) == 1 else ""
+    return " ".join(filter(None, [effect, summed_up(evidences), _nothing_in(evidences), harm_in_words(evidences)]))
+
+
+def _nothing_in(evidences: Sequence[Evidence]) -> str:
+    """Which of several documents have no Check; empty where all have some, or none has."""
     unchecked = [name for name, evidence in zip(names(evidences), evidences, strict=True) if not evidence.checks]
-    if unchecked and len(unchecked) < len(evidences):
-        sentences.append(f"Nothing was checked in {_and([words.lower_first(name) for name in unchecked])}.")
-    return " ".join(filter(None, [*sentences, harm_in_words(evidences)]))
+    if not unchecked or len(unchecked) == len(evidences):
+        return ""
+    return f"Nothing was checked in {_and([words.lower_first(name) for name in unchecked])}."
 
 
 def summed_up(evidences: Sequence[Evidence]) -> str:
@@ -74,7 +79,7 @@ def worst_finding(evidences: Sequence[Evidence]) -> str:
         return f"{sentence(evidence, worst)}."
     undecided = [(check, e) for e in evidences for check in by_verdict(e, "insufficient")]
     nearest = _nearest(undecided).removeprefix(" ")
-    return harm_in_words(evidences) or nearest or summed_up(evidences)
+    return harm_in_words(evidences) or nearest or " ".join(filter(None, [summed_up(evidences), _nothing_in(evidences)]))
 
 
 def _worst(failed: Sequence[tuple[Check, Evidence]]) -> tuple[Check, Evidence]:

@@ -95,3 +95,14 @@ def test_a_model_that_may_not_be_tagged_is_a_warning(
     run, _ = world.evaluate(evaluators="calibration", evaluator_config={"max_ece": None, "max_brier": 1.0})
     assert run.data.tags[f"{TAG}.calibration.verdict"] in ("pass", "fail")
     assert "has no tags of this evaluation: Permission denied" in caplog.text
+
+
+def test_what_was_not_checked_is_said_beside_what_passes(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    config: dict[str, Any] = {
+        "calibration": {"max_ece": 0.5, "max_calibration_in_the_large": None},
+        "disaggregated": {"slices": ["SEX"], "max_gap": None},
+    }
+    world.evaluate(world.rows.assign(SEX=1.0), evaluators=list(config), evaluator_config=config)
+    verdict, worst, _ = ours(capsys.readouterr().out)
+    assert verdict == "Verdict: insufficient evidence (calibration pass, disaggregated insufficient evidence)"
+    assert worst == "Worst: The one check is within tolerance. Nothing was checked in results by group."

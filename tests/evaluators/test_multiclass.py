@@ -509,3 +509,20 @@ def test_changes_since_the_reference_are_of_the_confidence_and_the_losses_of_all
     bare = zoo.rows.drop(columns="y")
     message = refuse(zoo, calibration={"reference": bare, "max_change": {"brier": 0.1}})
     assert "'max_change' needs labels and probabilities in the reference" in message
+
+
+@pytest.mark.parametrize("said", ["Cat", "gnu"])
+def test_a_predicted_class_that_no_label_is_is_refused(zoo: Zoo, said: str) -> None:
+    """It was a class of its own, so that every Check could pass while a class was never predicted."""
+    data = zoo.rows.assign(t=np.where(zoo.rows.y == "cat", said, zoo.rows.y))
+    message = refuse(zoo, data, model=None, predictions="t", disaggregated={"slices": ["x4"]})
+    assert f"found '{said}', which no label is; give 'label_list'" in message
+    listed = {"slices": ["x4"], "label_list": [*CLASSES, said]}
+    found = zoo.measured(data, model=False, predictions="t", disaggregated=listed)["disaggregated"]["measurements"]
+    assert found["overall"]["metrics"]["accuracy"]["value"] == pytest.approx((zoo.rows.y != "cat").mean())
+
+
+def test_late_labels_are_refused_with_what_takes_them(zoo: Zoo) -> None:
+    late = zoo.static.assign(y=zoo.rows.y.where(zoo.rows.index > 3))
+    config = {"calibration": {"probability_columns": COLUMNS}, "drift": {"reference": zoo.static}}
+    assert "the evaluator 'drift' takes late labels in a call of its own" in refuse(zoo, late, model=None, **config)
