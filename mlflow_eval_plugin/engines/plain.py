@@ -71,13 +71,24 @@ def is_declared_category(column: pd.Series[Any]) -> bool:
 
 
 def examples(column: pd.Series[Any], most: int = 3) -> tuple[str, ...]:
-    """The first distinct values, as Python writes them."""
+    """The first distinct values as a person writes them, text in quotes; of objects one of each type first."""
+    known = column.dropna()
+    values = list(known.iloc[:1000])
+    if _are_objects(known):
+        values = [*known[~known.map(type).duplicated()], *values]
     found: dict[str, None] = {}
-    for value in column.dropna().iloc[:1000]:
-        found[repr(value.item() if isinstance(value, np.generic) else value)[:60]] = None
+    for value in values:
+        found[_written(value)[:60]] = None
         if len(found) == most:
             break
     return tuple(found)
+
+
+def _written(value: object) -> str:
+    plain_value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain_value, float):
+        return f"{plain_value:.6g}"
+    return repr(plain_value) if isinstance(plain_value, str | bytes) else str(plain_value)
 
 
 def is_single(column: pd.Series[Any]) -> bool:

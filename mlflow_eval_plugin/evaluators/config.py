@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from mlflow_eval_plugin.evaluators.config_base import (
     Config,
@@ -150,13 +151,20 @@ def _unknown_key(kind: str, key: str, configs: Configs) -> str:
 
 
 def _invalid(kind: str, error: ValidationError) -> str:
-    # A value that may be of several types has one error for each; ours says most.
-    found = error.errors()
-    first = next((one for one in found if one["type"] == "value_error"), found[0])
-    if not first["loc"]:  # of several keys together; the message names them
-        return f"{kind}: {first['msg'].removeprefix('Value error, ')} (found {first.get('input')!r:.80})"
-    key = str(first["loc"][0])
-    if first["type"] == "missing":
-        return f"{kind}: key {key!r} is required; set it in evaluator_config[{kind!r}]"
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{kind}: key {key!r}: {message} (found {first.get('input')!r:.80})"
+    """What is wrong with every key, in the order of the keys."""
+    found: dict[str, ErrorDetails] = {}
+    for one in error.errors():
+        key = str(one["loc"][0]) if one["loc"] else ""
+        # A value that may be of several types has one error for each; ours says most.
+        if key not in found or (one["type"] == "value_error" and found[key]["type"] != "value_error"):
+            found[key] = one
+    return f"{kind}: {'; '.join(_invalid_key(kind, key, one) for key, one in found.items())}"
+
+
+def _invalid_key(kind: str, key: str, error: ErrorDetails) -> str:
+    message = error["msg"].removeprefix("Value error, ")
+    if not key:  # of several keys together; the message names them, and what was found is the whole config
+        return message
+    if error["type"] == "missing":
+        return f"key {key!r} is required; set it in evaluator_config[{kind!r}]"
+    return f"key {key!r}: {message} (found {error.get('input')!r:.80})"

@@ -261,3 +261,24 @@ def test_a_true_change_of_type_is_told_with_examples() -> None:
     assert (examples(texts), examples(numbers)) == (("'12'", "'7'"), ("12", "7"))
     kinds = [kind_of(plain(pd.Series(values, dtype=object))) for values in ([1, "a"], [b"a"], [None], [dt.time(1)])]
     assert kinds == ["mixed", "bytes", "nothing", "time"]
+
+
+@pytest.mark.parametrize(
+    ("values", "written"),
+    [
+        (
+            [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-01-02 12:00")],
+            ("2024-01-01 00:00:00", "2024-01-02 12:00:00"),
+        ),
+        ([dt.date(2024, 1, 1)], ("2024-01-01",)),
+        ([Decimal("0.31"), None], ("0.31",)),
+        ([0.1 + 0.2, np.float32(1.5), np.inf], ("0.3", "1.5", "inf")),
+        ([True, False], ("True", "False")),
+        ([*[0.25 * i for i in range(1500)], "N/A"], ("0", "'N/A'", "0.25")),
+    ],
+)
+def test_examples_are_written_as_a_person_would(values: list[Any], written: tuple[str, ...]) -> None:
+    """Of objects of several types each is among them, however late it comes."""
+    assert examples(pd.Series(values, dtype=object)) == written
+    if not isinstance(values[-1], str):
+        assert examples(pd.Series(values)) == written

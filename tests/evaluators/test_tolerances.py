@@ -141,3 +141,18 @@ def test_a_brier_score_of_two_classes_is_never_above_1(world: World, zoo: Zoo) -
     given: dict[str, Any] = {"evaluators": "calibration", "evaluator_config": {"max_brier": 1.5}}
     assert "calibration: 'max_brier': brier is never above 1" in refused(world, **given)
     zoo.measured(calibration={"max_brier": 1.5})
+
+
+def test_every_key_that_is_wrong_is_named_at_once() -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse("calibration", {"max_brier": -1, "max_ece": "high", "bins": 7})
+    message = str(refused.value)
+    assert message.startswith("calibration: key ") and "calibration: " not in message[1:]
+    assert all(f"key {key!r}: " in message for key in ("max_brier", "max_ece", "bins"))
+
+
+def test_a_refusal_of_keys_together_does_not_show_the_data() -> None:
+    reference = pd.DataFrame({"secret": [1.5]})
+    with pytest.raises(ConfigError, match="'max_js': js is never above 1") as refused:
+        parse("drift", {"reference": reference, "max_js": 2})
+    assert "secret" not in str(refused.value) and "found" not in str(refused.value)
