@@ -143,6 +143,8 @@ def _in_object(
         inner = _message_within(field)
         if inner is not None:
             items = value if isinstance(value, list) else [value]
+            if isinstance(value, list) and not within:
+                yield Given(name, "body", ("",) * len(value), listed=True)  # that it is there, and how long
             for item in (item for item in items if isinstance(item, dict)):
                 yield from _in_object(item, inner, reasons, within=True, listed=listed or isinstance(value, list))
         elif not within:

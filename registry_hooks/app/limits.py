@@ -30,7 +30,11 @@ LONGEST_FILTER = 64 * 1024
 _DRAINED = 64 * 1024 * 1024  # bytes that are let run out, so that a client who sends on reads the answer
 _FILES = ("/mlflow/upload-artifact", "/mlflow-artifacts/artifacts/", "/v1/traces")
 _FILTERS = frozenset({"filter", "filters", "filterstring"})
-_ORDERS = frozenset({"orderby"})
+MOST_LISTED: dict[str, int] = {
+    "orderby": MOST_CONDITIONS, "runid": 200, "runids": 200, "traceid": 200, "traceids": 200, "requestids": 200,
+    "datasets": 200, "locations": 1000,
+}  # fmt: skip
+"""How many a list may name of what MLflow joins or asks permission for one by one; its own clients send 100 at most."""
 _AND = re.compile(r"\band\b", re.IGNORECASE)  # comments and brackets part words as well as spaces do
 
 
@@ -56,13 +60,13 @@ def too_much_to_search(given: Iterable[Given]) -> list[Reason]:
 
 def _of_a_search(given: Given) -> Iterator[Reason]:
     name = folded(given.name)
-    if name not in _FILTERS | _ORDERS:
-        return
     mend = "ask for less at a time"
-    if (length := sum(map(len, given.values))) > LONGEST_FILTER:
+    if name in MOST_LISTED and len(given.values) > MOST_LISTED[name]:
+        yield Reason(given.name, f"at most {MOST_LISTED[name]} in a list", f"{len(given.values)}", mend)
+    elif name not in _FILTERS and name != "orderby":
+        return
+    elif (length := sum(map(len, given.values))) > LONGEST_FILTER:
         yield Reason(given.name, f"at most {LONGEST_FILTER} characters", f"{length}", mend)
-    elif name in _ORDERS and len(given.values) > MOST_CONDITIONS:
-        yield Reason(given.name, f"at most {MOST_CONDITIONS} columns", f"{len(given.values)}", mend)
     elif name in _FILTERS and (found := sum(map(_conditions, given.values))) > MOST_CONDITIONS:
         yield Reason(given.name, f"at most {MOST_CONDITIONS} conditions", f"{found}", mend)
 

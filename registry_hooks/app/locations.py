@@ -17,7 +17,7 @@ from registry_hooks.identity import require_actor
 
 _ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
 _CONNECTING = frozenset(
-    {"http", "https", "ftp", "sftp", "hdfs", "viewfs", "r2", "b2", "abfss", "abfs", "mlflow-artifacts"}
+    {"http", "https", "ftp", "sftp", "hdfs", "viewfs", "r2", "b2", "abfss", "abfs", "wasbs", "mlflow-artifacts"}
 )
 """Schemes by which MLflow connects to the host that a location names."""
 _OF_A_TRACE = "mlflow.artifactLocation"

@@ -115,6 +115,7 @@ LOCATIONS = [
     place("an experiment on another server of MLflow", "mlflow-artifacts://evil.example:5000/x"),
     place("an experiment on another file system", "hdfs://evil.example:8020/x"),
     place("an experiment in another's cloud", "abfss://files@evil.example/x"),
+    place("an experiment in another's account", "wasbs://files@evil.blob.core.windows.net/x"),
     source("a version on another host", "http://169.254.169.254/latest/meta-data"),
     source("a version on a port of this host", "https://127.0.0.1:22/x"),
     source("a version by file transfer", "sftp://evil.example/x"),

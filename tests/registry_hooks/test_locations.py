@@ -46,6 +46,7 @@ def test_only_what_lies_on_the_servers_disk_or_in_its_artifact_store(
         ("ftp:///etc", True),
         ("sftp://store/models", True),
         ("abfss://files@evil.example/x", True),
+        ("wasbs://files@evil.blob.core.windows.net/x", True),
         ("viewfs://store/models", True),
         ("http://store\\@evil.example", True),
         ("http://[::1", True),
