@@ -41,14 +41,16 @@ class Rest:
     paths: tuple[str, ...] | None = None
 
     def touched_at(self, place: str) -> bool:
-        """Whether what is written to, or removed at, a place touches it: within it, or above it."""
+        """Whether what is written to, or removed at, a place touches it: within it, above it, or below a file of it."""
         if _is_within(self.place, place):
             return True
         if not self.place or not _is_within(place, self.place):
             return False
         if self.paths is None:
             return True
-        return any(_is_within(f"{self.place}/{path}", place) for path in self.paths)
+        # What is put below a file makes a folder of it to a bucket, and so takes its place.
+        held = [f"{self.place}/{path}" for path in self.paths]
+        return any(_is_within(file, place) or _is_within(place, file) for file in held)
 
 
 class Resting:

@@ -58,6 +58,7 @@ DELETIONS = [
 ARTIFACTS = [
     *_each("Evidence overwritten", "PUT", FILES + "$ROLE_root/evidence/calibration.json", text=b"{}"),
     *_each("Evidence removed", "DELETE", FILES + "$ROLE_root/evidence/calibration.json"),
+    *_each("a file below the Evidence", "PUT", FILES + "$ROLE_root/evidence/calibration.json/x", text=b"x"),
     *_write("a file overwritten", "PUT", FILES + "$champion_root/model/MLmodel"),
     *_write("a file overwritten, by the route of pages", "PUT", AJAX_FILES + "$champion_root/model/MLmodel"),
     *_write("a file of the fallback overwritten", "PUT", FILES + "$fallback_root/model/MLmodel", "which is fallback"),
