@@ -113,7 +113,7 @@ def drift_counts(
 
     A column that one side declares as categories is one on both, and where one side has single precision the other is
     rounded to it. Lists, keys, counters, categories of too many levels and columns without a value in the reference
-    are passed over.
+    are passed over, and columns whose values are no longer numbers.
 
     Args:
         columns, roles, categorical: as in ``drift_binning``.
@@ -135,6 +135,9 @@ def drift_counts(
             before = _reference_column(first, name, role, codes)
             if role == "feature" and not as_given:
                 _no_key(first, before)
+            if isinstance(before, NumericColumn) and _none_is_a_number(sides[1]):
+                # Its change of type says so; counted on bins of numbers every value of it would be missing.
+                return f"its values are {kind_of(sides[1])}, and those of the reference {kind_of(sides[0])}"
             after = _counted_on(before, second)
             return before, after, _repeated(before, after, second)
         except TooManyLevels:
@@ -185,6 +188,13 @@ def _comparable(reference: pd.Series[Any], current: pd.Series[Any]) -> None:
         raise InputError("its values are lists or the like, which have no order and no levels")
     if kind_of(reference) == "nothing":
         raise InputError("it has no value in the reference")
+
+
+def _none_is_a_number(column: pd.Series[Any]) -> bool:
+    """Whether a ``plain`` column has values, and none that could be counted among numbers."""
+    if _is_numeric(column) or kind_of(column) == "nothing":
+        return False
+    return bool(np.isnan(_values(column)).all())
 
 
 def _no_key(reference: pd.Series[Any], column: Column) -> None:

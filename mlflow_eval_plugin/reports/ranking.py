@@ -19,6 +19,7 @@ class TooFew:
 
     checks: tuple[Check, ...]
     minimum: int
+    what: str = "slice"
 
     @property
     def line(self) -> str:
@@ -28,7 +29,7 @@ class TooFew:
         rows = {where(check): check.n for check in sorted(self.checks, key=lambda check: -check.n)}
         named = ", ".join(f"{scope} ({count(n)})" for scope, n in list(rows.items())[:_MOST_NAMED])
         more = f" and {count(len(rows) - _MOST_NAMED)} more" if len(rows) > _MOST_NAMED else ""
-        slices = "One slice has" if len(rows) == 1 else f"{count(len(rows))} slices have"
+        slices = f"One {self.what} has" if len(rows) == 1 else f"{count(len(rows))} {self.what}s have"
         return (
             f"{slices} fewer than the minimum count of {count(self.minimum)} rows, from which nothing is concluded: "
             f"{named}{more}."
@@ -43,7 +44,7 @@ def too_few(evidence: Evidence) -> TooFew:
         for check in evidence.checks
         if check.verdict == "insufficient" and check.interval is None and check.p_value is None and check.n < minimum
     ]
-    return TooFew(tuple(checks), int(minimum))
+    return TooFew(tuple(checks), int(minimum), "column" if evidence.kind == "drift" else "slice")
 
 
 def worst_first(checks: Iterable[Check]) -> list[Check]:

@@ -216,7 +216,9 @@ def _versions(registered: Sequence[tuple[str, str]]) -> str:
 def why(check: Check) -> str:
     """The reason for a verdict that is no pass, in words that need no statistics."""
     if check.interval is None or check.value is None:
-        return check.reason
+        # Metric and place stand beside it, by the names that people know.
+        reason = check.reason.removeprefix(f"{check.metric} is undefined for {check.scope}: ")
+        return reason[:1].upper() + reason[1:] if reason != check.reason else reason
     low, high = check.interval
     if low == high and check.p_value is None:  # a fact
         return check.reason

@@ -191,3 +191,24 @@ def test_a_column_to_exclude_that_nobody_has_is_refused(world: World) -> None:
         mlflow.MlflowException, match="exclude_columns: neither side has 'regoin', did you mean 'region'"
     ):
         drift(scored(1), scored(0, region="n"), exclude_columns=["regoin", "x"])
+
+
+@pytest.mark.parametrize("now", [["True", "False"], ["2024-01-01", "n/a"]])
+def test_values_that_are_no_longer_numbers_are_not_said_to_be_missing(world: World, now: list[str]) -> None:
+    with mlflow.start_run() as run:
+        mlflow.models.evaluate(
+            data=scored(1, z=np.resize(now, ROWS), gone=np.nan), targets="y", predictions="p",
+            model_type="classifier", evaluators=["drift"],
+            evaluator_config={"drift": {"reference": scored(0, z=np.arange(ROWS) % 2, gone=np.arange(ROWS) % 2)}},
+        )  # fmt: skip
+    found = mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/evidence/drift.json")
+    page = mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/reports/drift.html")
+    assert failed(found) == {"schema_changes:overall", "schema_changes:z", "missing_change:gone"}
+    reason = "its values are text, and those of the reference number"
+    assert found["measurements"]["passed_over"] == [{"column": "z", "reason": reason}]
+    assert "One column has fewer than the minimum count" in page and "js is undefined" not in page
+    assert "One of the data sets has no value of this column." in page
+    # Numbers that are written as text are numbers still.
+    found, _ = drift(scored(1, z=np.resize(["0", "1"], ROWS)), scored(0, z=np.arange(ROWS) % 2))
+    assert failed(found) == {"schema_changes:overall", "schema_changes:z"}
+    assert {"js:z", "wasserstein:z"} <= {check["id"] for check in found["checks"]}
