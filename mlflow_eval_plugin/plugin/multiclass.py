@@ -147,7 +147,8 @@ def _scores(table: Table, config: Config, scorer: Scorer) -> ClassScores:
 
 def _asked(table: Table, config: Config, scorer: Scorer) -> ClassScores:
     if scorer.model is not None:
-        return model_class_scores(scorer.model, table.inputs, config.probability_columns)
+        with table.named():
+            return model_class_scores(scorer.model, table.inputs, config.probability_columns)
     if config.probability_columns is not None:
         return column_class_scores(table.features, _mapped(config.probability_columns, config))
     return ClassScores(prediction=table.predictions)

@@ -49,6 +49,7 @@ def reference_table(given: Any, name: str, like: Table, model: Any) -> Table:
         predictions=frame[predictions_name].to_numpy() if predictions_name in frame.columns else None,
         predictions_name=like.predictions_name,
         mlflow_digest=found.digest,
+        is_reference=True,
     )
 
 

@@ -40,7 +40,8 @@ class Predictor:
         if self.scorer.model is None or table.inputs is None:
             return None
         if id(table) not in self.outputs:
-            self.outputs[id(table)] = output_columns(ask(self.scorer.model, table.inputs))
+            with table.named():
+                self.outputs[id(table)] = output_columns(ask(self.scorer.model, table.inputs))
         found: pd.DataFrame = self.outputs[id(table)]
         return found
 

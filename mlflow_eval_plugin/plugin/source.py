@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +53,21 @@ class Table:
     needed: tuple[str, ...] = ()
     expected: tuple[str, ...] = ()
     optional: frozenset[str] = frozenset()
+    is_reference: bool = False
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Say of a model's refusal whether it is of the reference; of the evaluated data it goes without saying.
+
+        Raises:
+            InputError: what is raised inside.
+        """
+        try:
+            yield
+        except InputError as error:
+            if self.is_reference:
+                raise InputError(f"reference: {error}") from error
+            raise
 
     def require_inputs(self, model: Any, config: Config) -> None:
         """Refuse a reference that a model cannot be asked about, unless the config names the columns to compare.
@@ -92,7 +108,8 @@ class Scorer:
 
     def _scored(self, table: Table, positive: str, column: str | None) -> Scores:
         if self.model is not None:
-            return model_scores(self.model, table.inputs, positive, column or self.output_column, self.labels)
+            with table.named():
+                return model_scores(self.model, table.inputs, positive, column or self.output_column, self.labels)
         if column is not None:
             values = column_of(table.features, column, argument="probability_column")
             return Scores(clipped_scores(numbers_of(values, argument="score")), None)

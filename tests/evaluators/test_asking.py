@@ -12,6 +12,7 @@ import pytest
 from evaluators.conftest import FEATURES, LABEL, World
 from evaluators.test_plugin_calls import evidence_of
 from evaluators.test_plugin_refusals import refused
+from evaluators.zoo import Zoo
 from mlflow.models import infer_signature
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import brier_score_loss, mean_absolute_error
@@ -206,3 +207,15 @@ def test_a_function_is_asked_with_what_was_given(world: World, raw: LogisticRegr
     exact = brier_score_loss(world.rows[LABEL], raw.predict_proba(world.rows[FEATURES].to_numpy())[:, 1])
     assert result.metrics["calibration_brier"] == pytest.approx(exact, abs=1e-9)
     assert kinds == [np.ndarray, np.ndarray]
+
+
+def test_a_refusal_says_that_it_is_of_the_reference(world: World, zoo: Zoo) -> None:
+    given: dict[str, Any] = {"evaluators": ["drift"]}
+    texts = world.train.assign(AGEP=world.train.AGEP.astype(str))
+    message = refused(world, world.rows, evaluator_config={"drift": {"reference": texts}}, **given)
+    assert "reference: model: its signature refuses these rows" in message
+    texts = zoo.train.assign(x0=zoo.train.x0.astype(str))
+    given = {**given, "model": zoo.uri, "targets": "y", "evaluator_config": {"drift": {"reference": texts}}}
+    assert "reference: model: its signature refuses these rows" in refused(world, zoo.rows, **given)
+    given["evaluator_config"] = {"drift": {"reference": zoo.train}}
+    assert "reference" not in refused(world, zoo.rows.assign(x0=texts.x0), **given)
