@@ -29,10 +29,9 @@ LONGEST_FILTER = 64 * 1024
 """Characters, which MLflow takes apart one by one."""
 _DRAINED = 64 * 1024 * 1024  # bytes that are let run out, so that a client who sends on reads the answer
 _FILES = ("/mlflow/upload-artifact", "/mlflow-artifacts/artifacts/", "/v1/traces")
-_FILTERS = frozenset({"filter", "filters", "filterstring"})
 MOST_LISTED: dict[str, int] = {
     "orderby": MOST_CONDITIONS, "runid": 200, "runids": 200, "traceid": 200, "traceids": 200, "requestids": 200,
-    "datasets": 200, "locations": 1000,
+    "datasets": 200, "locations": 1000, "experimentids": 500,
 }  # fmt: skip
 """How many a list may name of what MLflow joins or asks permission for one by one; its own clients send 100 at most."""
 _AND = re.compile(r"\band\b", re.IGNORECASE)  # comments and brackets part words as well as spaces do
@@ -53,21 +52,27 @@ def too_much_graphql(body: bytes) -> list[Reason]:
     return [Reason("body", f"at most {LARGEST_GRAPHQL} bytes of GraphQL", f"{len(body)}", "ask for less at a time")]
 
 
-def too_much_to_search(given: Iterable[Given]) -> list[Reason]:
-    """A reason for each filter, and each order, that is longer or of more parts than a person writes."""
-    return [reason for each in given for reason in _of_a_search(each)]
+def too_much_to_search(given: Iterable[Given], path: str = "") -> list[Reason]:
+    """A reason for each filter, order or list that is longer or of more parts than a person writes.
+
+    Args:
+        given: what the request gives.
+        path: of its route; a search may name any number of experiments, which MLflow asks permission for at once.
+    """
+    named = ((folded(each.name), each) for each in given)
+    of_all = path.endswith(("/runs/search", "/logged-models/search"))
+    return [r for name, each in named if not (of_all and name == "experimentids") for r in _of_a_search(name, each)]
 
 
-def _of_a_search(given: Given) -> Iterator[Reason]:
-    name = folded(given.name)
+def _of_a_search(name: str, given: Given) -> Iterator[Reason]:
     mend = "ask for less at a time"
     if name in MOST_LISTED and len(given.values) > MOST_LISTED[name]:
         yield Reason(given.name, f"at most {MOST_LISTED[name]} in a list", f"{len(given.values)}", mend)
-    elif name not in _FILTERS and name != "orderby":
+    elif "filter" not in name and name != "orderby":
         return
     elif (length := sum(map(len, given.values))) > LONGEST_FILTER:
         yield Reason(given.name, f"at most {LONGEST_FILTER} characters", f"{length}", mend)
-    elif name in _FILTERS and (found := sum(map(_conditions, given.values))) > MOST_CONDITIONS:
+    elif "filter" in name and (found := sum(map(_conditions, given.values))) > MOST_CONDITIONS:
         yield Reason(given.name, f"at most {MOST_CONDITIONS} conditions", f"{found}", mend)
 
 

@@ -88,7 +88,10 @@ class OnceMiddleware:
                 body, receive = await _read(receive)
                 reasons = limits.too_much_json(body)
                 in_body, unfit = ([], []) if reasons else _in_body(verb, body, None)
-                given, reasons = [*given, *in_body], [*reasons, *unfit, *limits.too_much_to_search([*given, *in_body])]
+                given, reasons = (
+                    [*given, *in_body],
+                    [*reasons, *unfit, *limits.too_much_to_search([*given, *in_body], plain)],
+                )
                 if len(body) > LARGEST_BODY:
                     reasons = [Reason("body", f"at most {LARGEST_BODY} bytes", "more", "send less")]
             reasons += twice(given, LISTS.get((verb, plain), frozenset()))
@@ -144,7 +147,7 @@ def _of_flask(request: Any, messages: Mapping[tuple[str, str], Any]) -> list[Rea
     if route[1] == "/graphql" and (reasons := limits.too_much_graphql(body)):
         return reasons
     in_body, reasons = _in_body(verb, body, message)
-    reasons += limits.too_much_to_search([*given, *in_body])
+    reasons += limits.too_much_to_search([*given, *in_body], route[1])
     if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
         in_body += [*_lists("form", request.form), *_lists("form", request.files)]
     if route[1] == "/graphql" and not reasons:

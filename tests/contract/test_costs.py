@@ -89,6 +89,19 @@ COSTLY: dict[str, tuple[str, str, Any]] = {
     "models of many datasets": ("POST", MLFLOW + "logged-models/search", json.dumps({
         "experiment_ids": ["0"], "datasets": [{"dataset_name": f"d{i}"} for i in range(2000)],
     })),
+    "data of many experiments": (
+        "POST", "/ajax-api/2.0/mlflow/experiments/search-datasets", json.dumps({"experiment_ids": ["0"] * 20_000}),
+    ),
+    "a data set of many experiments": (
+        "POST", "/api/3.0/mlflow/datasets/create", json.dumps({"name": "d", "experiment_ids": ["0"] * 20_000}),
+    ),
+    "runs of many experiments": (
+        "POST", MLFLOW + "runs/search", json.dumps({"experiment_ids": [str(i) for i in range(20_000)]}),
+    ),
+    "two filters of many words": (
+        "POST", "/api/3.0/mlflow/traces/calculate-filter-correlation",
+        json.dumps({"experiment_ids": ["0"], "filter_string1": "x " * 300_000, "base_filter": "x " * 300_000}),
+    ),
     "traces of many places": ("POST", "/api/3.0/mlflow/traces/search", json.dumps({
         "locations": [{"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": str(i)}}
                       for i in range(20_000)],
