@@ -79,7 +79,6 @@ HARMLESS = [
             {"query": "query {" + " ".join(f"a{i}: test(inputString: \"x\") {{ output }}" for i in range(100)) + "}"}),
     Attempt("a version in no role deleted", "DELETE", "model-versions/delete",
             {"name": "$model", "version": "$failing"}),
-    Attempt("the run of the champion deleted", "POST", "runs/delete", {"run_id": "$champion_run"}),
     Attempt("a model that differs in letter case", "POST", "registered-models/create", {"name": "$MODEL"}),
 ]  # fmt: skip
 

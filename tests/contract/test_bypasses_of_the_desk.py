@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 from attacking import Attacker, Attempt, basic, release, roles
-from releasing import POLICY, go, govern, register, sealed, serve, upload
+from releasing import POLICY, go, govern, register, sealed, serve, upload, write_past
 from serving import ADMIN, API, PASSWORDS, Server
 
 from mlflow_eval_plugin.evidence import Subject
@@ -173,7 +173,7 @@ def names(governed: Server) -> dict[str, str]:
     void, _ = _second(governed, *WHOLE_QUORUM)
     _apply(governed, POLICY.format(name=void, model=void) + "# again\n")
     tampered, run = _second(governed, *WHOLE_QUORUM)
-    upload(governed, _artifacts_of(governed, run), "model/code.py", b"evil")
+    write_past(governed, _artifacts_of(governed, run), "model/code.py", b"evil")
     models = {"other": other, "rejected": rejected, "void": void, "tampered": tampered, "expired": _expired(governed)}
     approved = governed.ask("ana", "GET", f"plan?model={other}&version=2").json()["proposal"]["id"]
     more = {"other_run": other_run, "other_proposal": approved, "borrowed": borrowed}

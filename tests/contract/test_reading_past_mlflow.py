@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from releasing import POLICY, go, register, sealed, upload
+from releasing import POLICY, go, register, sealed, write_past
 from serving import ADMIN, PASSWORDS, Server, start
 
 from mlflow_eval_plugin.evidence import Subject
@@ -165,7 +165,7 @@ def test_evidence_that_was_replaced_is_told_without_the_run_it_is_in(server, sec
     uri = server.mlflow("ana", "GET", f"runs/get?run_id={secrets['run']}")["run"]["info"]["artifact_uri"]
     before = server.ask("ana", "GET", f"plan?model={OPEN}&version=1").json()
     assert "evidence-changed" not in {reason["rule"] for reason in before["reasons"]}
-    upload(server, uri, "evidence/calibration.json", sealed(Subject(run_id=secrets["run"]), "fail"))
+    write_past(server, uri, "evidence/calibration.json", sealed(Subject(run_id=secrets["run"]), "fail"))
     plan = server.ask("guest", "GET", f"plan?model={OPEN}&version=1")
     assert "evidence-changed" in {reason["rule"] for reason in plan.json()["reasons"]}
     reconciled = server.ask("guest", "POST", "reconcile", json={"model": OPEN})

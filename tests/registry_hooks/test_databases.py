@@ -14,7 +14,7 @@ from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 from world import MODEL, POLICY, World
 
 from registry_hooks.again import again_if_undone, was_undone
-from registry_hooks.errors import Invalid, RegistryError
+from registry_hooks.errors import Refused, RegistryError
 from registry_hooks.schema import VERSION_TABLE, migrate
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -213,7 +213,7 @@ def test_aliases_in_other_letters_trouble_only_their_own_model(on_mariadb):
         world.client.set_registered_model_alias("free", "Champion", "1")
         assert [model["model"] for model in world.desk.status()["models"]] == [MODEL]
     world.assert_sound()
-    with world.acting("admin"), pytest.raises(Invalid, match="alias 'Champion', which this database takes for a role"):
+    with world.acting("admin"), pytest.raises(Refused, match="'free' has the alias 'Champion'"):
         world.desk.policy_apply(POLICY.replace("name: employment", "name: free").replace(f"[{MODEL}]", "[free]"))
 
 

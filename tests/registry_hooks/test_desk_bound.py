@@ -303,14 +303,14 @@ def test_an_artifact_store_that_does_not_answer_is_a_refusal_and_no_hang(world, 
         world.desk.nominate(MODEL, 1)
     silence()
     begun = time.monotonic()
-    for user, call in {
-        "mei": lambda: world.desk.approve(MODEL, 1, comment="yes"),
-        "ana": lambda: world.desk.promote(MODEL, 1),
-        "oncall": lambda: world.desk.break_glass(MODEL, 1, "fire"),
-    }.items():
+    for user, rule, call in (
+        ("mei", "evidence-unreachable", lambda: world.desk.approve(MODEL, 1, comment="yes")),
+        ("ana", "evidence-unreachable", lambda: world.desk.promote(MODEL, 1)),
+        ("oncall", "files-unreachable", lambda: world.desk.break_glass(MODEL, 1, "fire")),  # Evidence is not asked for
+    ):
         with world.acting(user):
             error = refused(Refused, world, call)
-        assert told(error, "evidence-unreachable") == "no answer within 0.2 s"
+        assert "answer within 0.2 s" in told(error, rule)
     with world.acting("ana"):
         assert "evidence-unreachable" in {reason["rule"] for reason in world.desk.plan(MODEL, 1)["reasons"]}
         with pytest.raises(RegistryError, match="did not answer within"):

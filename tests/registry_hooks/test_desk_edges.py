@@ -206,7 +206,7 @@ def test_errors_that_only_an_artifact_store_knows_are_told(world):
         with pytest.raises(Invalid, match=r"Evidence of run .* cannot be read: no credentials"):
             world.desk.nominate(MODEL, 1, runs=[run_id])
         world.client.create_model_version(MODEL, "sealed://away/model", "0" * 32)
-        with pytest.raises(Invalid, match=r"files of version 2 .* cannot be read: no credentials"):
+        with pytest.raises(Invalid, match=r"files of version 2 .* cannot be looked for: no credentials"):
             world.desk.nominate(MODEL, 2)
 
 
