@@ -143,6 +143,27 @@ class GovernedStore(SqlAlchemyStore):
         if refused is not None:
             raise refused
 
+    def join_reads_of(self, other: Any) -> None:
+        """Have reads of another of MLflow's stores, on the same database, join the unit of work that they are made in.
+
+        Whether somebody may see a run is asked of MLflow in the middle of a unit of work. On a connection of its own
+        that question would wait, in SQLite, for a writer who waits for this unit of work to end.
+        """
+        if other.engine.url != self.engine.url:
+            return
+        open_session: Callable[..., AbstractContextManager[Session]] = other.ManagedSessionMaker
+
+        @contextmanager
+        def join_or_open(read_only: bool = True) -> Iterator[Session]:
+            joined = self._joined.get() if read_only else None
+            if joined is not None:
+                yield joined
+                return
+            with open_session(read_only=read_only) as session:
+                yield session
+
+        other.ManagedSessionMaker = join_or_open
+
     def _begin(self, session: Session, write: bool) -> None:
         dialect = self.engine.dialect.name
         if dialect == "sqlite":

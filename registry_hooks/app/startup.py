@@ -45,6 +45,8 @@ UNKNOWN_ACTS = (
 def require_governed_store() -> None:
     """End the server, not only this worker, unless the registry store is a governed one.
 
+    Reads of runs join the units of work of this store, where both are on one database.
+
     Raises:
         SystemExit: with one message.
     """
@@ -55,12 +57,13 @@ def require_governed_store() -> None:
         _end_server(NOT_GOVERNED.format(found="--artifacts-only"))
     # MLflow opens the tracking store with the first request about runs, and only then do clients within this process
     # ask it; before, they would follow MLFLOW_TRACKING_URI, or make a database of their own.
-    _get_tracking_store()
-    if getattr(_get_model_registry_store(), "desk", None) is None:
+    tracking, registry = _get_tracking_store(), _get_model_registry_store()
+    if getattr(registry, "desk", None) is None:
         uri = os.environ.get(REGISTRY_STORE_URI_ENV_VAR)
         # Only the scheme is told: a database URI may hold a password.
         scheme = uri.split(":", 1)[0] + ":…" if uri else "no --registry-store-uri"
         _end_server(NOT_GOVERNED.format(found=scheme))
+    getattr(registry, "join_reads_of")(tracking)  # noqa: B009 (MLflow's type does not know it)
 
 
 def require_known_accounts(auth: Any) -> None:
