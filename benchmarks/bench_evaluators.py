@@ -9,6 +9,7 @@ Memory is the highest resident size seen while our evaluators run, less that at 
 from __future__ import annotations
 
 import argparse
+import compileall
 import ctypes
 import gc
 import os
@@ -95,9 +96,12 @@ def run(rows: int) -> tuple[Clock, int]:
     from mlflow.models.evaluation.evaluators.classifier import ClassifierEvaluator
     from sklearn.linear_model import LogisticRegression
 
+    import mlflow_eval_plugin
     from mlflow_eval_plugin import plugin
     from mlflow_eval_plugin.plugin import source
 
+    # As pip does where it installs, and has done for MLflow: a new checkout would compile ours while it is timed.
+    compileall.compile_dir(Path(mlflow_eval_plugin.__file__).parent, quiet=1)
     clock = Clock()
     train, reference, current = people(min(rows, 20_000), 0), people(rows, 1), people(rows, 2)
     features = [name for name in current.columns if name != "label"]
