@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.comparison import Changes
 from mlflow_eval_plugin.stats.directions import same_metric
-from mlflow_eval_plugin.stats.estimate import Quantity
+from mlflow_eval_plugin.stats.estimate import Quantity, widened
 from mlflow_eval_plugin.stats.gaps import Table, gap
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.summaries import Slice
@@ -168,8 +168,7 @@ def _unchecked(
 
 
 def _harms(asked: _Differences, labels: Sequence[str], alpha: float) -> list[Harm]:
-    lower, upper = asked.quantity.limits(alpha / 2, exact=True)
-    lower, upper = lower - asked.quantity.bound, upper + asked.quantity.bound
+    lower, upper = widened(asked.quantity, alpha / 2, exact=True)
     away, others = asked.value - asked.looked.ideal, asked.other - asked.looked.ideal
     side = np.full(len(lower), asked.looked.way) if asked.looked.way else np.sign(away)
     least = np.where(side > 0, lower, np.where(side < 0, -upper, 0.0))
