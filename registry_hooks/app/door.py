@@ -13,6 +13,7 @@ from typing import Any
 
 from registry_hooks.app import actors, openapi
 from registry_hooks.app.bodies import LARGEST_BODY, check, parse_json
+from registry_hooks.app.governed import governed_desk
 from registry_hooks.app.routes import PASSWORD, ROUTES, Route
 from registry_hooks.app.turns import Turns
 from registry_hooks.errors import Invalid, Reason, Refused, RegistryError
@@ -59,7 +60,6 @@ def _view(route: Route, turns: Turns) -> Callable[[], Any]:
 
 
 def _answer(route: Route, actor: Actor) -> Any:
-    from mlflow.server.handlers import _get_model_registry_store
 
     if route.admin_only and not actor.is_admin:
         found = f"{actor.name}, who is none"
@@ -71,7 +71,7 @@ def _answer(route: Route, actor: Actor) -> Any:
     _require_read(route, actor, arguments.get("model"))
     if route.answers in _OF_THE_DOOR:
         return _json(_OF_THE_DOOR[route.answers]())
-    desk = getattr(_get_model_registry_store(), "desk")  # noqa: B009 (MLflow's type does not know it)
+    desk = governed_desk()
     answer = _as_reauthenticated(actor, arguments, getattr(desk, route.answers))
     if route.streams:
         return _lines(answer, actor)

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from registry_hooks.accounts import METHODS, WRITES
+from registry_hooks.app.governed import governed_desk
 from registry_hooks.errors import RegistryError
 from registry_hooks.identity import SYSTEM, Actor, current_actor
 from registry_hooks.records import AccountAction
@@ -64,9 +65,8 @@ def _kept(store: Any, name: str, method: Callable[..., Any]) -> Callable[..., An
 def _written(actor: Actor, action: AccountAction, body: Body, change: Callable[[], Any]) -> Any:
     from mlflow.exceptions import MlflowException
     from mlflow.protos import databricks_pb2
-    from mlflow.server.handlers import _get_model_registry_store
 
-    desk = getattr(_get_model_registry_store(), "desk")  # noqa: B009 (MLflow's type does not know it)
+    desk = governed_desk()
     try:
         entry = desk.account_change(actor, action, body)
     except RegistryError as error:

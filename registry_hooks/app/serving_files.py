@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from registry_hooks.app.governed import governed_desk
 from registry_hooks.errors import RegistryError
 from registry_hooks.mlflow_rows import of_experiment
 from registry_hooks.places import place_of
@@ -186,9 +187,8 @@ def _paths(given: dict[str, Any], file_argument: str | None) -> Iterable[str]:
 def _ask(what: str, runs: Iterable[str], touched: Iterable[tuple[str, str]]) -> None:
     from mlflow.exceptions import MlflowException
     from mlflow.protos import databricks_pb2
-    from mlflow.server.handlers import _get_model_registry_store
 
-    desk = getattr(_get_model_registry_store(), "desk")  # noqa: B009 (MLflow's type does not know it)
+    desk = governed_desk()
     try:
         desk.refuse_pulling_away(what, runs, [place_of(uri, path) for uri, path in touched])
     except RegistryError as error:
