@@ -26,7 +26,7 @@ from mlflow.store.model_registry.dbmodels.models import (
     SqlRegisteredModelAlias,
     SqlRegisteredModelTag,
 )
-from mlflow.store.tracking.dbmodels.models import SqlLoggedModel, SqlRun
+from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel, SqlRun
 from sqlalchemy.orm import Session
 
 from registry_hooks.errors import NotFound
@@ -284,3 +284,22 @@ def of_experiment(session: Session, experiment_id: str) -> tuple[list[str], list
     runs = sa.select(_RUNS.c.run_uuid).where(_RUNS.c.experiment_id == int(experiment_id))
     models = sa.select(_LOGGED.c.artifact_location).where(_LOGGED.c.experiment_id == int(experiment_id))
     return list(map(str, session.execute(runs).scalars())), list(map(str, session.execute(models).scalars()))
+
+
+def locations_of_experiments(session: Session, host: str) -> list[str]:
+    """Where experiments keep their artifacts, those that are deleted included, as far as it has that host or bucket.
+
+    From the database that holds runs, which need not be the registry's.
+    """
+    location = cast(sa.Table, SqlExperiment.__table__).c.artifact_location
+    return _naming(session, host, location)
+
+
+def locations_of_versions(session: Session, host: str) -> list[str]:
+    """Where model versions have their files, as far as it has that host or bucket."""
+    return [*_naming(session, host, _v.source), *_naming(session, host, _v.storage_location)]
+
+
+def _naming(session: Session, host: str, location: sa.ColumnElement[Any]) -> list[str]:
+    found = sa.select(location).where(location.contains(host, autoescape=True)).distinct()
+    return list(map(str, session.execute(found).scalars()))

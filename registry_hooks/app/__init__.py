@@ -37,6 +37,7 @@ def create_app() -> Any:
         powers,
         serving_files,
         startup,
+        traces,
         workspaces,
     )
 
@@ -45,6 +46,7 @@ def create_app() -> Any:
     allowed, pages = startup.require_known_loosening()
     startup.require_known_acts()
     serving_files.hold()
+    traces.keep_places()
     with startup.one_worker_at_a_time(auth.auth_config.database_uri):
         served = auth.create_app(flask_app)
     keeping.keep_accounts(auth)

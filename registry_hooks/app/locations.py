@@ -5,8 +5,7 @@ none among its own files, and none that makes it connect to a host of somebody's
 from __future__ import annotations
 
 import os
-import posixpath
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -14,14 +13,16 @@ from urllib.parse import SplitResult, urlsplit
 from registry_hooks.app import refusing
 from registry_hooks.errors import Reason, Refused
 from registry_hooks.identity import require_actor
+from registry_hooks.mlflow_rows import locations_of_experiments, locations_of_versions
+from registry_hooks.places import PROXIED, place_of
 
 _ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
 _CONNECTING = frozenset(
     {"http", "https", "ftp", "sftp", "hdfs", "viewfs", "r2", "b2", "abfss", "abfs", "wasbs", "mlflow-artifacts"}
 )
 """Schemes by which MLflow connects to the host that a location names."""
-_OF_A_TRACE = "mlflow.artifactLocation"
-"""The tag from which MLflow's server takes the place of a trace's files; it writes the tag itself, with the trace."""
+_PASSING_ON = frozenset({"runs", "models"})
+"""Schemes of places that are a run's, or a model's."""
 
 Refuses = Callable[[Any, dict[str, Any]], Refused | None]
 
@@ -31,23 +32,15 @@ def guard_locations(app: Any) -> None:
 
     MLflow lets everybody name any folder of the server's disk or bucket, and writes there for him; within the folder
     of a model version that voids its Proposals and stops its promotion, whoever owns it. Up to 3.16 it also connects to
-    any host that somebody names, and in all releases the place of a trace's files is a tag that its owner may change.
+    any host that somebody names. Places of traces are tags, and are kept in `registry_hooks.app.traces`.
 
     Raises:
         KeyError: when this MLflow does one of these elsewhere; then the server must not start.
     """
     from mlflow.protos import model_registry_pb2, service_pb2
 
-    for view, message, refuses in (
-        ("_create_experiment", service_pb2.CreateExperiment, _of_an_experiment),
-        ("_create_model_version", model_registry_pb2.CreateModelVersion, _of_a_version),
-        ("_set_trace_tag", service_pb2.SetTraceTag, _of_a_trace),
-        ("_set_trace_tag_v3", service_pb2.SetTraceTagV3, _of_a_trace),
-        ("_delete_trace_tag", service_pb2.DeleteTraceTag, _of_a_trace),
-        ("_delete_trace_tag_v3", service_pb2.DeleteTraceTagV3, _of_a_trace),
-        ("_deprecated_end_trace_v2", service_pb2.EndTrace, _of_an_ended_trace),
-    ):
-        guard_view(app, view, message, refuses)
+    guard_view(app, "_create_experiment", service_pb2.CreateExperiment, _of_an_experiment)
+    guard_view(app, "_create_model_version", model_registry_pb2.CreateModelVersion, _of_a_version)
 
 
 def guard_view(app: Any, name: str, message: Any, refuses: Refuses) -> None:
@@ -80,10 +73,12 @@ def guard_view(app: Any, name: str, message: Any, refuses: Refuses) -> None:
 
 
 def _of_an_experiment(asked: Any, _parameters: dict[str, Any]) -> Refused | None:
-    location = asked.artifact_location
-    if not (is_among_the_servers_own(location) or connects(location)) or require_actor().is_admin:
+    location = asked.artifact_location.strip()
+    if not location or require_actor().is_admin:
         return None
-    expected = "no location, or one beside the server's own files, of no host of your choice"
+    if not (connects(location) or is_the_servers_own(location) or _is_anothers(location)):
+        return None
+    expected = "no location, or one beside the server's files and other people's, of no host of your choice"
     return _refusal("this experiment is refused", "artifact-location", expected, location,
                     "leave artifact_location out, or ask an administrator to make the experiment")  # fmt: skip
 
@@ -95,47 +90,31 @@ def _of_a_version(asked: Any, _parameters: dict[str, Any]) -> Refused | None:
                     "log the model to this server, or ask an administrator to register it")  # fmt: skip
 
 
-def _of_a_trace(asked: Any, _parameters: dict[str, Any]) -> Refused | None:
-    return _of_its_tag(asked.key) if asked.key == _OF_A_TRACE else None
-
-
-def _of_an_ended_trace(asked: Any, parameters: dict[str, Any]) -> Refused | None:
-    named = set(_locations_in(asked.tags))
-    # MLflow's older clients send all tags back, this one among them.
-    return _of_its_tag(", ".join(sorted(named))) if named - {_location_of(parameters.get("request_id", ""))} else None
-
-
-def _locations_in(tags: Any) -> Iterator[str]:
-    return (tag.value for tag in tags if tag.key == _OF_A_TRACE)
-
-
-def _location_of(trace: str) -> str | None:
-    from mlflow.exceptions import MlflowException
-    from mlflow.server.handlers import _get_tracking_store
-
-    try:
-        return _get_tracking_store().get_trace_info(trace).tags.get(_OF_A_TRACE)
-    except MlflowException:
-        return None  # there is no such trace, as MLflow will say
-
-
-def _of_its_tag(found: str) -> Refused:
-    expected = f"the tag {_OF_A_TRACE} as the server wrote it"
-    return _refusal("this trace keeps its files where they are", "artifact-location", expected, found,
-                    "leave the tag out")  # fmt: skip
-
-
-def is_among_the_servers_own(location: str) -> bool:
-    """Whether a location is on the server's disk, or where it keeps everybody's artifacts."""
-    if not location:
-        return False
+def is_the_servers_own(location: str) -> bool:
+    """Whether a location is on the server's disk, where it keeps everybody's artifacts, or a run's or a model's."""
     asked, own = _split(location), _split(os.environ.get(_ARTIFACT_ROOT, ""))
-    if asked.scheme in ("", "file") or len(asked.scheme) == 1:  # one letter is a drive of Windows
+    if asked.scheme in ("", "file", *_PASSING_ON) or len(asked.scheme) == 1:  # one letter is a drive of Windows
         return True
-    if not own.netloc or asked.netloc.lower() != own.netloc.lower():
-        return False
-    root, path = (posixpath.normpath("/" + each.path.lstrip("/")).rstrip("/") for each in (own, asked))
-    return f"{path}/".startswith(f"{root}/")
+    if own.netloc and asked.netloc.lower() == own.netloc.lower():
+        asked = asked._replace(scheme=own.scheme, netloc=own.netloc)
+    return place_of(asked.geturl()).startswith(PROXIED)
+
+
+def _is_anothers(location: str) -> bool:
+    """Whether a location is one that an experiment or a model version has, or is within it."""
+    from mlflow.server.handlers import _get_model_registry_store, _get_tracking_store
+
+    place, host = place_of(location), _split(location).netloc
+    stores: tuple[tuple[Any, Callable[[Any, str], list[str]]], ...] = (
+        (_get_tracking_store(), locations_of_experiments),
+        (_get_model_registry_store(), locations_of_versions),
+    )
+    for store, locations in stores:
+        with store.ManagedSessionMaker() as session:
+            theirs = (place_of(each) for each in locations(session, host))
+            if any(f"{place}/".startswith(f"{each}/") for each in theirs):
+                return True
+    return False
 
 
 def connects(location: str) -> bool:

@@ -25,6 +25,15 @@ def in_flask(error: RegistryError) -> Any:
     return Response(json.dumps(error.as_json()), status_of(error), mimetype="application/json")
 
 
+def in_mlflow(error: RegistryError) -> Exception:
+    """The refusal as an exception of MLflow, for what its own code calls."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos import databricks_pb2
+
+    code = databricks_pb2.ErrorCode.Value(error.code)
+    return MlflowException(str(error), code, reasons=error.as_json()["reasons"])
+
+
 async def in_asgi(error: RegistryError, send: Send) -> None:
     """Send the refusal as the answer to an ASGI request of which nothing has been answered yet."""
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]

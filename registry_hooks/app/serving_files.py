@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from registry_hooks.app import refusing
 from registry_hooks.app.governed import governed_desk
 from registry_hooks.errors import RegistryError
 from registry_hooks.mlflow_rows import of_experiment
@@ -185,12 +186,8 @@ def _paths(given: dict[str, Any], file_argument: str | None) -> Iterable[str]:
 
 
 def _ask(what: str, runs: Iterable[str], touched: Iterable[tuple[str, str]]) -> None:
-    from mlflow.exceptions import MlflowException
-    from mlflow.protos import databricks_pb2
-
     desk = governed_desk()
     try:
         desk.refuse_pulling_away(what, runs, [place_of(uri, path) for uri, path in touched])
     except RegistryError as error:
-        code = getattr(databricks_pb2, error.code)
-        raise MlflowException(str(error), code, reasons=error.as_json()["reasons"]) from error
+        raise refusing.in_mlflow(error) from error

@@ -2,13 +2,13 @@
 
 import pytest
 
-from registry_hooks.app.locations import connects, is_among_the_servers_own
+from registry_hooks.app.locations import connects, is_the_servers_own
 
 
 @pytest.mark.parametrize(
     ("location", "own"),
     [
-        ("", False),
+        ("", True),
         ("/srv/mlflow", True),
         ("mlruns", True),
         (" file:///etc", True),
@@ -20,14 +20,19 @@ from registry_hooks.app.locations import connects, is_among_the_servers_own
         ("s3://models/artifacts-of-mine", False),
         ("s3://models", False),
         ("s3://mine/artifacts", False),
-        ("mlflow-artifacts:/mine", False),
+        ("s3://models/%61rtifacts/1", True),
+        ("gs://mine/artifacts", False),
+        ("mlflow-artifacts:/mine", True),
+        ("MLFLOW-ARTIFACTS:///../mine", True),
+        ("runs:/1/model", True),
+        ("models:/m-1", True),
     ],
 )
 def test_only_what_lies_on_the_servers_disk_or_in_its_artifact_store(
     monkeypatch: pytest.MonkeyPatch, location: str, own: bool
 ) -> None:
     monkeypatch.setenv("_MLFLOW_SERVER_ARTIFACT_DESTINATION", "s3://models/artifacts")
-    assert is_among_the_servers_own(location) is own
+    assert is_the_servers_own(location) is own
 
 
 @pytest.mark.parametrize(
