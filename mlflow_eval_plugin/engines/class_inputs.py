@@ -34,8 +34,7 @@ def class_codes(values: Any, *, argument: str) -> tuple[NDArray[np.intp], tuple[
     series = values if isinstance(values, pd.Series) else pd.Series(values)
     codes, uniques = pd.factorize(series)
     if (codes < 0).any():
-        late = " (the evaluator 'drift' takes late labels in a call of its own)" if argument == "label" else ""
-        raise InputError(f"{argument}: {how_many(codes < 0)} missing; drop those rows or wait for them{late}")
+        raise InputError(f"{argument}: {how_many(codes < 0)} missing; drop those rows or wait for them")
     classes = in_canonical_order(uniques)
     return np.asarray(positions([level_label(one) for one in uniques], classes)[codes]), classes
 

@@ -129,8 +129,7 @@ def coded_labels(labels: pd.Series[Any], pos_label: object | None) -> tuple[NDAr
     absent = labels.isna().to_numpy()
     if absent.any():
         raise InputError(
-            f"label: {how_many(absent)} missing; labels decide every metric, so drop those rows or wait for "
-            "them (the evaluator 'drift' takes late labels in a call of its own)"
+            f"label: {how_many(absent)} missing; labels decide every metric, so drop those rows or wait for them"
         )
     codes, classes = factorized(labels)
     listed = ", ".join(repr(_plain(one)) for one in classes[:6]) + (", …" if len(classes) > 6 else "")

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from numbers import Real
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from rapidfuzz import process
@@ -148,6 +148,8 @@ class SlicedConfig(Config):
         max_levels: the most levels a slice column may have.
         slice_data: a frame or mapping of further columns, row by row, that the model must not see.
         sample_weights: an array of one weight a row, or the name of a column of the data or of ``slice_data``.
+        missing_labels: ``refuse`` rows without a label, or judge those whose labels have been ``received`` and say how
+            many they are.
     """
 
     slices: tuple[SliceItem | tuple[SliceItem, ...], ...] = ()
@@ -157,6 +159,7 @@ class SlicedConfig(Config):
     max_levels: int = Field(default=100, ge=2, le=1000)
     slice_data: Any = None
     sample_weights: Any = None
+    missing_labels: Literal["refuse", "received"] = "refuse"
 
     @model_validator(mode="after")
     def _one_cut_a_column(self) -> SlicedConfig:

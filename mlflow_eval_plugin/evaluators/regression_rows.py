@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlflow_eval_plugin.engines.regression import Predicted
-from mlflow_eval_plugin.evaluators.rows import Frame
+from mlflow_eval_plugin.evaluators.rows import Frame, LabelsReceived
 from mlflow_eval_plugin.evidence import Data
 
 
@@ -21,7 +21,7 @@ class RegressionRows:
         label_name, score_name: under which names target and prediction are columns of ``everything``.
         forecasts: the columns of ``everything`` that hold predicted quantiles and ends of intervals.
         everything: the frame with target, prediction and forecasts, for drift.
-        apart, expected, optional: as in ``Rows``.
+        apart, expected, optional, labels: as in ``Rows``.
     """
 
     frame: Frame
@@ -35,6 +35,7 @@ class RegressionRows:
     apart: frozenset[str] = frozenset()
     expected: tuple[str, ...] = ()
     optional: frozenset[str] = frozenset()
+    labels: LabelsReceived | None = None
 
     @property
     def known(self) -> Predicted:

@@ -16,6 +16,22 @@ _LEAVES = frozenset({float, int, str, bool, type(None)})
 Frame = Any  # a data frame of an engine; only engines/ know which
 
 
+@dataclass(frozen=True)
+class LabelsReceived:
+    """How many labels have arrived where the rows without one are not judged; see ``SlicedConfig.missing_labels``.
+
+    Attributes:
+        column: what the labels are called.
+        rows: how many rows the data have.
+        received_reference: of the reference; None where there is none, or it has no labels.
+    """
+
+    column: str
+    rows: int
+    received: int
+    received_reference: int | None
+
+
 @dataclass(frozen=True, eq=False)
 class Rows:
     """One data set, scored.
@@ -33,6 +49,7 @@ class Rows:
         apart: the columns that some config of the call names as a score, a weight, a cost or the like.
         expected: of a reference, the columns that the evaluated data are to have too.
         optional: of a reference, the columns of the evaluated data that it may lack.
+        labels: how many labels have arrived, where these are the rows that have one.
     """
 
     frame: Frame
@@ -49,6 +66,7 @@ class Rows:
     apart: frozenset[str] = frozenset()
     expected: tuple[str, ...] = ()
     optional: frozenset[str] = frozenset()
+    labels: LabelsReceived | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +77,7 @@ class MulticlassRows:
         frame, features: as in ``Rows``.
         scored: labels, predictions, probabilities and weights by class; None where a reference lacks labels or
             probabilities.
-        apart: as in ``Rows``.
+        apart, labels: as in ``Rows``.
     """
 
     frame: Frame
@@ -67,6 +85,7 @@ class MulticlassRows:
     features: tuple[str, ...]
     scored: ClassScored | None
     apart: frozenset[str] = frozenset()
+    labels: LabelsReceived | None = None
 
     @property
     def known(self) -> ClassScored:
@@ -81,7 +100,11 @@ class Measured(Protocol):
 
     @property
     def data(self) -> Data:
-        """The data set by content."""
+        """The data set by content, with the rows that are not judged."""
+
+    @property
+    def labels(self) -> LabelsReceived | None:
+        """How many labels have arrived, where the rows without one are not judged."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +175,7 @@ def document(
         config=config.document(),
         inference=Inference(method=judgement.method, alpha=judgement.alpha, family_size=judgement.family_size),
         checks=[Check(**vars(record)) for record in (*certain, *judgement.checks)],
-        measurements=measurements,
+        measurements=measurements if rows.labels is None else {**measurements, "labels": as_json(rows.labels)},
         producer=about.producer,
         created_at=about.created_at,
     )

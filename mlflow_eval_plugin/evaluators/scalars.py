@@ -44,10 +44,19 @@ def scalars(evidence: Evidence) -> dict[str, float]:
         "verdict": VERDICT_VALUE[evidence.verdict],
         "checks_failed": len(evidence.failed),
         "checks_insufficient": sum(check.verdict == "insufficient" for check in evidence.checks),
+        **labels_scalars(evidence.measurements.get("labels")),
         **of_kind(evidence),
     }
     named = {f"{evidence.kind}_{name}": float(value) for name, value in found.items() if value is not None}
     return dict([(name, value) for name, value in named.items() if isfinite(value)][:_MOST])
+
+
+def labels_scalars(labels: Mapping[str, Any] | None) -> dict[str, float]:
+    """How many labels have arrived, and their share; nothing where it is not known."""
+    if not labels:
+        return {}
+    received = float(labels["received"] or 0)
+    return {"labels_received": received, "labels_received_share": received / labels["rows"]}
 
 
 def _calibration(evidence: Evidence) -> dict[str, float | None]:
@@ -89,9 +98,6 @@ def _drift(evidence: Evidence) -> dict[str, float | None]:
         "columns_compared": float(len(columns)),
         "columns_drifted": float(len({check.scope for check in evidence.failed if check.scope in names})),
     }
-    if labels := evidence.measurements.get("labels"):
-        found["labels_received"] = float(labels["received"] or 0)
-        found["labels_received_share"] = found["labels_received"] / labels["rows"]
     for metric in ("psi", "js", "ks", "wasserstein", "new_share", "missing_change", "infinite_change"):
         values = [abs(v) for column in columns if (v := _value(column["metrics"].get(metric))) is not None]
         found[f"max_{metric}"] = max(values, default=None)

@@ -28,6 +28,7 @@ from mlflow_eval_plugin.evidence import Evidence, EvidenceError, Producer, Subje
 from mlflow_eval_plugin.plugin.asked import Asked, asked_of_mlflow, invalid
 from mlflow_eval_plugin.plugin.champion import champion_rows, class_champion, predicted_champion
 from mlflow_eval_plugin.plugin.files import digest_at
+from mlflow_eval_plugin.plugin.late_labels import LateLabels, labels_received, require_labels, without_labels
 from mlflow_eval_plugin.plugin.multiclass import (
     is_multiclass,
     multiclass_reference_rows,
@@ -78,13 +79,16 @@ class Request:
 class Call:
     """The Evidence of one evaluate call, by kind, what is needed to log it, and which of it was logged.
 
-    What a page shows of a document stands in ``parts``, for the page of its own and the one that joins all.
+    What a page shows of a document stands in ``parts``, for the page of its own and the one that joins all. Evaluators
+    that are ``not_judged``, because no label has arrived that they could judge by, have no Evidence.
     """
 
     request: Request
     configs: dict[str, Config]
     table: Table
     references: dict[int, Table] = field(default_factory=dict)
+    late: LateLabels = field(default_factory=LateLabels)
+    not_judged: tuple[str, ...] = ()
     logged_references: set[int] = field(default_factory=set)
     multiclass: dict[str, bool] = field(default_factory=dict)
     evidence: dict[str, Evidence] = field(default_factory=dict)
@@ -96,6 +100,16 @@ class Call:
         given = getattr(config, "reference", None)
         return None if given is None else self.references[id(given)]
 
+    def judged(self, config: Config) -> tuple[Table, Table | None]:
+        """The rows that a config judges, and its reference: all of them, or those whose labels have arrived."""
+        reference = self.reference(config)
+        return self.late.judged(self.table, config), reference and self.late.judged(reference, config)
+
+    @property
+    def judging(self) -> dict[str, Config]:
+        """The configs of the evaluators that have something to judge."""
+        return {kind: config for kind, config in self.configs.items() if kind not in self.not_judged}
+
 
 def call_of(kind: str, given: Mapping[str, Any] | None, request: Request) -> Call:
     """The call that an evaluator belongs to; the first evaluator to ask computes the Evidence of all of ours.
@@ -104,7 +118,7 @@ def call_of(kind: str, given: Mapping[str, Any] | None, request: Request) -> Cal
         MlflowException: INVALID_PARAMETER_VALUE, for a config or data that cannot be evaluated.
     """
     kept = getattr(request.dataset, _KEPT, None)
-    if isinstance(kept, Call) and kept.request.same_call(request) and kind in kept.evidence:
+    if isinstance(kept, Call) and kept.request.same_call(request) and kind in kept.configs:
         return kept
     asked = asked_of_mlflow(request.model_type)
     if asked is None or kind not in asked.given:
@@ -126,7 +140,9 @@ def _compute(call: Call) -> None:
     # References first, and labels and scores for all evaluators: most of what can be wrong is found before any of them
     # computes, and all of it before any of them logs.
     _read_references(call, scorer)
-    with progress(1 + 2 * len(call.configs)) as begin:
+    require_labels(call.table, [(config, call.reference(config)) for config in call.configs.values()])
+    call.not_judged = without_labels(call.table, call.configs)
+    with progress(1 + 2 * len(call.judging)) as begin:
         begin("scores")
         evaluated = _evaluations(call, scorer, begin)
         about = About(_subject(request, uri), _producer(), _now())
@@ -138,19 +154,21 @@ def _compute(call: Call) -> None:
 def _evaluations(call: Call, scorer: Scorer, begin: Callable[[str], None]) -> dict[str, Callable[[About], Evidence]]:
     """By kind, what is left to do once labels, scores, weights and references are read and found right."""
     if call.request.model_type == "regressor":
-        read = regression_inputs(call.table, call.reference, call.configs, scorer, begin)
+        apart = columns_apart(call.configs)
+        read = regression_inputs(call.judged, call.judging, scorer, begin)
         return {
-            kind: partial(evaluate_regression, config, *_with_champion(config, call.table, *read[kind]))
-            for kind, config in call.configs.items()
+            kind: partial(evaluate_regression, config, *_predicted(call, config, *read[kind], apart))
+            for kind, config in call.judging.items()
         }
-    for config in call.configs.values():
-        many = call.multiclass[config.kind] = is_multiclass(call.table, config, scorer)
+    for config in call.judging.values():
+        table, reference = call.judged(config)
+        many = call.multiclass[config.kind] = is_multiclass(table, config, scorer)
         if reasons := config.beyond_range(many=many):
             raise InputError(f"{config.kind}: {'; '.join(reasons)}")
         first = score_classes_first if many else score_first
-        first(call.table, call.reference(config), config, scorer)
+        first(table, reference, config, scorer)
     evaluations: dict[str, Callable[[About], Evidence]] = {}
-    for kind, config in call.configs.items():
+    for kind, config in call.judging.items():
         begin(f"rows of {kind}")
         evaluations[kind] = partial(_evaluated, config, *_inputs(call, config, scorer))
     return evaluations
@@ -166,24 +184,26 @@ def _read_references(call: Call, scorer: Scorer) -> None:
 
 
 def _inputs(call: Call, config: Config, scorer: Scorer) -> Inputs:
-    reference = call.reference(config)
-    apart = columns_apart(call.configs)
+    table, reference = call.judged(config)
+    apart, labels = columns_apart(call.configs), labels_received(table, reference)
     if call.multiclass[config.kind]:
-        found = replace(multiclass_rows_of(call.table, config, scorer), apart=apart)
+        found = replace(multiclass_rows_of(table, config, scorer), apart=apart, labels=labels)
         if isinstance(config, ComparisonConfig) and isinstance(found, MulticlassRows):
-            return found, class_champion(config, call.table, found)
+            return found, class_champion(config, table, found)
         return found, None if reference is None else multiclass_reference_rows(reference, found, config, scorer)
-    rows = replace(rows_of(call.table, config, scorer), apart=apart)
+    rows = replace(rows_of(table, config, scorer), apart=apart, labels=labels)
     if isinstance(config, ComparisonConfig):
-        return rows, champion_rows(config, call.table, rows)
+        return rows, champion_rows(config, table, rows)
     return rows, None if reference is None else reference_rows(reference, rows, config, scorer)
 
 
-def _with_champion(
-    config: Config, table: Table, rows: RegressionRows, reference: RegressionRows | None
+def _predicted(
+    call: Call, config: Config, found: RegressionRows, reference: RegressionRows | None, apart: frozenset[str]
 ) -> tuple[RegressionRows, RegressionRows | PredictedChampion | None]:
+    tables = call.judged(config)
+    rows = replace(found, apart=apart, labels=labels_received(*tables))
     if isinstance(config, RegressionComparisonConfig):
-        return rows, predicted_champion(config, table, rows)
+        return rows, predicted_champion(config, tables[0], rows)
     return rows, reference
 
 

@@ -106,11 +106,12 @@ def _of_run(champion: Champion, config: Config, rows: Evaluated, reader: Reader[
     where = f"{champion.path} of run {champion.run}"
     found = _read(str(champion.run), str(champion.path), champion.key)
     require_columns(found, [name for name in (champion.column, champion.key) if name], argument=where)
-    if len(found) != len(rows.frame):
+    given = len(rows.table.given.features)
+    if len(found) != given:
         raise InputError(
-            f"{where} has {len(found):,} rows, the data {len(rows.frame):,}; both must have the same rows in "
-            "the same order"
+            f"{where} has {len(found):,} rows, the data {given:,}; both must have the same rows in the same order"
         )
+    found = rows.table.taken(found)
     if champion.key is not None:
         _same_order(found[champion.key], rows.frame, config.column(champion.key), where)
     values = found[champion.column].to_numpy()

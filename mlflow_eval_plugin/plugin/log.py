@@ -19,12 +19,12 @@ from mlflow.utils.time import get_current_time_millis
 from mlflow.utils.uri import append_to_uri_path
 
 from mlflow_eval_plugin.evaluators.config import Config
-from mlflow_eval_plugin.evaluators.scalars import scalars
+from mlflow_eval_plugin.evaluators.scalars import labels_scalars, scalars
 from mlflow_eval_plugin.evidence import Data, Evidence, dumps
 from mlflow_eval_plugin.plugin.call import Call, Request
 from mlflow_eval_plugin.plugin.interactive import attach_evidently
 from mlflow_eval_plugin.plugin.source import Table
-from mlflow_eval_plugin.plugin.summary import lines_of, tag, tell
+from mlflow_eval_plugin.plugin.summary import further_lines, lines_of, tag, tell
 from mlflow_eval_plugin.reports.figures import figures
 from mlflow_eval_plugin.reports.page import Part, part_of, render_parts
 
@@ -58,8 +58,10 @@ def logged(call: Call, kind: str) -> EvaluationResult:
     Metrics of a call with a ``model_id`` are logged by MLflow from the result; else they are logged here. Either way
     each is logged once, with the name and digest of the data set.
     """
-    evidence, config, request = call.evidence[kind], call.configs[kind], call.request
     client = MlflowClient()
+    if kind in call.not_judged:
+        return _not_judged(client, call, kind)
+    evidence, config, request = call.evidence[kind], call.configs[kind], call.request
     root = client.get_run(request.run_id).info.artifact_uri
     call.parts[kind] = part_of(evidence)
     files = _files(root, call.parts[kind], config)
@@ -82,9 +84,18 @@ def logged(call: Call, kind: str) -> EvaluationResult:
         report = next(file.path for file in reversed(files) if file.path.endswith(".html"))
         lines = lines_of(call, report)
         tag(client, call, lines, report)
-        tell(lines)
+        tell((*lines, *further_lines(call)))
     artifacts = {file.artifact: _artifact(file, append_to_uri_path(root, file.path)) for file in files}
     return EvaluationResult(metrics=metrics, artifacts=artifacts, run_id=request.run_id)
+
+
+def _not_judged(client: MlflowClient, call: Call, kind: str) -> EvaluationResult:
+    """What there is of an evaluator that no label has arrived for: that number, and no Evidence."""
+    prefix, labels = call.configs[kind].metric_prefix, {"received": 0, "rows": len(call.table.features)}
+    metrics = {f"{prefix}{kind}_{name}": value for name, value in labels_scalars(labels).items()}
+    if call.request.model_id is None:
+        _log_metrics(client, call.request, metrics)
+    return EvaluationResult(metrics=metrics, artifacts={}, run_id=call.request.run_id)
 
 
 def _files(root: str, part: Part, config: Config) -> list[File]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,9 +38,9 @@ from mlflow_eval_plugin.plugin.source import (
     Table,
     as_rows,
     check_tables,
-    data_of,
     free_name,
     given_rows,
+    reference_data,
 )
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.summaries import level_label
@@ -105,7 +106,7 @@ def multiclass_reference_rows(
     Raises:
         InputError: when its values cannot be evaluated.
     """
-    data = data_of(table, table.features, (id(table),), scorer)
+    data = reference_data(table, scorer)
     table.require_inputs(scorer.model, config)
     scores = _scores(table, config, scorer) if _can_be_scored(table, config, scorer) else ClassScores()
     if isinstance(like, Rows):
@@ -146,6 +147,9 @@ def _scores(table: Table, config: Config, scorer: Scorer) -> ClassScores:
 
 
 def _asked(table: Table, config: Config, scorer: Scorer) -> ClassScores:
+    if table.whole is not None:
+        found = _scores(table.whole, config, scorer)
+        return replace(found, probability=table.taken(found.probability), prediction=table.taken(found.prediction))
     if scorer.model is not None:
         with table.named():
             return model_class_scores(scorer.model, table.inputs, config.probability_columns)

@@ -13,7 +13,7 @@ from mlflow_eval_plugin.evaluators.rows import Rows
 from mlflow_eval_plugin.plugin.asking import further_columns, needed_columns
 from mlflow_eval_plugin.plugin.frames import given_table
 from mlflow_eval_plugin.plugin.scoring import Scores, class_text
-from mlflow_eval_plugin.plugin.source import Labelled, Scorer, Table, as_rows, data_of, probability_column
+from mlflow_eval_plugin.plugin.source import Labelled, Scorer, Table, as_rows, probability_column, reference_data
 from mlflow_eval_plugin.stats.errors import InputError
 
 
@@ -63,7 +63,7 @@ def reference_rows(table: Table, like: Rows, config: Config, scorer: Scorer) -> 
     uncounted = table.labels is None or config.kind == "drift"
     label = None if uncounted else _reference_label(table, like.pos_label)
     scores = _reference_scores(table, like, config, scorer)
-    data = data_of(table, table.features, (id(table),), scorer)
+    data = reference_data(table, scorer)
     return as_rows(table, table.features, data, Labelled(label, like.pos_label), scores, like.score_name)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from mlflow_eval_plugin.evaluators.regression_config import PredictionConfig
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.plugin.asking import ask
-from mlflow_eval_plugin.plugin.source import Scorer, Table, beside, check_tables, data_of, free_name, given_rows
+from mlflow_eval_plugin.plugin.source import Scorer, Table, beside, check_tables, free_name, given_rows, reference_data
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.regression_names import pairs_of
 
@@ -39,10 +39,11 @@ class Predictor:
         """
         if self.scorer.model is None or table.inputs is None:
             return None
-        if id(table) not in self.outputs:
-            with table.named():
-                self.outputs[id(table)] = output_columns(ask(self.scorer.model, table.inputs))
-        found: pd.DataFrame = self.outputs[id(table)]
+        whole = table.given
+        if id(whole) not in self.outputs:
+            with whole.named():
+                self.outputs[id(whole)] = output_columns(ask(self.scorer.model, whole.inputs))
+        found: pd.DataFrame = table.taken(self.outputs[id(whole)])
         return found
 
     def prediction(self, table: Table, config: Config) -> Any:
@@ -67,8 +68,7 @@ class Predictor:
 
 
 def regression_inputs(
-    table: Table,
-    reference_of: Callable[[Config], Table | None],
+    tables_of: Callable[[Config], tuple[Table, Table | None]],
     configs: Mapping[str, Config],
     scorer: Scorer,
     begin: Callable[[str], None],
@@ -76,23 +76,24 @@ def regression_inputs(
     """Everything that the evaluators need, by kind.
 
     Args:
+        tables_of: the rows that a config judges, and its reference.
         begin: called with what begins to be read, kind by kind.
 
     Raises:
         InputError: for targets, predictions, weights or references that cannot be evaluated.
     """
-    references = [reference_of(config) for config in configs.values()]
-    check_tables(table, *references)
+    tables = {kind: tables_of(config) for kind, config in configs.items()}
     predictor = Predictor(scorer)
-    for one in (table, *references):
-        if one is not None:
-            # The copy that a model makes of the rows is the peak of memory, so it comes before anything is held.
-            predictor.output(one)
-    apart, found = columns_apart(configs), {}
+    for pair in tables.values():
+        check_tables(*pair)
+        for one in pair:
+            if one is not None:
+                # The copy that a model makes of the rows is the peak of memory, so it comes before anything is held.
+                predictor.output(one.given)
+    found = {}
     for kind, config in configs.items():
         begin(f"rows of {kind}")
-        rows, reference = _inputs(table, reference_of(config), config, predictor)
-        found[kind] = replace(rows, apart=apart), reference
+        found[kind] = _inputs(*tables[kind], config, predictor)
     return found
 
 
@@ -124,7 +125,7 @@ def _reference(table: Table, like: RegressionRows, config: Config, predictor: Pr
     named = predictor.named(config)
     lacking = config.kind == "drift" and named is not None and named not in table.features.columns
     prediction = None if lacking else predictor.prediction(table, config)
-    data = data_of(table, table.features, (id(table),), predictor.scorer)
+    data = reference_data(table, predictor.scorer)
     known = table.labels is not None and prediction is not None
     try:
         predicted = _predicted(table, table.features, config, predictor, None) if known else None

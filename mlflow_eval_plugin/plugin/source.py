@@ -40,6 +40,7 @@ class Table:
         optional: of a reference, the columns of the evaluated data that it may lack, as no model sees them.
         labels, predictions: one value a row; None where there are none.
         mlflow_digest: where the table was given as an MLflow data set, the digest that it has there.
+        whole, received: of the rows whose labels have arrived, the table as given, and which of its rows they are.
     """
 
     name: str
@@ -54,6 +55,20 @@ class Table:
     expected: tuple[str, ...] = ()
     optional: frozenset[str] = frozenset()
     is_reference: bool = False
+    whole: Table | None = None
+    received: Any = None
+
+    @property
+    def given(self) -> Table:
+        """The table as it was given, with the rows whose labels have not arrived."""
+        return self.whole or self
+
+    def taken(self, values: Any) -> Any:
+        """Of values of all rows those of the rows that are judged: of all, unless labels were late."""
+        if values is None or self.received is None:
+            return values
+        taken = values[self.received]
+        return taken.reset_index(drop=True) if isinstance(taken, pd.DataFrame) else taken
 
     @contextmanager
     def named(self) -> Iterator[None]:
@@ -107,6 +122,9 @@ class Scorer:
         return self.done[key]
 
     def _scored(self, table: Table, positive: str, column: str | None) -> Scores:
+        if table.whole is not None:
+            found = self.scores(table.whole, positive, column)
+            return Scores(table.taken(found.probability), table.taken(found.prediction))
         if self.model is not None:
             with table.named():
                 return model_scores(self.model, table.inputs, positive, column or self.output_column, self.labels)
@@ -182,18 +200,25 @@ def given_rows(table: Table, config: Config, scorer: Scorer) -> tuple[pd.DataFra
     Raises:
         InputError: for weights or further columns that cannot be used.
     """
-    frame = with_columns(table.features, getattr(config, "slice_data", None))
+    whole = table.given
+    frame = with_columns(whole.features, getattr(config, "slice_data", None))
     weight = weight_of(frame, config)
     # What the config was given lives as long as the call, so that no other object can get its id meanwhile.
     given = [getattr(config, key, None) for key in ("slice_data", "sample_weights")]
-    key = (id(table), *(one if isinstance(one, str) else id(one) for one in given))
-    return frame, weight, data_of(table, _stored(table, frame, weight), key, scorer)
+    key = (id(whole), *(one if isinstance(one, str) else id(one) for one in given))
+    data = data_of(whole, _stored(whole, frame, weight), key, scorer)
+    return table.taken(frame), table.taken(weight), data
 
 
 def data_of(table: Table, stored: pd.DataFrame, key: tuple[int | str, ...], scorer: Scorer) -> Data:
     """The name of a data set by content; the same key is digested once."""
     digest = scorer.digest(stored, key)
     return Data(name=table.name, digest=digest, rows=len(stored), columns=tuple(map(str, stored.columns)))
+
+
+def reference_data(table: Table, scorer: Scorer) -> Data:
+    """The name of a reference, with all of its rows."""
+    return data_of(table.given, table.given.features, (id(table.given),), scorer)
 
 
 def rows_of(table: Table, config: Config, scorer: Scorer) -> Rows:

@@ -16,6 +16,8 @@ from mlflow.utils.uri import append_to_uri_path
 from mlflow_eval_plugin.evidence import VERDICT_WORDS
 from mlflow_eval_plugin.plugin.call import Call, Request
 from mlflow_eval_plugin.reports import joined
+from mlflow_eval_plugin.reports.late_labels import late_in_words
+from mlflow_eval_plugin.reports.words import listed
 
 TAG = "mlflow_eval_plugin"
 _MOST = 1000  # characters of a tag, which MLflow limits, and of a line
@@ -38,6 +40,14 @@ def lines_of(call: Call, report: str) -> tuple[str, str, str]:
     )
 
 
+def further_lines(call: Call) -> tuple[str, ...]:
+    """What is to be known of labels that have not arrived, where evaluators leave out their rows."""
+    nothing = f"no label has arrived, so that {listed(call.not_judged)} judged nothing." if call.not_judged else ""
+    said = nothing or late_in_words(list(call.evidence.values()))
+    # The thin spaces of a page are not for every console.
+    return (f"Labels: {said}".replace("\u202f", ","),) if said else ()
+
+
 def tell(lines: tuple[str, ...]) -> None:
     """Write lines to the standard output, whatever characters the data brought and the console has."""
     if sys.stdout is None:
@@ -58,6 +68,7 @@ def tag(client: MlflowClient, call: Call, lines: tuple[str, str, str], report: s
     evidences = call.evidence
     tags = {
         **{f"{TAG}.{call.configs[kind].metric_prefix}{kind}.verdict": one.verdict for kind, one in evidences.items()},
+        **{f"{TAG}.{call.configs[kind].metric_prefix}{kind}.verdict": "not judged" for kind in call.not_judged},
         f"{TAG}.{prefix}verdict": joined.verdict(list(evidences.values())),
         f"{TAG}.{prefix}worst": _printable(lines[1].removeprefix("Worst: ")),
         f"{TAG}.{prefix}report": f"runs:/{call.request.run_id}/{report}",

@@ -30,7 +30,7 @@ def drift_tables(measurements: Mapping[str, Any]) -> list[Table]:
         "Column", "Role", "Hint", *(metric_label(name) for name in names), "Missing, reference", "Missing, current",
         "New categories", "Vanished",
     )  # fmt: skip
-    further = (_schema_table, _passed_over_table, _labels_table)
+    further = (_schema_table, _passed_over_table)
     first = (table for table in (one(measurements) for one in further) if table is not None)
     return [*first, table_of("Drift by column", headers, rows)]
 
@@ -54,11 +54,3 @@ def _schema_table(measurements: Mapping[str, Any]) -> Table | None:
 def _passed_over_table(measurements: Mapping[str, Any]) -> Table | None:
     rows = [(Cell(one["column"]), Cell(one["reason"])) for one in measurements.get("passed_over") or ()]
     return table_of("Columns that were not compared", ("Column", "Reason"), rows) if rows else None
-
-
-def _labels_table(measurements: Mapping[str, Any]) -> Table | None:
-    labels = measurements.get("labels")
-    if not labels or labels["received"] == labels["rows"]:
-        return None
-    row = (Cell(labels["column"]), number_cell(labels["received"]), number_cell(labels["rows"]))
-    return table_of("Labels received", ("Label", "Received", "Rows"), [row])

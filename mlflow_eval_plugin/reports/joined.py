@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
 from mlflow_eval_plugin.reports import words
 from mlflow_eval_plugin.reports.kinds import KINDS
+from mlflow_eval_plugin.reports.late_labels import late_in_words
 from mlflow_eval_plugin.reports.naming import named
 from mlflow_eval_plugin.reports.ranking import by_verdict, gravity, harmful_sides, nearness
 from mlflow_eval_plugin.reports.sentences import overall_effect, plainest, sentence
@@ -29,17 +30,19 @@ def names(evidences: Sequence[Evidence]) -> list[str]:
 def title(evidences: Sequence[Evidence]) -> str:
     """The names of all documents as one."""
     first, *others = names(evidences)
-    return _and([first, *(words.lower_first(name) for name in others)])
+    return words.listed([first, *(words.lower_first(name) for name in others)])
 
 
 def headline(evidences: Sequence[Evidence]) -> str:
-    """The joint verdict in one sentence, and others for a document without Checks and for harm that none covers.
+    """The joint verdict in one sentence, and others for a document without Checks, for harm that none covers, and for
+    rows that were not judged as their labels have not arrived.
 
     Of a comparison alone the first says what it changes on all rows.
     """
     evidences = [named(evidence) for evidence in evidences]
     effect = overall_effect(evidences[0]) if len(evidences) == 1 else ""
-    return " ".join(filter(None, [effect, summed_up(evidences), _nothing_in(evidences), harm_in_words(evidences)]))
+    said = [effect, summed_up(evidences), _nothing_in(evidences), harm_in_words(evidences), late_in_words(evidences)]
+    return " ".join(filter(None, said))
 
 
 def _nothing_in(evidences: Sequence[Evidence]) -> str:
@@ -47,7 +50,7 @@ def _nothing_in(evidences: Sequence[Evidence]) -> str:
     unchecked = [name for name, evidence in zip(names(evidences), evidences, strict=True) if not evidence.checks]
     if not unchecked or len(unchecked) == len(evidences):
         return ""
-    return f"Nothing was checked in {_and([words.lower_first(name) for name in unchecked])}."
+    return f"Nothing was checked in {words.listed([words.lower_first(name) for name in unchecked])}."
 
 
 def summed_up(evidences: Sequence[Evidence]) -> str:
@@ -129,10 +132,6 @@ def worst(evidences: Sequence[Evidence], wanted: Verdict, most: int) -> list[tup
         for check in by_verdict(evidence, wanted)[:share]
     ]
     return sorted(found, key=lambda pair: gravity(pair[0]))
-
-
-def _and(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _of(part: int, whole: int) -> str:

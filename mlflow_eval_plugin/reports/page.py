@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
-from mlflow_eval_plugin.reports import joined, words
+from mlflow_eval_plugin.reports import joined, late_labels, words
 from mlflow_eval_plugin.reports.cells import Table
 from mlflow_eval_plugin.reports.heatmap import Heatmap
 from mlflow_eval_plugin.reports.kinds import Kind, kind_of
@@ -127,7 +127,7 @@ def part_of(evidence: Evidence) -> Part:
         forests=tuple(forests([check for check in told.checks if kind.drawn(check) and check not in small])),
         gallery=kind.pictures(told) if kind.pictures else None,
         unchecked=None,
-        tables=(checks_table(told.checks), *kind.tables(told.measurements)),
+        tables=(checks_table(told.checks), *late_labels.tables(told.measurements), *kind.tables(told.measurements)),
         config=config_of(evidence.config),
     )
 

@@ -131,6 +131,11 @@ def count(value: int) -> str:
     return f"{value:,}".replace(",", "\u202f")
 
 
+def listed(parts: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
 def interval(limits: Sequence[float] | None) -> str:
     """``0.012 to 0.034``, or an en dash."""
     return "–" if limits is None else f"{number(limits[0])} to {number(limits[1])}"

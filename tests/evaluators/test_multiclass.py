@@ -525,4 +525,4 @@ def test_a_predicted_class_that_no_label_is_is_refused(zoo: Zoo, said: str) -> N
 def test_late_labels_are_refused_with_what_takes_them(zoo: Zoo) -> None:
     late = zoo.static.assign(y=zoo.rows.y.where(zoo.rows.index > 3))
     config = {"calibration": {"probability_columns": COLUMNS}, "drift": {"reference": zoo.static}}
-    assert "the evaluator 'drift' takes late labels in a call of its own" in refuse(zoo, late, model=None, **config)
+    assert "drift takes late labels as they are" in refuse(zoo, late, model=None, **config)

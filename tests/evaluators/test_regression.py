@@ -295,7 +295,8 @@ def test_a_config_that_is_wrong_names_its_key(
 
 
 BAD_DATA = [
-    ({"price": np.nan}, "target: 1 row is (first at row 7) missing or infinite"),
+    ({"price": np.nan}, "label: 1 row is (first at row 7) missing"),
+    ({"price": np.inf}, "target: 1 row is (first at row 7) missing or infinite"),
     ({"mean": np.inf}, "prediction: 1 row is (first at row 7) missing or infinite"),
     ({"q10": np.nan}, "quantile 0.1: 1 row is (first at row 7) missing or infinite"),
     ({"mean": -1e200}, "prediction: 1 row is (first at row 7) beyond 1e+70 in size"),

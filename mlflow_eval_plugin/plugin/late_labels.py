@@ -1,0 +1,117 @@
+"""Labels that have not arrived yet: ``drift`` takes them as they are, every other evaluator refuses or leaves them out.
+
+Rows are left out where the config asks for it (``missing_labels: "received"``) and nowhere else. Those that are left
+out stay in the digest of the data, and the Evidence says how many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mlflow_eval_plugin.engines.inputs import how_many
+from mlflow_eval_plugin.evaluators.config import Config
+from mlflow_eval_plugin.evaluators.rows import LabelsReceived
+from mlflow_eval_plugin.plugin.source import Table
+from mlflow_eval_plugin.reports.words import listed
+from mlflow_eval_plugin.stats.errors import InputError
+
+
+@dataclass(eq=False)
+class LateLabels:
+    """The rows whose labels have arrived, of every table, each found once, so that it is scored and digested once."""
+
+    found: dict[int, Table] = field(default_factory=dict)
+
+    def judged(self, table: Table, config: Config) -> Table:
+        """The rows that a config judges: all, unless it leaves out those whose labels have not arrived."""
+        if not _leaves_out(config):
+            return table
+        if id(table) not in self.found:
+            self.found[id(table)] = _received(table)
+        return self.found[id(table)]
+
+
+def require_labels(table: Table, given: Sequence[tuple[Config, Table | None]]) -> None:
+    """Refuse labels that are missing where somebody needs all of them, for all evaluators and references at once.
+
+    Args:
+        given: every config with its reference.
+
+    Raises:
+        InputError: names the evaluators, how many labels are missing, and the key that leaves them out.
+    """
+    needing = [pair for pair in given if _needs(pair[0]) and not _leaves_out(pair[0])]
+    reasons = _missing(table.labels, [config.kind for config, _ in needing])
+    for config, reference in needing:
+        if reference is not None:
+            reasons += [f"reference: {one}" for one in _missing(reference.labels, [config.kind])]
+    if reasons:
+        raise InputError(
+            f"{'; '.join(reasons)}. Wait for them, or set 'missing_labels': 'received' to judge the rows whose labels "
+            "have arrived; drift takes late labels as they are"
+        )
+
+
+def without_labels(table: Table, configs: Mapping[str, Config]) -> tuple[str, ...]:
+    """The evaluators that have nothing to judge, as no label has arrived.
+
+    Raises:
+        InputError: when none has anything to judge.
+    """
+    if table.labels is None or len(table.labels) == 0 or _arrived(table.labels).any():
+        return ()
+    waiting = tuple(kind for kind, config in configs.items() if _leaves_out(config))
+    if waiting and len(waiting) == len(configs):
+        raise InputError(
+            f"label: none of {len(table.labels):,} has arrived, so that {listed(waiting)} cannot judge a row; "
+            "wait for some (drift can be judged without)"
+        )
+    return waiting
+
+
+def labels_received(table: Table, reference: Table | None) -> LabelsReceived | None:
+    """How many labels have arrived, where others are left out; None where nothing was to be left out."""
+    if table.whole is None:
+        return None
+    before = None if reference is None or reference.labels is None else len(reference.features)
+    return LabelsReceived(table.labels_name, len(table.whole.features), len(table.features), before)
+
+
+def _needs(config: Config) -> bool:
+    return hasattr(config, "missing_labels")
+
+
+def _leaves_out(config: Config) -> bool:
+    return getattr(config, "missing_labels", None) == "received"
+
+
+def _arrived(labels: Any) -> NDArray[np.bool_]:
+    return ~np.asarray(pd.isna(pd.Series(labels)))
+
+
+def _missing(labels: Any, kinds: Sequence[str]) -> list[str]:
+    late = np.zeros(0, dtype=bool) if labels is None or not kinds else ~_arrived(labels)
+    if not late.any():
+        return []
+    judge = "judges" if len(kinds) == 1 else "judge"
+    return [f"label: {how_many(late)} missing, and {listed(kinds)} {judge} every row by its label"]
+
+
+def _received(table: Table) -> Table:
+    if table.labels is None:
+        return table
+    arrived = _arrived(table.labels)
+    if table.is_reference and not arrived.any():
+        return replace(table, labels=None, whole=table, received=None)
+    cut = replace(table, whole=table, received=None if arrived.all() else arrived)
+    features = cut.taken(table.features)
+    inputs = features if table.inputs is table.features else cut.taken(table.inputs)
+    return replace(
+        cut, features=features, inputs=inputs, labels=cut.taken(table.labels), predictions=cut.taken(table.predictions)
+    )
