@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from mlflow_eval_plugin.evaluators.config_base import (
@@ -125,32 +125,45 @@ def parse(kind: str, given: Mapping[str, Any] | None, *, flat: bool = False, con
         flat: the config was copied to all evaluators, so that keys of the others are passed over.
 
     Raises:
-        ConfigError: for an unknown key or a value that cannot be used; names the key and the nearest known one.
+        ConfigError: for every unknown key, with the nearest known one, and every value that cannot be used.
     """
     model = configs[kind]
     inner = unwrapped(kind, given)
     others = {key for name, other in configs.items() if name != kind for key in other.model_fields}
     passed_over = MLFLOW_KEYS | (others if flat else frozenset())
-    kept = {key: value for key, value in inner.items() if key in model.model_fields or key not in passed_over}
-    for key in kept:
-        if key not in model.model_fields:
-            raise ConfigError(_unknown_key(kind, str(key), configs))
+    kept = {key: value for key, value in inner.items() if key in model.model_fields}
+    unknown = [key for key in inner if key not in kept and key not in passed_over]
+    wrong, found, cause = [_unknown_key(kind, str(key), configs) for key in unknown], None, None
     try:
-        return model.model_validate(kept)
+        found = model.model_validate(kept)
     except ValidationError as error:
-        raise ConfigError(_invalid(kind, error)) from error
+        by_key, cause = _first_errors(error), error
+        wrong += [_invalid_key(kind, key, one) for key, one in by_key.items()]
+        right = {key: value for key, value in kept.items() if key not in by_key}
+        wrong += model.beyond_range_in(_validated(model, right), many=True)
+    else:
+        wrong += found.beyond_range(many=True)
+    if wrong or found is None:
+        raise ConfigError(f"{kind}: {'; '.join(wrong)}") from cause
+    return found
+
+
+def _validated(model: type[Config], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a config that is refused for other keys: its tolerances as numbers."""
+    fields = {key: model.model_fields[key].rebuild_annotation() for key in model.ranged if key in given}
+    return {**given, **{key: TypeAdapter(kind).validate_python(given[key]) for key, kind in fields.items()}}
 
 
 def _unknown_key(kind: str, key: str, configs: Configs) -> str:
     owners = [name for name, config in configs.items() if key in config.model_fields]
     if owners:
-        return f"{kind}: key {key!r} belongs to {' and '.join(owners)}; set it in evaluator_config[{owners[0]!r}]"
+        return f"key {key!r} belongs to {' and '.join(owners)}; set it in evaluator_config[{owners[0]!r}]"
     if key in CONFIGS[kind].model_fields:
-        return f"{kind}: key {key!r} is for classifiers, and this model is none; leave it out"
-    return f"{kind}: there is no key {key!r}{did_you_mean(key, tuple(configs[kind].model_fields))}"
+        return f"key {key!r} is for classifiers, and this model is none; leave it out"
+    return f"there is no key {key!r}{did_you_mean(key, tuple(configs[kind].model_fields))}"
 
 
-def _invalid(kind: str, error: ValidationError) -> str:
+def _first_errors(error: ValidationError) -> dict[str, ErrorDetails]:
     """What is wrong with every key, in the order of the keys."""
     found: dict[str, ErrorDetails] = {}
     for one in error.errors():
@@ -158,7 +171,7 @@ def _invalid(kind: str, error: ValidationError) -> str:
         # A value that may be of several types has one error for each; ours says most.
         if key not in found or (one["type"] == "value_error" and found[key]["type"] != "value_error"):
             found[key] = one
-    return f"{kind}: {'; '.join(_invalid_key(kind, key, one) for key, one in found.items())}"
+    return found
 
 
 def _invalid_key(kind: str, key: str, error: ErrorDetails) -> str:

@@ -19,6 +19,7 @@ from mlflow_eval_plugin.stats.costs import ClassCosts, Costs
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.summaries import level_label
 
+_OWN = ("metrics", "row_metrics")  # keys of the user's own metrics, which may have any value
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -81,29 +82,28 @@ class Config(BaseModel):
             raise ValueError(f"'label_list' {list(self.label_list or ())!r} has no order; give 'pos_label'") from error
         return self
 
-    @model_validator(mode="after")
-    def _tolerances_can_be_meant(self) -> Config:
-        if reasons := self.beyond_range(many=True):
-            raise ValueError("; ".join(reasons))
-        return self
-
     def beyond_range(self, *, many: bool) -> tuple[str, ...]:
         """Every tolerance that is out of its metric's range, and why it judges nothing.
 
         Args:
             many: whether there are, or may be, three or more classes.
         """
-        given = (getattr(self, key, None) for key in ("metrics", "row_metrics"))
-        own = {name for functions in given if isinstance(functions, Mapping) for name in functions}
-        return all_beyond(self._ranged(), own, many=many)
+        return self.beyond_range_in({key: getattr(self, key, None) for key in (*self.ranged, *_OWN)}, many=many)
 
-    def _ranged(self) -> Iterator[tuple[str, str, float, Of]]:
-        for key, (metric, of) in self.ranged.items():
-            given = getattr(self, key)
+    @classmethod
+    def beyond_range_in(cls, given: Mapping[str, Any], *, many: bool) -> tuple[str, ...]:
+        """The same of some keys, whose values are right each by itself; so that what is wrong is told with the rest."""
+        own = {name for key in _OWN if isinstance(given.get(key), Mapping) for name in given[key]}
+        return all_beyond(cls._ranged(given), own, many=many)
+
+    @classmethod
+    def _ranged(cls, given: Mapping[str, Any]) -> Iterator[tuple[str, str, float, Of]]:
+        for key, (metric, of) in cls.ranged.items():
+            limits = given.get(key)
             if metric is None:
-                yield from ((key, name, limit, of) for name, limit in given.items())
-            elif given is not None:
-                yield from ((key, metric, limit, of) for limit in (given if isinstance(given, tuple) else (given,)))
+                yield from ((key, name, limit, of) for name, limit in (limits or {}).items())
+            elif limits is not None:
+                yield from ((key, metric, limit, of) for limit in (limits if isinstance(limits, tuple) else (limits,)))
 
     @property
     def names_many_classes(self) -> bool:

@@ -39,13 +39,18 @@ class Asked:
         """All configs, validated.
 
         Raises:
-            MlflowException: INVALID_PARAMETER_VALUE, naming evaluator and key.
+            MlflowException: INVALID_PARAMETER_VALUE, naming every evaluator and key that is wrong.
         """
-        try:
-            known = BY_TYPE[self.model_type]
-            return {kind: parse(kind, given, flat=self.flat, configs=known) for kind, given in self.given.items()}
-        except ConfigError as error:
-            raise invalid(error) from error
+        found: dict[str, Config] = {}
+        wrong: list[ConfigError] = []
+        for kind, given in self.given.items():
+            try:
+                found[kind] = parse(kind, given, flat=self.flat, configs=BY_TYPE[self.model_type])
+            except ConfigError as error:
+                wrong.append(error)
+        if wrong:
+            raise invalid("; ".join(map(str, wrong))) from wrong[0]
+        return found
 
 
 def invalid(error: Exception | str) -> MlflowException:

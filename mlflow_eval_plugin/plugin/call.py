@@ -160,13 +160,15 @@ def _evaluations(call: Call, scorer: Scorer, begin: Callable[[str], None]) -> di
             kind: partial(evaluate_regression, config, *_predicted(call, config, *read[kind], apart))
             for kind, config in call.judging.items()
         }
-    for config in call.judging.values():
-        table, reference = call.judged(config)
-        many = call.multiclass[config.kind] = is_multiclass(table, config, scorer)
-        if reasons := config.beyond_range(many=many):
-            raise InputError(f"{config.kind}: {'; '.join(reasons)}")
-        first = score_classes_first if many else score_first
-        first(table, reference, config, scorer)
+    judging, reasons = call.judging.values(), []
+    for config in judging:
+        many = call.multiclass[config.kind] = is_multiclass(call.judged(config)[0], config, scorer)
+        reasons += [f"{config.kind}: {one}" for one in config.beyond_range(many=many)]
+    if reasons:
+        raise InputError("; ".join(reasons))
+    for config in judging:
+        first = score_classes_first if call.multiclass[config.kind] else score_first
+        first(*call.judged(config), config, scorer)
     evaluations: dict[str, Callable[[About], Evidence]] = {}
     for kind, config in call.judging.items():
         begin(f"rows of {kind}")

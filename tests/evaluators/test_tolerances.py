@@ -156,3 +156,31 @@ def test_a_refusal_of_keys_together_does_not_show_the_data() -> None:
     with pytest.raises(ConfigError, match="'max_js': js is never above 1") as refused:
         parse("drift", {"reference": reference, "max_js": 2})
     assert "secret" not in str(refused.value) and "found" not in str(refused.value)
+
+
+def test_everything_that_is_wrong_with_all_configs_is_told_at_once(world: World) -> None:
+    config = {
+        "calibration": {"max_ece": 5, "bins": 7, "max_bire": 0.1, "max_brier": "0.1", "max_change": {"brier": 3}},
+        "disaggregated": {"slices": ["SEX"], "max_gap": {"fpr": 2}, "depht": 2, "gap_verssus": "best"},
+        "drift": {"max_js": (0.1, 7), "reference": None},
+    }
+    message = refused(world, evaluators=list(config), evaluator_config=config)
+    for said in (
+        "calibration: there is no key 'max_bire'; did you mean", "key 'bins': expected a divisor",
+        "'max_ece': ece is never above 1", "'max_change' of 'brier'",
+        "disaggregated: there is no key 'depht'; did you mean 'depth'?", "no key 'gap_verssus'",
+        "'max_gap' of 'fpr': two values of fpr are at most 1 apart",
+        "drift: key 'reference': drift needs 'reference'", "'max_js': js is never above 1",
+    ):  # fmt: skip
+        assert said in message, said
+
+
+def test_what_only_the_classes_show_to_be_out_of_range_is_told_of_all_evaluators(world: World) -> None:
+    """A Brier score of three classes goes up to 2."""
+    config = {
+        "calibration": {"max_brier": 1.5},
+        "disaggregated": {"slices": ["SEX"], "max_metric": {"brier": 1.6}},
+    }
+    message = refused(world, evaluators=list(config), evaluator_config=config)
+    assert "calibration: 'max_brier': brier is never above 1" in message
+    assert "disaggregated: 'max_metric' of 'brier'" in message
