@@ -47,6 +47,7 @@ from mlflow_eval_plugin.plugin.source import (
     score_first,
     table_of,
 )
+from mlflow_eval_plugin.plugin.value_names import require_named_columns
 from mlflow_eval_plugin.reports.page import Part
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -140,6 +141,7 @@ def _compute(call: Call) -> None:
     # References first, and labels and scores for all evaluators: most of what can be wrong is found before any of them
     # computes, and all of it before any of them logs.
     _read_references(call, scorer)
+    require_named_columns(call.table, call.references.values(), call.configs)
     require_labels(call.table, [(config, call.reference(config)) for config in call.configs.values()])
     call.not_judged = without_labels(call.table, call.configs)
     with progress(1 + 2 * len(call.judging)) as begin:

@@ -25,6 +25,7 @@ from mlflow_eval_plugin.plugin.call import Call, Request
 from mlflow_eval_plugin.plugin.interactive import attach_evidently
 from mlflow_eval_plugin.plugin.source import Table
 from mlflow_eval_plugin.plugin.summary import further_lines, lines_of, tag, tell
+from mlflow_eval_plugin.plugin.value_names import warn_of_unused_names
 from mlflow_eval_plugin.reports.figures import figures
 from mlflow_eval_plugin.reports.page import Part, part_of, render_parts
 
@@ -85,6 +86,7 @@ def logged(call: Call, kind: str) -> EvaluationResult:
         lines = lines_of(call, report)
         tag(client, call, lines, report)
         tell((*lines, *further_lines(call)))
+        warn_of_unused_names(call.evidence.values())
     artifacts = {file.artifact: _artifact(file, append_to_uri_path(root, file.path)) for file in files}
     return EvaluationResult(metrics=metrics, artifacts=artifacts, run_id=request.run_id)
 

@@ -6,15 +6,18 @@ A document keeps raw levels, by which Checks and slices are known again. ``named
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mlflow_eval_plugin.evidence import Check, Evidence
 from mlflow_eval_plugin.query import Among, Compare, Every, Missing, Not, Query, QueryError, Some, parse
+from mlflow_eval_plugin.reports.words import listed
+from mlflow_eval_plugin.stats.drift import HISTOGRAM_BARS
 
 _NAMED = ("label", "against")  # members of a measurement that hold the name of a slice
 # What says nothing without its column.
 _NO_NAME = frozenset({"yes", "no", "true", "false", "y", "n", "none", "other", "unknown"})
+_MOST_NAMED = 6  # levels without a name that a warning lists
 Labels = Mapping[str, Mapping[str, str]]
 
 
@@ -49,6 +52,60 @@ def spoken(evidence: Evidence, scope: str) -> str:
         if scope in (label, _told(label, slice_, labels)):
             return _told(label, slice_, labels, alone=True)
     return scope
+
+
+def unused_names(evidences: Iterable[Evidence]) -> list[str]:
+    """Of every column the names of levels that no document shows, where it shows levels that have no name.
+
+    A list of codes may be longer than what these rows have; where every level that occurs has a name, nothing is amiss.
+    """
+    unused: dict[str, dict[str, None]] = {}
+    used: set[tuple[str, str]] = set()
+    bare: dict[str, dict[str, None]] = {}
+    for evidence in evidences:
+        labels = labels_of(evidence)
+        for column, names in labels.items():
+            unused.setdefault(column, {}).update(dict.fromkeys(names))
+        for column, level in _shown(evidence) if labels else ():
+            names = labels.get(column, {})
+            found = next((name for name in (level, _band(level)) if name in names), None)
+            if found is not None:
+                used.add((column, found))
+            elif level != "(missing)":
+                bare.setdefault(column, {})[level] = None
+        used.update(_asked(evidence) if labels else ())
+    return [
+        f"{column} has no {listed(absent)}, and {listed(_few(bare[column]))} {_have(bare[column])} no name"
+        for column, levels in unused.items()
+        if (absent := [repr(one) for one in levels if (column, one) not in used]) and column in bare
+    ]
+
+
+def _few(levels: Iterable[str]) -> list[str]:
+    quoted = list(map(repr, levels))
+    return quoted if len(quoted) <= _MOST_NAMED else [*quoted[:_MOST_NAMED], f"{len(quoted) - _MOST_NAMED} more"]
+
+
+def _have(levels: Mapping[str, None]) -> str:
+    return "has" if len(levels) == 1 else "have"
+
+
+def _shown(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """Every level that a document shows, by column."""
+    for _, slice_ in _slices(evidence.measurements):
+        yield from slice_.items()
+    for one in evidence.measurements.get("columns", []) if evidence.kind == "drift" else []:
+        levels = one["histogram"]["labels"] if one["kind"] == "categorical" else ()
+        # Of more categories than that the rarest are not shown by name.
+        if len(levels) < HISTOGRAM_BARS:
+            yield from ((one["name"], str(level)) for level in levels)
+
+
+def _asked(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """Every value that a query asks for, by column."""
+    mapped = evidence.config.get("col_mapping") or {}
+    for query in filter(None, (one.get("query") for one in evidence.measurements.get("slices", []))):
+        yield from _conditions(parse(query, lambda column: _text(mapped.get(column, column))))
 
 
 def _slices(measurements: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str]]]:
