@@ -43,6 +43,8 @@ from mlflow_eval_plugin.plugin.scoring import classes_of
 from mlflow_eval_plugin.plugin.source import (
     Scorer,
     Table,
+    check_tables,
+    require_features,
     rows_of,
     score_first,
     table_of,
@@ -138,6 +140,8 @@ def _compute(call: Call) -> None:
     classes = frozenset() if request.model_type == "regressor" else classes_of(call.table.labels)
     scorer = Scorer(request.model, request.predictions, classes)
     uri = _given_uri(call)
+    check_tables(call.table)
+    require_features(call.table, request.model)
     # References first, and labels and scores for all evaluators: most of what can be wrong is found before any of them
     # computes, and all of it before any of them logs.
     _read_references(call, scorer)

@@ -24,14 +24,16 @@ def reference_table(given: Any, name: str, like: Table, model: Any) -> Table:
     some of them.
 
     Raises:
-        InputError: when it is none of these, or has no rows.
+        InputError: when it is none of these, or has no rows or no columns.
     """
     found = given_table(
         given, argument="reference", features=list(map(str, like.features.columns)), labels=like.labels_name
     )
     frame = found.frame
     if len(frame) == 0:
-        raise InputError("reference: there are no rows to compare with")
+        raise InputError("reference: there are no rows to compare with; check the filter that made it")
+    if frame.shape[1] == 0:
+        raise InputError("reference: there are no columns to compare with; give the rows with their features")
     own, frame = frame, _named(frame)
     needed = needed_columns(model)
     labels_name = str(found.labels or like.labels_name)

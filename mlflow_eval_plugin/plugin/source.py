@@ -185,13 +185,26 @@ def check_tables(table: Table, *references: Table | None) -> None:
         InputError: when there are no rows or labels, or several columns of one name.
     """
     if len(table.features) == 0:
-        raise InputError("there are no rows to evaluate; expected at least one, check the filter that made the data")
+        raise InputError(f"data {table.name!r}: there are no rows to evaluate; check the filter that made the data")
     if table.labels is None:
         raise InputError("there are no labels or targets; give mlflow 'targets'")
     for one in (table, *references):
         if one is not None and not one.features.columns.is_unique:
             twice = one.features.columns[one.features.columns.duplicated()][0]
             raise InputError(f"data {one.name!r}: there are several columns {twice!r}; rename all but one")
+
+
+def require_features(table: Table, model: Any) -> None:
+    """Refuse data that hold nothing for a model to see; predictions that are given with the labels need no features.
+
+    Raises:
+        InputError: when there are a model and no feature columns.
+    """
+    if model is not None and table.features.shape[1] == 0:
+        raise InputError(
+            f"data {table.name!r}: there are no columns but the labels, and a model to ask; give the rows with their "
+            "features, or 'predictions' without a model"
+        )
 
 
 def given_rows(table: Table, config: Config, scorer: Scorer) -> tuple[pd.DataFrame, Any, Data]:
