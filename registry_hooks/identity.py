@@ -54,6 +54,9 @@ class Sight(Protocol):
     def run(self, run_id: str) -> bool:
         """Whether a run; False for one that does not exist."""
 
+    def logged_model(self, model_id: str) -> bool:
+        """Whether a logged model; False for one that does not exist."""
+
     def everything(self) -> bool:
         """Whether every model and every run, without an exception."""
 
@@ -65,6 +68,9 @@ class _Everything:
         return True
 
     def run(self, run_id: str) -> bool:
+        return True
+
+    def logged_model(self, model_id: str) -> bool:
         return True
 
     def everything(self) -> bool:

@@ -57,6 +57,20 @@ class UserSight:
                 raise  # a database that does not answer says nothing about the run
             return False
 
+    def logged_model(self, model_id: str) -> bool:
+        """READ on the experiment of a logged model."""
+        from mlflow.exceptions import MlflowException
+        from mlflow.server import auth
+        from mlflow.server.handlers import _get_tracking_store
+
+        try:
+            experiment = _get_tracking_store().get_logged_model(model_id).experiment_id
+        except MlflowException as error:
+            if error.get_http_status_code() >= SERVERS_FAULT:
+                raise
+            return False
+        return bool(auth._get_experiment_permission(experiment, self._username).can_read)
+
     def everything(self) -> bool:
         """READ on all models and all experiments, and no grant of less for any of them."""
         from mlflow.server import auth

@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from registry_hooks.app import refusing
+from registry_hooks.app import refusing, sources
 from registry_hooks.errors import Reason, Refused
 from registry_hooks.identity import require_actor
 from registry_hooks.mlflow_rows import locations_of_experiments, locations_of_versions
@@ -84,10 +84,18 @@ def _of_an_experiment(asked: Any, _parameters: dict[str, Any]) -> Refused | None
 
 
 def _of_a_version(asked: Any, _parameters: dict[str, Any]) -> Refused | None:
-    if not connects(asked.source) or require_actor().is_admin:
+    source = asked.source
+    foreign = connects(source)
+    if not source or not (foreign or is_the_servers_own(source)) or require_actor().is_admin:
         return None
-    return _refusal("this version is refused", "source", "a run, a logged model or a place in a store", asked.source,
-                    "log the model to this server, or ask an administrator to register it")  # fmt: skip
+    if foreign:
+        return _refusal("this version is refused", "source", "a run, a logged model or a place in a store", source,
+                        "log the model to this server, or ask an administrator to register it")  # fmt: skip
+    if sources.may_read(asked):
+        return None
+    expected = "files of a run or a model that you may read, and are named as run_id or model_id"
+    return _refusal("permission denied", "source", expected, source,
+                    "name the run or the logged model, and ask its owner to grant READ on it")  # fmt: skip
 
 
 def is_the_servers_own(location: str) -> bool:

@@ -150,7 +150,7 @@ VERSIONS_AND_MODELS = [
             {"name": "$model", "source": "prompt-template", "tags": [PROMPT]},
             said="is governed"),
     Attempt("a version from a file of the server", "POST", f"{VERSIONS}/create",
-            {"name": "$model", "source": "file:///etc", "stage": "Production"}, said="nvalid"),
+            {"name": "$model", "source": "file:///etc", "stage": "Production"}, said="files of a run or a model"),
     Attempt("a version from a version of no model", "POST", f"{VERSIONS}/create",
             {"name": "$model", "source": "models:/nothing/1", "aliases": ["champion"]}),
     Attempt("a version added by a reader", "POST", f"{VERSIONS}/create",

@@ -21,6 +21,13 @@ def experiment(name: str, location: str, user: str = "guest", path: str = f"/api
     return Attempt(name, "POST", path, {"name": "$model-x", "artifact_location": location}, user, ADMINISTRATOR)
 
 
+def source(name: str, location: str, prompt: bool = True, **more: str) -> Attempt:
+    """A version of a model of guest's own, said to be a prompt's, for whose source MLflow has other rules."""
+    tags = [{"key": key, "value": "true"} for key in ("mlflow.prompt.is_prompt",) if prompt]
+    body = {"name": "$model-source", "source": location, "tags": tags} | more
+    return Attempt(name, "POST", "model-versions/create", body, "guest", "permission denied")
+
+
 def info(trace: str, **tags: str) -> dict[str, object]:
     """The body that starts a trace of guest's."""
     place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "$own"}}
@@ -69,6 +76,18 @@ ATTEMPTS = [
     experiment("the same, escaped twice", "s3://$model-bucket/%2574eam/1"),
     experiment("the same, by dots and slashes", "s3://$model-bucket//mine/../team//1"),
     experiment("the folder of a version that was registered by its location", "gs://$model-source/model/more"),
+    source("the server's own folder, as a prompt's", "."),
+    source("the folder above, as a prompt's", "../"),
+    source("the server's artifacts, as a prompt's", "mlartifacts/1"),
+    source("a folder of the disk behind a space, as a prompt's", " /etc"),
+    source("a folder of the disk behind a tab, as a prompt's", "\t/etc"),
+    source("a folder of the disk with its slash escaped, as a prompt's", "%2fetc"),
+    source("a folder of the disk by its scheme, as a prompt's", "FILE:/etc"),
+    source("a folder of the disk, for a model", "/etc", prompt=False),
+    source("a folder of the disk, for a model and its run", "file:%2fetc", prompt=False, run_id="$run"),
+    source("everybody's artifacts, as a prompt's", "mlflow-artifacts:/", run_id="$run"),
+    source("files with no word of whose", "mlflow-artifacts:/$files", prompt=False),
+    source("files beside those of the run that is named", "mlflow-artifacts:/$files/../../..", False, run_id="$run"),
     Attempt("files of a new trace archived on the server's disk", "POST", "/api/3.0/mlflow/traces",
             info("$new", **ARCHIVED), "guest", KEEPS),
     Attempt("the same, by the administrator", "POST", "/ajax-api/3.0/mlflow/traces", info("$new", **ARCHIVED), ADMIN,

@@ -194,3 +194,63 @@ def test_the_whole_log_is_for_those_who_may_read_everything(server, secrets):
     if server.ask(ADMIN, "POST", rows, json=body).ok:  # from 3.17 a role can deny
         assert server.ask("auditor", "GET", "audit/export").status_code == 403
     del PASSWORDS["auditor"]
+
+
+WHOSE = [
+    "run's",
+    "run's, by other spelling",
+    "run's, by its id",
+    "logged model's",
+    "logged model's, by its id",
+    "registered model's",
+    "everybody's",
+]
+
+
+@pytest.fixture(scope="module")
+def sources(server: Server, secrets: dict[str, str]) -> dict[str, str]:
+    """What guest could name as the files of a version: a run's, a logged model's and a registered model's of ana's."""
+    run = server.mlflow("ana", "GET", f"runs/get?run_id={secrets['run']}")["run"]["info"]
+    logged = server.mlflow("ana", "POST", "logged-models", experiment_id=run["experiment_id"], name="logged")
+    model = logged["model"]["info"]
+    server.mlflow("guest", "POST", "registered-models/create", name="guests")
+    experiment = server.mlflow("guest", "POST", "experiments/create", name="guests")["experiment_id"]
+    own = server.mlflow("guest", "POST", "runs/create", experiment_id=experiment, start_time=0)["run"]["info"]
+    return {
+        "run's": f"{run['artifact_uri']}/model",
+        "run's, by other spelling": run["artifact_uri"].replace("mlflow-artifacts:/", "MLFLOW-ARTIFACTS:///")
+        + "/model",
+        "run's, by its id": f"runs:/{run['run_id']}/model",
+        "logged model's": model["artifact_uri"],
+        "logged model's, by its id": f"models:/{model['model_id']}",
+        "registered model's": f"models:/{SHUT}/1",
+        "everybody's": "mlflow-artifacts:/",
+        "own": f"{own['artifact_uri']}/model",
+        "own run": own["run_id"],
+    }
+
+
+@pytest.mark.parametrize("beside", ["nothing", "a run of one's own"])
+@pytest.mark.parametrize("whose", WHOSE)
+def test_no_version_has_files_that_its_maker_may_not_read(server, sources, whose, beside):
+    """They would be read as the version's: MLflow asks leave for the model, and not for the run."""
+    body = {"name": "guests", "source": sources[whose]}
+    if beside != "nothing":
+        body["run_id"] = sources["own run"]
+    answer = server.ask("guest", "POST", "/api/2.0/mlflow/model-versions/create", json=body)
+    assert 400 <= answer.status_code < 500, answer.text
+    assert (
+        server.ask("guest", "GET", "/model-versions/get-artifact?name=guests&version=1&path=MLmodel").status_code >= 400
+    )
+
+
+def test_a_version_has_the_files_of_a_run_that_its_maker_may_read(server, sources, secrets):
+    for user, source, run in (("guest", "own", sources["own run"]), ("ana", "run's", secrets["run"])):
+        model = f"may-read-{user}"
+        server.mlflow(user, "POST", "registered-models/create", name=model)
+        server.mlflow(user, "POST", "model-versions/create", name=model, source=sources[source], run_id=run)
+    for source in ("run's, by its id", "logged model's, by its id"):
+        run = {"run_id": secrets["run"]} if source.startswith("run") else {"model_id": sources[source].split("/")[-1]}
+        server.mlflow("ana", "POST", "model-versions/create", name="may-read-ana", source=sources[source], **run)
+    body = {"name": "may-read-ana", "source": "s3://a-bucket-of-anas/model"}
+    server.mlflow("ana", "POST", "model-versions/create", **body)

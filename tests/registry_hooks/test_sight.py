@@ -18,6 +18,9 @@ class _SeesNothing:
     def run(self, run_id: str) -> bool:
         return False
 
+    def logged_model(self, model_id: str) -> bool:
+        return False
+
     def everything(self) -> bool:
         return False
 
