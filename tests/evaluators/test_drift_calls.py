@@ -113,6 +113,14 @@ def test_a_column_that_went_away_or_came_is_a_fail_of_its_own(world: World) -> N
     assert failed(named) == {"schema_changes:overall", "schema_changes:region"}
 
 
+@pytest.mark.parametrize("gone", [True, False], ids=["only in the reference", "only in the data"])
+def test_a_column_of_one_side_alone_fails_by_name(world: World, gone: bool) -> None:
+    plain, more = scored(0), scored(1, region="north")
+    found, _ = drift(plain, more) if gone else drift(more, plain)
+    assert failed(found) == {"schema_changes:overall", "schema_changes:region"}
+    assert found["verdict"] == "fail"
+
+
 def test_what_a_model_does_not_need_may_be_in_the_reference_alone(world: World) -> None:
     reference = world.train.assign(split="train")
     run, _ = world.evaluate(evaluators=["drift"], evaluator_config={"drift": {"reference": reference}})

@@ -70,6 +70,15 @@ def test_a_sentinel_close_to_the_range_is_named(world: World) -> None:
         assert f"most of them {sentinel}, which 0.00% of the reference are" in reason
 
 
+def test_a_tenth_of_infinite_values_is_a_data_bug(world: World) -> None:
+    data = scored(1)
+    for infinite in (np.inf, -np.inf):
+        found, _ = drift(data.assign(x=data.x.mask(data.index % 10 == 0, infinite)), scored(0, 5000))
+        hint, reason = told(found)["x"]
+        assert (failed(found), hint) == ({"infinite_change:x"}, "data bug")
+        assert reason.startswith("200 values are infinite")
+
+
 def test_one_outlier_is_no_drift_and_hides_none(world: World) -> None:
     before, after = scored(0, 5000), scored(1, 5000)
     after.loc[7, "x"] = 1e300

@@ -68,12 +68,12 @@ def evidence(world: World, rows: pd.DataFrame, kind: str, call: dict[str, Any], 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_hospital_that_no_check_covers_is_named_first(world: World, rows: pd.DataFrame, name: str) -> None:
     found = evidence(world, rows, *CALLS[name])
+    headline = joined.headline([found])
+    assert "Not checked: " in headline and "for hospital=H99 (356 rows) is" in headline
     unchecked = found.measurements["unchecked"]
     assert unchecked["found"][0]["label"] == "hospital=H99"
     assert unchecked["found"][0]["n"] == 356
     assert not any(check.scope == "hospital=H99" and check.verdict == "fail" for check in found.checks)
-    headline = joined.headline([found])
-    assert "Not checked: " in headline and "for hospital=H99 (356 rows) is" in headline
     page = render(found)
     assert page.index("Worse where nothing was checked") < page.index("hospital=H99</th>") < page.index('id="tables"')
 
@@ -116,10 +116,16 @@ def test_values_have_names_on_the_page_and_levels_in_the_evidence(world: World, 
     assert "SEX=men</th>" in page and "SEX=1</th>" not in page
 
 
-@pytest.mark.parametrize("labels", [
-    {"SEX": "men"}, {"SEX": {1: ""}}, {"SEX": {1: "men", 1.5: "men"}}, {"SEX": {1: "men", "1": "boys"}},
-    {"SEX": {1: "2", 2: "women"}}, {"SEX": {1: 3}}, {"SEX": {1: "m\nen"}}, {"SEX": {1: "m" * 101}}, ["SEX"],
+WHOLE, PRINTABLE = "expected the names of values by column", "must be printable text"
+APART = "no reader can tell them apart"
+
+
+@pytest.mark.parametrize(("labels", "message"), [
+    (["SEX"], WHOLE), ({"SEX": "men"}, WHOLE), ({"SEX": {1: ""}}, PRINTABLE), ({"SEX": {1: 3}}, PRINTABLE),
+    ({"SEX": {1: "m\nen"}}, PRINTABLE), ({"SEX": {1: "m" * 101}}, "more than 100 characters"),
+    ({"SEX": {1: "men", 1.5: "men"}}, APART), ({"SEX": {1: "2", 2: "women"}}, APART),
+    ({"SEX": {1: "men", "1": "boys"}}, "two names of '1'"),
 ])  # fmt: skip
-def test_names_that_are_none_or_cannot_be_told_apart_are_refused(labels: Any) -> None:
-    with pytest.raises(ValidationError, match="value_labels"):
+def test_names_that_are_none_or_cannot_be_told_apart_are_refused(labels: Any, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         DisaggregatedConfig(slices=("SEX",), value_labels=labels)

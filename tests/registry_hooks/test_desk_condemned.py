@@ -177,7 +177,7 @@ def test_bytes_condemned_after_the_approvals_are_not_promoted_under_another_name
 
 
 def test_a_rollback_to_the_same_bytes_is_done_and_goes_nowhere_from_there(world):
-    """Version 2 is version 1 once more: going back to it is for people to decide; no fallback is made of such bytes."""
+    """Version 2 is version 1 once more: going back to it is for people to decide."""
     world.govern(TWO)
     world.quickly(1)
     world.promote(1)
@@ -185,6 +185,20 @@ def test_a_rollback_to_the_same_bytes_is_done_and_goes_nowhere_from_there(world)
     world.promote(2)
     with world.acting("oncall"):
         assert world.desk.rollback(MODEL, "bad")["after"] == {"champion": 1, "challenger": None, "fallback": None}
+    world.assert_sound()
+
+
+def test_no_fallback_is_made_of_the_bytes_that_were_left(world):
+    """Version 3 is version 2 once more: who goes back past both does not return to the other."""
+    world.govern(TWO)
+    world.quickly(2)
+    world.promote(1)
+    world.promote(2)
+    assert copied(world, minutes=0) == 3
+    world.promote(3)
+    with world.acting("oncall"):
+        after = world.desk.rollback(MODEL, "bad", to=1)["after"]
+    assert after == {"champion": 1, "challenger": None, "fallback": None}
     world.assert_sound()
 
 
