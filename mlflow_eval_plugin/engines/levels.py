@@ -1,7 +1,7 @@
 """Slice columns into levels: every row gets one small integer per column, every level a label.
 
-Labels: text as it is; whole numbers without a decimal point, whatever their dtype, and truth values as 1 and 0;
-intervals as ``[25, 35)``, the last one closed; missing values are the level ``(missing)``.
+Labels: text as it is; whole numbers without a decimal point, whatever their dtype, and truth values as 1 and 0; times
+at midnight as dates; intervals as ``[25, 35)``, the last one closed; missing values are the level ``(missing)``.
 """
 
 from __future__ import annotations

@@ -127,6 +127,9 @@ def _same_order(keys: pd.Series[Any], frame: pd.DataFrame, name: str, where: str
     ours, theirs = frame[name].reset_index(drop=True), keys.reset_index(drop=True)
     if pd.api.types.is_numeric_dtype(ours):
         same = ours == pd.to_numeric(theirs, errors="coerce")
+    elif pd.api.types.is_datetime64_any_dtype(ours):
+        # However a file writes them. Without a zone both are taken for UTC, which compares them all the same.
+        same = pd.to_datetime(ours, utc=True) == pd.to_datetime(theirs, utc=True, format="mixed", errors="coerce")
     else:
         same = _as_text(ours) == _as_text(theirs)
     differ = ~same.to_numpy(dtype=bool, na_value=False)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, fields
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Protocol
@@ -313,13 +314,26 @@ def slice_order(one: Slice) -> tuple[object, ...]:
 
 
 def level_label(value: object) -> str:
-    """The label of a value: ``1`` for 1, 1.0, True and "1"; ``0.1`` for that number of any width."""
+    """The label of a value: ``1`` for 1, 1.0, True and "1"; ``0.1`` for that number of any width.
+
+    A time at midnight is its date, ``2024-03-01``. It is so for each time by itself, so that data, reference and parts
+    that are merged have the same label of the same time, whatever other times they have.
+    """
     if isinstance(value, (np.float16, np.float32)):
         return number_label(float(str(value)))
+    if isinstance(value, np.datetime64):
+        value = value.astype("M8[us]")  # in nanoseconds it would be a number to Python
     plain = value.item() if isinstance(value, np.generic) else value
     if isinstance(plain, (bool, float)):
         return number_label(plain)
+    if isinstance(plain, datetime) and is_midnight(plain):
+        return f"{plain.year:04}-{plain.month:02}-{plain.day:02}"
     return f"{plain.normalize():f}" if isinstance(plain, Decimal) and plain.is_finite() else str(plain)
+
+
+def is_midnight(time: datetime) -> bool:
+    """Whether a time is the beginning of a day, in its own zone; NaT is none."""
+    return not (time.hour or time.minute or time.second or time.microsecond or getattr(time, "nanosecond", 0))
 
 
 def number_label(number: float) -> str:

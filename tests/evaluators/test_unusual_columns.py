@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -119,3 +120,57 @@ def test_bands_of_times(world: World, data: pd.DataFrame, task: str) -> None:
     assert first[0].startswith(f"day=[{least:%Y-%m-%d %H:%M:%S}, 2024-0")
     assert sum(count for label, count in slices.items() if " & g=" in label) == N
     assert "day" in found["disaggregated"]["measurements"]["weak_slices"]["columns"]
+
+
+@pytest.mark.parametrize("held", ["ns", "s", "zone", "dates", "objects", "categories", "pyarrow"])
+def test_levels_at_midnight_are_dates_whatever_holds_them(world: World, data: pd.DataFrame, held: str) -> None:
+    """In slices, intersections, searches, categories of data and reference, and for the names that people give."""
+    days = pd.Series(pd.to_datetime(np.resize(["2024-03-01", "2024-03-02"], N)))
+    column: Any = {
+        "ns": lambda: days.astype("datetime64[ns]"), "s": lambda: days.dt.as_unit("s"),
+        "zone": lambda: days.dt.tz_localize("Europe/Zurich"), "dates": lambda: days.dt.date,
+        "objects": lambda: days.astype(object), "categories": lambda: days.astype("category"),
+        "pyarrow": lambda: days.astype("timestamp[us][pyarrow]"),
+    }[held]()  # fmt: skip
+    rows = data.drop(columns="day").assign(hired=column)
+    # The reference has other times too; a level is the same whatever stands beside it.
+    before = data.drop(columns="day").assign(hired=days.where(days.index > 0, pd.Timestamp("2024-03-01 12:30")))
+    names = {"hired": {pd.Timestamp("2024-03-01"): "the first", "2024-03-02": "the second"}}
+    config = {
+        "disaggregated": {"slices": ["hired", ["hired", "g"]], "search": {"columns": ["hired", "g"]},
+                          "queries": {"early": "hired == '2024-03-01'"}, "value_labels": names},
+        "drift": {"reference": before, "categorical": ["hired"]},
+    }  # fmt: skip
+    found = documents(world, rows, config)
+    labels = {one["label"] for one in found["disaggregated"]["measurements"]["slices"]}
+    assert {"hired=2024-03-01", "hired=2024-03-02", "hired=2024-03-01 & g=a", "early"} <= labels
+    assert not [label for label in labels if "00:00" in label]
+    assert found["disaggregated"]["config"]["value_labels"] == {
+        "hired": {"2024-03-01": "the first", "2024-03-02": "the second"}
+    }
+    assert "day" not in found["disaggregated"]["measurements"]["weak_slices"]["columns"]
+    if held == "zone":  # other instants than those of the reference, which has no zone
+        return
+    drifted = next(one for one in found["drift"]["measurements"]["columns"] if one["name"] == "hired")
+    assert set(drifted["histogram"]["labels"]) == {"2024-03-01", "2024-03-02", "2024-03-01 12:30:00"}
+    assert drifted["vanished_categories"] == ["2024-03-01 12:30:00"] and drifted["new_categories"] == []
+    # What holds the dates makes no difference to the digest, and how a level is written neither.
+    plainly = documents(world, rows.assign(hired=days), {"disaggregated": config["disaggregated"]})["disaggregated"]
+    assert plainly["data"]["digest"] == found["drift"]["data"]["digest"]
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.parquet"])
+def test_a_key_of_times_is_that_of_a_file_however_it_writes_them(
+    world: World, data: pd.DataFrame, tmp_path: Path, name: str
+) -> None:
+    hours = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(N), "h")
+    table = pd.DataFrame({"when": hours, "p": data.p})
+    table.to_csv(tmp_path / name, index=False) if name.endswith(".csv") else table.to_parquet(tmp_path / name)
+    with mlflow.start_run() as run:
+        mlflow.log_artifact(str(tmp_path / name))
+    champion = {"run": run.info.run_id, "path": name, "column": "p", "key": "when"}
+    for key in (hours, hours.tz_localize("UTC")):
+        config = {"comparison": {"champion": champion, "slice_data": {"when": key}}}
+        assert documents(world, data, config)["comparison"]["measurements"]["champion"]["path"] == name
+    with pytest.raises(mlflow.MlflowException, match="not those of the data in the same order"):
+        documents(world, data, {"comparison": {"champion": champion, "slice_data": {"when": hours[::-1]}}})
