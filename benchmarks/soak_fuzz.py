@@ -1,4 +1,4 @@
-"""Send a server 500 requests a route and mode, right and wrong, or as many as the first argument says."""
+"""Send a server 500 requests a route and mode, or as many as the first argument says; its memory is bounded, too."""
 
 import sys
 import tempfile
@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from fuzzing import fuzz
+from fuzzing import LARGEST_GROWTH, fuzz
 from releasing import govern, serve
 from serving import ADMIN, start
 
@@ -22,5 +22,6 @@ if __name__ == "__main__":
             sound = server.ask(ADMIN, "GET", "audit/verify").json()["ok"]
         finally:
             server.process.stop()
-    print(f"{sum(outcome.statuses.values())} requests, statuses {outcome.statuses}, slowest {outcome.slowest:.2f} s")
+    print(f"{sum(outcome.statuses.values())} requests, statuses {outcome.statuses}, slowest {outcome.slowest:.2f} s, "
+          f"the largest process grew by {outcome.growth:.0f} MiB of at most {LARGEST_GROWTH:.0f}")  # fmt: skip
     sys.exit(0 if sound else "the audit log does not add up")

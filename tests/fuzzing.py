@@ -25,6 +25,8 @@ from registry_hooks.app.routes import ROUTES
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 HARMLESS = ("guest", "raj", "admin")  # none of whom may move a role of the model, which has no challenger
 LONGEST = 2.0  # seconds that one answer may take on a busy machine
+LARGEST_GROWTH = 96.0  # MiB
+"""What all requests together may add to the largest of the server's processes, however many they are."""
 
 
 @dataclass
@@ -34,20 +36,26 @@ class Outcome:
     Args:
         statuses: how many of each HTTP status.
         slowest: seconds.
+        growth: MiB by which the largest of the server's processes grew, at its peak.
     """
 
     statuses: dict[int, int] = field(default_factory=dict)
     slowest: float = 0.0
+    growth: float = 0.0
 
 
 def fuzz(server: Server, model: str, each: int, number: int) -> Outcome:
     """Send ``each`` requests a route and mode; half of them name ``model``, and the others are whatever comes."""
     schema = schemathesis.openapi.from_dict(document(ROUTES))
     outcome = Outcome()
+    server.process.forget_peak()
+    before = server.process.peak()
     with requests.Session() as session:
         for found in schema.get_all_operations():
             for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
                 _fuzz_one(server, session, found.ok(), mode, model, each, number, outcome)
+                outcome.growth = server.process.peak() - before
+                assert outcome.growth < LARGEST_GROWTH, (found.ok().label, mode, before, outcome)
     return outcome
 
 

@@ -89,6 +89,17 @@ class Process:
                 found.append(int(stat.parent.name))
         return found
 
+    def peak(self) -> float:
+        """MiB that the largest of the processes has had in memory since `forget_peak`, at most."""
+        peaks = [Path(f"/proc/{process}/status").read_text() for process in self.members()]
+        lines = (line for text in peaks for line in text.splitlines() if line.startswith("VmHWM"))
+        return max(int(line.split()[1]) for line in lines) / 1024
+
+    def forget_peak(self) -> None:
+        """From now on, what is in memory now is the most that has been."""
+        for process in self.members():
+            Path(f"/proc/{process}/clear_refs").write_text("5")
+
     def wait_until_healthy(self, uri: str, seconds: float = 90, verify: bool | str = True) -> None:
         """Return once the server answers; fail with its log when it ends or takes too long."""
         until = time.monotonic() + seconds

@@ -126,17 +126,6 @@ def _seconds(server: Server) -> float:
     return taken / os.sysconf("SC_CLK_TCK")
 
 
-def _mebibytes(server: Server) -> float:
-    """What the largest of the server's processes has in memory, and had at most since `_forget`."""
-    peaks = [Path(f"/proc/{process}/status").read_text() for process in server.process.members()]
-    return max(int(line.split()[1]) for text in peaks for line in text.splitlines() if line.startswith("VmHWM")) / 1024
-
-
-def _forget(server: Server) -> None:
-    for process in server.process.members():
-        Path(f"/proc/{process}/clear_refs").write_text("5")
-
-
 @pytest.fixture(scope="module")
 def made(governed: Server) -> Iterator[dict[str, str]]:
     """A model with a champion and a version beside it; the server has answered everything once."""
@@ -154,11 +143,11 @@ def made(governed: Server) -> Iterator[dict[str, str]]:
 def test_a_request_of_a_reader_costs_little_or_is_refused(name: str, governed: Server, made: dict[str, str]) -> None:
     method, path, body = COSTLY[name]
     data = body() if callable(body) else Template(body).safe_substitute(made) if body else None
-    _forget(governed)
-    seconds, mebibytes = _seconds(governed), _mebibytes(governed)
+    governed.process.forget_peak()
+    seconds, mebibytes = _seconds(governed), governed.process.peak()
     headers = {"Content-Type": "application/json"} if body else {}
     answer = governed.ask("guest", method, Template(path).safe_substitute(made), data=data, headers=headers)
     assert answer.status_code < 500, answer.text[:500]
     assert len(answer.content) < 4_500_000
     assert _seconds(governed) - seconds < SECONDS, answer.text[:500]
-    assert _mebibytes(governed) - mebibytes < MEBIBYTES
+    assert governed.process.peak() - mebibytes < MEBIBYTES
