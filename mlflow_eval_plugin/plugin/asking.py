@@ -2,14 +2,18 @@
 
 ``predict`` of a model in MLflow brings the rows into the form of the model's signature: its columns in its order, cast
 to its types, no others; a missing one is refused. ``predict_proba`` of the model inside knows nothing of the signature,
-and takes a column in another place for another feature without a word. So the same is done before it.
+and takes a column in another place for another feature without a word. So the same is done before it. A model without
+a signature is asked with the columns that it was fitted on, where it knows them and takes others too.
 """
 
 from __future__ import annotations
 
+import inspect
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models.utils import _enforce_schema
@@ -24,6 +28,13 @@ _UNNAMED = (
     ". No signature names its columns, so it is asked with all of them as they stand in the data: give those that it "
     "must not see as 'slice_data', or log the model with a signature"
 )
+_BY_PLACE = (
+    "Log it with a signature: without one it may take a column in another place for another feature where it serves"
+)
+# Where scikit-learn, LightGBM, CatBoost and XGBoost keep the names of columns, their native models too.
+_FITTED_ON = ("feature_names_in_", "feature_name_", "feature_names_", "feature_names", "feature_name")
+_PROBED = 100  # rows that tell whether a model looks at names
+_logger = logging.getLogger(__name__)
 
 
 def probabilistic(model: Any) -> Any:
@@ -60,8 +71,9 @@ def ask(model: Any, rows: Any) -> Any:
         InputError: when columns are missing or of a type that is not the signature's, the model fails on the rows, or
             what it gives is not one prediction a row.
     """
-    own = _own_columns(model, rows)
-    return tabled(_answered(model, lambda: model.predict(own)), len(rows))
+    return tabled(
+        _answered(model, model.predict, _in_own_order(model, _own_columns(model, rows), model.predict)), len(rows)
+    )
 
 
 def ask_probabilities(model: Any, rows: Any) -> Any:
@@ -70,10 +82,11 @@ def ask_probabilities(model: Any, rows: Any) -> Any:
     Raises:
         InputError: as ``ask``.
     """
-    own, schema = _own_columns(model, rows), _schema(model)
+    asked = probabilistic(model).predict_proba
+    own, schema = _in_own_order(model, _own_columns(model, rows), asked), _schema(model)
     if schema is not None:
         own = _enforced(own, schema)
-    return tabled(_answered(model, lambda: probabilistic(model).predict_proba(own)), len(rows))
+    return tabled(_answered(model, asked, own), len(rows))
 
 
 def lacking(names: Sequence[str], columns: Sequence[Any]) -> str | None:
@@ -82,6 +95,50 @@ def lacking(names: Sequence[str], columns: Sequence[Any]) -> str | None:
     texts = list(map(str, columns))
     found = "; ".join(f"{name!r}, which the data lack{nearest(str(name), texts)}" for name in missing)
     return found or None
+
+
+def fitted_names(model: Any) -> list[str]:
+    """The columns that the model inside was fitted on, where it knows them; some make up names for data without any."""
+    try:
+        raw = model.get_raw_model()
+    except (AttributeError, NotImplementedError):
+        return []
+    if isinstance(raw, PythonModel):
+        return []
+    for attribute in _FITTED_ON:
+        known = getattr(raw, attribute, None)
+        names = known() if inspect.ismethod(known) else known
+        if isinstance(names, (list, tuple, np.ndarray)) and len(names) and all(isinstance(one, str) for one in names):
+            return list(map(str, names))
+    return []
+
+
+def _in_own_order(model: Any, rows: Any, asked: Callable[[Any], Any]) -> Any:
+    """Without a signature: the columns that the model was fitted on, in their order.
+
+    Models that look at names refuse what they do not know, as they do where they serve, or find their columns
+    themselves. Others, LightGBM's among them, take a column in another place for another feature without a word.
+    """
+    known = fitted_names(model) if isinstance(rows, pd.DataFrame) and needed_columns(model) is None else []
+    columns = list(rows.columns) if known else []
+    # LightGBM writes blanks in names as underscores.
+    written = {name.replace(" ", "_"): name for name in columns if isinstance(name, str)}
+    names = [name if name in set(columns) else written.get(name, name) for name in known]
+    if columns == names:
+        return rows
+    if absent := [name for name in names if name not in set(columns)]:
+        if len(absent) < len(names):  # of all names that are not there some model made up each
+            said = lacking(absent, columns) or ""
+            _logger.warning("The model was fitted on %s%s %s", said, "" if said.endswith("?") else ".", _BY_PLACE)
+        return rows
+    few, own = rows.head(_PROBED), rows[names]
+    stands, named = (tabled(_answered(model, asked, one), len(few)) for one in (few, own.head(_PROBED)))
+    if not pd.DataFrame(stands).equals(pd.DataFrame(named)):
+        listed = ", ".join(map(repr, names[:12])) + ", …" * (len(names) > 12)
+        _logger.warning(
+            "The model looks at the places of columns, and is asked with %s in this order. %s", listed, _BY_PLACE
+        )
+    return own
 
 
 def _schema(model: Any) -> Any:
@@ -112,9 +169,9 @@ def _enforced(rows: Any, schema: Any) -> Any:
         raise InputError(_refused(error)) from error
 
 
-def _answered(model: Any, asked: Callable[[], Any]) -> Any:
+def _answered(model: Any, asked: Callable[[Any], Any], rows: Any) -> Any:
     try:
-        return asked()
+        return asked(rows)
     except Exception as error:
         # A model of somebody else, asked about rows that it may never have seen the like of.
         if isinstance(error, MlflowException) and _ENFORCING in str(error.message):

@@ -14,8 +14,11 @@ from evaluators.test_plugin_calls import evidence_of
 from evaluators.test_plugin_refusals import refused
 from evaluators.zoo import Zoo
 from mlflow.models import infer_signature
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import brier_score_loss, mean_absolute_error
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 PLAIN = {"pip_requirements": ["scikit-learn"]}
 SHUFFLED = [LABEL, *reversed(FEATURES)]
@@ -219,3 +222,101 @@ def test_a_refusal_says_that_it_is_of_the_reference(world: World, zoo: Zoo) -> N
     assert "reference: model: its signature refuses these rows" in refused(world, zoo.rows, **given)
     given["evaluator_config"] = {"drift": {"reference": zoo.train}}
     assert "reference" not in refused(world, zoo.rows.assign(x0=texts.x0), **given)
+
+
+def by_place(world: World, kind: str) -> Any:
+    """Fitted on a frame, so that it knows the names of its columns, and looks at their places all the same."""
+    estimator: Any = LinearRegression() if kind == "regressor" else LogisticRegression(max_iter=1000)
+    model = make_pipeline(FunctionTransformer(np.asarray), estimator)
+    return model.fit(world.train[FEATURES[1:]], world.train[LABEL if kind == "classifier" else FEATURES[0]])
+
+
+def unsigned_uri(model: Any) -> str:
+    given: dict[str, Any] = {**PLAIN, "serialization_format": "cloudpickle"}  # the function is no type that skops knows
+    return str(mlflow.sklearn.log_model(model, name="unsigned", **given).model_uri)
+
+
+@pytest.mark.parametrize("kind", ["classifier", "regressor"])
+def test_a_model_that_looks_at_places_is_asked_with_the_columns_that_it_was_fitted_on(
+    world: World, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a signature: evaluated, as champion and about the reference, and it is said that it looks at places."""
+    features, model = FEATURES[1:], by_place(world, kind)
+    uri = unsigned_uri(model)
+    target = LABEL if kind == "classifier" else FEATURES[0]
+    data, reference = (rows[[*reversed(features), target]] for rows in (world.rows, world.train))
+    config = {
+        "calibration": {"reference": reference},
+        "comparison": {"champion": uri},
+        "drift": {"reference": reference},
+    }
+    run, result = world.evaluate(
+        data, model=uri, targets=target, model_type=kind, evaluators=list(config), evaluator_config=config
+    )
+    if kind == "classifier":
+        exact = brier_score_loss(data[target], model.predict_proba(data[features])[:, 1])
+        before = brier_score_loss(reference[target], model.predict_proba(reference[features])[:, 1])
+    else:
+        exact = mean_absolute_error(data[target], model.predict(data[features]))
+        before = mean_absolute_error(reference[target], model.predict(reference[features]))
+    metric = "brier" if kind == "classifier" else "mae"
+    assert result.metrics[f"calibration_{metric}"] == pytest.approx(exact, abs=1e-9 * max(1, exact))
+    seen = evidence_of(world, run, "calibration").measurements["reference"]["metrics"][metric]["value"]
+    assert seen == pytest.approx(before, rel=1e-6)
+    both = evidence_of(world, run, "comparison").measurements["overall"]["metrics"][metric]
+    assert both["champion"] == both["challenger"] == pytest.approx(exact, rel=1e-6)
+    assert "looks at the places of columns" in caplog.text and "Log it with a signature" in caplog.text
+
+
+def test_a_column_that_an_unsigned_model_knows_and_the_data_lack_is_a_warning(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    uri = unsigned_uri(by_place(world, "classifier"))
+    data = world.rows[[*FEATURES[1:], LABEL]]
+    config: dict[str, Any] = {"evaluators": "calibration", "evaluator_config": {"max_ece": 0.2}}
+    world.evaluate(data, model=uri, **config)
+    assert "signature" not in caplog.text
+    world.evaluate(data.rename(columns={"SCHL": "SCHOOL"}), model=uri, **config)
+    assert "was fitted on 'SCHL', which the data lack, did you mean 'SCHOOL'" in caplog.text
+    caplog.clear()
+    world.evaluate(data.rename(columns=lambda name: name if name == LABEL else f"c_{name}"), model=uri, **config)
+    assert "fitted on" not in caplog.text
+
+
+def test_a_model_that_finds_its_columns_by_name_may_have_others_beside_them(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = make_pipeline(ColumnTransformer([("own", "passthrough", FEATURES)]), LogisticRegression(max_iter=1000)).fit(
+        world.train[FEATURES], world.train[LABEL]
+    )
+    uri = mlflow.sklearn.log_model(model, name="unsigned", **PLAIN).model_uri
+    config: dict[str, Any] = {"evaluators": "calibration", "evaluator_config": {"max_ece": 0.2}}
+    _, result = world.evaluate(world.rows[SHUFFLED].assign(group=1), model=uri, **config)
+    exact = brier_score_loss(world.rows[LABEL], model.predict_proba(world.rows[FEATURES])[:, 1])
+    assert result.metrics["calibration_brier"] == pytest.approx(exact, abs=1e-9)
+    assert "signature" not in caplog.text
+
+
+class AsLightgbm(LogisticRegression):
+    """Keeps names as LightGBM does, blanks as underscores, and looks at none of them."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        self.feature_name_ = [name.replace(" ", "_") for name in X.columns]
+        return super().fit(np.asarray(X), y)
+
+    def predict_proba(self, X: Any) -> Any:
+        return super().predict_proba(np.asarray(X))
+
+
+def test_names_are_known_as_lightgbm_writes_them(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    def blank(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows.rename(columns={"SCHL": "years of school"})
+
+    own = [*blank(world.rows[FEATURES]).columns]
+    model = AsLightgbm(max_iter=1000).fit(blank(world.train[FEATURES]), world.train[LABEL])
+    exact = brier_score_loss(world.rows[LABEL], model.predict_proba(blank(world.rows)[own])[:, 1])
+    config: dict[str, Any] = {"evaluators": "calibration", "evaluator_config": {"max_ece": 0.2}}
+    for data, told in ((world.rows[[*FEATURES, LABEL]], False), (world.rows[SHUFFLED], True)):
+        _, result = world.evaluate(blank(data), model=unsigned_uri(model), **config)
+        assert result.metrics["calibration_brier"] == pytest.approx(exact, abs=1e-9)
+        assert ("looks at the places of columns" in caplog.text) == told
