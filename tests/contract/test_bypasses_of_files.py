@@ -7,8 +7,10 @@ was deleted from the registry since, and ``fresh``, on which nothing rests. Its 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attacking import AJAX, MLFLOW, Attacker, Attempt
@@ -174,6 +176,49 @@ def test_nothing_that_serves_is_pulled_away(governed: Server, attacker: Attacker
         answer = attacker.changes_nothing(attempt)
         assert 400 <= answer.status < 500 or answer.status == 501, f"{answer.status}: {answer.text[:300]}"
     assert _digest(governed.directory / "mlartifacts") == before
+
+
+def _others(server: Server, user: str) -> list[dict[str, Any]]:
+    """Everybody with their roles and permissions, but one, who has all of what they make."""
+    return [each for each in server.mlflow(ADMIN, "GET", "users/list")["users"] if each["username"] != user]
+
+
+UNASKED = [
+    ("DELETE", "datasets/$data/records", {"dataset_record_ids": ["$record"]}),
+    ("POST", "datasets/$data/records", {"records": json.dumps([{"inputs": {"x": 2}}])}),
+    ("PATCH", "datasets/$data/tags", {"tags": json.dumps({"x": "y"})}),
+    ("POST", "datasets/$data/add-experiments", {"experiment_ids": ["$logged_experiment"]}),
+    ("POST", "datasets/$data/remove-experiments", {"experiment_ids": ["$logged_experiment"]}),
+    ("DELETE", "datasets/$data", {}),
+    ("POST", "issues", {"experiment_id": "$logged_experiment", "name": "x", "description": "x",
+                        "source_run_id": "$champion_run", "status": "pending"}),
+    ("PATCH", "issues/$issue", {"status": "resolved", "name": "y"}),
+    ("POST", "gateway/guardrails/create", {"name": "x", "scorer_id": "s", "scorer_version": 1}),
+    ("DELETE", "gateway/guardrails/remove-from-endpoint", {"endpoint_id": "e", "guardrail_id": "g"}),
+    ("DELETE", "gateway/guardrails/delete", {"guardrail_id": "g"}),
+    ("POST", "gateway/secrets/create", {"secret_name": "s", "secret_value": {"api_key": "x"}, "provider": "openai"}),
+]  # fmt: skip
+"""What MLflow 3.15 asks nobody's leave for, by its path below /api/3.0/mlflow/."""
+
+
+def test_what_an_older_mlflow_asks_no_leave_for_touches_nothing_that_is_governed(
+    governed: Server, attacker: Attacker, names: dict[str, str]
+) -> None:
+    api, experiment = "/api/3.0/mlflow/", names["logged_experiment"]
+    body = {"name": names["model"], "experiment_ids": [experiment]}
+    data = governed.ask("ana", "POST", f"{api}datasets/create", json=body).json()["dataset"]["dataset_id"]
+    record = {"records": json.dumps([{"inputs": {"x": 1}}])}
+    assert governed.ask("ana", "POST", f"{api}datasets/{data}/records", json=record).ok
+    body = {"experiment_id": experiment, "name": "x", "description": "x", "status": "pending"}
+    issue = governed.ask("ana", "POST", f"{api}issues", json=body).json()["issue"]["issue_id"]
+    found = governed.ask("ana", "GET", f"{api}datasets/{data}/records", params={"dataset_id": data}).json()
+    record_id = json.loads(found["records"])[0]["dataset_record_id"]
+    made = Attacker(governed, names | {"data": data, "issue": issue, "record": record_id})
+    before = _digest(governed.directory / "mlartifacts"), _others(governed, "guest")
+    for method, path, sent in UNASKED:
+        assert made.changes_nothing(Attempt(path, method, api + path, sent, "guest")).status < 500, path
+    made.close()
+    assert (_digest(governed.directory / "mlartifacts"), _others(governed, "guest")) == before
 
 
 def test_what_rests_on_nothing_may_still_be_written_and_deleted(governed: Server, attacker: Attacker) -> None:
