@@ -235,7 +235,10 @@ def _positive_class(classes: list[object], pos_label: object | None, listed: str
         return matches[0] if matches else None
     numbers = {one for one in classes if isinstance(one, int | float | bool)}
     if len(numbers) < len(classes):
-        raise InputError(f"label: the labels are text ({listed}); say with pos_label which one is positive")
+        raise InputError(
+            f"label: the labels are text ({listed}); say with pos_label which one is positive, or give 'label_list' "
+            "where there are more classes"
+        )
     if not (numbers <= {0, 1} or numbers <= {-1, 1}):
         raise InputError(f"label: the labels are {listed}, not 0 and 1; say with pos_label which one is positive")
     return classes.index(1) if 1 in numbers else None

@@ -28,7 +28,7 @@ from mlflow_eval_plugin.evidence import Evidence, EvidenceError, Producer, Subje
 from mlflow_eval_plugin.plugin.asked import Asked, asked_of_mlflow, invalid
 from mlflow_eval_plugin.plugin.champion import champion_rows, class_champion, predicted_champion
 from mlflow_eval_plugin.plugin.files import digest_at
-from mlflow_eval_plugin.plugin.late_labels import LateLabels, labels_received, require_labels, without_labels
+from mlflow_eval_plugin.plugin.late_labels import LateLabels, labels_received, not_judged, require_labels
 from mlflow_eval_plugin.plugin.multiclass import (
     is_multiclass,
     multiclass_reference_rows,
@@ -83,7 +83,7 @@ class Call:
     """The Evidence of one evaluate call, by kind, what is needed to log it, and which of it was logged.
 
     What a page shows of a document stands in ``parts``, for the page of its own and the one that joins all. Evaluators
-    that are ``not_judged``, because no label has arrived that they could judge by, have no Evidence.
+    that are ``not_judged``, since too few labels have arrived, each for its reason, have no Evidence.
     """
 
     request: Request
@@ -91,7 +91,7 @@ class Call:
     table: Table
     references: dict[int, Table] = field(default_factory=dict)
     late: LateLabels = field(default_factory=LateLabels)
-    not_judged: tuple[str, ...] = ()
+    not_judged: dict[str, str] = field(default_factory=dict)
     logged_references: set[int] = field(default_factory=set)
     multiclass: dict[str, bool] = field(default_factory=dict)
     evidence: dict[str, Evidence] = field(default_factory=dict)
@@ -147,7 +147,7 @@ def _compute(call: Call) -> None:
     _read_references(call, scorer)
     require_named_columns(call.table, call.references.values(), call.configs)
     require_labels(call.table, [(config, call.reference(config)) for config in call.configs.values()])
-    call.not_judged = without_labels(call.table, call.configs)
+    call.not_judged = not_judged(call.table, call.late, call.configs)
     with progress(1 + 2 * len(call.judging)) as begin:
         begin("scores")
         evaluated = _evaluations(call, scorer, begin)
@@ -168,7 +168,8 @@ def _evaluations(call: Call, scorer: Scorer, begin: Callable[[str], None]) -> di
         }
     judging, reasons = call.judging.values(), []
     for config in judging:
-        many = call.multiclass[config.kind] = is_multiclass(call.judged(config)[0], config, scorer)
+        # Predictions of all rows say how many classes there are, also where labels are few yet.
+        many = call.multiclass[config.kind] = is_multiclass(call.table, config, scorer)
         reasons += [f"{config.kind}: {one}" for one in config.beyond_range(many=many)]
     if reasons:
         raise InputError("; ".join(reasons))

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.inputs import how_many
 from mlflow_eval_plugin.evaluators.config import Config
+from mlflow_eval_plugin.evaluators.config_base import SlicedConfig
 from mlflow_eval_plugin.evaluators.rows import LabelsReceived
-from mlflow_eval_plugin.plugin.source import Table
+from mlflow_eval_plugin.evaluators.slicing import sliced
+from mlflow_eval_plugin.plugin.source import Table, with_columns
 from mlflow_eval_plugin.reports.words import listed
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -58,21 +60,41 @@ def require_labels(table: Table, given: Sequence[tuple[Config, Table | None]]) -
         )
 
 
-def without_labels(table: Table, configs: Mapping[str, Config]) -> tuple[str, ...]:
-    """The evaluators that have nothing to judge, as no label has arrived.
+def not_judged(table: Table, late: LateLabels, configs: Mapping[str, Config]) -> dict[str, str]:
+    """The evaluators that leave out rows and cannot judge what is left, each with the reason; drift has to be judged.
 
     Raises:
-        InputError: when none has anything to judge.
+        InputError: when none has anything to judge, or a config is wrong whatever labels arrive.
     """
-    if table.labels is None or len(table.labels) == 0 or _arrived(table.labels).any():
-        return ()
-    waiting = tuple(kind for kind, config in configs.items() if _leaves_out(config))
-    if waiting and len(waiting) == len(configs):
-        raise InputError(
-            f"label: none of {len(table.labels):,} has arrived, so that {listed(waiting)} cannot judge a row; "
-            "wait for some (drift can be judged without)"
-        )
-    return waiting
+    if table.labels is None or len(table.labels) == 0:
+        return {}
+    asked = {
+        kind: config for kind, config in configs.items() if isinstance(config, SlicedConfig) and _leaves_out(config)
+    }
+    found = {kind: _why_not(config, late.judged(table, config)) for kind, config in asked.items()}
+    reasons = {kind: reason for kind, reason in found.items() if reason}
+    if len(reasons) == len(configs):
+        told = "; ".join(f"{kind}: {reason}" for kind, reason in reasons.items())
+        raise InputError(f"{told}. Wait for more labels; drift can be judged without")
+    return reasons
+
+
+def _why_not(config: SlicedConfig, table: Table) -> str:
+    received, rows = len(table.features), len(table.given.features)
+    if received == rows:
+        return ""
+    if received == 0:
+        return f"none of {rows:,} labels has arrived"
+    few = f"too few labels have arrived, {received:,} of {rows:,}"
+    if getattr(config, "search", None) and received == 1:
+        return f"{few}, to search for weak slices"
+    frame = with_columns(table.given.features, config.slice_data)
+    try:
+        sliced(config, table.taken(frame))
+    except InputError as error:
+        sliced(config, frame)  # which is what is refused where it is not the labels that are few
+        return f"{few} ({error})"
+    return ""
 
 
 def labels_received(table: Table, reference: Table | None) -> LabelsReceived | None:

@@ -92,8 +92,10 @@ def logged(call: Call, kind: str) -> EvaluationResult:
 
 
 def _not_judged(client: MlflowClient, call: Call, kind: str) -> EvaluationResult:
-    """What there is of an evaluator that no label has arrived for: that number, and no Evidence."""
-    prefix, labels = call.configs[kind].metric_prefix, {"received": 0, "rows": len(call.table.features)}
+    """What there is of an evaluator that too few labels have arrived for: how many, and no Evidence."""
+    table, _ = call.judged(call.configs[kind])
+    prefix = call.configs[kind].metric_prefix
+    labels = {"received": len(table.features), "rows": len(table.given.features)}
     metrics = {f"{prefix}{kind}_{name}": value for name, value in labels_scalars(labels).items()}
     if call.request.model_id is None:
         _log_metrics(client, call.request, metrics)

@@ -21,6 +21,7 @@ from mlflow_eval_plugin.reports.words import listed
 
 TAG = "mlflow_eval_plugin"
 _MOST = 1000  # characters of a tag, which MLflow limits, and of a line
+_THIN = "\u202f"
 _logger = logging.getLogger(__name__)
 
 
@@ -42,10 +43,13 @@ def lines_of(call: Call, report: str) -> tuple[str, str, str]:
 
 def further_lines(call: Call) -> tuple[str, ...]:
     """What is to be known of labels that have not arrived, where evaluators leave out their rows."""
-    nothing = f"no label has arrived, so that {listed(call.not_judged)} judged nothing." if call.not_judged else ""
-    said = nothing or late_in_words(list(call.evidence.values()))
+    by_reason: dict[str, list[str]] = {}
+    for kind, reason in call.not_judged.items():
+        by_reason.setdefault(reason, []).append(kind)
+    nothing = [f"{reason}, so that {listed(kinds)} judged nothing." for reason, kinds in by_reason.items()]
+    said = [*nothing, late_in_words(list(call.evidence.values()))]
     # The thin spaces of a page are not for every console.
-    return (f"Labels: {said}".replace("\u202f", ","),) if said else ()
+    return tuple(f"Labels: {_printable(one.replace(_THIN, ','))}" for one in said if one)
 
 
 def tell(lines: tuple[str, ...]) -> None:

@@ -132,11 +132,11 @@ def test_where_no_label_has_arrived_drift_is_judged_and_the_others_say_that_they
     assert run.data.metrics["calibration_labels_received"] == run.data.metrics["drift_labels_received"] == 0
     assert "calibration_verdict" not in run.data.metrics
     assert run.data.tags["mlflow_eval_plugin.calibration.verdict"] == "not judged"
-    assert "no label has arrived, so that calibration, disaggregated and comparison judged nothing" in (
+    assert "none of 1,500 labels has arrived, so that calibration, disaggregated and comparison judged nothing" in (
         capsys.readouterr().out
     )
     del config["drift"]
-    with pytest.raises(mlflow.MlflowException, match="label: none of 1,500 has arrived"):
+    with pytest.raises(mlflow.MlflowException, match="calibration: none of 1,500 labels has arrived"):
         call(task, uri, late, config)
 
 
@@ -172,3 +172,42 @@ def test_nothing_is_said_of_late_labels_where_all_have_arrived(
 def test_a_word_for_missing_labels_that_is_none_is_refused(world: World) -> None:
     message = refused(world, evaluators=["calibration"], evaluator_config={"calibration": {"missing_labels": "drop"}})
     assert "key 'missing_labels'" in message and "'refuse' or 'received'" in message
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_where_too_few_have_arrived_drift_is_judged_and_the_reason_is_told(
+    world: World, models: dict[str, tuple[str, str]], task: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A named slice of which no row has a label yet is nothing that a Check could be left out for."""
+    rows = data(task)
+    late = rows.assign(y=rows.y.where((rows.index < 40) & (rows.z < 2)))
+    named: dict[str, Any] = {"queries": {"far": "z >= 2"}, "missing_labels": "received"}
+    drift: dict[str, Any] = {"drift": {"reference": data(task, 5)}}
+    found, run = call(
+        task, models[task][0], late, {"disaggregated": named, "calibration": {**named, "queries": {}}, **drift}
+    )
+    assert sorted(found) == ["calibration", "drift"]
+    received = run.data.metrics["disaggregated_labels_received"]
+    assert 0 < received <= 40 and run.data.tags["mlflow_eval_plugin.disaggregated.verdict"] == "not judged"
+    told = capsys.readouterr().out
+    assert f"Labels: too few labels have arrived, {received:.0f} of 1,500 (queries: no row answers 'far'" in told
+    assert "Labels: Calibration judged only the" in told
+    # What is wrong whatever arrives is refused.
+    for wrong in ({"queries": {"far": "z >= 99"}}, {"queries": {"far": "zz >= 2"}}, {"slices": ["zz"]}):
+        with pytest.raises(mlflow.MlflowException, match=r"no row answers 'far'|no column 'zz'"):
+            call(task, models[task][0], late, {"disaggregated": {**named, **wrong}, **drift})
+    with pytest.raises(
+        mlflow.MlflowException, match=r"disaggregated: too few labels have arrived.*Wait for more labels"
+    ):
+        call(task, models[task][0], late, {"disaggregated": named})
+    one = rows.assign(y=rows.y.where(rows.index == 0))
+    search = {"search": True, "missing_labels": "received"}
+    assert list(call(task, models[task][0], one, {"disaggregated": search, **drift})[0]) == ["drift"]
+
+
+def test_predictions_say_how_many_classes_there_are_where_one_label_has_arrived(world: World) -> None:
+    rows = data("binary").assign(p=lambda frame: np.resize(["a", "b", "c"], len(frame)), y="a")
+    late = rows.assign(y=rows.y.where(rows.index == 0))
+    config = {"disaggregated": {"slices": ["g"], "missing_labels": "received"}}
+    found, _ = call("binary", None, late, config, predictions="p")
+    assert found["disaggregated"]["verdict"] == "insufficient"
