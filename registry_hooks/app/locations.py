@@ -76,7 +76,8 @@ def _of_an_experiment(asked: Any, _parameters: dict[str, Any]) -> Refused | None
     location = asked.artifact_location.strip()
     if not location or require_actor().is_admin:
         return None
-    if not (connects(location) or is_the_servers_own(location) or _is_anothers(location)):
+    taken = (connects, is_the_servers_own, _is_an_experiments, _is_a_versions)
+    if not any(is_so(location) for is_so in taken):
         return None
     expected = "no location, or one beside the server's files and other people's, of no host of your choice"
     return _refusal("this experiment is refused", "artifact-location", expected, location,
@@ -85,13 +86,12 @@ def _of_an_experiment(asked: Any, _parameters: dict[str, Any]) -> Refused | None
 
 def _of_a_version(asked: Any, _parameters: dict[str, Any]) -> Refused | None:
     source = asked.source
-    foreign = connects(source)
-    if not source or not (foreign or is_the_servers_own(source)) or require_actor().is_admin:
+    if not source or require_actor().is_admin:
         return None
-    if foreign:
+    if connects(source):
         return _refusal("this version is refused", "source", "a run, a logged model or a place in a store", source,
                         "log the model to this server, or ask an administrator to register it")  # fmt: skip
-    if sources.may_read(asked):
+    if not (is_the_servers_own(source) or _is_an_experiments(source)) or sources.may_read(asked):
         return None
     expected = "files of a run or a model that you may read, and are named as run_id or model_id"
     return _refusal("permission denied", "source", expected, source,
@@ -108,21 +108,24 @@ def is_the_servers_own(location: str) -> bool:
     return place_of(asked.geturl()).startswith(PROXIED)
 
 
-def _is_anothers(location: str) -> bool:
-    """Whether a location is one that an experiment or a model version has, or is within it."""
-    from mlflow.server.handlers import _get_model_registry_store, _get_tracking_store
+def _is_an_experiments(location: str) -> bool:
+    """Whether a location is one that an experiment keeps its artifacts at, or is within it."""
+    from mlflow.server.handlers import _get_tracking_store
 
-    place, host = place_of(location), _split(location).netloc
-    stores: tuple[tuple[Any, Callable[[Any, str], list[str]]], ...] = (
-        (_get_tracking_store(), locations_of_experiments),
-        (_get_model_registry_store(), locations_of_versions),
-    )
-    for store, locations in stores:
-        with store.ManagedSessionMaker() as session:
-            theirs = (place_of(each) for each in locations(session, host))
-            if any(f"{place}/".startswith(f"{each}/") for each in theirs):
-                return True
-    return False
+    return _is_within(location, _get_tracking_store(), locations_of_experiments)
+
+
+def _is_a_versions(location: str) -> bool:
+    from mlflow.server.handlers import _get_model_registry_store
+
+    return _is_within(location, _get_model_registry_store(), locations_of_versions)
+
+
+def _is_within(location: str, store: Any, locations: Callable[[Any, str], list[str]]) -> bool:
+    place = place_of(location)
+    with store.ManagedSessionMaker() as session:
+        theirs = map(place_of, locations(session, _split(location).netloc))
+        return any(f"{place}/".startswith(f"{each}/") for each in theirs)
 
 
 def connects(location: str) -> bool:

@@ -19,7 +19,7 @@ _OF_PROMPTS = frozenset({"dummy-source", "prompt-template"})
 
 
 def may_read(asked: Any) -> bool:
-    """Whether the maker of a version may READ what its source names, where that is a run, a model or the server's own.
+    """Whether the maker of a version may READ what its source names, where that is a run, a model or an experiment's.
 
     Args:
         asked: the message with the source, and with the run or the logged model that it is said to be of.

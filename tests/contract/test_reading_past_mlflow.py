@@ -204,6 +204,7 @@ WHOSE = [
     "logged model's, by its id",
     "registered model's",
     "everybody's",
+    "run's, in a bucket of its own",
 ]
 
 
@@ -216,6 +217,10 @@ def sources(server: Server, secrets: dict[str, str]) -> dict[str, str]:
     server.mlflow("guest", "POST", "registered-models/create", name="guests")
     experiment = server.mlflow("guest", "POST", "experiments/create", name="guests")["experiment_id"]
     own = server.mlflow("guest", "POST", "runs/create", experiment_id=experiment, start_time=0)["run"]["info"]
+    body = {"name": "elsewhere", "artifact_location": "s3://a-bucket/elsewhere"}
+    other = server.mlflow(ADMIN, "POST", "experiments/create", **body)["experiment_id"]
+    grant(server, "ana", "experiment", other, "EDIT")
+    elsewhere = server.mlflow("ana", "POST", "runs/create", experiment_id=other, start_time=0)["run"]["info"]
     return {
         "run's": f"{run['artifact_uri']}/model",
         "run's, by other spelling": run["artifact_uri"].replace("mlflow-artifacts:/", "MLFLOW-ARTIFACTS:///")
@@ -225,6 +230,8 @@ def sources(server: Server, secrets: dict[str, str]) -> dict[str, str]:
         "logged model's, by its id": f"models:/{model['model_id']}",
         "registered model's": f"models:/{SHUT}/1",
         "everybody's": "mlflow-artifacts:/",
+        "run's, in a bucket of its own": f"{elsewhere['artifact_uri']}/model",
+        "run elsewhere": elsewhere["run_id"],
         "own": f"{own['artifact_uri']}/model",
         "own run": own["run_id"],
     }
@@ -238,7 +245,7 @@ def test_no_version_has_files_that_its_maker_may_not_read(server, sources, whose
     if beside != "nothing":
         body["run_id"] = sources["own run"]
     answer = server.ask("guest", "POST", "/api/2.0/mlflow/model-versions/create", json=body)
-    assert 400 <= answer.status_code < 500, answer.text
+    assert 400 <= answer.status_code < 500 and answer.elapsed.total_seconds() < 1, answer.text
     assert (
         server.ask("guest", "GET", "/model-versions/get-artifact?name=guests&version=1&path=MLmodel").status_code >= 400
     )
@@ -252,5 +259,6 @@ def test_a_version_has_the_files_of_a_run_that_its_maker_may_read(server, source
     for source in ("run's, by its id", "logged model's, by its id"):
         run = {"run_id": secrets["run"]} if source.startswith("run") else {"model_id": sources[source].split("/")[-1]}
         server.mlflow("ana", "POST", "model-versions/create", name="may-read-ana", source=sources[source], **run)
-    body = {"name": "may-read-ana", "source": "s3://a-bucket-of-anas/model"}
-    server.mlflow("ana", "POST", "model-versions/create", **body)
+    place = {"source": sources["run's, in a bucket of its own"], "run_id": sources["run elsewhere"]}
+    for body in (place, {"source": "s3://a-bucket-of-anas/model"}):
+        server.mlflow("ana", "POST", "model-versions/create", name="may-read-ana", **body)
