@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any, Literal
 
 from registry_hooks.errors import Reason
@@ -69,12 +70,16 @@ def in_headers(headers: Iterable[tuple[str, str]]) -> list[Given]:
     return [Given(name, "header", tuple(found)) for name, found in values.items()]
 
 
-def in_json(text: bytes | str, message: Any = None) -> tuple[list[Given], list[Reason]]:
+def in_json(
+    text: bytes | str, message: Any = None, most_listed: Mapping[str, int] = MappingProxyType({})
+) -> tuple[list[Given], list[Reason]]:
     """What a JSON body gives, and what is wrong with it whatever else the request gives.
 
     Args:
         text: the body. One that is no JSON gives nothing, as to MLflow.
         message: the descriptor of the protobuf message that MLflow reads it as, where it does.
+        most_listed: by ``folded`` name, how many a list of objects may hold; those of a longer one, which is refused,
+            are not looked at.
     """
     reasons: list[Reason] = []
 
@@ -98,7 +103,7 @@ def in_json(text: bytes | str, message: Any = None) -> tuple[list[Given], list[R
         return [], [Reason("body", f"at most {MOST_NAMES} names in its object", f"{len(body)}", "send fewer")]
     if _has_half_a_pair(text, body):
         reasons.append(_reason("body", "text", "half of a surrogate pair"))  # which no database takes
-    return list(_in_object(body, message, reasons)), reasons
+    return list(_in_object(body, message, reasons, most_listed=most_listed)), reasons
 
 
 def in_graphql(document: Any, variables: object) -> list[Reason]:
@@ -130,7 +135,13 @@ def _objects_in(value: object) -> Iterator[Mapping[str, Any]]:
 
 
 def _in_object(
-    body: Mapping[str, Any], message: Any, reasons: list[Reason], *, within: bool = False, listed: bool = False
+    body: Mapping[str, Any],
+    message: Any,
+    reasons: list[Reason],
+    *,
+    within: bool = False,
+    listed: bool = False,
+    most_listed: Mapping[str, int] = MappingProxyType({}),
 ) -> Iterator[Given]:
     """What an object gives: all that it names, or, ``within`` another, the identifiers."""
     fields = {} if message is None else _spellings(message)
@@ -145,6 +156,8 @@ def _in_object(
             items = value if isinstance(value, list) else [value]
             if isinstance(value, list) and not within:
                 yield Given(name, "body", ("",) * len(value), listed=True)  # that it is there, and how long
+                if len(value) > most_listed.get(folded(name), len(value)):
+                    continue
             for item in (item for item in items if isinstance(item, dict)):
                 yield from _in_object(item, inner, reasons, within=True, listed=listed or isinstance(value, list))
         elif not within:

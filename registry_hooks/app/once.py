@@ -156,7 +156,7 @@ def _of_flask(request: Any, messages: Mapping[tuple[str, str], Any]) -> list[Rea
 
 
 def _in_body(verb: str, body: bytes, message: Any) -> tuple[list[Given], list[Reason]]:
-    given, reasons = in_json(body, message)
+    given, reasons = in_json(body, message, limits.MOST_LISTED)
     if given and verb == "GET":  # which MLflow reads from the query, and from the body where there is no query
         reasons.append(_unread("body", "a query"))
     return given, reasons
