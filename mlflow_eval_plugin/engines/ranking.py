@@ -18,7 +18,18 @@ from mlflow_eval_plugin.engines.families import Family, families
 from mlflow_eval_plugin.engines.inputs import Scored
 from mlflow_eval_plugin.engines.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.stats.fixed_point import add_at, fixed_point
-from mlflow_eval_plugin.stats.ranks import COARSE, Keys, Ranks, cells_of, gathered, grid_of, score_keys
+from mlflow_eval_plugin.stats.ranks import (
+    COARSE,
+    MANTISSA,
+    MOST_BITS,
+    Keys,
+    Ranks,
+    cells_of,
+    coarse_bits,
+    gathered,
+    grid_of,
+    score_keys,
+)
 from mlflow_eval_plugin.stats.summaries import ONE, Slice, over_labels
 from mlflow_eval_plugin.stats.threads import side_by_side
 
@@ -115,10 +126,14 @@ def _in_coarse_cells(score: NDArray[np.float64]) -> Placed:
 @cache
 def _coarse_cells() -> tuple[Keys, NDArray[np.int16]]:
     """The lowest key of every coarse cell, and the cell of the leading bits of a key."""
-    leading = np.arange(2**_LEADING) << _SHIFT
-    floor = cells_of(leading, COARSE)
-    new = np.r_[True, floor[1:] != floor[:-1]]
-    return floor[new], (np.cumsum(new) - 1).astype(np.int16)
+    exponents = np.arange(2 ** (_LEADING - MOST_BITS)) << MANTISSA
+    kept = coarse_bits(exponents)
+    first = np.zeros((len(exponents), 2**MOST_BITS), dtype=np.bool_)
+    for bits in np.unique(kept).tolist():
+        first[kept == bits, :: 2 ** (MOST_BITS - bits)] = True
+    cell = np.cumsum(first, dtype=np.int16)
+    cell -= 1
+    return np.flatnonzero(first) << _SHIFT, cell
 
 
 def _sorted(
@@ -179,6 +194,9 @@ def _tabulated(scored: Scored, placed: Placed, columns: Columns, depth: int, row
         return lanes
 
     _, lanes = tabulated(count, len(scored.score), columns, depth, cells=max(JOINT_CELLS // length, 1))
+    # Entry by entry, and ascending in each, as they are to be.
     used = np.flatnonzero(over_labels(lanes["n"]).reshape(-1))
-    amount = lanes[name].reshape(-1, 2)[used]
-    return gathered(placed.key, placed.mixed, *np.divmod(used, length), amount, rows)
+    first = np.arange(len(rows) + 1) * length
+    start = np.searchsorted(used, first)
+    cell = (used - np.repeat(first[:-1], np.diff(start))).astype(np.int32)
+    return Ranks(placed.key, placed.mixed, start, cell, lanes[name].reshape(-1, 2)[used], rows)

@@ -26,9 +26,9 @@ EXACT, FINE, MIDDLE, COARSE = 0, 1, 2, 3
 OTHERS_CELLS = 2**14  # of all rows but those of a slice, which is a table as long as that of all rows
 
 LARGEST_KEY = np.int64(2**63 - 1)
-_MANTISSA = 52
+MANTISSA = 52
 _BITS = {FINE: 16, MIDDLE: 13}
-_LEAST_BITS, _MOST_BITS = 8, 10
+_LEAST_BITS, MOST_BITS = 8, 10
 WIDEST_CELL = 2.0**-_LEAST_BITS  # of the distance to the nearer end, down to 2**-_OCTAVES
 _OCTAVES = 32  # nearer to an end than 2**-_OCTAVES, an octave is one coarse cell
 _HALF = 1022  # the exponent of one half, as a double holds it
@@ -133,17 +133,20 @@ class Ranks:
         """The cells of one entry that have rows, as places among the ``K``."""
         return self.cell[self.start[index] : self.start[index + 1]]
 
+    def amounts(self, index: int) -> NDArray[Any]:
+        """The amounts of the same cells by label, ``(k, 2)``."""
+        return self.amount[self.start[index] : self.start[index + 1]]
+
     def entry(self, index: int) -> Ranked:
         """One entry."""
-        amount = self.amount[self.start[index] : self.start[index + 1]]
-        cells = self.cells(index)
+        amount, cells = self.amounts(index), self.cells(index)
         return Ranked(amount[:, 0], amount[:, 1], self.mixed[cells], self.scores[cells])
 
     def others(self, index: int) -> Ranked:
         """The rows of entry 0 that are not in this one, on at most about ``OTHERS_CELLS`` cells."""
         joined, everything = self._for_others
         left = everything.copy()
-        left[joined.cells(index)] -= joined.amount[joined.start[index] : joined.start[index + 1]]
+        left[joined.cells(index)] -= joined.amounts(index)
         return Ranked(left[:, 0], left[:, 1], joined.mixed, joined.scores)
 
     def all_entries(self) -> Iterator[Ranked]:
@@ -231,10 +234,15 @@ def cells_of(key: Keys, grid: int) -> Keys:
     if grid == EXACT:
         return key
     if grid in _BITS:
-        same = _MANTISSA - _BITS[grid]
+        same = MANTISSA - _BITS[grid]
         return (key >> same) << same
-    octave = _HALF - ((key ^ ((key >= _HIGH) * LARGEST_KEY)) >> _MANTISSA)
-    # In the middle, cells are as wide as 1 / 4096; towards the ends, 256 an octave.
-    bits = np.clip(_MOST_BITS + 1 - octave, _LEAST_BITS, _MOST_BITS)
-    dropped = _MANTISSA - np.where(octave < _OCTAVES, bits, 0)
+    dropped = MANTISSA - coarse_bits(key)
     return np.asarray((key >> dropped) << dropped)
+
+
+def coarse_bits(key: Keys) -> NDArray[np.int64]:
+    """How many bits of the mantissa tell coarse cells apart; all keys of one exponent have as many."""
+    octave = _HALF - ((key ^ ((key >= _HIGH) * LARGEST_KEY)) >> MANTISSA)
+    # In the middle, cells are as wide as 1 / 4096; towards the ends, 256 an octave.
+    bits = np.clip(MOST_BITS + 1 - octave, _LEAST_BITS, MOST_BITS)
+    return np.where(octave < _OCTAVES, bits, 0)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from mlflow_eval_plugin.engines import counting, ranked_slices, slice_summary
+from mlflow_eval_plugin.engines import counting, ranked_slices, ranking, slice_summary
 from mlflow_eval_plugin.stats import ranks as module
 from mlflow_eval_plugin.stats.gaps import SliceTable
 from mlflow_eval_plugin.stats.ranks import (
@@ -182,3 +182,9 @@ def test_the_order_of_scores_can_be_had_alone():
     assert slices == summary.slices
     _assert_same(table, summary.ranks)
     assert np.array_equal(table.totals, summary.cells.sum(axis=2))
+
+
+def test_coarse_cells_by_leading_bits_are_those_of_whole_keys():
+    floors, of_leading = ranking._coarse_cells()
+    keys = module.score_keys(np.r_[_scores(), np.random.default_rng(1).random(100_000) ** 9])
+    assert (floors[of_leading[keys >> ranking._SHIFT]] == module.cells_of(keys, module.COARSE)).all()
