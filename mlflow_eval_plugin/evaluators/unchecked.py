@@ -16,9 +16,10 @@ from mlflow_eval_plugin.stats.rates import OF_SCORES
 from mlflow_eval_plugin.stats.regression import RegressionTable
 from mlflow_eval_plugin.stats.unchecked import Looked, unchecked_changes, unchecked_gaps
 
+# Without the average precision: it follows the share of positives, so that slices differ in it however they are served.
 _OF_TWO = (
-    "accuracy", "balanced_accuracy", "precision", "recall", "fpr", "f1", "auc", "average_precision", "log_loss",
-    "brier", "ece", "calibration_in_the_large",
+    "accuracy", "balanced_accuracy", "precision", "recall", "fpr", "f1", "auc", "log_loss", "brier", "ece",
+    "calibration_in_the_large",
 )  # fmt: skip
 _OF_SLICE_CALIBRATION = ("log_loss", "brier", "ece", "calibration_in_the_large")
 # The balanced accuracy is the mean recall, and so is the rate of false negatives.

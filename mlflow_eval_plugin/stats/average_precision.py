@@ -75,11 +75,13 @@ def average_precision(slices: Iterable[Ranked], effective: FloatArray, n: NDArra
 def _precise(one: Ranked, negatives: float, positives: float) -> tuple[float, float, float]:
     # From the highest score on, as thresholds fall.
     negative, positive = one.negative[::-1].astype(np.float64), one.positive[::-1].astype(np.float64)
-    hits, called = np.cumsum(positive), np.cumsum(positive + negative)
+    # Whole numbers add up in a sixth of the time of floats, which wait for one another.
+    hits, misses = (np.cumsum(side[::-1]).astype(np.float64) for side in (one.positive, one.negative))
+    called = hits + misses
     total = hits[-1] if len(hits) else 0.0
     if total == 0:
         return np.nan, np.inf, 0.0
-    precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
+    precision = hits / np.where(called > 0, called, 1.0)
     unsure = np.flatnonzero(one.mixed[::-1] & (positive > 0))
     least, likely, most = _orders(negative[unsure], positive[unsure], hits[unsure], called[unsure])
     precision[unsure] = likely
@@ -103,7 +105,7 @@ def _variance(
     A row moves the precision at its own threshold only if it is positive, and by its being called it moves the
     precision at every threshold at or below its score, by (label - precision) / called.
     """
-    share = np.divide(positive, called, out=np.zeros_like(called), where=called > 0)
+    share = positive / np.where(called > 0, called, 1.0)
     below = np.cumsum(share[::-1])[::-1]
     below_precise = np.cumsum((share * precision)[::-1])[::-1]
     of_positive = precision - value + below - below_precise
@@ -122,10 +124,11 @@ def _orders(
     best = hits / (called_before + positive)
     # All negatives first, then one positive after the other: no less than the integral of the precision.
     start = called_before + negative
-    grown = np.log1p(np.divide(positive, start, out=np.zeros_like(start), where=start > 0))
+    grown = np.log1p(positive / np.where(start > 0, start, np.inf))
     worst = 1 + (hits_before - start) * grown / positive
     # So many more rows with every positive.
     step = 1 + negative / (positive + 1)
     spread = np.log((called_before + step * (positive + 0.5)) / (called_before + step * 0.5))
     even = 1 / step + (hits_before - called_before / step) * spread / (step * positive)
-    return np.minimum(worst, best), np.clip(even, np.minimum(worst, best), best), best
+    worst = np.minimum(worst, best)
+    return worst, np.minimum(np.maximum(even, worst), best), best

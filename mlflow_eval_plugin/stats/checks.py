@@ -32,6 +32,7 @@ Verdict = Literal["pass", "fail", "insufficient"]
 
 METHOD = "Holm (1979) on one-sided p-values for fail; intersection-union at alpha for pass"
 SMALLEST_P = 1e-12
+_HALVINGS = 32  # of the logarithm of a p-value, which is then within 1e-8 of itself, and never too small
 LARGEST_N = 10**12
 
 
@@ -157,7 +158,7 @@ def _least_error(bounds: Bounds, side: str, tolerance: float) -> float:
         return SMALLEST_P
     # Limits may jump, be flat or stop at the tolerance itself, so nothing but having left it or not is asked of them.
     low, high = math.log(SMALLEST_P), math.log(0.5)
-    for _ in range(45):
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (low, middle) if left(math.exp(middle)) else (middle, high)
     return math.exp(high)

@@ -203,7 +203,7 @@ class PairedTable:
         """The largest log loss that either model's scores can have, at the centres of the bins that hold them."""
         largest = np.zeros(len(self.summary.slices))
         for table in self.tables:
-            used = np.asarray(table.part().histogram.any(axis=2))
+            used = np.asarray(table.part().histogram().any(axis=2))
             first, last = used.argmax(axis=1), FINE_BINS - 1 - used[:, ::-1].argmax(axis=1)
             nearest = np.minimum(first + 0.5, FINE_BINS - last - 0.5) / FINE_BINS
             largest = np.maximum(largest, -np.log(nearest))

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.estimate import Estimate, QuantityBounds, bounds_at, estimates
+from mlflow_eval_plugin.stats.estimate import Estimate, QuantityBounds, Shared, bounds_at, estimates
 from mlflow_eval_plugin.stats.fairness import FAIRNESS, fairness
 from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable, Table, best_of, gap
 from mlflow_eval_plugin.stats.rates import METRICS
@@ -144,8 +144,10 @@ def metric_bounds(summary: SliceSummary | Table, metric: str, label: str = "over
     Raises:
         InputError: for a metric or a slice there is none of.
     """
-    table = _table(summary)
-    return bounds_at(table.metric(metric), _index(table, label))
+    table, key = _table(summary), (metric,)
+    if key not in table.shared:
+        table.shared[key] = Shared(table.metric(metric))
+    return table.shared[key].bounds(_index(table, label))
 
 
 def gap_bounds(
@@ -164,8 +166,10 @@ def gap_bounds(
     """
     _known("versus", versus, VERSUS)
     _known("kind", kind, ("difference", "ratio"))
-    table = _table(summary)
-    return bounds_at(gap(table, metric, versus, kind, minimum_count=minimum_count), _index(table, label))
+    table, key = _table(summary), (metric, versus, kind, minimum_count)
+    if key not in table.shared:
+        table.shared[key] = Shared(gap(table, metric, versus, kind, minimum_count=minimum_count))
+    return table.shared[key].bounds(_index(table, label))
 
 
 def fairness_bounds(

@@ -8,9 +8,9 @@ which is what a Check needs. Infinite limits are legal here (one row has no vari
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits
 TWO_SIDED_95 = 0.025
 Ends = tuple[float, float]
 NO_ENDS: Ends = (-math.inf, math.inf)
+_MOST_LEVELS = 64
 
 
 @dataclass(frozen=True)
@@ -88,18 +89,11 @@ class Quantity(Protocol):
         """The entries at ``index``."""
 
 
-@runtime_checkable
-class Ranged(Protocol):
-    """A Quantity of which it is known between what numbers it must lie."""
-
-    @property
-    def ends(self) -> Ends:
-        """The least and the largest value that there can be."""
-
-
 def ends_of(quantity: Quantity) -> Ends:
-    """The least and the largest value of a Quantity; infinite where they are not known."""
-    return quantity.ends if isinstance(quantity, Ranged) else NO_ENDS
+    """The least and the largest value that there can be, the ``ends`` of a Quantity; infinite where it has none."""
+    # Not a protocol of its own: to ask whether an object keeps to one takes as long as all its limits.
+    ends: Ends = getattr(quantity, "ends", NO_ENDS)
+    return ends
 
 
 def ends_of_difference(first: Quantity, second: Quantity) -> Ends:
@@ -114,11 +108,39 @@ def widened(quantity: Quantity, alpha: Alpha, *, exact: bool) -> Limits:
     return np.maximum(lower - quantity.bound, least), np.minimum(upper + quantity.bound, most)
 
 
-@dataclass(frozen=True)
-class QuantityBounds:
-    """The single entry of a Quantity of length one, as ``Bounds``."""
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """A Quantity whose limits at one level are computed for all entries at once, where several are asked for them.
+
+    Checks of many slices ask at the same few levels, and an array of limits takes hardly longer than one of them.
+    """
 
     quantity: Quantity
+    _asked: set[float] = field(default_factory=set, repr=False)
+    _known: dict[float, Limits] = field(default_factory=dict, repr=False)
+
+    def bounds(self, index: int) -> QuantityBounds:
+        """One entry, for a Check."""
+        return QuantityBounds(self.quantity.take(np.array([index])), self, index)
+
+    def limits(self, alpha: float, index: int) -> tuple[float, float] | None:
+        """The limits of one entry; None where no other was asked for at this level, or too many levels are kept."""
+        if alpha not in self._known:
+            if alpha not in self._asked or len(self._known) == _MOST_LEVELS:
+                self._asked.add(alpha)
+                return None
+            self._known[alpha] = widened(self.quantity, alpha, exact=True)
+        lower, upper = self._known[alpha]
+        return float(lower[index]), float(upper[index])
+
+
+@dataclass(frozen=True)
+class QuantityBounds:
+    """The single entry of a Quantity of length one, as ``Bounds``; of a longer one it may be a part."""
+
+    quantity: Quantity
+    of: Shared | None = None
+    index: int = 0
 
     @property
     def value(self) -> float | None:
@@ -151,9 +173,15 @@ class QuantityBounds:
     def _limits(self, alpha: float) -> tuple[float, float]:
         # Both ends are computed together, and mostly both are asked for.
         if alpha not in self._known:
-            lower, upper = widened(self.quantity, alpha, exact=True)
-            self._known[alpha] = float(lower[0]), float(upper[0])
+            self._known[alpha] = self._shared(alpha) or self._own(alpha)
         return self._known[alpha]
+
+    def _shared(self, alpha: float) -> tuple[float, float] | None:
+        return None if self.of is None else self.of.limits(alpha, self.index)
+
+    def _own(self, alpha: float) -> tuple[float, float]:
+        lower, upper = widened(self.quantity, alpha, exact=True)
+        return float(lower[0]), float(upper[0])
 
     @cached_property
     def _known(self) -> dict[float, tuple[float, float]]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.contrasts import Difference, Ratio, Widest
-from mlflow_eval_plugin.stats.estimate import Quantity
+from mlflow_eval_plugin.stats.estimate import Quantity, Shared
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.macro import Macro
 from mlflow_eval_plugin.stats.quantities import MeanQuantity, ProportionQuantity, UnitMean
@@ -51,6 +51,10 @@ class Table(Protocol):
     def lower_is_better(self, metric: str) -> bool:
         """Whether the best slice is the one with the lowest value."""
 
+    @property
+    def shared(self) -> dict[tuple[object, ...], Shared]:
+        """What several Checks are about, by what it is, each made once."""
+
 
 @dataclass(frozen=True, eq=False)
 class SliceTable:
@@ -64,6 +68,7 @@ class SliceTable:
     own: Mapping[str, Callable[[SliceTable, bool], Quantity]] = field(default_factory=dict, repr=False)
     _made: dict[tuple[str, bool], Quantity] = field(default_factory=dict, repr=False)
     _parts: dict[bool, Part] = field(default_factory=dict, repr=False)
+    shared: dict[tuple[object, ...], Shared] = field(default_factory=dict, repr=False)
 
     @property
     def slices(self) -> tuple[Slice, ...]:
@@ -79,7 +84,8 @@ class SliceTable:
         """The sums of every slice, or of everything but it."""
         if complement not in self._parts:
             everything = np.arange(len(self.summary.slices))
-            self._parts[complement] = part_of(self.summary, everything, complement=complement)
+            rest_of = self.part() if complement else None
+            self._parts[complement] = part_of(self.summary, everything, rest_of=rest_of)
         return self._parts[complement]
 
     def metric(self, name: str, *, complement: bool = False) -> Quantity:

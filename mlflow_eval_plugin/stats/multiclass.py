@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.estimate import Quantity
+from mlflow_eval_plugin.stats.estimate import Quantity, Shared
 from mlflow_eval_plugin.stats.gaps import LOWER_IS_BETTER
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.macro import ANY, IN_PAIRS, NEVER_TOGETHER, Macro
@@ -22,7 +22,8 @@ from mlflow_eval_plugin.stats.means import NO_ROWS, Sums, in_the_large, log_loss
 from mlflow_eval_plugin.stats.multiclass_summary import MulticlassSummary
 from mlflow_eval_plugin.stats.quantities import AucQuantity, ProportionQuantity, UnitMean, trials_of
 from mlflow_eval_plugin.stats.ranking import auc
-from mlflow_eval_plugin.stats.rates import ECE_BINS, kish, norm_of_bins, rate
+from mlflow_eval_plugin.stats.rates import kish, norm_of_bins, rate
+from mlflow_eval_plugin.stats.score_sums import ECE_BINS
 from mlflow_eval_plugin.stats.summaries import COARSE_BINS, ONE, Slice
 
 OF_ROWS = ("accuracy", "log_loss", "brier", "ece", "calibration_in_the_large")
@@ -64,6 +65,7 @@ class MulticlassTable:
     _made: dict[tuple[str, bool], Quantity] = field(default_factory=dict, repr=False)
     _of_all_classes: dict[tuple[str, bool], Quantity] = field(default_factory=dict, repr=False)
     _parts: dict[bool, Part] = field(default_factory=dict, repr=False)
+    shared: dict[tuple[object, ...], Shared] = field(default_factory=dict, repr=False)
 
     @property
     def slices(self) -> tuple[Slice, ...]:

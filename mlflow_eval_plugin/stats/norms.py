@@ -9,6 +9,7 @@ quantile of the norm of the noise alone, lies above the truth with probability a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -86,16 +87,17 @@ class NoisyNorm:
             self, gap=self.gap[index], deviation=self.deviation[index], n=self.n[index], correction=correction
         )
 
-    @property
+    @cached_property
     def _raw(self) -> FloatArray:
         known = ~np.isnan(self.gap)
         gap = np.where(known, np.abs(self.gap), 0.0)
-        norms = {
-            "sum": gap.sum(axis=1),
-            "root_mean_square": np.sqrt((gap**2).sum(axis=1)),
-            "maximum": gap.max(axis=1, initial=0.0),
-        }
-        return np.where(known.any(axis=1), norms[self.kind], np.nan)
+        if self.kind == "sum":
+            norm = gap.sum(axis=1)
+        elif self.kind == "root_mean_square":
+            norm = np.sqrt((gap**2).sum(axis=1))
+        else:
+            norm = gap.max(axis=1, initial=0.0)
+        return np.where(known.any(axis=1), norm, np.nan)
 
     def _sum_limits(self, alpha: Alpha) -> Limits:
         tau = np.nan_to_num(self.deviation)

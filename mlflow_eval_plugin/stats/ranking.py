@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.ranks import Ranked
@@ -42,11 +44,15 @@ def placements(one: Ranked) -> tuple[FloatArray, FloatArray]:
     Returns:
         Of negatives and of positives, each ``(K,)``; NaN where the other class has no weight.
     """
-    negative, positive = one.negative.astype(np.float64), one.positive.astype(np.float64)
+    beaten, beating = _below(one.negative), _below(one.positive)
+    return np.subtract(1, beating, out=beating), beaten
+
+
+def _below(amount: NDArray[Any]) -> FloatArray:
+    # Whole numbers add up in a sixth of the time of floats, which wait for one another.
+    sums = np.cumsum(amount)
     with np.errstate(divide="ignore", invalid="ignore"):
-        beaten = (np.cumsum(negative) - negative / 2) / negative.sum()
-        beating = 1 - (np.cumsum(positive) - positive / 2) / positive.sum()
-    return beating, beaten
+        return np.asarray((sums - amount / 2) / (sums[-1] if len(sums) else 0))
 
 
 def _area(one: Ranked, negatives: float, positives: float) -> tuple[float, float, float]:

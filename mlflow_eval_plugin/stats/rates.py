@@ -16,11 +16,12 @@ from mlflow_eval_plugin.stats.average_precision import average_precision
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Quantity
 from mlflow_eval_plugin.stats.intervals import FloatArray
-from mlflow_eval_plugin.stats.means import Sums, brier, calibrated_loss, in_the_large, log_loss
+from mlflow_eval_plugin.stats.means import Sums, brier, in_the_large, log_loss
 from mlflow_eval_plugin.stats.norms import Kind, NoisyNorm, binned_norm
 from mlflow_eval_plugin.stats.quantities import AucQuantity, BalancedAccuracy, ProportionQuantity
 from mlflow_eval_plugin.stats.ranking import auc
 from mlflow_eval_plugin.stats.ranks import Ranked
+from mlflow_eval_plugin.stats.score_sums import ECE_BINS, ScoreSums
 from mlflow_eval_plugin.stats.summaries import (
     COARSE_BINS,
     FINE_BINS,
@@ -28,11 +29,7 @@ from mlflow_eval_plugin.stats.summaries import (
     LOSS_SQUARE_ONE,
     ONE,
     SliceSummary,
-    over_labels,
 )
-
-ECE_BINS = 15
-BLOCK = 16  # slices at a time, so that the temporaries stay in the cache
 
 Metric = Literal[
     "prevalence",
@@ -79,23 +76,25 @@ class Part:
     Attributes:
         n: rows, ``(S,)`` int64.
         cells, cells_square: sums of w and of w**2 by label and predicted label, ``(S, 2, 2)``.
-        histogram: sums of w by fine bin and label, ``(S, FINE_BINS, 2)``, integers where unweighted.
+        histogram: makes sums of w by fine bin and label, ``(S, FINE_BINS, 2)``, integers where unweighted.
+        ece_weight: sums of w by bin of the ECE and label, ``(S, ECE_BINS, 2)``.
         score: sums of w * score, ``(S, COARSE_BINS, 2)``.
         square_error, loss, loss_square: sums over all rows, ``(S,)``.
         ranked: the rows in the order of their scores, slice by slice.
-        unit: what one of the amounts of these is as a weight.
+        by_score: sums of functions of the score.
     """
 
     n: NDArray[np.int64]
     cells: FloatArray
     cells_square: FloatArray
-    histogram: NDArray[Any]
+    histogram: Callable[[], NDArray[Any]]
+    ece_weight: FloatArray
     score: FloatArray
     square_error: FloatArray
     loss: FloatArray
     loss_square: FloatArray
     ranked: Callable[[], Iterator[Ranked]]
-    unit: float
+    by_score: ScoreSums
 
     @property
     def weight(self) -> FloatArray:
@@ -119,25 +118,30 @@ class Part:
         return kish(self.cells.sum(axis=2), self.cells_square.sum(axis=2))
 
 
-def part_of(summary: SliceSummary, index: NDArray[np.intp], *, complement: bool = False) -> Part:
-    """The slices at ``index``, or everything but each of them."""
+def part_of(summary: SliceSummary, index: NDArray[np.intp], *, rest_of: Part | None = None) -> Part:
+    """The slices at ``index``, or everything but each of them.
+
+    Args:
+        rest_of: the part of the slices at ``index``, "overall" first, where everything else is wanted.
+    """
 
     def lane(values: NDArray[Any]) -> NDArray[Any]:
-        return values[0] - values[index] if complement else values[index]
+        return values[index] if rest_of is None else values[0] - values[index]
 
     scale = summary.weight_scale
-    histogram = lane(summary.n) if summary.weight is None else lane(summary.weight) * (scale / ONE)
+    counts, unit = (summary.n, 1.0) if summary.weight is None else (summary.weight, scale / ONE)
     return Part(
         n=np.asarray(lane(summary.cells).sum(axis=(1, 2)), dtype=np.int64),
         cells=lane(summary.cell_weight) * (scale / ONE),
         cells_square=lane(summary.cell_weight_square) * (scale**2 / ONE),
-        histogram=histogram,
+        histogram=lambda: lane(counts) if summary.weight is None else lane(counts) * unit,
+        ece_weight=_by_ece_bin(counts, index, complement=rest_of is not None) * unit,
         score=lane(summary.score) * (scale / ONE),
         square_error=lane(summary.square_error).sum(axis=1) * (scale / ONE),
         loss=lane(summary.loss).sum(axis=1) * (scale / LOSS_ONE),
         loss_square=lane(summary.loss_square).sum(axis=1) * (scale / LOSS_SQUARE_ONE),
-        ranked=lambda: map(summary.ranks.others if complement else summary.ranks.entry, index.tolist()),
-        unit=1.0 if summary.weight is None else scale / ONE,
+        ranked=lambda: map(summary.ranks.entry if rest_of is None else summary.ranks.others, index.tolist()),
+        by_score=ScoreSums(summary.ranks, index, unit, None if rest_of is None else rest_of.by_score),
     )
 
 
@@ -214,28 +218,17 @@ def _average_precision(part: Part) -> Quantity:
 
 
 def _brier(part: Part) -> Quantity:
-    squares, spread, spread_square = by_score(part, _fourth_powers, _spread, lambda s: _spread(s) ** 2)
-    return brier(sums_of(part), part.square_error, squares, spread, spread_square)
+    sums = part.by_score
+    return brier(sums_of(part), part.square_error, sums.fourth_power, sums.spread, sums.spread_square)
 
 
 def _log_loss(part: Part) -> Quantity:
-    expected, square = by_score(part, lambda s: calibrated_loss(s)[0], lambda s: calibrated_loss(s)[1])
-    return log_loss(sums_of(part), part.loss, part.loss_square, expected, square)
+    return log_loss(sums_of(part), part.loss, part.loss_square, part.by_score.loss, part.by_score.loss_square)
 
 
 def _calibration_in_the_large(part: Part) -> Quantity:
     events, score = part.cells[:, 1].sum(axis=1), part.score.sum(axis=(1, 2))
-    (spread,) = by_score(part, _spread)
-    return in_the_large(sums_of(part), score, events, part.square_error, spread)
-
-
-def _spread(score: FloatArray) -> FloatArray:
-    return score * (1 - score)
-
-
-def _fourth_powers(score: FloatArray) -> FloatArray:
-    """Of the distance from either label, ``(K, 2)``."""
-    return np.stack([score**4, (1 - score) ** 4], axis=1)
+    return in_the_large(sums_of(part), score, events, part.square_error, part.by_score.spread)
 
 
 def sums_of(part: Part) -> Sums:
@@ -243,25 +236,11 @@ def sums_of(part: Part) -> Sums:
     return Sums(part.n, part.weight, part.effective)
 
 
-def by_score(part: Part, *factors: Callable[[FloatArray], FloatArray]) -> list[FloatArray]:
-    """Sums of w * factor, with factors of the score, ``(K,)``, or of score and label, ``(K, 2)``; ``(S,)`` each.
-
-    Only variances use these: scores that share a cell count as the least of them, within 0.4 %.
-    """
-    found: list[list[float]] = [[] for _ in factors]
-    for one in part.ranked():
-        amount = np.stack([one.negative, one.positive], axis=1) * part.unit
-        for sums, factor in zip(found, factors, strict=True):
-            times = factor(one.score)
-            sums.append(float(((amount if times.ndim == 2 else over_labels(amount)) * times).sum()))
-    return [np.array(sums, dtype=np.float64) for sums in found]
-
-
 def calibration_error(part: Part, kind: Kind) -> NoisyNorm:
     """ECE, debiased L2 error or MCE of every slice on ``ECE_BINS`` equal-width bins, see ``binned_norm``."""
-    weight = _by_ece_bin(part.histogram)
+    weight = part.ece_weight
     score = part.score.reshape(len(part.n), ECE_BINS, COARSE_BINS // ECE_BINS, 2).sum(axis=(2, 3))
-    spread = np.array([_spread_by_ece_bin(one) for one in part.ranked()]).reshape(-1, ECE_BINS) * part.unit
+    spread = part.by_score.spread_by_ece_bin
     return norm_of_bins(sums_of(part), weight.sum(axis=2), weight[:, :, 1], score, spread, kind)
 
 
@@ -295,18 +274,16 @@ def gap_variance(weight: FloatArray, events: FloatArray, spread: FloatArray) -> 
     return np.maximum(spread, observed)
 
 
-def _spread_by_ece_bin(one: Ranked) -> FloatArray:
-    # Within a cell of the edge, a row counts where the least score of its cell is.
-    member = np.minimum((one.score * ECE_BINS).astype(np.int64), ECE_BINS - 1)
-    return np.asarray(np.bincount(member, (one.negative + one.positive) * _spread(one.score), ECE_BINS), np.float64)
-
-
-def _by_ece_bin(histogram: NDArray[Any]) -> FloatArray:
-    blocks = []
-    for start in range(0, max(len(histogram), 1), BLOCK):
-        block = histogram[start : start + BLOCK].astype(np.float64)
-        blocks.append(block.reshape(len(block), ECE_BINS, FINE_BINS // ECE_BINS, 2).sum(axis=2))
-    return np.concatenate(blocks)
+def _by_ece_bin(counts: NDArray[Any], index: NDArray[np.intp], *, complement: bool) -> NDArray[np.int64]:
+    """Sums of a lane of the fine bins over those of the ECE, ``(len(index), ECE_BINS, 2)``."""
+    if complement:
+        sums = _by_ece_bin(counts, np.arange(len(counts)), complement=False)
+        return np.asarray(sums[0] - sums[index])
+    # All slices are read where they stand: a copy of their histograms is as large as all other sums together.
+    some = counts if np.array_equal(index, np.arange(len(counts))) else counts[index]
+    bins = some.reshape(len(some), ECE_BINS, FINE_BINS // ECE_BINS, 2)
+    # Label by label: numpy's loop over so short a last axis takes ten times as long.
+    return np.stack([bins[..., label].sum(axis=2, dtype=np.int64) for label in (0, 1)], axis=2)
 
 
 def _sum_cells(cells: FloatArray, which: tuple[tuple[int, int], ...]) -> FloatArray:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.estimate import Estimate, Quantity, estimates
+from mlflow_eval_plugin.stats.estimate import Estimate, Quantity, Shared, estimates
 from mlflow_eval_plugin.stats.exact_sums import IntArray, centred_squares, totals
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.means import NO_ROWS
@@ -55,6 +55,7 @@ class RegressionTable:
     summary: MomentSummary
     own: Mapping[str, Callable[[RegressionTable, bool], Quantity]] = field(default_factory=dict, repr=False)
     _made: dict[tuple[str, bool], Quantity] = field(default_factory=dict, repr=False)
+    shared: dict[tuple[object, ...], Shared] = field(default_factory=dict, repr=False)
 
     @property
     def slices(self) -> tuple[Slice, ...]:

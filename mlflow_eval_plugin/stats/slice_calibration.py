@@ -19,7 +19,7 @@ from mlflow_eval_plugin.stats.calibration_tests import SpiegelhalterTest
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates
 from mlflow_eval_plugin.stats.gaps import SliceTable
-from mlflow_eval_plugin.stats.rates import Part, by_score, calibration_error, part_of, quantity
+from mlflow_eval_plugin.stats.rates import Part, calibration_error, part_of, quantity
 from mlflow_eval_plugin.stats.slope import cells_of_ranked, intercept, slope
 
 
@@ -96,7 +96,9 @@ def _quantity(part: Part, metric: str) -> Quantity:
         return calibration_error(part, "root_mean_square")
     if metric in ("calibration_slope", "calibration_intercept"):
         inflation = part.inflation.tolist()
-        cells = [cells_of_ranked(one, part.unit, more) for one, more in zip(part.ranked(), inflation, strict=True)]
+        cells = [
+            cells_of_ranked(one, part.by_score.unit, more) for one, more in zip(part.ranked(), inflation, strict=True)
+        ]
         return (slope if metric == "calibration_slope" else intercept)(cells, part.n)
     return quantity(part, metric)
 
@@ -106,8 +108,7 @@ def _spiegelhalter(part: Part) -> list[SpiegelhalterTest]:
     events, score = part.cells[:, 1].sum(axis=1), part.score.sum(axis=1)
     square = part.square_error - events + 2 * score[:, 1]
     numerator = part.square_error - (score.sum(axis=1) - square)
-    (curved,) = by_score(part, lambda s: (1 - 2 * s) ** 2 * s * (1 - s))
-    variance = curved * part.inflation
+    variance = part.by_score.curved * part.inflation
     return [_test(*one) for one in zip(numerator.tolist(), variance.tolist(), strict=True)]
 
 

@@ -14,7 +14,7 @@ be at some value (a mean error at 0, the coverage of an 80 % interval at 0.8) wh
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -100,6 +100,18 @@ class _Differences:
     other: FloatArray
     quantity: Quantity
 
+    def worse(self) -> _Differences:
+        """Those that may be harmful: intervals hold their differences, so that one of 0 or better has none to list."""
+        difference, way = self.quantity.value, self.looked.way
+        kept = np.flatnonzero(difference * way > 0 if way else difference != 0)
+        return replace(
+            self,
+            places=self.places[kept],
+            value=self.value[kept],
+            other=self.other[kept],
+            quantity=self.quantity.take(kept),
+        )
+
 
 def unchecked_gaps(
     table: Table,
@@ -159,6 +171,7 @@ def _unchecked(
         kept = np.array([place for place in free if np.isfinite(quantity.value[place])], dtype=np.intp)
         if len(kept):
             asked.append(_Differences(one, kept, value[kept], other[kept], quantity.take(kept)))
+    # All are counted, whether they look harmful or not: which do is read off the same rows.
     comparisons = sum(len(one.places) for one in asked)
     found = [harm for one in asked for harm in _harms(one, labels, alpha / comparisons)]
     # Equal harms stand in the order of the slices and metrics: sorting keeps it.
@@ -168,6 +181,7 @@ def _unchecked(
 
 
 def _harms(asked: _Differences, labels: Sequence[str], alpha: float) -> list[Harm]:
+    asked = asked.worse()
     lower, upper = widened(asked.quantity, alpha / 2, exact=True)
     away, others = asked.value - asked.looked.ideal, asked.other - asked.looked.ideal
     side = np.full(len(lower), asked.looked.way) if asked.looked.way else np.sign(away)

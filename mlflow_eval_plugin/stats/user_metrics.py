@@ -254,9 +254,9 @@ def _cells(part: Part, summary: SliceSummary, labels: list[str]) -> list[_Cells]
     with np.errstate(divide="ignore", invalid="ignore"):
         # A row of a label that the slice has not is one like its others.
         inflation = np.where(weight > 0, square / weight, part.inflation[:, None])
-    found = []
+    found, histogram = [], part.histogram()
     for i, label in enumerate(labels):
-        bins = part.histogram[i].astype(np.float64).reshape(VIEW_BINS, -1, 2).sum(axis=1)
+        bins = histogram[i].astype(np.float64).reshape(VIEW_BINS, -1, 2).sum(axis=1)
         above = np.clip(part.cells[i, :, 1] - bins[cut + 1 :].sum(axis=0), 0.0, bins[cut])
         amount = np.insert(bins, cut + 1, above, axis=0)
         amount[cut] -= above

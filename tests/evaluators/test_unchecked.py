@@ -97,6 +97,12 @@ def test_what_has_a_check_is_not_told_again(world: World, rows: pd.DataFrame) ->
     assert told & {"accuracy", "recall", "fnr"} == set() and "fpr" in told
 
 
+def test_what_follows_the_share_of_positives_alone_is_not_looked_at(world: World, rows: pd.DataFrame) -> None:
+    kind, call, config = CALLS["disaggregated"]
+    looked = evidence(world, rows, kind, call, config).measurements["unchecked"]["metrics"]
+    assert "auc" in looked and "average_precision" not in looked
+
+
 def test_a_slice_below_the_minimum_count_has_no_check_so_it_is_looked_at(world: World, rows: pd.DataFrame) -> None:
     kind, call, config = CALLS["disaggregated"]
     found = evidence(world, rows, kind, call, {**config, "max_gap": {"accuracy": 0.1}, "min_count": 1000})

@@ -225,3 +225,19 @@ def test_given_predictions_take_the_place_of_the_threshold(rows):
 def test_unknown_names_are_refused_with_those_there_are(rows, call, message):
     with pytest.raises(InputError, match=message):
         call(slice_summary(rows, label="y", score="s", slices=["g"]))
+
+
+@pytest.mark.parametrize("call", [
+    lambda table, label: metric_bounds(table, "auc", label),
+    lambda table, label: gap_bounds(table, "fpr", label, "best"),
+    lambda table, label: gap_bounds(table, "recall", label, "complement", kind="ratio"),
+])  # fmt: skip
+def test_limits_asked_for_many_slices_are_those_asked_for_one(rows, call):
+    summary = slice_summary(rows, label="y", score="s", slices=["g", "h"], depth=2)
+    labels, shared = [one.label for one in summary.slices if one.label != "overall"], SliceTable(summary)
+    for label in labels:
+        alone = call(SliceTable(summary), label)
+        for alpha in (0.5, 0.05, 1e-6):
+            both = call(shared, label)
+            assert both.lower(alpha) == pytest.approx(alone.lower(alpha), rel=1e-12, abs=1e-15)
+            assert both.upper(alpha) == pytest.approx(alone.upper(alpha), rel=1e-12, abs=1e-15)
