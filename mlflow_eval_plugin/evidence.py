@@ -163,6 +163,10 @@ class Evidence(_Frozen):
         found = champion.get("model_digest") if self.kind == "comparison" and isinstance(champion, dict) else None
         return found if isinstance(found, str) else None
 
+    def document(self) -> dict[str, Any]:
+        """The document as JSON values."""
+        return self.model_dump(mode="json", by_alias=True)
+
     @property
     def failed(self) -> tuple[Check, ...]:
         """The Checks whose verdict is ``fail``, in document order."""
@@ -318,7 +322,7 @@ def seal(  # noqa: PLR0913 - a document has as many members as it has
 
 def dumps(evidence: Evidence) -> bytes:
     """The document's canonical bytes, digest included."""
-    return canonical(evidence.model_dump(mode="json", by_alias=True))
+    return canonical(evidence.document())
 
 
 def loads(text: bytes | str) -> Evidence:

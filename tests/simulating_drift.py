@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from mlflow_eval_plugin.engines import DriftCounts, drift_binning, drift_summary
+from mlflow_eval_plugin.engines import drift_binning, drift_summary
 from mlflow_eval_plugin.evaluators.config_drift import DriftConfig
 from mlflow_eval_plugin.evaluators.drift import drift_claims
 from mlflow_eval_plugin.stats.checks import Claim, judge
+from mlflow_eval_plugin.stats.drift import DriftTable
 from mlflow_eval_plugin.stats.drift_summary import DriftSummary
 
 Drawn = np.ndarray
@@ -125,7 +126,7 @@ class Found:
 def ours(before: DriftSummary, current: pd.DataFrame, config: DriftConfig = CONFIG) -> tuple[set[str], bool]:
     """The columns that fail, each change among nineteen still columns; and whether all still columns pass."""
     claims: dict[str, list[Claim]] = {}
-    for claim in drift_claims(config, DriftCounts(before, drift_summary(current, like=before), {})):
+    for claim in drift_claims(config, DriftTable(before, drift_summary(current, like=before))):
         claims.setdefault(claim.scope, []).append(claim)
 
     def judged(names: Iterable[str]) -> list[tuple[str, str]]:

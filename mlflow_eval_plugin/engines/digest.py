@@ -209,7 +209,9 @@ def _fill(bits: Hashes, values: NDArray[Any], table: Hashes | None) -> None:
     # Adding 0.0 makes -0.0 and 0.0 the same; every NaN is made the same one.
     np.add(values, 0.0, out=floats)
     if values.dtype.kind == "f":
-        np.copyto(floats, np.nan, where=np.isnan(floats))
+        absent = np.isnan(floats)
+        if absent.any():
+            floats[absent] = np.nan
     elif values.dtype.itemsize == 8 and len(values) and (values.max() > EXACT or values.min() < -EXACT):
         _fill_inexact(bits, values)
 

@@ -30,7 +30,7 @@ from mlflow_eval_plugin.stats.drift_summary import (
     Role,
 )
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
-from mlflow_eval_plugin.stats.new_values import new_share
+from mlflow_eval_plugin.stats.new_values import NEW_SHARE, new_share
 from mlflow_eval_plugin.stats.summaries import level_label
 from mlflow_eval_plugin.stats.threads import side_by_side
 
@@ -162,8 +162,10 @@ def drift_counts(
 def _repeated(before: Column, after: Column, current: pd.Series[Any]) -> float | None:
     if not isinstance(before, NumericColumn) or not isinstance(after, NumericColumn):
         return None
-    cell = new_share(before.counts, after.counts).cell
-    if cell is None or after.counts[cell] < LEAST_REPEATED:
+    newest = new_share(before.counts, after.counts)
+    cell = newest.cell
+    # Of a rise that nobody is told of the values need not be looked at.
+    if cell is None or after.counts[cell] < LEAST_REPEATED or newest.rise[0] <= NEW_SHARE:
         return None
     ends = np.concatenate([[-np.inf], before.edges, [np.inf]])
     values = _values(current)
@@ -339,20 +341,25 @@ def _counted(like: NumericColumn, chunks: Iterable[FloatArray]) -> NumericColumn
         found = np.diff(ends, prepend=0)
         counts += found
         filled = found > 0
-        sums[filled] += np.add.reduceat(_steps(finite, like), (ends - found)[filled])
+        # Whole numbers, of which a float sums this many exactly.
+        sums[filled] += np.add.reduceat(_steps(finite, like), (ends - found)[filled]).astype(np.int64)
         missing += len(ordered) - present
         infinite += present - len(finite)
     return replace(like, counts=counts, sums=sums, missing=missing, infinite=infinite)
 
 
-def _steps(values: FloatArray, like: NumericColumn) -> NDArray[np.int64]:
+def _steps(values: FloatArray, like: NumericColumn) -> FloatArray:
+    """How far sorted values are from the first edge, in whole steps."""
     if like.spread == 0:
-        return np.zeros(len(values), dtype=np.int64)
-    steps = np.clip(values, *like.fences)
-    steps -= like.fenced[0]
+        return np.zeros(len(values))
+    steps = values - like.fenced[0]
     steps *= STEPS / like.spread
-    np.rint(np.clip(steps, -STEP_LIMIT, STEP_LIMIT, out=steps), out=steps)
-    return np.asarray(steps, dtype=np.int64)
+    # They are sorted: what lies beyond a fence or the limit is at the ends, and mostly nothing does.
+    ends = (np.array(like.fences) - like.fenced[0]) * (STEPS / like.spread)
+    least, most = np.clip(ends, -STEP_LIMIT, STEP_LIMIT)
+    below, above = np.searchsorted(steps, [least, most])
+    steps[:below], steps[above:] = least, most
+    return np.asarray(np.rint(steps, out=steps))
 
 
 def _categorical(column: pd.Series[Any], name: str, role: Role) -> CategoricalColumn:

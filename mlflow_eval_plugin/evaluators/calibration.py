@@ -12,7 +12,7 @@ from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json, document, s
 from mlflow_eval_plugin.evaluators.slicing import slices_of, wanted_labels
 from mlflow_eval_plugin.evaluators.unchecked import gaps_in_calibration
 from mlflow_eval_plugin.evidence import Evidence
-from mlflow_eval_plugin.stats.calibration import calibrate, calibration_bounds
+from mlflow_eval_plugin.stats.calibration import ScoreTable, calibrate, calibration_bounds
 from mlflow_eval_plugin.stats.changes import change_bounds, changes
 from mlflow_eval_plugin.stats.checks import Claim
 from mlflow_eval_plugin.stats.errors import InputError
@@ -47,22 +47,23 @@ def evaluate(config: CalibrationConfig, rows: Rows, reference: Rows | None, abou
     before = None if reference is None or reference.label is None else _summary(reference)
     if config.max_change and before is None:
         raise InputError("calibration: 'max_change' needs labels in the reference; add them or leave it out")
-    measured, mended = both(lambda: _measured(summary, config), lambda: recalibrate(summary, bins=config.bins))
+    table = ScoreTable(summary, config.bins)
+    measured, mended = both(lambda: _measured(table), lambda: recalibrate(summary, bins=config.bins))
     measurements = {
         **measured,
         "recalibration": as_json(mended),
-        "reference": None if before is None else _measured(before, config),
+        "reference": None if before is None else _measured(ScoreTable(before, config.bins)),
         "change": None if before is None else as_json(changes(summary, before, bins=config.bins)),
         "slices": [],
     }
-    claims = [*_claims(summary, config), *_change_claims(summary, before, config)]
+    claims = [*_claims(table, config), *_change_claims(summary, before, config)]
     if config.slices or config.queries:
-        table = SliceTable(slices_of(config, rows))
-        labels = wanted_labels(config, table.summary.slices)
-        found = slice_calibrations(table, labels)
+        parts = SliceTable(slices_of(config, rows))
+        labels = wanted_labels(config, parts.summary.slices)
+        found = slice_calibrations(parts, labels)
         measurements["slices"] = [slice_json(one) for one in found]
-        claims += slice_claims(config, table, labels, _OF_SLICES)
-        measurements["unchecked"] = gaps_in_calibration(table, labels, claims, config.alpha)
+        claims += slice_claims(config, parts, labels, _OF_SLICES)
+        measurements["unchecked"] = gaps_in_calibration(parts, labels, claims, config.alpha)
     seen = reference.data if reference else None
     return document(config, rows, claims, measurements, about, reference=seen)
 
@@ -76,12 +77,12 @@ def _summary(rows: Rows) -> ScoreSummary:
     return score_summary(rows.frame, label=rows.label, score=rows.score, weight=rows.weight)
 
 
-def _measured(summary: ScoreSummary, config: CalibrationConfig) -> dict[str, Any]:
-    measured: dict[str, Any] = as_json(calibrate(summary, bins=config.bins))
+def _measured(table: ScoreTable) -> dict[str, Any]:
+    measured: dict[str, Any] = as_json(calibrate(table))
     return measured
 
 
-def _claims(summary: ScoreSummary, config: CalibrationConfig) -> Iterator[Claim]:
+def _claims(table: ScoreTable, config: CalibrationConfig) -> Iterator[Claim]:
     for metric, (key, sentence) in _CLAIMS.items():
         limit = getattr(config, key)
         if limit is None:
@@ -91,11 +92,11 @@ def _claims(summary: ScoreSummary, config: CalibrationConfig) -> Iterator[Claim]
             claim=sentence.format(limit=f"{limit:g}"),
             metric=metric,
             scope="overall",
-            bounds=calibration_bounds(summary, metric, bins=config.bins),
+            bounds=calibration_bounds(table, metric),
             minimum=-limit if metric == "calibration_in_the_large" else None,
             maximum=limit,
         )
-    yield from slope_claims(config, calibration_bounds(summary, "calibration_slope"), "overall")
+    yield from slope_claims(config, calibration_bounds(table, "calibration_slope"), "overall")
 
 
 def _change_claims(summary: ScoreSummary, before: ScoreSummary | None, config: CalibrationConfig) -> Iterator[Claim]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mlflow_eval_plugin.engines import DriftCounts, count_present, drift_counts
+from mlflow_eval_plugin.engines import count_present, drift_counts
 from mlflow_eval_plugin.evaluators.config_drift import DriftConfig
 from mlflow_eval_plugin.evaluators.drift_columns import AnyRows, drift_columns
 from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
 from mlflow_eval_plugin.evaluators.rows import About, as_json, document
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.checks import Claim
-from mlflow_eval_plugin.stats.drift import Drift, compare, drift_bounds, metrics_of
+from mlflow_eval_plugin.stats.drift import Drift, DriftTable, metrics_of
 from mlflow_eval_plugin.stats.drift_summary import Column, NumericColumn, Role
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -47,7 +47,8 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows, about: Abou
         categorical=[name for name in columns.compared if name in codes],
         as_given=config.columns is not None,
     )
-    found = compare(counts.reference, counts.current, counts.repeated)
+    table = DriftTable(counts.reference, counts.current)
+    found = table.report(counts.repeated)
     measured = {
         **({"task": "regression"} if isinstance(rows, RegressionRows) else {}),
         **_measured(found),
@@ -55,7 +56,7 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows, about: Abou
         "passed_over": [{"column": name, "reason": reason} for name, reason in counts.passed_over.items()],
         "schema_changes": columns.measured,
     }
-    claims = drift_claims(config, counts)
+    claims = drift_claims(config, table)
     certain = columns.checks(rows.data.rows)
     return document(config, rows, claims, measured, about, reference=reference.data, certain=certain)
 
@@ -83,10 +84,9 @@ def _labels(rows: AnyRows, reference: AnyRows) -> dict[str, Any]:
     return {"column": rows.label_name, "rows": rows.data.rows, "received": received, "received_reference": before}
 
 
-def drift_claims(config: DriftConfig, counts: DriftCounts) -> Iterator[Claim]:
+def drift_claims(config: DriftConfig, table: DriftTable) -> Iterator[Claim]:
     """What the config claims of every column that is compared."""
-    before, after = counts.reference, counts.current
-    for column, current in zip(before.columns, after.columns, strict=True):
+    for column, current in map(table.pair, [one.name for one in table.reference.columns]):
         for metric in metrics_of(column, current):
             key, words = _METRICS.get(metric, ("", ""))
             limit = getattr(config, key, None)
@@ -101,7 +101,7 @@ def drift_claims(config: DriftConfig, counts: DriftCounts) -> Iterator[Claim]:
                 claim=f"the {words} of {column.name} is {said}{shown}",
                 metric=metric,
                 scope=column.name,
-                bounds=drift_bounds(before, after, column.name, metric),
+                bounds=table.bounds(column.name, metric),
                 minimum=-fails if two_sided else None,
                 maximum=fails,
                 minimum_count=config.min_count,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
@@ -44,6 +45,8 @@ from mlflow_eval_plugin.plugin.source import (
     Scorer,
     Table,
     check_tables,
+    given_rows,
+    reference_data,
     require_features,
     rows_of,
     score_first,
@@ -52,6 +55,7 @@ from mlflow_eval_plugin.plugin.source import (
 from mlflow_eval_plugin.plugin.value_names import require_named_columns
 from mlflow_eval_plugin.reports.page import Part
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.threads import both
 
 Other = Rows | MulticlassRows | ChampionRows | ClassChampion | None  # what the rows are held against
 Inputs = tuple[Rows | MulticlassRows, Other]
@@ -173,14 +177,28 @@ def _evaluations(call: Call, scorer: Scorer, begin: Callable[[str], None]) -> di
         reasons += [f"{config.kind}: {one}" for one in config.beyond_range(many=many)]
     if reasons:
         raise InputError("; ".join(reasons))
-    for config in judging:
-        first = score_classes_first if call.multiclass[config.kind] else score_first
-        first(*call.judged(config), config, scorer)
+
+    def score() -> None:
+        for config in judging:
+            first = score_classes_first if call.multiclass[config.kind] else score_first
+            first(*call.judged(config), config, scorer)
+
+    # The model is mostly asked in one thread.
+    both(score, partial(_digest, call, scorer))
     evaluations: dict[str, Callable[[About], Evidence]] = {}
     for kind, config in call.judging.items():
         begin(f"rows of {kind}")
         evaluations[kind] = partial(_evaluated, config, *_inputs(call, config, scorer))
     return evaluations
+
+
+def _digest(call: Call, scorer: Scorer) -> None:
+    """Name all data by content. What is wrong with further columns is told in its turn, with what else is."""
+    with suppress(InputError):
+        for config in call.judging.values():
+            given_rows(call.judged(config)[0], config, scorer)
+    for table in call.references.values():
+        reference_data(table, scorer)
 
 
 def _read_references(call: Call, scorer: Scorer) -> None:

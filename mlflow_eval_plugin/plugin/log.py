@@ -20,7 +20,7 @@ from mlflow.utils.uri import append_to_uri_path
 
 from mlflow_eval_plugin.evaluators.config import Config
 from mlflow_eval_plugin.evaluators.scalars import labels_scalars, scalars
-from mlflow_eval_plugin.evidence import Data, Evidence, dumps
+from mlflow_eval_plugin.evidence import Data, Evidence, canonical
 from mlflow_eval_plugin.plugin.call import Call, Request
 from mlflow_eval_plugin.plugin.interactive import attach_evidently
 from mlflow_eval_plugin.plugin.source import Table
@@ -29,7 +29,7 @@ from mlflow_eval_plugin.plugin.value_names import warn_of_unused_names
 from mlflow_eval_plugin.reports.figures import figures
 from mlflow_eval_plugin.reports.page import Part, part_of, render_parts
 
-_SCHEMA_ROWS = 1_000  # MLflow infers a schema from all values of a text column, which takes minutes on large ones
+_SCHEMA_ROWS = 100  # MLflow infers a schema from all values of a text column, which takes minutes on large ones
 
 
 class PageArtifact(EvaluationArtifact):
@@ -45,11 +45,12 @@ class PageArtifact(EvaluationArtifact):
 
 @dataclass(frozen=True)
 class File:
-    """A file of the run, with its name among the artifacts of the result."""
+    """A file of the run, with its name among the artifacts of the result, and what it says where that is JSON."""
 
     artifact: str
     path: str
     content: bytes
+    document: dict[str, Any] | None = None
 
 
 def logged(call: Call, kind: str) -> EvaluationResult:
@@ -105,8 +106,9 @@ def _not_judged(client: MlflowClient, call: Call, kind: str) -> EvaluationResult
 def _files(root: str, part: Part, config: Config) -> list[File]:
     evidence, kind, name = part.evidence, part.evidence.kind, f"{config.metric_prefix}{part.evidence.kind}"
     stem = _free_stem(root, "evidence", name)
+    document = evidence.document()
     files = [
-        File(f"{name}_evidence", f"evidence/{stem}.json", dumps(evidence)),
+        File(f"{name}_evidence", f"evidence/{stem}.json", canonical(document), document),
         File(f"{name}_report", f"reports/{stem}.html", render_parts([part]).encode()),
     ]
     for figure, content in figures(evidence).items():
@@ -137,8 +139,8 @@ def _artifact(file: File, uri: str) -> EvaluationArtifact:
     from mlflow.models.evaluation.artifacts import ImageEvaluationArtifact, JsonEvaluationArtifact
     from PIL import Image
 
-    if file.path.endswith(".json"):
-        return JsonEvaluationArtifact(uri=uri, content=json.loads(file.content))
+    if file.document is not None:
+        return JsonEvaluationArtifact(uri=uri, content=file.document)
     if file.path.endswith(".png"):
         return ImageEvaluationArtifact(uri=uri, content=Image.open(BytesIO(file.content)))
     page: Any = PageArtifact

@@ -55,10 +55,10 @@ def is_multiclass(table: Table, config: Config, scorer: Scorer) -> bool:
     if config.kind == "drift" and scorer.model is None:
         # Drift compares columns of any kind: predicted classes are categories, whichever of them is positive.
         return are_classes(table.predictions) and config.probability_column is None
-    if _distinct(table.labels) == 1 and scorer.model is None and config.probability_column is None:
+    if table.classes == 1 and scorer.model is None and config.probability_column is None:
         # A window of one class: what is predicted says how many there are.
-        return are_classes(table.predictions) and _distinct(table.predictions) > 2
-    return _distinct(table.labels) > 2
+        return are_classes(table.predictions) and int(pd.Series(table.predictions).nunique()) > 2
+    return table.classes > 2
 
 
 def score_classes_first(table: Table, reference: Table | None, config: Config, scorer: Scorer) -> None:
@@ -90,7 +90,7 @@ def multiclass_rows_of(table: Table, config: Config, scorer: Scorer) -> Multicla
         predicted = _predicted(scores, config, in_canonical_order(pd.Series(table.labels).dropna().unique()))
         name = free_name(table.predictions_name or "prediction", frame)
         return as_rows(table, frame, data, Labelled(None, ""), predicted, name, weight)
-    if _distinct(table.labels) > 1000:  # the names of a million numbers would take seconds
+    if table.classes > 1000:  # the names of a million numbers would take seconds
         checked_count(list(map(str, pd.unique(pd.Series(table.labels)))))
     label, classes = class_codes(table.labels, argument="label")
     return MulticlassRows(
@@ -131,10 +131,6 @@ def _can_be_scored(table: Table, config: Config, scorer: Scorer) -> bool:
     columns = _mapped(config.probability_columns, config)
     names = columns.values() if isinstance(columns, Mapping) else columns
     return set(names) <= set(table.features.columns)
-
-
-def _distinct(values: Any) -> int:
-    return 0 if values is None else int(pd.Series(values).nunique())
 
 
 def _scores(table: Table, config: Config, scorer: Scorer) -> ClassScores:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,23 @@ class Table:
     is_reference: bool = False
     whole: Table | None = None
     received: Any = None
+    _coded: dict[str, tuple[Any, str]] = field(default_factory=dict, init=False, repr=False)
+
+    @cached_property
+    def classes(self) -> int:
+        """How many different labels there are."""
+        return 0 if self.labels is None else int(pd.Series(self.labels).nunique())
+
+    def coded(self, positive: object | None) -> tuple[Any, str]:
+        """Labels as 0 and 1, and the positive label as text, found once for all evaluators; see ``coded_labels``.
+
+        Raises:
+            InputError: as ``coded_labels``.
+        """
+        key = repr(positive)
+        if key not in self._coded:
+            self._coded[key] = coded_labels(pd.Series(self.labels), positive)
+        return self._coded[key]
 
     @property
     def given(self) -> Table:
@@ -303,7 +321,7 @@ def beside(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
 
 def _coded(table: Table, config: Config) -> tuple[Any, str]:
     try:
-        label, positive = coded_labels(pd.Series(table.labels), config.positive)
+        label, positive = table.coded(config.positive)
     except InputError:
         # Drift does not need labels: late ones, or a window of one class, are compared like any column.
         if config.kind != "drift":

@@ -12,7 +12,7 @@ bootstrap of cells.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 import numpy as np
@@ -108,10 +108,13 @@ class Calibration:
     cox_test: CoxTest
 
 
-def calibrate(summary: ScoreSummary, *, bins: int = 15, replicates: int = 200, seed: int = 0) -> Calibration:
+def calibrate(
+    summary: ScoreSummary | ScoreTable, *, bins: int = 15, replicates: int = 200, seed: int = 0
+) -> Calibration:
     """The report of one data set.
 
     Args:
+        summary: the Summary, or its table, which has the bins, replicates and seed of its own.
         bins: equal-width and equal-mass bins of the calibration errors; a divisor of 3840.
         replicates: of the consistency band and of the bootstrap of the CORP components; 0 leaves out the band.
         seed: makes both deterministic.
@@ -119,10 +122,11 @@ def calibrate(summary: ScoreSummary, *, bins: int = 15, replicates: int = 200, s
     Raises:
         InputError: when ``bins`` does not divide 3840, or the Summary is empty.
     """
+    made = _table(summary, bins, replicates, seed)
+    summary, bins, replicates, seed = made.summary, made.bins, made.replicates, made.seed
     weight = summary.w.sum()
     if weight <= 0:
         raise InputError("calibration: the Summary holds no rows with weight; count at least one row")
-    made = _Quantities(summary, bins, max(replicates, 2), seed)
     found = {name: estimates(made.quantity(name))[0] for name in CALIBRATION_METRICS}
     return Calibration(
         n=int(summary.n.sum()),
@@ -144,7 +148,7 @@ def calibrate(summary: ScoreSummary, *, bins: int = 15, replicates: int = 200, s
 
 
 def calibration_bounds(
-    summary: ScoreSummary, metric: str, *, bins: int = 15, replicates: int = 200, seed: int = 0
+    summary: ScoreSummary | ScoreTable, metric: str, *, bins: int = 15, replicates: int = 200, seed: int = 0
 ) -> Bounds:
     """One metric with its limits, for a Check; arguments as in ``calibrate``.
 
@@ -155,7 +159,7 @@ def calibration_bounds(
 
 
 def calibration_quantity(
-    summary: ScoreSummary, metric: str, *, bins: int = 15, replicates: int = 200, seed: int = 0
+    summary: ScoreSummary | ScoreTable, metric: str, *, bins: int = 15, replicates: int = 200, seed: int = 0
 ) -> Quantity:
     """One metric as a Quantity of length one; arguments as in ``calibrate``.
 
@@ -164,7 +168,7 @@ def calibration_quantity(
     """
     if metric not in CALIBRATION_METRICS:
         raise InputError(f"metric: there is no {metric!r}; expected one of {', '.join(CALIBRATION_METRICS)}")
-    return _Quantities(summary, bins, replicates, seed).quantity(metric)
+    return _table(summary, bins, replicates, seed).quantity(metric)
 
 
 def calibration_quantities(summary: ScoreSummary, metrics: Sequence[str], *, bins: int = 15) -> dict[str, Quantity]:
@@ -173,7 +177,7 @@ def calibration_quantities(summary: ScoreSummary, metrics: Sequence[str], *, bin
     Raises:
         InputError: for a metric there is none of.
     """
-    made = _Quantities(summary, bins, 200, 0)
+    made = ScoreTable(summary, bins)
     for metric in metrics:
         if metric not in CALIBRATION_METRICS:
             raise InputError(f"metric: there is no {metric!r}; expected one of {', '.join(CALIBRATION_METRICS)}")
@@ -188,16 +192,27 @@ def score_histogram(summary: ScoreSummary, bins: int = HISTOGRAM_BINS) -> Histog
     return Histogram(tuple(edges), tuple(negative.tolist()), tuple(positive.tolist()))
 
 
+def _table(summary: ScoreSummary | ScoreTable, bins: int, replicates: int, seed: int) -> ScoreTable:
+    return summary if isinstance(summary, ScoreTable) else ScoreTable(summary, bins, replicates, seed)
+
+
 @dataclass(frozen=True, eq=False)
-class _Quantities:
-    """Makes the Quantity of a metric by its name."""
+class ScoreTable:
+    """A ScoreSummary with its metrics, each computed once; the other fields are as in ``calibrate``."""
 
     summary: ScoreSummary
-    bins: int
-    replicates: int
-    seed: int
+    bins: int = 15
+    replicates: int = 200
+    seed: int = 0
+    _made: dict[str, Quantity] = field(default_factory=dict, repr=False)
 
     def quantity(self, name: str) -> Quantity:
+        """A metric as a Quantity of length one."""
+        if name not in self._made:
+            self._made[name] = self._quantity(name)
+        return self._made[name]
+
+    def _quantity(self, name: str) -> Quantity:
         if name in ("brier", "log_loss", "calibration_in_the_large"):
             return self._mean(name)
         if name.endswith(("_mcb", "_dsc", "_unc")):
@@ -224,15 +239,17 @@ class _Quantities:
 
     @cached_property
     def gaps(self) -> Gaps:
+        """The gaps of the scores, in their order."""
         return Gaps(self.summary)
 
     @cached_property
     def cells(self) -> LogitCells:
+        """The score bins of each label, by their logits."""
         return cells_of(self.summary)
 
     @cached_property
     def _components(self) -> Components:
-        return components(self.summary, self.replicates, self.seed)
+        return components(self.summary, max(self.replicates, 2), self.seed)
 
     def _mean(self, name: str) -> Quantity:
         summary = self.summary

@@ -8,7 +8,7 @@ schema_changes(reference, current)                          columns that came, w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Literal
@@ -18,6 +18,7 @@ import numpy as np
 from mlflow_eval_plugin.stats.cells import cells_of, fine_cells
 from mlflow_eval_plugin.stats.contrasts import Difference
 from mlflow_eval_plugin.stats.divergences import (
+    DistributionDistance,
     chi_squared,
     divergence,
     kolmogorov_smirnov,
@@ -150,9 +151,51 @@ def compare(
     Raises:
         InputError: when ``current`` lacks a column or was counted on other bins.
     """
-    pairs = [_pair(reference, current, one.name) for one in reference.columns]
-    level = hint_level(len(pairs))
-    return Drift(reference.rows, current.rows, tuple(_column(a, b, level, repeated.get(a.name)) for a, b in pairs))
+    return DriftTable(reference, current).report(repeated)
+
+
+@dataclass(frozen=True, eq=False)
+class DriftTable:
+    """Two Summaries with the distances of their columns, each computed once.
+
+    Raises:
+        InputError: from its methods, when ``current`` lacks a column or was counted on other bins.
+    """
+
+    reference: DriftSummary
+    current: DriftSummary
+    _made: dict[tuple[str, str], Quantity] = field(default_factory=dict, repr=False)
+
+    def pair(self, column: str) -> tuple[Column, Column]:
+        """Both sides of a column."""
+        return _pair(self.reference, self.current, column)
+
+    def quantity(self, column: str, metric: str) -> Quantity:
+        """One distance of one column."""
+        if (column, metric) not in self._made:
+            self._made[column, metric] = _quantity(*self.pair(column), metric)
+        return self._made[column, metric]
+
+    def report(self, repeated: Mapping[str, float]) -> Drift:
+        """The drift of every column, see ``compare``."""
+        names = [one.name for one in self.reference.columns]
+        level = hint_level(len(names))
+        columns = tuple(_column(self, name, level, repeated.get(name)) for name in names)
+        return Drift(self.reference.rows, self.current.rows, columns)
+
+    def bounds(self, column: str, metric: str) -> QuantityBounds:
+        """The same with its limits, see ``drift_bounds``."""
+        before, _ = self.pair(column)
+        known = [
+            one
+            for one in (NUMERIC_METRICS if isinstance(before, NumericColumn) else CATEGORICAL_METRICS)
+            if one != "chi2"
+        ]
+        if metric not in known:
+            raise InputError(
+                f"metric: {metric!r} cannot be checked for column {column!r}; expected one of {', '.join(known)}"
+            )
+        return bounds_at(self.quantity(column, metric), 0)
 
 
 def metrics_of(reference: Column, current: Column) -> tuple[str, ...]:
@@ -168,13 +211,7 @@ def drift_bounds(reference: DriftSummary, current: DriftSummary, column: str, me
     Raises:
         InputError: for a column there is none of, or a metric that the column has not; "chi2" has no limits.
     """
-    before, after = _pair(reference, current, column)
-    known = [m for m in (NUMERIC_METRICS if isinstance(before, NumericColumn) else CATEGORICAL_METRICS) if m != "chi2"]
-    if metric not in known:
-        raise InputError(
-            f"metric: {metric!r} cannot be checked for column {column!r}; expected one of {', '.join(known)}"
-        )
-    return bounds_at(_quantity(before, after, metric), 0)
+    return DriftTable(reference, current).bounds(column, metric)
 
 
 def schema_changes(reference: Sequence[ColumnType], current: Sequence[ColumnType]) -> tuple[SchemaChange, ...]:
@@ -225,17 +262,18 @@ def _share(count: int, of: int) -> ProportionQuantity:
     return ProportionQuantity(share, rows, rows.astype(np.int64), rows, "there are no rows")
 
 
-def _column(before: Column, after: Column, level: float, repeated: float | None) -> ColumnDrift:
+def _column(table: DriftTable, name: str, level: float, repeated: float | None) -> ColumnDrift:
+    before, after = table.pair(name)
     numeric = isinstance(before, NumericColumn)
-    quantities = {name: _quantity(before, after, name) for name in metrics_of(before, after) if name != "chi2"}
+    quantities = {one: table.quantity(name, one) for one in metrics_of(before, after) if one != "chi2"}
     made = {name: estimates(one)[0] for name, one in quantities.items()}
     chi2 = None if numeric else chi_squared(*cells_of(before, after))
     if not numeric:
         reason = "there is only one category, or a data set has no value"
         made["chi2"] = Estimate(None, None, 0.0, reason) if chi2 is None else Estimate(chi2[0], None)
     p_value = chi2[1] if chi2 is not None else None
-    if isinstance(before, NumericColumn) and isinstance(after, NumericColumn):
-        p_value = ks_p_value(kolmogorov_smirnov(before, after), before.present, after.present)
+    if isinstance(distance := quantities.get("ks"), DistributionDistance):
+        p_value = ks_p_value(distance, before.present, after.present)
     hint, reason = triage(before, after, quantities, level, repeated)
     return ColumnDrift(
         name=before.name,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.stats.intervals import Alpha, FloatArray, Limits, least_proportion, most_proportion, mover_lower
 
 HARDLY = 0.001
+NEW_SHARE = 0.001  # a rise that is worth a word
 MOST_CELLS = 50  # those with the largest rise; the limits of others are not computed
 
 Counts = NDArray[np.int64]

@@ -15,14 +15,13 @@ from mlflow_eval_plugin.stats.cells import fine_cells, levels_of
 from mlflow_eval_plugin.stats.drift_summary import Column, NumericColumn
 from mlflow_eval_plugin.stats.estimate import Quantity
 from mlflow_eval_plugin.stats.intervals import clopper_pearson
-from mlflow_eval_plugin.stats.new_values import NewShare
+from mlflow_eval_plugin.stats.new_values import NEW_SHARE, NewShare
 
 Hint = Literal["data bug", "counter", "distribution shift", "none"]
 
 HINT_ERROR = 0.05
 TESTS = 10  # of a column, at most
 MISSING_JUMP = 0.01
-NEW_SHARE = 0.001
 OUTSIDE_SHARE = 0.5
 MOVED_SHARE = 0.1
 # Effects below these are not worth anybody's time, however significant.
