@@ -13,7 +13,7 @@ from functools import cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.engines.counting import Lanes, chunked, in_parts
+from mlflow_eval_plugin.engines.counting import CHUNK_ROWS, Lanes, chunked, in_parts
 from mlflow_eval_plugin.engines.families import Family, families
 from mlflow_eval_plugin.engines.inputs import Scored
 from mlflow_eval_plugin.engines.joint import Columns, cell_codes, size, tabulated
@@ -33,8 +33,8 @@ from mlflow_eval_plugin.stats.ranks import (
 from mlflow_eval_plugin.stats.summaries import ONE, Slice, over_labels
 from mlflow_eval_plugin.stats.threads import side_by_side
 
-# As many cells as these fit the cache, and joint tables of histograms are not grown beyond.
-JOINT_CELLS = 2**20
+# Of fewer rows the joint tables fit the cache; of many, passes over them cost more than leaving it does.
+JOINT_CELLS, MOST_JOINT_CELLS, ROWS_A_CELL = 2**20, 2**21, 4
 _LEADING = 21  # bits of a key, of which coarse cells are cut
 _SHIFT = 63 - _LEADING
 
@@ -43,9 +43,15 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """Rows by the cell of their score: ``cell[i]`` is a place in ``key`` and ``mixed``, see ``Ranks``."""
+    """Rows by the cell of their score.
+
+    Attributes:
+        cell: of every row, as a place in ``places``.
+        places: where in ``key`` and ``mixed`` each of them is, see ``Ranks``.
+    """
 
     cell: NDArray[np.signedinteger]
+    places: NDArray[np.signedinteger]
     key: Keys
     mixed: NDArray[np.bool_]
 
@@ -86,7 +92,7 @@ def _in_order(score: NDArray[np.float64], grid: int) -> Placed:
     mixed = key[first] != key[last]
     cell = np.empty(len(key), dtype=np.int32)
     cell[order] = np.cumsum(new, dtype=np.int32) - 1
-    return Placed(cell, np.where(mixed, floor[first], key[first]), mixed)
+    return Placed(cell, np.arange(len(first), dtype=np.int32), np.where(mixed, floor[first], key[first]), mixed)
 
 
 def _in_coarse_cells(score: NDArray[np.float64]) -> Placed:
@@ -98,9 +104,9 @@ def _in_coarse_cells(score: NDArray[np.float64]) -> Placed:
         seen, mixed = np.full(len(floors), -1), np.zeros(len(floors), dtype=np.bool_)
         for part in chunked(rows):
             key = score_keys(score[part])
-            at = of_leading[key >> _SHIFT]
-            cell[part] = at
-            single = np.flatnonzero(~mixed[at])
+            # All places are in the tables: clipped ones are looked up without being checked first.
+            at = of_leading.take(key >> _SHIFT, mode="clip", out=cell[part])
+            single = np.flatnonzero(~mixed.take(at, mode="clip"))
             key, at = key[single], at[single]
             fresh = seen[at] < 0
             seen[at[fresh]] = key[fresh]
@@ -114,13 +120,7 @@ def _in_coarse_cells(score: NDArray[np.float64]) -> Placed:
     used = np.flatnonzero(seen >= 0)
     places = np.zeros(len(floors), dtype=np.int16)
     places[used] = np.arange(len(used))
-
-    def move(rows: slice) -> None:
-        for part in chunked(rows):
-            cell[part] = places[cell[part]]
-
-    in_parts(len(score), move)
-    return Placed(cell, np.where(mixed, floors, seen)[used], mixed[used])
+    return Placed(cell, places, np.where(mixed, floors, seen)[used], mixed[used])
 
 
 @cache
@@ -171,12 +171,23 @@ def cells_in(ranks: Ranks, score: NDArray[np.float64]) -> NDArray[np.integer]:
     """Which cell of a table each score belongs to; rows of the scores must be among those of the table."""
     placed = placed_rows(score, ranks.grid)
     known = np.searchsorted(cells_of(ranks.key, ranks.grid), cells_of(placed.key, ranks.grid))
-    return np.asarray(known[placed.cell])
+    return np.asarray(known[placed.places][placed.cell])
 
 
 def _tabulated(scored: Scored, placed: Placed, columns: Columns, depth: int, rows: IntArray) -> Ranks:
     length, weighted = len(placed.key), scored.weight is not None
     name = "weight" if weighted else "n"
+    # Twice the cell, plus the label, of every row: what all joint tables are counted by.
+    bins, twice = np.empty(len(scored.label), dtype=np.uint16), (2 * placed.places).astype(np.uint16)
+
+    def fill(rows: slice) -> None:
+        for part in chunked(rows):
+            twice.take(placed.cell[part], mode="clip", out=bins[part])
+            bins[part] |= scored.label[part]
+
+    in_parts(len(bins), fill)
+
+    once = np.ones(CHUNK_ROWS, dtype=np.int32)
 
     def count(joint: Columns, some: slice) -> Lanes:
         lanes: Lanes = {"n": np.zeros((size(joint), length, 2), dtype=np.int32)}
@@ -184,16 +195,15 @@ def _tabulated(scored: Scored, placed: Placed, columns: Columns, depth: int, row
             lanes["weight"] = np.zeros(lanes["n"].shape, dtype=np.int64)
         for part in chunked(some):
             at = cell_codes(joint, part)
-            at *= length
-            at += placed.cell[part]
-            at <<= 1
-            at |= scored.label[part]
-            add_at(lanes["n"].reshape(-1), at, np.ones(len(at), dtype=np.int32))
+            at *= 2 * length
+            at += bins[part]
+            add_at(lanes["n"].reshape(-1), at, once[: len(at)])
             if scored.weight is not None:
                 add_at(lanes["weight"].reshape(-1), at, fixed_point(scored.weight[part] / scored.weight_scale, ONE))
         return lanes
 
-    _, lanes = tabulated(count, len(scored.score), columns, depth, cells=max(JOINT_CELLS // length, 1))
+    most = min(max(len(bins) // ROWS_A_CELL, JOINT_CELLS), MOST_JOINT_CELLS)
+    _, lanes = tabulated(count, len(bins), columns, depth, cells=max(most // length, 1))
     # Entry by entry, and ascending in each, as they are to be.
     used = np.flatnonzero(over_labels(lanes["n"]).reshape(-1))
     first = np.arange(len(rows) + 1) * length
