@@ -24,6 +24,7 @@ from mlflow_eval_plugin.stats.ranks import (
     MOST_BITS,
     Keys,
     Ranks,
+    by_entry,
     cells_of,
     coarse_bits,
     gathered,
@@ -138,7 +139,7 @@ def _coarse_cells() -> tuple[Keys, NDArray[np.int16]]:
 
 def _sorted(
     label: NDArray[np.uint8], amounts: IntArray | None, placed: Placed, family: Family
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.integer]]:
+) -> tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.integer]]:
     """Entry, cell and amounts by label of the rows of a family, ascending."""
     at = family.place(slice(0, len(label)))
     inside = np.flatnonzero(at >= 0) if (at < 0).any() else slice(None)
@@ -163,8 +164,8 @@ def _sorted(
     else:
         of_label = [np.where(positive == one, weight, 0) for one in (0, 1)]
         amount = np.stack([np.add.reduceat(one, first) if len(first) else one for one in of_label], axis=1)
-    entry, cell = np.divmod(at[first], max(length, 1))
-    return family.members[entry], cell, amount
+    start, cell = by_entry(at[first], len(family.members), length)
+    return np.repeat(family.members, np.diff(start)), cell, amount
 
 
 def cells_in(ranks: Ranks, score: NDArray[np.float64]) -> NDArray[np.integer]:
@@ -206,7 +207,5 @@ def _tabulated(scored: Scored, placed: Placed, columns: Columns, depth: int, row
     _, lanes = tabulated(count, len(bins), columns, depth, cells=max(most // length, 1))
     # Entry by entry, and ascending in each, as they are to be.
     used = np.flatnonzero(over_labels(lanes["n"]).reshape(-1))
-    first = np.arange(len(rows) + 1) * length
-    start = np.searchsorted(used, first)
-    cell = (used - np.repeat(first[:-1], np.diff(start))).astype(np.int32)
+    start, cell = by_entry(used, len(rows), length)
     return Ranks(placed.key, placed.mixed, start, cell, lanes[name].reshape(-1, 2)[used], rows)

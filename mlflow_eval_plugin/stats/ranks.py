@@ -193,8 +193,16 @@ def gathered(
     begins = np.flatnonzero(np.r_[True, at[1:] != at[:-1]][: len(at)])
     if len(begins) < len(at):
         at, amount = at[begins], np.add.reduceat(amount, begins, axis=0, dtype=amount.dtype)
-    start = np.searchsorted(at, np.arange(len(rows) + 1) * len(key))
-    return Ranks(key, mixed, start, (at % max(len(key), 1)).astype(np.int32), amount, rows)
+    start, cell = by_entry(at, len(rows), len(key))
+    return Ranks(key, mixed, start, cell, amount, rows)
+
+
+def by_entry(at: NDArray[np.intp], entries: int, length: int) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """Where each entry begins among ascending places in a table of entries by cells, and the cell of each place."""
+    first = np.arange(entries + 1) * length
+    start = np.searchsorted(at, first)
+    # Not the remainder of a division, which takes ten times as long.
+    return start, (at - np.repeat(first[:-1], np.diff(start))).astype(np.int32)
 
 
 def grid_of(rows: IntArray, tables: int = 1) -> int:
