@@ -36,6 +36,7 @@ def create_app() -> Any:
         origins,
         powers,
         serving_files,
+        sources,
         startup,
         traces,
         workspaces,
@@ -47,6 +48,7 @@ def create_app() -> Any:
     startup.require_known_acts()
     serving_files.hold()
     traces.keep_places()
+    sources.keep_to_places()
     with startup.one_worker_at_a_time(auth.auth_config.database_uri):
         served = auth.create_app(flask_app)
     keeping.keep_accounts(auth)

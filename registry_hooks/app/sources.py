@@ -8,14 +8,51 @@ any path of the server's disk that does not begin with a slash.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
 
+from registry_hooks.app import refusing
+from registry_hooks.errors import Reason, Refused
 from registry_hooks.identity import current_sight
 from registry_hooks.places import place_of
 
 _OF_PROMPTS = frozenset({"dummy-source", "prompt-template"})
 """What MLflow's clients send as the source of a prompt, which has no files."""
+
+
+def keep_to_places() -> None:
+    """Refuse the files of a version whose source is a path from wherever the server was started.
+
+    No client of MLflow's writes such a source. Before 3.17 anybody could, of a prompt, and what was registered then is
+    there still. For the whole process, as in `registry_hooks.app.traces`.
+
+    Raises:
+        KeyError: when this MLflow's store has no such method; then the server must not start.
+    """
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+
+    method = vars(SqlAlchemyStore)["get_model_version_download_uri"]
+
+    @wraps(method)
+    def asked(store: Any, name: str, version: Any) -> str:
+        source: str = method(store, name, version)
+        if source not in _OF_PROMPTS and _is_a_path_from_here(source):
+            expected = "a place in a store, or a path from the root of a disk"
+            mend = "register the version again from the run or the model that logged it"
+            raise refusing.in_mlflow(
+                Refused("this version has no files", [Reason("source", expected, source[:200], mend)])
+            )
+        return source
+
+    setattr(SqlAlchemyStore, "get_model_version_download_uri", asked)  # noqa: B010 - mypy takes methods for fixed
+
+
+def _is_a_path_from_here(source: str) -> bool:
+    parts = urlsplit(source.strip())
+    if len(parts.scheme) == 1:  # a drive of Windows
+        return False
+    return parts.scheme in ("", "file") and not parts.path.startswith(("/", "\\"))
 
 
 def may_read(asked: Any) -> bool:

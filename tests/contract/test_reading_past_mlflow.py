@@ -6,6 +6,7 @@ Nobody has a permission here that was not given: ``guest`` may READ one model, a
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 
 import pytest
@@ -249,6 +250,24 @@ def test_no_version_has_files_that_its_maker_may_not_read(server, sources, whose
     assert (
         server.ask("guest", "GET", "/model-versions/get-artifact?name=guests&version=1&path=MLmodel").status_code >= 400
     )
+
+
+@pytest.mark.parametrize("source", [".", "../", "%2fetc", "mlartifacts", "file:mlartifacts"])
+def test_paths_that_an_older_mlflow_took_for_a_versions_files_are_not_read(server, sources, source):
+    model = f"of-old-{source.encode().hex()}"
+    server.mlflow("guest", "POST", "registered-models/create", name=model)
+    own = {"source": sources["own"], "run_id": sources["own run"]}
+    server.mlflow("guest", "POST", "model-versions/create", name=model, **own)
+    with sqlite3.connect(server.directory / "mlflow.db", timeout=20) as database:
+        database.execute(
+            "UPDATE model_versions SET source = ?, storage_location = ? WHERE name = ?", (source, source, model)
+        )
+    for path in ("mlflow.db", "passwd"):
+        of = f"/model-versions/get-artifact?name={model}&version=1&path={path}"
+        answer = server.ask("guest", "GET", of)
+        assert 400 <= answer.status_code < 500 and "source" in answer.text, answer.text[:200]
+    asked = server.ask("guest", "GET", f"/api/2.0/mlflow/model-versions/get-download-uri?name={model}&version=1")
+    assert 400 <= asked.status_code < 500
 
 
 def test_a_version_has_the_files_of_a_run_that_its_maker_may_read(server, sources, secrets):
