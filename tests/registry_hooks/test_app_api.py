@@ -143,18 +143,24 @@ def test_who_may_not_read_a_model_in_mlflow_learns_nothing_of_it(governed: Serve
     secret = govern(governed)
     serve(governed, secret)
     assert governed.ask("guest", "GET", f"history?model={secret}").status_code == 200
-    grant = {"username": "guest", "resource_type": "registered_model", "resource_id": secret, "permission": "DENY"}
-    assert governed.ask(ADMIN, "POST", "/api/3.0/mlflow/users/permissions/grant", json=grant).ok
-    for path in (f"status?model={secret}", f"history?model={secret}", f"plan?model={secret}&version=1"):
-        answer = governed.ask("guest", "GET", path)
-        assert answer.status_code == 403 and answer.json()["reasons"][0]["rule"] == "mlflow-permission"
-    listed = [each["model"] for each in governed.ask("guest", "GET", "status").json()["models"]]
-    assert secret not in listed
-    assert secret in [each["model"] for each in governed.ask("raj", "GET", "status").json()["models"]]
+    what = {"username": "guest", "resource_type": "registered_model", "resource_id": secret}
+    permissions = "/api/3.0/mlflow/users/permissions"
+    assert governed.ask(ADMIN, "POST", f"{permissions}/grant", json={**what, "permission": "DENY"}).ok
+    try:
+        for path in (f"status?model={secret}", f"history?model={secret}", f"plan?model={secret}&version=1"):
+            answer = governed.ask("guest", "GET", path)
+            assert answer.status_code == 403 and answer.json()["reasons"][0]["rule"] == "mlflow-permission"
+        listed = [each["model"] for each in governed.ask("guest", "GET", "status").json()["models"]]
+        assert secret not in listed
+        assert secret in [each["model"] for each in governed.ask("raj", "GET", "status").json()["models"]]
+    finally:
+        # Others read the whole log of this server as guest, who must be let read all of it again.
+        revoked = governed.ask(ADMIN, "POST", f"{permissions}/revoke", json=what)
+    assert revoked.ok, revoked.text
 
 
 def test_the_audit_log_streams_as_one_entry_a_line(governed: Server, model: str) -> None:
-    answer = governed.ask("mei", "GET", "audit/export")  # from whom no test takes anything
+    answer = governed.ask("guest", "GET", "audit/export")
     assert answer.headers["Content-Type"].startswith("application/x-ndjson")
     numbers = [json.loads(line)["seq"] for line in answer.text.splitlines()]
     assert numbers == list(range(1, len(numbers) + 1)) and numbers
