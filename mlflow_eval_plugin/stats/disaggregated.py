@@ -9,11 +9,11 @@ those of metrics and gaps take any ``Table``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.estimate import Estimate, QuantityBounds, Shared, bounds_at, estimates
+from mlflow_eval_plugin.stats.estimate import Estimate, Quantity, QuantityBounds, Shared, bounds_at, estimates
 from mlflow_eval_plugin.stats.fairness import FAIRNESS, fairness
 from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable, Table, best_of, gap
 from mlflow_eval_plugin.stats.rates import METRICS
@@ -144,10 +144,8 @@ def metric_bounds(summary: SliceSummary | Table, metric: str, label: str = "over
     Raises:
         InputError: for a metric or a slice there is none of.
     """
-    table, key = _table(summary), (metric,)
-    if key not in table.shared:
-        table.shared[key] = Shared(table.metric(metric))
-    return table.shared[key].bounds(_index(table, label))
+    table = _table(summary)
+    return _bounds(table, (metric,), label, lambda: table.metric(metric))
 
 
 def gap_bounds(
@@ -167,9 +165,7 @@ def gap_bounds(
     _known("versus", versus, VERSUS)
     _known("kind", kind, ("difference", "ratio"))
     table, key = _table(summary), (metric, versus, kind, minimum_count)
-    if key not in table.shared:
-        table.shared[key] = Shared(gap(table, metric, versus, kind, minimum_count=minimum_count))
-    return table.shared[key].bounds(_index(table, label))
+    return _bounds(table, key, label, lambda: gap(table, metric, versus, kind, minimum_count=minimum_count))
 
 
 def fairness_bounds(
@@ -182,6 +178,12 @@ def fairness_bounds(
     """
     _known("fairness", name, FAIRNESS)
     return bounds_at(fairness(_slice_table(summary), column, name, minimum_count=minimum_count), 0)
+
+
+def _bounds(table: Table, key: tuple[object, ...], label: str, make: Callable[[], Quantity]) -> QuantityBounds:
+    if key not in table.shared:
+        table.shared[key] = Shared(make())
+    return table.shared[key].bounds(_index(table, label))
 
 
 def _slice_table(summary: SliceSummary | SliceTable) -> SliceTable:

@@ -60,7 +60,6 @@ def _view(route: Route, turns: Turns) -> Callable[[], Any]:
 
 
 def _answer(route: Route, actor: Actor) -> Any:
-
     if route.admin_only and not actor.is_admin:
         found = f"{actor.name}, who is none"
         raise Refused(
