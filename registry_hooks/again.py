@@ -30,9 +30,18 @@ DEADLOCK, SERIALIZATION = "40P01", "40001"  # PostgreSQL's SQLSTATEs
 # MySQL and MariaDB: lock wait timeout, deadlock, and MariaDB's "record has changed since last read".
 GIVEN_UP_BY_MYSQL = (1205, 1213, 1020)
 GIVEN_UP_BY_SQLITE = ("database is locked", "database table is locked")
+SERVERS_FAULT = 500  # HTTP status
 
 _within: ContextVar[bool] = ContextVar("registry_hooks_again", default=False)
 _logger = logging.getLogger(__name__)
+
+
+def says_nothing(error: MlflowException) -> bool:
+    """Whether MLflow failed where it was asked: that says nothing about what was asked, least of all that it is not.
+
+    A database that is lost, or is given up, is told so to whoever asks, and never as a fault of the request.
+    """
+    return int(error.get_http_status_code()) >= SERVERS_FAULT
 
 
 def was_undone(error: BaseException | None) -> bool:

@@ -25,6 +25,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_GIT_COMMIT, 
 from mlflow.utils.uri import append_to_uri_path, validate_path_is_safe
 
 from mlflow_eval_plugin.evidence import Evidence, EvidenceError, file_digest, loads, model_digest, model_files
+from registry_hooks.again import says_nothing
 from registry_hooks.condemned import content_digest
 from registry_hooks.envelope import SUFFIX
 from registry_hooks.errors import Conflict, Invalid, NotFound, Reason, RegistryError
@@ -235,8 +236,8 @@ def _run(run_id: str) -> Run:
     try:
         return MlflowClient().get_run(run_id)
     except MlflowException as error:
-        if error.get_http_status_code() >= 500:
-            raise  # a database that does not answer says nothing about the run
+        if says_nothing(error):
+            raise
         raise NotFound(f"there is no run {run_id!r}: {error.message}") from error
 
 
@@ -251,6 +252,8 @@ def lineage(row: VersionRow) -> dict[str, Any]:
     try:
         run = MlflowClient().get_run(row.run_id)
     except MlflowException as error:
+        if says_nothing(error):
+            raise
         return {"run_id": row.run_id, "unreadable": str(error.message)[:500]}
     inputs = run.inputs.dataset_inputs if run.inputs else []
     data = [
@@ -304,4 +307,6 @@ def _plainly_told(what: str) -> Iterator[None]:
     except RegistryError:
         raise
     except Exception as error:  # every artifact store has errors of its own
+        if isinstance(error, MlflowException) and says_nothing(error):
+            raise  # MLflow's database, which is not what cannot be read
         raise Invalid(f"{what}: {error}") from error

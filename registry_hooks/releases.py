@@ -11,11 +11,11 @@ import secrets
 from functools import cache
 from typing import Any
 
+from registry_hooks.again import says_nothing
 from registry_hooks.errors import Invalid
 
 PASSWORD_VARIABLE = "MLFLOW_AUTH_ADMIN_PASSWORD"
 LEGACY_PASSWORD = "password1234"  # shipped by MLflow for years, and known to everybody
-SERVERS_FAULT = 500
 _NOBODYS = "nobody-has-this-password-"
 
 
@@ -53,8 +53,8 @@ class UserSight:
         try:
             return bool(auth._graphql_can_read_run(run_id, self._username))
         except MlflowException as error:
-            if error.get_http_status_code() >= SERVERS_FAULT:
-                raise  # a database that does not answer says nothing about the run
+            if says_nothing(error):
+                raise
             return False
 
     def logged_model(self, model_id: str) -> bool:
@@ -66,7 +66,7 @@ class UserSight:
         try:
             experiment = _get_tracking_store().get_logged_model(model_id).experiment_id
         except MlflowException as error:
-            if error.get_http_status_code() >= SERVERS_FAULT:
+            if says_nothing(error):
                 raise
             return False
         return bool(auth._get_experiment_permission(experiment, self._username).can_read)
@@ -107,7 +107,9 @@ def may_update(username: str, kind: str, identifier: str) -> bool:
     store = _get_tracking_store()
     try:
         experiment = store.get_run(identifier).info if kind == "run" else store.get_logged_model(identifier)
-    except MlflowException:
+    except MlflowException as error:
+        if says_nothing(error):
+            raise
         return False
     return bool(auth._get_experiment_permission(experiment.experiment_id, username).can_update)
 

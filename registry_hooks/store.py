@@ -22,7 +22,7 @@ from mlflow.utils.validation import _validate_model_renaming
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
-from registry_hooks.again import again_if_undone, lost_connection
+from registry_hooks.again import again_if_undone, lost_connection, says_nothing
 from registry_hooks.closure import check_closure
 from registry_hooks.desk import Desk
 from registry_hooks.desk.native import is_role
@@ -31,7 +31,6 @@ from registry_hooks.releases import version_number
 from registry_hooks.schema import migrate
 
 SCHEME = "governed:"
-SERVERS_FAULT = 500
 
 DATABASES = ("sqlite", "postgresql", "mysql")
 # What MLflow's store and its client give as the source of a prompt's version, which has no files. MLflow has names for
@@ -68,8 +67,8 @@ def _told_to_mlflow() -> Iterator[None]:
         raise as_mlflow_exception(error) from error
     except MlflowException as error:
         # MLflow's store says 500 of a source that is not there, which its client repeats for minutes.
-        cause, status = error.__cause__, error.get_http_status_code()
-        if isinstance(cause, MlflowException) and cause.get_http_status_code() < SERVERS_FAULT <= status:
+        cause = error.__cause__
+        if isinstance(cause, MlflowException) and says_nothing(error) and not says_nothing(cause):
             raise cause from None  # not from ``error``, of which it is the cause
         raise
 

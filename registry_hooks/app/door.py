@@ -14,6 +14,7 @@ from typing import Any
 from registry_hooks.app import actors, openapi
 from registry_hooks.app.bodies import LARGEST_BODY, check, parse_json
 from registry_hooks.app.governed import governed_desk
+from registry_hooks.app.refusing import status_of
 from registry_hooks.app.routes import PASSWORD, ROUTES, Route
 from registry_hooks.app.turns import Turns
 from registry_hooks.errors import Invalid, Reason, Refused, RegistryError
@@ -52,7 +53,7 @@ def _view(route: Route, turns: Turns) -> Callable[[], Any]:
             with turns.taken(actor.name) if route.long else nullcontext():
                 return _answer(route, actor)
         except RegistryError as error:
-            return _json(error.as_json(), _status_of(error))
+            return _json(error.as_json(), status_of(error))
 
     view.__name__ = f"registry_hooks_{route.answers}"  # MLflow's log names it
     caught: Callable[[], Any] = catch_mlflow_exception(view)
@@ -147,11 +148,3 @@ def _next_of(chunks: Iterator[bytes], actor: Actor) -> bytes | None:
     # The server asks for chunks after Flask has ended the request, when its Actor is gone.
     with actors.acting(actor):
         return next(chunks, None)
-
-
-def _status_of(error: RegistryError) -> int:
-    from mlflow.exceptions import MlflowException
-    from mlflow.protos import databricks_pb2
-
-    code = databricks_pb2.ErrorCode.Value(error.code)
-    return int(MlflowException(error.headline, error_code=code).get_http_status_code())

@@ -15,11 +15,11 @@ from types import ModuleType
 from typing import Any
 
 from registry_hooks.accounts import METHODS, WRITES
+from registry_hooks.again import says_nothing
 from registry_hooks.app.governed import governed_desk
 from registry_hooks.errors import RegistryError
 from registry_hooks.identity import SYSTEM, Actor, current_actor
 from registry_hooks.records import AccountAction
-from registry_hooks.releases import SERVERS_FAULT
 
 _LONGEST = 500  # characters of a name that is written down
 _NOT_SAID = ("BAD_REQUEST",)  # how MLflow tells errors of its database, which say nothing about a commit
@@ -74,7 +74,7 @@ def _written(actor: Actor, action: AccountAction, body: Body, change: Callable[[
     try:
         return change()
     except MlflowException as error:
-        if error.get_http_status_code() < SERVERS_FAULT and error.error_code not in _NOT_SAID:
+        if not says_nothing(error) and error.error_code not in _NOT_SAID:
             _take_back(desk, actor, entry, str(error.error_code))
         raise
 
@@ -126,7 +126,9 @@ def _holders(store: Any, given: Arguments) -> list[str]:
 
     try:
         ids = {assignment.user_id for assignment in store.list_role_users(given.get("role_id"))}
-    except MlflowException:
+    except MlflowException as error:
+        if says_nothing(error):
+            raise
         return []
     return [user.username for user in store.list_users() if user.id in ids]
 
@@ -192,7 +194,9 @@ def _spelt(store: Any, username: Any) -> Any:
 
     try:
         return store.get_user(username).username
-    except MlflowException:
+    except MlflowException as error:
+        if says_nothing(error):
+            raise
         return username
 
 

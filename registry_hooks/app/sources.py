@@ -12,6 +12,7 @@ from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
 
+from registry_hooks.again import says_nothing
 from registry_hooks.app import refusing
 from registry_hooks.errors import Reason, Refused
 from registry_hooks.identity import current_sight
@@ -75,7 +76,9 @@ def may_read(asked: Any) -> bool:
         if scheme == "models":
             parsed = _parse_model_uri(source)
             return sight.logged_model(parsed.model_id) if parsed.model_id else sight.model(parsed.name or "")
-    except MlflowException:
+    except MlflowException as error:
+        if says_nothing(error):
+            raise
         return False  # it is no such URI
     place = place_of(source)
     return any(f"{place}/".startswith(f"{root}/") for root in _roots(asked))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import Any, NamedTuple
 
+from registry_hooks.again import says_nothing
 from registry_hooks.app import refusing
 from registry_hooks.errors import Reason, Refused
 
@@ -67,7 +68,9 @@ def _value(store: Any, tag: _Tag) -> str | None:
 
     try:
         value: str | None = store.get_trace_info(tag.trace).tags.get(tag.key)
-    except MlflowException:
+    except MlflowException as error:
+        if says_nothing(error):
+            raise
         return None  # there is no such trace yet
     return value
 

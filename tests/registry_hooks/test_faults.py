@@ -12,6 +12,8 @@ from databases import facts
 from mlflow.exceptions import MlflowException
 from world import MODEL, World
 
+from registry_hooks import mlflow_io
+
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 FRESH = 20
 
@@ -94,6 +96,35 @@ def test_a_loss_that_the_driver_calls_by_no_name_is_told_as_one(postgres, new_wo
     assert caught.value.get_http_status_code() == 503
     assert facts(world.store.engine) == before
     world.approve(1, "raj")
+    world.assert_sound()
+
+
+def test_a_connection_that_is_lost_while_runs_are_read_is_no_fault_of_the_request(over_a_network):
+    """What the store of runs, which has connections of its own, was asked is not answered by losing it."""
+    world = over_a_network
+    world.govern()
+    world.register()
+    desk, runs, kill, hits = world.desk, world.client._tracking_client.store.engine, killer(world), {}
+    for name, who, call in (
+        ("lineage", "raj", lambda: desk.lineage(MODEL, 1)),
+        ("nominate", "ana", lambda: desk.nominate(MODEL, 1)),
+        ("request", "ana", lambda: desk.request(MODEL, 1, "please")),
+        ("raj approves", "raj", lambda: desk.approve(MODEL, 1, comment="looks right")),
+        ("mei approves", "mei", lambda: desk.approve(MODEL, 1, comment="looks right")),
+        ("promote", "ana", lambda: desk.promote(MODEL, 1)),
+    ):
+        for number in range(1, 200):
+            mlflow_io._artifact_uri.cache_clear()
+            with at_statement(runs, number, kill) as seen, world.acting(who):
+                try:
+                    call()
+                except MlflowException as error:
+                    assert error.get_http_status_code() == 503, f"{name} at {seen[-1]}: {error}"
+                else:
+                    break
+        hits[name] = number - 1
+    assert min(hits.values()) > 0, hits
+    assert world.roles() == {"champion": 1}
     world.assert_sound()
 
 
