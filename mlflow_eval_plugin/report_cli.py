@@ -54,7 +54,9 @@ def page(files: tuple[Path, ...], output: str) -> None:
 @click.argument("after", type=_EXISTING)
 @_OUTPUT
 def diff(before: Path, after: Path, output: str) -> None:
-    """Write a page of what changed from BEFORE to AFTER, two documents of one kind.
+    """Write a page of what changed from BEFORE to AFTER.
+
+    Both are documents of one kind.
 
     \b
     Example:
@@ -78,7 +80,9 @@ def diff(before: Path, after: Path, output: str) -> None:
     help="Where to write the page, or the picture where it ends in .png; - is the page on standard output.",
 )  # fmt: skip
 def trend(files: tuple[Path, ...], output: str) -> None:
-    """Write a page, or a picture, of every Check over time: FILEs are documents of one kind.
+    """Write a page, or a picture, of every Check over time.
+
+    FILEs are documents of one kind.
 
     \b
     Examples:

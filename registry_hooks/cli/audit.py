@@ -12,9 +12,10 @@ import click
 from registry_hooks.cli.client import Client, talks_to_server
 from registry_hooks.cli.failures import BROKEN_AUDIT, require_name
 from registry_hooks.cli.output import Answer, clean, heading, show
+from registry_hooks.cli.summaries import Summarized
 
 
-@click.group()
+@click.group(cls=Summarized)
 def audit() -> None:
     """The append-only log of every decision.
 

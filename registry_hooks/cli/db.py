@@ -10,10 +10,11 @@ import click
 
 from registry_hooks.cli.failures import NO_ANSWER, REFUSED, USAGE, Failure
 from registry_hooks.cli.output import clean, heading, show
+from registry_hooks.cli.summaries import Summarized
 from registry_hooks.errors import Invalid, RegistryError
 
 
-@click.group()
+@click.group(cls=Summarized)
 def db() -> None:
     """The database of runs and of the registry.
 

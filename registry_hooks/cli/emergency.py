@@ -7,6 +7,7 @@ import click
 from registry_hooks.cli.client import Client, talks_to_server
 from registry_hooks.cli.move import VERSION
 from registry_hooks.cli.output import clean, heading, moves, numbered_reasons, show, when
+from registry_hooks.cli.summaries import Summarized
 
 
 @click.command("break-glass")
@@ -36,7 +37,7 @@ def break_glass(client: Client, model: str, version: int, reason: str, as_json: 
     show(answer, as_json, lines)
 
 
-@click.group()
+@click.group(cls=Summarized)
 def review() -> None:
     """Reviews, which rollbacks and break-glass promotions leave behind.
 

@@ -13,12 +13,13 @@ import click
 
 from registry_hooks.cli.failures import NO_ANSWER, REFUSED, USAGE, Failure
 from registry_hooks.cli.output import clean, heading, show
+from registry_hooks.cli.summaries import Summarized
 from registry_hooks.cli.trust import FILE, PASSPHRASE
 
 RUN = click.option("--run", "run_id", metavar="ID", help="Every Evidence document of this run, on the server.")
 
 
-@click.group()
+@click.group(cls=Summarized)
 def evidence() -> None:
     """Signatures over Evidence, in an envelope (DSSE) beside each document.
 

@@ -16,16 +16,24 @@ from registry_hooks.cli.look import history, lineage, plan, reconcile, status
 from registry_hooks.cli.move import nominate, promote, rollback
 from registry_hooks.cli.policy import policy
 from registry_hooks.cli.server import server
+from registry_hooks.cli.summaries import Summarized
 from registry_hooks.cli.trust import delegate, key
 
-COMMANDS = (
-    *(server, doctor, policy, nominate, plan, request, approve, reject, withdraw, promote),
-    *(rollback, break_glass, review, status, history, lineage, reconcile, audit),
-    *(evidence, key, delegate, db),
+BY_ROLE: dict[str, tuple[click.Command, ...]] = {
+    "Data scientists, who bring a version into production": (nominate, plan, request, withdraw, promote, evidence),
+    "Approvers, who answer for it": (approve, reject, review, delegate),
+    "People on call": (status, rollback, break_glass),
+    "Auditors": (history, lineage, reconcile, audit),
+    "Administrators, who run the server": (server, doctor, policy, key, db),
+}
+"""Every command, once, under the role that needs it most; what anybody may do is for the server and a policy to say."""
+
+
+@click.group(
+    cls=Summarized,
+    sections={role: [str(command.name) for command in commands] for role, commands in BY_ROLE.items()},
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="mlflow-registry-hooks", prog_name="registry-hooks")
 @click.pass_context
 def main(context: click.Context) -> None:
@@ -55,5 +63,6 @@ def main(context: click.Context) -> None:
         context.color = False
 
 
-for command in COMMANDS:
-    main.add_command(command)
+for commands in BY_ROLE.values():
+    for command in commands:
+        main.add_command(command)

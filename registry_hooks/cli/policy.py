@@ -1,4 +1,4 @@
-"""The commands about policies: check, apply and show."""
+"""The commands about policies: new, check, apply and show."""
 
 from __future__ import annotations
 
@@ -8,20 +8,51 @@ from pathlib import Path
 import click
 
 from registry_hooks.cli.client import Client, talks_to_server
-from registry_hooks.cli.failures import USAGE, Failure
+from registry_hooks.cli.failures import USAGE, Failure, require_name
 from registry_hooks.cli.output import Answer, clean, heading, pair, show, when
+from registry_hooks.cli.summaries import Summarized
 
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
 
-@click.group()
+@click.group(cls=Summarized)
 def policy() -> None:
     """Which Evidence and whose approval a model needs.
 
     \b
     Example:
+      registry-hooks policy new policy.yaml
       registry-hooks policy check policy.yaml
     """
+
+
+@policy.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+def new(file: Path, as_json: bool) -> None:
+    """Write a policy to start from into FILE: every key, with its default and what it means. Needs no server.
+
+    \b
+    Example:
+      registry-hooks policy new policy.yaml
+    """
+    require_name(file)
+    try:
+        with file.open("x", encoding="utf-8") as written:
+            written.write(template())
+    except FileExistsError as error:
+        raise Failure(f"{file} exists; choose another name, so that no policy is lost", USAGE) from error
+    except OSError as error:
+        raise Failure(f"cannot write {error.filename}: {error.strerror}", USAGE) from error
+    lines = [f"{file}: name your models and people in it.", f"  Next: registry-hooks policy check {file}"]
+    show({"file": str(file)}, as_json, lines)
+
+
+def template() -> str:
+    """The policy that ``policy new`` writes; it is sound as it stands."""
+    from importlib.resources import files
+
+    return (files("registry_hooks.cli") / "policy_template.yaml").read_text(encoding="utf-8")
 
 
 @policy.command()

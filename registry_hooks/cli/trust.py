@@ -10,12 +10,13 @@ import click
 from registry_hooks.cli.client import Client, talks_to_server
 from registry_hooks.cli.failures import USAGE, Failure, require_name
 from registry_hooks.cli.output import clean, heading, show, table, when
+from registry_hooks.cli.summaries import Summarized
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 PASSPHRASE = "REGISTRY_HOOKS_KEY_PASSPHRASE"
 
 
-@click.group()
+@click.group(cls=Summarized)
 def key() -> None:
     """Ed25519 keys that sign Evidence, so that nobody else's word opens the gate.
 
@@ -109,7 +110,7 @@ def list_keys(client: Client, as_json: bool) -> None:
     show(answer, as_json, lines or ["No key was ever trusted."])
 
 
-@click.group()
+@click.group(cls=Summarized)
 def delegate() -> None:
     """Lend your seat in a role to somebody for a time, as before a holiday.
 

@@ -199,9 +199,9 @@ def test_what_somebody_wrote_cannot_drive_the_terminal(governed: Server) -> None
 
 @pytest.mark.parametrize(
     "command",
-    ["server", "doctor", "policy", "policy check", "policy apply", "policy show", "nominate", "plan", "request",
-     "approve", "reject", "promote", "rollback", "status", "history", "audit", "audit verify", "audit verify-file",
-     "audit export"],
+    ["server", "doctor", "policy", "policy new", "policy check", "policy apply", "policy show", "nominate", "plan",
+     "request", "approve", "reject", "promote", "rollback", "status", "history", "audit", "audit verify",
+     "audit verify-file", "audit export"],
 )  # fmt: skip
 def test_help_of_every_command_has_an_example(governed: Server, command: str) -> None:
     done = governed.cli("guest", *command.split(), "--help")
