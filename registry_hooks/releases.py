@@ -11,7 +11,6 @@ import secrets
 from functools import cache
 from typing import Any
 
-from registry_hooks.again import says_nothing
 from registry_hooks.errors import Invalid
 
 PASSWORD_VARIABLE = "MLFLOW_AUTH_ADMIN_PASSWORD"
@@ -50,6 +49,8 @@ class UserSight:
         from mlflow.exceptions import MlflowException
         from mlflow.server import auth
 
+        from registry_hooks.again import says_nothing
+
         try:
             return bool(auth._graphql_can_read_run(run_id, self._username))
         except MlflowException as error:
@@ -62,6 +63,8 @@ class UserSight:
         from mlflow.exceptions import MlflowException
         from mlflow.server import auth
         from mlflow.server.handlers import _get_tracking_store
+
+        from registry_hooks.again import says_nothing
 
         try:
             experiment = _get_tracking_store().get_logged_model(model_id).experiment_id
@@ -103,6 +106,8 @@ def may_update(username: str, kind: str, identifier: str) -> bool:
     from mlflow.exceptions import MlflowException
     from mlflow.server import auth
     from mlflow.server.handlers import _get_tracking_store
+
+    from registry_hooks.again import says_nothing
 
     store = _get_tracking_store()
     try:
