@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from mlflow_eval_plugin.plugin.call import Call
 
 WARNING_TAG = "mlflow_eval_plugin.drift.warning"
 _MOST_ROWS = 10_000
+_UNTRACKED = ("DO_NOT_TRACK", "ITERATIVE_DO_NOT_TRACK")  # Evidently's, and that of the library that it reports with
 
 
 def attach_evidently(call: Call, kind: str, folder: Path) -> None:
@@ -32,6 +34,10 @@ def attach_evidently(call: Call, kind: str, folder: Path) -> None:
 
 
 def _write(call: Call, config: DriftConfig, path: Path) -> None:
+    # Evidently reports its use to its makers unless these are set, to whatever value. What is judged here is nobody
+    # else's business, so they are set for the whole process, before Evidently can read them.
+    for name in _UNTRACKED:
+        os.environ.setdefault(name, "1")
     from evidently import Report
     from evidently.presets import DataDriftPreset
 
