@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 DRIFT_PEERS := .venv-drift-peers
 
-.PHONY: test test-matrix demo ui bench soak clean
+.PHONY: test dist test-matrix demo ui bench soak clean
 
 test: $(VENV)/.for-test
 	$(BIN)/ruff check
@@ -13,6 +13,12 @@ test: $(VENV)/.for-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# What is published, held against what the package index demands.
+dist: $(VENV)/.for-test
+	rm -rf build dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
 
 # The contract on the oldest and the newest MLflow that setup.cfg admits, each on PYTHONS ("python3.10 python3.13").
 test-matrix: export PYTHONS := $(PYTHONS)
@@ -33,7 +39,7 @@ soak: $(VENV)/.for-test $(DRIFT_PEERS)/.made
 	@for script in benchmarks/soak_*.py; do echo "== $$script"; DRIFT_PEERS=$(DRIFT_PEERS)/bin/python $(BIN)/python $$script || exit 1; done
 
 clean:
-	rm -rf demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf build demo dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
