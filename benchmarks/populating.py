@@ -22,13 +22,13 @@ import sqlalchemy as sa
 import yaml
 from mlflow.store.model_registry.dbmodels.models import SqlModelVersion, SqlRegisteredModel, SqlRegisteredModelAlias
 
-from registry_hooks import schema
-from registry_hooks.audit import Growing, leaf_hash
-from registry_hooks.mlflow_io import Manifest, manifest
-from registry_hooks.mlflow_rows import VersionRow
-from registry_hooks.pair import fold, pair_after_promotion
-from registry_hooks.policy_file import policy_digest
 from registry_hooks.records import Action, Approval, Entry, EvidenceRef, ModelState, Nomination, Proposal
+from registry_hooks.rules.log.merkle import Growing, leaf_hash
+from registry_hooks.rules.pair import fold, pair_after_promotion
+from registry_hooks.rules.policy_file import policy_digest
+from registry_hooks.storage import schema
+from registry_hooks.storage.mlflow_io import Manifest, manifest
+from registry_hooks.storage.mlflow_rows import VersionRow
 
 VERSIONS, BEFORE, RELEASES = 100, 79, 15
 POLICY = """

@@ -141,9 +141,9 @@ class Resemblance(Record):
 class Nomination(Record):
     """A version as it was nominated: which files, which Evidence and report pages, by whom.
 
-    ``content`` is the digest of what it is made of (`registry_hooks.condemned.content_digest`); None in nominations of
-    before it was taken. ``condemned_by`` says whose bytes they are, where those were rolled back from: then the
-    Evidence is newer. ``resembles`` tells of condemned versions whose bytes are others, and not by much.
+    ``content`` is the digest of what it is made of (`registry_hooks.rules.condemned.content_digest`); None in
+    nominations of before it was taken. ``condemned_by`` says whose bytes they are, where those were rolled back from:
+    then the Evidence is newer. ``resembles`` tells of condemned versions whose bytes are others, and not by much.
     """
 
     version: int

@@ -22,13 +22,13 @@ from mlflow.utils.validation import _validate_model_renaming
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
-from registry_hooks.again import again_if_undone, lost_connection, says_nothing
-from registry_hooks.closure import check_closure
 from registry_hooks.desk import Desk
 from registry_hooks.desk.native import is_role
 from registry_hooks.errors import Invalid, RegistryError
-from registry_hooks.releases import version_number
-from registry_hooks.schema import migrate
+from registry_hooks.mlflow_surface.releases import version_number
+from registry_hooks.mlflow_surface.store_methods import check_closure
+from registry_hooks.storage.retry import again_if_undone, lost_connection, says_nothing
+from registry_hooks.storage.schema import migrate
 
 SCHEME = "governed:"
 

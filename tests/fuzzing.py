@@ -19,8 +19,8 @@ from schemathesis.specs.openapi.checks import (
 )
 from serving import API, PASSWORDS, Server
 
-from registry_hooks.app.openapi import document
-from registry_hooks.app.routes import ROUTES
+from registry_hooks.app.api.openapi import document
+from registry_hooks.app.api.routes import ROUTES
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 HARMLESS = ("guest", "raj", "admin")  # none of whom may move a role of the model, which has no challenger

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from registry_hooks import pair as rules
 from registry_hooks.errors import RegistryError
 from registry_hooks.identity import SYSTEM
 from registry_hooks.records import Entry, ModelState, Pair
+from registry_hooks.rules import pair as rules
 
 NATIVE = {
     "champion": ("promoted", "rolled-back"),

@@ -21,7 +21,7 @@ from mlflow_eval_plugin.stats.multiclass import MULTICLASS_METRICS
 from mlflow_eval_plugin.stats.rates import METRICS
 from mlflow_eval_plugin.stats.regression_names import OF_ALL
 from registry_hooks.cli import main
-from registry_hooks.policy_file import load_policy
+from registry_hooks.rules.policy_file import load_policy
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -18,7 +18,7 @@ from pathlib import Path
 import uvicorn
 
 import registry_hooks.app
-import registry_hooks.app.door
+import registry_hooks.app.api.door
 import registry_hooks.store
 
 

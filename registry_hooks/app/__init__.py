@@ -23,24 +23,11 @@ def create_app() -> Any:
     from mlflow.server import app as flask_app
     from mlflow.server import auth
 
-    from registry_hooks.app import (
-        actors,
-        attempts,
-        beside,
-        door,
-        keeping,
-        limits,
-        locations,
-        malformed,
-        once,
-        origins,
-        powers,
-        serving_files,
-        sources,
-        startup,
-        traces,
-        workspaces,
-    )
+    from registry_hooks.app import startup
+    from registry_hooks.app.api import door
+    from registry_hooks.app.artifacts import beside, locations, serving_files, sources, traces
+    from registry_hooks.app.guards import malformed, once, origins, powers, workspaces
+    from registry_hooks.app.people import actors, attempts, keeping
 
     startup.require_governed_store()
     startup.require_known_accounts(auth)
@@ -67,11 +54,19 @@ def create_app() -> Any:
         origins.refuse_in_flask(flask_app, pages)
     else:
         actors.name_the_actor_in_asgi(served)
-        native = tuple(powers.native_routes(served.routes))
-        served.add_middleware(once.OnceMiddleware, routes=native)
-        served.add_middleware(workspaces.WorkspaceMiddleware)
-        served.add_middleware(origins.OriginMiddleware, allowed=pages)
-        served.add_middleware(powers.PowersMiddleware, routes=native, powers=allowed)
-        served.add_middleware(attempts.AttemptMiddleware)
-        served.add_middleware(limits.LimitsMiddleware)
+        _guard_in_asgi(served, allowed, pages)
     return served
+
+
+def _guard_in_asgi(served: Any, allowed: frozenset[Any], pages: frozenset[str]) -> None:
+    """The guards of FastAPI, which serves MLflow's native routes and Flask's; the last one added is asked first."""
+    from registry_hooks.app.guards import limits, once, origins, powers, workspaces
+    from registry_hooks.app.people import attempts
+
+    native = tuple(powers.native_routes(served.routes))
+    served.add_middleware(once.OnceMiddleware, routes=native)
+    served.add_middleware(workspaces.WorkspaceMiddleware)
+    served.add_middleware(origins.OriginMiddleware, allowed=pages)
+    served.add_middleware(powers.PowersMiddleware, routes=native, powers=allowed)
+    served.add_middleware(attempts.AttemptMiddleware)
+    served.add_middleware(limits.LimitsMiddleware)

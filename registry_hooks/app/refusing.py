@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from registry_hooks.app.actors import Send
+from registry_hooks.app.people.actors import Send
 from registry_hooks.errors import RegistryError
 
 

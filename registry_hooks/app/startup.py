@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from registry_hooks.accounts import check_methods
-from registry_hooks.app import powers, serving_files
+from registry_hooks.app.artifacts import serving_files
+from registry_hooks.app.guards import powers
 from registry_hooks.errors import Invalid, RegistryError
-from registry_hooks.loosening import ALLOW, ALLOW_ORIGINS, origins_in, powers_in, warnings
-from registry_hooks.surface import Power, kind_of, unknown_routes
+from registry_hooks.mlflow_surface.http_routes import Power, kind_of, unknown_routes
+from registry_hooks.mlflow_surface.loosening import ALLOW, ALLOW_ORIGINS, origins_in, powers_in, warnings
+from registry_hooks.rules.log.accounts import check_methods
 
 _logger = logging.getLogger(__name__)
 

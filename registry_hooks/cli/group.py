@@ -6,18 +6,18 @@ import os
 
 import click
 
-from registry_hooks.cli.audit import audit
-from registry_hooks.cli.db import db
-from registry_hooks.cli.decide import approve, reject, request, withdraw
-from registry_hooks.cli.doctor import doctor
-from registry_hooks.cli.emergency import break_glass, review
-from registry_hooks.cli.evidence import evidence
-from registry_hooks.cli.look import history, lineage, plan, reconcile, status
-from registry_hooks.cli.move import nominate, promote, rollback
-from registry_hooks.cli.policy import policy
-from registry_hooks.cli.server import server
+from registry_hooks.cli.commands.audit import audit
+from registry_hooks.cli.commands.db import db
+from registry_hooks.cli.commands.decide import approve, reject, request, withdraw
+from registry_hooks.cli.commands.doctor import doctor
+from registry_hooks.cli.commands.emergency import break_glass, review
+from registry_hooks.cli.commands.evidence import evidence
+from registry_hooks.cli.commands.look import history, lineage, plan, reconcile, status
+from registry_hooks.cli.commands.move import nominate, promote, rollback
+from registry_hooks.cli.commands.policy import policy
+from registry_hooks.cli.commands.server import server
+from registry_hooks.cli.commands.trust import delegate, key
 from registry_hooks.cli.summaries import Summarized
-from registry_hooks.cli.trust import delegate, key
 
 BY_ROLE: dict[str, tuple[click.Command, ...]] = {
     "Data scientists, who bring a version into production": (nominate, plan, request, withdraw, promote, evidence),

@@ -6,8 +6,7 @@ the ledger entry change together. Files and Evidence are read before the unit of
 takes time; what was read is bound by its digest.
 """
 
-from registry_hooks.again import again_if_undone
-from registry_hooks.desk.case import UnitOfWork, utc_now
+from registry_hooks.desk.grounds.case import UnitOfWork, utc_now
 from registry_hooks.desk.holding import Holding
 from registry_hooks.desk.keeping import Keeping
 from registry_hooks.desk.native import Native
@@ -16,6 +15,7 @@ from registry_hooks.desk.reading import Reading
 from registry_hooks.desk.reconciling import Reconciling
 from registry_hooks.desk.signing import Signing
 from registry_hooks.desk.trusting import Trusting
+from registry_hooks.storage.retry import again_if_undone
 
 __all__ = ["Desk", "UnitOfWork", "utc_now"]
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from registry_hooks.desk.case import CLOCK_TOLERANCE
+from registry_hooks.desk.grounds.case import CLOCK_TOLERANCE
 from registry_hooks.errors import Reason
-from registry_hooks.ledger import Ledger
-from registry_hooks.mlflow_rows import Registry
 from registry_hooks.records import ROLES, ModelState, Pair, Role
+from registry_hooks.storage.ledger import Ledger
+from registry_hooks.storage.mlflow_rows import Registry
 
 Adopt = Literal["alias", "stage"]
 _STAGE_OF: dict[Role, str] = {"champion": "Production", "challenger": "Staging"}

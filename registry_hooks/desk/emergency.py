@@ -9,20 +9,20 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
-from registry_hooks import pair as rules
-from registry_hooks.answers import Answer, moved_json, reasons_json
-from registry_hooks.desk.case import Case, changed_evidence, changed_files, check_text, reading_again, refuse_if
-from registry_hooks.desk.presence import beside, presence_reasons
+from registry_hooks.desk.answers import Answer, moved_json, reasons_json
+from registry_hooks.desk.grounds.case import Case, changed_evidence, changed_files, check_text, reading_again, refuse_if
+from registry_hooks.desk.grounds.presence import beside, presence_reasons
 from registry_hooks.desk.transitions import Transitions
 from registry_hooks.errors import Reason, Refused, RegistryError
-from registry_hooks.files import Files, differing_files, files_reason
 from registry_hooks.identity import SYSTEM, acting_as
-from registry_hooks.mlflow_io import manifest
-from registry_hooks.mlflow_rows import VersionRow
-from registry_hooks.people import ask_one_of, lacks_role, who_could
-from registry_hooks.places import rests_of
 from registry_hooks.records import Nomination, Review
-from registry_hooks.stakes import Signature, judged_against
+from registry_hooks.rules import pair as rules
+from registry_hooks.rules.approval.people import ask_one_of, lacks_role, who_could
+from registry_hooks.rules.approval.stakes import Signature, judged_against
+from registry_hooks.rules.files import Files, differing_files, files_reason
+from registry_hooks.storage.mlflow_io import manifest
+from registry_hooks.storage.mlflow_rows import VersionRow
+from registry_hooks.storage.places import rests_of
 
 Verify = Literal["parallel", "now", "later"]
 Checked = tuple[int, Nomination | None]

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from registry_hooks.answers import tenures
-from registry_hooks.desk.case import BaseDesk, governing_policy, refuse_if
+from registry_hooks.desk.answers import tenures
+from registry_hooks.desk.grounds.case import BaseDesk, governing_policy, refuse_if
 from registry_hooks.errors import Reason
 from registry_hooks.identity import current_sight
-from registry_hooks.ledger import Ledger
-from registry_hooks.mlflow_rows import Registry
 from registry_hooks.records import ROLES
-from registry_hooks.resting import Rest
+from registry_hooks.storage.ledger import Ledger
+from registry_hooks.storage.mlflow_rows import Registry
+from registry_hooks.storage.resting import Rest
 
 _MEND = {
     True: "write beside it, under another name or into another run",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from registry_hooks import accounts
-from registry_hooks.desk.case import BaseDesk
+from registry_hooks.desk.grounds.case import BaseDesk
 from registry_hooks.identity import Actor
-from registry_hooks.ledger import Ledger
-from registry_hooks.mlflow_rows import Registry
 from registry_hooks.records import AccountAction
+from registry_hooks.rules.log import accounts
+from registry_hooks.storage.ledger import Ledger
+from registry_hooks.storage.mlflow_rows import Registry
 
 
 class Keeping(BaseDesk):

@@ -11,14 +11,14 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from registry_hooks.desk.case import governing_policy
 from registry_hooks.desk.emergency import Emergency
+from registry_hooks.desk.grounds.case import governing_policy
 from registry_hooks.errors import Invalid, Reason, Refused
 from registry_hooks.identity import require_actor
-from registry_hooks.ledger import Ledger
-from registry_hooks.mlflow_rows import Registry
-from registry_hooks.policy import Policy, governing
 from registry_hooks.records import ROLES
+from registry_hooks.rules.policy import Policy, governing
+from registry_hooks.storage.ledger import Ledger
+from registry_hooks.storage.mlflow_rows import Registry
 
 VIA = "mlflow"
 # Letters that no decomposition takes apart, and that the collations of MySQL and MariaDB hold for others.

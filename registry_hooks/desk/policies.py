@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from registry_hooks.answers import Answer
 from registry_hooks.desk.adopting import Adopt, Adoption, adoption
-from registry_hooks.desk.case import BaseDesk, refuse_if, require_admin
-from registry_hooks.desk.visible import shown_policies
+from registry_hooks.desk.answers import Answer
+from registry_hooks.desk.grounds.case import BaseDesk, refuse_if, require_admin
+from registry_hooks.desk.grounds.visible import shown_policies
 from registry_hooks.errors import Conflict, Invalid, NotFound, Reason
 from registry_hooks.identity import Actor, current_actor, current_sight
-from registry_hooks.ledger import AppliedPolicy, Ledger
-from registry_hooks.mlflow_rows import Registry
-from registry_hooks.places import rests_of
-from registry_hooks.policy import Policy, governing
-from registry_hooks.policy_file import load_policy, policy_digest
 from registry_hooks.records import Entry
+from registry_hooks.rules.policy import Policy, governing
+from registry_hooks.rules.policy_file import load_policy, policy_digest
+from registry_hooks.storage.ledger import AppliedPolicy, Ledger
+from registry_hooks.storage.mlflow_rows import Registry
+from registry_hooks.storage.places import rests_of
 
 
 class Policies(BaseDesk):

@@ -7,23 +7,23 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 
-from registry_hooks import accounts, trust
-from registry_hooks.answers import Answer, entry_json, reasons_json, state_json, status_json, tenures
-from registry_hooks.condemned import all_condemned
-from registry_hooks.cycles import unsearched
-from registry_hooks.desk.absence import GLANCE, in_roles, missing
-from registry_hooks.desk.case import BaseDesk, Case, case_at, remembering
+from registry_hooks.desk.answers import Answer, entry_json, reasons_json, state_json, status_json, tenures
+from registry_hooks.desk.grounds.absence import GLANCE, in_roles, missing
+from registry_hooks.desk.grounds.case import BaseDesk, Case, case_at, remembering
 from registry_hooks.errors import Invalid, NotFound, Reason, RegistryError
 from registry_hooks.identity import Sight, current_directory, current_sight, require_actor
-from registry_hooks.ledger import SCOPES, AppliedPolicy, Ledger, read_model_state
-from registry_hooks.mlflow_io import lineage
-from registry_hooks.mlflow_rows import Registry, SweptRegistry
-from registry_hooks.pair import fold
-from registry_hooks.people import Facts
-from registry_hooks.policy import governing
 from registry_hooks.records import Condemned, Entry, ModelState, Nomination
-from registry_hooks.replay import Replay
-from registry_hooks.sight import WITHHELD, shown_lineage, shown_nomination
+from registry_hooks.rules.approval.people import Facts
+from registry_hooks.rules.condemned import all_condemned
+from registry_hooks.rules.log import accounts, trust
+from registry_hooks.rules.pair import fold
+from registry_hooks.rules.policy import governing
+from registry_hooks.rules.sight import WITHHELD, shown_lineage, shown_nomination
+from registry_hooks.storage.gc_pause import unsearched
+from registry_hooks.storage.ledger import SCOPES, AppliedPolicy, Ledger, read_model_state
+from registry_hooks.storage.mlflow_io import lineage
+from registry_hooks.storage.mlflow_rows import Registry, SweptRegistry
+from registry_hooks.storage.replay import Replay
 
 _BATCH = 1000  # entries
 _NO_MODELS = {trust.SCOPE: "keys or delegations", accounts.SCOPE: "accounts or roles"}

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from registry_hooks.answers import Answer
-from registry_hooks.desk.absence import held_in, missing
-from registry_hooks.desk.bound import bound
-from registry_hooks.desk.case import Case
+from registry_hooks.desk.answers import Answer
 from registry_hooks.desk.emergency import Emergency, differences_now
-from registry_hooks.desk.presence import LOOK
+from registry_hooks.desk.grounds.absence import held_in, missing
+from registry_hooks.desk.grounds.bound import bound
+from registry_hooks.desk.grounds.case import Case
+from registry_hooks.desk.grounds.presence import LOOK
 from registry_hooks.desk.reading import disagreements
-from registry_hooks.mlflow_rows import VersionRow
-from registry_hooks.places import deleted_reasons
 from registry_hooks.records import ROLES, Nomination
+from registry_hooks.storage.mlflow_rows import VersionRow
+from registry_hooks.storage.places import deleted_reasons
 
 
 class Reconciling(Emergency):

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mlflow_eval_plugin.evidence import digest_of
-from registry_hooks import pair as rules
-from registry_hooks.answers import Answer, proposal_json
-from registry_hooks.approvals import holds, may_sign, would_not_count
-from registry_hooks.desk.bound import Bound, bound
-from registry_hooks.desk.case import (
+from registry_hooks.desk.answers import Answer, proposal_json
+from registry_hooks.desk.grounds.bound import Bound, bound
+from registry_hooks.desk.grounds.case import (
     BaseDesk,
     Case,
     changed_evidence,
@@ -20,12 +18,14 @@ from registry_hooks.desk.case import (
     reading_again,
     refuse_if,
 )
-from registry_hooks.desk.condemning import condemned_since
+from registry_hooks.desk.grounds.condemning import condemned_since
 from registry_hooks.errors import Conflict, NotFound, Reason
-from registry_hooks.evidence_gate import evidence_reasons
-from registry_hooks.people import is_gone, standing
 from registry_hooks.records import Approval, Nomination, Proposal
-from registry_hooks.stakes import role_sources
+from registry_hooks.rules import pair as rules
+from registry_hooks.rules.approval.approvals import holds, may_sign, would_not_count
+from registry_hooks.rules.approval.people import is_gone, standing
+from registry_hooks.rules.approval.stakes import role_sources
+from registry_hooks.rules.evidence_gate import evidence_reasons
 
 MEANING = "I have read the Evidence and approve this version for production use."
 

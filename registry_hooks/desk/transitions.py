@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 
-from registry_hooks import pair as rules
-from registry_hooks.answers import Answer, moved_json, proposal_json, reasons_json, warnings
-from registry_hooks.approvals import holds, overdue_reviews, quorum_reasons
-from registry_hooks.desk.absence import purged_soon
-from registry_hooks.desk.bound import pages_of
-from registry_hooks.desk.case import (
+from registry_hooks.desk.answers import Answer, moved_json, proposal_json, reasons_json, warnings
+from registry_hooks.desk.grounds.absence import purged_soon
+from registry_hooks.desk.grounds.bound import pages_of
+from registry_hooks.desk.grounds.case import (
     BaseDesk,
     Case,
     changed_evidence,
@@ -21,15 +19,17 @@ from registry_hooks.desk.case import (
     reading_again,
     refuse_if,
 )
-from registry_hooks.desk.condemning import before, condemned_by, condemned_since, held_against
-from registry_hooks.desk.evidence import Serving, trusted_evidence
+from registry_hooks.desk.grounds.condemning import before, condemned_by, condemned_since, held_against
+from registry_hooks.desk.grounds.evidence import Serving, trusted_evidence
 from registry_hooks.errors import Invalid, NotFound, Reason
-from registry_hooks.evidence_gate import evidence_reasons, judge_evidence
-from registry_hooks.mlflow_io import lineage, manifest
-from registry_hooks.people import lacks_role
-from registry_hooks.places import deleted_reasons, held_by, rests_of
 from registry_hooks.records import Nomination
-from registry_hooks.sight import shown_nomination
+from registry_hooks.rules import pair as rules
+from registry_hooks.rules.approval.approvals import holds, overdue_reviews, quorum_reasons
+from registry_hooks.rules.approval.people import lacks_role
+from registry_hooks.rules.evidence_gate import evidence_reasons, judge_evidence
+from registry_hooks.rules.sight import shown_nomination
+from registry_hooks.storage.mlflow_io import lineage, manifest
+from registry_hooks.storage.places import deleted_reasons, held_by, rests_of
 
 
 class Transitions(BaseDesk):

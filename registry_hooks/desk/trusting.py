@@ -5,18 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from registry_hooks import trust
-from registry_hooks.answers import Answer
-from registry_hooks.desk.case import BaseDesk, check_text, refuse_if, remembering, require_admin
-from registry_hooks.desk.visible import shown_policies
-from registry_hooks.envelope import key_id, read_public
+from registry_hooks.desk.answers import Answer
+from registry_hooks.desk.grounds.case import BaseDesk, check_text, refuse_if, remembering, require_admin
+from registry_hooks.desk.grounds.visible import shown_policies
 from registry_hooks.errors import Invalid, NotFound, Reason, Refused
 from registry_hooks.identity import Actor, current_directory, current_sight, require_actor
-from registry_hooks.ledger import AppliedPolicy, Ledger
-from registry_hooks.mlflow_rows import Registry
-from registry_hooks.people import Facts, holds_role
-from registry_hooks.policy import duration
 from registry_hooks.records import Action, Delegation, Entry, TrustedKey
+from registry_hooks.rules.approval.people import Facts, holds_role
+from registry_hooks.rules.log import trust
+from registry_hooks.rules.policy import duration
+from registry_hooks.rules.signatures import key_id, read_public
+from registry_hooks.storage.ledger import AppliedPolicy, Ledger
+from registry_hooks.storage.mlflow_rows import Registry
 
 
 class Trusting(BaseDesk):

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from registry_hooks.schema import VERSION_TABLE, metadata
+from registry_hooks.storage.schema import VERSION_TABLE, metadata
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=metadata, version_table=VERSION_TABLE)

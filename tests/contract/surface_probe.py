@@ -20,7 +20,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from registry_hooks.closure import CLOSURE
+from registry_hooks.mlflow_surface.store_methods import CLOSURE
 from registry_hooks.store import GovernedStore
 
 _inside: ContextVar[bool] = ContextVar("inside", default=False)

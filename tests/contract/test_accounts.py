@@ -15,8 +15,8 @@ import pytest
 import requests
 from serving import ADMIN, PASSWORDS, Server, clean_environment, start
 
-from registry_hooks.accounts import METHODS, WRITES, check_methods
 from registry_hooks.errors import RegistryError
+from registry_hooks.rules.log.accounts import METHODS, WRITES, check_methods
 
 USERS, ROLES = "mlflow/users/", "mlflow/roles/"
 

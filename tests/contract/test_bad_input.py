@@ -9,7 +9,7 @@ import pytest
 from releasing import POLICY, go, govern, register
 from serving import ADMIN, Server
 
-from registry_hooks.app.bodies import LARGEST_BODY
+from registry_hooks.app.api.bodies import LARGEST_BODY
 
 JSON = {"Content-Type": "application/json"}
 MEGABYTE = 1024 * 1024

@@ -16,7 +16,7 @@ from attacking import AJAX, Attacker, Attempt, release
 from mlflow import MlflowClient
 from serving import ADMIN, PASSWORDS, Server
 
-from registry_hooks.app.given import Given, in_json, twice
+from registry_hooks.app.guards.given import Given, in_json, twice
 
 API3 = "/api/3.0/mlflow/"
 FILES = "/api/2.0/mlflow-artifacts/artifacts/"

@@ -10,9 +10,9 @@ import pytest
 from attacking import AJAX, Attacker, Attempt, release
 from serving import ADMIN, Server, clean_environment, free_port, run
 
-from registry_hooks.app.origins import refused
+from registry_hooks.app.guards.origins import refused
 from registry_hooks.errors import Invalid
-from registry_hooks.loosening import origins_in, warnings
+from registry_hooks.mlflow_surface.loosening import origins_in, warnings
 
 OURS = "/ajax-api/2.0/registry-hooks/"
 TYPE = {"Content-Type": "application/json"}

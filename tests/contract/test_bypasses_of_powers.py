@@ -11,7 +11,7 @@ import pytest
 from attacking import AJAX, Attacker, Attempt, login, release
 from serving import ADMIN, Server, clean_environment, free_port, run, start
 
-from registry_hooks.surface import POWERS, ROUTES
+from registry_hooks.mlflow_surface.http_routes import POWERS, ROUTES
 
 AJAX3 = "/ajax-api/3.0/"
 ASSISTANT = f"{AJAX3}mlflow/assistant/"

@@ -6,8 +6,8 @@ import pytest
 from mlflow.store.model_registry.abstract_store import AbstractStore
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 
-from registry_hooks.closure import CLOSURE, SOME_RELEASES_ONLY, check_closure, public_names
 from registry_hooks.errors import RegistryError
+from registry_hooks.mlflow_surface.store_methods import CLOSURE, SOME_RELEASES_ONLY, check_closure, public_names
 from registry_hooks.store import GovernedStore
 
 

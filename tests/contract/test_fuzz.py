@@ -9,14 +9,14 @@ from fuzzing import fuzz
 from releasing import govern, serve
 from serving import ADMIN, Server
 
-from registry_hooks.app.openapi import document
-from registry_hooks.app.routes import ROUTES
+from registry_hooks.app.api.openapi import document
+from registry_hooks.app.api.routes import ROUTES
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 
 
 def test_the_committed_document_is_what_the_routes_are() -> None:
-    told = "run: python -m registry_hooks.app.openapi > docs/openapi.json"
+    told = "run: python -m registry_hooks.app.api.openapi > docs/openapi.json"
     assert json.loads(COMMITTED.read_text()) == document(ROUTES), told
 
 

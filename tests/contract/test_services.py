@@ -13,9 +13,9 @@ from attacking import OLDEST
 from serving import clean_environment
 
 from registry_hooks.app.startup import require_known_routes, routes_of
-from registry_hooks.closure import CLOSURE
-from registry_hooks.endings import GRAPHQL, NOT_SERVED, SERVED, SURFACE, ends_in
-from registry_hooks.surface import ROUTES, kind_of, plain_path, unknown_routes
+from registry_hooks.mlflow_surface.endings import GRAPHQL, NOT_SERVED, SERVED, SURFACE, ends_in
+from registry_hooks.mlflow_surface.http_routes import ROUTES, kind_of, plain_path, unknown_routes
+from registry_hooks.mlflow_surface.store_methods import CLOSURE
 
 PROBE = Path(__file__).with_name("surface_probe.py")
 # The job needs a language model. What it registers, `mlflow.genai.register_prompt` registers.

@@ -6,8 +6,8 @@ import pytest
 from releasing import POLICY, govern, register, serve
 from serving import ADMIN, API, Server
 
-from registry_hooks.app.bodies import LARGEST_BODY
-from registry_hooks.app.routes import ROUTES
+from registry_hooks.app.api.bodies import LARGEST_BODY
+from registry_hooks.app.api.routes import ROUTES
 
 JSON = {"Content-Type": "application/json"}
 

@@ -9,7 +9,7 @@ import pytest
 import requests
 from serving import ADMIN, PASSWORDS, Server, start
 
-from registry_hooks.app.attempts import FORGOTTEN_AFTER, LONGEST_WAIT, MOST, Attempts
+from registry_hooks.app.people.attempts import FORGOTTEN_AFTER, LONGEST_WAIT, MOST, Attempts
 
 FLASK = "/api/2.0/mlflow/users/current"
 NATIVE = "/ajax-api/3.0/mlflow/mcp-servers"  # which FastAPI serves

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry_hooks.audit import Columns, Growing, StoredEntry, Tree, leaf_hash, node_hash, verify
+from registry_hooks.rules.log.merkle import Columns, Growing, StoredEntry, Tree, leaf_hash, node_hash, verify
 
 # Test vectors of Google's certificate-transparency implementation of RFC 6962 (merkletree tests): eight leaves and the
 # root after each.

@@ -7,10 +7,10 @@ import json
 import pytest
 from costing import peak_of, seconds_of
 
-from registry_hooks.app.bodies import LARGEST_BODY, check, parse_json
+from registry_hooks.app.api.bodies import LARGEST_BODY, check, parse_json
+from registry_hooks.app.api.routes import ROUTES
+from registry_hooks.app.api.turns import Busy, Turns
 from registry_hooks.app.refusing import status_of
-from registry_hooks.app.routes import ROUTES
-from registry_hooks.app.turns import Busy, Turns
 from registry_hooks.errors import Invalid
 
 NOMINATE = next(route.fields for route in ROUTES if route.path == "nominate")

@@ -8,7 +8,7 @@ from threading import Barrier, Thread
 
 import pytest
 
-from registry_hooks.cycles import unsearched
+from registry_hooks.storage.gc_pause import unsearched
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 from world import MODEL, POLICY, World
 
-from registry_hooks.again import again_if_undone, was_undone
 from registry_hooks.errors import Refused, RegistryError
-from registry_hooks.schema import VERSION_TABLE, migrate
+from registry_hooks.storage.retry import again_if_undone, was_undone
+from registry_hooks.storage.schema import VERSION_TABLE, migrate
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 

@@ -12,11 +12,11 @@ from mlflow.exceptions import MlflowException
 from world import MODEL, POLICY, evidence_bytes, refused, rules_of
 
 from mlflow_eval_plugin.evidence import loads
-from registry_hooks.desk import bound, case, presence
-from registry_hooks.desk.case import READINGS
-from registry_hooks.envelope import new_key, public_pem, sign
+from registry_hooks.desk.grounds import bound, case, presence
+from registry_hooks.desk.grounds.case import READINGS
 from registry_hooks.errors import Refused, RegistryError
 from registry_hooks.records import EvidenceRef
+from registry_hooks.rules.signatures import new_key, public_pem, sign
 
 GLASS = POLICY + "break_glass: {by: [oncall]}\n"
 SIGNED = GLASS.replace("{kind: drift}", "{kind: drift, signed_by: [build]}")
@@ -225,7 +225,7 @@ def test_a_nomination_of_before_is_held_against_the_digests_of_its_documents(wor
     """Entries that were written without digests of bytes and pages are read, and mean what they meant."""
     with monkeypatch.context() as patch:
         patch.setattr("registry_hooks.desk.transitions.pages_of", lambda evidence: ())
-        patch.setattr("registry_hooks.desk.evidence.EvidenceRef", _of_before)
+        patch.setattr("registry_hooks.desk.grounds.evidence.EvidenceRef", _of_before)
         world.ask(1)
     world.approve(1, "raj")
     run.path(DOCUMENT).write_bytes(run.another("fail"))

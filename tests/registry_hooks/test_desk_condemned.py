@@ -14,9 +14,9 @@ from sklearn.linear_model import LogisticRegression
 from world import MODEL, POLICY, refused, rules_of
 
 from mlflow_eval_plugin.evidence import model_digest_at
-from registry_hooks.condemned import content_digest, resemblance
 from registry_hooks.errors import Refused
 from registry_hooks.records import Condemned
+from registry_hooks.rules.condemned import content_digest, resemblance
 
 TWO = POLICY.replace(f"[{MODEL}]", f"[{MODEL}, acs-other]") + "break_glass: {by: [oncall]}\n"
 
@@ -204,7 +204,7 @@ def test_no_fallback_is_made_of_the_bytes_that_were_left(world):
 
 def test_files_of_a_nomination_of_before_are_read_for_it(left, monkeypatch):
     """A version that was nominated before digests of what it is made of were taken."""
-    from registry_hooks.desk import condemning
+    from registry_hooks.desk.grounds import condemning
 
     kept = condemning.before
 
@@ -215,7 +215,7 @@ def test_files_of_a_nomination_of_before_are_read_for_it(left, monkeypatch):
         ]
 
     monkeypatch.setattr("registry_hooks.desk.transitions.before", unknown)
-    monkeypatch.setattr("registry_hooks.ledger.Ledger.condemned", lambda self, content=None: [
+    monkeypatch.setattr("registry_hooks.storage.ledger.Ledger.condemned", lambda self, content=None: [
         Condemned(model=MODEL, version=2, at=left.now.replace(second=0)) for _ in range(content is None)
     ])  # fmt: skip
     version = copied(left)

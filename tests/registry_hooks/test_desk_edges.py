@@ -17,9 +17,9 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from world import MODEL, POLICY, refused
 
-from registry_hooks.envelope import new_key, public_pem
 from registry_hooks.errors import Conflict, Invalid, NotFound, Refused
-from registry_hooks.ledger import Ledger
+from registry_hooks.rules.signatures import new_key, public_pem
+from registry_hooks.storage.ledger import Ledger
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 

@@ -13,8 +13,8 @@ from mlflow.exceptions import MlflowException
 from serving import free_port
 from world import MODEL, POLICY, refused, rules_of
 
-from registry_hooks.desk import presence
 from registry_hooks.desk.emergency import PATIENCE
+from registry_hooks.desk.grounds import presence
 from registry_hooks.errors import Invalid, Refused
 
 

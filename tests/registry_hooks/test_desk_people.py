@@ -11,7 +11,7 @@ from world import MODEL, POLICY, refused, rules_of
 
 from registry_hooks.errors import Invalid, NotFound, Refused
 from registry_hooks.identity import Actor, acting_as
-from registry_hooks.quorum import Seat, seated
+from registry_hooks.rules.quorum import Seat, seated
 
 PEOPLE = POLICY.replace("  oncall: [oncall]", """\
   product: [pia, mei]

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from mlflow.exceptions import MlflowException
 from world import MODEL, POLICY, World, refused, rules_of
 
-from registry_hooks.envelope import key_id, new_key, public_pem
 from registry_hooks.errors import NotFound, Refused
+from registry_hooks.rules.signatures import key_id, new_key, public_pem
 
 GLASS = POLICY + "break_glass: {by: [author], review_due: 2h}\n"
 

@@ -12,7 +12,7 @@ from databases import facts
 from mlflow.exceptions import MlflowException
 from world import MODEL, World
 
-from registry_hooks import mlflow_io
+from registry_hooks.storage import mlflow_io
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 FRESH = 20

@@ -2,7 +2,7 @@
 
 import pytest
 
-from registry_hooks.app.locations import connects, is_the_servers_own
+from registry_hooks.app.artifacts.locations import connects, is_the_servers_own
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from registry_hooks import pair as rules
-from registry_hooks.pair import PairError
 from registry_hooks.records import Entry, EvidenceRef, ModelState, Nomination, Pair, Review
+from registry_hooks.rules import pair as rules
+from registry_hooks.rules.pair import PairError
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 VERSIONS = st.integers(1, 5)

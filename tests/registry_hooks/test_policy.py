@@ -8,8 +8,8 @@ from costing import peak_of, seconds_of
 
 from registry_hooks.errors import Invalid
 from registry_hooks.identity import Actor
-from registry_hooks.policy import matches
-from registry_hooks.policy_file import LARGEST, load_policy, policy_digest
+from registry_hooks.rules.policy import matches
+from registry_hooks.rules.policy_file import LARGEST, load_policy, policy_digest
 
 GOOD = """
 schema: registry-hooks/policy/1

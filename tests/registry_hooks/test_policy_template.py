@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from registry_hooks.cli import main
+from registry_hooks.cli.commands.policy import template
 from registry_hooks.cli.failures import DONE, USAGE
-from registry_hooks.cli.policy import template
-from registry_hooks.policy import Part, Policy
-from registry_hooks.policy_file import load_policy
+from registry_hooks.rules.policy import Part, Policy
+from registry_hooks.rules.policy_file import load_policy
 
 KEY = re.compile(r"^ *(?:#: )?(?:- )?([a-z_]+):")
 FULL = template().replace("#: ", "")

@@ -8,7 +8,7 @@ import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
 
-from registry_hooks.releases import demanded_settings, version_number
+from registry_hooks.mlflow_surface.releases import demanded_settings, version_number
 
 ROOT = Path(matrix.ROOT)
 

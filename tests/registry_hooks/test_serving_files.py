@@ -13,9 +13,9 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from world import MODEL
 
-from registry_hooks.app import serving_files
+from registry_hooks.app.artifacts import serving_files
 from registry_hooks.errors import Refused
-from registry_hooks.places import place_of
+from registry_hooks.storage.places import place_of
 
 ELSEWHERE = "http://127.0.0.1:1/api/2.0/mlflow-artifacts/artifacts/1/abc/artifacts"  # nobody listens there
 ROOT = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"

@@ -18,13 +18,22 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from world import MODEL, POLICY, evidence_bytes, refused, rules_of
 
 from mlflow_eval_plugin.evidence import dumps, loads
-from registry_hooks import envelope as envelopes
-from registry_hooks.approvals import count, still_signed
-from registry_hooks.envelope import key_id, new_key, private_pem, public_pem, read_private, read_public, sign, signers
 from registry_hooks.errors import Invalid, NotFound, Refused, RegistryError
-from registry_hooks.people import Facts
-from registry_hooks.policy_file import load_policy, policy_digest
 from registry_hooks.records import Approval, EvidenceRef, ModelState, Nomination, Proposal
+from registry_hooks.rules import signatures as envelopes
+from registry_hooks.rules.approval.approvals import count, still_signed
+from registry_hooks.rules.approval.people import Facts
+from registry_hooks.rules.policy_file import load_policy, policy_digest
+from registry_hooks.rules.signatures import (
+    key_id,
+    new_key,
+    private_pem,
+    public_pem,
+    read_private,
+    read_public,
+    sign,
+    signers,
+)
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 MUTATIONS = int(os.environ.get("REGISTRY_HOOKS_MUTATIONS", "10000"))

@@ -7,11 +7,11 @@ import json
 import pytest
 from world import MODEL, POLICY, refused, rules_of
 
-from registry_hooks.accounts import fold_accounts, hands_of
 from registry_hooks.errors import Invalid, Refused
 from registry_hooks.identity import Actor, acting_as
-from registry_hooks.policy_file import load_policy
 from registry_hooks.records import AccountsState, Approval
+from registry_hooks.rules.log.accounts import fold_accounts, hands_of
+from registry_hooks.rules.policy_file import load_policy
 
 BY_ROLES = POLICY.replace("risk: [raj, mei, ana]", "risk: {mlflow_roles: [model-risk]}") + "delegation: {longest: 3d}\n"
 HOLDER = frozenset({"model-risk"})
@@ -337,7 +337,7 @@ def test_roles_of_another_workspace_give_nothing_and_a_deleted_ones_giver_stays_
     people.sign("raj")
     people.did("ana", "role-deleted", role="model-risk", workspace="default")
     with world.store.unit_of_work(write=False) as session:
-        from registry_hooks.ledger import Ledger
+        from registry_hooks.storage.ledger import Ledger
 
         state = Ledger(session).accounts()
     assert state.accounts["raj"].roles["model-risk"].by == "boss" and hands_of(state, "raj") == {"raj", "boss"}

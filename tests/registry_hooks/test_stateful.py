@@ -16,8 +16,8 @@ from world import World
 
 from registry_hooks.desk.reading import disagreements
 from registry_hooks.errors import RegistryError
-from registry_hooks.ledger import Ledger
-from registry_hooks.mlflow_rows import Registry
+from registry_hooks.storage.ledger import Ledger
+from registry_hooks.storage.mlflow_rows import Registry
 
 STEPS = int(os.environ.get("REGISTRY_HOOKS_STATEFUL_STEPS", "150"))
 STEPS_A_RUN = 50

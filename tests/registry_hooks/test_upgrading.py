@@ -17,10 +17,10 @@ from world import MODEL
 
 from registry_hooks.cli import main
 from registry_hooks.errors import RegistryError
-from registry_hooks.ledger import Ledger
-from registry_hooks.schema import VERSION_TABLE, _config
+from registry_hooks.storage.ledger import Ledger
+from registry_hooks.storage.schema import VERSION_TABLE, _config
+from registry_hooks.storage.upgrading import check_database, upgrade_database
 from registry_hooks.store import GovernedStore
-from registry_hooks.upgrading import check_database, upgrade_database
 
 OLD = json.loads((Path(__file__).parents[1] / "golden" / "registry-r0001.json").read_text())
 DONE, REFUSED, USAGE, NO_ANSWER = range(4)

@@ -1,0 +1,151 @@
+"""What stands between a request and the desk: its fields are checked, its Actor asked for, its answer made JSON.
+
+Every route of `registry_hooks.app.api.routes` is served here, and ``health`` and ``openapi`` are answered here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterator
+from contextlib import nullcontext
+from itertools import chain
+from typing import Any
+
+from registry_hooks.app.api import openapi
+from registry_hooks.app.api.bodies import LARGEST_BODY, check, parse_json
+from registry_hooks.app.api.routes import PASSWORD, ROUTES, Route
+from registry_hooks.app.api.turns import Turns
+from registry_hooks.app.governed import governed_desk
+from registry_hooks.app.people import actors
+from registry_hooks.app.refusing import status_of
+from registry_hooks.errors import Invalid, Reason, Refused, RegistryError
+from registry_hooks.identity import Actor, current_sight, require_actor
+
+OURS = "registry-hooks:"  # what Flask's names of our routes begin with
+
+
+def install(app: Any) -> None:
+    """Add every route to the Flask app, and tell MLflow's auth that they authorise themselves.
+
+    With ``MLFLOW_BASIC_AUTH_FAIL_CLOSED``, on by default, MLflow denies everybody but administrators a route that it
+    has no validator for.
+    """
+    from mlflow.server import auth
+    from mlflow.server.handlers import _get_paths
+
+    turns = Turns()
+    for route in ROUTES:
+        view = _view(route, turns)
+        for path in _get_paths(f"/registry-hooks/{route.path}"):
+            app.add_url_rule(path, f"{OURS}{route.method} {path}", view, methods=[route.method])
+            auth.BEFORE_REQUEST_VALIDATORS[path, route.method] = _authorised_by_the_view
+
+
+def _authorised_by_the_view() -> bool:
+    return True
+
+
+def _view(route: Route, turns: Turns) -> Callable[[], Any]:
+    from mlflow.server.handlers import catch_mlflow_exception
+
+    def view() -> Any:
+        try:
+            actor = require_actor()
+            with turns.taken(actor.name) if route.long else nullcontext():
+                return _answer(route, actor)
+        except RegistryError as error:
+            return _json(error.as_json(), status_of(error))
+
+    view.__name__ = f"registry_hooks_{route.answers}"  # MLflow's log names it
+    caught: Callable[[], Any] = catch_mlflow_exception(view)
+    return caught
+
+
+def _answer(route: Route, actor: Actor) -> Any:
+    if route.admin_only and not actor.is_admin:
+        found = f"{actor.name}, who is none"
+        raise Refused(
+            f"only an administrator may {route.path.replace('/', ' ')}",
+            [Reason("administrator", "an administrator of this server", found, "ask an administrator")],
+        )
+    arguments = check(route.fields, _values(route))
+    _require_read(route, actor, arguments.get("model"))
+    if route.answers in _OF_THE_DOOR:
+        return _json(_OF_THE_DOOR[route.answers]())
+    desk = governed_desk()
+    answer = _as_reauthenticated(actor, arguments, getattr(desk, route.answers))
+    if route.streams:
+        return _lines(answer, actor)
+    return _json(answer)
+
+
+def _as_reauthenticated(actor: Actor, arguments: dict[str, Any], answers: Callable[..., Any]) -> Any:
+    """The desk's answer, to an Actor who has proved the password once more where one was sent."""
+    password = arguments.pop(PASSWORD, None)
+    if password is None:
+        return answers(**arguments)
+    with actors.acting(actors.reauthenticated(actor, password)):
+        return answers(**arguments)
+
+
+def _values(route: Route) -> Any:
+    from flask import request
+
+    if route.method == "POST":
+        if (request.content_length or 0) > LARGEST_BODY:  # told by its length, and so not read at all
+            body = b" " * (LARGEST_BODY + 1)
+        else:
+            body = request.get_data(cache=False)
+        return parse_json(body, request.mimetype)
+    twice = [name for name, given in request.args.lists() if len(given) > 1]
+    if twice:
+        reason = Reason(twice[0], "one value", "several", "give it once")
+        raise Invalid(f"the request is not understood: {twice[0]}", [reason])
+    return request.args.to_dict()
+
+
+def _require_read(route: Route, actor: Actor, model: str | None) -> None:
+    if route.reads == "nothing":
+        return
+    sight = current_sight()
+    if sight.everything() if route.reads == "everything" else (model is None or sight.model(model)):
+        return
+    everything = "READ on every registered model and every experiment, without an exception"
+    expected = everything if route.reads == "everything" else f"READ on the registered model {model!r}"
+    reason = Reason("mlflow-permission", expected, f"{actor.name} has not", "ask an administrator to grant it")
+    raise Refused("permission denied", [reason])
+
+
+def _health() -> dict[str, Any]:
+    from importlib.metadata import version
+
+    return {"version": version("mlflow-registry-hooks"), "governed": True}  # a server that is not does not start
+
+
+_OF_THE_DOOR: dict[str, Callable[[], dict[str, Any]]] = {"health": _health, "openapi": openapi.document}
+
+
+def _json(answer: object, status: int = 200) -> Any:
+    from flask import Response
+
+    body = json.dumps(answer, ensure_ascii=False, allow_nan=False)
+    return Response(body, status, {"Cache-Control": "no-store"}, mimetype="application/json")
+
+
+def _lines(chunks: Iterator[bytes], actor: Actor) -> Any:
+    """Stream what the desk yields; the first chunk is awaited here, where an error still becomes a status."""
+    from flask import Response
+
+    first = _next_of(chunks, actor)
+    rest = iter(lambda: _next_of(chunks, actor), None)
+    body = rest if first is None else chain([first], rest)
+    response = Response(body, 200, {"Cache-Control": "no-store"}, mimetype="application/x-ndjson")
+    if isinstance(chunks, Generator):
+        response.call_on_close(chunks.close)  # a reader who goes away must not leave a transaction open
+    return response
+
+
+def _next_of(chunks: Iterator[bytes], actor: Actor) -> bytes | None:
+    # The server asks for chunks after Flask has ended the request, when its Actor is gone.
+    with actors.acting(actor):
+        return next(chunks, None)

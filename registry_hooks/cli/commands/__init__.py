@@ -1,0 +1,1 @@
+"""The commands of ``registry-hooks``, each file a door of its own."""

@@ -1,0 +1,111 @@
+"""The commands by which people decide: request, approve and reject."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from registry_hooks.cli.client import Client, talks_to_server
+from registry_hooks.cli.commands.move import VERSION
+from registry_hooks.cli.output import clean, show
+from registry_hooks.cli.output import proposal as told
+
+
+def signs(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command what says how a signature is made: by whom, over what, and with the password once more."""
+
+    @click.option("--digest", metavar="SHA256", help="Only if the Proposal is still the one with this digest.")
+    @click.option("--for", "for_whom", metavar="USER", help="Who lent you the role, where several did.")
+    @click.option("--reauthenticate", is_flag=True, help="Ask for the password once more, as some policies demand.")
+    @wraps(command)
+    def signing(*arguments: Any, reauthenticate: bool, **options: Any) -> None:
+        password = click.prompt("Password", hide_input=True, err=True) if reauthenticate else None
+        command(*arguments, password=password, **options)
+
+    return signing
+
+
+@click.command()
+@click.argument("model")
+@click.argument("version", type=VERSION)
+@click.option("--comment", help="What the approvers should know.")
+@talks_to_server
+def request(client: Client, model: str, version: int, comment: str | None, as_json: bool) -> None:
+    """Ask for approval of VERSION of MODEL, the challenger, as champion.
+
+    The Proposal is bound to the version's files, the Evidence, the policy and the champion of now. When one of them
+    changes, approvals are void.
+
+    \b
+    Example:
+      registry-hooks request acs-employment 2 --comment "better Brier score, no subgroup worse"
+    """
+    answer = client.post("request", model=model, version=version, comment=comment)
+    next_step = f"  Next, by an approver: registry-hooks approve {clean(model)} {version} --comment TEXT"
+    show(answer, as_json, [*told(answer), next_step])
+
+
+@click.command()
+@click.argument("model")
+@click.argument("version", type=VERSION, required=False)
+@click.option("--proposal", metavar="ID", help="Which Proposal, when more than one is open.")
+@click.option("--comment", required=True, help="What you looked at.")
+@click.option("--meaning", help="What your yes means, e.g. 'reviewed subgroup report'.")
+@signs
+@talks_to_server
+def approve(client: Client, model: str, as_json: bool, **signature: Any) -> None:
+    """Say yes to the open Proposal of MODEL. Its requester and the version's author cannot.
+
+    \b
+    Example:
+      registry-hooks approve acs-employment 2 --comment "read the calibration and subgroup reports"
+    """
+    answer = client.post("approve", model=model, **signature)
+    promotable = answer["state"] == "approved"
+    next_step = [f"  Next: registry-hooks promote {clean(model)} {answer['version']}"] if promotable else []
+    show(answer, as_json, [*told(answer), *next_step])
+
+
+@click.command()
+@click.argument("model")
+@click.argument("version", type=VERSION, required=False)
+@click.option("--proposal", metavar="ID", help="Which Proposal, when more than one is open.")
+@click.option("--comment", required=True, help="Why not.")
+@click.option("--meaning", help="What your no means.")
+@signs
+@talks_to_server
+def reject(client: Client, model: str, as_json: bool, **signature: Any) -> None:
+    """Say no to the open Proposal of MODEL.
+
+    \b
+    Example:
+      registry-hooks reject acs-employment 2 --comment "recall for SEX=2 fell by 4 points"
+    """
+    answer = client.post("reject", model=model, **signature)
+    show(answer, as_json, told(answer))
+
+
+@click.command()
+@click.argument("model")
+@click.argument("version", type=VERSION, required=False)
+@click.option("--proposal", metavar="ID", help="Which Proposal, when more than one is open.")
+@click.option("--comment", required=True, help="Why.")
+@talks_to_server
+def withdraw(
+    client: Client, model: str, version: int | None, proposal: str | None, comment: str, as_json: bool
+) -> None:
+    """Take back your own: as its requester the Proposal of MODEL, as an approver the signature you gave it.
+
+    \b
+    Example:
+      registry-hooks withdraw acs-employment 2 --comment "asked for too early"
+    """
+    answer = client.post("withdraw", model=model, version=version, proposal=proposal, comment=comment)
+    if "withdrawn" in answer:
+        lines = [f"Proposal {clean(answer['withdrawn'])} is withdrawn. Ledger entry {answer['entry']}."]
+    else:
+        lines = ["Your signature is taken back.", *told(answer)]
+    show(answer, as_json, lines)

@@ -1,0 +1,86 @@
+"""The commands for what cannot wait, and for what is looked at afterwards: break-glass and review."""
+
+from __future__ import annotations
+
+import click
+
+from registry_hooks.cli.client import Client, talks_to_server
+from registry_hooks.cli.commands.move import VERSION
+from registry_hooks.cli.output import clean, heading, moves, numbered_reasons, show, when
+from registry_hooks.cli.summaries import Summarized
+
+
+@click.command("break-glass")
+@click.argument("model")
+@click.argument("version", type=VERSION)
+@click.option("--reason", required=True, metavar="TEXT", help="Why it cannot wait; it goes into the audit log.")
+@talks_to_server
+def break_glass(client: Client, model: str, version: int, reason: str, as_json: bool) -> None:
+    """Make VERSION of MODEL the champion past Evidence and approvals, in an emergency.
+
+    Only for whom the policy names under break_glass. What was overridden is written down, and a review falls due.
+    To go back to an earlier champion, use rollback: it needs none of this.
+
+    \b
+    Example:
+      registry-hooks break-glass acs-employment 4 --reason "both earlier versions crash on the new input"
+    """
+    answer = client.post("break-glass", model=model, version=version, reason=reason)
+    review, told = answer["review"], heading("BY BREAK-GLASS", "red")
+    lines = [
+        f"Version {answer['version']} of {clean(model)} is now the {heading('champion', 'green')}, {told}.",
+        *moves(answer["before"], answer["after"]),
+        "  Overridden:",
+        *numbered_reasons(answer["overridden"]),
+        f"  Ledger entry {clean(answer['entry'])}. Review {clean(review['id'])} is due {when(review['due_at'])}.",
+    ]
+    show(answer, as_json, lines)
+
+
+@click.group(cls=Summarized)
+def review() -> None:
+    """Reviews, which rollbacks and break-glass promotions leave behind.
+
+    \b
+    Example:
+      registry-hooks review close acs-employment R-14 --finding "AGEP was in months since Monday; source fixed"
+    """
+
+
+@review.command("close")
+@click.argument("model")
+@click.argument("number", metavar="REVIEW")
+@click.option("--finding", required=True, metavar="TEXT", help="What was found; it goes into the audit log.")
+@talks_to_server
+def close(client: Client, model: str, number: str, finding: str, as_json: bool) -> None:
+    """Close a REVIEW of MODEL with a finding. Never by the one whose act opened it.
+
+    \b
+    Example:
+      registry-hooks review close acs-employment R-14 --finding "AGEP was in months since Monday; source fixed"
+    """
+    answer = client.post("review/close", model=model, review=number, finding=finding)
+    show(answer, as_json, [f"Review {clean(number)} of {clean(model)} is closed. Ledger entry {answer['entry']}."])
+
+
+@review.command("list")
+@click.argument("model", required=False)
+@talks_to_server
+def list_reviews(client: Client, model: str | None, as_json: bool) -> None:
+    """List the open reviews of MODEL, or of every governed model, the overdue ones first.
+
+    \b
+    Example:
+      registry-hooks review list
+    """
+    models = client.get("status", model=model)["models"]
+    found = [{"model": held["model"], **each} for held in models for each in held["reviews"]]
+    found.sort(key=lambda each: each["due_at"])
+    lines = []
+    for each in found:
+        due = heading("OVERDUE since", "red") if each["overdue"] else "due"
+        lines.append(
+            f"{clean(each['model'])} {clean(each['id'])}: {each['kind']} of version {each['version']} by "
+            f"{clean(each['opened_by'])}, {due} {when(each['due_at'])}: {clean(each['reason'])}"
+        )
+    show({"reviews": found}, as_json, lines or ["No review is open."])

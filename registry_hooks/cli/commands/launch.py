@@ -1,0 +1,130 @@
+"""Start MLflow's server in this process: secret, logins and administrator first, then `mlflow server` as it is."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import secrets
+import signal
+import stat
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from registry_hooks.cli.failures import NO_ANSWER, USAGE, Failure
+from registry_hooks.cli.output import heading
+from registry_hooks.errors import Invalid, RegistryError
+from registry_hooks.mlflow_surface.releases import create_first_administrator, demanded_settings
+
+SECRET, CONFIGURATION, LOGINS = "secret.key", "auth.ini", "auth.db"
+
+
+def launch(options: dict[str, Any], mlflow_arguments: tuple[str, ...]) -> NoReturn:
+    """Run the server until it is told to stop; does not return."""
+    state: Path = options["state_dir"].absolute()
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for uri in dict.fromkeys(
+        options[f"{name}_store_uri"].removeprefix("governed:") for name in ("backend", "registry")
+    ):
+        _refuse_unfit(uri)
+    os.environ.setdefault("MLFLOW_FLASK_SERVER_SECRET_KEY", _secret_key(state / SECRET))
+    if not os.environ.get("MLFLOW_AUTH_CONFIG_PATH"):
+        os.environ["MLFLOW_AUTH_CONFIG_PATH"] = str(_write_configuration(state, options))
+    _make_administrator()
+    _share_job_token()
+    if hasattr(signal, "SIGHUP"):
+        # A closed terminal makes uvicorn restart its workers, and would end only the process above them.
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+
+    from mlflow.cli import cli
+
+    cli.main(["server", *_arguments(options), *mlflow_arguments], prog_name="mlflow")
+    raise SystemExit(0)
+
+
+def _refuse_unfit(database_uri: str) -> None:
+    """End with one message, before there are workers that would each end with a traceback and be started again."""
+    from registry_hooks.storage.upgrading import Unreachable, refuse_unfit
+
+    try:
+        refuse_unfit(database_uri)
+    except Unreachable as error:
+        raise Failure(f"not started: {error}", NO_ANSWER) from error
+    except RegistryError as error:
+        raise Failure(f"not started: {error}", USAGE) from error
+
+
+def _arguments(options: dict[str, Any]) -> list[str]:
+    names = ("backend_store_uri", "registry_store_uri", "artifacts_destination", "host", "port", "workers", "app_name")
+    arguments = [f"--{name.replace('_', '-')}={options[name]}" for name in names]
+    if options["uvicorn_opts"]:
+        arguments.append(f"--uvicorn-opts={options['uvicorn_opts']}")
+    return arguments
+
+
+def _secret_key(path: Path) -> str:
+    """The key that all workers, and all starts, share; made once, readable by its owner only."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise Failure(f"not started: others can read {path}; run: chmod 600 {path}", USAGE) from None
+        key = path.read_text().strip()
+        if len(key) < 32:
+            raise Failure(f"not started: {path} holds no key; remove it, and one is made", USAGE) from None
+        return key
+    with os.fdopen(handle, "w") as file:
+        key = secrets.token_hex(32)
+        file.write(key + "\n")
+    return key
+
+
+def _write_configuration(state: Path, options: dict[str, Any]) -> Path:
+    parser = configparser.ConfigParser(interpolation=None)
+    settings = {
+        "default_permission": options["default_permission"] or "READ",
+        "database_uri": options["auth_database_uri"] or f"sqlite:///{state / LOGINS}",
+        "admin_username": os.environ.get("MLFLOW_AUTH_ADMIN_USERNAME") or "admin",
+        "auth_cache_ttl_seconds": str(options["auth_cache_seconds"] or 0),
+        **demanded_settings(),
+    }
+    # MLflow reads with interpolation, where a % (as in an escaped password) must be doubled.
+    parser["mlflow"] = {name: value.replace("%", "%%") for name, value in settings.items()}
+    if not options["auth_database_uri"]:
+        (state / LOGINS).touch(mode=0o600)  # SQLite would make it readable by others
+    path = state / CONFIGURATION
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # the URI may hold a password
+    with os.fdopen(handle, "w") as file:
+        file.write("; Written by `registry-hooks server` at every start. For your own, set MLFLOW_AUTH_CONFIG_PATH.\n")
+        parser.write(file)
+    return path
+
+
+def _make_administrator() -> None:
+    """Create the auth database and its first administrator in one process, before there are workers to race.
+
+    MLflow does this itself, but only for the app named ``basic-auth``.
+    """
+    from mlflow.exceptions import MlflowException
+    from mlflow.server import auth
+
+    configured = auth.auth_config
+    try:
+        auth.store.init_db(configured.database_uri, read_db_uri=configured.read_database_uri)
+        password = create_first_administrator(auth)
+    except MlflowException as error:
+        raise Failure(f"not started: {error.message}", USAGE) from error
+    except Invalid as error:
+        raise Failure(f"not started: {error}", USAGE) from error
+    if password:
+        told = f"Administrator {configured.admin_username!r} was made. Password, told this once: {password}"
+        click.echo(heading(told), err=True)
+
+
+def _share_job_token() -> None:
+    """Let job subprocesses reach the gateway as MLflow's own app does; it too makes this token only for basic-auth."""
+    from mlflow.environment_variables import _MLFLOW_INTERNAL_GATEWAY_AUTH_TOKEN, MLFLOW_SERVER_ENABLE_JOB_EXECUTION
+
+    if MLFLOW_SERVER_ENABLE_JOB_EXECUTION.get():
+        os.environ[_MLFLOW_INTERNAL_GATEWAY_AUTH_TOKEN.name] = secrets.token_hex(32)

@@ -1,0 +1,190 @@
+"""The commands that only look: plan, status and history."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import click
+
+from registry_hooks.cli.client import Client, talks_to_server
+from registry_hooks.cli.commands.move import VERSION
+from registry_hooks.cli.failures import BROKEN_AUDIT, REFUSED
+from registry_hooks.cli.output import Answer, clean, heading, numbered_reasons, pair, proposal, show, table, when
+
+_KINDS = {"rollback": "the rollback from", "break-glass": heading("BREAK-GLASS", "red") + " promotion of"}
+
+
+@click.command()
+@click.argument("model")
+@click.argument("version", type=VERSION)
+@talks_to_server
+def plan(client: Client, model: str, version: int, as_json: bool) -> None:
+    """Show what is missing before VERSION of MODEL may be promoted, and change nothing.
+
+    Exit code 1 when something is missing, 0 when nothing is.
+
+    \b
+    Example:
+      registry-hooks plan acs-employment 2
+    """
+    answer = client.get("plan", model=model, version=version)
+    show(answer, as_json, _planned(answer))
+    if not answer["allowed"]:
+        raise click.exceptions.Exit(REFUSED)
+
+
+def _planned(answer: Answer) -> Iterator[str]:
+    subject = f"Version {answer['version']} of {clean(answer['model'])}"
+    if answer["allowed"]:
+        yield f"{subject} may be promoted {heading('now', 'green')}."
+        yield f"  Next: registry-hooks promote {clean(answer['model'])} {answer['version']}"
+    else:
+        yield f"{subject} may {heading('not yet', 'yellow')} be promoted:"
+        yield from numbered_reasons(answer["reasons"])
+    yield f"  Now:   {pair(answer['pair'])}"
+    if answer["allowed"]:
+        yield f"  After: {pair(answer['after'])}"
+    if answer["proposal"]:
+        yield from proposal(answer["proposal"])
+
+
+@click.command()
+@click.argument("model", required=False)
+@talks_to_server
+def status(client: Client, model: str | None, as_json: bool) -> None:
+    """Show who serves: the pair, open Proposals and reviews, of MODEL or of every governed model.
+
+    \b
+    Example:
+      registry-hooks status
+    """
+    answer = client.get("status", model=model)
+    lines = [line for each in answer["models"] for line in _status_of(each)]
+    show(answer, as_json, lines or ["No governed model yet."])
+
+
+def _status_of(held: Answer) -> Iterator[str]:
+    policy = held["policy"]
+    ruled = f"policy {clean(policy['name'])} version {policy['version']}" if policy else "no policy: nothing is let in"
+    yield f"{heading(clean(held['model']))} ({ruled})"
+    yield f"  {pair(held['pair'])}"
+    yield from numbered_reasons(held.get("meddled") or [])
+    if held["condemned"]:
+        yield f"  Rolled back from: {', '.join(map(str, held['condemned']))}"
+    yield from _file_check(held.get("file_check"))
+    if held.get("missing", ()) is None:
+        yield f"  Files were not looked for: registry-hooks status {clean(held['model'])}"
+    for line in held.get("missing") or ():
+        yield f"  {heading('MISSING', 'red')} {clean(line)}"
+    for each in held["proposals"]:
+        yield from (f"  {line}" for line in proposal(each))
+    for review in held["reviews"]:
+        due = heading("OVERDUE since", "red") if review["overdue"] else "due"
+        yield (
+            f"  Review {clean(review['id'])} of {_KINDS[review['kind']]} version {review['version']}, {due} "
+            f"{when(review['due_at'])}: {clean(review['reason'])}"
+        )
+
+
+def _file_check(check: Answer | None) -> Iterator[str]:
+    if check is None:
+        return
+    if check["differences"] is None:
+        yield f"  Files of version {check['version']} are not held against its nomination yet: registry-hooks reconcile"
+        return
+    told = ", ".join(map(clean, check["differences"][:5]))
+    yield f"  {heading('FILES CHANGED', 'red')} of version {check['version']} since it was nominated: {told}"
+
+
+@click.command()
+@click.argument("model")
+@click.option("--limit", type=click.IntRange(min=1, max=1000), help="The latest entries, this many at most.")
+@click.option("--at", metavar="TIME", help="As it stood then: 2026-11-25T03:00:00Z.")
+@talks_to_server
+def history(client: Client, model: str, limit: int | None, at: str | None, as_json: bool) -> None:
+    """Show every decision about MODEL, from the audit log; with --at those until then, and who served.
+
+    \b
+    Example:
+      registry-hooks history acs-employment --limit 20
+      registry-hooks history acs-employment --at 2026-11-25T03:00:00Z
+    """
+    answer = client.get("history", model=model, limit=limit, at=at)
+    columns = ("seq", "at", "actor", "action", "version", "summary")
+    rows = [[when(each[name]) if name == "at" else each[name] for name in columns] for each in answer["entries"]]
+    lines = list(table(columns, rows)) or [f"Nothing was decided about {clean(model)} yet."]
+    if at is not None:
+        lines.append(f"At {clean(at)}: {pair(answer['as_of']['pair'])}.")
+    show(answer, as_json, lines)
+
+
+@click.command()
+@click.argument("model")
+@click.argument("version", type=VERSION)
+@talks_to_server
+def lineage(client: Client, model: str, version: int, as_json: bool) -> None:
+    """Show the record of VERSION of MODEL: its training data and metrics, its nominations, and when it served.
+
+    \b
+    Example:
+      registry-hooks lineage acs-employment 2
+    """
+    answer = client.get("lineage", model=model, version=version)
+    show(answer, as_json, _lineage(answer))
+
+
+def _lineage(answer: Answer) -> Iterator[str]:
+    yield heading(f"Version {answer['version']} of {clean(answer['model'])}") + f" (stage {clean(answer['stage'])})"
+    made = answer["registered"]
+    yield (
+        f"  Registered by {clean(made['actor'])} at {when(made['at'])}." if made else "  Registered before its policy."
+    )
+    for each in answer["nominations"]:
+        yield f"  Nominated by {clean(each['actor'])} at {when(each['at'])}, files {clean(each['files_digest'][:19])}…"
+        yield from (f"  {line}" for line in _origin(each["lineage"] or {}))
+    if not answer["nominations"]:
+        yield "  Never nominated; its run says now:"
+        yield from (f"  {line}" for line in _origin(answer["now"]))
+    columns = ("since", "until", "how", "by")
+    rows = [
+        (when(each["since"]), when(each["until"]) if each["until"] else "now", each["how"], each["by"])
+        for each in answer["deployments"]
+    ]
+    yield from table(columns, rows)
+    if not rows:
+        yield "  It never served."
+
+
+def _origin(origin: Answer) -> Iterator[str]:
+    yield f"  run {clean(origin.get('run_id') or 'none')}"
+    for each in origin.get("data", ()):
+        yield f"  data {clean(each['name'])}, digest {clean(each['digest'])}, used for {clean(each['context'] or '-')}"
+    metrics = [f"{clean(name)} {value:.6g}" for name, value in list(origin.get("metrics", {}).items())[:12]]
+    if metrics:
+        more = len(origin["metrics"]) - len(metrics)
+        yield f"  metrics {', '.join(metrics)}" + (f" and {more} more (--json shows all)" if more else "")
+
+
+@click.command()
+@click.argument("model", required=False)
+@talks_to_server
+def reconcile(client: Client, model: str | None, as_json: bool) -> None:
+    """Hold roles, stages, files and Evidence of MODEL, or of every governed model, against the ledger.
+
+    Reads every file of the versions in a role and of earlier champions. Exit code 4 when something differs, by name.
+
+    \b
+    Example:
+      registry-hooks reconcile acs-employment
+    """
+    names = [model] if model else [each["model"] for each in client.get("status")["models"]]
+    answers = []
+    with click.progressbar(names, label="Reading files", file=sys.stderr, hidden=len(names) < 2) as waiting:
+        for name in waiting:
+            answers.append(client.post("reconcile", model=name))
+    problems = [problem for each in answers for problem in each["problems"]]
+    lines = [clean(problem) for problem in problems] or [f"{len(answers)} models agree with the ledger."]
+    show({"ok": not problems, "models": answers}, as_json, lines)
+    if problems:
+        raise click.exceptions.Exit(BROKEN_AUDIT)

@@ -1,0 +1,181 @@
+"""What the desk answers with: records as plain JSON, with the judgement of the moment beside the facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from mlflow_eval_plugin.evidence import VERDICT_WORDS
+from registry_hooks.errors import Reason
+from registry_hooks.identity import Sight
+from registry_hooks.records import Entry, ModelState, Nomination, Pair, Proposal, Resemblance
+from registry_hooks.rules.approval.approvals import count, proposal_state, uncounted
+from registry_hooks.rules.approval.people import Facts
+from registry_hooks.rules.sight import shown_proposal
+
+Answer = dict[str, Any]
+
+
+def reasons_json(reasons: list[Reason]) -> list[Answer]:
+    """Reasons as JSON objects."""
+    return [asdict(reason) for reason in reasons]
+
+
+def proposal_json(proposal: Proposal, state: ModelState, facts: Facts) -> Answer:
+    """A Proposal, its state now and why, and which signatures it needs and has."""
+    verdict, reasons = proposal_state(proposal, state, facts)
+    have = count(proposal, state, facts)
+    needs = [
+        {"role": item.role, "count": item.count, "have": have[item.role]} for item in facts.policy.promote.approvals
+    ]
+    shown = shown_proposal(proposal, facts.sight)
+    judged = {"state": verdict, "reasons": reasons_json(reasons), "needs": needs, "warnings": warnings(shown)}
+    return {**shown.as_json(), **judged, "uncounted": reasons_json(uncounted(proposal, state, facts))}
+
+
+def warnings(found: Nomination | Proposal) -> list[str]:
+    """Of whose condemned bytes a version is made, and which condemned versions it resembles, in words."""
+    told, by = [_resembles(each) for each in found.resembles], found.condemned_by
+    if by is not None:
+        where = f"version {by.version} of {by.model}"
+        told.insert(0, f"is made of what {where} is, which was rolled back from at {by.at:%Y-%m-%d %H:%M:%S}Z")
+    return told
+
+
+def _resembles(each: Resemblance) -> str:
+    near = f"; {', '.join(each.near)} of about the same size" if each.near else ""
+    return (
+        f"resembles version {each.version} of {each.model}, which was rolled back from at "
+        f"{each.at:%Y-%m-%d %H:%M:%S}Z: {each.same} of its {each.files} files are the same{near}"
+    )
+
+
+def moved_json(model: str, before: Pair, after: Pair, entry: Entry) -> Answer:
+    """A change of roles: the pair before and after, and the ledger entry that records it."""
+    return {"model": model, "before": before.as_json(), "after": after.as_json(), "entry": entry.seq}
+
+
+def status_json(state: ModelState, facts: Facts, policy: Answer) -> Answer:
+    """A governed model as it stands."""
+    return {
+        "model": state.model,
+        "policy": policy,
+        "pair": state.pair.as_json(),
+        "condemned": sorted(state.condemned),
+        "file_check": state.file_check.as_json() if state.file_check else None,
+        "proposals": [proposal_json(proposal, state, facts) for proposal in state.proposals.values()],
+        "reviews": [{**review.as_json(), "overdue": facts.now > review.due_at} for review in state.reviews],
+    }
+
+
+def state_json(state: ModelState, sight: Sight) -> Answer:
+    """A model's roles, Proposals and reviews as they stood at some time, without today's judgement."""
+    return {
+        "model": state.model,
+        "pair": state.pair.as_json(),
+        "condemned": sorted(state.condemned),
+        "proposals": [shown_proposal(proposal, sight).as_json() for proposal in state.proposals.values()],
+        "reviews": [review.as_json() for review in state.reviews],
+    }
+
+
+def tenures(entries: Iterable[Entry]) -> list[Answer]:
+    """Who was champion from when to when, how each came to be, and by whose act; the last one's end is None."""
+    found: list[Answer] = []
+    for entry in entries:
+        serves = _champion_after(entry)
+        if serves is None or (found and found[-1]["version"] == serves and found[-1]["until"] is None):
+            continue
+        at = entry.as_json()["at"]
+        if found:
+            found[-1]["until"] = at
+        found.append(
+            {"version": serves, "since": at, "until": None, "by": entry.actor, "how": entry.action, "seq": entry.seq}
+        )
+    return found
+
+
+def _champion_after(entry: Entry) -> int | None:
+    if entry.action in ("promoted", "rolled-back", "broke-glass"):
+        return entry.version
+    return Pair.model_validate(entry.body["pair"]).champion if entry.action == "adopted" else None
+
+
+def entry_json(entry: Entry) -> Answer:
+    """One line of history: who did what when, in a sentence."""
+    at = entry.as_json()["at"]
+    version = entry.version
+    return {
+        "seq": entry.seq,
+        "at": at,
+        "actor": entry.actor,
+        "action": entry.action,
+        "version": version,
+        "summary": _SENTENCES[entry.action](entry, entry.body),
+    }
+
+
+def _pair(body: Answer) -> str:
+    pair = Pair.model_validate(body)
+    said = [f"{role} {getattr(pair, role)}" for role in ("champion", "challenger", "fallback") if getattr(pair, role)]
+    return ", ".join(said) or "no roles"
+
+
+def _for(body: Answer) -> str:
+    lender = body["approval"].get("for_whom")
+    return (f" for {lender}" if lender else "") + _as(body["approval"].get("sources") or ())
+
+
+def _as(sources: Iterable[Answer]) -> str:
+    """In which roles, and where each came from."""
+    told = [
+        f"{each['role']} ({each['via']} {each['name']}, given by {each['given_by'] or 'nobody known'})"
+        for each in sources
+    ]
+    return f" as {', '.join(told)}" if told else ""
+
+
+def _evidence(nomination: Answer) -> str:
+    return ", ".join(
+        f"{item['kind']} {VERDICT_WORDS.get(item['verdict'], item['verdict'])}" for item in nomination["evidence"]
+    )
+
+
+def _settled(body: Answer) -> str:
+    if "found" not in body:
+        return ""
+    staged = [f"{stage} {', '.join(map(str, held))}" for stage, held in body["found"]["stages"].items() if held]
+    told = f"aliases said {_pair(body['found']['aliases'])}, stages {', '.join(staged) or 'nothing'}"
+    return f"; {told}, and the {'aliases' if body['adopt'] == 'alias' else 'stages'} counted"
+
+
+_SENTENCES = {
+    "policy-applied": lambda e, b: (
+        f"policy {b['name']} version {b['version']} put in force for {', '.join(b['models'])}"
+    ),
+    "adopted": lambda e, b: f"taken under policy as it was: {_pair(b['pair'])}{_settled(b)}",
+    "registered": lambda e, b: f"version {e.version} registered",
+    "deleted": lambda e, b: f"version {e.version} deleted",
+    "withdrawn": lambda e, b: f"withdrew {b['proposal']}: {b['comment']}",
+    "approval-withdrawn": lambda e, b: f"took back the signature under {b['proposal']}: {b['comment']}",
+    "files-checked": lambda e, b: (
+        f"files of version {e.version} held against its nomination: "
+        + (", ".join(b["differences"][:5]) if b["differences"] else "they are the same")
+    ),
+    "review-closed": lambda e, b: f"closed review {b['review']}: {b['finding']}",
+    "broke-glass": lambda e, b: (
+        f"BROKE GLASS: version {e.version} became champion past {len(b['overridden'])} rules, because: "
+        f"{b['review']['reason']}; now {_pair(b['after'])}"
+    ),
+    "nominated": lambda e, b: f"version {e.version} nominated as challenger on {_evidence(b['nomination'])}",
+    "requested": lambda e, b: (
+        f"asked to promote version {e.version} ({b['proposal']['id']}): {b['proposal']['comment']}"
+    ),
+    "approved": lambda e, b: f"said yes to {b['approval']['proposal']}{_for(b)}: {b['approval']['comment']}",
+    "rejected": lambda e, b: f"said no to {b['approval']['proposal']}{_for(b)}: {b['approval']['comment']}",
+    "promoted": lambda e, b: f"version {e.version} became champion; now {_pair(b['after'])}",
+    "rolled-back": lambda e, b: (
+        f"back to version {e.version}, because: {b['review']['reason']}; now {_pair(b['after'])}"
+    ),
+}

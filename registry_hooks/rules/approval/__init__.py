@@ -1,0 +1,1 @@
+"""Four eyes: who people are, who has a stake, and whose signature counts."""

@@ -1,0 +1,99 @@
+"""Which Evidence opens the gate: of each kind that the policy asks for, passing, fresh, and signed where it must be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from registry_hooks.errors import Reason
+from registry_hooks.records import EvidenceRef, ModelState, TrustState
+from registry_hooks.rules.approval.people import Facts
+from registry_hooks.rules.policy import RequiredEvidence
+from registry_hooks.rules.sight import WITHHELD, shown_evidence
+
+
+def evidence_reasons(state: ModelState, version: int, facts: Facts) -> list[Reason]:
+    """Why the nomination's Evidence does not open the gate, for each kind that the policy asks for."""
+    nomination = state.nominations.get(version)
+    evidence = nomination.evidence if nomination else ()
+    return judge_evidence(evidence, state, version, facts)
+
+
+def judge_evidence(
+    evidence: tuple[EvidenceRef, ...],
+    state: ModelState,
+    version: int,
+    facts: Facts,
+    passed_over: Mapping[str, Reason] | None = None,
+) -> list[Reason]:
+    """One reason for each kind of Evidence that is missing, stale, unsigned or not good enough.
+
+    ``passed_over`` says by kind why some that is there was not taken in.
+    """
+    by_kind, model = {item.kind: item for item in shown_evidence(evidence, facts.sight)}, state.model
+    mend = f"evaluate version {version} with mlflow.models.evaluate, then registry-hooks nominate {model} {version}"
+    reasons: list[Reason] = []
+    for required in facts.policy.promote.evidence:
+        if required.kind == "comparison" and state.pair.champion in (None, version):
+            continue  # there is nothing to compare with
+        found = by_kind.get(required.kind)
+        if found is None:
+            missing = Reason("evidence", f"{required.kind} Evidence", "none taken in by a nomination", mend)
+            reasons.append((passed_over or {}).get(required.kind, missing))
+            continue
+        if not required.accepts(found.verdict):
+            failed = f" ({'; '.join(found.failed[:3])})" if found.failed else ""
+            reasons.append(
+                Reason("evidence", f"{required.kind} Evidence that passes", f"verdict {found.verdict}{failed}", mend)
+            )
+        age = facts.now - found.created_at
+        if age > required.max_age or age < -timedelta(minutes=5):
+            reasons.append(
+                Reason(
+                    "evidence-age",
+                    f"{required.kind} Evidence of the last {required.max_age}",
+                    f"made {found.created_at:%Y-%m-%d %H:%M}Z",
+                    mend,
+                )
+            )
+        reasons += _with_another(found, state, version)
+        reasons += _unsigned(required, found, model, version, facts.trust)
+    return reasons
+
+
+def _with_another(found: EvidenceRef, state: ModelState, version: int) -> list[Reason]:
+    champion = state.pair.champion
+    if found.kind != "comparison" or found.champion == champion:
+        return []
+    other = "a model with other files, or none" if found.champion is None else f"version {found.champion}"
+    return [
+        Reason(
+            "comparison",
+            f"a comparison with the champion, version {champion}",
+            f"one with {other}",
+            f"evaluate version {version} with the champion models:/{state.model}/{champion}, then registry-hooks "
+            f"nominate {state.model} {version}",
+        )
+    ]
+
+
+def _unsigned(
+    required: RequiredEvidence, found: EvidenceRef, model: str, version: int, trust: TrustState
+) -> list[Reason]:
+    if not required.signed_by:
+        return []
+    names = {trust.key_name(key) for key in found.signed_by} - {None}
+    if names & set(required.signed_by):
+        return []
+    revoked = [trust.keys[key].name for key in found.signed_by if key in trust.keys and trust.key_name(key) is None]
+    run = "RUN_ID" if found.run_id == WITHHELD else found.run_id
+    held = sorted(map(str, names)) or (f"the revoked key {revoked[0]}" if revoked else "no trusted key")
+    return [
+        Reason(
+            "evidence-signature",
+            f"{required.kind} Evidence signed by {' or '.join(required.signed_by)}",
+            f"signed by {', '.join(held) if isinstance(held, list) else held}",
+            f"registry-hooks evidence sign --run {run} --model models:/{model}/{version} --key KEYFILE, then "
+            f"registry-hooks nominate {model} {version}",
+        )
+    ]

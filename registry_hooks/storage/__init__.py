@@ -1,0 +1,1 @@
+"""The only SQL, and the only reads of what MLflow keeps: runs, files and registry rows."""
