@@ -72,7 +72,7 @@ def _diagram(data: pd.DataFrame) -> object:
 
 
 def _groups(data: pd.DataFrame) -> object:
-    names = {"slices": ["group"], "depth": 1, "max_levels": GROUPS + 1}
+    names = {"slices": ["group"], "depth": 1, "max_levels": GROUPS + 1, "ranked": False}  # no area is asked of anybody
     table = SliceTable(slice_summary(data, label="label", score="score", **names))
     kinds = ("difference", "ratio")
     return [
@@ -92,7 +92,7 @@ def _aucs(data: pd.DataFrame) -> float:
 
 def _pairs(data: pd.DataFrame) -> object:
     names = [f"g{place}" for place in range(len(LEVELS))]
-    return slice_summary(data, label="label", score="score", slices=names, depth=2)
+    return slice_summary(data, label="label", score="score", slices=names, depth=2, ranked=False)
 
 
 TEN, ONE, TENTH = 10_000_000, 1_000_000, 100_000

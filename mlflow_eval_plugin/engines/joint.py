@@ -42,6 +42,14 @@ def tabulated(
     Raises:
         TooManyLevels: for more than ``MAX_SLICES`` possible slices.
     """
+    found, parts = in_views(count, rows, columns, depth, cells=cells)
+    return found, {name: np.stack([lanes[name] for lanes in parts]) for name in parts[0]}
+
+
+def in_views(
+    count: Callable[[Columns, slice], Lanes], rows: int, columns: Columns, depth: int, *, cells: int = JOINT_CELLS
+) -> tuple[tuple[Slice, ...], list[Lanes]]:
+    """As ``tabulated``, each slice's lanes by themselves, as views: large ones need not be copied together."""
     wanted = _subsets(columns, depth)
     tables: list[Counted] = []
     for group, margins in _joint_tables(wanted, cells) or [((), [])]:
@@ -50,8 +58,8 @@ def tabulated(
         tables.extend(joint.margin(subset) for subset in (margins if tables else [(), *margins]))
     found = [(one, table, cell) for table in tables for cell, one in table.slices()]
     found.sort(key=lambda entry: slice_order(entry[0]))
-    lanes = {name: np.stack([table.lanes[name][cell] for _, table, cell in found]) for name in tables[0].lanes}
-    return tuple(one for one, _, _ in found), lanes
+    parts = [{name: lane[cell] for name, lane in table.lanes.items()} for _, table, cell in found]
+    return tuple(one for one, _, _ in found), parts
 
 
 def cell_codes(columns: Columns, rows: slice) -> NDArray[np.int32]:
@@ -80,6 +88,8 @@ class Counted:
         """The table of some of the columns only."""
         shape = tuple(len(column.levels) for column in self.columns)
         others = tuple(axis for axis, column in enumerate(self.columns) if column not in subset)
+        if not others:
+            return self
         kept = tuple(column for column in self.columns if column in subset)
         lanes = {}
         for name, lane in self.lanes.items():
@@ -95,7 +105,7 @@ class Counted:
             return [(1, self.columns[0].named)]
         shape = tuple(len(column.levels) for column in self.columns)
         rows = self.lanes["cells" if "cells" in self.lanes else "n"]
-        occupied = np.flatnonzero(rows.reshape(len(rows), -1).any(axis=1))
+        occupied = np.flatnonzero(rows.reshape(len(rows), -1).max(axis=1))  # an eighth of the time of ``any``
         return [(int(cell), self._slice(np.unravel_index(cell, shape))) for cell in occupied]
 
     def _slice(self, codes: Iterable[np.intp]) -> Slice:

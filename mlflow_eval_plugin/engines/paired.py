@@ -34,7 +34,7 @@ from mlflow_eval_plugin.stats.paired import (
     PlacementSummary,
     placement_table,
 )
-from mlflow_eval_plugin.stats.ranks import Ranks
+from mlflow_eval_plugin.stats.ranks import Ranks, known
 from mlflow_eval_plugin.stats.summaries import LOSS_SQUARE_ONE, ONE
 from mlflow_eval_plugin.stats.threads import side_by_side
 
@@ -125,7 +125,7 @@ def paired_summary(pairs: PairedRows) -> PairedSummary:
 def placement_summary(pairs: PairedRows, summary: PairedSummary) -> PlacementSummary:
     """How differently the two models place these rows among all the rows of ``summary``."""
     models = [
-        (one.ranks, cells_in(one.ranks, scored.score))
+        (known(one.ranks), cells_in(known(one.ranks), scored.score))
         for one, scored in ((summary.champion, pairs.champion), (summary.challenger, pairs.challenger))
     ]
     change, fourth = (np.zeros((len(summary.slices), 2), dtype=np.int64) for _ in range(2))

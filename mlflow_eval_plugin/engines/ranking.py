@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.engines.counting import CHUNK_ROWS, Lanes, chunked, in_parts
 from mlflow_eval_plugin.engines.families import Family, families
 from mlflow_eval_plugin.engines.inputs import Scored
-from mlflow_eval_plugin.engines.joint import Columns, cell_codes, size, tabulated
+from mlflow_eval_plugin.engines.joint import Columns, cell_codes, in_views, size, tabulated
 from mlflow_eval_plugin.stats.fixed_point import add_at, fixed_point
 from mlflow_eval_plugin.stats.ranks import (
     COARSE,
+    EXACT_ROWS,
     MANTISSA,
     MOST_BITS,
+    SOME_SLICES,
     Keys,
     Ranks,
     by_entry,
@@ -31,11 +33,12 @@ from mlflow_eval_plugin.stats.ranks import (
     grid_of,
     score_keys,
 )
-from mlflow_eval_plugin.stats.summaries import ONE, Slice, over_labels
+from mlflow_eval_plugin.stats.summaries import ONE, Slice
 from mlflow_eval_plugin.stats.threads import side_by_side
 
 # Of fewer rows the joint tables fit the cache; of many, passes over them cost more than leaving it does.
 JOINT_CELLS, MOST_JOINT_CELLS, ROWS_A_CELL = 2**20, 2**21, 4
+ROW_CELLS = 8192
 _LEADING = 21  # bits of a key, of which coarse cells are cut
 _SHIFT = 63 - _LEADING
 
@@ -70,11 +73,30 @@ def ranks_of(
     grid = grid_of(rows, tables)
     placed = placed_rows(scored.score, grid)
     if grid == COARSE:
-        return replace(_tabulated(scored, placed, columns, depth, rows), tables=tables)
+        return _tabulated(scored, placed, columns, depth, tables)[1]
     amounts = None if scored.weight is None else fixed_point(scored.weight / scored.weight_scale, ONE)
     found = side_by_side(partial(_sorted, scored.label, amounts, placed), families(slices, columns))
     entry, cell, amount = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return replace(gathered(placed.key, placed.mixed, entry, cell, amount, rows), tables=tables)
+
+
+def ranked_alone(scored: Scored, columns: Columns, depth: int) -> tuple[tuple[Slice, ...], Ranks]:
+    """The slices and the table of ranks of rows of which nothing has been counted."""
+    if len(scored.score) > EXACT_ROWS and sum(len(column.levels) for column in columns) >= SOME_SLICES:
+        # Cells are coarse unless levels are without rows, which counting them tells in passing.
+        found, ranks = _tabulated(scored, _in_coarse_cells(scored.score), columns, depth, 1)
+        if grid_of(ranks.rows) == COARSE:
+            return found, ranks
+    found, lanes = tabulated(_rows, len(scored.score), columns, depth, cells=ROW_CELLS)
+    return found, ranks_of(scored, columns, depth, found, lanes["n"])
+
+
+def _rows(columns: Columns, some: slice) -> Lanes:
+    counts = np.zeros(size(columns), dtype=np.int64)
+    for rows in chunked(some):
+        at = cell_codes(columns, rows)
+        add_at(counts, at, np.ones(len(at), dtype=np.int64))
+    return {"n": counts}
 
 
 def placed_rows(score: NDArray[np.float64], grid: int) -> Placed:
@@ -175,9 +197,10 @@ def cells_in(ranks: Ranks, score: NDArray[np.float64]) -> NDArray[np.integer]:
     return np.asarray(known[placed.places][placed.cell])
 
 
-def _tabulated(scored: Scored, placed: Placed, columns: Columns, depth: int, rows: IntArray) -> Ranks:
+def _tabulated(
+    scored: Scored, placed: Placed, columns: Columns, depth: int, tables: int
+) -> tuple[tuple[Slice, ...], Ranks]:
     length, weighted = len(placed.key), scored.weight is not None
-    name = "weight" if weighted else "n"
     # Twice the cell, plus the label, of every row: what all joint tables are counted by.
     bins, twice = np.empty(len(scored.label), dtype=np.uint16), (2 * placed.places).astype(np.uint16)
 
@@ -204,8 +227,18 @@ def _tabulated(scored: Scored, placed: Placed, columns: Columns, depth: int, row
         return lanes
 
     most = min(max(len(bins) // ROWS_A_CELL, JOINT_CELLS), MOST_JOINT_CELLS)
-    _, lanes = tabulated(count, len(bins), columns, depth, cells=max(most // length, 1))
-    # Entry by entry, and ascending in each, as they are to be.
-    used = np.flatnonzero(over_labels(lanes["n"]).reshape(-1))
-    start, cell = by_entry(used, len(rows), length)
-    return Ranks(placed.key, placed.mixed, start, cell, lanes[name].reshape(-1, 2)[used], rows)
+    slices, lanes = in_views(count, len(bins), columns, depth, cells=max(most // length, 1))
+    parts = side_by_side(_used, lanes)
+    cells, amounts, rows = (list(each) for each in zip(*parts, strict=True))
+    start = np.cumsum([0, *map(len, cells)])
+    cell = np.concatenate(cells, dtype=np.int32)
+    return slices, Ranks(placed.key, placed.mixed, start, cell, np.concatenate(amounts), np.array(rows), tables)
+
+
+def _used(lanes: Lanes) -> tuple[NDArray[np.intp], NDArray[np.integer], int]:
+    """The cells of a slice that have rows, what they hold by label, and the rows of all."""
+    both = lanes["n"].view(np.int64)[:, 0]  # both labels at once
+    used = np.flatnonzero(both)
+    n = both[used].view(np.int32).reshape(-1, 2)
+    amount = lanes["weight"][used] if "weight" in lanes else n
+    return used, amount, int(n.sum(dtype=np.int64))

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.errors import InputError
+
 EXACT_ROWS = 2**23  # of all slices together: 100 MB
 FEW_SLICES, SOME_SLICES = 16, 128  # up to so many, cells may be fine, and less so
 EXACT, FINE, MIDDLE, COARSE = 0, 1, 2, 3
@@ -175,6 +177,20 @@ class Ranks:
         key = np.where(mixed, floor[first], self.key[first])
         made = gathered(key, mixed, self.entries, place[self.cell], self.amount, self.rows)
         return replace(made, tables=self.tables)
+
+
+def known(ranks: Ranks | None) -> Ranks:
+    """The table of ranks of rows that were counted with one.
+
+    Raises:
+        InputError: where they were counted without.
+    """
+    if ranks is None:
+        raise InputError(
+            "ranked: areas, losses and calibration of slices need the order of the scores, which was not counted; "
+            "count the rows with ranked=True"
+        )
+    return ranks
 
 
 def gathered(

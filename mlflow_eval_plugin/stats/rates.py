@@ -20,7 +20,7 @@ from mlflow_eval_plugin.stats.means import Sums, brier, in_the_large, log_loss
 from mlflow_eval_plugin.stats.norms import Kind, NoisyNorm, binned_norm
 from mlflow_eval_plugin.stats.quantities import AucQuantity, BalancedAccuracy, ProportionQuantity
 from mlflow_eval_plugin.stats.ranking import auc
-from mlflow_eval_plugin.stats.ranks import Ranked
+from mlflow_eval_plugin.stats.ranks import Ranked, known
 from mlflow_eval_plugin.stats.score_sums import ECE_BINS, ScoreSums
 from mlflow_eval_plugin.stats.summaries import (
     COARSE_BINS,
@@ -140,16 +140,21 @@ def part_of(summary: SliceSummary, index: NDArray[np.intp], *, rest_of: Part | N
         square_error=lane(summary.square_error).sum(axis=1) * (scale / ONE),
         loss=lane(summary.loss).sum(axis=1) * (scale / LOSS_ONE),
         loss_square=lane(summary.loss_square).sum(axis=1) * (scale / LOSS_SQUARE_ONE),
-        ranked=lambda: map(summary.ranks.entry if rest_of is None else summary.ranks.others, index.tolist()),
+        ranked=lambda: _in_order(summary, index, complement=rest_of is not None),
         by_score=ScoreSums(summary.ranks, index, unit, None if rest_of is None else rest_of.by_score),
     )
+
+
+def _in_order(summary: SliceSummary, index: NDArray[np.intp], *, complement: bool) -> Iterator[Ranked]:
+    ranks = known(summary.ranks)
+    return map(ranks.others if complement else ranks.entry, index.tolist())
 
 
 def quantity(part: Part, metric: str) -> Quantity:
     """A metric of every slice of a part.
 
     Raises:
-        InputError: for a metric there is none of.
+        InputError: for a metric there is none of, or one that needs ranks, of rows that were counted without.
     """
     if metric in _RATES:
         return rate(part, metric)

@@ -17,7 +17,7 @@ from scipy.sparse import csr_matrix
 
 from mlflow_eval_plugin.stats.intervals import FloatArray
 from mlflow_eval_plugin.stats.means import calibrated_loss
-from mlflow_eval_plugin.stats.ranks import Ranks
+from mlflow_eval_plugin.stats.ranks import Ranks, known
 from mlflow_eval_plugin.stats.summaries import over_labels
 
 ECE_BINS = 15
@@ -29,15 +29,25 @@ class ScoreSums:
     """Of some slices; all sums have the shape ``(S,)`` unless said otherwise.
 
     Attributes:
-        index: the slices, entries of ``ranks``.
-        unit: what one of the amounts of ``ranks`` is as a weight.
+        of: the table of ranks; None where the rows were counted without, which have none of these sums.
+        index: the slices, entries of it.
+        unit: what one of its amounts is as a weight.
         rest_of: sums of slices, all rows first, where these are of all rows but those of each slice.
     """
 
-    ranks: Ranks
+    of: Ranks | None
     index: NDArray[np.intp]
     unit: float
     rest_of: ScoreSums | None = None
+
+    @property
+    def ranks(self) -> Ranks:
+        """The table of ranks.
+
+        Raises:
+            InputError: where the rows were counted without.
+        """
+        return known(self.of)
 
     @property
     def loss(self) -> FloatArray:

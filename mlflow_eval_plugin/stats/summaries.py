@@ -188,7 +188,7 @@ class SliceSummary:
         n: rows, ``(S, FINE_BINS, 2)`` int32.
         weight: sum of w over the same cells, int64; None when unweighted.
         ranks: the rows of every slice in the order of their scores; sums of w in units of ``weight_scale / ONE``, or
-            rows where unweighted.
+            rows where unweighted; None when they were not counted.
         cells: rows per label and predicted label, ``(S, 2, 2)`` int64 (index 1 is positive).
         cell_weight, cell_weight_square: sums of w and w**2 over the same cells.
         score: sum of w * score per coarse bin and label, ``(S, COARSE_BINS, 2)``, in units of ``weight_scale / ONE``.
@@ -202,7 +202,7 @@ class SliceSummary:
     slices: tuple[Slice, ...]
     n: NDArray[np.int32]
     weight: IntArray | None
-    ranks: Ranks
+    ranks: Ranks | None
     cells: IntArray
     cell_weight: IntArray
     cell_weight_square: IntArray
@@ -219,7 +219,7 @@ class SliceSummary:
         """The Summary of both sets of rows, with the union of their slices.
 
         Raises:
-            MergeError: when weight scales, thresholds or positive labels differ.
+            MergeError: when weight scales, thresholds or positive labels differ, or one of the two has no ranks.
         """
         same_scale(self, other)
         if (self.threshold, self.pos_label) != (other.threshold, other.pos_label):
@@ -227,6 +227,8 @@ class SliceSummary:
                 f"slice Summaries were counted at different thresholds or positive labels: "
                 f"{(self.threshold, self.pos_label)} and {(other.threshold, other.pos_label)}; count both alike"
             )
+        if (self.ranks is None) != (other.ranks is None):
+            raise MergeError("one slice Summary was counted with ranks and the other without; count both alike")
         rows_fit(int(self.cells[0].sum()) + int(other.cells[0].sum()))
         slices = union_of_slices(self.slices, other.slices)
         mine, theirs = self._placed(slices), other._placed(slices)
@@ -256,7 +258,7 @@ class SliceSummary:
         rows = np.array([at[one] for one in self.slices])
         lanes = {name: getattr(self, name) for name in _SLICE_LANES}
         found = {name: None if lane is None else scattered(lane, rows, len(slices)) for name, lane in lanes.items()}
-        return {**found, "ranks": self.ranks.placed(rows, len(slices))}
+        return {**found, "ranks": None if self.ranks is None else self.ranks.placed(rows, len(slices))}
 
 
 _SLICE_LANES = (

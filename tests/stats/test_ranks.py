@@ -13,6 +13,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mlflow_eval_plugin.engines import counting, ranked_slices, ranking, slice_summary
 from mlflow_eval_plugin.stats import ranks as module
+from mlflow_eval_plugin.stats.errors import InputError, MergeError
+from mlflow_eval_plugin.stats.estimate import estimates
 from mlflow_eval_plugin.stats.gaps import SliceTable
 from mlflow_eval_plugin.stats.ranks import (
     COARSE,
@@ -188,3 +190,19 @@ def test_coarse_cells_by_leading_bits_are_those_of_whole_keys():
     floors, of_leading = ranking._coarse_cells()
     keys = module.score_keys(np.r_[_scores(), np.random.default_rng(1).random(100_000) ** 9])
     assert (floors[of_leading[keys >> ranking._SHIFT]] == module.cells_of(keys, module.COARSE)).all()
+
+
+def test_rates_need_no_ranks_and_areas_and_losses_say_so():
+    rows = _rows(800)
+    names = {"label": "y", "score": "s", "slices": ["g", "h"]}
+    ranked, plain = slice_summary(rows, **names), slice_summary(rows, **names, ranked=False)
+    assert plain.ranks is None and ranked.ranks is not None
+    merged = slice_summary(rows[:300], **names, ranked=False) + slice_summary(rows[300:], **names, ranked=False)
+    for metric in ("accuracy", "f1", "fpr", "balanced_accuracy", "prevalence"):
+        wanted = estimates(SliceTable(ranked).metric(metric))
+        assert estimates(SliceTable(plain).metric(metric)) == estimates(SliceTable(merged).metric(metric)) == wanted
+    for metric in ("auc", "average_precision", "brier", "log_loss", "ece", "calibration_in_the_large"):
+        with pytest.raises(InputError, match="count the rows with ranked=True"):
+            estimates(SliceTable(plain).metric(metric))
+    with pytest.raises(MergeError, match="count both alike"):
+        plain + ranked
