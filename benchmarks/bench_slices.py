@@ -46,8 +46,8 @@ def people(rows: int, columns: int) -> tuple[Codes, Floats, Codes]:
 def ours(options: argparse.Namespace) -> tuple[float, float, Found]:
     import pandas as pd
 
-    from mlflow_eval_plugin.engines.search import error_counts, searched_columns
-    from mlflow_eval_plugin.stats.weak_slices import weak_slices
+    from mlflow_eval_plugin.engines.arrow.search import error_counts, searched_columns
+    from mlflow_eval_plugin.stats.slices.weak import weak_slices
 
     codes, score, label = people(options.rows, options.columns)
     frame = pd.DataFrame({f"c{i:03d}": column for i, column in enumerate(codes.T)}).assign(label=label)

@@ -1,6 +1,6 @@
 """Change the statistics in one small place at a time, and tell which changes no test notices.
 
-    python benchmarks/mutants.py intervals checks [--tests tests/stats] [--lines 40,41]
+    python benchmarks/mutants.py inference.intervals inference.checks [--tests tests/stats] [--lines 40,41]
 
 The tests are collected once and run once, to note which functions of ``mlflow_eval_plugin/stats`` each calls and how
 long it takes. Then each mutant is grafted onto the loaded module in a process forked for it, and met by the tests that
@@ -192,7 +192,7 @@ class Recorder:
         # None returned: lines do not matter.
         file = frame.f_code.co_filename
         if file.startswith(str(STATS)):
-            self.calls[self._owner].add((Path(file).stem, frame.f_code.co_firstlineno))
+            self.calls[self._owner].add((_module(Path(file)), frame.f_code.co_firstlineno))
 
 
 class Soak:
@@ -234,7 +234,7 @@ class Soak:
         self.items = sorted(items, key=lambda one: (slowest[_file(one)], _file(one), seconds[one.nodeid]))
 
     def _soak(self, name: str) -> None:
-        module, path = importlib.import_module(f"{PACKAGE}.{name}"), STATS / f"{name}.py"
+        module, path = importlib.import_module(f"{PACKAGE}.{name}"), STATS / f"{name.replace('.', '/')}.py"
         unchanged = Mutant(0, 0, "", compile(path.read_text(), str(path), "exec"))
         if not self._survives(module, unchanged, self._concerned(name, 0)):
             pytest.exit(f"{name}: its tests fail with its own code grafted onto it", 1)
@@ -271,6 +271,11 @@ class Soak:
                 return False
             time.sleep(0.005)
         return ended[1] == 0
+
+
+def _module(path: Path) -> str:
+    """The dotted name of a file of the statistics, below their package."""
+    return ".".join(path.relative_to(STATS).with_suffix("").parts)
 
 
 def _file(item: pytest.Item) -> str:
@@ -332,7 +337,7 @@ def _function(member: object) -> FunctionType | None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("modules", nargs="*", default=sorted(path.stem for path in STATS.glob("[a-z]*.py")))
+    parser.add_argument("modules", nargs="*", default=sorted(map(_module, STATS.rglob("[a-z]*.py"))))
     parser.add_argument("--tests", nargs="+", default=["tests/stats", "tests/oracles"])
     parser.add_argument("--lines", default="", help="only the mutants of these lines, with commas")
     parser.add_argument("--longest", type=float, default=2.0, help="seconds; slower tests are left out")

@@ -19,13 +19,13 @@ import pandas as pd
 from scipy import stats
 
 from mlflow_eval_plugin.engines import slice_summary
-from mlflow_eval_plugin.engines.levels import coded_columns
-from mlflow_eval_plugin.stats.checks import Claim
-from mlflow_eval_plugin.stats.contrasts import Widest
-from mlflow_eval_plugin.stats.disaggregated import metric_bounds
-from mlflow_eval_plugin.stats.fairness import Larger
-from mlflow_eval_plugin.stats.gaps import SliceTable, compared
-from mlflow_eval_plugin.stats.quantities import ProportionQuantity
+from mlflow_eval_plugin.engines.arrow.columns.levels import coded_columns
+from mlflow_eval_plugin.stats.binary.disaggregated import metric_bounds
+from mlflow_eval_plugin.stats.inference.checks import Claim
+from mlflow_eval_plugin.stats.inference.contrasts import Widest
+from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
+from mlflow_eval_plugin.stats.slices.fairness import Larger
+from mlflow_eval_plugin.stats.slices.gaps import SliceTable, compared
 
 CENSUS = Path(__file__).parents[1] / "examples/data/acs_employment_ma.parquet"
 COLUMNS = ("SEX", "MAR", "CIT", "NATIVITY", "DEAR", "DEYE")  # with their pairs 138 slices of 30 rows or more in 2015

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from mlflow_eval_plugin.engines import drift_binning, drift_summary
-from mlflow_eval_plugin.evaluators.config_drift import DriftConfig
+from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
 from mlflow_eval_plugin.evaluators.drift import drift_claims
-from mlflow_eval_plugin.stats.checks import Claim, judge
-from mlflow_eval_plugin.stats.drift import DriftTable
-from mlflow_eval_plugin.stats.drift_summary import DriftSummary
+from mlflow_eval_plugin.stats.drift.report import DriftTable
+from mlflow_eval_plugin.stats.drift.summary import DriftSummary
+from mlflow_eval_plugin.stats.inference.checks import Claim, judge
 
 Drawn = np.ndarray
 Shape = Callable[[np.random.Generator, int], Drawn]

@@ -10,16 +10,16 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from mlflow_eval_plugin.evaluators.config import CONFIGS, Config, parse
-from mlflow_eval_plugin.evaluators.regression_config import CONFIGS as REGRESSION_CONFIGS
+from mlflow_eval_plugin.evaluators.config.keys import CONFIGS, Config, parse
+from mlflow_eval_plugin.evaluators.config.regression import CONFIGS as REGRESSION_CONFIGS
 from mlflow_eval_plugin.report_cli import main as reports
-from mlflow_eval_plugin.stats.calibration import CALIBRATION_METRICS
-from mlflow_eval_plugin.stats.drift import CATEGORICAL_METRICS, NUMERIC_METRICS
-from mlflow_eval_plugin.stats.fairness import FAIRNESS
-from mlflow_eval_plugin.stats.mean_calibration import METRICS as OF_THE_MEAN
-from mlflow_eval_plugin.stats.multiclass import MULTICLASS_METRICS
-from mlflow_eval_plugin.stats.rates import METRICS
-from mlflow_eval_plugin.stats.regression_names import OF_ALL
+from mlflow_eval_plugin.stats.binary.calibration import CALIBRATION_METRICS
+from mlflow_eval_plugin.stats.binary.metrics import METRICS
+from mlflow_eval_plugin.stats.drift.report import CATEGORICAL_METRICS, NUMERIC_METRICS
+from mlflow_eval_plugin.stats.multiclass.metrics import MULTICLASS_METRICS
+from mlflow_eval_plugin.stats.regression.calibration import METRICS as OF_THE_MEAN
+from mlflow_eval_plugin.stats.regression.names import OF_ALL
+from mlflow_eval_plugin.stats.slices.fairness import FAIRNESS
 from registry_hooks.cli import main
 from registry_hooks.rules.policy_file import load_policy
 

@@ -14,7 +14,7 @@ import rfc8785
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlflow_eval_plugin.evaluators.config import CONFIGS
+from mlflow_eval_plugin.evaluators.config.keys import CONFIGS
 from mlflow_eval_plugin.evidence import (
     Check,
     Evidence,
@@ -27,7 +27,7 @@ from mlflow_eval_plugin.evidence import (
     model_files,
 )
 from mlflow_eval_plugin.reports import render
-from mlflow_eval_plugin.reports.figures import figures
+from mlflow_eval_plugin.reports.figures.png import figures
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = {  # kind, and what is predicted where it is not one of two classes

@@ -7,7 +7,7 @@
 - ``system_summary`` counts latencies and adds up costs per slice;
 - ``paired_summary`` and ``placement_summary`` count the ``paired_rows`` of two models, for comparisons;
 - ``error_counts``, and its like of several classes and of regressions, count errors by coded columns, for the search of
-  weak slices (in ``engines.search``);
+  weak slices (in ``engines.arrow.search``);
 - ``drift_binning`` and ``drift_summary`` (``drift_counts`` does both) count columns on the reference's bins;
 - ``schema_of`` names the kinds of columns, whatever holds their values;
 - ``data_digest`` names a data set by content, whatever the order of its rows.
@@ -15,8 +15,11 @@
 
 from __future__ import annotations
 
-from mlflow_eval_plugin.engines.digest import DigestSummary, data_digest, digest_summary, schema_of
-from mlflow_eval_plugin.engines.drift import (
+from mlflow_eval_plugin.engines.arrow.binary.paired import paired_rows, paired_summary, placement_summary
+from mlflow_eval_plugin.engines.arrow.binary.scores import score_summary
+from mlflow_eval_plugin.engines.arrow.binary.slices import ranked_slices, slice_summary
+from mlflow_eval_plugin.engines.arrow.digest import DigestSummary, data_digest, digest_summary, schema_of
+from mlflow_eval_plugin.engines.arrow.drift import (
     DriftCounts,
     count_present,
     drift_binning,
@@ -24,12 +27,14 @@ from mlflow_eval_plugin.engines.drift import (
     drift_summary,
     examples_of,
 )
-from mlflow_eval_plugin.engines.paired import paired_rows, paired_summary, placement_summary
-from mlflow_eval_plugin.engines.regression import moment_summary, predicted_rows, prediction_folds, prediction_summary
-from mlflow_eval_plugin.engines.scores import score_summary
-from mlflow_eval_plugin.engines.slice_rows import slice_rows
-from mlflow_eval_plugin.engines.slices import ranked_slices, slice_summary
-from mlflow_eval_plugin.engines.system import system_summary
+from mlflow_eval_plugin.engines.arrow.regression.summaries import (
+    moment_summary,
+    predicted_rows,
+    prediction_folds,
+    prediction_summary,
+)
+from mlflow_eval_plugin.engines.arrow.slice_rows import slice_rows
+from mlflow_eval_plugin.engines.arrow.system import system_summary
 
 __all__ = [
     "DigestSummary",

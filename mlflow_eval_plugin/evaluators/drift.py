@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlflow_eval_plugin.engines import count_present, drift_counts
-from mlflow_eval_plugin.evaluators.config_drift import DriftConfig
+from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
+from mlflow_eval_plugin.evaluators.document import About, as_json, document
 from mlflow_eval_plugin.evaluators.drift_columns import AnyRows, drift_columns
-from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
-from mlflow_eval_plugin.evaluators.rows import About, as_json, document
+from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evidence import Evidence
-from mlflow_eval_plugin.stats.checks import Claim
-from mlflow_eval_plugin.stats.drift import Drift, DriftTable, metrics_of
-from mlflow_eval_plugin.stats.drift_summary import Column, NumericColumn, Role
+from mlflow_eval_plugin.stats.drift.report import Drift, DriftTable, metrics_of
+from mlflow_eval_plugin.stats.drift.summary import Column, NumericColumn, Role
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.inference.checks import Claim
 
 LEAST_LABELS = 200  # late ones; of fewer nothing could be told but large drift
 _METRICS = {

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlflow_eval_plugin.engines import examples_of, schema_of
-from mlflow_eval_plugin.engines.inputs import nearest
-from mlflow_eval_plugin.evaluators.config_drift import DriftConfig
-from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
-from mlflow_eval_plugin.evaluators.rows import Rows, as_json
-from mlflow_eval_plugin.stats.checks import CheckRecord
-from mlflow_eval_plugin.stats.drift import SchemaChange, schema_changes
+from mlflow_eval_plugin.engines.arrow.columns.inputs import nearest
+from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
+from mlflow_eval_plugin.evaluators.document import Rows, as_json
+from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
+from mlflow_eval_plugin.stats.drift.report import SchemaChange, schema_changes
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.inference.checks import CheckRecord
 
 AnyRows = Rows | RegressionRows
 

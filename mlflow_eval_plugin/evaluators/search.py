@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from mlflow_eval_plugin.engines.joint import Columns
-from mlflow_eval_plugin.engines.search import (
+from mlflow_eval_plugin.engines.arrow.joint import Columns
+from mlflow_eval_plugin.engines.arrow.search import (
     ErrorCounts,
     ErrorKind,
     PassedOver,
@@ -17,14 +17,14 @@ from mlflow_eval_plugin.engines.search import (
     regression_error_counts,
     searched_columns,
 )
-from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
-from mlflow_eval_plugin.evaluators.config_disaggregated_base import DisaggregatedBase
-from mlflow_eval_plugin.evaluators.config_slices import Band, Search
-from mlflow_eval_plugin.evaluators.regression_config import RegressionDisaggregatedConfig
-from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
-from mlflow_eval_plugin.evaluators.rows import Frame, MulticlassRows, Rows, as_json, slice_json
+from mlflow_eval_plugin.evaluators.config.disaggregated_base import DisaggregatedBase
+from mlflow_eval_plugin.evaluators.config.keys import DisaggregatedConfig
+from mlflow_eval_plugin.evaluators.config.regression import RegressionDisaggregatedConfig
+from mlflow_eval_plugin.evaluators.config.slices import Band, Search
+from mlflow_eval_plugin.evaluators.document import Frame, MulticlassRows, Rows, as_json, slice_json
+from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.weak_slices import can_be_searched, weak_slices
+from mlflow_eval_plugin.stats.slices.weak import can_be_searched, weak_slices
 
 _METHOD = (
     "SliceLine's exact best by score; p-values by Chernoff's bound for rows drawn without replacement, adjusted as "

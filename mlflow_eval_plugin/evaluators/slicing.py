@@ -7,12 +7,12 @@ from itertools import combinations
 from typing import Any
 
 from mlflow_eval_plugin.engines import slice_summary
-from mlflow_eval_plugin.engines.queries import Sliced, sliced_columns
-from mlflow_eval_plugin.evaluators.config_base import SlicedConfig
-from mlflow_eval_plugin.evaluators.config_slices import Band, SliceItem
-from mlflow_eval_plugin.evaluators.rows import Frame, Rows
+from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
+from mlflow_eval_plugin.evaluators.config.base import SlicedConfig
+from mlflow_eval_plugin.evaluators.config.slices import Band, SliceItem
+from mlflow_eval_plugin.evaluators.document import Frame, Rows
 from mlflow_eval_plugin.query import NamedQuery, parse
-from mlflow_eval_plugin.stats.summaries import Slice, SliceSummary
+from mlflow_eval_plugin.stats.binary.summary import Slice, SliceSummary
 
 
 def slices_of(config: SlicedConfig, rows: Rows, threshold: float = 0.5) -> SliceSummary:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlflow_eval_plugin.engines import system_summary
-from mlflow_eval_plugin.evaluators.config_disaggregated_base import DisaggregatedBase
-from mlflow_eval_plugin.evaluators.rows import Frame, as_json
+from mlflow_eval_plugin.evaluators.config.disaggregated_base import DisaggregatedBase
+from mlflow_eval_plugin.evaluators.document import Frame, as_json
 from mlflow_eval_plugin.evaluators.slicing import cuts_of
-from mlflow_eval_plugin.stats.checks import Claim
-from mlflow_eval_plugin.stats.system import COST, SystemSummary, system_bounds, system_reports
+from mlflow_eval_plugin.stats.inference.checks import Claim
+from mlflow_eval_plugin.stats.slices.system import COST, SystemSummary, system_bounds, system_reports
 
 
 def system_of(config: DisaggregatedBase, frame: Frame) -> SystemSummary | None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mlflow_eval_plugin.evaluators.rows import as_json
-from mlflow_eval_plugin.stats.checks import Claim
-from mlflow_eval_plugin.stats.comparison import Changes
-from mlflow_eval_plugin.stats.directions import same_metric, way
-from mlflow_eval_plugin.stats.gaps import SliceTable, Table
-from mlflow_eval_plugin.stats.multiclass import MULTICLASS_METRICS, MulticlassTable
-from mlflow_eval_plugin.stats.multiclass import OF_PROBABILITIES as OF_CLASS_PROBABILITIES
-from mlflow_eval_plugin.stats.rates import OF_SCORES
-from mlflow_eval_plugin.stats.regression import RegressionTable
-from mlflow_eval_plugin.stats.unchecked import Looked, unchecked_changes, unchecked_gaps
+from mlflow_eval_plugin.directions import same_metric, way
+from mlflow_eval_plugin.evaluators.document import as_json
+from mlflow_eval_plugin.stats.binary.comparison import Changes
+from mlflow_eval_plugin.stats.binary.metrics import OF_SCORES
+from mlflow_eval_plugin.stats.inference.checks import Claim
+from mlflow_eval_plugin.stats.multiclass.metrics import MULTICLASS_METRICS, MulticlassTable
+from mlflow_eval_plugin.stats.multiclass.metrics import OF_PROBABILITIES as OF_CLASS_PROBABILITIES
+from mlflow_eval_plugin.stats.regression.metrics import RegressionTable
+from mlflow_eval_plugin.stats.slices.gaps import SliceTable, Table
+from mlflow_eval_plugin.stats.slices.unchecked import Looked, unchecked_changes, unchecked_gaps
 
 # Without the average precision: it follows the share of positives, so that slices differ in it however they are served.
 _OF_TWO = (

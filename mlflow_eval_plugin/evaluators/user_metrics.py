@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from mlflow_eval_plugin.engines import slice_rows
-from mlflow_eval_plugin.engines.multiclass import ClassScored
-from mlflow_eval_plugin.engines.regression import Predicted
-from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
-from mlflow_eval_plugin.evaluators.config_disaggregated_base import DisaggregatedBase
-from mlflow_eval_plugin.evaluators.rows import Frame, Rows, as_json
+from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
+from mlflow_eval_plugin.engines.arrow.regression.summaries import Predicted
+from mlflow_eval_plugin.evaluators.config.disaggregated_base import DisaggregatedBase
+from mlflow_eval_plugin.evaluators.config.keys import DisaggregatedConfig
+from mlflow_eval_plugin.evaluators.document import Frame, Rows, as_json
 from mlflow_eval_plugin.evaluators.slicing import cuts_of
-from mlflow_eval_plugin.stats.estimate import Estimate, estimates
-from mlflow_eval_plugin.stats.gaps import Table
-from mlflow_eval_plugin.stats.user_metrics import (
+from mlflow_eval_plugin.stats.inference.estimate import Estimate, estimates
+from mlflow_eval_plugin.stats.slices.gaps import Table
+from mlflow_eval_plugin.stats.slices.user_metrics import (
     ClassMaker,
     Maker,
     RowMaker,

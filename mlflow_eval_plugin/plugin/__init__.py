@@ -56,7 +56,7 @@ class _Evaluator(ModelEvaluator):
                 logged in that case, whichever of our evaluators it concerns.
         """
         from mlflow_eval_plugin.plugin.call import Request, call_of
-        from mlflow_eval_plugin.plugin.log import logged
+        from mlflow_eval_plugin.plugin.run.log import logged
 
         request = Request(dataset, run_id, model, predictions, model_id, model_type)
         return logged(call_of(self.kind, evaluator_config, request), self.kind)

@@ -18,8 +18,8 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
-from mlflow_eval_plugin.evaluators import regression_config
-from mlflow_eval_plugin.evaluators.config import CONFIGS, Config, ConfigError, Configs, is_configured, parse
+from mlflow_eval_plugin.evaluators.config import regression as regression_config
+from mlflow_eval_plugin.evaluators.config.keys import CONFIGS, Config, ConfigError, Configs, is_configured, parse
 
 _MODULE = "mlflow.models.evaluation.base"
 Given = Mapping[str, Any]

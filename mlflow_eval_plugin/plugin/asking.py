@@ -19,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models.utils import _enforce_schema
 from mlflow.pyfunc.model import PythonModel
 
-from mlflow_eval_plugin.engines.inputs import nearest
+from mlflow_eval_plugin.engines.arrow.columns.inputs import nearest
 from mlflow_eval_plugin.plugin.frames import tabled
 from mlflow_eval_plugin.stats.errors import InputError
 

@@ -10,38 +10,40 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from mlflow_eval_plugin.evaluators import calibration, comparison, disaggregated, drift, multiclass
-from mlflow_eval_plugin.evaluators.comparison import ChampionRows
-from mlflow_eval_plugin.evaluators.config import (
+from mlflow_eval_plugin.evaluators import drift
+from mlflow_eval_plugin.evaluators import tasks as multiclass
+from mlflow_eval_plugin.evaluators.binary import calibration, comparison, disaggregated
+from mlflow_eval_plugin.evaluators.binary.comparison import ChampionRows
+from mlflow_eval_plugin.evaluators.config.keys import (
     CalibrationConfig,
     ComparisonConfig,
     Config,
     DisaggregatedConfig,
     DriftConfig,
 )
-from mlflow_eval_plugin.evaluators.multiclass_comparison import ClassChampion
-from mlflow_eval_plugin.evaluators.regression import evaluate_regression
-from mlflow_eval_plugin.evaluators.regression_comparison import PredictedChampion
-from mlflow_eval_plugin.evaluators.regression_config import RegressionComparisonConfig
-from mlflow_eval_plugin.evaluators.regression_rows import RegressionRows
-from mlflow_eval_plugin.evaluators.rows import About, MulticlassRows, Rows
+from mlflow_eval_plugin.evaluators.config.regression import RegressionComparisonConfig
+from mlflow_eval_plugin.evaluators.document import About, MulticlassRows, Rows
+from mlflow_eval_plugin.evaluators.multiclass.comparison import ClassChampion
+from mlflow_eval_plugin.evaluators.regression.comparison import PredictedChampion
+from mlflow_eval_plugin.evaluators.regression.disaggregated import evaluate_regression
+from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evidence import Evidence, EvidenceError, Producer, Subject
 from mlflow_eval_plugin.plugin.asked import Asked, asked_of_mlflow, invalid
-from mlflow_eval_plugin.plugin.champion import champion_rows, class_champion, predicted_champion
+from mlflow_eval_plugin.plugin.binary.champion import champion_rows, class_champion, predicted_champion
+from mlflow_eval_plugin.plugin.binary.scores import classes_of
 from mlflow_eval_plugin.plugin.files import digest_at
 from mlflow_eval_plugin.plugin.late_labels import LateLabels, labels_received, not_judged, require_labels
-from mlflow_eval_plugin.plugin.multiclass import (
+from mlflow_eval_plugin.plugin.multiclass.rows import (
     is_multiclass,
     multiclass_reference_rows,
     multiclass_rows_of,
     score_classes_first,
 )
-from mlflow_eval_plugin.plugin.progress import progress
 from mlflow_eval_plugin.plugin.references import reference_rows, reference_table
 from mlflow_eval_plugin.plugin.registered import registered_as
-from mlflow_eval_plugin.plugin.regression import columns_apart, regression_inputs
-from mlflow_eval_plugin.plugin.scoring import classes_of
-from mlflow_eval_plugin.plugin.source import (
+from mlflow_eval_plugin.plugin.regression.rows import columns_apart, regression_inputs
+from mlflow_eval_plugin.plugin.run.progress import progress
+from mlflow_eval_plugin.plugin.tables import (
     Scorer,
     Table,
     check_tables,
@@ -53,9 +55,9 @@ from mlflow_eval_plugin.plugin.source import (
     table_of,
 )
 from mlflow_eval_plugin.plugin.value_names import require_named_columns
-from mlflow_eval_plugin.reports.page import Part
+from mlflow_eval_plugin.reports.pages.page import Part
+from mlflow_eval_plugin.stats.counts.threads import both
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.threads import both
 
 Other = Rows | MulticlassRows | ChampionRows | ClassChampion | None  # what the rows are held against
 Inputs = tuple[Rows | MulticlassRows, Other]

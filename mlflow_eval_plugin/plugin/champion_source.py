@@ -14,14 +14,14 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 
 from mlflow_eval_plugin.engines import data_digest
-from mlflow_eval_plugin.engines.inputs import column_of, require_columns
-from mlflow_eval_plugin.evaluators.config import Champion, Config
+from mlflow_eval_plugin.engines.arrow.columns.inputs import column_of, require_columns
+from mlflow_eval_plugin.evaluators.config.keys import Champion, Config
 from mlflow_eval_plugin.plugin.asking import lacking, needed_columns
 from mlflow_eval_plugin.plugin.files import digest_at
 from mlflow_eval_plugin.plugin.registered import registered_as
-from mlflow_eval_plugin.plugin.source import Table
+from mlflow_eval_plugin.plugin.tables import Table
+from mlflow_eval_plugin.stats.binary.summary import level_label
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.summaries import level_label
 
 Said = TypeVar("Said")
 

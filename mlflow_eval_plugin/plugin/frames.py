@@ -11,8 +11,8 @@ import pandas as pd
 from mlflow.data.dataset import Dataset
 from mlflow.data.evaluation_dataset import EvaluationDataset
 
+from mlflow_eval_plugin.stats.binary.summary import level_label
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.summaries import level_label
 
 
 @dataclass(frozen=True, eq=False)

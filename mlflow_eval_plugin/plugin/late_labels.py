@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.engines.inputs import how_many
-from mlflow_eval_plugin.evaluators.config import Config
-from mlflow_eval_plugin.evaluators.config_base import SlicedConfig
-from mlflow_eval_plugin.evaluators.rows import LabelsReceived
+from mlflow_eval_plugin.engines.arrow.columns.inputs import how_many
+from mlflow_eval_plugin.evaluators.config.base import SlicedConfig
+from mlflow_eval_plugin.evaluators.config.keys import Config
+from mlflow_eval_plugin.evaluators.document import LabelsReceived
 from mlflow_eval_plugin.evaluators.slicing import sliced
-from mlflow_eval_plugin.plugin.source import Table, with_columns
-from mlflow_eval_plugin.reports.words import listed
+from mlflow_eval_plugin.plugin.tables import Table, with_columns
+from mlflow_eval_plugin.reports.sentences.wording import listed
 from mlflow_eval_plugin.stats.errors import InputError
 
 

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mlflow_eval_plugin.engines.inputs import nearest
-from mlflow_eval_plugin.evaluators.config import Config
+from mlflow_eval_plugin.engines.arrow.columns.inputs import nearest
+from mlflow_eval_plugin.evaluators.config.keys import Config
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.plugin.frames import framed
-from mlflow_eval_plugin.plugin.source import Table
-from mlflow_eval_plugin.reports.naming import unused_names
+from mlflow_eval_plugin.plugin.tables import Table
+from mlflow_eval_plugin.reports.sentences.naming import unused_names
 from mlflow_eval_plugin.stats.errors import InputError
 
 _OF_MODELS = ("score", "prediction")  # what the columns of a model's answers are called in a document

@@ -7,21 +7,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlflow_eval_plugin.evidence import Check, Evidence
-from mlflow_eval_plugin.reports.cells import Table
-from mlflow_eval_plugin.reports.comparison import both_scores, comparison_tables
-from mlflow_eval_plugin.reports.drift_tables import drift_tables
-from mlflow_eval_plugin.reports.heatmap import Heatmap, slice_heatmap
-from mlflow_eval_plugin.reports.pictures import (
+from mlflow_eval_plugin.reports.figures.pictures import (
     Gallery,
     drifted_columns,
     mean_reliability_diagrams,
     reliability_diagrams,
 )
-from mlflow_eval_plugin.reports.regression_tables import error_tables, mean_calibration_tables
-from mlflow_eval_plugin.reports.tables import (
+from mlflow_eval_plugin.reports.tables.cells import Table
+from mlflow_eval_plugin.reports.tables.comparison import both_scores, comparison_tables
+from mlflow_eval_plugin.reports.tables.drift import drift_tables
+from mlflow_eval_plugin.reports.tables.full import (
     calibration_tables,
     disaggregated_tables,
 )
+from mlflow_eval_plugin.reports.tables.heatmap import Heatmap, slice_heatmap
+from mlflow_eval_plugin.reports.tables.regression import error_tables, mean_calibration_tables
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlflow_eval_plugin.engines.bands import by_edges, by_quantiles
-from mlflow_eval_plugin.engines.levels import coded_columns
-from mlflow_eval_plugin.engines.plain import plain
+from mlflow_eval_plugin.engines.arrow.columns.bands import by_edges, by_quantiles
+from mlflow_eval_plugin.engines.arrow.columns.levels import coded_columns
+from mlflow_eval_plugin.engines.arrow.columns.plain import plain
 from mlflow_eval_plugin.stats.errors import InputError
 
 EDGES = (datetime(2024, 1, 1), datetime(2024, 4, 1), datetime(2024, 7, 1))

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import (
-    counting,
     digest_summary,
     moment_summary,
     paired_rows,
@@ -24,12 +23,13 @@ from mlflow_eval_plugin.engines import (
     slice_summary,
     system_summary,
 )
-from mlflow_eval_plugin.engines.multiclass import ClassScored, multiclass_summary
-from mlflow_eval_plugin.engines.paired_classes import paired_class_summary
-from mlflow_eval_plugin.engines.paired_regression import paired_moment_summary
-from mlflow_eval_plugin.engines.queries import Sliced, sliced_columns
+from mlflow_eval_plugin.engines.arrow import counting
+from mlflow_eval_plugin.engines.arrow.multiclass.paired import paired_class_summary
+from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, multiclass_summary
+from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
+from mlflow_eval_plugin.engines.arrow.regression.paired import paired_moment_summary
 from mlflow_eval_plugin.query import NamedQuery, parse
-from mlflow_eval_plugin.stats.costs import ClassCosts
+from mlflow_eval_plugin.stats.inference.cost_matrix import ClassCosts
 
 ROWS = 403
 SLICED: dict[str, Any] = {

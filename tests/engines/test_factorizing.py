@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from mlflow_eval_plugin.engines import counting
-from mlflow_eval_plugin.engines.factorizing import CLOSE, factorized
+from mlflow_eval_plugin.engines.arrow import counting
+from mlflow_eval_plugin.engines.arrow.columns.factorizing import CLOSE, factorized
 
 NUMBERS = ("bool", "int8", "uint8", "int16", "int64", "uint64", "float32", "float64")
 

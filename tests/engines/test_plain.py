@@ -13,11 +13,11 @@ import pyarrow as pa
 import pytest
 
 from mlflow_eval_plugin.engines import data_digest, drift_counts, schema_of, score_summary, slice_rows, slice_summary
-from mlflow_eval_plugin.engines.digest import digest_summary
-from mlflow_eval_plugin.engines.plain import examples, kind_of, plain
-from mlflow_eval_plugin.engines.search import searched_columns
+from mlflow_eval_plugin.engines.arrow.columns.plain import examples, kind_of, plain
+from mlflow_eval_plugin.engines.arrow.digest import digest_summary
+from mlflow_eval_plugin.engines.arrow.search import searched_columns
 from mlflow_eval_plugin.query import NamedQuery, parse
-from mlflow_eval_plugin.stats.drift import compare, schema_changes
+from mlflow_eval_plugin.stats.drift.report import compare, schema_changes
 from mlflow_eval_plugin.stats.errors import MergeError
 
 NAN = np.nan

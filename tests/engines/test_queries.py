@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlflow_eval_plugin.engines import counting, slice_summary
-from mlflow_eval_plugin.engines.queries import sliced_columns
+from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.engines.arrow import counting
+from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
 from mlflow_eval_plugin.query import NamedQuery, parse
-from mlflow_eval_plugin.stats.disaggregated import disaggregate, fairness_bounds, gap_bounds, metric_bounds
+from mlflow_eval_plugin.stats.binary.disaggregated import disaggregate, fairness_bounds, gap_bounds, metric_bounds
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 
 ROWS = pd.DataFrame(

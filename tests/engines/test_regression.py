@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlflow_eval_plugin.engines import counting, moment_summary, predicted_rows, prediction_summary, regression
+from mlflow_eval_plugin.engines import moment_summary, predicted_rows, prediction_summary
+from mlflow_eval_plugin.engines.arrow import counting
+from mlflow_eval_plugin.engines.arrow.regression import summaries as regression
+from mlflow_eval_plugin.stats.counts.exact_sums import add_parts, centred_squares, empty_lane, parts_of, totals
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
-from mlflow_eval_plugin.stats.exact_sums import add_parts, centred_squares, empty_lane, parts_of, totals
-from mlflow_eval_plugin.stats.regression_summary import RegressionScale
+from mlflow_eval_plugin.stats.regression.summary import RegressionScale
 
 SCALE = RegressionScale(centre=1.5, unit=2.0**14, weight=8.0)
 EDGES = np.array([-3.0, 0.0, 0.5, 2.0])

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import log_loss
 
-from mlflow_eval_plugin.engines.search import PassedOver, error_counts, searched_columns
-from mlflow_eval_plugin.engines.slices import slice_summary
+from mlflow_eval_plugin.engines.arrow.binary.slices import slice_summary
+from mlflow_eval_plugin.engines.arrow.search import PassedOver, error_counts, searched_columns
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
-from mlflow_eval_plugin.stats.slice_lattice import NO_CODES
-from mlflow_eval_plugin.stats.weak_slices import weak_slices
+from mlflow_eval_plugin.stats.slices.lattice import NO_CODES
+from mlflow_eval_plugin.stats.slices.weak import weak_slices
 
 
 @pytest.fixture(scope="module")

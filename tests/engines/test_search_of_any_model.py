@@ -10,16 +10,16 @@ import pytest
 from sklearn.metrics import log_loss, mean_absolute_error, mean_squared_error
 from sliceline.slicefinder import Slicefinder
 
-from mlflow_eval_plugin.engines.multiclass import ClassScored
-from mlflow_eval_plugin.engines.regression import predicted_rows
-from mlflow_eval_plugin.engines.search import (
+from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
+from mlflow_eval_plugin.engines.arrow.regression.summaries import predicted_rows
+from mlflow_eval_plugin.engines.arrow.search import (
     ErrorCounts,
     class_error_counts,
     regression_error_counts,
     searched_columns,
 )
-from mlflow_eval_plugin.stats.slice_lattice import NO_CODES
-from mlflow_eval_plugin.stats.weak_slices import weak_slices
+from mlflow_eval_plugin.stats.slices.lattice import NO_CODES
+from mlflow_eval_plugin.stats.slices.weak import weak_slices
 
 NAMES = [f"c{i}" for i in range(6)]
 

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlflow_eval_plugin.engines import (
-    counting,
     data_digest,
     digest_summary,
     drift_binning,
@@ -19,10 +18,11 @@ from mlflow_eval_plugin.engines import (
     score_summary,
     slice_summary,
 )
-from mlflow_eval_plugin.stats.drift_summary import DriftSummary
+from mlflow_eval_plugin.engines.arrow import counting
+from mlflow_eval_plugin.stats.binary.metrics import part_of
+from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, LOSS_ONE, LOSS_SQUARE_ONE
+from mlflow_eval_plugin.stats.drift.summary import DriftSummary
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
-from mlflow_eval_plugin.stats.rates import part_of
-from mlflow_eval_plugin.stats.summaries import FINE_BINS, LOSS_ONE, LOSS_SQUARE_ONE
 
 SCALE = 8.0
 

@@ -10,7 +10,7 @@ from evaluators.conftest import FEATURES, LABEL, World
 from evaluators.test_plugin_calls import evidence_of
 from scipy.special import logit
 
-from mlflow_eval_plugin.reports.page import render
+from mlflow_eval_plugin.reports.pages.page import render
 
 
 @pytest.fixture(scope="module")

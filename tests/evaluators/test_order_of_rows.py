@@ -9,13 +9,14 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from mlflow_eval_plugin.engines import data_digest, score_summary, slice_summary
-from mlflow_eval_plugin.evaluators import calibration, disaggregated, drift
-from mlflow_eval_plugin.evaluators.config import parse
-from mlflow_eval_plugin.evaluators.rows import About, Rows, as_json
+from mlflow_eval_plugin.evaluators import drift
+from mlflow_eval_plugin.evaluators.binary import calibration, disaggregated
+from mlflow_eval_plugin.evaluators.config.keys import parse
+from mlflow_eval_plugin.evaluators.document import About, Rows, as_json
 from mlflow_eval_plugin.evidence import Data, Producer, Subject, canonical, dumps
-from mlflow_eval_plugin.stats.calibration import calibrate
-from mlflow_eval_plugin.stats.disaggregated import disaggregate
-from mlflow_eval_plugin.stats.recalibration import recalibrate
+from mlflow_eval_plugin.stats.binary.calibration import calibrate
+from mlflow_eval_plugin.stats.binary.disaggregated import disaggregate
+from mlflow_eval_plugin.stats.binary.recalibration import recalibrate
 
 ABOUT = About(Subject(run_id="r"), Producer(name="mlflow-registry-hooks", version="0"), "2026-01-01T00:00:00Z")
 UNSHRUNK = {"deadline": None, "phases": [Phase.explicit, Phase.reuse, Phase.generate]}  # seeds do not shrink

@@ -12,7 +12,8 @@ from reports.parsed_page import Page
 
 from mlflow_eval_plugin.evidence import Registered, dumps, loads
 from mlflow_eval_plugin.plugin.registered import registered_as
-from mlflow_eval_plugin.reports import joined, render, render_diff
+from mlflow_eval_plugin.reports import render, render_diff
+from mlflow_eval_plugin.reports.pages import joined
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -11,7 +11,7 @@ import pytest
 from evaluators.conftest import FEATURES, LABEL, World
 from sklearn.linear_model import LogisticRegression
 
-from mlflow_eval_plugin.plugin.scoring import class_text, column_scores, model_scores
+from mlflow_eval_plugin.plugin.binary.scores import class_text, column_scores, model_scores
 from mlflow_eval_plugin.stats.errors import InputError
 
 X = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0]})

@@ -8,7 +8,7 @@ import pytest
 from evaluators.conftest import World
 from evaluators.test_plugin_calls import evidence_of
 
-from mlflow_eval_plugin.reports.page import render
+from mlflow_eval_plugin.reports.pages.page import render
 
 
 def test_latency_and_cost_of_slices(world: World) -> None:

@@ -22,8 +22,8 @@ def refuse(event, _):
         raise OSError(f"{event} is not for here")
 
 import pandas as pd
-from mlflow_eval_plugin.evaluators.config import parse
-from mlflow_eval_plugin.plugin.interactive import attach_evidently
+from mlflow_eval_plugin.evaluators.config.keys import parse
+from mlflow_eval_plugin.plugin.run.interactive import attach_evidently
 
 rows = pd.DataFrame({"age": range(200), "sex": ["f", "m"] * 100})
 config = parse("drift", {"reference": rows, "evidently": True})

@@ -12,8 +12,8 @@ from evaluators.conftest import World
 from evaluators.test_plugin_refusals import refused
 from evaluators.zoo import Zoo
 
-from mlflow_eval_plugin.evaluators import regression_config
-from mlflow_eval_plugin.evaluators.config import CONFIGS, ConfigError, parse
+from mlflow_eval_plugin.evaluators.config import regression as regression_config
+from mlflow_eval_plugin.evaluators.config.keys import CONFIGS, ConfigError, parse
 
 TASKS = {"classifier": CONFIGS, "regressor": regression_config.CONFIGS}
 NEEDED: dict[str, dict[str, Any]] = {

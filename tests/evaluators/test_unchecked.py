@@ -11,9 +11,10 @@ from evaluators.conftest import World
 from evaluators.test_plugin_calls import evidence_of
 from pydantic import ValidationError
 
-from mlflow_eval_plugin.evaluators.config import DisaggregatedConfig
+from mlflow_eval_plugin.evaluators.config.keys import DisaggregatedConfig
 from mlflow_eval_plugin.evidence import Evidence
-from mlflow_eval_plugin.reports import joined, render
+from mlflow_eval_plugin.reports import render
+from mlflow_eval_plugin.reports.pages import joined
 
 N = 12_000
 

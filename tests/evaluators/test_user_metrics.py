@@ -17,7 +17,7 @@ from evaluators.zoo import CLASSES, Zoo
 from sklearn.metrics import cohen_kappa_score, median_absolute_error, roc_auc_score, top_k_accuracy_score
 
 from mlflow_eval_plugin.evidence import canonical
-from mlflow_eval_plugin.reports.page import render
+from mlflow_eval_plugin.reports.pages.page import render
 
 
 def youden(view: Any) -> float:

@@ -14,11 +14,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.naive_bayes import GaussianNB
 
 from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary, slice_summary
-from mlflow_eval_plugin.stats import ranks
-from mlflow_eval_plugin.stats.checks import Claim, judge
-from mlflow_eval_plugin.stats.comparison import PairedTable
-from mlflow_eval_plugin.stats.disaggregated import metric_bounds
-from mlflow_eval_plugin.stats.gaps import SliceTable
+from mlflow_eval_plugin.stats.binary.comparison import PairedTable
+from mlflow_eval_plugin.stats.binary.disaggregated import metric_bounds
+from mlflow_eval_plugin.stats.counts import ranks
+from mlflow_eval_plugin.stats.inference.checks import Claim, judge
+from mlflow_eval_plugin.stats.slices.gaps import SliceTable
 
 NEAR = 1e-5
 

@@ -17,9 +17,9 @@ from sklearn import metrics as sklearn
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from mlflow_eval_plugin.engines import drift_binning, drift_summary, score_summary, slice_summary
-from mlflow_eval_plugin.stats.calibration import calibrate
-from mlflow_eval_plugin.stats.disaggregated import disaggregate
-from mlflow_eval_plugin.stats.drift import compare
+from mlflow_eval_plugin.stats.binary.calibration import calibrate
+from mlflow_eval_plugin.stats.binary.disaggregated import disaggregate
+from mlflow_eval_plugin.stats.drift.report import compare
 
 CENSUS = Path(__file__).parents[2] / "examples/data/acs_employment_ma.parquet"
 LABEL, SCORE = "employed", "predicted_probability"

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from sliceline.slicefinder import Slicefinder
 
-from mlflow_eval_plugin.engines.search import error_counts, searched_columns
-from mlflow_eval_plugin.stats.weak_slices import weak_slices
+from mlflow_eval_plugin.engines.arrow.search import error_counts, searched_columns
+from mlflow_eval_plugin.stats.slices.weak import weak_slices
 
 
 @pytest.mark.parametrize(("depth", "weight", "minimum"), [(2, 0.95, 30), (3, 0.95, 60), (3, 0.9, 100), (3, 1.0, 100)])

@@ -12,7 +12,7 @@ from reports.parsed_page import Page
 
 from mlflow_eval_plugin.reports import render, render_diff, render_joined, render_trend
 
-CSS = (files("mlflow_eval_plugin.reports") / "templates" / "style.css").read_text()
+CSS = (files("mlflow_eval_plugin.reports.pages") / "templates" / "style.css").read_text()
 ALL = [documents.calibration(), documents.disaggregated(), documents.drift(), documents.comparison()]
 PAGES = {
     **{document.kind: render(document) for document in ALL},

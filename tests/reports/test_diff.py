@@ -12,7 +12,7 @@ from reports.test_joined import GOLDEN, heading
 
 from mlflow_eval_plugin.evidence import Check, Evidence, EvidenceError, Verdict, seal
 from mlflow_eval_plugin.reports import render_diff
-from mlflow_eval_plugin.reports.diff import MOVES, paired
+from mlflow_eval_plugin.reports.pages.diff import MOVES, paired
 
 
 def check(scope: str, value: float | None, verdict: Verdict, high: float = 0.1) -> Check:

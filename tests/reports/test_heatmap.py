@@ -8,7 +8,7 @@ from reports.parsed_page import Page
 
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.reports import render
-from mlflow_eval_plugin.reports.heatmap import Shaded, slice_heatmap
+from mlflow_eval_plugin.reports.tables.heatmap import Shaded, slice_heatmap
 
 
 def with_slices(values: dict[str, float | None], half: float, tolerance: float | None) -> Evidence:

@@ -11,8 +11,9 @@ from reports.parsed_page import Page
 
 from mlflow_eval_plugin.evidence import KINDS as EVIDENCE_KINDS
 from mlflow_eval_plugin.evidence import Evidence, Verdict, loads
-from mlflow_eval_plugin.reports import joined, render, render_diff, render_joined
+from mlflow_eval_plugin.reports import render, render_diff, render_joined
 from mlflow_eval_plugin.reports.kinds import KINDS
+from mlflow_eval_plugin.reports.pages import joined
 
 GOLDEN = [
     loads((Path(__file__).parents[1] / "golden" / f"{kind}-v1.json").read_bytes())

@@ -9,9 +9,10 @@ from reports import evidence_documents as documents
 from reports.parsed_page import Page
 
 from mlflow_eval_plugin.evidence import Evidence, Verdict
-from mlflow_eval_plugin.reports import joined, render, render_diff, render_joined
-from mlflow_eval_plugin.reports.naming import named, spoken
-from mlflow_eval_plugin.reports.sentences import points
+from mlflow_eval_plugin.reports import render, render_diff, render_joined
+from mlflow_eval_plugin.reports.pages import joined
+from mlflow_eval_plugin.reports.sentences.findings import points
+from mlflow_eval_plugin.reports.sentences.naming import named, spoken
 
 LABELS = {"SEX": {"1": "men", "2": "women"}, "AGEP": {"below 25": "people under 25"}, "DIS": {"1": "yes"}}
 SLICES: dict[str, dict[str, str]] = {
@@ -93,7 +94,7 @@ def test_names_are_of_columns_of_the_data_also_where_the_config_calls_them_other
 def test_the_picture_names_values(monkeypatch: pytest.MonkeyPatch) -> None:
     from matplotlib.axes import Axes
 
-    from mlflow_eval_plugin.reports.figures import figures
+    from mlflow_eval_plugin.reports.figures.png import figures
 
     ticks: list[str] = []
     monkeypatch.setattr(Axes, "set_yticks", lambda self, places, labels=(), **_: ticks.extend(labels))

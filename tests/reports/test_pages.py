@@ -12,9 +12,9 @@ from reports import regression_documents
 from reports.parsed_page import Page
 
 from mlflow_eval_plugin.evidence import Evidence, dumps, loads
-from mlflow_eval_plugin.reports.figures import figures
-from mlflow_eval_plugin.reports.page import render
-from mlflow_eval_plugin.reports.words import compact, compared_with, percent
+from mlflow_eval_plugin.reports.figures.png import figures
+from mlflow_eval_plugin.reports.pages.page import render
+from mlflow_eval_plugin.reports.sentences.wording import compact, compared_with, percent
 
 KINDS = ["calibration", "comparison", "disaggregated", "drift", "regression_calibration", "regression_slices"]
 
@@ -192,7 +192,7 @@ def test_a_label_with_a_dollar_sign_is_not_mathematics() -> None:
     "labels", [["below 0.0001", "[0.1802, 0.3561)", "0.9057 or more"] * 4, [str(i) for i in range(30)]]
 )
 def test_labels_of_a_histogram_do_not_overlap(labels: list[str]) -> None:
-    from mlflow_eval_plugin.reports.histograms import histogram
+    from mlflow_eval_plugin.reports.figures.histograms import histogram
 
     text = str(histogram(documents.drift_column("AGEP", "none", 1.0, labels)))
     placed = [(float(x), len(label)) for x, label in re.findall(r'<text x="([\d.]+)".*?>(.*?)</text>', text)]
@@ -202,7 +202,7 @@ def test_labels_of_a_histogram_do_not_overlap(labels: list[str]) -> None:
 
 
 def test_a_bar_that_towers_over_all_others_is_cut_and_says_how_tall_it_is() -> None:
-    from mlflow_eval_plugin.reports.reliability import reliability
+    from mlflow_eval_plugin.reports.figures.reliability import reliability
 
     measurements = documents.calibration_measurements()
     negative = measurements["histogram"]["negative"]

@@ -9,9 +9,10 @@ from reports import evidence_documents as documents
 from reports.parsed_page import Page
 
 from mlflow_eval_plugin.evidence import VERDICT_WORDS, Check, Evidence, Verdict
-from mlflow_eval_plugin.reports import joined, render
-from mlflow_eval_plugin.reports.ranking import by_verdict, gravity, nearness, too_few, worst_first
-from mlflow_eval_plugin.reports.words import VERDICTS
+from mlflow_eval_plugin.reports import render
+from mlflow_eval_plugin.reports.pages import joined
+from mlflow_eval_plugin.reports.sentences.ranking import by_verdict, gravity, nearness, too_few, worst_first
+from mlflow_eval_plugin.reports.sentences.wording import VERDICTS
 from registry_hooks.cli import output
 
 
@@ -110,7 +111,7 @@ def test_a_verdict_is_said_in_the_same_words_everywhere() -> None:
 def test_the_picture_says_it_in_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None:
     from matplotlib.axes import Axes
 
-    from mlflow_eval_plugin.reports.figures import figures
+    from mlflow_eval_plugin.reports.figures.png import figures
 
     titles: list[str] = []
     monkeypatch.setattr(Axes, "set_title", lambda self, text, **_: titles.append(text))

@@ -10,9 +10,10 @@ from reports import evidence_documents as documents
 from reports.parsed_page import Page
 
 from mlflow_eval_plugin.evidence import Evidence, loads
-from mlflow_eval_plugin.reports import joined, render, render_diff, render_joined, render_trend
-from mlflow_eval_plugin.reports.heatmap import slice_heatmap
-from mlflow_eval_plugin.reports.unchecked import MATERIAL, unchecked_of
+from mlflow_eval_plugin.reports import render, render_diff, render_joined, render_trend
+from mlflow_eval_plugin.reports.pages import joined
+from mlflow_eval_plugin.reports.sentences.unchecked import MATERIAL, unchecked_of
+from mlflow_eval_plugin.reports.tables.heatmap import slice_heatmap
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -171,7 +172,7 @@ def test_a_label_that_tries_to_be_markup_stays_text() -> None:
 def test_no_page_and_no_picture_leaves_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
     from matplotlib.axes import Axes
 
-    from mlflow_eval_plugin.reports.figures import figures
+    from mlflow_eval_plugin.reports.figures.png import figures
 
     said = "Not checked: accuracy for hospital=H99 (356 rows) is 0.0080; for all other rows it is 0.810."
     evidence = document(harm("hospital=H99"))

@@ -3,9 +3,9 @@ import pytest
 from scipy import integrate, stats
 from sklearn.metrics import average_precision_score
 
-from mlflow_eval_plugin.stats.average_precision import AveragePrecision
-from mlflow_eval_plugin.stats.average_precision import average_precision as precision
-from mlflow_eval_plugin.stats.ranks import Ranked
+from mlflow_eval_plugin.stats.binary.average_precision import AveragePrecision
+from mlflow_eval_plugin.stats.binary.average_precision import average_precision as precision
+from mlflow_eval_plugin.stats.counts.ranks import Ranked
 
 
 def average_precision(tables, effective, n, mixed=True):

@@ -8,10 +8,10 @@ import pytest
 from scipy import integrate, stats
 
 from mlflow_eval_plugin.engines import score_summary
-from mlflow_eval_plugin.stats import bin_free
-from mlflow_eval_plugin.stats.bin_free import Gaps, ecce, range_exceeded, range_quantile, smooth_ece
-from mlflow_eval_plugin.stats.estimate import bounds_at
-from mlflow_eval_plugin.stats.summaries import SCORE_BINS
+from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS
+from mlflow_eval_plugin.stats.calibration import bin_free
+from mlflow_eval_plugin.stats.calibration.bin_free import Gaps, ecce, range_exceeded, range_quantile, smooth_ece
+from mlflow_eval_plugin.stats.inference.estimate import bounds_at
 
 
 def _gaps(score, label, weight=None) -> Gaps:

@@ -8,12 +8,12 @@ from sklearn.metrics import brier_score_loss, log_loss
 from statsmodels.stats.proportion import proportion_confint
 
 from mlflow_eval_plugin.engines import score_summary
-from mlflow_eval_plugin.stats import corp
-from mlflow_eval_plugin.stats.bin_free import Gaps
-from mlflow_eval_plugin.stats.calibration import CALIBRATION_METRICS, calibrate, calibration_bounds
-from mlflow_eval_plugin.stats.calibration_tests import ecce_test, hosmer_lemeshow, spiegelhalter
+from mlflow_eval_plugin.stats.binary.calibration import CALIBRATION_METRICS, calibrate, calibration_bounds
+from mlflow_eval_plugin.stats.calibration import corp
+from mlflow_eval_plugin.stats.calibration.bin_free import Gaps
+from mlflow_eval_plugin.stats.calibration.bins import calibration_norm, equal_mass_member, reliability
+from mlflow_eval_plugin.stats.calibration.hypotheses import ecce_test, hosmer_lemeshow, spiegelhalter
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.reliability import calibration_norm, equal_mass_member, reliability
 
 
 def _rows(n=3000, digits=3, seed=0):

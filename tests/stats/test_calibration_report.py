@@ -6,17 +6,17 @@ import pytest
 from scipy import stats
 
 from mlflow_eval_plugin.engines import score_summary
-from mlflow_eval_plugin.stats.bin_free import Gaps, smooth_ece
-from mlflow_eval_plugin.stats.calibration import (
+from mlflow_eval_plugin.stats.binary.calibration import (
     calibrate,
     calibration_bounds,
     calibration_quantities,
     calibration_quantity,
     score_histogram,
 )
+from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS, ScoreSummary
+from mlflow_eval_plugin.stats.calibration.bin_free import Gaps, smooth_ece
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.estimate import estimates
-from mlflow_eval_plugin.stats.summaries import SCORE_BINS, ScoreSummary
+from mlflow_eval_plugin.stats.inference.estimate import estimates
 
 
 @pytest.fixture(scope="module")

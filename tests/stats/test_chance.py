@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import optimize, special
 
-from mlflow_eval_plugin.stats.chance import SPECTRUM_BINS, Spectrum, chance_of_mean
-from mlflow_eval_plugin.stats.summaries import ONE
+from mlflow_eval_plugin.stats.binary.summary import ONE
+from mlflow_eval_plugin.stats.slices.chance import SPECTRUM_BINS, Spectrum, chance_of_mean
 
 
 def _spectrum(errors, largest):

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import score_summary
-from mlflow_eval_plugin.evaluators import config
-from mlflow_eval_plugin.stats.calibration import CALIBRATION_METRICS, calibrate, calibration_bounds
-from mlflow_eval_plugin.stats.changes import CHANGES, Apart, change_bounds, changes
+from mlflow_eval_plugin.evaluators.config import keys as config
+from mlflow_eval_plugin.stats.binary.calibration import CALIBRATION_METRICS, calibrate, calibration_bounds
+from mlflow_eval_plugin.stats.binary.changes import CHANGES, Apart, change_bounds, changes
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.intervals import mover_difference
-from mlflow_eval_plugin.stats.norms import NoisyNorm
-from mlflow_eval_plugin.stats.wald import Wald
+from mlflow_eval_plugin.stats.inference.intervals import mover_difference
+from mlflow_eval_plugin.stats.inference.norms import NoisyNorm
+from mlflow_eval_plugin.stats.inference.wald import Wald
 
 
 def _summary(n, power=1.0, seed=0):

@@ -6,11 +6,11 @@ import pytest
 from scipy import special
 
 from mlflow_eval_plugin.evidence import Check
-from mlflow_eval_plugin.stats.checks import Claim, holm, judge, p_value
-from mlflow_eval_plugin.stats.contrasts import Difference
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.estimate import QuantityBounds
-from mlflow_eval_plugin.stats.quantities import ProportionQuantity
+from mlflow_eval_plugin.stats.inference.checks import Claim, holm, judge, p_value
+from mlflow_eval_plugin.stats.inference.contrasts import Difference
+from mlflow_eval_plugin.stats.inference.estimate import QuantityBounds
+from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from scipy.spatial import distance
 
-from mlflow_eval_plugin.stats.divergences import (
+from mlflow_eval_plugin.stats.drift.divergences import (
     DistributionDistance,
     Divergence,
     chi_squared,
@@ -15,7 +15,7 @@ from mlflow_eval_plugin.stats.divergences import (
     ks_p_value,
     wasserstein,
 )
-from mlflow_eval_plugin.stats.drift_summary import STEPS, NumericColumn
+from mlflow_eval_plugin.stats.drift.summary import STEPS, NumericColumn
 
 CASES = [
     ([500, 500], [200, 300]),

@@ -5,10 +5,10 @@ from scipy import stats
 from scipy.spatial import distance
 
 from mlflow_eval_plugin.engines import drift_binning, drift_summary
-from mlflow_eval_plugin.stats.checks import Claim, judge
-from mlflow_eval_plugin.stats.divergences import DistributionDistance, chi_squared, divergence, ks_p_value
-from mlflow_eval_plugin.stats.drift import ColumnType, compare, drift_bounds, schema_changes
+from mlflow_eval_plugin.stats.drift.divergences import DistributionDistance, chi_squared, divergence, ks_p_value
+from mlflow_eval_plugin.stats.drift.report import ColumnType, compare, drift_bounds, schema_changes
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.inference.checks import Claim, judge
 
 TOLERANCES = {"psi": 0.1, "js": 0.1, "ks": 0.05, "wasserstein": 0.05, "missing_change": 0.02}
 

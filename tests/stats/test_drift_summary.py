@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlflow_eval_plugin.stats.drift_summary import (
+from mlflow_eval_plugin.stats.binary.summary import MAX_ROWS
+from mlflow_eval_plugin.stats.drift.summary import (
     NO_FENCES,
     STEP_LIMIT,
     STEPS,
@@ -14,7 +15,6 @@ from mlflow_eval_plugin.stats.drift_summary import (
     NumericColumn,
 )
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
-from mlflow_eval_plugin.stats.summaries import MAX_ROWS
 
 
 def _number(counts=(1, 4, 2), sums=(-3, 5, 9), missing=2, infinite=1):

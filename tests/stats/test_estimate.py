@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mlflow_eval_plugin.stats.estimate import Estimate, bounds_at, estimates
-from mlflow_eval_plugin.stats.quantities import ProportionQuantity
-from mlflow_eval_plugin.stats.skewed_means import PositiveMean
-from mlflow_eval_plugin.stats.slope import NO_SLOPE
-from mlflow_eval_plugin.stats.wald import Wald
+from mlflow_eval_plugin.stats.calibration.slope import NO_SLOPE
+from mlflow_eval_plugin.stats.inference.estimate import Estimate, bounds_at, estimates
+from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
+from mlflow_eval_plugin.stats.inference.skewed_means import PositiveMean
+from mlflow_eval_plugin.stats.inference.wald import Wald
 
 
 def test_an_interval_is_wilsons_and_the_limits_of_a_check_are_exact():

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from mlflow_eval_plugin.stats.exact_sums import (
+from mlflow_eval_plugin.stats.counts.exact_sums import (
     LIMBS,
     LOWEST,
     add_parts,

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from mlflow_eval_plugin.stats import fixed_point as module
-from mlflow_eval_plugin.stats.fixed_point import add_at, fixed_point, squares_up
+from mlflow_eval_plugin.stats.counts import fixed_point as module
+from mlflow_eval_plugin.stats.counts.fixed_point import add_at, fixed_point, squares_up
 
 LARGEST = 2.0**51
 

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from mlflow_eval_plugin.stats.intervals import (
+from mlflow_eval_plugin.stats.inference.intervals import (
     clopper_pearson,
     logit_student,
     mover_difference,

@@ -8,11 +8,12 @@ from model_diagnostics.scoring import SquaredError, decompose
 from scipy import stats
 from sklearn.isotonic import IsotonicRegression
 
-from mlflow_eval_plugin.engines import moment_summary, predicted_rows, prediction_summary, regression
-from mlflow_eval_plugin.stats.checks import Claim, judge
+from mlflow_eval_plugin.engines import moment_summary, predicted_rows, prediction_summary
+from mlflow_eval_plugin.engines.arrow.regression import summaries as regression
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.mean_calibration import calibrate_mean, mean_bounds
-from mlflow_eval_plugin.stats.quantile_calibration import calibrate_quantiles, coverage_bounds
+from mlflow_eval_plugin.stats.inference.checks import Claim, judge
+from mlflow_eval_plugin.stats.regression.calibration import calibrate_mean, mean_bounds
+from mlflow_eval_plugin.stats.regression.quantiles import calibrate_quantiles, coverage_bounds
 
 
 def summaries(y, p, w=None, **given):

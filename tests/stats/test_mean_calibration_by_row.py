@@ -7,11 +7,11 @@ import statsmodels.api as sm
 from scipy import special, stats
 
 from mlflow_eval_plugin.engines import moment_summary, predicted_rows, prediction_summary
-from mlflow_eval_plugin.stats.estimate import Estimate
-from mlflow_eval_plugin.stats.intervals import clopper_pearson
-from mlflow_eval_plugin.stats.mean_calibration import METRICS, calibrate_mean, mean_bounds
-from mlflow_eval_plugin.stats.norms import NoisyNorm
-from mlflow_eval_plugin.stats.quantile_calibration import calibrate_quantiles, coverage_bounds
+from mlflow_eval_plugin.stats.inference.estimate import Estimate
+from mlflow_eval_plugin.stats.inference.intervals import clopper_pearson
+from mlflow_eval_plugin.stats.inference.norms import NoisyNorm
+from mlflow_eval_plugin.stats.regression.calibration import METRICS, calibrate_mean, mean_bounds
+from mlflow_eval_plugin.stats.regression.quantiles import calibrate_quantiles, coverage_bounds
 
 
 def _summaries(rows, weight=None, **given):

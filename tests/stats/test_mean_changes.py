@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import moment_summary, predicted_rows, prediction_summary
-from mlflow_eval_plugin.stats.estimate import estimates
-from mlflow_eval_plugin.stats.mean_calibration import mean_quantity
-from mlflow_eval_plugin.stats.mean_changes import MeanSummaries, mean_changes
-from mlflow_eval_plugin.stats.regression import Moments
+from mlflow_eval_plugin.stats.inference.estimate import estimates
+from mlflow_eval_plugin.stats.regression.calibration import mean_quantity
+from mlflow_eval_plugin.stats.regression.changes import MeanSummaries, mean_changes
+from mlflow_eval_plugin.stats.regression.metrics import Moments
 
 
 def _rows(n, seed, bias=0.0, noise=1.0):

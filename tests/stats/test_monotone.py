@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import moment_summary, predicted_rows, score_summary, slice_summary
-from mlflow_eval_plugin.stats.calibration import CALIBRATION_METRICS, calibration_quantity
-from mlflow_eval_plugin.stats.changes import CHANGES, change_bounds
-from mlflow_eval_plugin.stats.fairness import FAIRNESS, fairness
-from mlflow_eval_plugin.stats.gaps import VERSUS, SliceTable, gap
-from mlflow_eval_plugin.stats.rates import METRICS
-from mlflow_eval_plugin.stats.regression import RegressionTable
+from mlflow_eval_plugin.stats.binary.calibration import CALIBRATION_METRICS, calibration_quantity
+from mlflow_eval_plugin.stats.binary.changes import CHANGES, change_bounds
+from mlflow_eval_plugin.stats.binary.metrics import METRICS
+from mlflow_eval_plugin.stats.regression.metrics import RegressionTable
+from mlflow_eval_plugin.stats.slices.fairness import FAIRNESS, fairness
+from mlflow_eval_plugin.stats.slices.gaps import VERSUS, SliceTable, gap
 
 LEVELS = np.geomspace(1e-12, 0.499, 40)
 

@@ -10,22 +10,22 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sklearn
 
-from mlflow_eval_plugin.engines.multiclass import (
+from mlflow_eval_plugin.engines.arrow.multiclass.summaries import (
     ClassScored,
     class_summary,
     confidence_summary,
     multiclass_summary,
     top_label_summary,
 )
-from mlflow_eval_plugin.stats.calibration import calibration_quantities
-from mlflow_eval_plugin.stats.disaggregated import gap_bounds, metric_bounds
+from mlflow_eval_plugin.stats.binary.calibration import calibration_quantities
+from mlflow_eval_plugin.stats.binary.disaggregated import gap_bounds, metric_bounds
+from mlflow_eval_plugin.stats.binary.summary import ONE, Slice
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
-from mlflow_eval_plugin.stats.estimate import estimates
-from mlflow_eval_plugin.stats.macro import ANY, Macro, MeanOfNorms
-from mlflow_eval_plugin.stats.multiclass import CLASSWISE, MulticlassTable
-from mlflow_eval_plugin.stats.multiclass_summary import MulticlassSummary
-from mlflow_eval_plugin.stats.quantities import BalancedAccuracy
-from mlflow_eval_plugin.stats.summaries import ONE, Slice
+from mlflow_eval_plugin.stats.inference.estimate import estimates
+from mlflow_eval_plugin.stats.inference.macro import ANY, Macro, MeanOfNorms
+from mlflow_eval_plugin.stats.inference.quantities import BalancedAccuracy
+from mlflow_eval_plugin.stats.multiclass.metrics import CLASSWISE, MulticlassTable
+from mlflow_eval_plugin.stats.multiclass.summary import MulticlassSummary
 
 CLASSES = ("a", "b", "c", "d")
 

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlflow_eval_plugin.engines.multiclass import ClassScored, multiclass_summary
+from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, multiclass_summary
+from mlflow_eval_plugin.stats.binary.summary import Slice
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
-from mlflow_eval_plugin.stats.estimate import estimates
-from mlflow_eval_plugin.stats.multiclass import OF_PROBABILITIES, MulticlassTable
-from mlflow_eval_plugin.stats.multiclass_report import multiclass_slices
-from mlflow_eval_plugin.stats.summaries import Slice
+from mlflow_eval_plugin.stats.inference.estimate import estimates
+from mlflow_eval_plugin.stats.multiclass.disaggregated import multiclass_slices
+from mlflow_eval_plugin.stats.multiclass.metrics import OF_PROBABILITIES, MulticlassTable
 
 CLASSES = ("a", "b", "c")
 

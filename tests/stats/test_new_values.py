@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mlflow_eval_plugin.stats.intervals import clopper_pearson, mover_difference
-from mlflow_eval_plugin.stats.new_values import new_share
+from mlflow_eval_plugin.stats.drift.new_values import new_share
+from mlflow_eval_plugin.stats.inference.intervals import clopper_pearson, mover_difference
 
 
 def test_the_largest_rise_by_hand():

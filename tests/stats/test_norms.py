@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from mlflow_eval_plugin.stats.calibration import calibration_bounds
-from mlflow_eval_plugin.stats.norms import EMPTY, NoisyNorm, binned_norm
-from mlflow_eval_plugin.stats.summaries import SCORE_BINS, ScoreSummary
+from mlflow_eval_plugin.stats.binary.calibration import calibration_bounds
+from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS, ScoreSummary
+from mlflow_eval_plugin.stats.inference.norms import EMPTY, NoisyNorm, binned_norm
 
 TRIALS = 400
 

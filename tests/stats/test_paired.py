@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary
-from mlflow_eval_plugin.engines.ranking import cells_in
+from mlflow_eval_plugin.engines.arrow.binary.ranking import cells_in
+from mlflow_eval_plugin.stats.binary.paired import PLACEMENT_ONE, placement_table
 from mlflow_eval_plugin.stats.errors import MergeError
-from mlflow_eval_plugin.stats.paired import PLACEMENT_ONE, placement_table
 
 MODELS = ("champion", "challenger")
 

@@ -5,15 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlflow_eval_plugin.stats.contrasts import Difference, Ratio, Widest
-from mlflow_eval_plugin.stats.decisions import MeanCost
-from mlflow_eval_plugin.stats.estimate import Quantity, bounds_at, estimates
-from mlflow_eval_plugin.stats.fairness import Larger
-from mlflow_eval_plugin.stats.macro import ANY, IN_PAIRS, NEVER_TOGETHER, Macro, MeanOfNorms
-from mlflow_eval_plugin.stats.norms import NoisyNorm
-from mlflow_eval_plugin.stats.paired_intervals import discordant, tango
-from mlflow_eval_plugin.stats.paired_quantities import PairedBalancedAccuracy, PairedMean, PairedShare
-from mlflow_eval_plugin.stats.quantities import (
+from mlflow_eval_plugin.stats.binary.costs import MeanCost
+from mlflow_eval_plugin.stats.inference.contrasts import Difference, Ratio, Widest
+from mlflow_eval_plugin.stats.inference.estimate import Quantity, bounds_at, estimates
+from mlflow_eval_plugin.stats.inference.macro import ANY, IN_PAIRS, NEVER_TOGETHER, Macro, MeanOfNorms
+from mlflow_eval_plugin.stats.inference.norms import NoisyNorm
+from mlflow_eval_plugin.stats.inference.quantities import (
     AucQuantity,
     BalancedAccuracy,
     MeanQuantity,
@@ -21,8 +18,17 @@ from mlflow_eval_plugin.stats.quantities import (
     UnitMean,
     trials_of,
 )
-from mlflow_eval_plugin.stats.skewed_means import Determination, Monotone, PositiveMean, SkewedMean, Standardized
-from mlflow_eval_plugin.stats.wald import Wald
+from mlflow_eval_plugin.stats.inference.skewed_means import (
+    Determination,
+    Monotone,
+    PositiveMean,
+    SkewedMean,
+    Standardized,
+)
+from mlflow_eval_plugin.stats.inference.wald import Wald
+from mlflow_eval_plugin.stats.paired.intervals import discordant, tango
+from mlflow_eval_plugin.stats.paired.quantities import PairedBalancedAccuracy, PairedMean, PairedShare
+from mlflow_eval_plugin.stats.slices.fairness import Larger
 
 N = np.array([50, 80, 120])
 TRIALS = np.array([45.0, 70.0, 110.0])

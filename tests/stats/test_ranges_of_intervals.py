@@ -10,16 +10,16 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary, score_summary, slice_summary
-from mlflow_eval_plugin.engines.multiclass import ClassScored, multiclass_summary
-from mlflow_eval_plugin.stats import ranks
-from mlflow_eval_plugin.stats.calibration import CALIBRATION_METRICS, calibrate, calibration_bounds
-from mlflow_eval_plugin.stats.changes import changes
-from mlflow_eval_plugin.stats.comparison import PairedTable, change_bounds, compare
-from mlflow_eval_plugin.stats.disaggregated import disaggregate, gap_bounds, metric_bounds
-from mlflow_eval_plugin.stats.estimate import estimates
-from mlflow_eval_plugin.stats.gaps import SliceTable
-from mlflow_eval_plugin.stats.multiclass import CLASSWISE, MULTICLASS_METRICS, MulticlassTable
-from mlflow_eval_plugin.stats.rates import METRICS
+from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, multiclass_summary
+from mlflow_eval_plugin.stats.binary.calibration import CALIBRATION_METRICS, calibrate, calibration_bounds
+from mlflow_eval_plugin.stats.binary.changes import changes
+from mlflow_eval_plugin.stats.binary.comparison import PairedTable, change_bounds, compare
+from mlflow_eval_plugin.stats.binary.disaggregated import disaggregate, gap_bounds, metric_bounds
+from mlflow_eval_plugin.stats.binary.metrics import METRICS
+from mlflow_eval_plugin.stats.counts import ranks
+from mlflow_eval_plugin.stats.inference.estimate import estimates
+from mlflow_eval_plugin.stats.multiclass.metrics import CLASSWISE, MULTICLASS_METRICS, MulticlassTable
+from mlflow_eval_plugin.stats.slices.gaps import SliceTable
 
 UNIT, ANY, ABOVE = (0.0, 1.0), (-math.inf, math.inf), (0.0, math.inf)
 RANGES = {

@@ -3,9 +3,9 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from mlflow_eval_plugin.stats.quantities import AucQuantity
-from mlflow_eval_plugin.stats.ranking import auc as area
-from mlflow_eval_plugin.stats.ranks import Ranked
+from mlflow_eval_plugin.stats.binary.ranking import auc as area
+from mlflow_eval_plugin.stats.counts.ranks import Ranked
+from mlflow_eval_plugin.stats.inference.quantities import AucQuantity
 
 
 def auc(weights, effective):

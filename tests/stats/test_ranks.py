@@ -11,12 +11,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from mlflow_eval_plugin.engines import counting, ranked_slices, ranking, slice_summary
-from mlflow_eval_plugin.stats import ranks as module
-from mlflow_eval_plugin.stats.errors import InputError, MergeError
-from mlflow_eval_plugin.stats.estimate import estimates
-from mlflow_eval_plugin.stats.gaps import SliceTable
-from mlflow_eval_plugin.stats.ranks import (
+from mlflow_eval_plugin.engines import ranked_slices, slice_summary
+from mlflow_eval_plugin.engines.arrow import counting
+from mlflow_eval_plugin.engines.arrow.binary import ranking
+from mlflow_eval_plugin.stats.counts import ranks as module
+from mlflow_eval_plugin.stats.counts.ranks import (
     COARSE,
     EXACT,
     FINE,
@@ -27,6 +26,9 @@ from mlflow_eval_plugin.stats.ranks import (
     score_keys,
     scores_of,
 )
+from mlflow_eval_plugin.stats.errors import InputError, MergeError
+from mlflow_eval_plugin.stats.inference.estimate import estimates
+from mlflow_eval_plugin.stats.slices.gaps import SliceTable
 
 
 def _scores() -> np.ndarray:

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import slice_summary
-from mlflow_eval_plugin.stats.gaps import SliceTable
-from mlflow_eval_plugin.stats.rates import calibration_error, gap_variance, kish, part_of, quantity
+from mlflow_eval_plugin.stats.binary.metrics import calibration_error, gap_variance, kish, part_of, quantity
+from mlflow_eval_plugin.stats.slices.gaps import SliceTable
 
 
 @pytest.fixture(scope="module")

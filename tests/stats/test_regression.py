@@ -6,11 +6,11 @@ import pytest
 from sklearn import metrics as sklearn
 
 from mlflow_eval_plugin.engines import moment_summary, predicted_rows
-from mlflow_eval_plugin.stats.checks import Claim, judge
-from mlflow_eval_plugin.stats.disaggregated import gap_bounds, gaps_of, metric_bounds
+from mlflow_eval_plugin.stats.binary.disaggregated import gap_bounds, gaps_of, metric_bounds
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.estimate import estimates
-from mlflow_eval_plugin.stats.regression import RegressionTable
+from mlflow_eval_plugin.stats.inference.checks import Claim, judge
+from mlflow_eval_plugin.stats.inference.estimate import estimates
+from mlflow_eval_plugin.stats.regression.metrics import RegressionTable
 
 N = 3000
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import moment_summary, predicted_rows
-from mlflow_eval_plugin.stats.estimate import Estimate
-from mlflow_eval_plugin.stats.regression import CONSTANT_TARGET, Moments, RegressionTable
+from mlflow_eval_plugin.stats.inference.estimate import Estimate
+from mlflow_eval_plugin.stats.regression.metrics import CONSTANT_TARGET, Moments, RegressionTable
 
 LEVELS, BAND = {0.1: "q1", 0.9: "q9"}, ("80 %", 0.8, "q1", "q9")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlflow_eval_plugin.stats.regression_names import (
+from mlflow_eval_plugin.stats.regression.names import (
     can_be_best,
     can_be_divided,
     changed_names,

@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mlflow_eval_plugin.stats.binary.summary import MAX_ROWS, Slice
+from mlflow_eval_plugin.stats.counts.exact_sums import LIMBS
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
-from mlflow_eval_plugin.stats.exact_sums import LIMBS
-from mlflow_eval_plugin.stats.regression_summary import (
+from mlflow_eval_plugin.stats.regression.summary import (
     Band,
     MomentSummary,
     PredictionSummary,
     RegressionScale,
     checked_levels,
 )
-from mlflow_eval_plugin.stats.summaries import MAX_ROWS, Slice
 
 SCALE = RegressionScale(centre=1.0, unit=4.0, weight=1.0)
 

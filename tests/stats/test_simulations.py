@@ -20,7 +20,7 @@ from simulating import (
 )
 from statsmodels.stats.proportion import proportion_confint
 
-from mlflow_eval_plugin.stats.checks import judge
+from mlflow_eval_plugin.stats.inference.checks import judge
 
 
 def test_true_claims_of_138_slices_are_seldom_failed():

@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mlflow_eval_plugin.stats.skewed_means import Determination, Monotone, PositiveMean, SkewedMean, Standardized
-from mlflow_eval_plugin.stats.wald import Wald
+from mlflow_eval_plugin.stats.inference.skewed_means import (
+    Determination,
+    Monotone,
+    PositiveMean,
+    SkewedMean,
+    Standardized,
+)
+from mlflow_eval_plugin.stats.inference.wald import Wald
 
 N = np.array([50, 80, 120])
 TRIALS = np.array([45.0, 70.0, 110.0])

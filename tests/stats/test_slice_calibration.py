@@ -9,12 +9,12 @@ import statsmodels.api as sm
 from scipy import stats
 
 from mlflow_eval_plugin.engines import score_summary, slice_summary
-from mlflow_eval_plugin.stats.calibration import calibrate
+from mlflow_eval_plugin.stats.binary.calibration import calibrate
+from mlflow_eval_plugin.stats.binary.summary import FINE_BINS
+from mlflow_eval_plugin.stats.calibration.slices import METRICS, slice_calibration_bounds, slice_calibrations
+from mlflow_eval_plugin.stats.calibration.slope import logit
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.gaps import SliceTable
-from mlflow_eval_plugin.stats.slice_calibration import METRICS, slice_calibration_bounds, slice_calibrations
-from mlflow_eval_plugin.stats.slope import logit
-from mlflow_eval_plugin.stats.summaries import FINE_BINS
+from mlflow_eval_plugin.stats.slices.gaps import SliceTable
 
 
 def _rows(n=3000, seed=0):

@@ -8,8 +8,7 @@ import pytest
 
 from mlflow_eval_plugin.engines import score_summary, slice_summary
 from mlflow_eval_plugin.query import NamedQuery, parse
-from mlflow_eval_plugin.stats.errors import MergeError
-from mlflow_eval_plugin.stats.summaries import (
+from mlflow_eval_plugin.stats.binary.summary import (
     FINE_BINS,
     LOSS_ONE,
     LOSS_SQUARE_ONE,
@@ -22,6 +21,7 @@ from mlflow_eval_plugin.stats.summaries import (
     grouped,
     union_of_slices,
 )
+from mlflow_eval_plugin.stats.errors import MergeError
 
 OLD = NamedQuery("old", "h > 1", parse("h > 1"))
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from mlflow_eval_plugin.engines import system_summary
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
-from mlflow_eval_plugin.stats.system import (
+from mlflow_eval_plugin.stats.slices.system import (
     LATENCIES,
     Percentile,
     latency_bins,

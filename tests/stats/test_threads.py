@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from mlflow_eval_plugin.stats.threads import THREADS, both, side_by_side, streams
+from mlflow_eval_plugin.stats.counts.threads import THREADS, both, side_by_side, streams
 
 
 def test_two_are_at_work_at_a_time_and_answers_keep_their_order():

@@ -8,10 +8,10 @@ import pytest
 from scipy import stats
 
 from mlflow_eval_plugin.engines import drift_binning, drift_summary
-from mlflow_eval_plugin.stats.drift import compare
-from mlflow_eval_plugin.stats.drift_summary import STEPS, CategoricalColumn, NumericColumn
-from mlflow_eval_plugin.stats.new_values import new_share
-from mlflow_eval_plugin.stats.triage import hint_level, triage
+from mlflow_eval_plugin.stats.drift.new_values import new_share
+from mlflow_eval_plugin.stats.drift.report import compare
+from mlflow_eval_plugin.stats.drift.summary import STEPS, CategoricalColumn, NumericColumn
+from mlflow_eval_plugin.stats.drift.triage import hint_level, triage
 
 ALPHA = 0.001
 

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from mlflow_eval_plugin.engines import drift_binning, drift_summary
-from mlflow_eval_plugin.stats.drift import compare
+from mlflow_eval_plugin.stats.drift.report import compare
 
 RNG = np.random.default_rng(12)
 Z, Z2 = RNG.normal(size=(2, 20_000))

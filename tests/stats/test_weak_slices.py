@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from mlflow_eval_plugin.engines.search import ErrorCounts
-from mlflow_eval_plugin.stats.chance import chance_of_mean
+from mlflow_eval_plugin.engines.arrow.search import ErrorCounts
+from mlflow_eval_plugin.stats.binary.summary import LOSS_ONE
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.slice_lattice import Errors, Scoring
-from mlflow_eval_plugin.stats.summaries import LOSS_ONE
-from mlflow_eval_plugin.stats.weak_slices import WeakSlices, can_be_searched, weak_slices
+from mlflow_eval_plugin.stats.slices.chance import chance_of_mean
+from mlflow_eval_plugin.stats.slices.lattice import Errors, Scoring
+from mlflow_eval_plugin.stats.slices.weak import WeakSlices, can_be_searched, weak_slices
 
 
 def counts(codes: np.ndarray, errors: np.ndarray) -> ErrorCounts:

@@ -1,0 +1,1 @@
+"""The engine that counts rows in memory."""

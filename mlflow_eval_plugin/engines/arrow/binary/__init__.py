@@ -1,0 +1,1 @@
+"""Rows of two classes into Summaries."""

@@ -1,0 +1,238 @@
+"""A data set's digest by content: the same for any order of its rows and any index.
+
+Every value is mixed to 64 bits, in the same way however the column holds it (``columns.plain``): numbers as floats,
+and those that no float is equal to in a way of their own. A row has two lanes: sums mod 2**64 of its mixed values, each
+times an odd number of its column's own, so that swapped values show. The lanes are mixed and summed over the rows, and
+SHA-256 is taken over the sums, the number of rows, and the sorted column names with their kinds. Sums do not depend on
+order and merge by addition.
+
+It detects change: another value in one column of a row always changes the row's lanes; any other change leaves the sums
+as they were with a chance of about 2**-120. It is *not* proof against somebody who crafts rows so that the sums agree;
+whoever needs that must sign the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mlflow_eval_plugin.engines.arrow.columns.plain import EXACT, is_list, kind_of, plain
+from mlflow_eval_plugin.engines.arrow.counting import CHUNK_ROWS, chunked
+from mlflow_eval_plugin.stats.binary.summary import level_label
+from mlflow_eval_plugin.stats.counts.threads import THREADS, side_by_side
+from mlflow_eval_plugin.stats.drift.report import ColumnType
+from mlflow_eval_plugin.stats.errors import MergeError
+
+GAMMA = 0x9E3779B97F4A7C15  # the step of splitmix64, whose sequence gives the columns' numbers
+UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # of times, in a second
+FORMAT = "mlflow-eval-plugin/data-digest/3"
+
+MISSING = np.array([np.nan]).view(np.uint64)[0]  # how a missing value of any kind is hashed
+
+Hashes = NDArray[np.uint64]
+Column = tuple[NDArray[Any], Hashes | None]  # numbers, or hashes (datetime64); or codes, and what each stands for
+
+
+@dataclass(frozen=True)
+class DigestSummary:
+    """What is hashed: schema, rows, and the sum mod 2**64 of each lane."""
+
+    schema: tuple[ColumnType, ...]
+    rows: int
+    lanes: tuple[int, int]
+
+    @property
+    def digest(self) -> str:
+        """``sha256:`` and 64 hex digits."""
+        schema = [[one.name, one.kind] for one in self.schema]
+        text = json.dumps([FORMAT, schema, self.rows, *self.lanes], separators=(",", ":"), ensure_ascii=True)
+        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+    def __add__(self, other: DigestSummary) -> DigestSummary:
+        """The Summary of both sets of rows; a column of which one of them has no value is of the other's kind.
+
+        Raises:
+            MergeError: when the schemas differ.
+        """
+        pairs = list(zip(self.schema, other.schema, strict=False))
+        alike = all(a.name == b.name and (a.kind == b.kind or "nothing" in (a.kind, b.kind)) for a, b in pairs)
+        if not alike or len(self.schema) != len(other.schema):
+            raise MergeError("digests of data with different columns or types do not merge")
+        schema = tuple(b if a.kind == "nothing" else a for a, b in pairs)
+        lanes = tuple((a + b) % 2**64 for a, b in zip(self.lanes, other.lanes, strict=True))
+        return DigestSummary(schema, self.rows + other.rows, (lanes[0], lanes[1]))
+
+
+def data_digest(rows: pd.DataFrame) -> str:
+    """The digest of a data set; equal for equal rows in any order."""
+    return digest_summary(rows).digest
+
+
+def digest_summary(rows: pd.DataFrame) -> DigestSummary:
+    """The mergeable form of the digest. How values are held does not matter, kinds do."""
+    columns_plain = [plain(rows.iloc[:, position]) for position in range(rows.shape[1])]
+    schema = _schema(rows, columns_plain)
+    positions = {str(name): position for position, name in enumerate(rows.columns)}
+    blocks = list(chunked(slice(0, len(rows))))
+    columns = side_by_side(lambda one: _column(columns_plain[positions[one.name]], one.kind), schema)
+    # Sums do not depend on order, so each thread may add up rows of its own.
+    parts = side_by_side(lambda first: _sums(columns, blocks[first::THREADS]), range(THREADS))
+    first, second = (sum(lane) % 2**64 for lane in zip(*parts, strict=True))
+    return DigestSummary(schema, len(rows), (first, second))
+
+
+def schema_of(rows: pd.DataFrame) -> tuple[ColumnType, ...]:
+    """The columns by name, sorted, each with its kind."""
+    return _schema(rows, [plain(rows.iloc[:, position]) for position in range(rows.shape[1])])
+
+
+def _schema(rows: pd.DataFrame, columns: Sequence[pd.Series[Any]]) -> tuple[ColumnType, ...]:
+    types = [ColumnType(str(name), kind_of(column)) for name, column in zip(rows.columns, columns, strict=True)]
+    return tuple(sorted(types, key=lambda one: one.name))
+
+
+def _column(values: pd.Series[Any], kind: str) -> Column:
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf":
+        return values.to_numpy(), None
+    if kind == "datetime" and values.dtype != object:
+        return _hashed_times(pd.DatetimeIndex(values)), None
+    if kind in ("lists", "mixed"):  # cells that may not be hashable, and numbers of which pandas takes 1 for True
+        values = values.map(_text, na_action="ignore")
+    codes, uniques = pd.factorize(values)
+    # Missing values have the code -1, which is the last.
+    texts = np.array([_text(value) for value in uniques] + [""], dtype=object)
+    table = pd.util.hash_array(texts, categorize=False)
+    table[-1] = MISSING
+    for place, value in enumerate(uniques):
+        if isinstance(value, (Real, Decimal)) and (bits := _bits_of_number(value)) is not None:
+            table[place] = bits
+    return codes.astype(np.min_scalar_type(-len(texts))), table
+
+
+def _hashed_times(times: pd.DatetimeIndex) -> NDArray[np.datetime64]:
+    """The same in any unit, and beyond the year 2262, where nanoseconds since 1970 overflow."""
+    a_second = UNITS[times.unit]
+    seconds, rest = np.divmod(times.asi8, a_second)
+    hashes = seconds.view(np.uint64)
+    _mix(hashes, np.empty_like(hashes))
+    hashes ^= (rest * (10**9 // a_second)).view(np.uint64)
+    return np.where(times.isna(), MISSING, hashes).view("datetime64[ns]")
+
+
+def _text(value: Any) -> str:
+    # In a column of objects 1, 1.0 and True are one value to pandas, whichever comes first.
+    if isinstance(value, (Real, Decimal, np.bool_)):
+        return f"number:{level_label(value)}"
+    if isinstance(value, Mapping):
+        return f"mapping:{sorted((_text(key), _text(one)) for key, one in value.items())}"
+    if is_list(value):
+        numbers = _numbers_in(value)
+        # An embedding has hundreds of numbers, whose texts would take seconds.
+        told = [_text(one) for one in value] if numbers is None else hashlib.sha256(numbers.tobytes()).hexdigest()
+        return f"list:{np.shape(numbers) if numbers is not None else ''}:{told}"
+    return f"{'str' if isinstance(value, str) else type(value).__name__}:{value}"
+
+
+def _numbers_in(cell: Any) -> NDArray[np.float64] | None:
+    """The numbers of a cell that holds nothing else; None where it does, or where floats are not equal to them."""
+    try:
+        found = np.asarray(cell)
+    except ValueError:  # lists of different lengths
+        return None
+    if found.dtype.kind not in "biuf" or found.ndim == 0:
+        return None
+    numbers = np.ascontiguousarray(found, dtype=np.float64) + 0.0
+    return numbers if found.dtype.kind == "f" or np.abs(numbers).max(initial=0.0) <= EXACT else None
+
+
+def _bits_of_number(value: Any) -> np.uint64 | None:
+    """Those of the same number in a column of numpy's; None where it is in none."""
+    number = float(value)
+    if Decimal(repr(number)) == value if isinstance(value, Decimal) else number == value:
+        return np.uint64(_bits(np.array([number]))[0])
+    for wide in (np.int64, np.uint64):
+        if value == int(value) and np.iinfo(wide).min <= value <= np.iinfo(wide).max:
+            return np.uint64(_bits(np.array([int(value)], dtype=wide))[0])
+    return None
+
+
+def _bits(values: NDArray[Any]) -> Hashes:
+    bits = np.empty(len(values), dtype=np.uint64)
+    _fill(bits, values, None)
+    return bits
+
+
+def _sums(columns: Sequence[Column], blocks: Sequence[slice]) -> tuple[int, int]:
+    """The sum of each lane over some blocks of rows; a block stays in the cache until all of its columns are in."""
+    numbers, sums, space = _numbers(len(columns)), [0, 0], np.empty((4, CHUNK_ROWS), dtype=np.uint64)
+    for block in blocks:
+        *lanes, mixed, spare = space[:, : block.stop - block.start]
+        space[:2] = 0
+        for (values, table), own in zip(columns, numbers, strict=True):
+            _fill(mixed, values[block], table)
+            _mix(mixed, spare)
+            for lane, number in zip(lanes, own, strict=True):
+                np.add(lane, np.multiply(mixed, number, out=spare), out=lane)
+        for place, lane in enumerate(lanes):
+            _mix(lane, spare)
+            sums[place] += int(lane.sum())
+    return sums[0], sums[1]
+
+
+def _numbers(columns: int) -> Hashes:
+    """An odd number for every column and lane."""
+    numbers = np.arange(1, 2 * columns + 1, dtype=np.uint64) * np.uint64(GAMMA)
+    _mix(numbers, np.empty_like(numbers))
+    return (numbers | np.uint64(1)).reshape(columns, 2)
+
+
+def _fill(bits: Hashes, values: NDArray[Any], table: Hashes | None) -> None:
+    """The 64 bits of some values, the same for equal ones, whatever their width: those of floats."""
+    if table is not None:
+        np.take(table, values, mode="wrap", out=bits)
+        return
+    if values.dtype.kind == "M":
+        bits[:] = values.view(np.uint64)
+        return
+    if values.dtype == np.uint64 and len(values) and values.max() <= np.iinfo(np.int64).max:
+        values = values.view(np.int64)
+    floats = bits.view(np.float64)
+    # Adding 0.0 makes -0.0 and 0.0 the same; every NaN is made the same one.
+    np.add(values, 0.0, out=floats)
+    if values.dtype.kind == "f":
+        absent = np.isnan(floats)
+        if absent.any():
+            floats[absent] = np.nan
+    elif values.dtype.itemsize == 8 and len(values) and (values.max() > EXACT or values.min() < -EXACT):
+        _fill_inexact(bits, values)
+
+
+def _fill_inexact(bits: Hashes, values: NDArray[Any]) -> None:
+    """Whole numbers that no float is equal to; ``bits`` has the nearest float of each."""
+    floats = bits.view(np.float64)
+    # The nearest float of the largest ones is beyond the type, and so none of them.
+    inside = floats <= float(np.iinfo(values.dtype).max // 2048 * 2048)
+    own = ~inside
+    own[inside] = floats[inside].astype(values.dtype) != values[inside]
+    # Above 2**63 bits are those of negative numbers.
+    inexact = values[own].view(np.uint64) ^ np.uint64(GAMMA if values.dtype.kind == "i" else GAMMA >> 1)
+    _mix(inexact, np.empty_like(inexact))
+    bits[own] = inexact
+
+
+def _mix(block: Hashes, spare: Hashes) -> None:
+    """The finaliser of splitmix64 (Steele, Lea & Flood 2014), in place; ``spare`` is overwritten."""
+    block ^= np.right_shift(block, np.uint64(30), out=spare)
+    block *= np.uint64(0xBF58476D1CE4E5B9)
+    block ^= np.right_shift(block, np.uint64(27), out=spare)
+    block *= np.uint64(0x94D049BB133111EB)
+    block ^= np.right_shift(block, np.uint64(31), out=spare)

@@ -1,0 +1,1 @@
+"""Rows of three or more classes into Summaries."""

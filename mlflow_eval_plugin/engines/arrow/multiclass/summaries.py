@@ -1,0 +1,262 @@
+"""Rows of three or more classes into Summaries: one of all classes, and binary ones of one against the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mlflow_eval_plugin.engines.arrow.binary.ranking import ranks_of
+from mlflow_eval_plugin.engines.arrow.binary.scores import summary_of
+from mlflow_eval_plugin.engines.arrow.binary.slices import counted_slices
+from mlflow_eval_plugin.engines.arrow.columns.inputs import Scored, scale_of
+from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked
+from mlflow_eval_plugin.engines.arrow.joint import JOINT_CELLS, Columns, cell_codes, size, tabulated
+from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
+from mlflow_eval_plugin.query import NamedQuery
+from mlflow_eval_plugin.stats.binary.summary import (
+    COARSE_BINS,
+    ONE,
+    SCORE_BINS,
+    SMALLEST_PROBABILITY,
+    ScoreSummary,
+    SliceSummary,
+    rows_fit,
+)
+from mlflow_eval_plugin.stats.counts.fixed_point import Places, add_at, fixed_point, squares_up
+from mlflow_eval_plugin.stats.multiclass.summary import MOMENTS, MOST_RANKED, MulticlassSummary
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ClassScored:
+    """Checked rows of ``K`` classes; arrays of one length.
+
+    Attributes:
+        label, prediction: positions among ``classes``.
+        probability: ``(n, K)`` float64 in [0, 1], rows summing to 1; None where predictions are classes.
+        weight: float64, non-negative; None when unweighted.
+    """
+
+    classes: tuple[str, ...]
+    label: NDArray[np.intp]
+    prediction: NDArray[np.intp]
+    probability: FloatArray | None
+    weight: FloatArray | None
+
+    @cached_property
+    def weight_scale(self) -> float:
+        """The power of two at or above the largest weight; 1.0 when unweighted."""
+        return 1.0 if self.weight is None else scale_of(self.weight, None)
+
+
+def multiclass_summary(  # noqa: PLR0913 - the options of a report
+    frame: pd.DataFrame,
+    rows: ClassScored,
+    *,
+    slices: Sequence[str] = (),
+    depth: int = 1,
+    edges: Mapping[str, Sequence[float]] | None = None,
+    quantiles: Mapping[str, int] | None = None,
+    max_levels: int = 100,
+    queries: Sequence[NamedQuery] = (),
+    ranked: bool = True,
+) -> MulticlassSummary:
+    """Count rows by slice, label and predicted class.
+
+    Args:
+        slices, depth, edges, quantiles, max_levels, queries: as in ``slice_summary``.
+        ranked: whether to count probabilities class by class, for AUC; they are not beyond ``MOST_RANKED`` possible
+            slices times classes.
+
+    Raises:
+        InputError: when columns or edges cannot be evaluated.
+        TooManyLevels: for a column with more than ``max_levels`` levels, or more than ``MAX_SLICES`` slices.
+    """
+    columns = sliced_columns(
+        frame, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
+    )
+    return counted_classes(rows, columns, depth, ranked=ranked)
+
+
+def counted_classes(rows: ClassScored, columns: Columns, depth: int, *, ranked: bool = True) -> MulticlassSummary:
+    """``multiclass_summary`` of slice columns that are coded.
+
+    Raises:
+        TooManyLevels: for more than ``MAX_SLICES`` slices.
+    """
+    rows_fit(len(rows.label))
+    # A cell holds the scores of every class, so that fewer cells fill the same memory.
+    cells = JOINT_CELLS // len(rows.classes)
+    found, counted = tabulated(_Counter(rows).counted, len(rows.label), columns, depth, cells=cells)
+    lanes: dict[str, Any] = {**dict.fromkeys(_OPTIONAL), **counted}
+    if ranked and rows.probability is not None and _fits(columns, depth, len(rows.classes)):
+        slice_rows = counted["cells"].sum(axis=(1, 2))
+        # One class after the other: each is counted by both threads.
+        lanes["ranks"] = tuple(
+            ranks_of(_against_rest(rows, one), columns, depth, found, slice_rows, tables=len(rows.classes))
+            for one in range(len(rows.classes))
+        )
+    return MulticlassSummary(
+        slices=found,
+        classes=rows.classes,
+        **lanes,
+        weight_scale=rows.weight_scale,
+        weighted=rows.weight is not None,
+    )
+
+
+def class_summary(rows: ClassScored, position: int) -> ScoreSummary:
+    """One class against the rest: its probability as score, whether the row is of the class as label."""
+    return _binary(rows, _known(rows)[:, position], rows.label == position)
+
+
+def confidence_summary(rows: ClassScored) -> ScoreSummary:
+    """The largest probability of each row as score, whether the prediction is right as label."""
+    return _binary(rows, _confidence(rows), rows.label == rows.prediction)
+
+
+def confidence_slices(rows: ClassScored, sliced: Sliced) -> SliceSummary:
+    """``confidence_summary`` slice by slice.
+
+    Raises:
+        TooManyLevels: for more than ``MAX_SLICES`` slices.
+    """
+    right = (rows.label == rows.prediction).astype(np.uint8)
+    scored = Scored(right, _confidence(rows), rows.weight, rows.weight_scale, "1")
+    return counted_slices(scored, np.ones_like(right), sliced.columns, sliced.depth, None)
+
+
+def top_label_summary(rows: ClassScored, position: int) -> ScoreSummary:
+    """The same of the rows that are predicted as one class only (Gupta & Ramdas 2022)."""
+    chosen = rows.prediction == position
+    return _binary(rows, _known(rows)[chosen, position], rows.label[chosen] == position, chosen)
+
+
+def _confidence(rows: ClassScored) -> FloatArray:
+    found: FloatArray = np.take_along_axis(_known(rows), rows.prediction[:, None], axis=1)[:, 0]
+    return found
+
+
+def _known(rows: ClassScored) -> FloatArray:
+    if rows.probability is None:
+        raise ValueError("there are no probabilities")
+    return rows.probability
+
+
+def _against_rest(rows: ClassScored, position: int) -> Scored:
+    label = (rows.label == position).astype(np.uint8)
+    return Scored(label, np.ascontiguousarray(_known(rows)[:, position]), rows.weight, rows.weight_scale, "1")
+
+
+def _binary(
+    rows: ClassScored, score: FloatArray, label: NDArray[np.bool_], chosen: NDArray[np.bool_] | None = None
+) -> ScoreSummary:
+    weight = rows.weight if rows.weight is None or chosen is None else rows.weight[chosen]
+    return summary_of(Scored(label.astype(np.uint8), score, weight, rows.weight_scale, "1"))
+
+
+def _fits(columns: Columns, depth: int, classes: int) -> bool:
+    # Elementary symmetric sums: how many slices of 0 ... depth columns there can be.
+    sums = [1] + [0] * depth
+    for column in columns:
+        for order in range(depth, 0, -1):
+            sums[order] += sums[order - 1] * len(column.levels)
+    return sum(sums) * classes <= MOST_RANKED
+
+
+_OPTIONAL = (
+    "moments",
+    "confidence_weight",
+    "confidence_score",
+    "confidence_spread",
+    "ranks",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class _Counter:
+    """Counts the rows by the cells of some slice columns."""
+
+    rows: ClassScored
+
+    def counted(self, columns: Columns, rows: slice) -> Lanes:
+        lanes = self._empty(size(columns))
+        for part in chunked(rows):
+            self._count(lanes, cell_codes(columns, part), part)
+        return lanes
+
+    def _empty(self, cells: int) -> Lanes:
+        k = len(self.rows.classes)
+        names = ("cells", "cell_weight", "cell_weight_square")
+        lanes: Lanes = {name: np.zeros((cells, k, k), dtype=np.int64) for name in names}
+        if self.rows.probability is not None:
+            lanes["moments"] = np.zeros((cells, len(MOMENTS)), dtype=np.int64)
+            lanes["confidence_weight"] = np.zeros((cells, COARSE_BINS, 2), dtype=np.int64)
+            lanes["confidence_score"] = np.zeros((cells, COARSE_BINS, 2), dtype=np.int64)
+            lanes["confidence_spread"] = np.zeros((cells, COARSE_BINS), dtype=np.int64)
+        return lanes
+
+    def _count(self, lanes: Lanes, cell: Places, part: slice) -> None:
+        rows, k = self.rows, len(self.rows.classes)
+        label, prediction = rows.label[part].astype(np.int64), rows.prediction[part].astype(np.int64)
+        weight = np.ones(len(cell)) if rows.weight is None else rows.weight[part] / rows.weight_scale
+        one = fixed_point(weight, ONE)
+        confusion = (cell * k + label) * k + prediction
+        add_at(lanes["cells"].reshape(-1), confusion, np.ones(len(cell), dtype=np.int64))
+        add_at(lanes["cell_weight"].reshape(-1), confusion, one)
+        add_at(lanes["cell_weight_square"].reshape(-1), confusion, squares_up(weight, ONE))
+        if rows.probability is None:
+            return
+        probability = rows.probability[part]
+        confidence = np.take_along_axis(probability, prediction[:, None], axis=1)[:, 0]
+        right = (label == prediction).astype(np.int64)
+        for position, amount in enumerate(_moments(probability, label, confidence, right, weight)):
+            add_at(lanes["moments"].reshape(-1), cell * len(MOMENTS) + position, amount)
+        coarse = cell * COARSE_BINS + score_bin(confidence) // (SCORE_BINS // COARSE_BINS)
+        add_at(lanes["confidence_weight"].reshape(-1), 2 * coarse + right, one)
+        add_at(lanes["confidence_score"].reshape(-1), 2 * coarse + right, fixed_point(weight * confidence, ONE))
+        spread = fixed_point(weight * (confidence * (1 - confidence)), ONE)
+        add_at(lanes["confidence_spread"].reshape(-1), coarse, spread)
+
+
+def row_losses(probability: FloatArray, label: IntArray) -> tuple[FloatArray, FloatArray]:
+    """The log loss and half the Brier score of each row."""
+    own = np.take_along_axis(probability, label[:, None], axis=1)[:, 0]
+    square = np.zeros(len(label))
+    # Class by class: a row's sum is then taken in one order, however numpy would vectorise it.
+    for p in probability.T:
+        square += p**2
+    return -np.log(np.maximum(own, SMALLEST_PROBABILITY)), (square + 1 - 2 * own) / 2
+
+
+def _moments(
+    probability: FloatArray, label: IntArray, confidence: FloatArray, right: IntArray, weight: FloatArray
+) -> list[IntArray]:
+    """The sums of ``MOMENTS`` row by row, in its order."""
+    square, cube, entropy, entropy_square = (np.zeros(len(label)) for _ in range(4))
+    for p in probability.T:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            surprise = np.where(p > 0, -np.log(p), 0.0)
+        square += p**2
+        cube += p**3
+        entropy += p * surprise
+        entropy_square += p * surprise**2
+    loss, half = row_losses(probability, label)
+    # Given its probabilities, half a Brier score has the mean (1 - sum p**2) / 2 and the variance of p of the label.
+    expected = (1 - square) / 2
+    values = (loss, loss**2, entropy, entropy_square, half, half**2, expected, cube - square**2 + expected**2,
+              (confidence - right) ** 2)  # fmt: skip
+    return [fixed_point(weight * value, unit) for value, unit in zip(values, MOMENTS.values(), strict=True)]
+
+
+def score_bin(score: FloatArray) -> IntArray:
+    """Which of the ``SCORE_BINS`` bins each probability lies in."""
+    return np.minimum((score * SCORE_BINS).astype(np.int64), SCORE_BINS - 1)

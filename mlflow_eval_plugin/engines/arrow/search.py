@@ -1,0 +1,271 @@
+"""Rows for the search of weak slices: coded columns and one error a row, counted cell by cell.
+
+Errors are fixed-point integers, so that the order of rows changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mlflow_eval_plugin.engines.arrow.binary.scores import chunks
+from mlflow_eval_plugin.engines.arrow.columns.bands import Edge, can_be_cut
+from mlflow_eval_plugin.engines.arrow.columns.inputs import (
+    ColumnArgument,
+    Scored,
+    require_columns,
+    scale_of,
+    scored_rows,
+)
+from mlflow_eval_plugin.engines.arrow.columns.levels import CodedColumn, coded_columns, slice_of
+from mlflow_eval_plugin.engines.arrow.columns.plain import kind_of, plain
+from mlflow_eval_plugin.engines.arrow.counting import chunked
+from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
+from mlflow_eval_plugin.engines.arrow.regression.summaries import Predicted
+from mlflow_eval_plugin.stats.binary.summary import LOSS_ONE, LOSS_SQUARE_ONE, ONE, SMALLEST_PROBABILITY, Slice
+from mlflow_eval_plugin.stats.counts.fixed_point import add_at
+from mlflow_eval_plugin.stats.errors import TooManyLevels
+from mlflow_eval_plugin.stats.slices.chance import SPECTRUM_BINS, Spectrum
+from mlflow_eval_plugin.stats.slices.lattice import Codes, Errors
+
+ErrorKind = Literal["log_loss", "brier", "wrong"]
+RegressionErrorKind = Literal["squared_error", "absolute_error"]
+SHARE_SQUARE_ONE = float(2**35)  # squares of errors that are at most 1, of ``MAX_ROWS`` of them
+_SAMPLE = 1000
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """A column that is not searched, and why."""
+
+    column: str
+    reason: str
+
+
+def searched_columns(
+    rows: pd.DataFrame,
+    columns: Sequence[str],
+    *,
+    edges: Mapping[str, Sequence[Edge]],
+    quantiles: Mapping[str, int],
+    bands: int,
+    max_levels: int,
+    as_given: bool,
+) -> tuple[tuple[CodedColumn, ...], tuple[PassedOver, ...]]:
+    """Columns by name, coded, and those that cannot be searched.
+
+    Args:
+        edges, quantiles: how to cut some of the columns, as in ``slice_summary``.
+        bands: into how many full intervals other numbers and times are cut, where they have more values than that.
+        as_given: the columns were asked for by name, so that too many levels are an error.
+
+    Raises:
+        InputError: for a column that is missing, or edges that cannot be used.
+        TooManyLevels: with ``as_given``, for a column of more than ``max_levels`` levels.
+    """
+    argument = "search" if as_given else "slices"
+    require_columns(rows, list(columns), argument=argument)
+    coded, passed_over = [], []
+    for name in sorted(set(columns)):
+        if not as_given and kind_of(plain(rows[name])) == "lists":
+            passed_over.append(PassedOver(name, "lists, not one value a row"))
+            continue
+        own_edges = {name: edges[name]} if name in edges else {}
+        parts = {name: quantiles[name]} if name in quantiles else {}
+        if not own_edges and not parts and _are_many(rows[name], bands):
+            parts = {name: bands}
+        try:
+            (column,) = coded_columns(
+                rows, [name], edges=own_edges, quantiles=parts, max_levels=max_levels, argument=argument
+            )
+        except TooManyLevels:
+            if as_given:
+                raise
+            passed_over.append(PassedOver(name, f"more than {max_levels} levels"))
+            continue
+        if len(column.levels) < 2:
+            passed_over.append(PassedOver(name, "the same in all rows"))
+        else:
+            coded.append(column)
+    return tuple(coded), tuple(passed_over)
+
+
+def error_counts(
+    rows: pd.DataFrame,
+    columns: Sequence[CodedColumn],
+    *,
+    label: ColumnArgument,
+    score: ColumnArgument,
+    error: ErrorKind,
+    threshold: float,
+) -> ErrorCounts:
+    """What ``weak_slices`` asks of rows.
+
+    Args:
+        label, score: as in ``score_summary``.
+        error: ``log_loss`` in nats, ``brier`` (the squared error), or ``wrong`` (1 where a row is decided wrongly).
+        threshold: rows with ``score >= threshold`` are decided as positive.
+
+    Raises:
+        InputError: when labels or scores cannot be evaluated.
+    """
+    scored = scored_rows(rows, label=label, score=score, pos_label=None, weight=None, weight_scale=None)
+    return _counts(columns, _errors(scored, error, threshold))
+
+
+def class_error_counts(columns: Sequence[CodedColumn], rows: ClassScored, error: ErrorKind) -> ErrorCounts:
+    """The same of three or more classes; the Brier score is the sum over classes, in [0, 2].
+
+    Args:
+        error: other than ``wrong`` only where there are probabilities.
+    """
+    errors = np.empty(len(rows.label), dtype=np.int64)
+    for part in chunked(slice(0, len(errors))):
+        errors[part] = np.rint(_class_errors(rows, part, error) * LOSS_ONE)
+    return _counts(columns, errors)
+
+
+def regression_error_counts(columns: Sequence[CodedColumn], rows: Predicted, error: RegressionErrorKind) -> ErrorCounts:
+    """The same of a regression, whose errors are counted as shares of a power of two at or above the largest."""
+
+    def sizes(part: slice) -> FloatArray:
+        size = np.abs(rows.prediction[part] - rows.target[part])
+        return size**2 if error == "squared_error" else size
+
+    parts = list(chunked(slice(0, len(rows.target))))
+    unit = scale_of(np.array([sizes(part).max() for part in parts]), None)
+    errors = np.concatenate([np.rint(sizes(part) / unit * LOSS_ONE).astype(np.int64) for part in parts])
+    return replace(_counts(columns, errors), unit=unit, square_one=SHARE_SQUARE_ONE)
+
+
+def _counts(columns: Sequence[CodedColumn], errors: IntArray) -> ErrorCounts:
+    codes = tuple(column.codes.astype(np.min_scalar_type(len(column.levels))) for column in columns)
+    return ErrorCounts(tuple((column.name, column.levels) for column in columns), codes, errors)
+
+
+def _are_many(column: pd.Series[Any], bands: int) -> bool:
+    column = plain(column)
+    if not can_be_cut(column):
+        return False
+    return column.iloc[:_SAMPLE].nunique() > bands or column.nunique() > bands
+
+
+def _errors(scored: Scored, error: ErrorKind, threshold: float) -> IntArray:
+    errors = np.empty(len(scored.score), dtype=np.int64)
+    for part, chunk in chunks(scored, slice(0, len(errors))):
+        if error == "wrong":
+            value = ((chunk.score >= threshold) != chunk.label).astype(np.float64)
+        else:
+            value = chunk.loss if error == "log_loss" else chunk.error**2
+        errors[part] = chunk.fixed(value, LOSS_ONE)
+    return errors
+
+
+def _class_errors(rows: ClassScored, part: slice, error: ErrorKind) -> FloatArray:
+    label = rows.label[part]
+    if error == "wrong" or rows.probability is None:
+        return np.asarray(rows.prediction[part] != label, dtype=np.float64)
+    of_label = label[:, None]
+    if error == "log_loss":
+        found = np.take_along_axis(rows.probability[part], of_label, axis=1)[:, 0]
+        return np.asarray(-np.log(np.maximum(found, SMALLEST_PROBABILITY)))
+    missed = rows.probability[part].copy()
+    np.put_along_axis(missed, of_label, np.take_along_axis(missed, of_label, axis=1) - 1.0, axis=1)
+    return np.asarray((missed**2).sum(axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorCounts:
+    """See ``slice_lattice.ErrorCounter``.
+
+    Attributes:
+        columns: names with their levels.
+        codes: for every column the level of each row.
+        errors: in units of ``unit / LOSS_ONE``.
+        square_one: squares are added in units of ``unit**2 / square_one``.
+    """
+
+    columns: tuple[tuple[str, tuple[str, ...]], ...]
+    codes: tuple[NDArray[Any], ...]
+    errors: IntArray
+    unit: float = 1.0
+    square_one: float = LOSS_SQUARE_ONE
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """How many levels each column has."""
+        return tuple(len(levels) for _, levels in self.columns)
+
+    @property
+    def one(self) -> float:
+        """The error 1."""
+        return LOSS_ONE / self.unit
+
+    @property
+    def spectrum(self) -> Spectrum:
+        """The errors of all rows."""
+        largest = int(self.errors.max())
+        place = self.errors * (SPECTRUM_BINS / max(largest, 1))
+        bins = np.minimum(place.astype(np.int64), SPECTRUM_BINS - 1)
+        offset = np.zeros(SPECTRUM_BINS, dtype=np.int64)
+        add_at(offset, bins, np.rint((place - bins) * ONE).astype(np.int64))
+        counted = np.bincount(bins, minlength=SPECTRUM_BINS)
+        return Spectrum(counted, offset, largest / self.one, self._square(self.errors))
+
+    def split(self, columns: tuple[int, ...], cells: Codes) -> RowsOfCells:
+        """The rows of some cells."""
+        rows, place = np.arange(len(self.errors)), np.zeros(len(self.errors), dtype=np.intp)
+        known = np.zeros(len(cells), dtype=np.intp)  # which beginning of a cell each cell has
+        for depth, column in enumerate(columns):
+            levels = self.levels[column]
+            beginnings, longer = np.unique(known * levels + cells[:, depth], return_inverse=True)
+            table = np.full((int(known.max(initial=0)) + 1) * levels, -1, dtype=np.intp)
+            table[beginnings] = np.arange(len(beginnings))
+            place = table[place * levels + self.codes[column][rows]]
+            inside = np.flatnonzero(place >= 0)
+            rows, place, known = rows[inside], place[inside], longer
+        # Beginnings of full length are the cells, in another order.
+        return RowsOfCells(self, rows, np.argsort(known)[place], len(cells))
+
+    def square(self, columns: tuple[int, ...], cell: Codes) -> float:
+        """The sum of squared errors of one cell."""
+        return self._square(self.errors[self.split(columns, cell[None, :]).rows])
+
+    def slice_of(self, columns: tuple[int, ...], cell: Codes) -> Slice:
+        """What a cell is called."""
+        return slice_of((self.columns[c][0], self.columns[c][1][code]) for c, code in zip(columns, cell, strict=True))
+
+    def _square(self, errors: IntArray) -> float:
+        squares = np.rint((errors / LOSS_ONE) ** 2 * self.square_one).astype(np.int64)
+        return float(squares.sum() / self.square_one * self.unit**2)
+
+
+@dataclass(frozen=True, eq=False)
+class RowsOfCells:
+    """Some rows, each in one of ``cells`` cells."""
+
+    counts: ErrorCounts
+    rows: NDArray[np.intp]
+    place: NDArray[np.intp]
+    cells: int
+
+    def by(self, column: int) -> Errors:
+        """Each cell by the levels of a further column."""
+        codes, levels = self.counts.codes[column], self.counts.levels[column]
+        n, total, largest = np.zeros((3, self.cells * levels), dtype=np.int64)
+        for part in chunked(slice(0, len(self.rows))):
+            rows = self.rows[part]
+            key = self.place[part] * levels + codes[rows]
+            errors = self.counts.errors[rows]
+            n += np.bincount(key, minlength=len(n))
+            add_at(total, key, errors)
+            np.maximum.at(largest, key, errors)
+        return Errors(*(lane.reshape(self.cells, levels) for lane in (n, total, largest)))

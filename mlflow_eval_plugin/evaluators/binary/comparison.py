@@ -1,0 +1,177 @@
+"""The ``comparison`` evaluator: is the challenger at least as good as the champion on the same rows, for everyone?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary
+from mlflow_eval_plugin.evaluators.config.classes import split_metric
+from mlflow_eval_plugin.evaluators.config.comparison import MARGIN_KEYS, ComparisonBase, ComparisonConfig
+from mlflow_eval_plugin.evaluators.config.costs import costs_of_two
+from mlflow_eval_plugin.evaluators.document import About, Rows, as_json, document, slice_json
+from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
+from mlflow_eval_plugin.evaluators.unchecked import changes_for_the_worse
+from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.stats.binary.comparison import (
+    LOWER_IS_BETTER,
+    Changes,
+    PairedTable,
+    SliceComparison,
+    change_bounds,
+    compare,
+)
+from mlflow_eval_plugin.stats.binary.metrics import OF_SCORES
+from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.inference.checks import Claim
+
+_LESS_IS_BETTER = (*LOWER_IS_BETTER, "cost", "mae", "rmse")
+
+
+@dataclass(frozen=True, eq=False)
+class ChampionRows:
+    """What the champion says of the rows.
+
+    Attributes:
+        score: probability of the positive class; None where only classes are known.
+        prediction: predicted class, 0 or 1; None where there are scores.
+        source: whose predictions these are, as JSON: a model by its digest, a column, or the table of a run.
+    """
+
+    score: Any
+    prediction: Any
+    source: Mapping[str, Any]
+
+
+def evaluate(config: ComparisonConfig, rows: Rows, champion: ChampionRows, about: About) -> Evidence:
+    """Compare both on every slice and judge the differences.
+
+    Raises:
+        InputError: when one has no predictions, or a margin needs probabilities and one has only classes; for a slice
+            column that is missing or has too many levels, or labels, scores or weights that cannot be evaluated.
+    """
+    classes = rows.score is None or champion.score is None
+    _refuse(config, rows, classes=classes)
+    table = _table(config, rows, champion, classes=classes)
+    labels = wanted_labels(config, table.summary.champion.slices)
+    measurements = _measured(config, rows, champion, table, set(labels))
+    claims = list(margin_claims(config, table, labels))
+    known = [name for name in table.metrics if not classes or name not in OF_SCORES]
+    measurements["unchecked"] = changes_for_the_worse(table, labels, known, claims, config.alpha)
+    return document(config, rows, claims, {**measurements, "champion": dict(champion.source)}, about)
+
+
+def _refuse(config: ComparisonConfig, rows: Rows, *, classes: bool) -> None:
+    if rows.score is None and rows.prediction is None:
+        raise InputError("comparison: there is neither a model nor a column of predictions; give mlflow 'predictions'")
+    for key in MARGIN_KEYS:
+        for metric in getattr(config, key):
+            if split_metric(metric)[1] is not None:
+                raise InputError(
+                    f"comparison: {key} names {metric!r}, a metric of one of three or more classes; leave out the class"
+                )
+    if classes:
+        refuse_blind(config, OF_SCORES)
+
+
+def refuse_blind(config: ComparisonConfig, of_scores: Sequence[str]) -> None:
+    """Refuse margins of metrics that need probabilities, where one of the two models has none.
+
+    Raises:
+        InputError: names the metrics.
+    """
+    for key in MARGIN_KEYS:
+        lacking = [metric for metric in getattr(config, key) if split_metric(metric)[0] in of_scores]
+        if lacking:
+            raise InputError(
+                f"comparison: {key} names {', '.join(map(repr, lacking))}, which needs the probabilities of both "
+                "models, and one of them has only classes; give probabilities or leave it out"
+            )
+
+
+def _table(config: ComparisonConfig, rows: Rows, champion: ChampionRows, *, classes: bool) -> PairedTable:
+    thresholds = _thresholds(config)
+    if classes:
+        # Classes stand in for scores, to be counted; what would be measured of scores is left out.
+        scores = [
+            _classes(champion.score, champion.prediction, thresholds[0]),
+            _classes(rows.score, rows.prediction, thresholds[1]),
+        ]
+        thresholds = (0.5, 0.5)
+    else:
+        scores = [champion.score, rows.score]
+    pairs = paired_rows(
+        rows.frame, label=rows.label, champion=scores[0], challenger=scores[1], thresholds=thresholds,
+        weight=rows.weight, **cuts_of(config),
+    )  # fmt: skip
+    summary = paired_summary(pairs)
+    return PairedTable(summary, None if classes else placement_summary(pairs, summary), costs_of_two(config.costs))
+
+
+def _thresholds(config: ComparisonConfig) -> tuple[float, float]:
+    return config.threshold if config.champion_threshold is None else config.champion_threshold, config.threshold
+
+
+def _classes(score: Any, prediction: Any, threshold: float) -> Any:
+    decided = prediction if score is None else np.asarray(score) >= threshold
+    return np.asarray(decided, dtype=np.float64)
+
+
+def _measured(
+    config: ComparisonConfig, rows: Rows, champion: ChampionRows, table: PairedTable, labels: set[str]
+) -> dict[str, Any]:
+    found, classes = compare(table), rows.score is None or champion.score is None
+    thresholds = _thresholds(config)
+    return {
+        "threshold": None if rows.score is None else thresholds[1],
+        "champion_threshold": None if champion.score is None else thresholds[0],
+        "probabilities": not classes,
+        "pos_label": rows.pos_label,
+        "slice_columns": slice_columns(config),
+        "minimum_count": config.min_count,
+        "weighted": table.summary.champion.weighted,
+        "overall": _report(found.overall, classes=classes),
+        "slices": [_report(one, classes=classes) for one in found.slices if one.label in labels],
+        "joint": None if classes else as_json(found.joint),
+    }
+
+
+def _report(one: SliceComparison, *, classes: bool) -> dict[str, Any]:
+    made: dict[str, Any] = slice_json(one)
+    if classes:
+        made["metrics"] = {name: value for name, value in made["metrics"].items() if name not in OF_SCORES}
+    return made
+
+
+def margin_claims(config: ComparisonBase, table: Changes, labels: Iterable[str]) -> Iterator[Claim]:
+    """The margins of a config as Claims about the changes of a table."""
+    for metric, margin in config.non_inferiority.items():
+        yield _claim(config, table, "non_inferiority", metric, "overall", margin)
+    for metric, margin in config.superiority.items():
+        yield _claim(config, table, "superiority", metric, "overall", margin)
+    for label in labels:
+        for metric, margin in config.slice_non_inferiority.items():
+            yield _claim(config, table, "non_inferiority", metric, label, margin)
+
+
+def _claim(config: ComparisonBase, table: Changes, kind: str, metric: str, label: str, margin: float) -> Claim:
+    lower_is_better = split_metric(metric)[0] in _LESS_IS_BETTER
+    # The least gain that is still good enough; a gain in a loss is a change downwards.
+    least = margin if kind == "superiority" else -margin
+    worse = "above" if lower_is_better else "below"
+    better = "below" if lower_is_better else "above"
+    words = f"at least {margin:g} {better}" if kind == "superiority" else f"at most {margin:g} {worse}"
+    where = "" if label == "overall" else f" of {label}"
+    return Claim(
+        id=f"{kind}:{metric}:{label}",
+        claim=f"the challenger's {metric}{where} is {words} the champion's",
+        metric=f"change_{metric}",
+        scope=label,
+        bounds=change_bounds(table, metric, label),
+        minimum=None if lower_is_better else least,
+        maximum=0.0 - least if lower_is_better else None,
+        minimum_count=config.min_count,
+    )

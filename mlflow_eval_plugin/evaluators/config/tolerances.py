@@ -1,0 +1,80 @@
+"""What a tolerance may be: a number that the metric can have, or the distance of two such; None sets none."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from math import inf
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from mlflow_eval_plugin.evaluators.config.classes import split_metric
+
+Of = Literal["value", "difference"]  # what a tolerance is held against: a metric, or how far two values are apart
+
+Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Limit = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: limit for name, limit in value.items() if limit is not None}
+    return {} if value is None else value
+
+
+Tolerances = Annotated[dict[str, Tolerance], BeforeValidator(_without_none)]
+Limits = Annotated[dict[str, Limit], BeforeValidator(_without_none)]
+
+_SHARES = frozenset({
+    "prevalence", "selection_rate", "accuracy", "balanced_accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc",
+    "average_precision", "ece", "ece_equal_width", "ece_equal_mass", "ece_debiased", "ks", "js", "new_share",
+    "demographic_parity_difference", "equal_opportunity_difference", "equalized_odds_difference",
+    "demographic_parity_ratio",
+})  # fmt: skip
+_SIGNED_SHARES = frozenset({"calibration_in_the_large", "missing_change", "infinite_change", "coverage_error"})
+_SIZES = frozenset({"log_loss", "cost", "cost_per_1000", "mae", "rmse", "mean_error", "psi", "wasserstein"})
+_SIZES_OF_FORECASTS = ("pinball_", "width_", "interval_score_", "latency_")
+
+
+def span_of(metric: str, *, many: bool) -> tuple[float, float]:
+    """The least and the largest value that a metric can have; of a user's own metric nothing is known.
+
+    Args:
+        many: whether there may be three or more classes, of which the Brier score goes up to 2.
+    """
+    name, _ = split_metric(metric)
+    if name == "brier":
+        return 0.0, 2.0 if many else 1.0
+    if name in _SHARES or (name.startswith("coverage_") and name not in _SIGNED_SHARES):
+        return 0.0, 1.0
+    if name in _SIGNED_SHARES:
+        return -1.0, 1.0
+    if name == "r2":
+        return -inf, 1.0
+    return (0.0, inf) if name in _SIZES or name.startswith(_SIZES_OF_FORECASTS) else (-inf, inf)
+
+
+def beyond(key: str, metric: str, tolerance: float, of: Of, *, many: bool) -> str | None:
+    """Why a tolerance cannot be meant: nothing, or everything, keeps to it; None where it can."""
+    low, high = span_of(metric, many=many)
+    if of == "difference":
+        low, high = 0.0, high - low
+    if low <= tolerance <= high:
+        return None
+    named = f"{key!r}" if metric in key else f"{key!r} of {metric!r}"
+    what = f"two values of {metric} are at most {high:g} apart" if of == "difference" else (
+        f"{metric} is never above {high:g}" if tolerance > high else f"{metric} is never below {low:g}"
+    )  # fmt: skip
+    return f"{named}: {what}, so that {tolerance:g} judges nothing; set a tolerance within, or None for none"
+
+
+def all_beyond(
+    tolerances: Iterator[tuple[str, str, float, Of]], own: Collection[str], *, many: bool
+) -> tuple[str, ...]:
+    """What ``beyond`` says of every tolerance that cannot be meant.
+
+    Args:
+        own: the user's own metrics, which may have any value.
+    """
+    found = (beyond(key, metric, limit, of, many=many) for key, metric, limit, of in tolerances if metric not in own)
+    return tuple(one for one in found if one is not None)

@@ -1,0 +1,1 @@
+"""The evaluators of three or more classes."""

@@ -1,0 +1,106 @@
+"""The evaluators of a regression: slices here, ``drift`` as for all models, the others in modules of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from mlflow_eval_plugin.engines import moment_summary
+from mlflow_eval_plugin.evaluators import drift
+from mlflow_eval_plugin.evaluators.binary.disaggregated import gap_claims, metric_claims, ratio_claim
+from mlflow_eval_plugin.evaluators.config.keys import Config, DriftConfig
+from mlflow_eval_plugin.evaluators.config.regression import (
+    RegressionCalibrationConfig,
+    RegressionComparisonConfig,
+    RegressionDisaggregatedConfig,
+)
+from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
+from mlflow_eval_plugin.evaluators.regression import calibration as regression_calibration
+from mlflow_eval_plugin.evaluators.regression import comparison as regression_comparison
+from mlflow_eval_plugin.evaluators.regression.comparison import PredictedChampion
+from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
+from mlflow_eval_plugin.evaluators.search import prepared_of_regression, weakest
+from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
+from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
+from mlflow_eval_plugin.evaluators.unchecked import gaps_of_regression
+from mlflow_eval_plugin.evaluators.user_metrics import add_own_metrics, own_error_metrics
+from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.stats.binary.disaggregated import Gap, gaps_of
+from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.inference.checks import Claim
+from mlflow_eval_plugin.stats.inference.estimate import Estimate
+from mlflow_eval_plugin.stats.regression.metrics import RegressionTable
+from mlflow_eval_plugin.stats.regression.names import OF_ALL, can_be_best, can_be_divided
+from mlflow_eval_plugin.stats.slices.gaps import VERSUS
+
+_MOST_FULLY_COMPARED = 100
+_NO_RATIO = Estimate(None, None, 0.0, "the metric can be negative, so that no ratio of it means anything")
+
+
+def evaluate_regression(
+    config: Config, rows: RegressionRows, other: RegressionRows | PredictedChampion | None, about: About
+) -> Evidence:
+    """Measure and judge, by what the config is of.
+
+    Args:
+        other: the reference, or the champion of a comparison.
+
+    Raises:
+        InputError: for slice columns that cannot be evaluated; targets and predictions were found right before.
+    """
+    if isinstance(config, RegressionComparisonConfig) and isinstance(other, PredictedChampion):
+        return regression_comparison.evaluate(config, rows, other, about)
+    reference = other if isinstance(other, RegressionRows) else None
+    if isinstance(config, RegressionCalibrationConfig):
+        return regression_calibration.evaluate(config, rows, reference, about)
+    if isinstance(config, RegressionDisaggregatedConfig):
+        return _disaggregated(config, rows, about)
+    if not isinstance(config, DriftConfig) or reference is None:
+        raise InputError(f"{config.kind}: there is no reference to compare with")
+    return drift.evaluate(config, rows, reference, about)
+
+
+def _disaggregated(config: RegressionDisaggregatedConfig, rows: RegressionRows, about: About) -> Evidence:
+    searching = prepared_of_regression(config, rows)
+    summary = moment_summary(rows.frame, rows.known, **cuts_of(config))
+    table = RegressionTable(summary, own_error_metrics(config, rows.frame, rows.known))
+    labels = wanted_labels(config, summary.slices)
+    system = system_of(config, rows.frame)
+    reports = {report.label: slice_json(report) for report in table.reports()}
+    add_own_metrics(config, table, reports.values())
+    claims = [*_slice_claims(config, table, labels), *system_claims(config, system, labels)]
+    measurements = {
+        "task": "regression",
+        "slice_columns": slice_columns(config),
+        "minimum_count": config.min_count,
+        "weighted": summary.weighted,
+        "overall": reports["overall"],
+        "slices": [reports[label] for label in labels],
+        "gaps": [as_json(one) for one in _gaps(config, table) if one.label in set(labels)],
+        "system": measured_system(config, system, set(labels)),
+        "weak_slices": weakest(searching),
+        "unchecked": gaps_of_regression(table, labels, claims, config.alpha),
+    }
+    return document(config, rows, claims, measurements, about)
+
+
+def _gaps(config: RegressionDisaggregatedConfig, table: RegressionTable) -> Iterator[Gap]:
+    chosen = [*config.max_gap, *config.max_ratio, *config.min_ratio]
+    few = len(table.slices) <= _MOST_FULLY_COMPARED
+    # With hundreds of slices, three comparisons of every metric would be most of the document.
+    for metric in dict.fromkeys([*OF_ALL, *chosen] if few else chosen):
+        for versus in VERSUS if few else (config.gap_versus,):
+            if versus != "best" or can_be_best(metric):
+                for one in gaps_of(table, metric, versus, config.min_count):
+                    yield one if can_be_divided(metric) else replace(one, ratio=_NO_RATIO)
+
+
+def _slice_claims(
+    config: RegressionDisaggregatedConfig, table: RegressionTable, labels: Sequence[str]
+) -> Iterator[Claim]:
+    yield from gap_claims(config, table, labels)
+    for label in labels:
+        for metric, limit in config.max_ratio.items():
+            yield ratio_claim(config, table, metric, label, maximum=limit)
+    for label in ("overall", *labels):
+        yield from metric_claims(config, table, label)

@@ -1,0 +1,260 @@
+"""From MLflow's data set and model to ``RegressionRows``; the model is asked once per data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlflow_eval_plugin.engines import predicted_rows
+from mlflow_eval_plugin.engines.arrow.columns.inputs import column_of, require_columns
+from mlflow_eval_plugin.engines.arrow.regression.summaries import Predicted
+from mlflow_eval_plugin.evaluators.config.keys import Config
+from mlflow_eval_plugin.evaluators.config.regression import PredictionConfig
+from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
+from mlflow_eval_plugin.evidence import Data
+from mlflow_eval_plugin.plugin.asking import ask
+from mlflow_eval_plugin.plugin.tables import Scorer, Table, beside, check_tables, free_name, given_rows, reference_data
+from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.regression.names import pairs_of
+
+_NAMES = ("prediction", "predictions")  # of the one column among several that is meant where nobody says
+
+
+@dataclass(eq=False)
+class Predictor:
+    """Asks the model about tables, each once, whichever evaluators ask."""
+
+    scorer: Scorer
+    outputs: dict[int, Any] = field(default_factory=dict)
+
+    def output(self, table: Table) -> pd.DataFrame | None:
+        """The model's output as columns, one row a row; None where there is no model, or it cannot be asked.
+
+        Raises:
+            InputError: for an output of another shape or length.
+        """
+        if self.scorer.model is None or table.inputs is None:
+            return None
+        whole = table.given
+        if id(whole) not in self.outputs:
+            with whole.named():
+                self.outputs[id(whole)] = output_columns(ask(self.scorer.model, whole.inputs))
+        found: pd.DataFrame = table.taken(self.outputs[id(whole)])
+        return found
+
+    def prediction(self, table: Table, config: Config) -> Any:
+        """The predictions of the mean, or None where there are none.
+
+        Raises:
+            InputError: when it cannot be told which column they are in.
+        """
+        output = self.output(table)
+        if output is not None:
+            column = getattr(config, "prediction_column", None)
+            return output[chosen_column(output, column, self.scorer.output_column)].to_numpy()
+        named = self.named(config)
+        if named is not None:
+            return column_of(table.features, named, argument="prediction_column").to_numpy()
+        return table.predictions if self.scorer.model is None else None
+
+    def named(self, config: Config) -> str | None:
+        """The column of the data that the config names for the prediction; None where it names none, or of a model."""
+        column = getattr(config, "prediction_column", None)
+        return None if column is None or self.scorer.model is not None else config.column(column)
+
+
+def regression_inputs(
+    tables_of: Callable[[Config], tuple[Table, Table | None]],
+    configs: Mapping[str, Config],
+    scorer: Scorer,
+    begin: Callable[[str], None],
+) -> dict[str, tuple[RegressionRows, RegressionRows | None]]:
+    """Everything that the evaluators need, by kind.
+
+    Args:
+        tables_of: the rows that a config judges, and its reference.
+        begin: called with what begins to be read, kind by kind.
+
+    Raises:
+        InputError: for targets, predictions, weights or references that cannot be evaluated.
+    """
+    tables = {kind: tables_of(config) for kind, config in configs.items()}
+    predictor = Predictor(scorer)
+    for pair in tables.values():
+        check_tables(*pair)
+        for one in pair:
+            if one is not None:
+                # The copy that a model makes of the rows is the peak of memory, so it comes before anything is held.
+                predictor.output(one.given)
+    found = {}
+    for kind, config in configs.items():
+        begin(f"rows of {kind}")
+        found[kind] = _inputs(*tables[kind], config, predictor)
+    return found
+
+
+def columns_apart(configs: Mapping[str, Config]) -> frozenset[str]:
+    """The columns that some config of the call names as a score, a weight, a cost or the like."""
+    return frozenset().union(*(one.columns_apart for one in configs.values()))
+
+
+def _inputs(
+    table: Table, reference: Table | None, config: Config, predictor: Predictor
+) -> tuple[RegressionRows, RegressionRows | None]:
+    frame, weight, data = given_rows(table, config, predictor.scorer)
+    prediction = predictor.prediction(table, config)
+    if prediction is None and config.kind != "drift":
+        raise InputError(
+            f"{config.kind}: there is neither a model nor a column of predictions; give mlflow 'predictions'"
+        )
+    named = predictor.named(config)
+    name = named or free_name(table.predictions_name or "prediction", frame)
+    predictions = {name: prediction, **_forecasts(predictor.output(table), frame, config, required=True)}
+    rows = _rows(table, frame, data, predictions, _predicted(table, frame, config, predictor, weight))
+    if reference is None:
+        return rows, None
+    return rows, _reference(reference, rows, config, predictor)
+
+
+def _reference(table: Table, like: RegressionRows, config: Config, predictor: Predictor) -> RegressionRows:
+    table.require_inputs(predictor.scorer.model, config)
+    named = predictor.named(config)
+    lacking = config.kind == "drift" and named is not None and named not in table.features.columns
+    prediction = None if lacking else predictor.prediction(table, config)
+    data = reference_data(table, predictor.scorer)
+    known = table.labels is not None and prediction is not None
+    try:
+        predicted = _predicted(table, table.features, config, predictor, None) if known else None
+    except InputError as error:
+        raise InputError(f"reference: {error}") from error
+    forecasts = _forecasts(predictor.output(table), table.features, config, required=False)
+    predictions = {like.score_name: prediction, **forecasts}
+    return _rows(table, table.features, data, predictions, predicted)
+
+
+def _rows(
+    table: Table, frame: pd.DataFrame, data: Data, predictions: Mapping[str, Any], predicted: Predicted | None
+) -> RegressionRows:
+    """A table's rows; ``predictions`` are columns by name, that of the mean first, None where there are none."""
+    score_name, *forecasts = predictions
+    columns = {table.labels_name: table.labels, **predictions}
+    return RegressionRows(
+        frame=frame,
+        data=data,
+        predicted=predicted,
+        features=tuple(str(name) for name in table.features.columns if name not in predictions),
+        label_name=table.labels_name,
+        score_name=score_name,
+        forecasts=tuple(forecasts),
+        everything=beside(frame, {name: _numbers(values) for name, values in columns.items()}),
+        expected=table.expected,
+        optional=table.optional,
+    )
+
+
+def _forecasts(output: pd.DataFrame | None, frame: pd.DataFrame, config: Config, *, required: bool) -> dict[str, Any]:
+    """Predicted quantiles and ends of intervals by column, of the model or of the data."""
+    columns = config.forecasts if isinstance(config, PredictionConfig) else {}
+    predicted = () if output is None else tuple(output.columns)
+    return {
+        config.column(column): _forecast(column, output, frame, config, argument=argument)
+        for column, argument in columns.items()
+        if required or column in predicted or config.column(column) in frame.columns
+    }
+
+
+def _forecast(column: str, output: pd.DataFrame | None, frame: pd.DataFrame, config: Config, *, argument: str) -> Any:
+    if output is not None and column in output.columns:
+        return output[column].to_numpy()
+    known = frame if output is None else pd.concat([frame.head(0), output.head(0)], axis=1)
+    require_columns(known, [config.column(column)], argument=argument)
+    return column_of(frame, config.column(column), argument=argument).to_numpy()
+
+
+def _predicted(
+    table: Table, frame: pd.DataFrame, config: Config, predictor: Predictor, weight: Any
+) -> Predicted | None:
+    if config.kind == "drift":
+        return None  # it takes columns as they are, with whatever is missing in them
+    output = predictor.output(table)
+
+    def values(column: str, argument: str) -> Any:
+        return _forecast(column, output, frame, config, argument=argument)
+
+    known = config if isinstance(config, PredictionConfig) else PredictionConfig()
+    quantiles = {level: values(column, "quantiles") for level, column in known.quantiles.items()}
+    given = {
+        name: (one.level, values(one.lower, f"intervals {name!r}"), values(one.upper, f"intervals {name!r}"))
+        for name, one in known.intervals.items()
+    }
+    return predicted_rows(
+        frame,
+        target=table.labels,
+        prediction=predictor.prediction(table, config),
+        quantiles=quantiles,
+        intervals=[(name, *one) for name, one in {**_derived(quantiles), **given}.items()],
+        weight=weight,
+    )
+
+
+def _derived(quantiles: Mapping[float, Any]) -> dict[str, tuple[float, Any, Any]]:
+    # Where the two cross, their places are exchanged: so an interval never has a negative width.
+    found = {}
+    for name, (low, high) in pairs_of(tuple(quantiles)).items():
+        ends = [pd.to_numeric(pd.Series(quantiles[level]), errors="coerce").to_numpy() for level in (low, high)]
+        found[name] = (high - low, np.minimum(*ends), np.maximum(*ends))
+    return found
+
+
+def _numbers(values: Any) -> Any:
+    # A column that once held text has objects that are numbers all the same.
+    if values is None:
+        return None
+    array = np.asarray(values)
+    return pd.to_numeric(pd.Series(array), errors="coerce").to_numpy() if array.dtype.kind == "O" else array
+
+
+def output_columns(output: Any) -> pd.DataFrame:
+    """A model's output as columns.
+
+    Raises:
+        InputError: for an array of several columns, which have no names.
+    """
+    if isinstance(output, pd.DataFrame):
+        return output
+    array = output[:, 0] if output.ndim == 2 and output.shape[1] == 1 else output
+    if array.ndim != 1:
+        raise InputError(
+            f"model: expected one number a row, or a frame of named columns, found an array of shape {array.shape}"
+        )
+    return pd.DataFrame({"prediction": array})
+
+
+def chosen_column(
+    output: pd.DataFrame, column: str | None, of_mlflow: str | None, key: str = "prediction_column"
+) -> str:
+    """The column of a model's output that holds the prediction.
+
+    Args:
+        column: as the config names it.
+        of_mlflow: as MLflow does.
+        key: where the config can name it, for messages.
+
+    Raises:
+        InputError: when it cannot be told.
+    """
+    names = [str(name) for name in output.columns]
+    if len(names) == 1 and column is None:
+        # As MLflow's own evaluator does: its 'predictions' chooses among several columns, and a lone one needs no name.
+        return names[0]
+    wanted = column or of_mlflow or next((name for name in _NAMES if name in names), None)
+    if wanted not in names:
+        raise InputError(
+            f"model: its output has the columns {', '.join(map(repr, names))}; say with {key!r} which one holds the "
+            "prediction"
+        )
+    return str(wanted)

@@ -1,0 +1,186 @@
+"""What goes into the run: files and metrics, each once, and the reference data set."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from mlflow.artifacts import list_artifacts
+from mlflow.data.pandas_dataset import from_pandas
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
+from mlflow.models.evaluation.base import EvaluationArtifact, EvaluationResult
+from mlflow.tracking.client import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+from mlflow.utils.time import get_current_time_millis
+from mlflow.utils.uri import append_to_uri_path
+
+from mlflow_eval_plugin.evaluators.config.keys import Config
+from mlflow_eval_plugin.evaluators.scalars import labels_scalars, scalars
+from mlflow_eval_plugin.evidence import Data, Evidence, canonical
+from mlflow_eval_plugin.plugin.call import Call, Request
+from mlflow_eval_plugin.plugin.run.interactive import attach_evidently
+from mlflow_eval_plugin.plugin.run.summary import further_lines, lines_of, tag, tell
+from mlflow_eval_plugin.plugin.tables import Table
+from mlflow_eval_plugin.plugin.value_names import warn_of_unused_names
+from mlflow_eval_plugin.reports.figures.png import figures
+from mlflow_eval_plugin.reports.pages.page import Part, part_of, render_parts
+
+_SCHEMA_ROWS = 100  # MLflow infers a schema from all values of a text column, which takes minutes on large ones
+
+
+class PageArtifact(EvaluationArtifact):
+    """An HTML page; its content is the text."""
+
+    def _save(self, output_artifact_path: str) -> None:
+        Path(output_artifact_path).write_text(self._content, encoding="utf-8")
+
+    def _load_content_from_file(self, local_artifact_path: str) -> str:
+        self._content = Path(local_artifact_path).read_text(encoding="utf-8")
+        return str(self._content)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of the run, with its name among the artifacts of the result, and what it says where that is JSON."""
+
+    artifact: str
+    path: str
+    content: bytes
+    document: dict[str, Any] | None = None
+
+
+def logged(call: Call, kind: str) -> EvaluationResult:
+    """Log the Evidence of one kind, with its report, figures, metrics and reference; return what MLflow expects.
+
+    With the last of several kinds goes the page that joins them, and what came of the call is told: once for the call.
+    Metrics of a call with a ``model_id`` are logged by MLflow from the result; else they are logged here. Either way
+    each is logged once, with the name and digest of the data set.
+    """
+    client = MlflowClient()
+    if kind in call.not_judged:
+        return _not_judged(client, call, kind)
+    evidence, config, request = call.evidence[kind], call.configs[kind], call.request
+    root = client.get_run(request.run_id).info.artifact_uri
+    call.parts[kind] = part_of(evidence)
+    files = _files(root, call.parts[kind], config)
+    call.logged.add(kind)
+    last = call.logged == set(call.evidence)
+    if len(call.evidence) > 1 and last:
+        files.append(_joined(root, call))
+    with tempfile.TemporaryDirectory() as folder:
+        for file in files:
+            target = Path(folder, file.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(file.content)
+        attach_evidently(call, kind, Path(folder, "reports"))
+        client.log_artifacts(request.run_id, folder)
+    _log_reference(client, call, evidence, config)
+    metrics = {f"{config.metric_prefix}{name}": value for name, value in scalars(evidence).items()}
+    if request.model_id is None:
+        _log_metrics(client, request, metrics)
+    if last:
+        report = next(file.path for file in reversed(files) if file.path.endswith(".html"))
+        lines = lines_of(call, report)
+        tag(client, call, lines, report)
+        tell((*lines, *further_lines(call)))
+        warn_of_unused_names(call.evidence.values())
+    artifacts = {file.artifact: _artifact(file, append_to_uri_path(root, file.path)) for file in files}
+    return EvaluationResult(metrics=metrics, artifacts=artifacts, run_id=request.run_id)
+
+
+def _not_judged(client: MlflowClient, call: Call, kind: str) -> EvaluationResult:
+    """What there is of an evaluator that too few labels have arrived for: how many, and no Evidence."""
+    table, _ = call.judged(call.configs[kind])
+    prefix = call.configs[kind].metric_prefix
+    labels = {"received": len(table.features), "rows": len(table.given.features)}
+    metrics = {f"{prefix}{kind}_{name}": value for name, value in labels_scalars(labels).items()}
+    if call.request.model_id is None:
+        _log_metrics(client, call.request, metrics)
+    return EvaluationResult(metrics=metrics, artifacts={}, run_id=call.request.run_id)
+
+
+def _files(root: str, part: Part, config: Config) -> list[File]:
+    evidence, kind, name = part.evidence, part.evidence.kind, f"{config.metric_prefix}{part.evidence.kind}"
+    stem = _free_stem(root, "evidence", name)
+    document = evidence.document()
+    files = [
+        File(f"{name}_evidence", f"evidence/{stem}.json", canonical(document), document),
+        File(f"{name}_report", f"reports/{stem}.html", render_parts([part]).encode()),
+    ]
+    for figure, content in figures(evidence).items():
+        files.append(File(f"{config.metric_prefix}{kind}_{figure}", f"reports/{stem}-{figure}.png", content))
+    return files
+
+
+def _joined(root: str, call: Call) -> File:
+    prefixes = {config.metric_prefix for config in call.configs.values()}
+    # Kinds with prefixes of their own have none in common.
+    name = f"{prefixes.pop() if len(prefixes) == 1 else ''}report"
+    stem = _free_stem(root, "reports", name)
+    return File(name, f"reports/{stem}.html", render_parts([call.parts[kind] for kind in call.evidence]).encode())
+
+
+def _free_stem(root: str, folder: str, name: str) -> str:
+    # Nothing is ever overwritten: a second file of the same name in a run gets a number. Asked by the run's id, MLflow
+    # would read the run anew, twice.
+    taken = {Path(item.path).stem for item in list_artifacts(append_to_uri_path(root, folder))}
+    stem, number = name, 1
+    while stem in taken:
+        number += 1
+        stem = f"{name}-{number}"
+    return stem
+
+
+def _artifact(file: File, uri: str) -> EvaluationArtifact:
+    from mlflow.models.evaluation.artifacts import ImageEvaluationArtifact, JsonEvaluationArtifact
+    from PIL import Image
+
+    if file.document is not None:
+        return JsonEvaluationArtifact(uri=uri, content=file.document)
+    if file.path.endswith(".png"):
+        return ImageEvaluationArtifact(uri=uri, content=Image.open(BytesIO(file.content)))
+    page: Any = PageArtifact
+    artifact: EvaluationArtifact = page(uri=uri, content=file.content.decode())
+    return artifact
+
+
+def _log_metrics(client: MlflowClient, request: Request, metrics: dict[str, float]) -> None:
+    now = get_current_time_millis()
+    data = request.dataset
+    client.log_batch(
+        request.run_id,
+        metrics=[
+            Metric(key, value, now, 0, dataset_name=data.name, dataset_digest=data.digest, run_id=request.run_id)
+            for key, value in metrics.items()
+        ],
+    )
+
+
+def _log_reference(client: MlflowClient, call: Call, evidence: Evidence, config: Config) -> None:
+    table = call.reference(config)
+    if table is None or evidence.reference is None or id(table) in call.logged_references:
+        return
+    tags = [InputTag(key=MLFLOW_DATASET_CONTEXT, value="reference")]
+    entity = _entity(table, evidence.reference)
+    client.log_inputs(call.request.run_id, [DatasetInput(dataset=entity, tags=tags)])
+    call.logged_references.add(id(table))
+
+
+def _entity(table: Table, data: Data) -> Dataset:
+    # MLflow's own digest looks at every value of the frame to hash the first 10,000 rows: 3 s on a million. Ours is
+    # there already; MLflow keeps at most 36 characters.
+    digest = table.mlflow_digest or data.digest.removeprefix("sha256:")[:32]
+    head: Any = from_pandas(table.features.head(_SCHEMA_ROWS), name=table.name, digest=digest)
+    described = head.to_dict()
+    return Dataset(
+        name=table.name,
+        digest=digest,
+        source_type=described["source_type"],
+        source=described["source"],
+        schema=described["schema"],
+        profile=json.dumps({"num_rows": len(table.features), "num_elements": int(table.features.size)}),
+    )

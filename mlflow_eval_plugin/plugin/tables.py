@@ -1,0 +1,398 @@
+"""From MLflow's data set and model to ``Rows``: without copying the features, scoring each data set once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlflow_eval_plugin.engines import data_digest
+from mlflow_eval_plugin.engines.arrow.columns.inputs import (
+    checked_scores,
+    checked_weights,
+    clipped_scores,
+    coded_labels,
+    column_of,
+    numbers_of,
+    require_columns,
+)
+from mlflow_eval_plugin.evaluators.config.keys import Config
+from mlflow_eval_plugin.evaluators.document import Rows
+from mlflow_eval_plugin.evidence import Data
+from mlflow_eval_plugin.plugin.binary.scores import Scores, class_text, column_scores, model_scores
+from mlflow_eval_plugin.plugin.frames import framed
+from mlflow_eval_plugin.stats.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Features with what belongs to them, as given; nothing here is a copy.
+
+    Attributes:
+        inputs: what a model is asked with, as MLflow hands it to one; None where columns of a reference are missing.
+        needed: the columns that the model cannot do without.
+        expected: of a reference, the columns that the evaluated data are to have too: all that it has, unless there is
+            a model, which knows what it needs.
+        optional: of a reference, the columns of the evaluated data that it may lack, as no model sees them.
+        labels, predictions: one value a row; None where there are none.
+        mlflow_digest: where the table was given as an MLflow data set, the digest that it has there.
+        whole, received: of the rows whose labels have arrived, the table as given, and which of its rows they are.
+    """
+
+    name: str
+    features: pd.DataFrame
+    inputs: Any
+    labels: Any
+    labels_name: str
+    predictions: Any
+    predictions_name: str | None
+    mlflow_digest: str | None = None
+    needed: tuple[str, ...] = ()
+    expected: tuple[str, ...] = ()
+    optional: frozenset[str] = frozenset()
+    is_reference: bool = False
+    whole: Table | None = None
+    received: Any = None
+    _coded: dict[str, tuple[Any, str]] = field(default_factory=dict, init=False, repr=False)
+
+    @cached_property
+    def classes(self) -> int:
+        """How many different labels there are."""
+        return 0 if self.labels is None else int(pd.Series(self.labels).nunique())
+
+    def coded(self, positive: object | None) -> tuple[Any, str]:
+        """Labels as 0 and 1, and the positive label as text, found once for all evaluators; see ``coded_labels``.
+
+        Raises:
+            InputError: as ``coded_labels``.
+        """
+        key = repr(positive)
+        if key not in self._coded:
+            self._coded[key] = coded_labels(pd.Series(self.labels), positive)
+        return self._coded[key]
+
+    @property
+    def given(self) -> Table:
+        """The table as it was given, with the rows whose labels have not arrived."""
+        return self.whole or self
+
+    def taken(self, values: Any) -> Any:
+        """Of values of all rows those of the rows that are judged: of all, unless labels were late."""
+        if values is None or self.received is None:
+            return values
+        taken = values[self.received]
+        return taken.reset_index(drop=True) if isinstance(taken, pd.DataFrame) else taken
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Say of a model's refusal whether it is of the reference; of the evaluated data it goes without saying.
+
+        Raises:
+            InputError: what is raised inside.
+        """
+        try:
+            yield
+        except InputError as error:
+            if self.is_reference:
+                raise InputError(f"reference: {error}") from error
+            raise
+
+    def require_inputs(self, model: Any, config: Config) -> None:
+        """Refuse a reference that a model cannot be asked about, unless the config names the columns to compare.
+
+        Raises:
+            InputError: for missing columns, all of them at once.
+        """
+        if model is not None and self.inputs is None and getattr(config, "columns", None) is None:
+            require_columns(self.features, list(self.needed), argument="reference")
+
+
+@dataclass(eq=False)
+class Scorer:
+    """Scores tables, each once, whichever evaluators ask.
+
+    Attributes:
+        output_column: the column of the model's output, as MLflow's argument ``predictions`` names it.
+        labels: the classes that the labels of the evaluated data have, as text.
+    """
+
+    model: Any
+    output_column: str | None
+    labels: frozenset[str] = frozenset()
+    done: dict[tuple[int, str, str | None], Scores] = field(default_factory=dict)
+    class_scores: dict[tuple[int, str], Any] = field(default_factory=dict)
+    digests: dict[tuple[int | str, ...], str] = field(default_factory=dict)
+
+    def scores(self, table: Table, positive: str, column: str | None) -> Scores:
+        """Probabilities or classes of a table's rows; neither where there is neither a model nor predictions.
+
+        Raises:
+            InputError: when the model's output or the column cannot be used.
+        """
+        key = (id(table), positive, column)
+        if key not in self.done:
+            self.done[key] = self._scored(table, positive, column)
+        return self.done[key]
+
+    def _scored(self, table: Table, positive: str, column: str | None) -> Scores:
+        if table.whole is not None:
+            found = self.scores(table.whole, positive, column)
+            return Scores(table.taken(found.probability), table.taken(found.prediction))
+        if self.model is not None:
+            with table.named():
+                return model_scores(self.model, table.inputs, positive, column or self.output_column, self.labels)
+        if column is not None:
+            values = column_of(table.features, column, argument="probability_column")
+            return Scores(clipped_scores(numbers_of(values, argument="score")), None)
+        if table.predictions is None:
+            return Scores(None, None)
+        name = f"predictions column {table.predictions_name!r}"
+        return column_scores(table.predictions, positive, name, self.labels)
+
+    def digest(self, frame: pd.DataFrame, key: tuple[int | str, ...]) -> str:
+        """The digest of a frame; the same key is digested once."""
+        if key not in self.digests:
+            self.digests[key] = data_digest(frame)
+        return self.digests[key]
+
+
+def table_of(dataset: Any) -> Table:
+    """The evaluated data set, as MLflow holds it."""
+    features = dataset.features_data
+    names = [str(name) for name in dataset.feature_names]
+    if not isinstance(features, pd.DataFrame):
+        features = pd.DataFrame(features, columns=names, copy=False)
+    elif list(features.columns) != names:
+        features = features.copy(deep=False)
+        features.columns = names
+    label_name = str(dataset.targets_name or "label")
+    predictions = dataset.predictions_data
+    return Table(
+        name=dataset.name,
+        features=features,
+        inputs=dataset.features_data,
+        labels=dataset.labels_data,
+        labels_name=label_name,
+        predictions=predictions,
+        predictions_name=dataset.predictions_name,
+    )
+
+
+def score_first(table: Table, reference: Table | None, config: Config, scorer: Scorer) -> None:
+    """Ask the model about all rows before anything else is held: the copy that it makes of them is the peak of memory.
+
+    Raises:
+        InputError: when there are no rows or labels, or the model's output cannot be used.
+    """
+    check_tables(table, reference)
+    _, positive = _coded(table, config)
+    for one in (table, reference):
+        if scorer.model is not None and one is not None and one.inputs is not None:
+            scorer.scores(one, positive, config.probability_column)
+
+
+def check_tables(table: Table, *references: Table | None) -> None:
+    """Refuse what no evaluator can use.
+
+    Raises:
+        InputError: when there are no rows or labels, or several columns of one name.
+    """
+    if len(table.features) == 0:
+        raise InputError(f"data {table.name!r}: there are no rows to evaluate; check the filter that made the data")
+    if table.labels is None:
+        raise InputError("there are no labels or targets; give mlflow 'targets'")
+    for one in (table, *references):
+        if one is not None and not one.features.columns.is_unique:
+            twice = one.features.columns[one.features.columns.duplicated()][0]
+            raise InputError(f"data {one.name!r}: there are several columns {twice!r}; rename all but one")
+
+
+def require_features(table: Table, model: Any) -> None:
+    """Refuse data that hold nothing for a model to see; predictions that are given with the labels need no features.
+
+    Raises:
+        InputError: when there are a model and no feature columns.
+    """
+    if model is not None and table.features.shape[1] == 0:
+        raise InputError(
+            f"data {table.name!r}: there are no columns but the labels, and a model to ask; give the rows with their "
+            "features, or 'predictions' without a model"
+        )
+
+
+def given_rows(table: Table, config: Config, scorer: Scorer) -> tuple[pd.DataFrame, Any, Data]:
+    """The features with ``slice_data``, the weights, and the name of all that was given.
+
+    Raises:
+        InputError: for weights or further columns that cannot be used.
+    """
+    whole = table.given
+    frame = with_columns(whole.features, getattr(config, "slice_data", None))
+    weight = weight_of(frame, config)
+    # What the config was given lives as long as the call, so that no other object can get its id meanwhile.
+    given = [getattr(config, key, None) for key in ("slice_data", "sample_weights")]
+    key = (id(whole), *(one if isinstance(one, str) else id(one) for one in given))
+    data = data_of(whole, _stored(whole, frame, weight), key, scorer)
+    return table.taken(frame), table.taken(weight), data
+
+
+def data_of(table: Table, stored: pd.DataFrame, key: tuple[int | str, ...], scorer: Scorer) -> Data:
+    """The name of a data set by content; the same key is digested once."""
+    digest = scorer.digest(stored, key)
+    return Data(name=table.name, digest=digest, rows=len(stored), columns=tuple(map(str, stored.columns)))
+
+
+def reference_data(table: Table, scorer: Scorer) -> Data:
+    """The name of a reference, with all of its rows."""
+    return data_of(table.given, table.given.features, (id(table.given),), scorer)
+
+
+def rows_of(table: Table, config: Config, scorer: Scorer) -> Rows:
+    """Everything an evaluator needs of the evaluated data set.
+
+    Raises:
+        InputError: for labels, scores, weights or further columns that cannot be evaluated.
+    """
+    label, positive = _coded(table, config)
+    frame, weight, data = given_rows(table, config, scorer)
+    column = probability_column(config, scorer)
+    scores = scorer.scores(table, positive, column)
+    if scores.probability is not None:
+        known = scores.probability
+        # Drift compares what is missing too.
+        late = np.isnan(known) if config.kind == "drift" else np.zeros(len(known), dtype=bool)
+        checked = checked_scores(pd.Series(known[~late] if late.any() else known, copy=False))
+        scores = Scores(known if late.any() else checked, None)
+    # A column of the data that holds the score is the score, and no feature besides.
+    of_data = column if scorer.model is None else None
+    name = of_data or free_name(table.predictions_name or "score", frame)
+    return as_rows(table, frame, data, Labelled(label, positive), scores, name, weight)
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Labels as 0 and 1, or None, and the positive class as text."""
+
+    label: Any
+    positive: str
+
+
+def as_rows(
+    table: Table,
+    frame: pd.DataFrame,
+    data: Data,
+    labelled: Labelled,
+    scores: Scores,
+    score_name: str,
+    weight: Any = None,
+) -> Rows:
+    """A table's rows with their labels and scores."""
+    values = scores.prediction if scores.probability is None else scores.probability
+    return Rows(
+        frame=frame,
+        data=data,
+        label=labelled.label,
+        score=scores.probability,
+        prediction=scores.prediction,
+        weight=weight,
+        pos_label=labelled.positive,
+        features=tuple(name for name in map(str, table.features.columns) if name != score_name),
+        label_name=table.labels_name,
+        score_name=score_name,
+        everything=beside(frame, {table.labels_name: table.labels, score_name: values}),
+        expected=table.expected,
+        optional=table.optional,
+    )
+
+
+def beside(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """The frame with further columns, as far as they are not None; nothing is copied."""
+    found: pd.DataFrame = frame.copy(deep=False)
+    for name, values in columns.items():
+        if values is not None:
+            found[name] = values
+    return found
+
+
+def _coded(table: Table, config: Config) -> tuple[Any, str]:
+    try:
+        label, positive = table.coded(config.positive)
+    except InputError:
+        # Drift does not need labels: late ones, or a window of one class, are compared like any column.
+        if config.kind != "drift":
+            raise
+        return None, class_text(1 if config.positive is None else config.positive)
+    _require_listed(table.labels, config)
+    return label, class_text(positive)
+
+
+def _require_listed(labels: Any, config: Config) -> None:
+    # Beside the positive class any other is the negative one, also where it is the only one.
+    listed = set(map(class_text, config.label_list or ()))
+    unknown = sorted(set(map(class_text, pd.unique(pd.Series(labels)))) - listed) if listed else []
+    if unknown:
+        raise InputError(f"label_list: it lacks {', '.join(map(repr, unknown))}, which the labels have; add it")
+
+
+def free_name(name: str, frame: pd.DataFrame) -> str:
+    """The name, or one like it that no column has."""
+    while name in frame.columns:
+        name = f"model {name}"
+    return name
+
+
+def probability_column(config: Config, scorer: Scorer) -> str | None:
+    """The column that the config names for the probability: of the model's output, or without a model of the data."""
+    if config.probability_column is None:
+        return None
+    return config.column(config.probability_column) if scorer.model is None else config.probability_column
+
+
+def with_columns(features: pd.DataFrame, given: Any) -> pd.DataFrame:
+    """The features with the columns of ``slice_data``; nothing is copied.
+
+    Raises:
+        InputError: when it is no table, names a feature, or has another number of rows.
+    """
+    if given is None:
+        return features
+    if not isinstance(given, Mapping):
+        given = framed(given, argument="slice_data")
+    frame: pd.DataFrame = features.copy(deep=False)
+    for name, values in ((str(key), given[key]) for key in given):
+        if name in features.columns:
+            raise InputError(f"slice_data: {name!r} is a feature too; leave it out of slice_data or rename it")
+        if len(values) != len(frame):
+            raise InputError(f"slice_data: column {name!r} has {len(values)} values, the data has {len(frame)} rows")
+        # By position: the two frames need not share an index.
+        frame[name] = values.array if isinstance(values, pd.Series) else np.asarray(values)
+    return frame
+
+
+def weight_of(frame: pd.DataFrame, config: Config) -> Any:
+    """The weights that the config gives, checked; None where it gives none.
+
+    Raises:
+        InputError: when they are missing, negative, all 0, or of another length.
+    """
+    given = getattr(config, "sample_weights", None)
+    if given is None:
+        return None
+    column = config.column(given) if isinstance(given, str) else given
+    return checked_weights(column_of(frame, column, argument="sample_weights"))
+
+
+def _stored(table: Table, frame: pd.DataFrame, weight: Any) -> pd.DataFrame:
+    # What is digested is what was given; a model's scores follow from it.
+    stored: pd.DataFrame = frame.copy(deep=False)
+    stored[table.labels_name] = table.labels
+    if table.predictions is not None:
+        stored[free_name(str(table.predictions_name), frame)] = table.predictions
+    if weight is not None:
+        stored[free_name("sample_weight", frame)] = weight
+    return stored

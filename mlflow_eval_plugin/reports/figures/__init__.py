@@ -1,0 +1,1 @@
+"""Pictures: inline SVG for pages, PNG files for runs and slides."""

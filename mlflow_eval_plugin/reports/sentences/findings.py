@@ -1,0 +1,127 @@
+"""What was found as a person would say it: "scores of people under 25 run 3.2 points too high"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mlflow_eval_plugin.evidence import Check, Evidence
+from mlflow_eval_plugin.reports.sentences.naming import spoken
+from mlflow_eval_plugin.reports.sentences.wording import (
+    interval,
+    lower_first,
+    measured_metric,
+    metric_label,
+    number,
+    tolerance,
+)
+
+_OTHERS = {"complement": "all others", "overall": "all rows", "best": "the best slice"}
+_ROWS = {"complement": "all other rows", "overall": "all rows", "best": "the best slice"}
+SIGNED = ("calibration_in_the_large", "bias")
+FACT = "A fact, not an estimate: "  # how the reason of a Check without an uncertainty begins
+_CHANGES = 3  # of schema, that one sentence tells
+_FIRST = ("accuracy", "log_loss", "mae", "auc", "brier", "rmse")  # of a comparison without Checks of all rows
+
+
+def sentence(evidence: Evidence, check: Check) -> str:
+    """A Check's value in a sentence without its end, and its tolerance; of changes of schema what changed."""
+    if check.metric == "schema_changes" and check.value:
+        return _changes_of_schema(check)
+    return f"{_said(evidence, check)}; the tolerance is {tolerance(check)}"
+
+
+def _said(evidence: Evidence, check: Check) -> str:
+    metric, value, where = measured_metric(check.metric), check.value, spoken(evidence, check.scope)
+    versus = str(evidence.config.get("gap_versus", ""))
+    name = lower_first(metric_label(metric))
+    if value is not None and check.metric == f"gap_{metric}" and versus in _ROWS:
+        if metric in SIGNED:
+            return f"{too(evidence, metric, value, where)} compared with {_OTHERS[versus]}"
+        return f"{name} for {where} is {number(abs(value))} {_side(value)} than that of {_ROWS[versus]}"
+    if value is not None and check.metric in SIGNED:
+        return too(evidence, metric, value, where) + _beside_all(evidence, check)
+    if value is not None and check.metric == f"change_{metric}" and evidence.kind == "comparison":
+        for_whom = "" if check.scope == "overall" else f" for {where}"
+        return f"the challenger's {name}{for_whom} is {number(abs(value))} {_side(value)} than the champion's"
+    return f"{lower_first(metric_label(check.metric))} for {where} is {number(value)}"
+
+
+def _changes_of_schema(check: Check) -> str:
+    changes = check.reason.removeprefix(FACT).removesuffix(".").split("; ")
+    first = "; ".join(changes[:_CHANGES])
+    rest = len(changes) - _CHANGES
+    return first if rest <= 0 else f"{first}; and {rest} more changes of schema"
+
+
+def plainest(check: Check, failed: Iterable[Check]) -> Check:
+    """What says most of several Checks that fail for one slice or column.
+
+    Of a calibration error and a mean error it is the second, which says in which direction; of a column that changed
+    its type that it did, since its other Checks follow from that.
+    """
+    failed = list(failed)
+    changed = (one for one in failed if one.scope == check.scope != "overall" and one.metric == "schema_changes")
+    if found := next(changed, None):
+        return found
+    if check.scope == "overall" or not check.metric.removeprefix("gap_").startswith("ece"):
+        return check
+    prefix = "gap_" if check.metric.startswith("gap_") else ""
+    same = (one for one in failed if one.scope == check.scope and one.metric == f"{prefix}{SIGNED[0]}")
+    return next(same, check)
+
+
+def _beside_all(evidence: Evidence, check: Check) -> str:
+    """Beside the mean error of a slice that of all rows, where a document has it."""
+    metrics = evidence.measurements.get("metrics") or evidence.measurements.get("overall", {}).get("metrics") or {}
+    value = (metrics.get(check.metric) or {}).get("value")
+    if value is None or check.scope == "overall":
+        return ""
+    return f" (all rows: {amount(evidence, value)} too {'high' if value > 0 else 'low'})"
+
+
+def too(evidence: Evidence, metric: str, value: float, where: str) -> str:
+    """That predictions are too high or too low, by how much: scores in points, of a regression in its unit."""
+    what = "predictions" if _in_units(evidence) else "scores"
+    of = "" if where == "all rows" else f" of {where}"
+    return f"{what}{of} run {amount(evidence, value)} too {'high' if value > 0 else 'low'}"
+
+
+def amount(evidence: Evidence, value: float) -> str:
+    """How much predictions are off: scores in points, of a regression in its unit."""
+    return number(abs(value)) if _in_units(evidence) else points(value)
+
+
+def _in_units(evidence: Evidence) -> bool:
+    return evidence.measurements.get("task") == "regression"
+
+
+def points(value: float) -> str:
+    """A share in points: 0.032 is "3.2 points"."""
+    size = 100 * abs(value)
+    text = f"{size:.1f}" if size >= 0.95 else f"{size:.2g}"
+    return f"{text} {'point' if text == '1.0' else 'points'}"
+
+
+def overall_effect(evidence: Evidence) -> str:
+    """Of a comparison what the challenger changes on all rows, with its interval; empty for other kinds."""
+    if evidence.kind != "comparison":
+        return ""
+    metrics = evidence.measurements["overall"]["metrics"]
+    asked = [measured_metric(check.metric) for check in evidence.checks if check.scope == "overall"]
+    known = [name for name in (*asked, *_FIRST, *sorted(metrics)) if _value(metrics, name) is not None]
+    if not known:
+        return ""
+    change, name = metrics[known[0]]["difference"], lower_first(metric_label(known[0]))
+    held = f" (95 % interval of the change: {interval(change['interval'])})" if change["interval"] else ""
+    if change["value"] == 0:
+        return f"On all rows the challenger's {name} is that of the champion{held}."
+    size = number(abs(change["value"]))
+    return f"On all rows the challenger's {name} is {size} {_side(change['value'])} than the champion's{held}."
+
+
+def _value(metrics: dict[str, dict[str, dict[str, float | None]]], name: str) -> float | None:
+    return metrics[name]["difference"]["value"] if name in metrics else None
+
+
+def _side(value: float) -> str:
+    return "lower" if value < 0 else "higher"

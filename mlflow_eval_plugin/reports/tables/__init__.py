@@ -1,0 +1,1 @@
+"""Tables: their cells, and which tables each kind and task has."""

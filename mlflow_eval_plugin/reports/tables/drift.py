@@ -1,0 +1,56 @@
+"""The tables of a drift report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlflow_eval_plugin.reports.sentences.wording import metric_label
+from mlflow_eval_plugin.reports.tables.cells import Cell, Table, number_cell, table_of
+
+
+def drift_tables(measurements: Mapping[str, Any]) -> list[Table]:
+    """Changes of schema, and every column."""
+    endless = any("infinite_change" in column["metrics"] for column in measurements["columns"])
+    names = ("psi", "wasserstein", "ks", "js", "chi2", "new_share", "missing_change", *(["infinite_change"] * endless))
+    rows = [
+        (
+            Cell(column["name"]),
+            Cell(f"{column['role']}, {column['kind']}"),
+            Cell(column["hint"]),
+            *(number_cell((column["metrics"].get(name) or {}).get("value")) for name in names),
+            number_cell(column["missing_reference"]),
+            number_cell(column["missing_current"]),
+            Cell(", ".join(map(str, column["new_categories"][:5]))),
+            Cell(", ".join(map(str, column["vanished_categories"][:5]))),
+        )
+        for column in measurements["columns"]
+    ]
+    headers = (
+        "Column", "Role", "Hint", *(metric_label(name) for name in names), "Missing, reference", "Missing, current",
+        "New categories", "Vanished",
+    )  # fmt: skip
+    further = (_schema_table, _passed_over_table)
+    first = (table for table in (one(measurements) for one in further) if table is not None)
+    return [*first, table_of("Drift by column", headers, rows)]
+
+
+def _schema_table(measurements: Mapping[str, Any]) -> Table | None:
+    def side(change: Mapping[str, Any], name: str) -> Cell:
+        if change[name] is None:
+            return Cell("not there")
+        found = ", ".join(change.get(f"{name}_examples") or ())
+        return Cell(f"{change[name]} ({found})" if found else str(change[name]))
+
+    rows = [
+        (Cell(one["column"]), Cell(one["change"]), side(one, "reference"), side(one, "current"),
+         Cell("yes" if one.get("allowed") else ""))
+        for one in measurements["schema_changes"]
+    ]  # fmt: skip
+    headers = ("Column", "Change", "Reference", "Current", "Allowed")
+    return table_of("Changes of schema", headers, rows) if rows else None
+
+
+def _passed_over_table(measurements: Mapping[str, Any]) -> Table | None:
+    rows = [(Cell(one["column"]), Cell(one["reason"])) for one in measurements.get("passed_over") or ()]
+    return table_of("Columns that were not compared", ("Column", "Reason"), rows) if rows else None

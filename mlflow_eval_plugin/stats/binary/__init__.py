@@ -1,0 +1,1 @@
+"""Two classes: Summaries of scores, the metrics made from them, and each kind of report."""

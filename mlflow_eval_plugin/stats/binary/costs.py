@@ -1,0 +1,160 @@
+"""What a model's decisions cost, slice by slice, and which threshold would cost least.
+
+    slice_costs(table, costs) -> tuple[SliceCost, ...]     what a report shows
+    cost_bounds(table, costs, label) -> QuantityBounds     the mean cost of one slice, for a Check
+    class_cost(table, costs) -> MeanCost                   the mean cost of every slice, of three or more classes
+
+Costs are of one row, in any one unit, by label and prediction. A threshold that costs least on these rows was chosen on
+them, so its cost is too good by a little; the interval is of the cost at the present threshold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlflow_eval_plugin.stats.binary.metrics import Part, part_of
+from mlflow_eval_plugin.stats.counts.ranks import Ranked
+from mlflow_eval_plugin.stats.inference.cost_matrix import ClassCosts, Costs
+from mlflow_eval_plugin.stats.inference.estimate import Ends, Estimate, QuantityBounds, bounds_at, estimates
+from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits
+from mlflow_eval_plugin.stats.inference.quantities import UnitMean, trials_of
+from mlflow_eval_plugin.stats.multiclass.metrics import MulticlassTable
+from mlflow_eval_plugin.stats.slices.gaps import SliceTable
+
+
+@dataclass(frozen=True)
+class SliceCost:
+    """One slice.
+
+    Attributes:
+        cost: mean cost of a row as it was decided.
+        best_threshold: from which score on rows would be called positive at the least cost on these rows, of several
+            the one nearest to the present one; None where none should be, or there are no rows.
+        cost_at_best: the mean cost then; None without rows.
+    """
+
+    label: str
+    cost: Estimate
+    best_threshold: float | None
+    cost_at_best: float | None
+
+
+def slice_costs(table: SliceTable, costs: Costs) -> tuple[SliceCost, ...]:
+    """Every slice, "overall" first."""
+    part, present = table.part(), table.summary.threshold
+    near = costs.threshold_if_calibrated if present is None else present
+    found = estimates(_mean_cost(part, costs))
+    slices = zip(table.summary.slices, found, part.ranked(), strict=True)
+    return tuple(SliceCost(one.label, cost, *_best(ranked, costs, near)) for one, cost, ranked in slices)
+
+
+def cost_bounds(table: SliceTable, costs: Costs, label: str = "overall") -> QuantityBounds:
+    """The mean cost of one slice, for a Check.
+
+    Raises:
+        KeyError: when there is no such slice.
+    """
+    only = part_of(table.summary, np.array([table.summary.index(label)]))
+    return bounds_at(_mean_cost(only, costs), 0)
+
+
+def class_cost(table: MulticlassTable, costs: ClassCosts) -> MeanCost:
+    """The mean cost of a row of every slice of three or more classes, "overall" first.
+
+    Raises:
+        InputError: for costs of other classes than there are, or a mistake without one.
+    """
+    part, kinds = table.part(), costs.matrix(table.summary.classes).reshape(-1)
+    return mean_cost(part.confusion.reshape(-1, len(kinds)), kinds, part.sums.effective, part.n)
+
+
+@dataclass(frozen=True, eq=False)
+class MeanCost:
+    """``low + span * unit``: a mean of costs, with the limits of one in [0, 1]."""
+
+    unit: UnitMean
+    low: float
+    span: float
+
+    @property
+    def value(self) -> FloatArray:
+        """The estimates."""
+        return self.low + self.span * self.unit.value
+
+    @property
+    def n(self) -> NDArray[np.int64]:
+        """Rows behind each."""
+        return self.unit.n
+
+    @property
+    def bound(self) -> FloatArray:
+        """Zero: cells are counted exactly."""
+        return self.unit.bound
+
+    @property
+    def reason(self) -> str:
+        """Why an entry is NaN where one is."""
+        return self.unit.reason
+
+    @property
+    def ends(self) -> Ends:
+        """The least and the largest cost."""
+        return self.low, self.low + self.span
+
+    def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
+        """One-sided limits."""
+        lower, upper = self.unit.limits(alpha, exact=exact)
+        return self.low + self.span * lower, self.low + self.span * upper
+
+    def take(self, index: NDArray[np.intp]) -> MeanCost:
+        """The entries at ``index``."""
+        return replace(self, unit=self.unit.take(index))
+
+
+def mean_cost(cells: FloatArray, costs: FloatArray, effective: FloatArray, n: NDArray[np.int64]) -> MeanCost:
+    """The mean cost of rows that fall into ``K`` cells.
+
+    Args:
+        cells: sums of weights, ``(S, K)``.
+        costs: what a row of each cell costs, ``(K,)``, not all the same; negative where something is saved.
+        effective, n: Kish's effective rows, and rows, ``(S,)``.
+    """
+    low, span = float(costs.min()), float(np.ptp(costs))
+    unit, weight = (costs - low) / span, cells.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = cells / weight[:, None]
+        mean, square = share @ unit, share @ unit**2
+        # What few rows did not show can still happen: one more of the cheapest kind, and one of the dearest.
+        centre, spread = ((effective * one + 1) / (effective + 2) for one in (mean, square))
+    trials = trials_of(mean, spread - centre**2, effective)
+    return MeanCost(UnitMean(mean, trials, n, weight, "there are no rows with weight"), low, span)
+
+
+def _mean_cost(part: Part, costs: Costs) -> MeanCost:
+    return mean_cost(part.cells.reshape(-1, 4), costs.matrix.reshape(-1), part.effective, part.n)
+
+
+def _best(one: Ranked, costs: Costs, near: float) -> tuple[float | None, float | None]:
+    """The threshold of least mean cost, of several the one nearest to ``near``, and that cost; None without weight.
+
+    From the same score on are called all thresholds above the next lower score, up to it: the nearest of these counts.
+    """
+    by_label = np.array([one.negative.sum(), one.positive.sum()], dtype=np.float64)
+    total = by_label.sum()
+    if total <= 0:
+        return None, None
+    # Each row that is called negative instead costs so much more; called are the rows from cell k on, k = 0 ... K.
+    step = costs.matrix[:, 0] - costs.matrix[:, 1]
+    more = np.cumsum(one.negative * step[0] + one.positive * step[1])
+    curve = (np.concatenate([[0.0], more]) + by_label @ costs.matrix[:, 1]) / total
+    least = float(curve.min())
+    # Sums of weights in another order differ in the last digits.
+    cuts = np.flatnonzero(curve <= least + 1e-12 * (1 + abs(least)))
+    score = np.append(one.score, np.inf)
+    below = np.concatenate([[-np.inf], one.score])[cuts]
+    threshold = np.where((below < near) & (near < score[cuts]), near, score[cuts])
+    best = float(threshold[np.argmin(np.abs(threshold - near))])
+    return None if np.isinf(best) else best, least

@@ -1,0 +1,1 @@
+"""What Summaries are made of: exact sums, tables of ranks, and the threads that count."""

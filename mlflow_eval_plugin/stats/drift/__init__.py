@@ -1,0 +1,1 @@
+"""Columns against those of a reference: their Summaries, distances and hints."""

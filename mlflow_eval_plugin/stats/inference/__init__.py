@@ -1,0 +1,1 @@
+"""Estimates, their limits and verdicts: what all tasks have in common."""

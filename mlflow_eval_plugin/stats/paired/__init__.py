@@ -1,0 +1,1 @@
+"""Two models on the same rows: how quantities differ, with limits that use the pairs."""
