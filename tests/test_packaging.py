@@ -20,8 +20,11 @@ NOT_SOURCE = shutil.ignore_patterns(
     ".git", ".venv*", ".*_cache", ".hypothesis", "__pycache__", "*.egg-info", "build", "dist", "demo", "mlruns", "*.db",
 )  # fmt: skip
 PACKAGES = ("mlflow_eval_plugin", "registry_hooks")
-FOLDERS = (*PACKAGES, ".ci", "benchmarks", "docs", "examples", "tests")
-FILES = ("CHANGELOG.md", "LICENSE", "MANIFEST.in", "Makefile", "README.md", "pyproject.toml", "ruff.toml", "setup.cfg")
+FOLDERS = (*PACKAGES, ".ci", "benchmarks", "docs", "examples", "tests", "tools")
+FILES = (
+    *("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"),
+    *("MANIFEST.in", "Makefile", "pyproject.toml", "ruff.toml", "setup.cfg"),
+)
 
 
 @pytest.fixture(scope="module")
