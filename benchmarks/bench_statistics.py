@@ -24,11 +24,11 @@ import pandas as pd
 from peers import GROUPS, LEVELS, SLICES, codes, scored, seconds
 
 from mlflow_eval_plugin.engines import ranked_slices, score_summary, slice_summary
+from mlflow_eval_plugin.stats.binary.calibration.bin_free import Gaps, smooth_ece
+from mlflow_eval_plugin.stats.binary.calibration.bins import calibration_norm, reliability
+from mlflow_eval_plugin.stats.binary.calibration.corp import consistency_band, corp_curve
 from mlflow_eval_plugin.stats.binary.ranking import auc
 from mlflow_eval_plugin.stats.binary.summary import ScoreSummary
-from mlflow_eval_plugin.stats.calibration.bin_free import Gaps, smooth_ece
-from mlflow_eval_plugin.stats.calibration.bins import calibration_norm, reliability
-from mlflow_eval_plugin.stats.calibration.corp import consistency_band, corp_curve
 from mlflow_eval_plugin.stats.inference.estimate import estimates
 from mlflow_eval_plugin.stats.inference.quantities import AucQuantity
 from mlflow_eval_plugin.stats.slices.gaps import SliceTable, gap

@@ -95,7 +95,7 @@ def trend(files: tuple[Path, ...], output: str) -> None:
     documents = [_read(file) for file in files]
     try:
         if output.lower().endswith(".png"):
-            from mlflow_eval_plugin.reports.figures.trend import trend_figure
+            from mlflow_eval_plugin.reports.png.trend import trend_figure
 
             content = trend_figure(documents)
         else:

@@ -17,11 +17,11 @@ from click.testing import CliRunner
 from mlflow_eval_plugin.evaluators.config.keys import CONFIGS, Config, parse
 from mlflow_eval_plugin.evaluators.config.regression import CONFIGS as REGRESSION_CONFIGS
 from mlflow_eval_plugin.report_cli import main as reports
-from mlflow_eval_plugin.stats.binary.calibration import CALIBRATION_METRICS
+from mlflow_eval_plugin.stats.binary.calibration.report import CALIBRATION_METRICS
 from mlflow_eval_plugin.stats.binary.metrics import METRICS
 from mlflow_eval_plugin.stats.drift.report import CATEGORICAL_METRICS, NUMERIC_METRICS
 from mlflow_eval_plugin.stats.multiclass.metrics import MULTICLASS_METRICS
-from mlflow_eval_plugin.stats.regression.calibration import METRICS as OF_THE_MEAN
+from mlflow_eval_plugin.stats.regression.calibration.report import METRICS as OF_THE_MEAN
 from mlflow_eval_plugin.stats.regression.names import OF_ALL
 from mlflow_eval_plugin.stats.slices.fairness import FAIRNESS
 from registry_hooks.cli import main

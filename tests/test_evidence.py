@@ -27,7 +27,7 @@ from mlflow_eval_plugin.evidence import (
     model_files,
 )
 from mlflow_eval_plugin.reports import render
-from mlflow_eval_plugin.reports.figures.png import figures
+from mlflow_eval_plugin.reports.png.figures import figures
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = {  # kind, and what is predicted where it is not one of two classes

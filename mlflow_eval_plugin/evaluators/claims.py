@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from mlflow_eval_plugin.evaluators.config.keys import CalibrationConfig
-from mlflow_eval_plugin.stats.calibration.slices import slice_calibration_bounds
+from mlflow_eval_plugin.stats.binary.calibration.slices import slice_calibration_bounds
 from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.inference.estimate import Bounds
 from mlflow_eval_plugin.stats.slices.gaps import SliceTable

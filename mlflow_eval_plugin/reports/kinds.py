@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlflow_eval_plugin.evidence import Check, Evidence
+from mlflow_eval_plugin.reports.figures.comparison import both_scores, comparison_tables
 from mlflow_eval_plugin.reports.figures.pictures import (
     Gallery,
     drifted_columns,
@@ -14,7 +15,6 @@ from mlflow_eval_plugin.reports.figures.pictures import (
     reliability_diagrams,
 )
 from mlflow_eval_plugin.reports.tables.cells import Table
-from mlflow_eval_plugin.reports.tables.comparison import both_scores, comparison_tables
 from mlflow_eval_plugin.reports.tables.drift import drift_tables
 from mlflow_eval_plugin.reports.tables.full import (
     calibration_tables,

@@ -29,7 +29,7 @@ from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, m
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.engines.arrow.regression.paired import paired_moment_summary
 from mlflow_eval_plugin.query import NamedQuery, parse
-from mlflow_eval_plugin.stats.inference.cost_matrix import ClassCosts
+from mlflow_eval_plugin.stats.inference.costs import ClassCosts
 
 ROWS = 403
 SLICED: dict[str, Any] = {

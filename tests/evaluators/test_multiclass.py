@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from mlflow_eval_plugin.engines import score_summary
 from mlflow_eval_plugin.evaluators.config.keys import ConfigError, parse
 from mlflow_eval_plugin.evaluators.document import as_json
-from mlflow_eval_plugin.stats.binary.recalibration import recalibrate
+from mlflow_eval_plugin.stats.binary.calibration.recalibration import recalibrate
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from mlflow_eval_plugin.evaluators.binary import calibration, disaggregated
 from mlflow_eval_plugin.evaluators.config.keys import parse
 from mlflow_eval_plugin.evaluators.document import About, Rows, as_json
 from mlflow_eval_plugin.evidence import Data, Producer, Subject, canonical, dumps
-from mlflow_eval_plugin.stats.binary.calibration import calibrate
+from mlflow_eval_plugin.stats.binary.calibration.recalibration import recalibrate
+from mlflow_eval_plugin.stats.binary.calibration.report import calibrate
 from mlflow_eval_plugin.stats.binary.disaggregated import disaggregate
-from mlflow_eval_plugin.stats.binary.recalibration import recalibrate
 
 ABOUT = About(Subject(run_id="r"), Producer(name="mlflow-registry-hooks", version="0"), "2026-01-01T00:00:00Z")
 UNSHRUNK = {"deadline": None, "phases": [Phase.explicit, Phase.reuse, Phase.generate]}  # seeds do not shrink

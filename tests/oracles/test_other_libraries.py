@@ -17,7 +17,7 @@ from sklearn import metrics as sklearn
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from mlflow_eval_plugin.engines import drift_binning, drift_summary, score_summary, slice_summary
-from mlflow_eval_plugin.stats.binary.calibration import calibrate
+from mlflow_eval_plugin.stats.binary.calibration.report import calibrate
 from mlflow_eval_plugin.stats.binary.disaggregated import disaggregate
 from mlflow_eval_plugin.stats.drift.report import compare
 

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import drift_binning, drift_summary, score_summary, slice_summary
-from mlflow_eval_plugin.stats.binary.calibration import calibrate
+from mlflow_eval_plugin.stats.binary.calibration.bins import ReliabilityTable, calibration_norm
+from mlflow_eval_plugin.stats.binary.calibration.report import calibrate
 from mlflow_eval_plugin.stats.binary.disaggregated import disaggregate
-from mlflow_eval_plugin.stats.calibration.bins import ReliabilityTable, calibration_norm
 from mlflow_eval_plugin.stats.drift.report import compare
 
 ROOT = Path(__file__).parents[2]

@@ -94,7 +94,7 @@ def test_names_are_of_columns_of_the_data_also_where_the_config_calls_them_other
 def test_the_picture_names_values(monkeypatch: pytest.MonkeyPatch) -> None:
     from matplotlib.axes import Axes
 
-    from mlflow_eval_plugin.reports.figures.png import figures
+    from mlflow_eval_plugin.reports.png.figures import figures
 
     ticks: list[str] = []
     monkeypatch.setattr(Axes, "set_yticks", lambda self, places, labels=(), **_: ticks.extend(labels))

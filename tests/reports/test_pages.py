@@ -12,8 +12,8 @@ from reports import regression_documents
 from reports.parsed_page import Page
 
 from mlflow_eval_plugin.evidence import Evidence, dumps, loads
-from mlflow_eval_plugin.reports.figures.png import figures
 from mlflow_eval_plugin.reports.pages.page import render
+from mlflow_eval_plugin.reports.png.figures import figures
 from mlflow_eval_plugin.reports.sentences.wording import compact, compared_with, percent
 
 KINDS = ["calibration", "comparison", "disaggregated", "drift", "regression_calibration", "regression_slices"]

@@ -111,7 +111,7 @@ def test_a_verdict_is_said_in_the_same_words_everywhere() -> None:
 def test_the_picture_says_it_in_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None:
     from matplotlib.axes import Axes
 
-    from mlflow_eval_plugin.reports.figures.png import figures
+    from mlflow_eval_plugin.reports.png.figures import figures
 
     titles: list[str] = []
     monkeypatch.setattr(Axes, "set_title", lambda self, text, **_: titles.append(text))

@@ -14,8 +14,8 @@ from reports.parsed_page import Page
 from mlflow_eval_plugin.evidence import Check, Evidence, EvidenceError, Verdict, dumps, overall_verdict, seal
 from mlflow_eval_plugin.report_cli import main
 from mlflow_eval_plugin.reports import render_trend
-from mlflow_eval_plugin.reports.figures.trend import trend_figure
 from mlflow_eval_plugin.reports.pages.trend import headline, trend_of
+from mlflow_eval_plugin.reports.png.trend import trend_figure
 
 
 def written(day: str, *checks: Check, **config: Any) -> Evidence:

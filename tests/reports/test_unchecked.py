@@ -172,7 +172,7 @@ def test_a_label_that_tries_to_be_markup_stays_text() -> None:
 def test_no_page_and_no_picture_leaves_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
     from matplotlib.axes import Axes
 
-    from mlflow_eval_plugin.reports.figures.png import figures
+    from mlflow_eval_plugin.reports.png.figures import figures
 
     said = "Not checked: accuracy for hospital=H99 (356 rows) is 0.0080; for all other rows it is 0.810."
     evidence = document(harm("hospital=H99"))

@@ -8,11 +8,11 @@ from sklearn.metrics import brier_score_loss, log_loss
 from statsmodels.stats.proportion import proportion_confint
 
 from mlflow_eval_plugin.engines import score_summary
-from mlflow_eval_plugin.stats.binary.calibration import CALIBRATION_METRICS, calibrate, calibration_bounds
-from mlflow_eval_plugin.stats.calibration import corp
-from mlflow_eval_plugin.stats.calibration.bin_free import Gaps
-from mlflow_eval_plugin.stats.calibration.bins import calibration_norm, equal_mass_member, reliability
-from mlflow_eval_plugin.stats.calibration.hypotheses import ecce_test, hosmer_lemeshow, spiegelhalter
+from mlflow_eval_plugin.stats.binary.calibration import corp
+from mlflow_eval_plugin.stats.binary.calibration.bin_free import Gaps
+from mlflow_eval_plugin.stats.binary.calibration.bins import calibration_norm, equal_mass_member, reliability
+from mlflow_eval_plugin.stats.binary.calibration.hypotheses import ecce_test, hosmer_lemeshow, spiegelhalter
+from mlflow_eval_plugin.stats.binary.calibration.report import CALIBRATION_METRICS, calibrate, calibration_bounds
 from mlflow_eval_plugin.stats.errors import InputError
 
 

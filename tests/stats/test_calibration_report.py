@@ -6,7 +6,8 @@ import pytest
 from scipy import stats
 
 from mlflow_eval_plugin.engines import score_summary
-from mlflow_eval_plugin.stats.binary.calibration import (
+from mlflow_eval_plugin.stats.binary.calibration.bin_free import Gaps, smooth_ece
+from mlflow_eval_plugin.stats.binary.calibration.report import (
     calibrate,
     calibration_bounds,
     calibration_quantities,
@@ -14,7 +15,6 @@ from mlflow_eval_plugin.stats.binary.calibration import (
     score_histogram,
 )
 from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS, ScoreSummary
-from mlflow_eval_plugin.stats.calibration.bin_free import Gaps, smooth_ece
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import estimates
 

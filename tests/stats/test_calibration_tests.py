@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from mlflow_eval_plugin.engines import score_summary
-from mlflow_eval_plugin.stats.calibration.bin_free import Gaps
-from mlflow_eval_plugin.stats.calibration.hypotheses import (
+from mlflow_eval_plugin.stats.binary.calibration.bin_free import Gaps
+from mlflow_eval_plugin.stats.binary.calibration.hypotheses import (
     EcceTest,
     SpiegelhalterTest,
     ecce_test,

@@ -15,7 +15,7 @@ from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.stats.binary.comparison import change_bounds
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
-from mlflow_eval_plugin.stats.inference.cost_matrix import ClassCosts
+from mlflow_eval_plugin.stats.inference.costs import ClassCosts
 from mlflow_eval_plugin.stats.multiclass.comparison import MOST_MOVES, OF_A_CLASS, PairedClassTable, compare_classes
 from mlflow_eval_plugin.stats.paired.intervals import mcnemar
 

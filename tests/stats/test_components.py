@@ -7,8 +7,8 @@ import pytest
 from model_diagnostics.scoring import LogLoss, SquaredError, decompose
 
 from mlflow_eval_plugin.engines import score_summary
+from mlflow_eval_plugin.stats.binary.calibration.components import NAMES, Components, ReplicatedQuantity, components
 from mlflow_eval_plugin.stats.binary.summary import FINE_BINS
-from mlflow_eval_plugin.stats.calibration.components import NAMES, Components, ReplicatedQuantity, components
 
 
 def _decomposed(rows, weight):

@@ -9,10 +9,8 @@ from scipy import optimize
 from sklearn.isotonic import IsotonicRegression
 
 from mlflow_eval_plugin.engines import score_summary
-from mlflow_eval_plugin.stats.binary.calibration import calibrate
-from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS
-from mlflow_eval_plugin.stats.calibration import corp
-from mlflow_eval_plugin.stats.calibration.corp import (
+from mlflow_eval_plugin.stats.binary.calibration import corp
+from mlflow_eval_plugin.stats.binary.calibration.corp import (
     Curve,
     band_groups,
     consistency_band,
@@ -23,6 +21,8 @@ from mlflow_eval_plugin.stats.calibration.corp import (
     quadratic_score,
     thinned,
 )
+from mlflow_eval_plugin.stats.binary.calibration.report import calibrate
+from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS
 
 
 def _summary(score, label, weight=None):

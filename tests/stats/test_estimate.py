@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mlflow_eval_plugin.stats.calibration.slope import NO_SLOPE
+from mlflow_eval_plugin.stats.binary.calibration.slope import NO_SLOPE
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, bounds_at, estimates
 from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
 from mlflow_eval_plugin.stats.inference.skewed_means import PositiveMean

@@ -12,8 +12,8 @@ from mlflow_eval_plugin.engines import moment_summary, predicted_rows, predictio
 from mlflow_eval_plugin.engines.arrow.regression import summaries as regression
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim, judge
-from mlflow_eval_plugin.stats.regression.calibration import calibrate_mean, mean_bounds
-from mlflow_eval_plugin.stats.regression.quantiles import calibrate_quantiles, coverage_bounds
+from mlflow_eval_plugin.stats.regression.calibration.quantiles import calibrate_quantiles, coverage_bounds
+from mlflow_eval_plugin.stats.regression.calibration.report import calibrate_mean, mean_bounds
 
 
 def summaries(y, p, w=None, **given):

@@ -10,8 +10,8 @@ from mlflow_eval_plugin.engines import moment_summary, predicted_rows, predictio
 from mlflow_eval_plugin.stats.inference.estimate import Estimate
 from mlflow_eval_plugin.stats.inference.intervals import clopper_pearson
 from mlflow_eval_plugin.stats.inference.norms import NoisyNorm
-from mlflow_eval_plugin.stats.regression.calibration import METRICS, calibrate_mean, mean_bounds
-from mlflow_eval_plugin.stats.regression.quantiles import calibrate_quantiles, coverage_bounds
+from mlflow_eval_plugin.stats.regression.calibration.quantiles import calibrate_quantiles, coverage_bounds
+from mlflow_eval_plugin.stats.regression.calibration.report import METRICS, calibrate_mean, mean_bounds
 
 
 def _summaries(rows, weight=None, **given):

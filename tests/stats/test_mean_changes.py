@@ -8,8 +8,8 @@ import pytest
 
 from mlflow_eval_plugin.engines import moment_summary, predicted_rows, prediction_summary
 from mlflow_eval_plugin.stats.inference.estimate import estimates
-from mlflow_eval_plugin.stats.regression.calibration import mean_quantity
-from mlflow_eval_plugin.stats.regression.changes import MeanSummaries, mean_changes
+from mlflow_eval_plugin.stats.regression.calibration.changes import MeanSummaries, mean_changes
+from mlflow_eval_plugin.stats.regression.calibration.report import mean_quantity
 from mlflow_eval_plugin.stats.regression.metrics import Moments
 
 

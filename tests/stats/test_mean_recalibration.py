@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold
 
 from mlflow_eval_plugin.engines import predicted_rows, prediction_folds, prediction_summary
-from mlflow_eval_plugin.stats.regression.recalibration import METHODS, recalibrate_mean
+from mlflow_eval_plugin.stats.regression.calibration.recalibration import METHODS, recalibrate_mean
 
 FOLDS = 5
 

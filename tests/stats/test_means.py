@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import score_summary, slice_summary
-from mlflow_eval_plugin.stats.binary.calibration import calibration_bounds
+from mlflow_eval_plugin.stats.binary.calibration.report import calibration_bounds
 from mlflow_eval_plugin.stats.binary.disaggregated import metric_bounds
 from mlflow_eval_plugin.stats.inference.checks import Claim, judge
 from mlflow_eval_plugin.stats.inference.means import Sums, brier, calibrated_loss, in_the_large, log_loss

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import moment_summary, predicted_rows, score_summary, slice_summary
-from mlflow_eval_plugin.stats.binary.calibration import CALIBRATION_METRICS, calibration_quantity
-from mlflow_eval_plugin.stats.binary.changes import CHANGES, change_bounds
+from mlflow_eval_plugin.stats.binary.calibration.changes import CHANGES, change_bounds
+from mlflow_eval_plugin.stats.binary.calibration.report import CALIBRATION_METRICS, calibration_quantity
 from mlflow_eval_plugin.stats.binary.metrics import METRICS
 from mlflow_eval_plugin.stats.regression.metrics import RegressionTable
 from mlflow_eval_plugin.stats.slices.fairness import FAIRNESS, fairness

@@ -17,7 +17,7 @@ from mlflow_eval_plugin.engines.arrow.multiclass.summaries import (
     multiclass_summary,
     top_label_summary,
 )
-from mlflow_eval_plugin.stats.binary.calibration import calibration_quantities
+from mlflow_eval_plugin.stats.binary.calibration.report import calibration_quantities
 from mlflow_eval_plugin.stats.binary.disaggregated import gap_bounds, metric_bounds
 from mlflow_eval_plugin.stats.binary.summary import ONE, Slice
 from mlflow_eval_plugin.stats.errors import InputError, MergeError

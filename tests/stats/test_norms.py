@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from mlflow_eval_plugin.stats.binary.calibration import calibration_bounds
+from mlflow_eval_plugin.stats.binary.calibration.report import calibration_bounds
 from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS, ScoreSummary
 from mlflow_eval_plugin.stats.inference.norms import EMPTY, NoisyNorm, binned_norm
 

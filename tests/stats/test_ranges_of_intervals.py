@@ -11,8 +11,8 @@ import pytest
 
 from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary, score_summary, slice_summary
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, multiclass_summary
-from mlflow_eval_plugin.stats.binary.calibration import CALIBRATION_METRICS, calibrate, calibration_bounds
-from mlflow_eval_plugin.stats.binary.changes import changes
+from mlflow_eval_plugin.stats.binary.calibration.changes import changes
+from mlflow_eval_plugin.stats.binary.calibration.report import CALIBRATION_METRICS, calibrate, calibration_bounds
 from mlflow_eval_plugin.stats.binary.comparison import PairedTable, change_bounds, compare
 from mlflow_eval_plugin.stats.binary.disaggregated import disaggregate, gap_bounds, metric_bounds
 from mlflow_eval_plugin.stats.binary.metrics import METRICS

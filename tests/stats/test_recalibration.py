@@ -8,8 +8,8 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from mlflow_eval_plugin.engines import score_summary
-from mlflow_eval_plugin.stats.binary.calibration import calibrate
-from mlflow_eval_plugin.stats.binary.recalibration import METHODS, _cells_of, _ece, _isotonic, recalibrate
+from mlflow_eval_plugin.stats.binary.calibration.recalibration import METHODS, _cells_of, _ece, _isotonic, recalibrate
+from mlflow_eval_plugin.stats.binary.calibration.report import calibrate
 
 
 def _rows(n=4000, seed=0, bend=lambda s: s, digits=3):

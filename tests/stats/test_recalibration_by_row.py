@@ -8,7 +8,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from mlflow_eval_plugin.engines import score_summary
-from mlflow_eval_plugin.stats.binary.recalibration import METHODS, recalibrate
+from mlflow_eval_plugin.stats.binary.calibration.recalibration import METHODS, recalibrate
 from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS
 
 

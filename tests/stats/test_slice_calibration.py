@@ -9,10 +9,10 @@ import statsmodels.api as sm
 from scipy import stats
 
 from mlflow_eval_plugin.engines import score_summary, slice_summary
-from mlflow_eval_plugin.stats.binary.calibration import calibrate
+from mlflow_eval_plugin.stats.binary.calibration.report import calibrate
+from mlflow_eval_plugin.stats.binary.calibration.slices import METRICS, slice_calibration_bounds, slice_calibrations
+from mlflow_eval_plugin.stats.binary.calibration.slope import logit
 from mlflow_eval_plugin.stats.binary.summary import FINE_BINS
-from mlflow_eval_plugin.stats.calibration.slices import METRICS, slice_calibration_bounds, slice_calibrations
-from mlflow_eval_plugin.stats.calibration.slope import logit
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.slices.gaps import SliceTable
 

@@ -9,8 +9,16 @@ import statsmodels.api as sm
 from scipy import stats
 
 from mlflow_eval_plugin.engines import score_summary
-from mlflow_eval_plugin.stats.binary.calibration import calibrate, calibration_bounds
-from mlflow_eval_plugin.stats.calibration.slope import NO_SLOPE, LogitCells, cells_of, cox_test, intercept, logit, slope
+from mlflow_eval_plugin.stats.binary.calibration.report import calibrate, calibration_bounds
+from mlflow_eval_plugin.stats.binary.calibration.slope import (
+    NO_SLOPE,
+    LogitCells,
+    cells_of,
+    cox_test,
+    intercept,
+    logit,
+    slope,
+)
 from mlflow_eval_plugin.stats.inference.estimate import estimates
 
 N = np.array([1])

@@ -9,8 +9,7 @@ import statsmodels.api as sm
 from scipy import special, stats
 
 from mlflow_eval_plugin.engines import score_summary
-from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS
-from mlflow_eval_plugin.stats.calibration.slope import (
+from mlflow_eval_plugin.stats.binary.calibration.slope import (
     NO_SLOPE,
     ONE_CLASS,
     CoxTest,
@@ -23,6 +22,7 @@ from mlflow_eval_plugin.stats.calibration.slope import (
     logit,
     slope,
 )
+from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS
 from mlflow_eval_plugin.stats.counts.ranks import Ranked
 
 N = np.array([1])

@@ -10,10 +10,10 @@ from scipy import stats
 from mlflow_eval_plugin.engines import score_summary
 from mlflow_eval_plugin.engines.arrow.regression.summaries import moment_summary, predicted_rows
 from mlflow_eval_plugin.reports.figures.mean_reliability import pit_caption
-from mlflow_eval_plugin.stats.calibration.hypotheses import hosmer_lemeshow
+from mlflow_eval_plugin.stats.binary.calibration.hypotheses import hosmer_lemeshow
 from mlflow_eval_plugin.stats.drift.divergences import chi_squared
 from mlflow_eval_plugin.stats.inference.sparse_tables import is_sparse
-from mlflow_eval_plugin.stats.regression.quantiles import calibrate_quantiles
+from mlflow_eval_plugin.stats.regression.calibration.quantiles import calibrate_quantiles
 
 
 @pytest.mark.parametrize("table", [[[3, 0], [0, 3]], [[5, 4], [9, 1]], [[1, 999], [6, 994]], [[0, 20], [2, 3]],

@@ -12,11 +12,11 @@ from mlflow_eval_plugin.evaluators.document import About, Rows, as_json, documen
 from mlflow_eval_plugin.evaluators.slicing import slices_of, wanted_labels
 from mlflow_eval_plugin.evaluators.unchecked import gaps_in_calibration
 from mlflow_eval_plugin.evidence import Evidence
-from mlflow_eval_plugin.stats.binary.calibration import ScoreTable, calibrate, calibration_bounds
-from mlflow_eval_plugin.stats.binary.changes import change_bounds, changes
-from mlflow_eval_plugin.stats.binary.recalibration import recalibrate
+from mlflow_eval_plugin.stats.binary.calibration.changes import change_bounds, changes
+from mlflow_eval_plugin.stats.binary.calibration.recalibration import recalibrate
+from mlflow_eval_plugin.stats.binary.calibration.report import ScoreTable, calibrate, calibration_bounds
+from mlflow_eval_plugin.stats.binary.calibration.slices import slice_calibrations
 from mlflow_eval_plugin.stats.binary.summary import ScoreSummary
-from mlflow_eval_plugin.stats.calibration.slices import slice_calibrations
 from mlflow_eval_plugin.stats.counts.threads import both
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim

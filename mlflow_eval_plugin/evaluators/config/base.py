@@ -17,7 +17,7 @@ from mlflow_eval_plugin.evaluators.config.slices import Band, Queries, SliceItem
 from mlflow_eval_plugin.evaluators.config.tolerances import Limit, Limits, Of, Tolerance, Tolerances, all_beyond
 from mlflow_eval_plugin.stats.binary.summary import level_label
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.inference.cost_matrix import ClassCosts, Costs
+from mlflow_eval_plugin.stats.inference.costs import ClassCosts, Costs
 
 _OWN = ("metrics", "row_metrics")  # keys of the user's own metrics, which may have any value
 Probability = Annotated[float, Field(gt=0, lt=1)]

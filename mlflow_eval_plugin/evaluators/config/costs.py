@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.inference.cost_matrix import ClassCosts, Costs
+from mlflow_eval_plugin.stats.inference.costs import ClassCosts, Costs
 
 
 def costs_of_two(costs: Costs | ClassCosts | None) -> Costs | None:

@@ -17,7 +17,7 @@ from mlflow_eval_plugin.evaluators.slicing import slice_columns, sliced, wanted_
 from mlflow_eval_plugin.evaluators.unchecked import changes_for_the_worse
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.inference.cost_matrix import ClassCosts
+from mlflow_eval_plugin.stats.inference.costs import ClassCosts
 from mlflow_eval_plugin.stats.multiclass.comparison import PairedClassTable, compare_classes
 from mlflow_eval_plugin.stats.multiclass.metrics import OF_PROBABILITIES
 from mlflow_eval_plugin.stats.multiclass.summary import MOST_RANKED

@@ -22,7 +22,7 @@ from mlflow_eval_plugin.stats.binary.costs import MeanCost, class_cost
 from mlflow_eval_plugin.stats.binary.disaggregated import gaps_of
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim
-from mlflow_eval_plugin.stats.inference.cost_matrix import ClassCosts
+from mlflow_eval_plugin.stats.inference.costs import ClassCosts
 from mlflow_eval_plugin.stats.inference.estimate import bounds_at, estimates
 from mlflow_eval_plugin.stats.multiclass.disaggregated import MulticlassSlice, multiclass_slices
 from mlflow_eval_plugin.stats.multiclass.metrics import MULTICLASS_METRICS, OF_PROBABILITIES, MulticlassTable

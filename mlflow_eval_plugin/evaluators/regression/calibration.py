@@ -15,16 +15,16 @@ from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, wanted_labels
 from mlflow_eval_plugin.evaluators.unchecked import gaps_of_regression
 from mlflow_eval_plugin.evidence import Evidence
-from mlflow_eval_plugin.stats.binary.recalibration import FOLDS
+from mlflow_eval_plugin.stats.binary.calibration.recalibration import FOLDS
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.inference.estimate import Quantity, bounds_at, estimates
-from mlflow_eval_plugin.stats.regression.calibration import bias_in_deviations, calibrate_mean, mean_bounds
-from mlflow_eval_plugin.stats.regression.changes import MeanSummaries, mean_changes
+from mlflow_eval_plugin.stats.regression.calibration.changes import MeanSummaries, mean_changes
+from mlflow_eval_plugin.stats.regression.calibration.quantiles import calibrate_quantiles, coverage_bounds
+from mlflow_eval_plugin.stats.regression.calibration.recalibration import recalibrate_mean
+from mlflow_eval_plugin.stats.regression.calibration.report import bias_in_deviations, calibrate_mean, mean_bounds
 from mlflow_eval_plugin.stats.regression.metrics import Moments, RegressionTable
 from mlflow_eval_plugin.stats.regression.names import level_text
-from mlflow_eval_plugin.stats.regression.quantiles import calibrate_quantiles, coverage_bounds
-from mlflow_eval_plugin.stats.regression.recalibration import recalibrate_mean
 from mlflow_eval_plugin.stats.regression.summary import MomentSummary
 
 _CLAIMS = {

@@ -26,8 +26,8 @@ from mlflow_eval_plugin.plugin.run.interactive import attach_evidently
 from mlflow_eval_plugin.plugin.run.summary import further_lines, lines_of, tag, tell
 from mlflow_eval_plugin.plugin.tables import Table
 from mlflow_eval_plugin.plugin.value_names import warn_of_unused_names
-from mlflow_eval_plugin.reports.figures.png import figures
 from mlflow_eval_plugin.reports.pages.page import Part, part_of, render_parts
+from mlflow_eval_plugin.reports.png.figures import figures
 
 _SCHEMA_ROWS = 100  # MLflow infers a schema from all values of a text column, which takes minutes on large ones
 

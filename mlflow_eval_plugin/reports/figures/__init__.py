@@ -1,1 +1,1 @@
-"""Pictures: inline SVG for pages, PNG files for runs and slides."""
+"""Pictures in a page, as inline SVG, and what goes into each."""

@@ -8,10 +8,10 @@ from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
 from mlflow_eval_plugin.reports.kinds import KINDS
 from mlflow_eval_plugin.reports.sentences import wording as words
 from mlflow_eval_plugin.reports.sentences.findings import overall_effect, plainest, sentence
-from mlflow_eval_plugin.reports.sentences.late_labels import late_in_words
 from mlflow_eval_plugin.reports.sentences.naming import named
 from mlflow_eval_plugin.reports.sentences.ranking import by_verdict, gravity, harmful_sides, nearness
 from mlflow_eval_plugin.reports.sentences.unchecked import harm_in_words
+from mlflow_eval_plugin.reports.tables.late_labels import late_in_words
 
 
 def verdict(evidences: Sequence[Evidence]) -> Verdict:

@@ -19,11 +19,11 @@ from mlflow_eval_plugin.reports.figures.pictures import Gallery
 from mlflow_eval_plugin.reports.figures.ranges import Forest, forests
 from mlflow_eval_plugin.reports.kinds import Kind, kind_of
 from mlflow_eval_plugin.reports.pages import joined
-from mlflow_eval_plugin.reports.sentences import late_labels
 from mlflow_eval_plugin.reports.sentences import wording as words
 from mlflow_eval_plugin.reports.sentences.naming import named
 from mlflow_eval_plugin.reports.sentences.ranking import by_verdict, too_few
 from mlflow_eval_plugin.reports.sentences.unchecked import Unchecked, first_lines, unchecked_of_page
+from mlflow_eval_plugin.reports.tables import late_labels
 from mlflow_eval_plugin.reports.tables.cells import Table
 from mlflow_eval_plugin.reports.tables.full import checks_table
 from mlflow_eval_plugin.reports.tables.heatmap import Heatmap

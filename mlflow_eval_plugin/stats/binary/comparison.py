@@ -14,21 +14,21 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.binary.changes import Apart
+from mlflow_eval_plugin.stats.binary.calibration.changes import Apart
 from mlflow_eval_plugin.stats.binary.metrics import Part, sums_of
 from mlflow_eval_plugin.stats.binary.paired import PairedSummary, PlacementSummary
-from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, ONE, Slice
-from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.inference.cost_matrix import Costs
-from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates, finite
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
-from mlflow_eval_plugin.stats.paired.decisions import (
+from mlflow_eval_plugin.stats.binary.paired_changes import (
     SHARES,
     cost_change,
     disagreement_of,
     share_change,
     spread_of_ratios,
 )
+from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, ONE, Slice
+from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.inference.costs import Costs
+from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates, finite
+from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.paired.intervals import mcnemar
 from mlflow_eval_plugin.stats.paired.quantities import PairedBalancedAccuracy, PairedMean
 from mlflow_eval_plugin.stats.slices.gaps import SliceTable

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.binary.metrics import Part, part_of
 from mlflow_eval_plugin.stats.counts.ranks import Ranked
-from mlflow_eval_plugin.stats.inference.cost_matrix import ClassCosts, Costs
+from mlflow_eval_plugin.stats.inference.costs import ClassCosts, Costs
 from mlflow_eval_plugin.stats.inference.estimate import Ends, Estimate, QuantityBounds, bounds_at, estimates
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits
 from mlflow_eval_plugin.stats.inference.quantities import UnitMean, trials_of

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.binary.changes import Apart
+from mlflow_eval_plugin.stats.binary.calibration.changes import Apart
 from mlflow_eval_plugin.stats.binary.comparison import (
     NEITHER,
     ComparedMetric,
@@ -25,9 +25,10 @@ from mlflow_eval_plugin.stats.binary.comparison import (
 )
 from mlflow_eval_plugin.stats.binary.costs import class_cost
 from mlflow_eval_plugin.stats.binary.metrics import kish
+from mlflow_eval_plugin.stats.binary.paired_changes import cost_of_kinds, share_change, spread_of_ratios
 from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, ONE, Slice
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.inference.cost_matrix import ClassCosts
+from mlflow_eval_plugin.stats.inference.costs import ClassCosts
 from mlflow_eval_plugin.stats.inference.estimate import Quantity, estimates
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.macro import Macro
@@ -41,7 +42,6 @@ from mlflow_eval_plugin.stats.multiclass.metrics import (
     MulticlassTable,
 )
 from mlflow_eval_plugin.stats.multiclass.paired import PairedClassSummary
-from mlflow_eval_plugin.stats.paired.decisions import cost_of_kinds, share_change, spread_of_ratios
 from mlflow_eval_plugin.stats.paired.quantities import PairedMean
 
 OF_A_CLASS = ("selection_rate", "precision", "recall", "f1", "fpr", "fnr", "auc")

@@ -16,7 +16,7 @@ from mlflow_eval_plugin.engines.arrow.queries import Sliced
 from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, ONE, SCORE_BINS
 from mlflow_eval_plugin.stats.counts.fixed_point import Places, add_at, fixed_point, squares_up
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.inference.cost_matrix import ClassCosts
+from mlflow_eval_plugin.stats.inference.costs import ClassCosts
 from mlflow_eval_plugin.stats.multiclass.paired import CHANGES, PairedClassSummary
 
 CELLS = 4096  # of a joint table, times classes

@@ -17,19 +17,17 @@ from functools import cached_property
 
 import numpy as np
 
-from mlflow_eval_plugin.stats.binary.metrics import kish
-from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS, ScoreSummary, over_labels
-from mlflow_eval_plugin.stats.calibration.bin_free import Gaps, ecce, smooth_ece
-from mlflow_eval_plugin.stats.calibration.bins import (
+from mlflow_eval_plugin.stats.binary.calibration.bin_free import Gaps, ecce, smooth_ece
+from mlflow_eval_plugin.stats.binary.calibration.bins import (
     ReliabilityBin,
     ReliabilityTable,
     calibration_norm,
     reliability,
     score_spread,
 )
-from mlflow_eval_plugin.stats.calibration.components import Components, components
-from mlflow_eval_plugin.stats.calibration.corp import consistency_band, corp_curve, thinned
-from mlflow_eval_plugin.stats.calibration.hypotheses import (
+from mlflow_eval_plugin.stats.binary.calibration.components import Components, components
+from mlflow_eval_plugin.stats.binary.calibration.corp import consistency_band, corp_curve, thinned
+from mlflow_eval_plugin.stats.binary.calibration.hypotheses import (
     EcceTest,
     HosmerLemeshowTest,
     SpiegelhalterTest,
@@ -37,7 +35,9 @@ from mlflow_eval_plugin.stats.calibration.hypotheses import (
     hosmer_lemeshow,
     spiegelhalter,
 )
-from mlflow_eval_plugin.stats.calibration.slope import CoxTest, LogitCells, cells_of, cox_test, intercept, slope
+from mlflow_eval_plugin.stats.binary.calibration.slope import CoxTest, LogitCells, cells_of, cox_test, intercept, slope
+from mlflow_eval_plugin.stats.binary.metrics import kish
+from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS, ScoreSummary, over_labels
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Bounds, Estimate, Quantity, bounds_at, estimates
 from mlflow_eval_plugin.stats.inference.means import Sums, brier, calibrated_loss, in_the_large, log_loss

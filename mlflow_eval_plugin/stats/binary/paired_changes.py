@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.binary.costs import mean_cost
 from mlflow_eval_plugin.stats.binary.metrics import Confusion, kish
-from mlflow_eval_plugin.stats.inference.cost_matrix import Costs
+from mlflow_eval_plugin.stats.inference.costs import Costs
 from mlflow_eval_plugin.stats.inference.estimate import Quantity
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.means import NO_ROWS

@@ -20,11 +20,11 @@ from typing import Literal, TypeVar
 import numpy as np
 from scipy import special
 
+from mlflow_eval_plugin.stats.binary.calibration.bins import equal_mass_member
+from mlflow_eval_plugin.stats.binary.calibration.corp import isotonic
+from mlflow_eval_plugin.stats.binary.calibration.slope import likeliest, logit
 from mlflow_eval_plugin.stats.binary.metrics import kish
 from mlflow_eval_plugin.stats.binary.summary import ScoreSummary, over_labels
-from mlflow_eval_plugin.stats.calibration.bins import equal_mass_member
-from mlflow_eval_plugin.stats.calibration.corp import isotonic
-from mlflow_eval_plugin.stats.calibration.slope import likeliest, logit
 from mlflow_eval_plugin.stats.inference.estimate import Estimate
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray, student
 

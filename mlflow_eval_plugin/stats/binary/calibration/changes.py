@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.binary.calibration import calibration_quantity
+from mlflow_eval_plugin.stats.binary.calibration.report import calibration_quantity
 from mlflow_eval_plugin.stats.binary.summary import ScoreSummary
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.contrasts import Difference

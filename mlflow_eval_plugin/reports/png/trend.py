@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
-from mlflow_eval_plugin.reports.figures.png import COLOURS, GREY, SHAPES, blank, cut, plain, png, sober
 from mlflow_eval_plugin.reports.pages.trend import Line, trend_of
+from mlflow_eval_plugin.reports.png.figures import COLOURS, GREY, SHAPES, blank, cut, plain, png, sober
 from mlflow_eval_plugin.reports.sentences.wording import VERDICTS, metric_label, where
 
 if TYPE_CHECKING:

@@ -12,9 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.binary.metrics import kish
-from mlflow_eval_plugin.stats.binary.summary import ScoreSummary, grouped, over_labels
-from mlflow_eval_plugin.stats.calibration.corp import (
+from mlflow_eval_plugin.stats.binary.calibration.corp import (
     Curve,
     Scoring,
     decomposed,
@@ -23,6 +21,8 @@ from mlflow_eval_plugin.stats.calibration.corp import (
     logarithmic_score,
     quadratic_score,
 )
+from mlflow_eval_plugin.stats.binary.metrics import kish
+from mlflow_eval_plugin.stats.binary.summary import ScoreSummary, grouped, over_labels
 from mlflow_eval_plugin.stats.counts.threads import side_by_side, streams
 from mlflow_eval_plugin.stats.inference.estimate import Ends
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits, normal_quantile

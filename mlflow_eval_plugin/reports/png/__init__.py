@@ -1,0 +1,1 @@
+"""PNG files beside the pages, for runs and slides: matplotlib without its global state."""

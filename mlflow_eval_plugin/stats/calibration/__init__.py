@@ -1,1 +1,0 @@
-"""How calibration is measured: curves, errors, slopes and tests, of rows and of slices."""
