@@ -29,9 +29,10 @@ from mlflow_eval_plugin.stats.binary.calibration.bins import calibration_norm, r
 from mlflow_eval_plugin.stats.binary.calibration.corp import consistency_band, corp_curve
 from mlflow_eval_plugin.stats.binary.ranking import auc
 from mlflow_eval_plugin.stats.binary.summary import ScoreSummary
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.inference.estimate import estimates
 from mlflow_eval_plugin.stats.inference.quantities import AucQuantity
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable, gap
+from mlflow_eval_plugin.stats.slices.gaps import gap
 
 METRICS = ("accuracy", "precision", "selection_rate", "fpr", "fnr")
 

@@ -21,11 +21,12 @@ from scipy import stats
 from mlflow_eval_plugin.engines import slice_summary
 from mlflow_eval_plugin.engines.arrow.columns.levels import coded_columns
 from mlflow_eval_plugin.stats.binary.disaggregated import metric_bounds
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.inference.contrasts import Widest
 from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
 from mlflow_eval_plugin.stats.slices.fairness import Larger
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable, compared
+from mlflow_eval_plugin.stats.slices.gaps import compared
 
 CENSUS = Path(__file__).parents[1] / "examples/data/acs_employment_ma.parquet"
 COLUMNS = ("SEX", "MAR", "CIT", "NATIVITY", "DEAR", "DEYE")  # with their pairs 138 slices of 30 rows or more in 2015

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mlflow_eval_plugin.evaluators.config.keys import CalibrationConfig
 from mlflow_eval_plugin.stats.binary.calibration.slices import slice_calibration_bounds
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.inference.estimate import Bounds
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable
 
 # Metrics of slices, and the key that holds their tolerance.
 _OF_SLICES = {"ece": "max_ece", "calibration_in_the_large": "max_calibration_in_the_large"}

@@ -12,7 +12,8 @@ from mlflow_eval_plugin.evaluators.config.base import SlicedConfig
 from mlflow_eval_plugin.evaluators.config.slices import Band, SliceItem
 from mlflow_eval_plugin.evaluators.document import Frame, Rows
 from mlflow_eval_plugin.query import NamedQuery, parse
-from mlflow_eval_plugin.stats.binary.summary import Slice, SliceSummary
+from mlflow_eval_plugin.stats.binary.summary import SliceSummary
+from mlflow_eval_plugin.stats.counts.slice import Slice
 
 
 def slices_of(config: SlicedConfig, rows: Rows, threshold: float = 0.5) -> SliceSummary:

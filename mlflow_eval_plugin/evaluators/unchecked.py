@@ -7,13 +7,14 @@ from typing import Any
 
 from mlflow_eval_plugin.directions import same_metric, way
 from mlflow_eval_plugin.evaluators.document import as_json
-from mlflow_eval_plugin.stats.binary.comparison import Changes
 from mlflow_eval_plugin.stats.binary.metrics import OF_SCORES
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.multiclass.metrics import MULTICLASS_METRICS, MulticlassTable
 from mlflow_eval_plugin.stats.multiclass.metrics import OF_PROBABILITIES as OF_CLASS_PROBABILITIES
+from mlflow_eval_plugin.stats.paired.differences import Changes
 from mlflow_eval_plugin.stats.regression.metrics import RegressionTable
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable, Table
+from mlflow_eval_plugin.stats.slices.gaps import Table
 from mlflow_eval_plugin.stats.slices.unchecked import Looked, unchecked_changes, unchecked_gaps
 
 # Without the average precision: it follows the share of positives, so that slices differ in it however they are served.

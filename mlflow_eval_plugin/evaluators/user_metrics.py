@@ -15,17 +15,11 @@ from mlflow_eval_plugin.evaluators.config.disaggregated_base import Disaggregate
 from mlflow_eval_plugin.evaluators.config.keys import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.document import Frame, Rows, as_json
 from mlflow_eval_plugin.evaluators.slicing import cuts_of
+from mlflow_eval_plugin.stats.binary.user_metrics import Maker, counted_metric
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, estimates
+from mlflow_eval_plugin.stats.multiclass.user_metrics import ClassMaker, counted_class_metric
 from mlflow_eval_plugin.stats.slices.gaps import Table
-from mlflow_eval_plugin.stats.slices.user_metrics import (
-    ClassMaker,
-    Maker,
-    RowMaker,
-    SliceRows,
-    counted_class_metric,
-    counted_metric,
-    row_metric,
-)
+from mlflow_eval_plugin.stats.slices.user_metrics import RowMaker, SliceRows, row_metric
 
 
 def own_metrics(config: DisaggregatedConfig, rows: Rows) -> dict[str, Maker | RowMaker]:

@@ -20,7 +20,7 @@ from mlflow_eval_plugin.plugin.asking import lacking, needed_columns
 from mlflow_eval_plugin.plugin.files import digest_at
 from mlflow_eval_plugin.plugin.registered import registered_as
 from mlflow_eval_plugin.plugin.tables import Table
-from mlflow_eval_plugin.stats.binary.summary import level_label
+from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.errors import InputError
 
 Said = TypeVar("Said")

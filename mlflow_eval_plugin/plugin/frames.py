@@ -11,7 +11,7 @@ import pandas as pd
 from mlflow.data.dataset import Dataset
 from mlflow.data.evaluation_dataset import EvaluationDataset
 
-from mlflow_eval_plugin.stats.binary.summary import level_label
+from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.errors import InputError
 
 

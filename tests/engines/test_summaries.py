@@ -20,7 +20,8 @@ from mlflow_eval_plugin.engines import (
 )
 from mlflow_eval_plugin.engines.arrow import counting
 from mlflow_eval_plugin.stats.binary.metrics import part_of
-from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, LOSS_ONE, LOSS_SQUARE_ONE
+from mlflow_eval_plugin.stats.binary.summary import FINE_BINS
+from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE, LOSS_SQUARE_ONE
 from mlflow_eval_plugin.stats.drift.summary import DriftSummary
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 

@@ -16,9 +16,9 @@ from sklearn.naive_bayes import GaussianNB
 from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary, slice_summary
 from mlflow_eval_plugin.stats.binary.comparison import PairedTable
 from mlflow_eval_plugin.stats.binary.disaggregated import metric_bounds
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.counts import ranks
 from mlflow_eval_plugin.stats.inference.checks import Claim, judge
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable
 
 NEAR = 1e-5
 

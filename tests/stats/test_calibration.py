@@ -10,10 +10,11 @@ from statsmodels.stats.proportion import proportion_confint
 from mlflow_eval_plugin.engines import score_summary
 from mlflow_eval_plugin.stats.binary.calibration import corp
 from mlflow_eval_plugin.stats.binary.calibration.bin_free import Gaps
-from mlflow_eval_plugin.stats.binary.calibration.bins import calibration_norm, equal_mass_member, reliability
+from mlflow_eval_plugin.stats.binary.calibration.bins import calibration_norm, reliability
 from mlflow_eval_plugin.stats.binary.calibration.hypotheses import ecce_test, hosmer_lemeshow, spiegelhalter
 from mlflow_eval_plugin.stats.binary.calibration.report import CALIBRATION_METRICS, calibrate, calibration_bounds
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.inference.isotonic import equal_mass_member
 
 
 def _rows(n=3000, digits=3, seed=0):

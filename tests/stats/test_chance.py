@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import optimize, special
 
-from mlflow_eval_plugin.stats.binary.summary import ONE
+from mlflow_eval_plugin.stats.counts.slice import ONE
 from mlflow_eval_plugin.stats.slices.chance import SPECTRUM_BINS, Spectrum, chance_of_mean
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from mlflow_eval_plugin.engines import score_summary
 from mlflow_eval_plugin.evaluators.config import keys as config
-from mlflow_eval_plugin.stats.binary.calibration.changes import CHANGES, Apart, change_bounds, changes
+from mlflow_eval_plugin.stats.binary.calibration.changes import CHANGES, change_bounds, changes
 from mlflow_eval_plugin.stats.binary.calibration.report import CALIBRATION_METRICS, calibrate, calibration_bounds
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.inference.contrasts import Apart
 from mlflow_eval_plugin.stats.inference.intervals import mover_difference
 from mlflow_eval_plugin.stats.inference.norms import NoisyNorm
 from mlflow_eval_plugin.stats.inference.wald import Wald

@@ -13,10 +13,10 @@ from statsmodels.stats.proportion import proportion_confint
 from mlflow_eval_plugin.engines.arrow.multiclass.paired import paired_class_summary
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
-from mlflow_eval_plugin.stats.binary.comparison import change_bounds
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.inference.costs import ClassCosts
 from mlflow_eval_plugin.stats.multiclass.comparison import MOST_MOVES, OF_A_CLASS, PairedClassTable, compare_classes
+from mlflow_eval_plugin.stats.paired.differences import change_bounds
 from mlflow_eval_plugin.stats.paired.intervals import mcnemar
 
 CLASSES = ("a", "b", "c", "d")

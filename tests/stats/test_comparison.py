@@ -15,9 +15,10 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary
-from mlflow_eval_plugin.stats.binary.comparison import COMPARED, PairedTable, change_bounds, compare
+from mlflow_eval_plugin.stats.binary.comparison import COMPARED, PairedTable, compare
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.inference.costs import Costs
+from mlflow_eval_plugin.stats.paired.differences import change_bounds
 from mlflow_eval_plugin.stats.paired.intervals import discordant, empirical_bernstein, mcnemar, tango
 from mlflow_eval_plugin.stats.paired.quantities import PairedCost
 

@@ -11,18 +11,16 @@ from sklearn.isotonic import IsotonicRegression
 from mlflow_eval_plugin.engines import score_summary
 from mlflow_eval_plugin.stats.binary.calibration import corp
 from mlflow_eval_plugin.stats.binary.calibration.corp import (
-    Curve,
     band_groups,
     consistency_band,
     corp_curve,
     decomposed,
     decompositions,
-    isotonic,
     quadratic_score,
-    thinned,
 )
 from mlflow_eval_plugin.stats.binary.calibration.report import calibrate
 from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS
+from mlflow_eval_plugin.stats.inference.isotonic import Curve, isotonic, thinned
 
 
 def _summary(score, label, weight=None):

@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import slice_summary
-from mlflow_eval_plugin.stats.binary.costs import cost_bounds, mean_cost, slice_costs
+from mlflow_eval_plugin.stats.binary.costs import cost_bounds, slice_costs
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.costs import ClassCosts, Costs
 from mlflow_eval_plugin.stats.inference.estimate import bounds_at
 from mlflow_eval_plugin.stats.inference.intervals import wilson
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable
+from mlflow_eval_plugin.stats.inference.quantities import mean_cost
 
 
 def _table(rows, **options):

@@ -7,9 +7,9 @@ from sklearn import metrics as sklearn
 from mlflow_eval_plugin.engines import slice_summary
 from mlflow_eval_plugin.query import NamedQuery, parse
 from mlflow_eval_plugin.stats.binary.disaggregated import disaggregate, fairness_bounds, gap_bounds, metric_bounds
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim, judge
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlflow_eval_plugin.stats.binary.summary import MAX_ROWS
+from mlflow_eval_plugin.stats.counts.slice import MAX_ROWS
 from mlflow_eval_plugin.stats.drift.summary import (
     NO_FENCES,
     STEP_LIMIT,

@@ -6,8 +6,9 @@ import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.slices.fairness import TOO_FEW, fairness
-from mlflow_eval_plugin.stats.slices.gaps import NOTHING_TO_COMPARE, ZERO_BELOW, SliceTable, best_of, gap
+from mlflow_eval_plugin.stats.slices.gaps import NOTHING_TO_COMPARE, ZERO_BELOW, best_of, gap
 
 # Per level: rows with a positive label, how many of them are called positive, rows with a negative one, and of them.
 LEVELS = {"a": (20, 16, 20, 8), "b": (20, 10, 20, 2), "c": (4, 4, 4, 1), "d": (0, 0, 12, 6)}

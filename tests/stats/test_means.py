@@ -7,9 +7,9 @@ import pytest
 from mlflow_eval_plugin.engines import score_summary, slice_summary
 from mlflow_eval_plugin.stats.binary.calibration.report import calibration_bounds
 from mlflow_eval_plugin.stats.binary.disaggregated import metric_bounds
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.inference.checks import Claim, judge
 from mlflow_eval_plugin.stats.inference.means import Sums, brier, calibrated_loss, in_the_large, log_loss
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable
 
 SLICES = 300
 NOISE = 2.5 * np.sqrt(0.05 * 0.95 / SLICES)

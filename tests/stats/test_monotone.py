@@ -10,9 +10,10 @@ from mlflow_eval_plugin.engines import moment_summary, predicted_rows, score_sum
 from mlflow_eval_plugin.stats.binary.calibration.changes import CHANGES, change_bounds
 from mlflow_eval_plugin.stats.binary.calibration.report import CALIBRATION_METRICS, calibration_quantity
 from mlflow_eval_plugin.stats.binary.metrics import METRICS
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.regression.metrics import RegressionTable
 from mlflow_eval_plugin.stats.slices.fairness import FAIRNESS, fairness
-from mlflow_eval_plugin.stats.slices.gaps import VERSUS, SliceTable, gap
+from mlflow_eval_plugin.stats.slices.gaps import VERSUS, gap
 
 LEVELS = np.geomspace(1e-12, 0.499, 40)
 

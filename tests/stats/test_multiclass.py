@@ -19,7 +19,7 @@ from mlflow_eval_plugin.engines.arrow.multiclass.summaries import (
 )
 from mlflow_eval_plugin.stats.binary.calibration.report import calibration_quantities
 from mlflow_eval_plugin.stats.binary.disaggregated import gap_bounds, metric_bounds
-from mlflow_eval_plugin.stats.binary.summary import ONE, Slice
+from mlflow_eval_plugin.stats.counts.slice import ONE, Slice
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.inference.estimate import estimates
 from mlflow_eval_plugin.stats.inference.macro import ANY, Macro, MeanOfNorms

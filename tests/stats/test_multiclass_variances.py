@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, multiclass_summary
-from mlflow_eval_plugin.stats.binary.summary import Slice
+from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.inference.estimate import estimates
 from mlflow_eval_plugin.stats.multiclass.disaggregated import multiclass_slices

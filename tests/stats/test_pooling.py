@@ -7,7 +7,7 @@ from scipy import special, stats
 
 from mlflow_eval_plugin.engines import slice_summary
 from mlflow_eval_plugin.stats.binary.pooling import MOST_ROWS, POOLED, pooled, posterior
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 
 # Tarone (1982); table 5.1 of Gelman et al. (2013), "Bayesian data analysis": rats with a tumour of rats in a group; the
 # last group is the current experiment.

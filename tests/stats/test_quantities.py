@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlflow_eval_plugin.stats.binary.costs import MeanCost
 from mlflow_eval_plugin.stats.inference.contrasts import Difference, Ratio, Widest
 from mlflow_eval_plugin.stats.inference.estimate import Quantity, bounds_at, estimates
 from mlflow_eval_plugin.stats.inference.macro import ANY, IN_PAIRS, NEVER_TOGETHER, Macro, MeanOfNorms
@@ -13,6 +12,7 @@ from mlflow_eval_plugin.stats.inference.norms import NoisyNorm
 from mlflow_eval_plugin.stats.inference.quantities import (
     AucQuantity,
     BalancedAccuracy,
+    MeanCost,
     MeanQuantity,
     ProportionQuantity,
     UnitMean,

@@ -13,13 +13,14 @@ from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_su
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, multiclass_summary
 from mlflow_eval_plugin.stats.binary.calibration.changes import changes
 from mlflow_eval_plugin.stats.binary.calibration.report import CALIBRATION_METRICS, calibrate, calibration_bounds
-from mlflow_eval_plugin.stats.binary.comparison import PairedTable, change_bounds, compare
+from mlflow_eval_plugin.stats.binary.comparison import PairedTable, compare
 from mlflow_eval_plugin.stats.binary.disaggregated import disaggregate, gap_bounds, metric_bounds
 from mlflow_eval_plugin.stats.binary.metrics import METRICS
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.counts import ranks
 from mlflow_eval_plugin.stats.inference.estimate import estimates
 from mlflow_eval_plugin.stats.multiclass.metrics import CLASSWISE, MULTICLASS_METRICS, MulticlassTable
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable
+from mlflow_eval_plugin.stats.paired.differences import change_bounds
 
 UNIT, ANY, ABOVE = (0.0, 1.0), (-math.inf, math.inf), (0.0, math.inf)
 RANGES = {

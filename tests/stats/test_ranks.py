@@ -14,6 +14,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from mlflow_eval_plugin.engines import ranked_slices, slice_summary
 from mlflow_eval_plugin.engines.arrow import counting
 from mlflow_eval_plugin.engines.arrow.binary import ranking
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.counts import ranks as module
 from mlflow_eval_plugin.stats.counts.ranks import (
     COARSE,
@@ -28,7 +29,6 @@ from mlflow_eval_plugin.stats.counts.ranks import (
 )
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.inference.estimate import estimates
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable
 
 
 def _scores() -> np.ndarray:

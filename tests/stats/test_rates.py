@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import slice_summary
-from mlflow_eval_plugin.stats.binary.metrics import calibration_error, gap_variance, kish, part_of, quantity
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable
+from mlflow_eval_plugin.stats.binary.metrics import calibration_error, gap_variance, part_of, quantity
+from mlflow_eval_plugin.stats.binary.table import SliceTable
+from mlflow_eval_plugin.stats.inference.weights import kish
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from sklearn import metrics as sk
 from mlflow_eval_plugin.engines import predicted_rows
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.engines.arrow.regression.paired import paired_moment_summary
-from mlflow_eval_plugin.stats.binary.comparison import change_bounds
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.paired.differences import change_bounds
 from mlflow_eval_plugin.stats.regression.comparison import PairedRegressionTable, compare_regressions
 from mlflow_eval_plugin.stats.regression.summary import RegressionScale
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlflow_eval_plugin.stats.binary.summary import MAX_ROWS, Slice
 from mlflow_eval_plugin.stats.counts.exact_sums import LIMBS
+from mlflow_eval_plugin.stats.counts.slice import MAX_ROWS, Slice
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.regression.summary import (
     Band,

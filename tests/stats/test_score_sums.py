@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.counts import ranks as module
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable
 
 
 @pytest.fixture(scope="module")

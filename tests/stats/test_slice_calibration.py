@@ -13,8 +13,8 @@ from mlflow_eval_plugin.stats.binary.calibration.report import calibrate
 from mlflow_eval_plugin.stats.binary.calibration.slices import METRICS, slice_calibration_bounds, slice_calibrations
 from mlflow_eval_plugin.stats.binary.calibration.slope import logit
 from mlflow_eval_plugin.stats.binary.summary import FINE_BINS
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable
 
 
 def _rows(n=3000, seed=0):

@@ -8,19 +8,8 @@ import pytest
 
 from mlflow_eval_plugin.engines import score_summary, slice_summary
 from mlflow_eval_plugin.query import NamedQuery, parse
-from mlflow_eval_plugin.stats.binary.summary import (
-    FINE_BINS,
-    LOSS_ONE,
-    LOSS_SQUARE_ONE,
-    MAX_ROWS,
-    ONE,
-    SCORE_BINS,
-    SMALLEST_PROBABILITY,
-    STEEP_BINS,
-    Slice,
-    grouped,
-    union_of_slices,
-)
+from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, SCORE_BINS, SMALLEST_PROBABILITY, STEEP_BINS, grouped
+from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE, LOSS_SQUARE_ONE, MAX_ROWS, ONE, Slice, union_of_slices
 from mlflow_eval_plugin.stats.errors import MergeError
 
 OLD = NamedQuery("old", "h > 1", parse("h > 1"))

@@ -7,7 +7,7 @@ import pytest
 from mlflow_eval_plugin.directions import same_metric
 from mlflow_eval_plugin.engines import slice_summary
 from mlflow_eval_plugin.stats.binary.disaggregated import gap_bounds
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.slices.unchecked import MOST_FOUND, Looked, unchecked_gaps
 
 LOOKED = (Looked("accuracy", -1), Looked("fpr", 1), Looked("brier", 1), Looked("calibration_in_the_large", 0))

@@ -11,11 +11,13 @@ from sklearn.metrics import matthews_corrcoef, roc_auc_score
 from mlflow_eval_plugin.engines import slice_rows, slice_summary
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, multiclass_summary
 from mlflow_eval_plugin.stats.binary.disaggregated import gap_bounds, metric_bounds
+from mlflow_eval_plugin.stats.binary.table import SliceTable
+from mlflow_eval_plugin.stats.binary.user_metrics import counted_metric
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import estimates
 from mlflow_eval_plugin.stats.multiclass.metrics import MulticlassTable
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable
-from mlflow_eval_plugin.stats.slices.user_metrics import counted_class_metric, counted_metric, row_metric
+from mlflow_eval_plugin.stats.multiclass.user_metrics import counted_class_metric
+from mlflow_eval_plugin.stats.slices.user_metrics import row_metric
 
 
 def _rows(n=2000, seed=0):

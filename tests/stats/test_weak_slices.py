@@ -13,7 +13,7 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from mlflow_eval_plugin.engines.arrow.search import ErrorCounts
-from mlflow_eval_plugin.stats.binary.summary import LOSS_ONE
+from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.slices.chance import chance_of_mean
 from mlflow_eval_plugin.stats.slices.lattice import Errors, Scoring

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.columns.plain import EXACT, is_list, kind_of, plain
 from mlflow_eval_plugin.engines.arrow.counting import CHUNK_ROWS, chunked
-from mlflow_eval_plugin.stats.binary.summary import level_label
+from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.counts.threads import THREADS, side_by_side
 from mlflow_eval_plugin.stats.drift.report import ColumnType
 from mlflow_eval_plugin.stats.errors import MergeError

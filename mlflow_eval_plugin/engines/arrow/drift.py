@@ -19,7 +19,7 @@ from mlflow_eval_plugin.engines.arrow.columns.factorizing import factorized
 from mlflow_eval_plugin.engines.arrow.columns.inputs import require_columns
 from mlflow_eval_plugin.engines.arrow.columns.plain import examples, is_declared_category, is_single, kind_of, plain
 from mlflow_eval_plugin.engines.arrow.digest import UNITS
-from mlflow_eval_plugin.stats.binary.summary import level_label
+from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.counts.threads import side_by_side
 from mlflow_eval_plugin.stats.drift.new_values import NEW_SHARE, new_share
 from mlflow_eval_plugin.stats.drift.summary import (

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes
-from mlflow_eval_plugin.stats.binary.summary import Slice
+from mlflow_eval_plugin.stats.counts.slice import Slice
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.columns.levels import CodedColumn, slice_of
 from mlflow_eval_plugin.engines.arrow.counting import Lanes, counted
-from mlflow_eval_plugin.stats.binary.summary import Slice, slice_order
+from mlflow_eval_plugin.stats.counts.slice import Slice, slice_order
 from mlflow_eval_plugin.stats.errors import TooManyLevels
 
 JOINT_CELLS = 512  # 16 MB of counts; larger joint tables cost more than the passes they save

@@ -24,7 +24,7 @@ from mlflow_eval_plugin.engines.arrow.columns.levels import CodedColumn, coded_c
 from mlflow_eval_plugin.engines.arrow.columns.plain import plain
 from mlflow_eval_plugin.engines.arrow.joint import OVERALL
 from mlflow_eval_plugin.query import Among, Compare, Every, Missing, NamedQuery, Not, Query, Some, Value
-from mlflow_eval_plugin.stats.binary.summary import Slice
+from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.errors import InputError
 
 Mask = NDArray[np.bool_]

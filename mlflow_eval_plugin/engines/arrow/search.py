@@ -27,8 +27,9 @@ from mlflow_eval_plugin.engines.arrow.columns.plain import kind_of, plain
 from mlflow_eval_plugin.engines.arrow.counting import chunked
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
 from mlflow_eval_plugin.engines.arrow.regression.summaries import Predicted
-from mlflow_eval_plugin.stats.binary.summary import LOSS_ONE, LOSS_SQUARE_ONE, ONE, SMALLEST_PROBABILITY, Slice
+from mlflow_eval_plugin.stats.binary.summary import SMALLEST_PROBABILITY
 from mlflow_eval_plugin.stats.counts.fixed_point import add_at
+from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE, LOSS_SQUARE_ONE, ONE, Slice
 from mlflow_eval_plugin.stats.errors import TooManyLevels
 from mlflow_eval_plugin.stats.slices.chance import SPECTRUM_BINS, Spectrum
 from mlflow_eval_plugin.stats.slices.lattice import Codes, Errors

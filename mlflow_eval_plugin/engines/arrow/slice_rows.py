@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.engines.arrow.families import Family, families
 from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
 from mlflow_eval_plugin.query import NamedQuery
-from mlflow_eval_plugin.stats.binary.summary import Slice
+from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.slices.user_metrics import SliceRows
 
 Array = NDArray[Any]

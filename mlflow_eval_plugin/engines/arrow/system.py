@@ -15,8 +15,8 @@ from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
 from mlflow_eval_plugin.query import NamedQuery
-from mlflow_eval_plugin.stats.binary.summary import ONE, rows_fit
 from mlflow_eval_plugin.stats.counts.fixed_point import add_at, fixed_point, squares_up
+from mlflow_eval_plugin.stats.counts.slice import ONE, rows_fit
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.slices.system import SystemSummary, latency_bins
 

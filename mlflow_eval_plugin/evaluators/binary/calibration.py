@@ -17,10 +17,10 @@ from mlflow_eval_plugin.stats.binary.calibration.recalibration import recalibrat
 from mlflow_eval_plugin.stats.binary.calibration.report import ScoreTable, calibrate, calibration_bounds
 from mlflow_eval_plugin.stats.binary.calibration.slices import slice_calibrations
 from mlflow_eval_plugin.stats.binary.summary import ScoreSummary
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.counts.threads import both
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable
 
 _CLAIMS = {
     "ece_equal_mass": ("max_ece", "predicted probabilities differ from observed rates by at most {limit} on average"),

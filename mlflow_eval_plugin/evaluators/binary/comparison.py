@@ -16,17 +16,11 @@ from mlflow_eval_plugin.evaluators.document import About, Rows, as_json, documen
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
 from mlflow_eval_plugin.evaluators.unchecked import changes_for_the_worse
 from mlflow_eval_plugin.evidence import Evidence
-from mlflow_eval_plugin.stats.binary.comparison import (
-    LOWER_IS_BETTER,
-    Changes,
-    PairedTable,
-    SliceComparison,
-    change_bounds,
-    compare,
-)
+from mlflow_eval_plugin.stats.binary.comparison import LOWER_IS_BETTER, PairedTable, SliceComparison, compare
 from mlflow_eval_plugin.stats.binary.metrics import OF_SCORES
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim
+from mlflow_eval_plugin.stats.paired.differences import Changes, change_bounds
 
 _LESS_IS_BETTER = (*LOWER_IS_BETTER, "cost", "mae", "rmse")
 

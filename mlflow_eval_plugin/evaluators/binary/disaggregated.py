@@ -28,11 +28,12 @@ from mlflow_eval_plugin.stats.binary.disaggregated import (
 )
 from mlflow_eval_plugin.stats.binary.metrics import OF_SCORES
 from mlflow_eval_plugin.stats.binary.pooling import POOLED, pooled
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.inference.costs import Costs
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, QuantityBounds
-from mlflow_eval_plugin.stats.slices.gaps import VERSUS, SliceTable, Table
+from mlflow_eval_plugin.stats.slices.gaps import VERSUS, Table
 
 _MOST_FULLY_COMPARED = 100
 AGAINST = {"complement": "that of all other rows", "overall": "that of all rows", "best": "that of the best slice"}

@@ -15,7 +15,7 @@ from rapidfuzz import process
 from mlflow_eval_plugin.evaluators.config.classes import ClassColumns, check_class_keys
 from mlflow_eval_plugin.evaluators.config.slices import Band, Queries, SliceItem, ValueLabels
 from mlflow_eval_plugin.evaluators.config.tolerances import Limit, Limits, Of, Tolerance, Tolerances, all_beyond
-from mlflow_eval_plugin.stats.binary.summary import level_label
+from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.costs import ClassCosts, Costs
 

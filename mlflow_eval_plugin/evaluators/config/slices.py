@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from mlflow_eval_plugin.query import QueryError, parse
-from mlflow_eval_plugin.stats.binary.summary import level_label
+from mlflow_eval_plugin.stats.counts.slice import level_label
 
 MOST_QUERIES = 64
 MOST_CHARACTERS_OF_A_NAME = 100

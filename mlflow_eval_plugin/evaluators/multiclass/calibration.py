@@ -28,17 +28,18 @@ from mlflow_eval_plugin.evaluators.document import About, MulticlassRows, as_jso
 from mlflow_eval_plugin.evaluators.slicing import sliced, wanted_labels
 from mlflow_eval_plugin.evaluators.unchecked import gaps_in_calibration
 from mlflow_eval_plugin.evidence import Evidence
-from mlflow_eval_plugin.stats.binary.calibration.changes import CHANGES, change_of
+from mlflow_eval_plugin.stats.binary.calibration.changes import CHANGES
 from mlflow_eval_plugin.stats.binary.calibration.recalibration import recalibrate
 from mlflow_eval_plugin.stats.binary.calibration.report import calibrate, calibration_quantities
 from mlflow_eval_plugin.stats.binary.calibration.slices import slice_calibrations
 from mlflow_eval_plugin.stats.binary.summary import ScoreSummary
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim
+from mlflow_eval_plugin.stats.inference.contrasts import change_of
 from mlflow_eval_plugin.stats.inference.estimate import Quantity, bounds_at, estimates
 from mlflow_eval_plugin.stats.inference.macro import MeanOfNorms
 from mlflow_eval_plugin.stats.multiclass.metrics import MulticlassTable
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable
 
 # The CORP components cost a bootstrap each; only the classes that are drawn have them.
 _OF_CLASS = (

@@ -18,12 +18,13 @@ from mlflow_eval_plugin.evaluators.system import measured_system, system_claims,
 from mlflow_eval_plugin.evaluators.unchecked import gaps_of_classes
 from mlflow_eval_plugin.evaluators.user_metrics import add_own_metrics, own_class_metrics
 from mlflow_eval_plugin.evidence import Evidence
-from mlflow_eval_plugin.stats.binary.costs import MeanCost, class_cost
 from mlflow_eval_plugin.stats.binary.disaggregated import gaps_of
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.inference.costs import ClassCosts
 from mlflow_eval_plugin.stats.inference.estimate import bounds_at, estimates
+from mlflow_eval_plugin.stats.inference.quantities import MeanCost
+from mlflow_eval_plugin.stats.multiclass.costs import class_cost
 from mlflow_eval_plugin.stats.multiclass.disaggregated import MulticlassSlice, multiclass_slices
 from mlflow_eval_plugin.stats.multiclass.metrics import MULTICLASS_METRICS, OF_PROBABILITIES, MulticlassTable
 from mlflow_eval_plugin.stats.multiclass.summary import MOST_RANKED

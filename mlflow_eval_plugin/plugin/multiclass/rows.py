@@ -42,7 +42,7 @@ from mlflow_eval_plugin.plugin.tables import (
     given_rows,
     reference_data,
 )
-from mlflow_eval_plugin.stats.binary.summary import level_label
+from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.errors import InputError
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from mlflow_eval_plugin.engines.arrow.columns.inputs import require_columns
 from mlflow_eval_plugin.evaluators.config.classes import ClassColumns
 from mlflow_eval_plugin.plugin.asking import ask, ask_probabilities, probabilistic
-from mlflow_eval_plugin.stats.binary.summary import level_label
+from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.errors import InputError
 
 

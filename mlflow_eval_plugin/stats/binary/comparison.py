@@ -1,7 +1,6 @@
 """Champion against challenger on the same rows: differences of every metric, overall and per slice, and for whom.
 
-    compare(table) -> Comparison                           what a report shows, with pointwise 95 % intervals
-    change_bounds(table, metric, label) -> QuantityBounds  one difference, for a Check
+    compare(table) -> Comparison    what a report shows, with pointwise 95 % intervals
 
 A difference is the challenger's value less the champion's.
 """
@@ -9,12 +8,10 @@ A difference is the challenger's value less the champion's.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.binary.calibration.changes import Apart
 from mlflow_eval_plugin.stats.binary.metrics import Part, sums_of
 from mlflow_eval_plugin.stats.binary.paired import PairedSummary, PlacementSummary
 from mlflow_eval_plugin.stats.binary.paired_changes import (
@@ -24,28 +21,21 @@ from mlflow_eval_plugin.stats.binary.paired_changes import (
     share_change,
     spread_of_ratios,
 )
-from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, ONE, Slice
+from mlflow_eval_plugin.stats.binary.summary import FINE_BINS
+from mlflow_eval_plugin.stats.binary.table import SliceTable
+from mlflow_eval_plugin.stats.counts.slice import ONE, Slice
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.inference.contrasts import Apart
 from mlflow_eval_plugin.stats.inference.costs import Costs
-from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates, finite
+from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, estimates
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
+from mlflow_eval_plugin.stats.paired.differences import NEITHER, ComparedMetric, compared
 from mlflow_eval_plugin.stats.paired.intervals import mcnemar
 from mlflow_eval_plugin.stats.paired.quantities import PairedBalancedAccuracy, PairedMean
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable
 
 HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "average_precision")
 LOWER_IS_BETTER = ("fpr", "fnr", "log_loss", "brier", "ece")
 COMPARED = ("selection_rate", *HIGHER_IS_BETTER, *LOWER_IS_BETTER, "calibration_in_the_large")
-NEITHER = "one of the two models, or both, has no value of this metric"
-
-
-@dataclass(frozen=True)
-class ComparedMetric:
-    """A metric of both models and the difference, challenger less champion; None where undefined."""
-
-    champion: float | None
-    challenger: float | None
-    difference: Estimate
 
 
 @dataclass(frozen=True)
@@ -69,20 +59,6 @@ class SliceComparison:
     mcnemar_p: float
     disagreement: Estimate
     metrics: dict[str, ComparedMetric]
-
-
-class Changes(Protocol):
-    """What tables of the differences of any kind of model have in common."""
-
-    @property
-    def slices(self) -> tuple[Slice, ...]:
-        """The slices, "overall" first."""
-
-    def change(self, metric: str) -> Quantity:
-        """The difference in a metric of every slice; an InputError for one that cannot be compared."""
-
-    def values(self, metric: str) -> tuple[FloatArray, FloatArray]:
-        """The champion's and the challenger's value of every slice; NaN where undefined."""
 
 
 @dataclass(frozen=True)
@@ -235,12 +211,6 @@ def compare(table: PairedTable) -> Comparison:
     )
 
 
-def compared(champion: FloatArray, challenger: FloatArray, change: Quantity) -> list[ComparedMetric]:
-    """A metric of both and the difference, slice by slice."""
-    values = zip(champion.tolist(), challenger.tolist(), estimates(change), strict=True)
-    return [ComparedMetric(finite(first), finite(second), difference) for first, second, difference in values]
-
-
 def slice_comparison(
     one: Slice, n: NDArray[np.int64], disagreement: Estimate, metrics: dict[str, ComparedMetric]
 ) -> SliceComparison:
@@ -259,16 +229,6 @@ def slice_comparison(
         disagreement=disagreement,
         metrics=metrics,
     )
-
-
-def change_bounds(table: Changes, metric: str, label: str = "overall") -> QuantityBounds:
-    """The difference in a metric of one slice, for a Check.
-
-    Raises:
-        InputError: for a metric that cannot be compared.
-        ValueError: when there is no such slice.
-    """
-    return bounds_at(table.change(metric), [one.label for one in table.slices].index(label))
 
 
 def _total(part: Part, metric: str) -> FloatArray:

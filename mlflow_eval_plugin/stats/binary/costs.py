@@ -2,7 +2,6 @@
 
     slice_costs(table, costs) -> tuple[SliceCost, ...]     what a report shows
     cost_bounds(table, costs, label) -> QuantityBounds     the mean cost of one slice, for a Check
-    class_cost(table, costs) -> MeanCost                   the mean cost of every slice, of three or more classes
 
 Costs are of one row, in any one unit, by label and prediction. A threshold that costs least on these rows was chosen on
 them, so its cost is too good by a little; the interval is of the cost at the present threshold.
@@ -10,19 +9,16 @@ them, so its cost is too good by a little; the interval is of the cost at the pr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.binary.metrics import Part, part_of
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.counts.ranks import Ranked
-from mlflow_eval_plugin.stats.inference.costs import ClassCosts, Costs
-from mlflow_eval_plugin.stats.inference.estimate import Ends, Estimate, QuantityBounds, bounds_at, estimates
-from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits
-from mlflow_eval_plugin.stats.inference.quantities import UnitMean, trials_of
-from mlflow_eval_plugin.stats.multiclass.metrics import MulticlassTable
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable
+from mlflow_eval_plugin.stats.inference.costs import Costs
+from mlflow_eval_plugin.stats.inference.estimate import Estimate, QuantityBounds, bounds_at, estimates
+from mlflow_eval_plugin.stats.inference.quantities import MeanCost, mean_cost
 
 
 @dataclass(frozen=True)
@@ -59,78 +55,6 @@ def cost_bounds(table: SliceTable, costs: Costs, label: str = "overall") -> Quan
     """
     only = part_of(table.summary, np.array([table.summary.index(label)]))
     return bounds_at(_mean_cost(only, costs), 0)
-
-
-def class_cost(table: MulticlassTable, costs: ClassCosts) -> MeanCost:
-    """The mean cost of a row of every slice of three or more classes, "overall" first.
-
-    Raises:
-        InputError: for costs of other classes than there are, or a mistake without one.
-    """
-    part, kinds = table.part(), costs.matrix(table.summary.classes).reshape(-1)
-    return mean_cost(part.confusion.reshape(-1, len(kinds)), kinds, part.sums.effective, part.n)
-
-
-@dataclass(frozen=True, eq=False)
-class MeanCost:
-    """``low + span * unit``: a mean of costs, with the limits of one in [0, 1]."""
-
-    unit: UnitMean
-    low: float
-    span: float
-
-    @property
-    def value(self) -> FloatArray:
-        """The estimates."""
-        return self.low + self.span * self.unit.value
-
-    @property
-    def n(self) -> NDArray[np.int64]:
-        """Rows behind each."""
-        return self.unit.n
-
-    @property
-    def bound(self) -> FloatArray:
-        """Zero: cells are counted exactly."""
-        return self.unit.bound
-
-    @property
-    def reason(self) -> str:
-        """Why an entry is NaN where one is."""
-        return self.unit.reason
-
-    @property
-    def ends(self) -> Ends:
-        """The least and the largest cost."""
-        return self.low, self.low + self.span
-
-    def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
-        """One-sided limits."""
-        lower, upper = self.unit.limits(alpha, exact=exact)
-        return self.low + self.span * lower, self.low + self.span * upper
-
-    def take(self, index: NDArray[np.intp]) -> MeanCost:
-        """The entries at ``index``."""
-        return replace(self, unit=self.unit.take(index))
-
-
-def mean_cost(cells: FloatArray, costs: FloatArray, effective: FloatArray, n: NDArray[np.int64]) -> MeanCost:
-    """The mean cost of rows that fall into ``K`` cells.
-
-    Args:
-        cells: sums of weights, ``(S, K)``.
-        costs: what a row of each cell costs, ``(K,)``, not all the same; negative where something is saved.
-        effective, n: Kish's effective rows, and rows, ``(S,)``.
-    """
-    low, span = float(costs.min()), float(np.ptp(costs))
-    unit, weight = (costs - low) / span, cells.sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = cells / weight[:, None]
-        mean, square = share @ unit, share @ unit**2
-        # What few rows did not show can still happen: one more of the cheapest kind, and one of the dearest.
-        centre, spread = ((effective * one + 1) / (effective + 2) for one in (mean, square))
-    trials = trials_of(mean, spread - centre**2, effective)
-    return MeanCost(UnitMean(mean, trials, n, weight, "there are no rows with weight"), low, span)
 
 
 def _mean_cost(part: Part, costs: Costs) -> MeanCost:

@@ -13,11 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mlflow_eval_plugin.stats.binary.metrics import METRICS
-from mlflow_eval_plugin.stats.binary.summary import Slice, SliceSummary
+from mlflow_eval_plugin.stats.binary.summary import SliceSummary
+from mlflow_eval_plugin.stats.binary.table import SliceTable
+from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, QuantityBounds, Shared, bounds_at, estimates
 from mlflow_eval_plugin.stats.slices.fairness import FAIRNESS, fairness
-from mlflow_eval_plugin.stats.slices.gaps import VERSUS, SliceTable, Table, best_of, gap
+from mlflow_eval_plugin.stats.slices.gaps import VERSUS, Table, best_of, gap
 
 DEFAULT_GAP_METRICS = ("selection_rate", "accuracy", "precision", "recall", "fpr", "fnr", "auc")
 

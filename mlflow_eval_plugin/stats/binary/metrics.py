@@ -15,21 +15,16 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.stats.binary.average_precision import average_precision
 from mlflow_eval_plugin.stats.binary.ranking import auc
 from mlflow_eval_plugin.stats.binary.score_sums import ECE_BINS, ScoreSums
-from mlflow_eval_plugin.stats.binary.summary import (
-    COARSE_BINS,
-    FINE_BINS,
-    LOSS_ONE,
-    LOSS_SQUARE_ONE,
-    ONE,
-    SliceSummary,
-)
+from mlflow_eval_plugin.stats.binary.summary import COARSE_BINS, FINE_BINS, SliceSummary
 from mlflow_eval_plugin.stats.counts.ranks import Ranked, known
+from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE, LOSS_SQUARE_ONE, ONE
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Quantity
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.means import Sums, brier, in_the_large, log_loss
 from mlflow_eval_plugin.stats.inference.norms import Kind, NoisyNorm, binned_norm
 from mlflow_eval_plugin.stats.inference.quantities import AucQuantity, BalancedAccuracy, ProportionQuantity
+from mlflow_eval_plugin.stats.inference.weights import kish
 
 Metric = Literal[
     "prevalence",
@@ -203,12 +198,6 @@ def rate(part: Confusion, metric: str) -> ProportionQuantity:
         reason=reason,
         f1=metric == "f1",
     )
-
-
-def kish(weight: FloatArray, square: FloatArray) -> FloatArray:
-    """Kish's effective number: (sum w)**2 / sum w**2; 0 where there is no weight."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(square > 0, weight**2 / square, 0.0)
 
 
 def _auc(part: Part) -> Quantity:

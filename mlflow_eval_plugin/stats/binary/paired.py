@@ -12,16 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.binary.ranking import placements
-from mlflow_eval_plugin.stats.binary.summary import (
-    LOSS_SQUARE_ONE,
-    ONE,
-    IntArray,
-    Slice,
-    SliceSummary,
-    placed,
-    union_of_slices,
-)
+from mlflow_eval_plugin.stats.binary.summary import SliceSummary
 from mlflow_eval_plugin.stats.counts.ranks import Ranked
+from mlflow_eval_plugin.stats.counts.slice import LOSS_SQUARE_ONE, ONE, IntArray, Slice, placed, union_of_slices
 from mlflow_eval_plugin.stats.errors import MergeError
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from mlflow_eval_plugin.stats.binary.summary import over_labels
 from mlflow_eval_plugin.stats.counts.ranks import Ranks, known
+from mlflow_eval_plugin.stats.counts.slice import over_labels
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.means import calibrated_loss
 

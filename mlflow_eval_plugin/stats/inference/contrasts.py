@@ -1,14 +1,27 @@
-"""How two estimates differ, vectorised over slices: ``Difference``, ``Ratio``, and the ``Widest`` of many slices."""
+"""How two estimates differ, vectorised over slices: ``Difference``, ``Ratio``, ``Apart``, and the ``Widest`` of many.
+
+Means and regression coefficients of two samples differ by MOVER (Zou & Donner 2008). Calibration errors do not: noise
+inflates a norm, so that its value is no middle between its limits, and MOVER would be too sure of a difference when one
+sample inflates it more. Their limits are the differences of limits that hold together, see ``Apart``.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.inference.estimate import Ends, Quantity, ends_of, ends_of_difference
+from mlflow_eval_plugin.stats.inference.estimate import (
+    Ends,
+    Quantity,
+    ends_of,
+    ends_of_difference,
+)
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits, mover_difference, mover_ratio
+from mlflow_eval_plugin.stats.inference.norms import NoisyNorm
 from mlflow_eval_plugin.stats.inference.quantities import Counts, Index
+from mlflow_eval_plugin.stats.inference.skewed_means import Monotone
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,3 +187,60 @@ class Widest:
         reduce = np.fmin if self.smallest else np.fmax
         reduce.at(extreme, self.owner, values)
         return np.where(np.isnan(self.itself), np.nan, extreme)
+
+
+UNDEFINED = "the rows, or those of the reference, have no value of this metric"
+
+
+@dataclass(frozen=True, eq=False)
+class Apart:
+    """``first - second`` of any two estimates, from any limits that hold, however lopsided and dependent.
+
+    Each limit has half of the error (Bonferroni), so that both hold at once.
+    """
+
+    first: Quantity
+    second: Quantity
+    reason: str
+
+    @property
+    def value(self) -> FloatArray:
+        """The differences."""
+        return np.asarray(self.first.value - self.second.value)
+
+    @property
+    def n(self) -> NDArray[np.int64]:
+        """Rows of the first."""
+        return self.first.n
+
+    @property
+    def bound(self) -> FloatArray:
+        """The bounds of both together."""
+        return np.asarray(self.first.bound + self.second.bound)
+
+    @property
+    def ends(self) -> Ends:
+        """Those of a difference."""
+        return ends_of_difference(self.first, self.second)
+
+    def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
+        """One-sided limits."""
+        each = np.asarray(alpha) / 2
+        (low, high), (low_2, high_2) = (one.limits(each, exact=exact) for one in (self.first, self.second))
+        return low - high_2, high - low_2
+
+    def take(self, index: NDArray[np.intp]) -> Apart:
+        """The entries at ``index``."""
+        return Apart(self.first.take(index), self.second.take(index), self.reason)
+
+
+def change_of(current: Quantity, reference: Quantity) -> Quantity:
+    """``current - reference`` of two samples of rows, as their kind allows."""
+    if _is_norm(current):
+        return Apart(current, reference, f"{UNDEFINED}: {current.reason}")
+    return Difference(current, reference, np.ones(1), f"{UNDEFINED}: {current.reason}")
+
+
+def _is_norm(quantity: Quantity) -> bool:
+    inner = quantity.of if isinstance(quantity, Monotone) else quantity
+    return isinstance(inner, NoisyNorm)

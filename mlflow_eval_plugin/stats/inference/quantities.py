@@ -269,3 +269,65 @@ class BalancedAccuracy:
 
 def _f1_of(p: FloatArray) -> FloatArray:
     return 2 * p / (1 + p)
+
+
+@dataclass(frozen=True, eq=False)
+class MeanCost:
+    """``low + span * unit``: a mean of costs, with the limits of one in [0, 1]."""
+
+    unit: UnitMean
+    low: float
+    span: float
+
+    @property
+    def value(self) -> FloatArray:
+        """The estimates."""
+        return self.low + self.span * self.unit.value
+
+    @property
+    def n(self) -> NDArray[np.int64]:
+        """Rows behind each."""
+        return self.unit.n
+
+    @property
+    def bound(self) -> FloatArray:
+        """Zero: cells are counted exactly."""
+        return self.unit.bound
+
+    @property
+    def reason(self) -> str:
+        """Why an entry is NaN where one is."""
+        return self.unit.reason
+
+    @property
+    def ends(self) -> Ends:
+        """The least and the largest cost."""
+        return self.low, self.low + self.span
+
+    def limits(self, alpha: Alpha, *, exact: bool) -> Limits:
+        """One-sided limits."""
+        lower, upper = self.unit.limits(alpha, exact=exact)
+        return self.low + self.span * lower, self.low + self.span * upper
+
+    def take(self, index: NDArray[np.intp]) -> MeanCost:
+        """The entries at ``index``."""
+        return replace(self, unit=self.unit.take(index))
+
+
+def mean_cost(cells: FloatArray, costs: FloatArray, effective: FloatArray, n: NDArray[np.int64]) -> MeanCost:
+    """The mean cost of rows that fall into ``K`` cells.
+
+    Args:
+        cells: sums of weights, ``(S, K)``.
+        costs: what a row of each cell costs, ``(K,)``, not all the same; negative where something is saved.
+        effective, n: Kish's effective rows, and rows, ``(S,)``.
+    """
+    low, span = float(costs.min()), float(np.ptp(costs))
+    unit, weight = (costs - low) / span, cells.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = cells / weight[:, None]
+        mean, square = share @ unit, share @ unit**2
+        # What few rows did not show can still happen: one more of the cheapest kind, and one of the dearest.
+        centre, spread = ((effective * one + 1) / (effective + 2) for one in (mean, square))
+    trials = trials_of(mean, spread - centre**2, effective)
+    return MeanCost(UnitMean(mean, trials, n, weight, "there are no rows with weight"), low, span)

@@ -15,25 +15,20 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.binary.calibration.changes import Apart
-from mlflow_eval_plugin.stats.binary.comparison import (
-    NEITHER,
-    ComparedMetric,
-    SliceComparison,
-    compared,
-    slice_comparison,
-)
-from mlflow_eval_plugin.stats.binary.costs import class_cost
-from mlflow_eval_plugin.stats.binary.metrics import kish
+from mlflow_eval_plugin.stats.binary.comparison import SliceComparison, slice_comparison
 from mlflow_eval_plugin.stats.binary.paired_changes import cost_of_kinds, share_change, spread_of_ratios
-from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, ONE, Slice
+from mlflow_eval_plugin.stats.binary.summary import FINE_BINS
+from mlflow_eval_plugin.stats.counts.slice import ONE, Slice
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.inference.contrasts import Apart
 from mlflow_eval_plugin.stats.inference.costs import ClassCosts
 from mlflow_eval_plugin.stats.inference.estimate import Quantity, estimates
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.macro import Macro
 from mlflow_eval_plugin.stats.inference.means import NO_ROWS, Sums
 from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
+from mlflow_eval_plugin.stats.inference.weights import kish
+from mlflow_eval_plugin.stats.multiclass.costs import class_cost
 from mlflow_eval_plugin.stats.multiclass.metrics import (
     MACRO,
     MULTICLASS_METRICS,
@@ -42,6 +37,7 @@ from mlflow_eval_plugin.stats.multiclass.metrics import (
     MulticlassTable,
 )
 from mlflow_eval_plugin.stats.multiclass.paired import PairedClassSummary
+from mlflow_eval_plugin.stats.paired.differences import NEITHER, ComparedMetric, compared
 from mlflow_eval_plugin.stats.paired.quantities import PairedMean
 
 OF_A_CLASS = ("selection_rate", "precision", "recall", "f1", "fpr", "fnr", "auc")

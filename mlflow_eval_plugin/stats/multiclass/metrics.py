@@ -13,16 +13,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.binary.metrics import kish, norm_of_bins, rate
+from mlflow_eval_plugin.stats.binary.metrics import norm_of_bins, rate
 from mlflow_eval_plugin.stats.binary.ranking import auc
 from mlflow_eval_plugin.stats.binary.score_sums import ECE_BINS
-from mlflow_eval_plugin.stats.binary.summary import COARSE_BINS, ONE, Slice
+from mlflow_eval_plugin.stats.binary.summary import COARSE_BINS
+from mlflow_eval_plugin.stats.counts.slice import ONE, Slice
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Quantity, Shared
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.macro import ANY, IN_PAIRS, NEVER_TOGETHER, Macro
 from mlflow_eval_plugin.stats.inference.means import NO_ROWS, Sums, in_the_large, log_loss
 from mlflow_eval_plugin.stats.inference.quantities import AucQuantity, ProportionQuantity, UnitMean, trials_of
+from mlflow_eval_plugin.stats.inference.weights import kish
 from mlflow_eval_plugin.stats.multiclass.summary import MulticlassSummary
 from mlflow_eval_plugin.stats.slices.gaps import LOWER_IS_BETTER
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_eval_plugin.stats.binary.summary import LOSS_SQUARE_ONE, ONE, IntArray, Slice, placed
+from mlflow_eval_plugin.stats.counts.slice import LOSS_SQUARE_ONE, ONE, IntArray, Slice, placed
 from mlflow_eval_plugin.stats.errors import MergeError
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.multiclass.summary import MulticlassSummary

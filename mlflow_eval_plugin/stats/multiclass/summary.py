@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_eval_plugin.stats.binary.summary import (
+from mlflow_eval_plugin.stats.counts.ranks import Ranks
+from mlflow_eval_plugin.stats.counts.slice import (
     LOSS_ONE,
     LOSS_SQUARE_ONE,
     ONE,
@@ -23,7 +24,6 @@ from mlflow_eval_plugin.stats.binary.summary import (
     scattered,
     union_of_slices,
 )
-from mlflow_eval_plugin.stats.counts.ranks import Ranks
 from mlflow_eval_plugin.stats.errors import MergeError
 
 # What is summed over the rows of a slice, and the fixed-point one of each. "expected_" is what the row would give on

@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.binary.comparison import ComparedMetric, compared
-from mlflow_eval_plugin.stats.binary.summary import Slice
 from mlflow_eval_plugin.stats.counts.exact_sums import totals
+from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, estimates
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.means import LEAST_EVENTS, NO_ROWS
 from mlflow_eval_plugin.stats.inference.skewed_means import PositiveMean, SkewedMean
+from mlflow_eval_plugin.stats.paired.differences import ComparedMetric, compared
 from mlflow_eval_plugin.stats.paired.intervals import mcnemar
 from mlflow_eval_plugin.stats.regression.metrics import CONSTANT_TARGET, Moments
 from mlflow_eval_plugin.stats.regression.names import OF_ALL

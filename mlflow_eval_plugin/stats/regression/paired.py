@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.binary.summary import Slice
 from mlflow_eval_plugin.stats.counts.exact_sums import IntArray, empty_lane
+from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.regression.summary import Lanes, MomentSummary
 
 PAIRED_LANES = ("a", "aa", "aaa", "b", "bb", "bbb", "d", "eeff", "e6", "e4ff", "eef4", "f6")

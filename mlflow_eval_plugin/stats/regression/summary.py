@@ -14,8 +14,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.binary.summary import Slice, rows_fit, union_of_slices
 from mlflow_eval_plugin.stats.counts.exact_sums import IntArray, empty_lane
+from mlflow_eval_plugin.stats.counts.slice import Slice, rows_fit, union_of_slices
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.regression.names import SMALLEST_LEVEL

@@ -17,7 +17,7 @@ from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.contrasts import Widest
 from mlflow_eval_plugin.stats.inference.estimate import Ends, Quantity, ends_of
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable, compared
+from mlflow_eval_plugin.stats.slices.gaps import Table, compared
 
 FAIRNESS = (
     "demographic_parity_difference",
@@ -67,7 +67,7 @@ class Larger:
         return replace(self, first=self.first.take(index), second=self.second.take(index))
 
 
-def fairness(table: SliceTable, column: str, name: str, *, minimum_count: int) -> Quantity:
+def fairness(table: Table, column: str, name: str, *, minimum_count: int) -> Quantity:
     """One measure of one slice column; a Quantity of length one.
 
     Levels below ``minimum_count`` rows do not count: the largest gap among tiny groups is noise.
@@ -84,10 +84,10 @@ def fairness(table: SliceTable, column: str, name: str, *, minimum_count: int) -
     return _spread(table, column, metric, "ratio" if name.endswith("ratio") else "difference", minimum_count)
 
 
-def _spread(table: SliceTable, column: str, metric: str, kind: str, minimum_count: int) -> Widest:
-    levels = [i for i, one in enumerate(table.summary.slices) if one.columns == (column,)]
+def _spread(table: Table, column: str, metric: str, kind: str, minimum_count: int) -> Widest:
+    levels = [i for i, one in enumerate(table.slices) if one.columns == (column,)]
     if not levels:
-        columns = sorted({one.columns[0] for one in table.summary.slices if len(one.columns) == 1})
+        columns = sorted({one.columns[0] for one in table.slices if len(one.columns) == 1})
         raise InputError(f"column: {column!r} is no slice column; expected one of {', '.join(columns)}")
     made = table.metric(metric)
     defined = [i for i in levels if table.rows[i] >= minimum_count and not np.isnan(made.value[i])]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from mlflow_eval_plugin.stats.binary.summary import ONE, IntArray, Slice, rows_fit, union_of_slices
+from mlflow_eval_plugin.stats.counts.slice import ONE, IntArray, Slice, rows_fit, union_of_slices
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits

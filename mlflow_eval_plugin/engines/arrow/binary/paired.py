@@ -33,9 +33,9 @@ from mlflow_eval_plugin.stats.binary.paired import (
     PlacementSummary,
     placement_table,
 )
-from mlflow_eval_plugin.stats.binary.summary import LOSS_SQUARE_ONE, ONE
 from mlflow_eval_plugin.stats.counts.fixed_point import add_at, fixed_point
 from mlflow_eval_plugin.stats.counts.ranks import Ranks, known
+from mlflow_eval_plugin.stats.counts.slice import LOSS_SQUARE_ONE, ONE
 from mlflow_eval_plugin.stats.counts.threads import side_by_side
 
 IntArray = NDArray[np.int64]

@@ -17,7 +17,6 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import Scored
 from mlflow_eval_plugin.engines.arrow.counting import CHUNK_ROWS, Lanes, chunked, in_parts
 from mlflow_eval_plugin.engines.arrow.families import Family, families
 from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, in_views, size, tabulated
-from mlflow_eval_plugin.stats.binary.summary import ONE, Slice
 from mlflow_eval_plugin.stats.counts.fixed_point import add_at, fixed_point
 from mlflow_eval_plugin.stats.counts.ranks import (
     COARSE,
@@ -34,6 +33,7 @@ from mlflow_eval_plugin.stats.counts.ranks import (
     grid_of,
     score_keys,
 )
+from mlflow_eval_plugin.stats.counts.slice import ONE, Slice
 from mlflow_eval_plugin.stats.counts.threads import side_by_side
 
 # Of fewer rows the joint tables fit the cache; of many, passes over them cost more than leaving it does.

@@ -13,15 +13,13 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import ColumnArgument, Scor
 from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked, counted
 from mlflow_eval_plugin.stats.binary.summary import (
     FINE_BINS,
-    LOSS_ONE,
-    LOSS_SQUARE_ONE,
-    ONE,
     SCORE_BINS,
     SMALLEST_PROBABILITY,
     STEEP_BINS,
     ScoreSummary,
 )
 from mlflow_eval_plugin.stats.counts.fixed_point import Places, add_at, fixed_point, squares_up
+from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE, LOSS_SQUARE_ONE, ONE
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]

@@ -16,15 +16,10 @@ from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
 from mlflow_eval_plugin.query import NamedQuery
-from mlflow_eval_plugin.stats.binary.summary import (
-    COARSE_BINS,
-    FINE_BINS,
-    ONE,
-    Slice,
-    SliceSummary,
-)
+from mlflow_eval_plugin.stats.binary.summary import COARSE_BINS, FINE_BINS, SliceSummary
 from mlflow_eval_plugin.stats.counts.fixed_point import add_at, fixed_point
 from mlflow_eval_plugin.stats.counts.ranks import Ranks
+from mlflow_eval_plugin.stats.counts.slice import ONE, Slice
 from mlflow_eval_plugin.stats.errors import InputError
 
 # Larger joint tables leave the cache, which costs more than the passes they save: 8 MB of histograms and of sums.

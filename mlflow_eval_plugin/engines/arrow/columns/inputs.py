@@ -18,7 +18,7 @@ from rapidfuzz import process
 
 from mlflow_eval_plugin.engines.arrow.columns.factorizing import factorized
 from mlflow_eval_plugin.engines.arrow.counting import chunked
-from mlflow_eval_plugin.stats.binary.summary import level_label, rows_fit
+from mlflow_eval_plugin.stats.counts.slice import level_label, rows_fit
 from mlflow_eval_plugin.stats.counts.threads import both
 from mlflow_eval_plugin.stats.errors import InputError
 

@@ -18,7 +18,7 @@ from mlflow_eval_plugin.engines.arrow.columns.bands import MISSING, Edge, by_edg
 from mlflow_eval_plugin.engines.arrow.columns.factorizing import Codes, factorized
 from mlflow_eval_plugin.engines.arrow.columns.inputs import require_columns
 from mlflow_eval_plugin.engines.arrow.columns.plain import plain
-from mlflow_eval_plugin.stats.binary.summary import Slice, level_label, level_order
+from mlflow_eval_plugin.stats.counts.slice import Slice, level_label, level_order
 from mlflow_eval_plugin.stats.counts.threads import side_by_side
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.columns.inputs import ROUNDING, how_many
-from mlflow_eval_plugin.stats.binary.summary import level_label, level_order
+from mlflow_eval_plugin.stats.counts.slice import level_label, level_order
 from mlflow_eval_plugin.stats.errors import InputError
 
 MOST_CLASSES = 50

@@ -13,8 +13,9 @@ from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, size, ta
 from mlflow_eval_plugin.engines.arrow.multiclass.inputs import in_canonical_order, on_classes, positions
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, counted_classes, row_losses, score_bin
 from mlflow_eval_plugin.engines.arrow.queries import Sliced
-from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, ONE, SCORE_BINS
+from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, SCORE_BINS
 from mlflow_eval_plugin.stats.counts.fixed_point import Places, add_at, fixed_point, squares_up
+from mlflow_eval_plugin.stats.counts.slice import ONE
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.costs import ClassCosts
 from mlflow_eval_plugin.stats.multiclass.paired import CHANGES, PairedClassSummary

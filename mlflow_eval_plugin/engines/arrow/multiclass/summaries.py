@@ -21,14 +21,13 @@ from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.query import NamedQuery
 from mlflow_eval_plugin.stats.binary.summary import (
     COARSE_BINS,
-    ONE,
     SCORE_BINS,
     SMALLEST_PROBABILITY,
     ScoreSummary,
     SliceSummary,
-    rows_fit,
 )
 from mlflow_eval_plugin.stats.counts.fixed_point import Places, add_at, fixed_point, squares_up
+from mlflow_eval_plugin.stats.counts.slice import ONE, rows_fit
 from mlflow_eval_plugin.stats.multiclass.summary import MOMENTS, MOST_RANKED, MulticlassSummary
 
 IntArray = NDArray[np.int64]

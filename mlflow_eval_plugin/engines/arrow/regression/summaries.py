@@ -23,9 +23,9 @@ from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked, counted
 from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
 from mlflow_eval_plugin.query import NamedQuery
-from mlflow_eval_plugin.stats.binary.summary import rows_fit
 from mlflow_eval_plugin.stats.counts.exact_sums import add_parts, empty_lane, parts_of, product
 from mlflow_eval_plugin.stats.counts.fixed_point import Places, add_at
+from mlflow_eval_plugin.stats.counts.slice import rows_fit
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.regression.names import level_text
 from mlflow_eval_plugin.stats.regression.summary import (

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from scipy import fft, optimize, special
 
 from mlflow_eval_plugin.stats.binary.calibration.bins import score_spread
-from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS, ScoreSummary, over_labels
+from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS, ScoreSummary
+from mlflow_eval_plugin.stats.counts.slice import over_labels
 from mlflow_eval_plugin.stats.inference.estimate import Ends
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits, normal_quantile
 from mlflow_eval_plugin.stats.inference.norms import EMPTY, HALF_NORMAL_MEAN

@@ -13,11 +13,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.binary.metrics import gap_variance, kish
-from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, SCORE_BINS, ScoreSummary, over_labels
+from mlflow_eval_plugin.stats.binary.metrics import gap_variance
+from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, SCORE_BINS, ScoreSummary
+from mlflow_eval_plugin.stats.counts.slice import over_labels
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray, wilson
+from mlflow_eval_plugin.stats.inference.isotonic import equal_mass_member
 from mlflow_eval_plugin.stats.inference.norms import Kind, NoisyNorm, binned_norm
+from mlflow_eval_plugin.stats.inference.weights import kish
 
 Binning = Literal["width", "mass"]
 
@@ -108,13 +111,6 @@ def score_spread(summary: ScoreSummary) -> FloatArray:
     errors, score, weight = summary.w_square_error, summary.w_score, summary.w
     square = errors[:, 0] + errors[:, 1] - weight[:, 1] + 2 * score[:, 1]
     return np.asarray(np.maximum(over_labels(score) - square, 0.0))
-
-
-def equal_mass_member(weight: FloatArray, bins: int) -> NDArray[np.int64]:
-    """For each of ascending places, by its weight, the bin of equal mass in which its middle lies."""
-    cumulative = np.cumsum(weight)
-    middle = (cumulative - weight / 2) / cumulative[-1]
-    return np.asarray(np.minimum((middle * bins).astype(np.int64), bins - 1))
 
 
 def _equal_width(bins: int) -> tuple[NDArray[np.int64], FloatArray]:

@@ -13,19 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.binary.calibration.corp import (
-    Curve,
     Scoring,
     decomposed,
     decompositions,
-    isotonic,
     logarithmic_score,
     quadratic_score,
 )
-from mlflow_eval_plugin.stats.binary.metrics import kish
-from mlflow_eval_plugin.stats.binary.summary import ScoreSummary, grouped, over_labels
+from mlflow_eval_plugin.stats.binary.summary import ScoreSummary, grouped
+from mlflow_eval_plugin.stats.counts.slice import over_labels
 from mlflow_eval_plugin.stats.counts.threads import side_by_side, streams
 from mlflow_eval_plugin.stats.inference.estimate import Ends
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits, normal_quantile
+from mlflow_eval_plugin.stats.inference.isotonic import Curve, isotonic
+from mlflow_eval_plugin.stats.inference.weights import kish
 
 NAMES = ("brier_mcb", "brier_dsc", "brier_unc", "log_loss_mcb", "log_loss_dsc", "log_loss_unc")
 # Uncertainty is that of a coin at most, and no forecast discriminates more than there is.

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-from mlflow_eval_plugin.stats.binary.metrics import kish
-from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS, ScoreSummary, over_labels
+from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS, ScoreSummary
+from mlflow_eval_plugin.stats.counts.slice import over_labels
 from mlflow_eval_plugin.stats.counts.threads import side_by_side, streams
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
+from mlflow_eval_plugin.stats.inference.isotonic import MAX_POINTS, Curve, isotonic
+from mlflow_eval_plugin.stats.inference.weights import kish
 
-MAX_POINTS = 512
 BAND_GROUPS = 480
 Scoring = Callable[[FloatArray, FloatArray, FloatArray], float]
 
@@ -36,29 +37,12 @@ class Decomposition:
     bound: float
 
 
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """The recalibrated event rate at the mean score of every occupied score bin; arrays of one length, ascending."""
-
-    score: FloatArray
-    event_rate: FloatArray
-    weight: FloatArray
-    events: FloatArray
-
-
 def corp_curve(summary: ScoreSummary) -> Curve:
     """The isotonic regression of labels on scores, on occupied score bins."""
     weight, events = over_labels(summary.w), summary.w[:, 1]
     used = weight > 0
     weight, events, score = weight[used], events[used], over_labels(summary.w_score)[used]
     return Curve(score / weight, isotonic(events, weight), weight, events)
-
-
-def isotonic(events: FloatArray, weight: FloatArray) -> FloatArray:
-    """Weighted isotonic regression of event rates, by pooling adjacent violators."""
-    fitted = optimize.isotonic_regression(events / weight, weights=weight).x
-    # Pooled means can leave [0, 1] by a rounding error, which entropy would not forgive.
-    return np.clip(np.asarray(fitted, dtype=np.float64), 0.0, 1.0)
 
 
 def decompositions(summary: ScoreSummary) -> tuple[Decomposition, Decomposition]:
@@ -81,15 +65,6 @@ def logarithmic_score(forecast: FloatArray, events: FloatArray, weight: FloatArr
     """The mean log loss of forecasts of groups with these events, with 0 log 0 = 0."""
     loss = special.xlogy(weight - events, 1 - forecast) + special.xlogy(events, forecast)
     return float(-loss.sum() / weight.sum())
-
-
-def thinned(curve: Curve) -> tuple[tuple[float, float], ...]:
-    """At most ``MAX_POINTS`` points that keep both ends of the curve's steps where they can."""
-    steps = np.flatnonzero(np.diff(curve.event_rate) != 0)
-    corners = np.unique(np.concatenate([[0], steps, steps + 1, [len(curve.score) - 1]]))
-    if len(corners) > MAX_POINTS:
-        corners = corners[np.unique(np.linspace(0, len(corners) - 1, MAX_POINTS).astype(np.intp))]
-    return tuple(zip(curve.score[corners].tolist(), curve.event_rate[corners].tolist(), strict=True))
 
 
 def consistency_band(

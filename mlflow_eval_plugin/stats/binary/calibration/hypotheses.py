@@ -14,7 +14,8 @@ from scipy import special
 
 from mlflow_eval_plugin.stats.binary.calibration.bin_free import Gaps, ecce, range_exceeded
 from mlflow_eval_plugin.stats.binary.calibration.bins import reliability, score_spread
-from mlflow_eval_plugin.stats.binary.summary import ScoreSummary, over_labels
+from mlflow_eval_plugin.stats.binary.summary import ScoreSummary
+from mlflow_eval_plugin.stats.counts.slice import over_labels
 from mlflow_eval_plugin.stats.inference.sparse_tables import p_value
 
 GROUPS = 10

@@ -20,13 +20,13 @@ from typing import Literal, TypeVar
 import numpy as np
 from scipy import special
 
-from mlflow_eval_plugin.stats.binary.calibration.bins import equal_mass_member
-from mlflow_eval_plugin.stats.binary.calibration.corp import isotonic
 from mlflow_eval_plugin.stats.binary.calibration.slope import likeliest, logit
-from mlflow_eval_plugin.stats.binary.metrics import kish
-from mlflow_eval_plugin.stats.binary.summary import ScoreSummary, over_labels
+from mlflow_eval_plugin.stats.binary.summary import ScoreSummary
+from mlflow_eval_plugin.stats.counts.slice import over_labels
 from mlflow_eval_plugin.stats.inference.estimate import Estimate
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray, student
+from mlflow_eval_plugin.stats.inference.isotonic import equal_mass_member, isotonic
+from mlflow_eval_plugin.stats.inference.weights import kish
 
 Method = Literal["temperature", "platt", "isotonic"]
 METHODS: tuple[Method, ...] = ("temperature", "platt", "isotonic")

@@ -26,7 +26,7 @@ from mlflow_eval_plugin.stats.binary.calibration.bins import (
     score_spread,
 )
 from mlflow_eval_plugin.stats.binary.calibration.components import Components, components
-from mlflow_eval_plugin.stats.binary.calibration.corp import consistency_band, corp_curve, thinned
+from mlflow_eval_plugin.stats.binary.calibration.corp import consistency_band, corp_curve
 from mlflow_eval_plugin.stats.binary.calibration.hypotheses import (
     EcceTest,
     HosmerLemeshowTest,
@@ -36,12 +36,14 @@ from mlflow_eval_plugin.stats.binary.calibration.hypotheses import (
     spiegelhalter,
 )
 from mlflow_eval_plugin.stats.binary.calibration.slope import CoxTest, LogitCells, cells_of, cox_test, intercept, slope
-from mlflow_eval_plugin.stats.binary.metrics import kish
-from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS, ScoreSummary, over_labels
+from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS, ScoreSummary
+from mlflow_eval_plugin.stats.counts.slice import over_labels
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Bounds, Estimate, Quantity, bounds_at, estimates
+from mlflow_eval_plugin.stats.inference.isotonic import thinned
 from mlflow_eval_plugin.stats.inference.means import Sums, brier, calibrated_loss, in_the_large, log_loss
 from mlflow_eval_plugin.stats.inference.norms import Kind
+from mlflow_eval_plugin.stats.inference.weights import kish
 
 HISTOGRAM_BINS = 50
 

@@ -18,9 +18,9 @@ from scipy import special
 from mlflow_eval_plugin.stats.binary.calibration.hypotheses import SpiegelhalterTest
 from mlflow_eval_plugin.stats.binary.calibration.slope import cells_of_ranked, intercept, slope
 from mlflow_eval_plugin.stats.binary.metrics import Part, calibration_error, part_of, quantity
+from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates
-from mlflow_eval_plugin.stats.slices.gaps import SliceTable
 
 
 @dataclass(frozen=True)

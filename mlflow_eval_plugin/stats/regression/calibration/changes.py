@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlflow_eval_plugin.stats.binary.calibration.changes import change_of
+from mlflow_eval_plugin.stats.inference.contrasts import change_of
 from mlflow_eval_plugin.stats.inference.estimate import Quantity
 from mlflow_eval_plugin.stats.regression.calibration.report import mean_quantity
 from mlflow_eval_plugin.stats.regression.metrics import Moments

@@ -22,11 +22,11 @@ from typing import Literal
 import numpy as np
 from scipy import optimize
 
-from mlflow_eval_plugin.stats.binary.calibration.bins import equal_mass_member
 from mlflow_eval_plugin.stats.binary.calibration.recalibration import FOLDS, suggested
-from mlflow_eval_plugin.stats.binary.metrics import kish
 from mlflow_eval_plugin.stats.inference.estimate import Estimate
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray, student
+from mlflow_eval_plugin.stats.inference.isotonic import equal_mass_member
+from mlflow_eval_plugin.stats.inference.weights import kish
 from mlflow_eval_plugin.stats.regression.calibration.bins import BinSums, bin_sums
 from mlflow_eval_plugin.stats.regression.summary import PredictionSummary, RegressionScale
 
