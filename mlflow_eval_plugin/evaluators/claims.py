@@ -1,14 +1,25 @@
-"""The Claims of ``calibration`` that are the same whatever is predicted: slopes, changes and slices."""
+"""The Claims that are the same whatever is predicted: of slopes, changes, slices, gaps, metrics, costs and margins."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from mlflow_eval_plugin.evaluators.config.keys import CalibrationConfig
+from mlflow_eval_plugin.evaluators.config.classes import split_metric
+from mlflow_eval_plugin.evaluators.config.comparison import MARGIN_KEYS, ComparisonBase, ComparisonConfig
+from mlflow_eval_plugin.evaluators.config.keys import CalibrationConfig, DisaggregatedConfig
+from mlflow_eval_plugin.evaluators.config.regression import RegressionDisaggregatedConfig
 from mlflow_eval_plugin.stats.binary.calibration.slices import slice_calibration_bounds
+from mlflow_eval_plugin.stats.binary.comparison import LOWER_IS_BETTER
+from mlflow_eval_plugin.stats.binary.disaggregated import (
+    gap_bounds,
+    metric_bounds,
+)
 from mlflow_eval_plugin.stats.binary.table import SliceTable
+from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim
-from mlflow_eval_plugin.stats.inference.estimate import Bounds
+from mlflow_eval_plugin.stats.inference.estimate import Bounds, QuantityBounds
+from mlflow_eval_plugin.stats.paired.differences import Changes, change_bounds
+from mlflow_eval_plugin.stats.slices.gaps import VERSUS, Table
 
 # Metrics of slices, and the key that holds their tolerance.
 _OF_SLICES = {"ece": "max_ece", "calibration_in_the_large": "max_calibration_in_the_large"}
@@ -68,3 +79,159 @@ def slice_claims(
                 maximum=limit,
                 minimum_count=config.min_count,
             )
+
+
+MOST_FULLY_COMPARED = 100
+AGAINST = {"complement": "that of all other rows", "overall": "that of all rows", "best": "that of the best slice"}
+GapConfig = DisaggregatedConfig | RegressionDisaggregatedConfig
+
+
+def compared(config: DisaggregatedConfig, slices: int, usual: Sequence[str]) -> dict[str, list[str]]:
+    """Which gaps a report holds: those that have a tolerance, and the usual ones unless there are too many slices."""
+    chosen = [*config.max_gap, *config.min_ratio]
+    if slices > MOST_FULLY_COMPARED:
+        # With hundreds of slices, three comparisons of seven metrics each would be most of the document.
+        return {"gap_metrics": sorted(set(chosen)), "versus": [config.gap_versus]}
+    return {"gap_metrics": list(dict.fromkeys([*usual, *chosen])), "versus": list(VERSUS)}
+
+
+def cost_claims(config: DisaggregatedConfig, bounds: Mapping[str, QuantityBounds]) -> Iterator[Claim]:
+    """That a row of each slice costs at most ``max_cost`` on average; ``bounds`` by label."""
+    if config.max_cost is None:
+        return
+    for label, of_slice in bounds.items():
+        yield Claim(
+            id=f"max:cost:{label}",
+            claim=f"a row of {label} costs at most {config.max_cost:g} on average",
+            metric="cost",
+            scope=label,
+            bounds=of_slice,
+            maximum=config.max_cost,
+            minimum_count=config.min_count,
+        )
+
+
+def metric_claims(config: GapConfig, table: Table, label: str) -> Iterator[Claim]:
+    """The least and largest values that one slice may have."""
+    for metric, limit in config.max_metric.items():
+        yield _metric_claim(config, table, metric, label, maximum=limit)
+    for metric, limit in config.min_metric.items():
+        yield _metric_claim(config, table, metric, label, minimum=limit)
+
+
+def gap_claims(config: GapConfig, table: Table, labels: Sequence[str]) -> Iterator[Claim]:
+    """How far every slice may be from what it is compared with."""
+    versus = config.gap_versus
+    for label in labels:
+        for metric, limit in config.max_gap.items():
+            yield Claim(
+                id=f"gap:{metric}:{versus}:{label}",
+                claim=f"{metric} of {label} is within {limit:g} of {AGAINST[versus]}",
+                metric=f"gap_{metric}",
+                scope=label,
+                bounds=gap_bounds(table, metric, label, versus, minimum_count=config.min_count),
+                minimum=-limit,
+                maximum=limit,
+                minimum_count=config.min_count,
+            )
+        for metric, limit in config.min_ratio.items():
+            yield ratio_claim(config, table, metric, label, minimum=limit)
+
+
+def ratio_claim(
+    config: GapConfig,
+    table: Table,
+    metric: str,
+    label: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Claim:
+    """The Claim that a metric of one slice is at most, or at least, so many times what it is compared with."""
+    versus = config.gap_versus
+    return Claim(
+        id=f"{'max_ratio' if maximum is not None else 'ratio'}:{metric}:{versus}:{label}",
+        claim=f"{metric} of {label} is {limit_in_words(minimum, maximum)} times {AGAINST[versus]}",
+        metric=f"ratio_{metric}",
+        scope=label,
+        bounds=gap_bounds(table, metric, label, versus, kind="ratio", minimum_count=config.min_count),
+        minimum=minimum,
+        maximum=maximum,
+        minimum_count=config.min_count,
+    )
+
+
+def _metric_claim(
+    config: GapConfig,
+    table: Table,
+    metric: str,
+    label: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Claim:
+    """The Claim that a metric of one slice is at most, or at least, so much."""
+    return Claim(
+        id=f"{'max' if maximum is not None else 'min'}:{metric}:{label}",
+        claim=f"{metric} of {label} is {limit_in_words(minimum, maximum)}",
+        metric=metric,
+        scope=label,
+        bounds=metric_bounds(table, metric, label),
+        minimum=minimum,
+        maximum=maximum,
+        minimum_count=config.min_count,
+    )
+
+
+def limit_in_words(minimum: float | None, maximum: float | None) -> str:
+    """The one end that is set, as a Claim says it."""
+    return f"at most {maximum:g}" if maximum is not None else f"at least {minimum:g}"
+
+
+_LESS_IS_BETTER = (*LOWER_IS_BETTER, "cost", "mae", "rmse")
+
+
+def refuse_blind(config: ComparisonConfig, of_scores: Sequence[str]) -> None:
+    """Refuse margins of metrics that need probabilities, where one of the two models has none.
+
+    Raises:
+        InputError: names the metrics.
+    """
+    for key in MARGIN_KEYS:
+        lacking = [metric for metric in getattr(config, key) if split_metric(metric)[0] in of_scores]
+        if lacking:
+            raise InputError(
+                f"comparison: {key} names {', '.join(map(repr, lacking))}, which needs the probabilities of both "
+                "models, and one of them has only classes; give probabilities or leave it out"
+            )
+
+
+def margin_claims(config: ComparisonBase, table: Changes, labels: Iterable[str]) -> Iterator[Claim]:
+    """The margins of a config as Claims about the changes of a table."""
+    for metric, margin in config.non_inferiority.items():
+        yield _margin_claim(config, table, "non_inferiority", metric, "overall", margin)
+    for metric, margin in config.superiority.items():
+        yield _margin_claim(config, table, "superiority", metric, "overall", margin)
+    for label in labels:
+        for metric, margin in config.slice_non_inferiority.items():
+            yield _margin_claim(config, table, "non_inferiority", metric, label, margin)
+
+
+def _margin_claim(config: ComparisonBase, table: Changes, kind: str, metric: str, label: str, margin: float) -> Claim:
+    lower_is_better = split_metric(metric)[0] in _LESS_IS_BETTER
+    # The least gain that is still good enough; a gain in a loss is a change downwards.
+    least = margin if kind == "superiority" else -margin
+    worse = "above" if lower_is_better else "below"
+    better = "below" if lower_is_better else "above"
+    words = f"at least {margin:g} {better}" if kind == "superiority" else f"at most {margin:g} {worse}"
+    where = "" if label == "overall" else f" of {label}"
+    return Claim(
+        id=f"{kind}:{metric}:{label}",
+        claim=f"the challenger's {metric}{where} is {words} the champion's",
+        metric=f"change_{metric}",
+        scope=label,
+        bounds=change_bounds(table, metric, label),
+        minimum=None if lower_is_better else least,
+        maximum=0.0 - least if lower_is_better else None,
+        minimum_count=config.min_count,
+    )

@@ -8,8 +8,9 @@ from typing import Any
 
 from mlflow_eval_plugin.engines import examples_of, schema_of
 from mlflow_eval_plugin.engines.arrow.columns.inputs import nearest
+from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
-from mlflow_eval_plugin.evaluators.document import Rows, as_json
+from mlflow_eval_plugin.evaluators.document import as_json
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.stats.drift.report import SchemaChange, schema_changes
 from mlflow_eval_plugin.stats.errors import InputError

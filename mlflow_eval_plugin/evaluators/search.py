@@ -11,18 +11,12 @@ from mlflow_eval_plugin.engines.arrow.search import (
     ErrorCounts,
     ErrorKind,
     PassedOver,
-    RegressionErrorKind,
-    class_error_counts,
-    error_counts,
-    regression_error_counts,
     searched_columns,
 )
 from mlflow_eval_plugin.evaluators.config.disaggregated_base import DisaggregatedBase
 from mlflow_eval_plugin.evaluators.config.keys import DisaggregatedConfig
-from mlflow_eval_plugin.evaluators.config.regression import RegressionDisaggregatedConfig
 from mlflow_eval_plugin.evaluators.config.slices import Band, Search
-from mlflow_eval_plugin.evaluators.document import Frame, MulticlassRows, Rows, as_json, slice_json
-from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
+from mlflow_eval_plugin.evaluators.document import Frame, as_json, slice_json
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.slices.weak import can_be_searched, weak_slices
 
@@ -62,49 +56,12 @@ class Prepared:
     passed_over: tuple[PassedOver, ...]
 
 
-def prepared(config: DisaggregatedConfig, rows: Rows) -> Prepared | None:
-    """The search that the config asks for; None where it asks for none.
+def error_of_classes(config: DisaggregatedConfig, *, hard: bool) -> ErrorKind:
+    """The error of classes that a search looks at; ``hard`` where predictions are classes.
 
     Raises:
-        InputError: for a column that is missing or has too many levels, columns or a depth that make too many slices,
-            or an error that needs probabilities where there are none.
+        InputError: for an error that needs probabilities where there are none.
     """
-    hard = rows.score is None
-
-    def counted(columns: Columns, error: ErrorKind) -> ErrorCounts:
-        return error_counts(
-            rows.frame,
-            columns,
-            label=rows.label,
-            score=rows.prediction if hard else rows.score,
-            error=error,
-            threshold=0.5 if hard else config.threshold,
-        )
-
-    return _prepared(config, rows, _of_classes(config, hard=hard), counted)
-
-
-def prepared_of_classes(config: DisaggregatedConfig, rows: MulticlassRows) -> Prepared | None:
-    """The same of three or more classes."""
-
-    def counted(columns: Columns, error: ErrorKind) -> ErrorCounts:
-        return class_error_counts(columns, rows.known, error)
-
-    return _prepared(config, rows, _of_classes(config, hard=rows.known.probability is None), counted)
-
-
-def prepared_of_regression(config: RegressionDisaggregatedConfig, rows: RegressionRows) -> Prepared | None:
-    """The same of a regression."""
-    asked = config.search.error if config.search else None
-    error: RegressionErrorKind = "absolute_error" if asked == "absolute_error" else "squared_error"
-
-    def counted(columns: Columns, kind: RegressionErrorKind) -> ErrorCounts:
-        return regression_error_counts(columns, rows.known, kind)
-
-    return _prepared(config, rows, error, counted)
-
-
-def _of_classes(config: DisaggregatedConfig, *, hard: bool) -> ErrorKind:
     asked = config.search.error if config.search else None
     if hard and asked in ("log_loss", "brier"):
         raise InputError(
@@ -115,9 +72,18 @@ def _of_classes(config: DisaggregatedConfig, *, hard: bool) -> ErrorKind:
     return "brier" if asked == "brier" else "log_loss"
 
 
-def _prepared(
+def search_of(
     config: DisaggregatedBase, rows: Searched, error: Kind, counted: Callable[[Columns, Kind], ErrorCounts]
 ) -> Prepared | None:
+    """The search that the config asks for; None where it asks for none.
+
+    Args:
+        counted: counts an error by coded columns.
+
+    Raises:
+        InputError: for a column that is missing or has too many levels, or columns or a depth that make too many
+            slices.
+    """
     search = config.search
     if search is None:
         return None

@@ -6,36 +6,12 @@ from collections.abc import Iterable
 from itertools import combinations
 from typing import Any
 
-from mlflow_eval_plugin.engines import slice_summary
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.evaluators.config.base import SlicedConfig
 from mlflow_eval_plugin.evaluators.config.slices import Band, SliceItem
-from mlflow_eval_plugin.evaluators.document import Frame, Rows
+from mlflow_eval_plugin.evaluators.document import Frame
 from mlflow_eval_plugin.query import NamedQuery, parse
-from mlflow_eval_plugin.stats.binary.summary import SliceSummary
 from mlflow_eval_plugin.stats.counts.slice import Slice
-
-
-def slices_of(config: SlicedConfig, rows: Rows, threshold: float = 0.5) -> SliceSummary:
-    """Count the rows of every slice; classes stand in for scores where there are none.
-
-    Args:
-        threshold: scores at or above it are predicted positive.
-
-    Raises:
-        InputError: for a slice column that is missing or has too many levels, or labels, scores or weights that
-            cannot be evaluated.
-    """
-    hard = rows.score is None
-    return slice_summary(
-        rows.frame,
-        label=rows.label,
-        # Whoever asks must know that what would be measured of scores means nothing then.
-        score=rows.prediction if hard else rows.score,
-        threshold=0.5 if hard else threshold,
-        weight=rows.weight,
-        **cuts_of(config),
-    )
 
 
 def cuts_of(config: SlicedConfig) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from mlflow_eval_plugin.evaluators import drift
 from mlflow_eval_plugin.evaluators import tasks as multiclass
 from mlflow_eval_plugin.evaluators.binary import calibration, comparison, disaggregated
 from mlflow_eval_plugin.evaluators.binary.comparison import ChampionRows
+from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.keys import (
     CalibrationConfig,
     ComparisonConfig,
@@ -22,11 +23,12 @@ from mlflow_eval_plugin.evaluators.config.keys import (
     DriftConfig,
 )
 from mlflow_eval_plugin.evaluators.config.regression import RegressionComparisonConfig
-from mlflow_eval_plugin.evaluators.document import About, MulticlassRows, Rows
+from mlflow_eval_plugin.evaluators.document import About
 from mlflow_eval_plugin.evaluators.multiclass.comparison import ClassChampion
+from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
 from mlflow_eval_plugin.evaluators.regression.comparison import PredictedChampion
-from mlflow_eval_plugin.evaluators.regression.disaggregated import evaluate_regression
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
+from mlflow_eval_plugin.evaluators.tasks import evaluate_regression
 from mlflow_eval_plugin.evidence import Evidence, EvidenceError, Producer, Subject
 from mlflow_eval_plugin.plugin.asked import Asked, asked_of_mlflow, invalid
 from mlflow_eval_plugin.plugin.binary.champion import champion_rows, class_champion, predicted_champion

@@ -8,8 +8,8 @@ import pandas as pd
 from mlflow.utils.string_utils import generate_feature_name_if_not_string
 
 from mlflow_eval_plugin.engines.arrow.columns.inputs import coded_labels
+from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.keys import Config
-from mlflow_eval_plugin.evaluators.document import Rows
 from mlflow_eval_plugin.plugin.asking import further_columns, needed_columns
 from mlflow_eval_plugin.plugin.binary.scores import Scores, class_text
 from mlflow_eval_plugin.plugin.frames import given_table

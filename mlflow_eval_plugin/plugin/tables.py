@@ -21,8 +21,8 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import (
     numbers_of,
     require_columns,
 )
+from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.keys import Config
-from mlflow_eval_plugin.evaluators.document import Rows
 from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.plugin.binary.scores import Scores, class_text, column_scores, model_scores
 from mlflow_eval_plugin.plugin.frames import framed

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from mlflow_eval_plugin.engines import data_digest, score_summary, slice_summary
 from mlflow_eval_plugin.evaluators import drift
 from mlflow_eval_plugin.evaluators.binary import calibration, disaggregated
+from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.keys import parse
-from mlflow_eval_plugin.evaluators.document import About, Rows, as_json
+from mlflow_eval_plugin.evaluators.document import About, as_json
 from mlflow_eval_plugin.evidence import Data, Producer, Subject, canonical, dumps
 from mlflow_eval_plugin.stats.binary.calibration.recalibration import recalibrate
 from mlflow_eval_plugin.stats.binary.calibration.report import calibrate

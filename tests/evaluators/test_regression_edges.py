@@ -12,9 +12,9 @@ import pytest
 from mlflow_eval_plugin.engines import predicted_rows
 from mlflow_eval_plugin.evaluators.config.regression import RegressionCalibrationConfig, RegressionDisaggregatedConfig
 from mlflow_eval_plugin.evaluators.document import About
-from mlflow_eval_plugin.evaluators.regression.disaggregated import evaluate_regression
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evaluators.scalars import scalars
+from mlflow_eval_plugin.evaluators.tasks import evaluate_regression
 from mlflow_eval_plugin.evidence import Data, Evidence, Producer, Subject
 from mlflow_eval_plugin.reports import render
 

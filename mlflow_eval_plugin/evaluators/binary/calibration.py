@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlflow_eval_plugin.engines import score_summary
+from mlflow_eval_plugin.evaluators.binary.rows import Rows, slices_of
 from mlflow_eval_plugin.evaluators.claims import change_claim, slice_claims, slope_claims
 from mlflow_eval_plugin.evaluators.config.keys import CalibrationConfig
-from mlflow_eval_plugin.evaluators.document import About, Rows, as_json, document, slice_json
-from mlflow_eval_plugin.evaluators.slicing import slices_of, wanted_labels
+from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
+from mlflow_eval_plugin.evaluators.slicing import wanted_labels
 from mlflow_eval_plugin.evaluators.unchecked import gaps_in_calibration
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.binary.calibration.changes import change_bounds, changes

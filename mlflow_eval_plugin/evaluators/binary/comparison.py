@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary
+from mlflow_eval_plugin.evaluators.binary.rows import Rows
+from mlflow_eval_plugin.evaluators.claims import margin_claims, refuse_blind
 from mlflow_eval_plugin.evaluators.config.classes import split_metric
-from mlflow_eval_plugin.evaluators.config.comparison import MARGIN_KEYS, ComparisonBase, ComparisonConfig
+from mlflow_eval_plugin.evaluators.config.comparison import MARGIN_KEYS, ComparisonConfig
 from mlflow_eval_plugin.evaluators.config.costs import costs_of_two
-from mlflow_eval_plugin.evaluators.document import About, Rows, as_json, document, slice_json
+from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
 from mlflow_eval_plugin.evaluators.unchecked import changes_for_the_worse
 from mlflow_eval_plugin.evidence import Evidence
-from mlflow_eval_plugin.stats.binary.comparison import LOWER_IS_BETTER, PairedTable, SliceComparison, compare
+from mlflow_eval_plugin.stats.binary.comparison import PairedTable, SliceComparison, compare
 from mlflow_eval_plugin.stats.binary.metrics import OF_SCORES
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.inference.checks import Claim
-from mlflow_eval_plugin.stats.paired.differences import Changes, change_bounds
-
-_LESS_IS_BETTER = (*LOWER_IS_BETTER, "cost", "mae", "rmse")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,21 +67,6 @@ def _refuse(config: ComparisonConfig, rows: Rows, *, classes: bool) -> None:
                 )
     if classes:
         refuse_blind(config, OF_SCORES)
-
-
-def refuse_blind(config: ComparisonConfig, of_scores: Sequence[str]) -> None:
-    """Refuse margins of metrics that need probabilities, where one of the two models has none.
-
-    Raises:
-        InputError: names the metrics.
-    """
-    for key in MARGIN_KEYS:
-        lacking = [metric for metric in getattr(config, key) if split_metric(metric)[0] in of_scores]
-        if lacking:
-            raise InputError(
-                f"comparison: {key} names {', '.join(map(repr, lacking))}, which needs the probabilities of both "
-                "models, and one of them has only classes; give probabilities or leave it out"
-            )
 
 
 def _table(config: ComparisonConfig, rows: Rows, champion: ChampionRows, *, classes: bool) -> PairedTable:
@@ -138,34 +121,3 @@ def _report(one: SliceComparison, *, classes: bool) -> dict[str, Any]:
     if classes:
         made["metrics"] = {name: value for name, value in made["metrics"].items() if name not in OF_SCORES}
     return made
-
-
-def margin_claims(config: ComparisonBase, table: Changes, labels: Iterable[str]) -> Iterator[Claim]:
-    """The margins of a config as Claims about the changes of a table."""
-    for metric, margin in config.non_inferiority.items():
-        yield _claim(config, table, "non_inferiority", metric, "overall", margin)
-    for metric, margin in config.superiority.items():
-        yield _claim(config, table, "superiority", metric, "overall", margin)
-    for label in labels:
-        for metric, margin in config.slice_non_inferiority.items():
-            yield _claim(config, table, "non_inferiority", metric, label, margin)
-
-
-def _claim(config: ComparisonBase, table: Changes, kind: str, metric: str, label: str, margin: float) -> Claim:
-    lower_is_better = split_metric(metric)[0] in _LESS_IS_BETTER
-    # The least gain that is still good enough; a gain in a loss is a change downwards.
-    least = margin if kind == "superiority" else -margin
-    worse = "above" if lower_is_better else "below"
-    better = "below" if lower_is_better else "above"
-    words = f"at least {margin:g} {better}" if kind == "superiority" else f"at most {margin:g} {worse}"
-    where = "" if label == "overall" else f" of {label}"
-    return Claim(
-        id=f"{kind}:{metric}:{label}",
-        claim=f"the challenger's {metric}{where} is {words} the champion's",
-        metric=f"change_{metric}",
-        scope=label,
-        bounds=change_bounds(table, metric, label),
-        minimum=None if lower_is_better else least,
-        maximum=0.0 - least if lower_is_better else None,
-        minimum_count=config.min_count,
-    )

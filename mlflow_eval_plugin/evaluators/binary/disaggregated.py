@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from mlflow_eval_plugin.engines import slice_rows
+from mlflow_eval_plugin.engines.arrow.joint import Columns
+from mlflow_eval_plugin.engines.arrow.search import (
+    ErrorCounts,
+    ErrorKind,
+    error_counts,
+)
+from mlflow_eval_plugin.evaluators.binary.rows import Rows, slices_of
+from mlflow_eval_plugin.evaluators.claims import (
+    MOST_FULLY_COMPARED,
+    compared,
+    cost_claims,
+    gap_claims,
+    limit_in_words,
+    metric_claims,
+)
 from mlflow_eval_plugin.evaluators.config.costs import costs_of_two
 from mlflow_eval_plugin.evaluators.config.keys import DisaggregatedConfig
-from mlflow_eval_plugin.evaluators.config.regression import RegressionDisaggregatedConfig
-from mlflow_eval_plugin.evaluators.document import About, Rows, as_json, document, slice_json
-from mlflow_eval_plugin.evaluators.search import prepared, weakest
-from mlflow_eval_plugin.evaluators.slicing import slice_columns, slices_of, wanted_labels, wanted_subsets
+from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
+from mlflow_eval_plugin.evaluators.search import Prepared, error_of_classes, search_of, weakest
+from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels, wanted_subsets
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
 from mlflow_eval_plugin.evaluators.unchecked import gaps_of_two
-from mlflow_eval_plugin.evaluators.user_metrics import add_own_metrics, own_metrics
+from mlflow_eval_plugin.evaluators.user_metrics import add_own_metrics, metrics_of_rows
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.binary.costs import SliceCost, cost_bounds, slice_costs
 from mlflow_eval_plugin.stats.binary.disaggregated import (
@@ -23,22 +40,19 @@ from mlflow_eval_plugin.stats.binary.disaggregated import (
     SliceReport,
     disaggregate,
     fairness_bounds,
-    gap_bounds,
-    metric_bounds,
 )
 from mlflow_eval_plugin.stats.binary.metrics import OF_SCORES
 from mlflow_eval_plugin.stats.binary.pooling import POOLED, pooled
 from mlflow_eval_plugin.stats.binary.table import SliceTable
+from mlflow_eval_plugin.stats.binary.user_metrics import Maker, counted_metric
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.inference.costs import Costs
-from mlflow_eval_plugin.stats.inference.estimate import Estimate, QuantityBounds
-from mlflow_eval_plugin.stats.slices.gaps import VERSUS, Table
+from mlflow_eval_plugin.stats.inference.estimate import Estimate
+from mlflow_eval_plugin.stats.slices.gaps import Table
+from mlflow_eval_plugin.stats.slices.user_metrics import RowMaker, SliceRows
 
-_MOST_FULLY_COMPARED = 100
-AGAINST = {"complement": "that of all other rows", "overall": "that of all rows", "best": "that of the best slice"}
 _NO_SCORES = Estimate(None, None, 0.0, "predictions are classes, not probabilities")
-GapConfig = DisaggregatedConfig | RegressionDisaggregatedConfig
 
 
 def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
@@ -50,8 +64,8 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
     """
     _needs_scores(config, rows)
     costs = costs_of_two(config.costs)
-    searching = prepared(config, rows)
-    table = SliceTable(slices_of(config, rows, config.threshold), own_metrics(config, rows))
+    searching = _prepared(config, rows)
+    table = SliceTable(slices_of(config, rows, config.threshold), _own_metrics(config, rows))
     found = disaggregate(table, minimum_count=config.min_count, **_compared(config, rows, table))
     labels = wanted_labels(config, table.summary.slices)
     system = system_of(config, rows.frame)
@@ -77,18 +91,9 @@ def _compared(config: DisaggregatedConfig, rows: Rows, table: SliceTable) -> dic
     return compared(config, len(table.summary.slices), usual)
 
 
-def compared(config: DisaggregatedConfig, slices: int, usual: Sequence[str]) -> dict[str, list[str]]:
-    """Which gaps a report holds: those that have a tolerance, and the usual ones unless there are too many slices."""
-    chosen = [*config.max_gap, *config.min_ratio]
-    if slices > _MOST_FULLY_COMPARED:
-        # With hundreds of slices, three comparisons of seven metrics each would be most of the document.
-        return {"gap_metrics": sorted(set(chosen)), "versus": [config.gap_versus]}
-    return {"gap_metrics": list(dict.fromkeys([*usual, *chosen])), "versus": list(VERSUS)}
-
-
 def _pooled(config: DisaggregatedConfig, table: SliceTable) -> list[str]:
     asked = {*config.max_gap, *config.min_ratio, *config.min_metric, *config.max_metric}
-    few = len(table.summary.slices) <= _MOST_FULLY_COMPARED
+    few = len(table.summary.slices) <= MOST_FULLY_COMPARED
     return [metric for metric in POOLED if few or metric in asked]
 
 
@@ -156,98 +161,6 @@ def _claims(config: DisaggregatedConfig, table: SliceTable, labels: Sequence[str
             yield _fairness_claim(config, table, column, name, minimum=limit)
 
 
-def cost_claims(config: DisaggregatedConfig, bounds: Mapping[str, QuantityBounds]) -> Iterator[Claim]:
-    """That a row of each slice costs at most ``max_cost`` on average; ``bounds`` by label."""
-    if config.max_cost is None:
-        return
-    for label, of_slice in bounds.items():
-        yield Claim(
-            id=f"max:cost:{label}",
-            claim=f"a row of {label} costs at most {config.max_cost:g} on average",
-            metric="cost",
-            scope=label,
-            bounds=of_slice,
-            maximum=config.max_cost,
-            minimum_count=config.min_count,
-        )
-
-
-def metric_claims(config: GapConfig, table: Table, label: str) -> Iterator[Claim]:
-    """The least and largest values that one slice may have."""
-    for metric, limit in config.max_metric.items():
-        yield _metric_claim(config, table, metric, label, maximum=limit)
-    for metric, limit in config.min_metric.items():
-        yield _metric_claim(config, table, metric, label, minimum=limit)
-
-
-def gap_claims(config: GapConfig, table: Table, labels: Sequence[str]) -> Iterator[Claim]:
-    """How far every slice may be from what it is compared with."""
-    versus = config.gap_versus
-    for label in labels:
-        for metric, limit in config.max_gap.items():
-            yield Claim(
-                id=f"gap:{metric}:{versus}:{label}",
-                claim=f"{metric} of {label} is within {limit:g} of {AGAINST[versus]}",
-                metric=f"gap_{metric}",
-                scope=label,
-                bounds=gap_bounds(table, metric, label, versus, minimum_count=config.min_count),
-                minimum=-limit,
-                maximum=limit,
-                minimum_count=config.min_count,
-            )
-        for metric, limit in config.min_ratio.items():
-            yield ratio_claim(config, table, metric, label, minimum=limit)
-
-
-def ratio_claim(
-    config: GapConfig,
-    table: Table,
-    metric: str,
-    label: str,
-    *,
-    minimum: float | None = None,
-    maximum: float | None = None,
-) -> Claim:
-    """The Claim that a metric of one slice is at most, or at least, so many times what it is compared with."""
-    versus = config.gap_versus
-    return Claim(
-        id=f"{'max_ratio' if maximum is not None else 'ratio'}:{metric}:{versus}:{label}",
-        claim=f"{metric} of {label} is {_limit(minimum, maximum)} times {AGAINST[versus]}",
-        metric=f"ratio_{metric}",
-        scope=label,
-        bounds=gap_bounds(table, metric, label, versus, kind="ratio", minimum_count=config.min_count),
-        minimum=minimum,
-        maximum=maximum,
-        minimum_count=config.min_count,
-    )
-
-
-def _metric_claim(
-    config: GapConfig,
-    table: Table,
-    metric: str,
-    label: str,
-    *,
-    minimum: float | None = None,
-    maximum: float | None = None,
-) -> Claim:
-    """The Claim that a metric of one slice is at most, or at least, so much."""
-    return Claim(
-        id=f"{'max' if maximum is not None else 'min'}:{metric}:{label}",
-        claim=f"{metric} of {label} is {_limit(minimum, maximum)}",
-        metric=metric,
-        scope=label,
-        bounds=metric_bounds(table, metric, label),
-        minimum=minimum,
-        maximum=maximum,
-        minimum_count=config.min_count,
-    )
-
-
-def _limit(minimum: float | None, maximum: float | None) -> str:
-    return f"at most {maximum:g}" if maximum is not None else f"at least {minimum:g}"
-
-
 def _fairness_claim(
     config: DisaggregatedConfig,
     table: SliceTable,
@@ -259,10 +172,51 @@ def _fairness_claim(
 ) -> Claim:
     return Claim(
         id=f"fairness:{name}:{column}",
-        claim=f"{name.replace('_', ' ')} of {column} is {_limit(minimum, maximum)}",
+        claim=f"{name.replace('_', ' ')} of {column} is {limit_in_words(minimum, maximum)}",
         metric=name,
         scope=column,
         bounds=fairness_bounds(table, column, name, minimum_count=config.min_count),
         minimum=minimum,
         maximum=maximum,
     )
+
+
+def _prepared(config: DisaggregatedConfig, rows: Rows) -> Prepared | None:
+    """The search that the config asks for; None where it asks for none.
+
+    Raises:
+        InputError: for a column that is missing or has too many levels, columns or a depth that make too many slices,
+            or an error that needs probabilities where there are none.
+    """
+    hard = rows.score is None
+
+    def counted(columns: Columns, error: ErrorKind) -> ErrorCounts:
+        return error_counts(
+            rows.frame,
+            columns,
+            label=rows.label,
+            score=rows.prediction if hard else rows.score,
+            error=error,
+            threshold=0.5 if hard else config.threshold,
+        )
+
+    return search_of(config, rows, error_of_classes(config, hard=hard), counted)
+
+
+def _own_metrics(config: DisaggregatedConfig, rows: Rows) -> dict[str, Maker | RowMaker]:
+    """The metrics of the config, for a ``SliceTable``."""
+
+    def arrays(table: Table) -> SliceRows:
+        called = rows.prediction if rows.score is None else np.asarray(rows.score) >= config.threshold
+        return slice_rows(
+            rows.frame,
+            table.slices,
+            label=np.asarray(rows.label),
+            score=None if rows.score is None else np.asarray(rows.score),
+            prediction=np.asarray(called).astype(np.uint8),
+            weight=None if rows.weight is None else np.asarray(rows.weight),
+            **cuts_of(config),
+        )
+
+    counted = {name: counted_metric(name, function) for name, function in config.metrics.items()}
+    return {**counted, **metrics_of_rows(config, arrays)}

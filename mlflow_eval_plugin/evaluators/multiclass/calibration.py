@@ -24,7 +24,8 @@ from mlflow_eval_plugin.engines.arrow.multiclass.summaries import (
 )
 from mlflow_eval_plugin.evaluators.claims import change_claim, slice_claims, slope_claims
 from mlflow_eval_plugin.evaluators.config.keys import CalibrationConfig
-from mlflow_eval_plugin.evaluators.document import About, MulticlassRows, as_json, document, slice_json
+from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
+from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
 from mlflow_eval_plugin.evaluators.slicing import sliced, wanted_labels
 from mlflow_eval_plugin.evaluators.unchecked import gaps_in_calibration
 from mlflow_eval_plugin.evidence import Evidence

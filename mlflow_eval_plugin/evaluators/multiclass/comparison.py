@@ -8,11 +8,12 @@ from typing import Any
 
 from mlflow_eval_plugin.engines.arrow.multiclass.paired import paired_class_summary
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
-from mlflow_eval_plugin.evaluators.binary.comparison import margin_claims, refuse_blind
+from mlflow_eval_plugin.evaluators.claims import margin_claims, refuse_blind
 from mlflow_eval_plugin.evaluators.config.classes import split_metric
 from mlflow_eval_plugin.evaluators.config.comparison import MARGIN_KEYS, ComparisonConfig
 from mlflow_eval_plugin.evaluators.config.costs import costs_of_classes
-from mlflow_eval_plugin.evaluators.document import About, MulticlassRows, as_json, document, refuse_keys, slice_json
+from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
+from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows, refuse_keys
 from mlflow_eval_plugin.evaluators.slicing import slice_columns, sliced, wanted_labels
 from mlflow_eval_plugin.evaluators.unchecked import changes_for_the_worse
 from mlflow_eval_plugin.evidence import Evidence

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from mlflow_eval_plugin.engines.arrow.multiclass.summaries import multiclass_summary
-from mlflow_eval_plugin.evaluators.binary.disaggregated import compared, cost_claims, gap_claims, metric_claims
+import numpy as np
+
+from mlflow_eval_plugin.engines import slice_rows
+from mlflow_eval_plugin.engines.arrow.joint import Columns
+from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, multiclass_summary
+from mlflow_eval_plugin.engines.arrow.search import (
+    ErrorCounts,
+    ErrorKind,
+    class_error_counts,
+)
+from mlflow_eval_plugin.evaluators.claims import compared, cost_claims, gap_claims, metric_claims
 from mlflow_eval_plugin.evaluators.config.classes import OF_ONE_CLASS, split_metric
 from mlflow_eval_plugin.evaluators.config.costs import costs_of_classes
 from mlflow_eval_plugin.evaluators.config.keys import DisaggregatedConfig
-from mlflow_eval_plugin.evaluators.document import About, MulticlassRows, as_json, document, refuse_keys, slice_json
-from mlflow_eval_plugin.evaluators.search import prepared_of_classes, weakest
+from mlflow_eval_plugin.evaluators.document import About, Frame, as_json, document, slice_json
+from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows, refuse_keys
+from mlflow_eval_plugin.evaluators.search import Prepared, error_of_classes, search_of, weakest
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
 from mlflow_eval_plugin.evaluators.unchecked import gaps_of_classes
-from mlflow_eval_plugin.evaluators.user_metrics import add_own_metrics, own_class_metrics
+from mlflow_eval_plugin.evaluators.user_metrics import add_own_metrics, metrics_of_rows
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.binary.disaggregated import gaps_of
 from mlflow_eval_plugin.stats.errors import InputError
@@ -28,6 +39,9 @@ from mlflow_eval_plugin.stats.multiclass.costs import class_cost
 from mlflow_eval_plugin.stats.multiclass.disaggregated import MulticlassSlice, multiclass_slices
 from mlflow_eval_plugin.stats.multiclass.metrics import MULTICLASS_METRICS, OF_PROBABILITIES, MulticlassTable
 from mlflow_eval_plugin.stats.multiclass.summary import MOST_RANKED
+from mlflow_eval_plugin.stats.multiclass.user_metrics import ClassMaker, counted_class_metric
+from mlflow_eval_plugin.stats.slices.gaps import Table
+from mlflow_eval_plugin.stats.slices.user_metrics import RowMaker, SliceRows
 
 _USUAL_GAPS = ("accuracy", "precision", "recall", "f1", "fpr", "fnr", "auc")
 _MOST_BY_CLASS = 512  # slices times classes: half a megabyte
@@ -49,9 +63,9 @@ def evaluate(config: DisaggregatedConfig, rows: MulticlassRows, about: About) ->
     refuse_keys(config, _OF_TWO)
     _metrics_exist(config, rows)
     costs = costs_of_classes(config.costs, rows.known.classes)
-    searching = prepared_of_classes(config, rows)
+    searching = _prepared(config, rows)
     summary = multiclass_summary(rows.frame, rows.known, **cuts_of(config))
-    table = MulticlassTable(summary, own_class_metrics(config, rows.frame, rows.known))
+    table = MulticlassTable(summary, _own_metrics(config, rows.frame, rows.known))
     _fits(config, table)
     found = multiclass_slices(table, most_by_class=_MOST_BY_CLASS)
     labels = wanted_labels(config, table.summary.slices)
@@ -160,3 +174,28 @@ def _claims(config: DisaggregatedConfig, table: MulticlassTable, labels: Sequenc
     yield from gap_claims(config, table, labels)
     for label in ("overall", *labels):
         yield from metric_claims(config, table, label)
+
+
+def _prepared(config: DisaggregatedConfig, rows: MulticlassRows) -> Prepared | None:
+    """The same of three or more classes."""
+
+    def counted(columns: Columns, error: ErrorKind) -> ErrorCounts:
+        return class_error_counts(columns, rows.known, error)
+
+    return search_of(config, rows, error_of_classes(config, hard=rows.known.probability is None), counted)
+
+
+def _own_metrics(config: DisaggregatedConfig, frame: Frame, scored: ClassScored) -> dict[str, ClassMaker | RowMaker]:
+    """The same for a ``MulticlassTable``; labels and predictions are told as text, scores by class."""
+
+    def arrays(table: Table) -> SliceRows:
+        found = slice_rows(
+            frame, table.slices, label=scored.label, score=scored.probability, prediction=scored.prediction,
+            weight=scored.weight, **cuts_of(config),
+        )  # fmt: skip
+        label, score, prediction, weight = found.arrays
+        names = np.array(scored.classes, dtype=object)
+        return replace(found, arrays=(names[label], score, names[prediction], weight))
+
+    counted = {name: counted_class_metric(name, function) for name, function in config.metrics.items()}
+    return {**counted, **metrics_of_rows(config, arrays)}

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlflow_eval_plugin.engines.arrow.regression.paired import paired_moment_summary
 from mlflow_eval_plugin.engines.arrow.regression.summaries import Predicted
-from mlflow_eval_plugin.evaluators.binary.comparison import margin_claims
+from mlflow_eval_plugin.evaluators.claims import margin_claims
 from mlflow_eval_plugin.evaluators.config.regression import RegressionComparisonConfig
 from mlflow_eval_plugin.evaluators.document import About, document, slice_json
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows

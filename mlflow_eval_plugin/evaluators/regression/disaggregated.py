@@ -1,69 +1,50 @@
-"""The evaluators of a regression: slices here, ``drift`` as for all models, the others in modules of their own."""
+"""The ``disaggregated`` evaluator of a regression: are predictions as near to the targets in every slice?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from mlflow_eval_plugin.engines import moment_summary
-from mlflow_eval_plugin.evaluators import drift
-from mlflow_eval_plugin.evaluators.binary.disaggregated import gap_claims, metric_claims, ratio_claim
-from mlflow_eval_plugin.evaluators.config.keys import Config, DriftConfig
-from mlflow_eval_plugin.evaluators.config.regression import (
-    RegressionCalibrationConfig,
-    RegressionComparisonConfig,
-    RegressionDisaggregatedConfig,
+from mlflow_eval_plugin.engines import moment_summary, slice_rows
+from mlflow_eval_plugin.engines.arrow.joint import Columns
+from mlflow_eval_plugin.engines.arrow.regression.summaries import Predicted
+from mlflow_eval_plugin.engines.arrow.search import (
+    ErrorCounts,
+    RegressionErrorKind,
+    regression_error_counts,
 )
-from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
-from mlflow_eval_plugin.evaluators.regression import calibration as regression_calibration
-from mlflow_eval_plugin.evaluators.regression import comparison as regression_comparison
-from mlflow_eval_plugin.evaluators.regression.comparison import PredictedChampion
+from mlflow_eval_plugin.evaluators.claims import gap_claims, metric_claims, ratio_claim
+from mlflow_eval_plugin.evaluators.config.disaggregated_base import DisaggregatedBase
+from mlflow_eval_plugin.evaluators.config.regression import RegressionDisaggregatedConfig
+from mlflow_eval_plugin.evaluators.document import About, Frame, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
-from mlflow_eval_plugin.evaluators.search import prepared_of_regression, weakest
+from mlflow_eval_plugin.evaluators.search import Prepared, search_of, weakest
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
 from mlflow_eval_plugin.evaluators.unchecked import gaps_of_regression
-from mlflow_eval_plugin.evaluators.user_metrics import add_own_metrics, own_error_metrics
+from mlflow_eval_plugin.evaluators.user_metrics import add_own_metrics, metrics_of_rows
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.binary.disaggregated import Gap, gaps_of
-from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.inference.estimate import Estimate
 from mlflow_eval_plugin.stats.regression.metrics import RegressionTable
 from mlflow_eval_plugin.stats.regression.names import OF_ALL, can_be_best, can_be_divided
-from mlflow_eval_plugin.stats.slices.gaps import VERSUS
+from mlflow_eval_plugin.stats.slices.gaps import VERSUS, Table
+from mlflow_eval_plugin.stats.slices.user_metrics import RowMaker, SliceRows
 
 _MOST_FULLY_COMPARED = 100
 _NO_RATIO = Estimate(None, None, 0.0, "the metric can be negative, so that no ratio of it means anything")
 
 
-def evaluate_regression(
-    config: Config, rows: RegressionRows, other: RegressionRows | PredictedChampion | None, about: About
-) -> Evidence:
-    """Measure and judge, by what the config is of.
-
-    Args:
-        other: the reference, or the champion of a comparison.
+def evaluate(config: RegressionDisaggregatedConfig, rows: RegressionRows, about: About) -> Evidence:
+    """Measure every slice and judge the gaps.
 
     Raises:
         InputError: for slice columns that cannot be evaluated; targets and predictions were found right before.
     """
-    if isinstance(config, RegressionComparisonConfig) and isinstance(other, PredictedChampion):
-        return regression_comparison.evaluate(config, rows, other, about)
-    reference = other if isinstance(other, RegressionRows) else None
-    if isinstance(config, RegressionCalibrationConfig):
-        return regression_calibration.evaluate(config, rows, reference, about)
-    if isinstance(config, RegressionDisaggregatedConfig):
-        return _disaggregated(config, rows, about)
-    if not isinstance(config, DriftConfig) or reference is None:
-        raise InputError(f"{config.kind}: there is no reference to compare with")
-    return drift.evaluate(config, rows, reference, about)
-
-
-def _disaggregated(config: RegressionDisaggregatedConfig, rows: RegressionRows, about: About) -> Evidence:
-    searching = prepared_of_regression(config, rows)
+    searching = _prepared(config, rows)
     summary = moment_summary(rows.frame, rows.known, **cuts_of(config))
-    table = RegressionTable(summary, own_error_metrics(config, rows.frame, rows.known))
+    table = RegressionTable(summary, _own_metrics(config, rows.frame, rows.known))
     labels = wanted_labels(config, summary.slices)
     system = system_of(config, rows.frame)
     reports = {report.label: slice_json(report) for report in table.reports()}
@@ -104,3 +85,26 @@ def _slice_claims(
             yield ratio_claim(config, table, metric, label, maximum=limit)
     for label in ("overall", *labels):
         yield from metric_claims(config, table, label)
+
+
+def _prepared(config: RegressionDisaggregatedConfig, rows: RegressionRows) -> Prepared | None:
+    """The same of a regression."""
+    asked = config.search.error if config.search else None
+    error: RegressionErrorKind = "absolute_error" if asked == "absolute_error" else "squared_error"
+
+    def counted(columns: Columns, kind: RegressionErrorKind) -> ErrorCounts:
+        return regression_error_counts(columns, rows.known, kind)
+
+    return search_of(config, rows, error, counted)
+
+
+def _own_metrics(config: DisaggregatedBase, frame: Frame, predicted: Predicted) -> dict[str, RowMaker]:
+    """The same for a ``RegressionTable``: the label is the target, and there is no score."""
+
+    def arrays(table: Table) -> SliceRows:
+        return slice_rows(
+            frame, table.slices, label=predicted.target, score=None, prediction=predicted.prediction,
+            weight=predicted.weight, **cuts_of(config),
+        )  # fmt: skip
+
+    return metrics_of_rows(config, arrays)

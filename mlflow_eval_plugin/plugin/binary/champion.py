@@ -11,10 +11,11 @@ from mlflow_eval_plugin.engines import predicted_rows
 from mlflow_eval_plugin.engines.arrow.columns.inputs import checked_scores, finite_numbers, how_many
 from mlflow_eval_plugin.engines.arrow.regression.summaries import LARGEST
 from mlflow_eval_plugin.evaluators.binary.comparison import ChampionRows
+from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.keys import ComparisonConfig
 from mlflow_eval_plugin.evaluators.config.regression import RegressionComparisonConfig
-from mlflow_eval_plugin.evaluators.document import MulticlassRows, Rows
 from mlflow_eval_plugin.evaluators.multiclass.comparison import ClassChampion
+from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
 from mlflow_eval_plugin.evaluators.regression.comparison import PredictedChampion
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.plugin.asking import ask

@@ -20,9 +20,10 @@ from mlflow_eval_plugin.engines.arrow.multiclass.inputs import (
     require_known,
 )
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
+from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.classes import ClassColumns
 from mlflow_eval_plugin.evaluators.config.keys import Config
-from mlflow_eval_plugin.evaluators.document import MulticlassRows, Rows
+from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
 from mlflow_eval_plugin.plugin.binary.scores import Scores
 from mlflow_eval_plugin.plugin.multiclass.scores import (
     ClassScores,
