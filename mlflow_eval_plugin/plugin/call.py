@@ -31,20 +31,23 @@ from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evaluators.tasks import evaluate_regression
 from mlflow_eval_plugin.evidence import Evidence, EvidenceError, Producer, Subject
 from mlflow_eval_plugin.plugin.asked import Asked, asked_of_mlflow, invalid
-from mlflow_eval_plugin.plugin.binary.champion import champion_rows, class_champion, predicted_champion
+from mlflow_eval_plugin.plugin.binary.champion import champion_rows
+from mlflow_eval_plugin.plugin.binary.rows import reference_rows, rows_of, score_first
 from mlflow_eval_plugin.plugin.binary.scores import classes_of
 from mlflow_eval_plugin.plugin.files import digest_at
 from mlflow_eval_plugin.plugin.late_labels import LateLabels, labels_received, not_judged, require_labels
+from mlflow_eval_plugin.plugin.multiclass.champion import class_champion
 from mlflow_eval_plugin.plugin.multiclass.rows import (
     is_multiclass,
     multiclass_reference_rows,
     multiclass_rows_of,
     score_classes_first,
 )
-from mlflow_eval_plugin.plugin.references import reference_rows, reference_table
+from mlflow_eval_plugin.plugin.progress import progress
+from mlflow_eval_plugin.plugin.references import reference_table
 from mlflow_eval_plugin.plugin.registered import registered_as
+from mlflow_eval_plugin.plugin.regression.champion import predicted_champion
 from mlflow_eval_plugin.plugin.regression.rows import columns_apart, regression_inputs
-from mlflow_eval_plugin.plugin.run.progress import progress
 from mlflow_eval_plugin.plugin.tables import (
     Scorer,
     Table,
@@ -52,8 +55,6 @@ from mlflow_eval_plugin.plugin.tables import (
     given_rows,
     reference_data,
     require_features,
-    rows_of,
-    score_first,
     table_of,
 )
 from mlflow_eval_plugin.plugin.value_names import require_named_columns

@@ -14,7 +14,10 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 
 from mlflow_eval_plugin.engines import data_digest
-from mlflow_eval_plugin.engines.arrow.columns.inputs import column_of, require_columns
+from mlflow_eval_plugin.engines.arrow.columns.inputs import (
+    column_of,
+    require_columns,
+)
 from mlflow_eval_plugin.evaluators.config.keys import Champion, Config
 from mlflow_eval_plugin.plugin.asking import lacking, needed_columns
 from mlflow_eval_plugin.plugin.files import digest_at
@@ -24,6 +27,7 @@ from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.errors import InputError
 
 Said = TypeVar("Said")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,3 +164,15 @@ def _read(run_id: str, path: str, key: str | None) -> pd.DataFrame:
             return pd.read_json(local, orient="split", dtype=keys if keys else True)
     except (MlflowException, OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{path} of run {run_id} cannot be read: {error}") from error
+
+
+def of_champion(read: Callable[[], Found]) -> Found:
+    """What is read of the champion.
+
+    Raises:
+        InputError: what is raised meanwhile, said to be the champion's.
+    """
+    try:
+        return read()
+    except InputError as error:
+        raise InputError(f"champion: {str(error).removeprefix('champion: ')}") from error

@@ -1,4 +1,4 @@
-"""A reference, as it was given, to the table and the rows that evaluators compare with."""
+"""A reference, as it was given, to the table that evaluators compare with."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from typing import Any
 import pandas as pd
 from mlflow.utils.string_utils import generate_feature_name_if_not_string
 
-from mlflow_eval_plugin.engines.arrow.columns.inputs import coded_labels
-from mlflow_eval_plugin.evaluators.binary.rows import Rows
-from mlflow_eval_plugin.evaluators.config.keys import Config
 from mlflow_eval_plugin.plugin.asking import further_columns, needed_columns
-from mlflow_eval_plugin.plugin.binary.scores import Scores, class_text
 from mlflow_eval_plugin.plugin.frames import given_table
-from mlflow_eval_plugin.plugin.tables import Labelled, Scorer, Table, as_rows, probability_column, reference_data
+from mlflow_eval_plugin.plugin.tables import Table
 from mlflow_eval_plugin.stats.errors import InputError
 
 
@@ -55,20 +51,6 @@ def reference_table(given: Any, name: str, like: Table, model: Any) -> Table:
     )
 
 
-def reference_rows(table: Table, like: Rows, config: Config, scorer: Scorer) -> Rows:
-    """The same of a reference: it may lack labels and, where no model is given, scores.
-
-    Raises:
-        InputError: when it lacks a feature that the model needs, or its values cannot be evaluated.
-    """
-    # Drift compares labels as they are; whoever counts them needs them whole.
-    uncounted = table.labels is None or config.kind == "drift"
-    label = None if uncounted else _reference_label(table, like.pos_label)
-    scores = _reference_scores(table, like, config, scorer)
-    data = reference_data(table, scorer)
-    return as_rows(table, table.features, data, Labelled(label, like.pos_label), scores, like.score_name)
-
-
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame under the column names that MLflow gives to evaluated data: those that are no text become text."""
     names = [generate_feature_name_if_not_string(name) for name in frame.columns]
@@ -90,21 +72,3 @@ def _inputs(frame: pd.DataFrame, like: Table) -> Any:
     if not isinstance(like.inputs, pd.DataFrame):
         return inputs.to_numpy()
     return inputs if list(like.inputs.columns) == names else inputs.set_axis(like.inputs.columns, axis=1)
-
-
-def _reference_label(table: Table, positive: str) -> Any:
-    labels = pd.Series(table.labels)
-    known = next((one for one in pd.unique(labels.dropna()) if class_text(one) == positive), positive)
-    try:
-        return coded_labels(labels, known)[0]
-    except InputError as error:
-        raise InputError(f"reference: {error}") from error
-
-
-def _reference_scores(table: Table, like: Rows, config: Config, scorer: Scorer) -> Scores:
-    column = probability_column(config, scorer)
-    if scorer.model is None:
-        known = column in table.features.columns if column else table.predictions is not None
-        return scorer.scores(table, like.pos_label, column) if known else Scores(None, None)
-    table.require_inputs(scorer.model, config)
-    return Scores(None, None) if table.inputs is None else scorer.scores(table, like.pos_label, column)

@@ -1,32 +1,29 @@
-"""From MLflow's data set and model to ``Rows``: without copying the features, scoring each data set once."""
+"""Tables as MLflow and configs give them, without copying the features, and the model that is asked about them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 
 from mlflow_eval_plugin.engines import data_digest
 from mlflow_eval_plugin.engines.arrow.columns.inputs import (
-    checked_scores,
     checked_weights,
-    clipped_scores,
     coded_labels,
     column_of,
-    numbers_of,
     require_columns,
 )
-from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.keys import Config
 from mlflow_eval_plugin.evidence import Data
-from mlflow_eval_plugin.plugin.binary.scores import Scores, class_text, column_scores, model_scores
 from mlflow_eval_plugin.plugin.frames import framed
 from mlflow_eval_plugin.stats.errors import InputError
+
+Said = TypeVar("Said")
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +111,7 @@ class Table:
 
 @dataclass(eq=False)
 class Scorer:
-    """Scores tables, each once, whichever evaluators ask.
+    """The model that is asked about tables, and what it said of each, whichever evaluators ask.
 
     Attributes:
         output_column: the column of the model's output, as MLflow's argument ``predictions`` names it.
@@ -124,35 +121,14 @@ class Scorer:
     model: Any
     output_column: str | None
     labels: frozenset[str] = frozenset()
-    done: dict[tuple[int, str, str | None], Scores] = field(default_factory=dict)
-    class_scores: dict[tuple[int, str], Any] = field(default_factory=dict)
+    said: dict[tuple[object, ...], object] = field(default_factory=dict)
     digests: dict[tuple[int | str, ...], str] = field(default_factory=dict)
 
-    def scores(self, table: Table, positive: str, column: str | None) -> Scores:
-        """Probabilities or classes of a table's rows; neither where there is neither a model nor predictions.
-
-        Raises:
-            InputError: when the model's output or the column cannot be used.
-        """
-        key = (id(table), positive, column)
-        if key not in self.done:
-            self.done[key] = self._scored(table, positive, column)
-        return self.done[key]
-
-    def _scored(self, table: Table, positive: str, column: str | None) -> Scores:
-        if table.whole is not None:
-            found = self.scores(table.whole, positive, column)
-            return Scores(table.taken(found.probability), table.taken(found.prediction))
-        if self.model is not None:
-            with table.named():
-                return model_scores(self.model, table.inputs, positive, column or self.output_column, self.labels)
-        if column is not None:
-            values = column_of(table.features, column, argument="probability_column")
-            return Scores(clipped_scores(numbers_of(values, argument="score")), None)
-        if table.predictions is None:
-            return Scores(None, None)
-        name = f"predictions column {table.predictions_name!r}"
-        return column_scores(table.predictions, positive, name, self.labels)
+    def once(self, key: tuple[object, ...], ask: Callable[[], Said]) -> Said:
+        """What a model or a column says of a table; asked for once for each key, whose first word is the task."""
+        if key not in self.said:
+            self.said[key] = ask()
+        return cast(Said, self.said[key])
 
     def digest(self, frame: pd.DataFrame, key: tuple[int | str, ...]) -> str:
         """The digest of a frame; the same key is digested once."""
@@ -181,19 +157,6 @@ def table_of(dataset: Any) -> Table:
         predictions=predictions,
         predictions_name=dataset.predictions_name,
     )
-
-
-def score_first(table: Table, reference: Table | None, config: Config, scorer: Scorer) -> None:
-    """Ask the model about all rows before anything else is held: the copy that it makes of them is the peak of memory.
-
-    Raises:
-        InputError: when there are no rows or labels, or the model's output cannot be used.
-    """
-    check_tables(table, reference)
-    _, positive = _coded(table, config)
-    for one in (table, reference):
-        if scorer.model is not None and one is not None and one.inputs is not None:
-            scorer.scores(one, positive, config.probability_column)
 
 
 def check_tables(table: Table, *references: Table | None) -> None:
@@ -252,64 +215,6 @@ def reference_data(table: Table, scorer: Scorer) -> Data:
     return data_of(table.given, table.given.features, (id(table.given),), scorer)
 
 
-def rows_of(table: Table, config: Config, scorer: Scorer) -> Rows:
-    """Everything an evaluator needs of the evaluated data set.
-
-    Raises:
-        InputError: for labels, scores, weights or further columns that cannot be evaluated.
-    """
-    label, positive = _coded(table, config)
-    frame, weight, data = given_rows(table, config, scorer)
-    column = probability_column(config, scorer)
-    scores = scorer.scores(table, positive, column)
-    if scores.probability is not None:
-        known = scores.probability
-        # Drift compares what is missing too.
-        late = np.isnan(known) if config.kind == "drift" else np.zeros(len(known), dtype=bool)
-        checked = checked_scores(pd.Series(known[~late] if late.any() else known, copy=False))
-        scores = Scores(known if late.any() else checked, None)
-    # A column of the data that holds the score is the score, and no feature besides.
-    of_data = column if scorer.model is None else None
-    name = of_data or free_name(table.predictions_name or "score", frame)
-    return as_rows(table, frame, data, Labelled(label, positive), scores, name, weight)
-
-
-@dataclass(frozen=True, eq=False)
-class Labelled:
-    """Labels as 0 and 1, or None, and the positive class as text."""
-
-    label: Any
-    positive: str
-
-
-def as_rows(
-    table: Table,
-    frame: pd.DataFrame,
-    data: Data,
-    labelled: Labelled,
-    scores: Scores,
-    score_name: str,
-    weight: Any = None,
-) -> Rows:
-    """A table's rows with their labels and scores."""
-    values = scores.prediction if scores.probability is None else scores.probability
-    return Rows(
-        frame=frame,
-        data=data,
-        label=labelled.label,
-        score=scores.probability,
-        prediction=scores.prediction,
-        weight=weight,
-        pos_label=labelled.positive,
-        features=tuple(name for name in map(str, table.features.columns) if name != score_name),
-        label_name=table.labels_name,
-        score_name=score_name,
-        everything=beside(frame, {table.labels_name: table.labels, score_name: values}),
-        expected=table.expected,
-        optional=table.optional,
-    )
-
-
 def beside(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
     """The frame with further columns, as far as they are not None; nothing is copied."""
     found: pd.DataFrame = frame.copy(deep=False)
@@ -319,38 +224,11 @@ def beside(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
     return found
 
 
-def _coded(table: Table, config: Config) -> tuple[Any, str]:
-    try:
-        label, positive = table.coded(config.positive)
-    except InputError:
-        # Drift does not need labels: late ones, or a window of one class, are compared like any column.
-        if config.kind != "drift":
-            raise
-        return None, class_text(1 if config.positive is None else config.positive)
-    _require_listed(table.labels, config)
-    return label, class_text(positive)
-
-
-def _require_listed(labels: Any, config: Config) -> None:
-    # Beside the positive class any other is the negative one, also where it is the only one.
-    listed = set(map(class_text, config.label_list or ()))
-    unknown = sorted(set(map(class_text, pd.unique(pd.Series(labels)))) - listed) if listed else []
-    if unknown:
-        raise InputError(f"label_list: it lacks {', '.join(map(repr, unknown))}, which the labels have; add it")
-
-
 def free_name(name: str, frame: pd.DataFrame) -> str:
     """The name, or one like it that no column has."""
     while name in frame.columns:
         name = f"model {name}"
     return name
-
-
-def probability_column(config: Config, scorer: Scorer) -> str | None:
-    """The column that the config names for the probability: of the model's output, or without a model of the data."""
-    if config.probability_column is None:
-        return None
-    return config.column(config.probability_column) if scorer.model is None else config.probability_column
 
 
 def with_columns(features: pd.DataFrame, given: Any) -> pd.DataFrame:

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.engines.arrow.columns.inputs import clipped_scores, how_many
+from mlflow_eval_plugin.engines.arrow.columns.inputs import clipped_scores, column_of, how_many, numbers_of
 from mlflow_eval_plugin.plugin.asking import ask, ask_probabilities, probabilistic
+from mlflow_eval_plugin.plugin.tables import Scorer, Table
 from mlflow_eval_plugin.stats.errors import InputError
 
 _NUMBERS = frozenset({"floating", "integer", "mixed-integer-float", "decimal", "integer-na"})
@@ -26,6 +27,30 @@ class Scores:
 
     probability: NDArray[np.float64] | None
     prediction: Any
+
+
+def scores_of(table: Table, positive: str, column: str | None, scorer: Scorer) -> Scores:
+    """Probabilities or classes of a table's rows; neither where there is neither a model nor predictions.
+
+    Raises:
+        InputError: when the model's output or the column cannot be used.
+    """
+    return scorer.once(("binary", id(table), positive, column), lambda: _asked(table, positive, column, scorer))
+
+
+def _asked(table: Table, positive: str, column: str | None, scorer: Scorer) -> Scores:
+    if table.whole is not None:
+        found = scores_of(table.whole, positive, column, scorer)
+        return Scores(table.taken(found.probability), table.taken(found.prediction))
+    if scorer.model is not None:
+        with table.named():
+            return model_scores(scorer.model, table.inputs, positive, column or scorer.output_column, scorer.labels)
+    if column is not None:
+        values = column_of(table.features, column, argument="probability_column")
+        return Scores(clipped_scores(numbers_of(values, argument="score")), None)
+    if table.predictions is None:
+        return Scores(None, None)
+    return column_scores(table.predictions, positive, f"predictions column {table.predictions_name!r}", scorer.labels)
 
 
 def model_scores(model: Any, features: Any, positive: str, column: str | None, labels: Collection[str] = ()) -> Scores:

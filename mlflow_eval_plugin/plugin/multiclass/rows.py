@@ -24,6 +24,7 @@ from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.classes import ClassColumns
 from mlflow_eval_plugin.evaluators.config.keys import Config
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
+from mlflow_eval_plugin.plugin.binary.rows import Labelled, as_rows
 from mlflow_eval_plugin.plugin.binary.scores import Scores
 from mlflow_eval_plugin.plugin.multiclass.scores import (
     ClassScores,
@@ -33,16 +34,7 @@ from mlflow_eval_plugin.plugin.multiclass.scores import (
     model_class_scores,
     require_classes,
 )
-from mlflow_eval_plugin.plugin.tables import (
-    Labelled,
-    Scorer,
-    Table,
-    as_rows,
-    check_tables,
-    free_name,
-    given_rows,
-    reference_data,
-)
+from mlflow_eval_plugin.plugin.tables import Scorer, Table, check_tables, free_name, given_rows, reference_data
 from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -136,11 +128,8 @@ def _can_be_scored(table: Table, config: Config, scorer: Scorer) -> bool:
 
 def _scores(table: Table, config: Config, scorer: Scorer) -> ClassScores:
     """What is predicted of a table, asked for once."""
-    key = (id(table), repr(config.probability_columns))
-    if key not in scorer.class_scores:
-        scorer.class_scores[key] = _asked(table, config, scorer)
-    found: ClassScores = scorer.class_scores[key]
-    return found
+    key = ("multiclass", id(table), repr(config.probability_columns))
+    return scorer.once(key, lambda: _asked(table, config, scorer))
 
 
 def _asked(table: Table, config: Config, scorer: Scorer) -> ClassScores:

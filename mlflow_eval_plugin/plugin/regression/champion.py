@@ -1,0 +1,45 @@
+"""What the champion says of the evaluated rows, of a regression."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from mlflow_eval_plugin.engines import predicted_rows
+from mlflow_eval_plugin.engines.arrow.columns.inputs import finite_numbers
+from mlflow_eval_plugin.engines.arrow.regression.summaries import LARGEST
+from mlflow_eval_plugin.evaluators.config.regression import RegressionComparisonConfig
+from mlflow_eval_plugin.evaluators.regression.comparison import PredictedChampion
+from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
+from mlflow_eval_plugin.plugin.asking import ask
+from mlflow_eval_plugin.plugin.champion_source import Evaluated, Reader, of_champion, said_by
+from mlflow_eval_plugin.plugin.regression.rows import chosen_column, output_columns
+from mlflow_eval_plugin.plugin.tables import Table
+
+
+def predicted_champion(config: RegressionComparisonConfig, table: Table, rows: RegressionRows) -> PredictedChampion:
+    """A regression: the champion's predictions of the mean.
+
+    Raises:
+        InputError: as ``champion_rows``.
+    """
+
+    def asked(model: Any, inputs: Any, column: str | None) -> Any:
+        output = output_columns(ask(model, inputs))
+        if column is None and config.prediction_column in output.columns:
+            column = config.prediction_column
+        return output[chosen_column(output, column, None, "column")].to_numpy()
+
+    def numbers(values: Any, name: str) -> Any:
+        return finite_numbers(pd.Series(values), argument=name, largest=LARGEST)
+
+    def read() -> PredictedChampion:
+        reader: Reader[Any] = Reader(numbers, asked)
+        evaluated = Evaluated(table, rows.frame, rows.features, rows.score_name)
+        said, source = said_by(config.champion, config, evaluated, reader)
+        known = rows.known
+        predicted = predicted_rows(rows.frame, target=known.target, prediction=said, weight=known.weight)
+        return PredictedChampion(predicted, source)
+
+    return of_champion(read)
