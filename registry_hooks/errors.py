@@ -75,3 +75,15 @@ class Unauthenticated(RegistryError):
     """Nobody is known to be asking: HTTP 401."""
 
     code = "UNAUTHENTICATED"
+
+
+class Busy(RegistryError):
+    """Others are served just now: HTTP 429."""
+
+    code = "REQUEST_LIMIT_EXCEEDED"
+
+
+class NoAnswer(RegistryError):
+    """A client's word: no answer to rely on came from a governed server. A write may or may not have been done."""
+
+    code = "CLIENT"

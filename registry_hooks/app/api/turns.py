@@ -11,16 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-from registry_hooks.errors import Reason, RegistryError
+from registry_hooks.errors import Busy, Reason
 
 AT_ONCE = 2
 """Of everybody, in one worker of the server; of one user one."""
-
-
-class Busy(RegistryError):
-    """Others are served just now: HTTP 429."""
-
-    code = "REQUEST_LIMIT_EXCEEDED"
 
 
 class Turns:

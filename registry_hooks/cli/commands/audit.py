@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
-from registry_hooks.cli.client import Client, talks_to_server
+from registry_hooks.cli.asking import talks_to_server
 from registry_hooks.cli.failures import BROKEN_AUDIT, require_name
 from registry_hooks.cli.output import Answer, clean, heading, show
 from registry_hooks.cli.summaries import Summarized
+from registry_hooks.client import Client
 
 
 @click.group(cls=Summarized)
@@ -36,7 +37,7 @@ def verify(client: Client, as_json: bool) -> None:
     Example:
       registry-hooks audit verify
     """
-    _tell(client.get("audit/verify"), as_json)
+    _tell(client.audit_verify(), as_json)
 
 
 @audit.command("verify-file")
@@ -100,7 +101,7 @@ def export(client: Client, output: Path | None, as_json: bool) -> None:
     Example:
       registry-hooks audit export --output log.ndjson
     """
-    chunks = client.lines("audit/export")
+    chunks = client.audit_export()
     if output is None:
         sys.stdout.buffer.writelines(chunks)
         return

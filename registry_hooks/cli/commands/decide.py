@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from registry_hooks.cli.client import Client, talks_to_server
+from registry_hooks.cli.asking import talks_to_server
 from registry_hooks.cli.commands.move import VERSION
 from registry_hooks.cli.output import clean, show
 from registry_hooks.cli.output import proposal as told
+from registry_hooks.client import Client
 
 
 def signs(command: Callable[..., None]) -> Callable[..., None]:
@@ -43,7 +44,7 @@ def request(client: Client, model: str, version: int, comment: str | None, as_js
     Example:
       registry-hooks request acs-employment 2 --comment "better Brier score, no subgroup worse"
     """
-    answer = client.post("request", model=model, version=version, comment=comment)
+    answer = client.request(model, version, comment)
     next_step = f"  Next, by an approver: registry-hooks approve {clean(model)} {version} --comment TEXT"
     show(answer, as_json, [*told(answer), next_step])
 
@@ -63,7 +64,7 @@ def approve(client: Client, model: str, as_json: bool, **signature: Any) -> None
     Example:
       registry-hooks approve acs-employment 2 --comment "read the calibration and subgroup reports"
     """
-    answer = client.post("approve", model=model, **signature)
+    answer = client.approve(model, **signature)
     promotable = answer["state"] == "approved"
     next_step = [f"  Next: registry-hooks promote {clean(model)} {answer['version']}"] if promotable else []
     show(answer, as_json, [*told(answer), *next_step])
@@ -84,7 +85,7 @@ def reject(client: Client, model: str, as_json: bool, **signature: Any) -> None:
     Example:
       registry-hooks reject acs-employment 2 --comment "recall for SEX=2 fell by 4 points"
     """
-    answer = client.post("reject", model=model, **signature)
+    answer = client.reject(model, **signature)
     show(answer, as_json, told(answer))
 
 
@@ -103,7 +104,7 @@ def withdraw(
     Example:
       registry-hooks withdraw acs-employment 2 --comment "asked for too early"
     """
-    answer = client.post("withdraw", model=model, version=version, proposal=proposal, comment=comment)
+    answer = client.withdraw(model, version, comment=comment, proposal=proposal)
     if "withdrawn" in answer:
         lines = [f"Proposal {clean(answer['withdrawn'])} is withdrawn. Ledger entry {answer['entry']}."]
     else:

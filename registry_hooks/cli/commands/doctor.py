@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from registry_hooks.cli.client import Client
+from registry_hooks.cli.asking import told_as_failure
 from registry_hooks.cli.failures import NO_ANSWER, Failure
-from registry_hooks.cli.logins import read_login, server_address
 from registry_hooks.cli.output import clean, heading, show
+from registry_hooks.client import Client
 
 DISTRIBUTIONS = (
     "mlflow-registry-hooks",
@@ -103,14 +103,18 @@ def _import(name: str) -> str:
 
 
 def _server(tracking_uri: str | None, timeout: float) -> str:
-    client = Client(server_address(tracking_uri), read_login(), timeout)
-    health = client.get("health")
+    with told_as_failure():
+        return _asked(Client(tracking_uri, timeout=timeout))
+
+
+def _asked(client: Client) -> str:
+    health = client.health()
     if not health.get("governed"):
         raise Failure("its registry is not governed", NO_ANSWER)
     here = _version("mlflow-registry-hooks")
     if health["version"] != here:
         raise Failure(f"it runs registry-hooks {health['version']}, and this is {here}", NO_ANSWER)
-    lost = [f"{each['model']} {line}" for each in client.get("status")["models"] for line in each.get("missing") or ()]
+    lost = [f"{each['model']} {line}" for each in client.status()["models"] for line in each.get("missing") or ()]
     if lost:
         raise Failure("what serves is not all there: " + "; ".join(lost[:5]), NO_ANSWER)
     return f"governed, registry-hooks {health['version']}, login accepted"

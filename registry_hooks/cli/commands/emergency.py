@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from registry_hooks.cli.client import Client, talks_to_server
+from registry_hooks.cli.asking import talks_to_server
 from registry_hooks.cli.commands.move import VERSION
 from registry_hooks.cli.output import clean, heading, moves, numbered_reasons, show, when
 from registry_hooks.cli.summaries import Summarized
+from registry_hooks.client import Client
 
 
 @click.command("break-glass")
@@ -25,7 +28,7 @@ def break_glass(client: Client, model: str, version: int, reason: str, as_json: 
     Example:
       registry-hooks break-glass acs-employment 4 --reason "both earlier versions crash on the new input"
     """
-    answer = client.post("break-glass", model=model, version=version, reason=reason)
+    answer = client.break_glass(model, version, reason)
     review, told = answer["review"], heading("BY BREAK-GLASS", "red")
     lines = [
         f"Version {answer['version']} of {clean(model)} is now the {heading('champion', 'green')}, {told}.",
@@ -59,7 +62,7 @@ def close(client: Client, model: str, number: str, finding: str, as_json: bool) 
     Example:
       registry-hooks review close acs-employment R-14 --finding "AGEP was in months since Monday; source fixed"
     """
-    answer = client.post("review/close", model=model, review=number, finding=finding)
+    answer = client.review_close(model, number, finding)
     show(answer, as_json, [f"Review {clean(number)} of {clean(model)} is closed. Ledger entry {answer['entry']}."])
 
 
@@ -73,9 +76,9 @@ def list_reviews(client: Client, model: str | None, as_json: bool) -> None:
     Example:
       registry-hooks review list
     """
-    models = client.get("status", model=model)["models"]
-    found = [{"model": held["model"], **each} for held in models for each in held["reviews"]]
-    found.sort(key=lambda each: each["due_at"])
+    models = client.status(model)["models"]
+    found: list[dict[str, Any]] = [{"model": held["model"], **each} for held in models for each in held["reviews"]]
+    found.sort(key=lambda each: str(each["due_at"]))
     lines = []
     for each in found:
         due = heading("OVERDUE since", "red") if each["overdue"] else "due"

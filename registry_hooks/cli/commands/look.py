@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import click
 
-from registry_hooks.cli.client import Client, talks_to_server
+from registry_hooks.cli.asking import talks_to_server
 from registry_hooks.cli.commands.move import VERSION
 from registry_hooks.cli.failures import BROKEN_AUDIT, REFUSED
 from registry_hooks.cli.output import Answer, clean, heading, numbered_reasons, pair, proposal, show, table, when
+from registry_hooks.client import Client
 
 _KINDS = {"rollback": "the rollback from", "break-glass": heading("BREAK-GLASS", "red") + " promotion of"}
 
@@ -28,7 +29,7 @@ def plan(client: Client, model: str, version: int, as_json: bool) -> None:
     Example:
       registry-hooks plan acs-employment 2
     """
-    answer = client.get("plan", model=model, version=version)
+    answer = client.plan(model, version)
     show(answer, as_json, _planned(answer))
     if not answer["allowed"]:
         raise click.exceptions.Exit(REFUSED)
@@ -59,7 +60,7 @@ def status(client: Client, model: str | None, as_json: bool) -> None:
     Example:
       registry-hooks status
     """
-    answer = client.get("status", model=model)
+    answer = client.status(model)
     lines = [line for each in answer["models"] for line in _status_of(each)]
     show(answer, as_json, lines or ["No governed model yet."])
 
@@ -110,9 +111,12 @@ def history(client: Client, model: str, limit: int | None, at: str | None, as_js
       registry-hooks history acs-employment --limit 20
       registry-hooks history acs-employment --at 2026-11-25T03:00:00Z
     """
-    answer = client.get("history", model=model, limit=limit, at=at)
+    answer = client.history(model, limit, at)
     columns = ("seq", "at", "actor", "action", "version", "summary")
-    rows = [[when(each[name]) if name == "at" else each[name] for name in columns] for each in answer["entries"]]
+    rows = [
+        (each["seq"], when(each["at"]), each["actor"], each["action"], each["version"], each["summary"])
+        for each in answer["entries"]
+    ]
     lines = list(table(columns, rows)) or [f"Nothing was decided about {clean(model)} yet."]
     if at is not None:
         lines.append(f"At {clean(at)}: {pair(answer['as_of']['pair'])}.")
@@ -130,7 +134,7 @@ def lineage(client: Client, model: str, version: int, as_json: bool) -> None:
     Example:
       registry-hooks lineage acs-employment 2
     """
-    answer = client.get("lineage", model=model, version=version)
+    answer = client.lineage(model, version)
     show(answer, as_json, _lineage(answer))
 
 
@@ -178,11 +182,11 @@ def reconcile(client: Client, model: str | None, as_json: bool) -> None:
     Example:
       registry-hooks reconcile acs-employment
     """
-    names = [model] if model else [each["model"] for each in client.get("status")["models"]]
+    names = [model] if model else [each["model"] for each in client.status()["models"]]
     answers = []
     with click.progressbar(names, label="Reading files", file=sys.stderr, hidden=len(names) < 2) as waiting:
         for name in waiting:
-            answers.append(client.post("reconcile", model=name))
+            answers.append(client.reconcile(name))
     problems = [problem for each in answers for problem in each["problems"]]
     lines = [clean(problem) for problem in problems] or [f"{len(answers)} models agree with the ledger."]
     show({"ok": not problems, "models": answers}, as_json, lines)

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import click
 
-from registry_hooks.cli.client import Client, talks_to_server
+from registry_hooks.cli.asking import talks_to_server
 from registry_hooks.cli.output import Answer, clean, evidence, heading, moves, pair, show, warned, when
+from registry_hooks.client import Client
+from registry_hooks.client.calls import Verify
 
 VERSION = click.IntRange(min=1)
 FILES_SAID = {
@@ -34,7 +36,7 @@ def nominate(
     Example:
       registry-hooks nominate acs-employment 2 --run 8d0f1c2b3a4e5f60718293a4b5c6d7e8
     """
-    answer = client.post("nominate", model=model, version=version, runs=list(runs) or None, comment=comment)
+    answer = client.nominate(model, version, runs, comment)
     show(answer, as_json, _nominated(answer))
 
 
@@ -57,7 +59,7 @@ def promote(client: Client, model: str, version: int, as_json: bool) -> None:
     Example:
       registry-hooks promote acs-employment 2
     """
-    answer = client.post("promote", model=model, version=version)
+    answer = client.promote(model, version)
     show(answer, as_json, _promoted(answer))
 
 
@@ -77,7 +79,7 @@ def _promoted(answer: Answer) -> Iterator[str]:
               "end before anything else, or only afterwards.")  # fmt: skip
 @talks_to_server
 def rollback(
-    client: Client, model: str, reason: str, to: int | None, expected: int | None, verify: str, as_json: bool
+    client: Client, model: str, reason: str, to: int | None, expected: int | None, verify: Verify, as_json: bool
 ) -> None:
     """Return MODEL to the champion before, at once and in one request. A review falls due afterwards.
 
@@ -90,7 +92,7 @@ def rollback(
     Example:
       registry-hooks rollback acs-employment --reason "scores drifted since Monday"
     """
-    answer = client.post("rollback", model=model, reason=reason, to=to, expected=expected, verify=verify)
+    answer = client.rollback(model, reason, to=to, expected=expected, verify=verify)
     show(answer, as_json, _rolled_back(answer))
 
 

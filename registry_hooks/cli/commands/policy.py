@@ -7,10 +7,12 @@ from pathlib import Path
 
 import click
 
-from registry_hooks.cli.client import Client, talks_to_server
+from registry_hooks.cli.asking import talks_to_server
 from registry_hooks.cli.failures import USAGE, Failure, require_name
 from registry_hooks.cli.output import Answer, clean, heading, pair, show, when
 from registry_hooks.cli.summaries import Summarized
+from registry_hooks.client import Client
+from registry_hooks.client.calls import Adopt
 
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
@@ -83,7 +85,7 @@ def check(file: Path, as_json: bool) -> None:
               help="Which counts for models whose aliases and stages disagree; what the other said is recorded, and "
               "versions in other roles' stages are archived. Without it such a model is refused.")  # fmt: skip
 @talks_to_server
-def apply(client: Client, file: Path, adopt: str | None, as_json: bool) -> None:
+def apply(client: Client, file: Path, adopt: Adopt | None, as_json: bool) -> None:
     """Put a policy FILE in force. Administrators only. Open Proposals under the old text become void.
 
     Models come under it with the roles that they have: the aliases champion, challenger and fallback, the stages
@@ -93,7 +95,7 @@ def apply(client: Client, file: Path, adopt: str | None, as_json: bool) -> None:
     Example:
       registry-hooks policy apply policy.yaml
     """
-    answer = client.post("policy/apply", yaml=_text_of(file), adopt=adopt)
+    answer = client.policy_apply(_text_of(file), adopt)
     told = f"Policy {clean(answer['name'])} version {answer['version']} is in force."
     entry = answer["entry"]
     lines = [told, f"  Ledger entry {clean(entry)}." if entry else "  It was already: nothing changed."]
@@ -113,7 +115,7 @@ def show_policy(client: Client, model: str | None, name: str | None, as_json: bo
     Example:
       registry-hooks policy show --model acs-employment
     """
-    answer = client.get("policy", model=model, name=name)
+    answer = client.policy_show(model, name)
     lines = [line for each in answer["policies"] for line in _policy(each)]
     show(answer, as_json, lines or ["No policy is in force."])
 

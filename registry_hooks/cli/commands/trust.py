@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from registry_hooks.cli.client import Client, talks_to_server
+from registry_hooks.cli.asking import talks_to_server
 from registry_hooks.cli.failures import USAGE, Failure, require_name
 from registry_hooks.cli.output import clean, heading, show, table, when
 from registry_hooks.cli.summaries import Summarized
+from registry_hooks.client import Client
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 PASSPHRASE = "REGISTRY_HOOKS_KEY_PASSPHRASE"
@@ -71,7 +72,7 @@ def trust(client: Client, name: str, file: Path, as_json: bool) -> None:
     Example:
       registry-hooks key trust ci ci.key.pub
     """
-    answer = client.post("key/trust", name=name, public=_read(file).decode("utf-8", "replace"))
+    answer = client.key_trust(name, _read(file).decode("utf-8", "replace"))
     show(answer, as_json, [f"Key {clean(answer['key']['id'])} is trusted as {heading(clean(name))}.",
                            f"  Ledger entry {answer['entry']}."])  # fmt: skip
 
@@ -87,7 +88,7 @@ def revoke(client: Client, key_id: str, reason: str, as_json: bool) -> None:
     Example:
       registry-hooks key revoke sha256:9f86d081884c7d65… --reason "laptop lost"
     """
-    answer = client.post("key/revoke", key=key_id, reason=reason)
+    answer = client.key_revoke(key_id, reason)
     show(answer, as_json, [f"Key {clean(key_id)} is {heading('revoked', 'red')}. Ledger entry {answer['entry']}."])
 
 
@@ -100,7 +101,7 @@ def list_keys(client: Client, as_json: bool) -> None:
     Example:
       registry-hooks key list
     """
-    answer = client.get("key")
+    answer = client.keys()
     rows = [
         (each["name"], "revoked " + when(each["revoked_at"]) if each["revoked_at"] else "trusted",
          each["trusted_by"], when(each["trusted_at"]), each["id"])
@@ -134,7 +135,7 @@ def give(client: Client, policy: str, role: str, to: str, lasts: str, reason: st
     Example:
       registry-hooks delegate give acs risk --to bob --for 7d --reason "on leave"
     """
-    answer = client.post("delegate", policy=policy, role=role, to=to, lasts=lasts, reason=reason)
+    answer = client.delegate(policy, role, to, lasts, reason)
     lent = answer["delegation"]
     told = f"{clean(lent['to'])} signs as {clean(role)} in {clean(lent['by'])}'s place until {when(lent['until'])}."
     show(answer, as_json, [told, f"  To end it before: registry-hooks delegate end {lent['id']}"])
@@ -150,7 +151,7 @@ def end(client: Client, number: str, as_json: bool) -> None:
     Example:
       registry-hooks delegate end D-7
     """
-    answer = client.post("delegate/end", delegation=number)
+    answer = client.delegation_end(number)
     show(answer, as_json, [f"Delegation {clean(number)} has ended. Ledger entry {answer['entry']}."])
 
 
@@ -163,7 +164,7 @@ def list_delegations(client: Client, as_json: bool) -> None:
     Example:
       registry-hooks delegate list
     """
-    answer = client.get("delegate")
+    answer = client.delegations()
     rows = [
         (each["id"], each["policy"], each["role"], each["by"], each["to"], when(each["until"]), each["reason"])
         for each in answer["delegations"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from registry_hooks.cli.failures import USAGE, Failure
+from registry_hooks.errors import Invalid
 
 CREDENTIALS = "~/.mlflow/credentials"
 
@@ -30,7 +30,11 @@ class Login:
 
 
 def read_login() -> Login:
-    """The login from the environment, else from MLflow's credentials file, each value on its own."""
+    """The login from the environment, else from MLflow's credentials file, each value on its own.
+
+    Raises:
+        Invalid: when that file cannot be read as one.
+    """
     username, password = os.environ.get("MLFLOW_TRACKING_USERNAME"), os.environ.get("MLFLOW_TRACKING_PASSWORD")
     if not (username and password):
         from_file = _credentials_file()
@@ -46,7 +50,7 @@ def _credentials_file() -> dict[str, str]:
     try:
         parser.read(path)
     except (configparser.Error, UnicodeDecodeError) as error:
-        raise Failure(f"{path} is no ini file with a section [mlflow]: {error}", USAGE) from error
+        raise _not_asked(f"{path} is no ini file with a section [mlflow]: {error}") from error
     if "mlflow" not in parser:
         return {}
     return {name: value.replace("%%", "%") for name, value in parser["mlflow"].items()}
@@ -56,18 +60,17 @@ def server_address(given: str | None) -> str:
     """The server's address without a trailing slash.
 
     Raises:
-        Failure: when there is none, or when it is no web address, as the URI of a database is not.
+        Invalid: when there is none, or when it is no web address, as the URI of a database is not.
     """
     address = given or os.environ.get("MLFLOW_TRACKING_URI") or ""
     if not address:
-        raise Failure("no server address: give --tracking-uri http://… or set MLFLOW_TRACKING_URI", USAGE)
+        raise _not_asked("no server address: give --tracking-uri http://… or set MLFLOW_TRACKING_URI")
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         scheme = parts.scheme or "a path"
-        raise Failure(
+        raise _not_asked(
             f"the server address must be http://… or https://…, and this one is {scheme!r}: a governed role changes "
-            "only through a server, with a login. Start one with `registry-hooks server`",
-            USAGE,
+            "only through a server, with a login. Start one with `registry-hooks server`"
         )
     return address.rstrip("/")
 
@@ -76,3 +79,9 @@ def without_secrets(address: str) -> str:
     """``address`` as it may be printed."""
     parts = urlsplit(address)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _not_asked(message: str) -> Invalid:
+    error = Invalid(message)
+    error.code = "CLIENT"  # no server has said it
+    return error

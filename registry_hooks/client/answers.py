@@ -1,0 +1,483 @@
+"""What the server answers: JSON objects, typed. Times are text in RFC 3339, UTC; digests are ``sha256:`` and hex.
+
+A newer server may answer with more members than are named here.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict, final
+
+
+class ReasonAnswer(TypedDict):
+    """One rule that does not hold, as `registry_hooks.errors.Reason`."""
+
+    rule: str
+    expected: str
+    found: str
+    mend: str
+
+
+class PairAnswer(TypedDict):
+    """Champion, challenger and fallback of one registered model: version numbers, or None."""
+
+    champion: int | None
+    challenger: int | None
+    fallback: int | None
+
+
+class EvidenceAnswer(TypedDict):
+    """Evidence as a nomination took it in; ``withheld`` stands for a run that the caller may not READ."""
+
+    kind: str
+    digest: str
+    verdict: Literal["pass", "fail", "insufficient"]
+    created_at: str
+    run_id: str
+    path: str
+    failed: list[str]
+    signed_by: list[str]
+    champion: int | None
+    sha256: str | None
+    envelope_sha256: str | None
+
+
+class PageAnswer(TypedDict):
+    """A report page or figure, by the SHA-256 of its bytes."""
+
+    run_id: str
+    path: str
+    sha256: str
+
+
+class CondemnedAnswer(TypedDict):
+    """A version that was rolled back from, when, and the digest of what it is made of."""
+
+    model: str
+    version: int
+    at: str
+    content: str | None
+
+
+class ResemblanceAnswer(TypedDict):
+    """A condemned version that another one has much in common with."""
+
+    model: str
+    version: int
+    at: str
+    files: int
+    same: int
+    near: list[str]
+
+
+class RoleSourceAnswer(TypedDict):
+    """Where a signer's role came from, and who gave it."""
+
+    role: str
+    via: Literal["policy", "mlflow-role", "loan"]
+    name: str
+    given_by: str | None
+
+
+class ApprovalAnswer(TypedDict):
+    """One person's yes or no to one Proposal."""
+
+    proposal: str
+    proposal_digest: str
+    actor: str
+    roles: list[str]
+    decision: Literal["yes", "no"]
+    meaning: str
+    comment: str
+    at: str
+    for_whom: str | None
+    reauthenticated: bool
+    sources: list[RoleSourceAnswer]
+
+
+class StoredProposal(TypedDict):
+    """A requested promotion, as it is written down."""
+
+    id: str
+    model: str
+    version: int
+    requester: str
+    created_at: str
+    expires_at: str
+    expected_champion: int | None
+    evidence: list[EvidenceAnswer]
+    files_digest: str
+    policy_digest: str
+    comment: str
+    digest: str
+    pages_digest: str | None
+    condemned_by: CondemnedAnswer | None
+    resembles: list[ResemblanceAnswer]
+    approvals: list[ApprovalAnswer]
+
+
+class NeedAnswer(TypedDict):
+    """How many approvals a role must give, and how many of its holders have."""
+
+    role: str
+    count: int
+    have: int
+
+
+@final
+class ProposalAnswer(StoredProposal):
+    """A Proposal as it is judged now.
+
+    ``reasons`` say why it does not hold; ``uncounted`` why signatures do not count; ``warnings`` what speaks against
+    the version's bytes.
+    """
+
+    state: Literal["open", "approved", "rejected", "expired", "void"]
+    reasons: list[ReasonAnswer]
+    needs: list[NeedAnswer]
+    warnings: list[str]
+    uncounted: list[ReasonAnswer]
+
+
+@final
+class Withdrawn(TypedDict):
+    """A Proposal that its requester took back."""
+
+    model: str
+    version: int
+    withdrawn: str
+    entry: int
+
+
+class ReviewAnswer(TypedDict):
+    """What must be looked at after a rollback or a break-glass promotion, and by when."""
+
+    id: str
+    version: int
+    opened_by: str
+    opened_at: str
+    due_at: str
+    reason: str
+    kind: Literal["rollback", "break-glass"]
+
+
+class OpenReview(ReviewAnswer):
+    """A review that nobody has closed."""
+
+    overdue: bool
+
+
+class Nominated(TypedDict):
+    """A version that became challenger."""
+
+    model: str
+    version: int
+    evidence: list[EvidenceAnswer]
+    files_digest: str
+    warnings: list[str]
+    pair: PairAnswer
+    entry: int
+
+
+class Moved(TypedDict):
+    """A change of roles, and the ledger entry that records it."""
+
+    model: str
+    version: int
+    before: PairAnswer
+    after: PairAnswer
+    entry: int
+
+
+class Promoted(Moved):
+    """A version that became champion by an approved Proposal."""
+
+    proposal: str
+
+
+class RolledBack(Moved):
+    """A return to an earlier champion. ``files`` says whether its files are those that were nominated."""
+
+    review: ReviewAnswer
+    files: Literal["match", "pending", "unknown"]
+
+
+class BrokeGlass(Moved):
+    """A version that became champion past the rules that ``overridden`` lists."""
+
+    review: ReviewAnswer
+    overridden: list[ReasonAnswer]
+
+
+class ReviewClosed(TypedDict):
+    """A review that was closed with a finding."""
+
+    model: str
+    review: ReviewAnswer
+    finding: str
+    entry: int
+
+
+class Plan(TypedDict):
+    """What a promotion by the caller would meet now."""
+
+    model: str
+    version: int
+    allowed: bool
+    reasons: list[ReasonAnswer]
+    pair: PairAnswer
+    after: PairAnswer
+    proposal: ProposalAnswer | None
+
+
+class FileCheckAnswer(TypedDict):
+    """A version's files held against its nomination after a rollback; None where that is not done yet."""
+
+    version: int
+    since: str
+    differences: list[str] | None
+
+
+class PolicyVersion(TypedDict):
+    """Which policy governs a model."""
+
+    name: str
+    version: int
+
+
+class ModelStatus(TypedDict):
+    """A governed model as it stands. ``missing`` is None where there was no time to look."""
+
+    model: str
+    policy: PolicyVersion
+    pair: PairAnswer
+    condemned: list[int]
+    file_check: FileCheckAnswer | None
+    proposals: list[ProposalAnswer]
+    reviews: list[OpenReview]
+    meddled: list[ReasonAnswer]
+    missing: list[str] | None
+
+
+class Status(TypedDict):
+    """The governed models that the caller may READ."""
+
+    models: list[ModelStatus]
+
+
+class EntryAnswer(TypedDict):
+    """One ledger entry in a sentence: who did what when."""
+
+    seq: int
+    at: str
+    actor: str
+    action: str
+    version: int | None
+    summary: str
+
+
+class StateAnswer(TypedDict):
+    """A model's roles, Proposals and reviews as they stood at some time."""
+
+    model: str
+    pair: PairAnswer
+    condemned: list[int]
+    proposals: list[StoredProposal]
+    reviews: list[ReviewAnswer]
+
+
+class _Entries(TypedDict):
+    model: str
+    entries: list[EntryAnswer]
+
+
+class History(_Entries, total=False):
+    """Ledger entries of a model, oldest first; ``as_of`` is there where a time was asked for."""
+
+    as_of: StateAnswer
+
+
+class DataAnswer(TypedDict):
+    """A data set that a run used, with MLflow's own digest."""
+
+    name: str
+    digest: str
+    context: str | None
+
+
+class _Run(TypedDict):
+    run_id: str | None
+
+
+class Origin(_Run, total=False):
+    """What a version's run says of it; only ``run_id`` where there is no run, or none that the caller may READ."""
+
+    unreadable: str
+    data: list[DataAnswer]
+    metrics: dict[str, float]
+    source: dict[str, str]
+
+
+class NominationAnswer(TypedDict):
+    """A nomination, with what the version's run said then."""
+
+    version: int
+    evidence: list[EvidenceAnswer]
+    files_digest: str
+    actor: str
+    at: str
+    comment: str
+    pages: list[PageAnswer]
+    content: str | None
+    condemned_by: CondemnedAnswer | None
+    resembles: list[ResemblanceAnswer]
+    lineage: Origin | None
+
+
+class Tenure(TypedDict):
+    """A time as champion; ``until`` is None of the one that serves."""
+
+    version: int
+    since: str
+    until: str | None
+    by: str
+    how: str
+    seq: int
+
+
+class Lineage(TypedDict):
+    """A version's record: who registered it, its nominations, when it served, and what its run says now."""
+
+    model: str
+    version: int
+    stage: str
+    registered: EntryAnswer | None
+    nominations: list[NominationAnswer]
+    deployments: list[Tenure]
+    now: Origin
+
+
+class Reconciled(TypedDict):
+    """A model held against the ledger; ``problems`` says what differs."""
+
+    model: str
+    ok: bool
+    versions: list[int]
+    problems: list[str]
+
+
+class PolicyChecked(TypedDict):
+    """A policy that is sound."""
+
+    name: str
+    models: list[str]
+    digest: str
+    problems: list[str]
+
+
+class Adopted(TypedDict):
+    """A model that came under a policy, with its roles."""
+
+    model: str
+    pair: PairAnswer
+
+
+class PolicyApplied(TypedDict):
+    """A policy that is in force; ``entry`` is None where it was already."""
+
+    name: str
+    version: int
+    digest: str
+    entry: int | None
+    adopted: list[Adopted]
+    let_go: list[str]
+
+
+class PolicyAnswer(TypedDict):
+    """A policy in force, with as much of it as the caller may READ."""
+
+    name: str
+    version: int
+    digest: str
+    yaml: str
+    applied_by: str
+    applied_at: str
+    models: list[str]
+
+
+class Policies(TypedDict):
+    """The policies in force."""
+
+    policies: list[PolicyAnswer]
+
+
+class KeyAnswer(TypedDict):
+    """A public key that signs Evidence."""
+
+    id: str
+    name: str
+    public: str
+    trusted_by: str
+    trusted_at: str
+    revoked_at: str | None
+
+
+class KeyChanged(TypedDict):
+    """A key that was trusted, or revoked."""
+
+    key: KeyAnswer
+    entry: int
+
+
+class Keys(TypedDict):
+    """Every key that is or ever was trusted."""
+
+    keys: list[KeyAnswer]
+
+
+class DelegationAnswer(TypedDict):
+    """A seat in a role of a policy, lent for a time."""
+
+    id: str
+    policy: str
+    role: str
+    by: str
+    to: str
+    since: str
+    until: str
+    reason: str
+
+
+class DelegationChanged(TypedDict):
+    """A delegation that began, or ended."""
+
+    delegation: DelegationAnswer
+    entry: int
+
+
+class Delegations(TypedDict):
+    """The delegations in force."""
+
+    delegations: list[DelegationAnswer]
+
+
+class Problem(TypedDict):
+    """What does not add up; ``seq`` is None where it is no single entry."""
+
+    seq: int | None
+    what: str
+
+
+class Verified(TypedDict):
+    """The audit log, recomputed."""
+
+    ok: bool
+    size: int
+    root: str
+    problems: list[Problem]
+
+
+class Health(TypedDict):
+    """The version that the server runs."""
+
+    version: str
+    governed: bool
