@@ -9,9 +9,9 @@ from costing import peak_of, seconds_of
 
 from registry_hooks.app.api.bodies import LARGEST_BODY, check, parse_json
 from registry_hooks.app.api.routes import ROUTES
-from registry_hooks.app.api.turns import Busy, Turns
+from registry_hooks.app.api.turns import Turns
 from registry_hooks.app.refusing import status_of
-from registry_hooks.errors import Invalid
+from registry_hooks.errors import Busy, Invalid
 
 NOMINATE = next(route.fields for route in ROUTES if route.path == "nominate")
 BODIES = {
