@@ -1,6 +1,6 @@
 """What the registry says when it says no.
 
-A refusal carries *all* its reasons at once; each says what was expected, what was found and what would mend it.
+A refusal carries *all* its reasons at once; each says what was expected, what was found and what would fix it.
 ``code`` is the name of an MLflow error code (``mlflow.protos.databricks_pb2``); a door turns it into the integer that
 MLflow needs, and so into a 4xx. Nothing here becomes a 5xx, because MLflow's client retries those for minutes.
 """
@@ -19,7 +19,7 @@ class Reason:
         rule: short stable name, e.g. ``four-eyes``.
         expected: what the rule asks for.
         found: what there is.
-        mend: the command, or the person, that would mend it.
+        mend: the command, or the person, that would fix it.
     """
 
     rule: str
@@ -28,7 +28,7 @@ class Reason:
     mend: str
 
     def __str__(self) -> str:
-        return f"{self.rule}: expected {self.expected}; found {self.found}. To mend: {self.mend}"
+        return f"{self.rule}: expected {self.expected}; found {self.found}. To fix: {self.mend}"
 
 
 class RegistryError(Exception):

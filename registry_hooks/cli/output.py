@@ -37,7 +37,7 @@ def numbered_reasons(reasons: Iterable[Answer], first: int = 1) -> Iterator[str]
     for number, reason in enumerate(reasons, first):
         told = {name: clean(reason.get(name, "")) for name in ("rule", "expected", "found", "mend")}
         yield f"  {number}. {told['rule']}: expected {told['expected']}; found {told['found']}."
-        yield f"     To mend: {told['mend']}"
+        yield f"     To fix: {told['mend']}"
 
 
 def show(answer: Answer, as_json: bool, lines: Iterable[str]) -> None:

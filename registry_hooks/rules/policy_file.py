@@ -1,6 +1,6 @@
 """Policies as YAML documents: read, and every fault told at once.
 
-An unknown key, a role that nobody defined, a key given twice and a YAML alias are errors, each with what would mend it.
+An unknown key, a role that nobody defined, a key given twice and a YAML alias are errors, each with what would fix it.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def test_a_release_from_policy_to_rollback_in_words(governed: Server) -> None:
 
     own = governed.cli("ana", "approve", model, str(second), "--comment", "trust me")
     assert own.returncode == REFUSED
-    assert "four-eyes" in own.stderr and "To mend: ask one of" in own.stderr and own.stdout == ""
+    assert "four-eyes" in own.stderr and "To fix: ask one of" in own.stderr and own.stdout == ""
 
     for user, have in (("raj", 1), ("mei", 2)):
         approved = governed.cli(user, "approve", model, "--comment", "read the report")

@@ -156,7 +156,7 @@ def test_what_is_refused_is_raised_with_all_of_its_reasons(governed: Server) -> 
     with pytest.raises(Refused) as refused:
         client(governed, "raj").nominate(model, version)
     assert [each.rule for each in refused.value.reasons] == ["role"]
-    with pytest.raises(Refused, match="To mend") as refused:
+    with pytest.raises(Refused, match="To fix") as refused:
         client(governed, "ana").nominate(model, version)
     asked = governed.ask("ana", "POST", "nominate", json={"model": model, "version": version}).json()
     assert refused.value.as_json() == asked

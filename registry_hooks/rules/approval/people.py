@@ -122,7 +122,7 @@ def who_could(
 
 
 def ask_one_of(names: Collection[str], facts: Facts) -> str:
-    """The mend of what somebody else has to do; where there is nobody, an administrator has to name somebody."""
+    """How to fix what somebody else has to do; where there is nobody, an administrator has to name somebody."""
     if not names:
         return f"have an admin name somebody else in policy {facts.policy.name!r}: nobody is left who could"
     return f"ask one of {listed(names)}"
