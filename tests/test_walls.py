@@ -23,19 +23,20 @@ FOLDERS = sorted(
 
 # Folders whose files stand in a list of floors each: there a new file is an error by itself, whatever it imports.
 LISTED = (
-    "registry_hooks", "registry_hooks/app", "registry_hooks/cli", "registry_hooks/client", "registry_hooks/desk",
-    "registry_hooks/mlflow_surface", "registry_hooks/rules", "registry_hooks/storage",
+    "mlflow_eval_plugin", "registry_hooks", "registry_hooks/app", "registry_hooks/cli", "registry_hooks/client",
+    "registry_hooks/desk", "registry_hooks/mlflow_surface", "registry_hooks/rules", "registry_hooks/storage",
 )  # fmt: skip
 
-# What a folder may not import beside its upper floors.
+# What a folder may not import beside its upper floors; the first of them is tried in the folders within it too.
 FORBIDDEN: dict[str, tuple[str, ...]] = {
     "mlflow_eval_plugin/stats": ("pandas", "pyarrow", "sklearn", "matplotlib", "pydantic", "mlflow"),
     "mlflow_eval_plugin/engines": ("mlflow", "registry_hooks.records"),
     "mlflow_eval_plugin/evaluators": ("mlflow", "pandas", "pyarrow", "polars", "duckdb", "pyspark"),
     "mlflow_eval_plugin/reports": (
-        "mlflow", "pandas", "pyarrow", "mlflow_eval_plugin.evaluators",
+        "mlflow", "pandas", "pyarrow", "mlflow_eval_plugin.engines", "mlflow_eval_plugin.stats",
+        "mlflow_eval_plugin.evaluators",
     ),
-    "mlflow_eval_plugin/plugin": ("registry_hooks.errors",),
+    "mlflow_eval_plugin/plugin": ("pandas", "polars", "pyarrow", "duckdb", "registry_hooks.errors"),
     "registry_hooks/app": ("sqlalchemy", "alembic", "numpy", "registry_hooks.store"),
     "registry_hooks/app/guards": ("sqlalchemy",),
     "registry_hooks/cli": ("sqlalchemy", "flask", "pandas", "registry_hooks.desk"),
@@ -76,7 +77,8 @@ def _cases() -> Iterator[tuple[str, str]]:
         doors = ("registry_hooks.cli.group", "registry_hooks.app.startup", "mlflow_eval_plugin.report_cli")
         upper = [each for each in doors if not each.replace(".", "/").startswith(folder + "/")]
         yield folder, upper[0] if folder.startswith("registry_hooks") else upper[-1]
-        yield from ((folder, each) for each in FORBIDDEN.get(folder, ()))
+        within = [FORBIDDEN[str(each)][:1] for each in Path(folder).parents if str(each) in FORBIDDEN]
+        yield from ((folder, each) for each in FORBIDDEN.get(folder, within[0] if within else ()))
         if folder in LISTED:
             yield folder, ""
 

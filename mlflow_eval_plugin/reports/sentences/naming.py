@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mlflow_eval_plugin.evidence import Check, Evidence
+from mlflow_eval_plugin.histograms import HISTOGRAM_BARS
 from mlflow_eval_plugin.query import Among, Compare, Every, Missing, Not, Query, QueryError, Some, parse
 from mlflow_eval_plugin.reports.sentences.wording import listed
-from mlflow_eval_plugin.stats.drift.report import HISTOGRAM_BARS
 
 _NAMED = ("label", "against")  # members of a measurement that hold the name of a slice
 # What says nothing without its column.

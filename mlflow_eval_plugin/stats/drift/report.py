@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 
+from mlflow_eval_plugin.histograms import HISTOGRAM_BARS
 from mlflow_eval_plugin.stats.drift.cells import cells_of, fine_cells
 from mlflow_eval_plugin.stats.drift.divergences import (
     DistributionDistance,
@@ -35,7 +36,6 @@ from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
 
 NUMERIC_METRICS = ("psi", "ks", "js", "wasserstein", "new_share", "missing_change", "infinite_change")
 CATEGORICAL_METRICS = ("psi", "js", "chi2", "new_share", "missing_change")
-HISTOGRAM_BARS = 30
 
 
 @dataclass(frozen=True)
