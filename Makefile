@@ -23,7 +23,7 @@ dist: $(VENV)/.for-test
 # The contract on the oldest and the newest MLflow that setup.cfg admits, each on PYTHONS ("python3.10 python3.13").
 test-matrix: export PYTHONS := $(PYTHONS)
 test-matrix:
-	$(PYTHON) tests/matrix.py
+	$(PYTHON) tools/matrix.py
 
 demo: $(VENV)/.for-use
 	$(BIN)/python examples/governed_release.py

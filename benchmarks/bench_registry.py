@@ -17,8 +17,8 @@ from pathlib import Path
 import requests
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from releasing import govern, register
-from serving import API, PASSWORDS, Server, run, start, start_plain
+from support.releasing import govern, register
+from support.serving import API, PASSWORDS, Server, run, start, start_plain
 
 
 def session_of(user: str) -> requests.Session:

@@ -26,9 +26,9 @@ import sqlalchemy as sa
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parent))
 from bench_registry import session_of, timed
-from databases import database_server
 from populating import CHALLENGER, PLAIN, Population, name_of
-from serving import API, Server, run, start, start_plain
+from support.databases import database_server
+from support.serving import API, Server, run, start, start_plain
 
 from registry_hooks.identity import Actor, acting_as
 from registry_hooks.store import GovernedStore

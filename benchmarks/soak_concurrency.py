@@ -14,8 +14,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from databases import database_server
-from hammering import play
+from support.databases import database_server
+from support.faults.hammering import play
 
 
 def soak(database: str, operations: int, clients: int, models: int, seed: int) -> bool:

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import numpy as np
 import pandas as pd
 from evidently.legacy.calculations.stattests import get_stattest
-from simulating_drift import CHANGES, Found, ours, reference, window
+from support.simulating_drift import CHANGES, Found, ours, reference, window
 
 from mlflow_eval_plugin.engines import drift_binning
 

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from fuzzing import LARGEST_GROWTH, fuzz
-from releasing import govern, serve
-from serving import ADMIN, start
+from support.fuzzing import LARGEST_GROWTH, fuzz
+from support.releasing import govern, serve
+from support.serving import ADMIN, start
 
 if __name__ == "__main__":
     each = int(sys.argv[1]) if len(sys.argv) > 1 else 500

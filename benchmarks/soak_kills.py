@@ -5,8 +5,8 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from databases import database_server
-from killing import kill_loop
+from support.databases import database_server
+from support.faults.killing import kill_loop
 
 if __name__ == "__main__":
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else 500

@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from databases import database_server
-from serving import Server, start
+from support.databases import database_server
+from support.serving import Server, start
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from serving import Process, clean_environment, free_port
+from support.serving import Process, clean_environment, free_port
 
 ROOT = Path(__file__).parents[1]
 MANUAL = """

@@ -10,8 +10,8 @@ import mlflow
 import pytest
 import requests
 from mlflow.exceptions import RestException
-from releasing import govern, register
-from serving import PASSWORDS, Server, start
+from support.releasing import govern, register
+from support.serving import PASSWORDS, Server, start
 
 
 @pytest.fixture(scope="module")

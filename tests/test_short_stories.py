@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from serving import clean_environment, free_port
+from support.serving import clean_environment, free_port
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 STORIES = {

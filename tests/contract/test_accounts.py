@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import requests
-from serving import ADMIN, PASSWORDS, Server, clean_environment, start
+from support.serving import ADMIN, PASSWORDS, Server, clean_environment, start
 
 from registry_hooks.errors import RegistryError
 from registry_hooks.rules.log.accounts import METHODS, WRITES, check_methods

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 
-from releasing import POLICY, register
-from serving import ADMIN, Server
+from support.releasing import POLICY, register
+from support.serving import ADMIN, Server
 
 
 def test_a_policy_over_a_model_whose_alias_and_stage_disagree(governed: Server) -> None:

@@ -6,8 +6,8 @@ import json
 import time
 
 import pytest
-from releasing import POLICY, go, govern, register
-from serving import ADMIN, Server
+from support.releasing import POLICY, go, govern, register
+from support.serving import ADMIN, Server
 
 from registry_hooks.app.api.bodies import LARGEST_BODY
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from attacking import AJAX, Attacker, Attempt, release
-from releasing import POLICY, govern, serve
-from serving import ADMIN, Server
+from support.attacking import AJAX, Attacker, Attempt, release
+from support.releasing import POLICY, govern, serve
+from support.serving import ADMIN, Server
 
 ALIAS, STAGE = "registered-models/alias", "model-versions/transition-stage"
 VERSIONS, MODELS = "model-versions", "registered-models"

@@ -8,12 +8,12 @@ from typing import Any
 
 import mlflow
 import pytest
-from attacking import AJAX, Attacker, Attempt, release, roles, standing
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
-from releasing import POLICY
-from serving import ADMIN, PASSWORDS, Server
+from support.attacking import AJAX, Attacker, Attempt, release, roles, standing
+from support.releasing import POLICY
+from support.serving import ADMIN, PASSWORDS, Server
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 Call = Callable[[MlflowClient, dict[str, str]], Any]

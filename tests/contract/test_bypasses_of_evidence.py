@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 import yaml
-from attacking import Attacker, Attempt
-from releasing import POLICY, go, govern, register, sealed, serve, upload
-from serving import ADMIN, Server
+from support.attacking import Attacker, Attempt
+from support.releasing import POLICY, go, govern, register, sealed, serve, upload
+from support.serving import ADMIN, Server
 
 from mlflow_eval_plugin.evidence import Subject, loads, model_digest
 

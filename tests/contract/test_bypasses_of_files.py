@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attacking import AJAX, MLFLOW, Attacker, Attempt
-from releasing import POLICY, go, govern, register, serve
-from serving import ADMIN, Server
+from support.attacking import AJAX, MLFLOW, Attacker, Attempt
+from support.releasing import POLICY, go, govern, register, serve
+from support.serving import ADMIN, Server
 
 FILES, AJAX_FILES = "/api/2.0/mlflow-artifacts/artifacts/", "/ajax-api/2.0/mlflow-artifacts/artifacts/"
 UPLOAD = "/ajax-api/2.0/mlflow/upload-artifact?"

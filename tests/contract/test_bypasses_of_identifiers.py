@@ -12,9 +12,9 @@ from typing import Any
 
 import mlflow
 import pytest
-from attacking import AJAX, Attacker, Attempt, release
 from mlflow import MlflowClient
-from serving import ADMIN, PASSWORDS, Server
+from support.attacking import AJAX, Attacker, Attempt, release
+from support.serving import ADMIN, PASSWORDS, Server
 
 from registry_hooks.app.guards.given import Given, in_json, twice
 

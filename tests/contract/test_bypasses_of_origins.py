@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from attacking import AJAX, Attacker, Attempt, release
-from serving import ADMIN, Server, clean_environment, free_port, run
+from support.attacking import AJAX, Attacker, Attempt, release
+from support.serving import ADMIN, Server, clean_environment, free_port, run
 
 from registry_hooks.app.guards.origins import refused
 from registry_hooks.errors import Invalid

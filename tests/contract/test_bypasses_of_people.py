@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 import requests
-from attacking import Attacker, Attempt
-from releasing import POLICY, go, register
-from serving import ADMIN, API, PASSWORDS, Server, start
+from support.attacking import Attacker, Attempt
+from support.releasing import POLICY, go, register
+from support.serving import ADMIN, API, PASSWORDS, Server, start
 
 USERS, ROLES = "/api/2.0/mlflow/users/", "/api/3.0/mlflow/roles/"
 PEOPLE = (

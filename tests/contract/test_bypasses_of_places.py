@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from attacking import Attacker, Attempt, release
-from serving import ADMIN, Server
+from support.attacking import Attacker, Attempt, release
+from support.serving import ADMIN, Server
 
 ADMINISTRATOR = "ask an administrator"
 KEEPS = "keeps its files"

@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from attacking import AJAX, Attacker, Attempt, login, release
-from serving import ADMIN, Server, clean_environment, free_port, run, start
+from support.attacking import AJAX, Attacker, Attempt, login, release
+from support.serving import ADMIN, Server, clean_environment, free_port, run, start
 
 from registry_hooks.mlflow_surface.http_routes import POWERS, ROUTES
 

@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from attacking import Attacker, Attempt, basic, release, roles
-from releasing import POLICY, go, govern, register, sealed, serve, upload, write_past
-from serving import ADMIN, API, PASSWORDS, Server
+from support.attacking import Attacker, Attempt, basic, release, roles
+from support.releasing import POLICY, go, govern, register, sealed, serve, upload, write_past
+from support.serving import ADMIN, API, PASSWORDS, Server
 
 from mlflow_eval_plugin.evidence import Subject
 

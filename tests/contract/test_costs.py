@@ -13,8 +13,8 @@ from string import Template
 from typing import Any
 
 import pytest
-from releasing import govern, register, serve
-from serving import ADMIN, API, Server
+from support.releasing import govern, register, serve
+from support.serving import ADMIN, API, Server
 
 MLFLOW = "/api/2.0/mlflow/"
 SECONDS, MEBIBYTES = 1.0, 64

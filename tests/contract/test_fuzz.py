@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from fuzzing import fuzz
-from releasing import govern, serve
-from serving import ADMIN, Server
+from support.fuzzing import fuzz
+from support.releasing import govern, serve
+from support.serving import ADMIN, Server
 
 from registry_hooks.app.api.openapi import document
 from registry_hooks.app.api.routes import ROUTES

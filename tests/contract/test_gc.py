@@ -7,8 +7,8 @@ import subprocess
 import sys
 from contextlib import closing
 
-from releasing import govern, register, serve
-from serving import ADMIN, Server
+from support.releasing import govern, register, serve
+from support.serving import ADMIN, Server
 
 
 def gc(server: Server, *options: str) -> subprocess.CompletedProcess[str]:

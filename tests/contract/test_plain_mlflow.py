@@ -11,7 +11,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.store.entities.paged_list import PagedList
 from packaging.version import Version
-from serving import PASSWORDS, Server, start, start_plain
+from support.serving import PASSWORDS, Server, start, start_plain
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 VOLATILE = re.compile(r"timestamp|_time$|^_?run_id$|artifact|^_?source$")

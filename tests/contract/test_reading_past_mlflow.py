@@ -10,8 +10,8 @@ import sqlite3
 from collections.abc import Iterator
 
 import pytest
-from releasing import POLICY, go, register, sealed, write_past
-from serving import ADMIN, PASSWORDS, Server, start
+from support.releasing import POLICY, go, register, sealed, write_past
+from support.serving import ADMIN, PASSWORDS, Server, start
 
 from mlflow_eval_plugin.evidence import Subject
 

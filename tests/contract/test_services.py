@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attacking import OLDEST
-from serving import clean_environment
+from support.attacking import OLDEST
+from support.serving import clean_environment
 
 from registry_hooks.app.startup import require_known_routes, routes_of
 from registry_hooks.mlflow_surface.endings import GRAPHQL, NOT_SERVED, SERVED, SURFACE, ends_in
 from registry_hooks.mlflow_surface.http_routes import ROUTES, kind_of, plain_path, unknown_routes
 from registry_hooks.mlflow_surface.store_methods import CLOSURE
 
-PROBE = Path(__file__).with_name("surface_probe.py")
+PROBE = Path(__file__).parents[1] / "support/probes/surface_probe.py"
 # The job needs a language model. What it registers, `mlflow.genai.register_prompt` registers.
 NOT_DRIVEN = {("POST", "/mlflow/prompt-optimization/jobs")}
 READS = {name for name, kind in CLOSURE.items() if kind == "read"}

@@ -9,8 +9,8 @@ from typing import Any
 import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
-from releasing import govern, register, serve
-from serving import ADMIN, PASSWORDS, Process, Server, clean_environment, free_port
+from support.releasing import govern, register, serve
+from support.serving import ADMIN, PASSWORDS, Process, Server, clean_environment, free_port
 
 HEADER = "X-MLFLOW-WORKSPACE"
 NAMED = ["other", "default", "Default", " other ", "o" * 10_000, "other, default", "../default"]

@@ -9,10 +9,10 @@ from typing import Any
 import mlflow
 import pandas as pd
 import pytest
-from evaluators.zoo import Zoo, zoo_of
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from support.zoo import Zoo, zoo_of
 
 CENSUS = Path(__file__).parents[2] / "examples" / "data" / "acs_employment_ma.parquet"
 FEATURES = ["AGEP", "SCHL", "MAR", "DIS", "SEX", "NATIVITY"]

@@ -12,13 +12,13 @@ import pytest
 from evaluators.conftest import FEATURES, LABEL, World
 from evaluators.test_plugin_calls import evidence_of
 from evaluators.test_plugin_refusals import refused
-from evaluators.zoo import Zoo
 from mlflow.models import infer_signature
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import brier_score_loss, mean_absolute_error
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from support.zoo import Zoo
 
 PLAIN = {"pip_requirements": ["scikit-learn"]}
 SHUFFLED = [LABEL, *reversed(FEATURES)]

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from evaluators.conftest import World
 from evaluators.test_plugin_refusals import refused
-from evaluators.zoo import CLASSES, COLUMNS, FEATURES, Zoo
 from sklearn import metrics as sk
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from support.zoo import CLASSES, COLUMNS, FEATURES, Zoo
 
 from mlflow_eval_plugin.evidence import Evidence, loads, model_digest_at
 from mlflow_eval_plugin.reports import render

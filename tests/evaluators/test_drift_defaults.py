@@ -10,7 +10,7 @@ import pytest
 from evaluators.conftest import World
 from evaluators.test_drift_calls import drift, failed, scored
 from scipy import stats
-from simulating_drift import CHANGES, STILL, reference, simulated, window
+from support.simulating_drift import CHANGES, STILL, reference, simulated, window
 
 ROWS = 20_000
 

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pytest
 from evaluators.conftest import FEATURES, LABEL, World
 from evaluators.test_plugin_refusals import refused
-from evaluators.zoo import COLUMNS, Zoo
 from sklearn.metrics import accuracy_score, brier_score_loss, log_loss
 from sklearn.svm import LinearSVC
+from support.zoo import COLUMNS, Zoo
 
 CODES = [(1, 2), (1.0, 2.0), ("1", "2"), (2, 5), (-1, 1), (0.5, 1.5), ("no", "yes"), (False, True)]
 ONLY: dict[str, Any] = {"evaluators": "disaggregated", "evaluator_config": {"slices": ["SEX"]}}

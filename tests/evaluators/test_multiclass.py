@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from evaluators.conftest import World
 from evaluators.test_plugin_refusals import refused
-from evaluators.zoo import CLASSES, COLUMNS, Zoo
 from sklearn import metrics as sklearn
 from sklearn.linear_model import LogisticRegression
+from support.zoo import CLASSES, COLUMNS, Zoo
 
 from mlflow_eval_plugin.engines import score_summary
 from mlflow_eval_plugin.evaluators.config.keys import ConfigError, parse

@@ -8,7 +8,7 @@ import mlflow
 import pytest
 from evaluators.conftest import FEATURES, LABEL, World
 from evaluators.test_plugin_calls import evidence_of
-from reports.parsed_page import Page
+from support.documents.parsed_page import Page
 
 from mlflow_eval_plugin.evidence import Registered, dumps, loads
 from mlflow_eval_plugin.plugin.registered import registered_as

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from evaluators.conftest import World
 from evaluators.test_plugin_refusals import refused
-from evaluators.zoo import Zoo
+from support.zoo import Zoo
 
 from mlflow_eval_plugin.evaluators.config import regression as regression_config
 from mlflow_eval_plugin.evaluators.config.keys import CONFIGS, ConfigError, parse

@@ -13,8 +13,8 @@ import pytest
 from evaluators.conftest import FEATURES, LABEL, World
 from evaluators.test_plugin_calls import evidence_of
 from evaluators.test_plugin_refusals import refused, three
-from evaluators.zoo import CLASSES, Zoo
 from sklearn.metrics import cohen_kappa_score, median_absolute_error, roc_auc_score, top_k_accuracy_score
+from support.zoo import CLASSES, Zoo
 
 from mlflow_eval_plugin.evidence import canonical
 from mlflow_eval_plugin.reports.pages.page import render

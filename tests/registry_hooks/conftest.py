@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 
 import mlflow
 import pytest
-from world import World
+from support.world import World
 
 from registry_hooks.store import GovernedStore
 

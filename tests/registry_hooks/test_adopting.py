@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from mlflow.exceptions import MlflowException
-from world import MODEL, POLICY, refused, rules_of
+from support.world import MODEL, POLICY, refused, rules_of
 
 from registry_hooks.errors import Refused
 from registry_hooks.records import ROLES

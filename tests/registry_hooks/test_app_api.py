@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from releasing import POLICY, govern, register, serve
-from serving import ADMIN, API, Server
+from support.releasing import POLICY, govern, register, serve
+from support.serving import ADMIN, API, Server
 
 from registry_hooks.app.api.bodies import LARGEST_BODY
 from registry_hooks.app.api.routes import ROUTES

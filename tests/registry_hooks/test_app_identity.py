@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from releasing import govern, register, serve
-from serving import ADMIN, PASSWORDS, Process, Server, clean_environment, free_port, start
+from support.releasing import govern, register, serve
+from support.serving import ADMIN, PASSWORDS, Process, Server, clean_environment, free_port, start
 
 from registry_hooks.errors import Unauthenticated
 from registry_hooks.identity import Actor, acting_as, current_actor, require_actor
@@ -37,7 +37,9 @@ def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     port = free_port()
     env = clean_environment(
         directory,
-        PYTHONPATH=os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
+        PYTHONPATH=os.pathsep.join(
+            [str(Path(__file__).parents[1] / "support/probes"), os.environ.get("PYTHONPATH", "")]
+        ),
         MLFLOW_AUTH_CONFIG_PATH=str(ini),
         MLFLOW_FLASK_SERVER_SECRET_KEY="secret",
         REGISTRY_HOOKS_UNSAFE_ALLOW="assistant",

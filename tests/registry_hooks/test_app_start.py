@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from releasing import govern, serve
-from serving import ADMIN, PASSWORDS, Process, Server, clean_environment, free_port, run, start
+from support.releasing import govern, serve
+from support.serving import ADMIN, PASSWORDS, Process, Server, clean_environment, free_port, run, start
 
 USAGE = 2
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from serving import ADMIN, PASSWORDS, Server, start
+from support.serving import ADMIN, PASSWORDS, Server, start
 
 from registry_hooks.app.people.attempts import FORGOTTEN_AFTER, LONGEST_WAIT, MOST, Attempts
 

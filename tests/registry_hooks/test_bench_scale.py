@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from serving import clean_environment
+from support.serving import clean_environment
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "bench_scale.py"
 ROWS = {

@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from releasing import POLICY, govern, register, serve
-from serving import ADMIN, Server
+from support.releasing import POLICY, govern, register, serve
+from support.serving import ADMIN, Server
 
 DONE, REFUSED, USAGE, NO_ANSWER, BROKEN = range(5)
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
-from serving import PASSWORDS, Server
+from support.serving import PASSWORDS, Server
 
 from registry_hooks.cli import main
 

@@ -13,8 +13,8 @@ import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from releasing import govern
-from serving import ADMIN, PASSWORDS, SCRIPT, Process, Server, clean_environment, free_port, run
+from support.releasing import govern
+from support.serving import ADMIN, PASSWORDS, SCRIPT, Process, Server, clean_environment, free_port, run
 
 DONE, REFUSED, USAGE, NO_ANSWER = range(4)
 

@@ -5,8 +5,8 @@ import sys
 import time
 
 import pytest
-from releasing import govern
-from serving import Server
+from support.releasing import govern
+from support.serving import Server
 
 HEAVY = ("mlflow", "pandas", "numpy", "pydantic", "sqlalchemy", "flask", "yaml", "mlflow_eval_plugin.evidence")
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import pytest
-from releasing import govern, register
-from serving import PASSWORDS, Server, clean_environment, free_port
+from support.releasing import govern, register
+from support.serving import PASSWORDS, Server, clean_environment, free_port
 
 import registry_hooks
 from registry_hooks import Busy, Client, Conflict, Invalid, NoAnswer, NotFound, Refused, RegistryError, Unauthenticated

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from world import MODEL, POLICY, evidence_bytes, refused, rules_of
+from support.world import MODEL, POLICY, evidence_bytes, refused, rules_of
 
 from mlflow_eval_plugin.evidence import model_digest_at
 from registry_hooks.errors import Refused

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from costing import peak_of, seconds_of
+from support.costing import peak_of, seconds_of
 
 from registry_hooks.app.api.bodies import LARGEST_BODY, check, parse_json
 from registry_hooks.app.api.routes import ROUTES

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import pytest
 import sqlalchemy as sa
-from databases import facts
-from world import MODEL, POLICY, World
+from support.databases import facts
+from support.world import MODEL, POLICY, World
 
 from registry_hooks.identity import Actor
 

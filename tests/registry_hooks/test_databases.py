@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from mlflow.entities.model_registry import RegisteredModelTag
 from mlflow.exceptions import MlflowException
 from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
-from world import MODEL, POLICY, World
+from support.world import MODEL, POLICY, World
 
 from registry_hooks.errors import Refused, RegistryError
 from registry_hooks.storage.retry import again_if_undone, was_undone

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from mlflow.exceptions import MlflowException
-from world import MODEL, POLICY, refused, rules_of
+from support.world import MODEL, POLICY, refused, rules_of
 
 from registry_hooks.errors import Conflict, Invalid, NotFound, Refused, Unauthenticated
 

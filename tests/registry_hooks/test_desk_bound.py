@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from mlflow.exceptions import MlflowException
-from world import MODEL, POLICY, evidence_bytes, refused, rules_of
+from support.world import MODEL, POLICY, evidence_bytes, refused, rules_of
 
 from mlflow_eval_plugin.evidence import loads
 from registry_hooks.desk.grounds import bound, case, presence

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from mlflow.exceptions import MlflowException
 from sklearn.linear_model import LogisticRegression
-from world import MODEL, POLICY, refused, rules_of
+from support.world import MODEL, POLICY, refused, rules_of
 
 from mlflow_eval_plugin.evidence import model_digest_at
 from registry_hooks.errors import Refused

@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact import artifact_repository_registry
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
-from world import MODEL, POLICY, refused
+from support.world import MODEL, POLICY, refused
 
 from registry_hooks.errors import Conflict, Invalid, NotFound, Refused
 from registry_hooks.rules.signatures import new_key, public_pem

@@ -10,8 +10,8 @@ from contextlib import closing
 
 import pytest
 from mlflow.exceptions import MlflowException
-from serving import free_port
-from world import MODEL, POLICY, refused, rules_of
+from support.serving import free_port
+from support.world import MODEL, POLICY, refused, rules_of
 
 from registry_hooks.desk.emergency import PATIENCE
 from registry_hooks.desk.grounds import presence

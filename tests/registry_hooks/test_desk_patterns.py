@@ -6,7 +6,7 @@ import mlflow
 import pytest
 from mlflow.entities.model_registry import RegisteredModelTag
 from mlflow.exceptions import MlflowException
-from world import MODEL, POLICY, refused, rules_of
+from support.world import MODEL, POLICY, refused, rules_of
 
 from registry_hooks.errors import Conflict, Invalid, NotFound, Refused
 

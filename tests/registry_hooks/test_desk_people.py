@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from world import MODEL, POLICY, refused, rules_of
+from support.world import MODEL, POLICY, refused, rules_of
 
 from registry_hooks.errors import Invalid, NotFound, Refused
 from registry_hooks.identity import Actor, acting_as

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 from mlflow.exceptions import MlflowException
-from world import MODEL, POLICY, World, refused, rules_of
+from support.world import MODEL, POLICY, World, refused, rules_of
 
 from registry_hooks.errors import NotFound, Refused
 from registry_hooks.rules.signatures import key_id, new_key, public_pem

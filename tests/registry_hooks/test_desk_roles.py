@@ -8,7 +8,7 @@ import warnings
 import pytest
 import sqlalchemy as sa
 from mlflow.exceptions import MlflowException
-from world import MODEL, POLICY, refused, rules_of
+from support.world import MODEL, POLICY, refused, rules_of
 
 from registry_hooks.errors import Conflict, Refused
 from registry_hooks.store import GovernedStore

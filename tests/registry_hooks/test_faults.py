@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import psycopg2
 import pytest
 import sqlalchemy as sa
-from databases import facts
 from mlflow.exceptions import MlflowException
-from world import MODEL, World
+from support.databases import facts
+from support.world import MODEL, World
 
 from registry_hooks.storage import mlflow_io
 

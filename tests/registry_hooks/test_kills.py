@@ -1,7 +1,7 @@
 """What a kill -9 leaves behind; the long run is ``make soak``."""
 
 import pytest
-from killing import kill_loop
+from support.faults.killing import kill_loop
 
 
 @pytest.mark.long

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 
 import pytest
-from databases import database_server
-from hammering import play
-from linearizing import Op, anomalies
+from support.databases import database_server
+from support.faults.hammering import play
+from support.faults.linearizing import Op, anomalies
 
 from registry_hooks.records import Entry
 

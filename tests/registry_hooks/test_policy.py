@@ -4,7 +4,7 @@ from contextlib import nullcontext as nothing
 from datetime import timedelta
 
 import pytest
-from costing import peak_of, seconds_of
+from support.costing import peak_of, seconds_of
 
 from registry_hooks.errors import Invalid
 from registry_hooks.identity import Actor

@@ -11,7 +11,7 @@ from mlflow.server import handlers
 from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-from world import MODEL
+from support.world import MODEL
 
 from registry_hooks.app.artifacts import serving_files
 from registry_hooks.errors import Refused

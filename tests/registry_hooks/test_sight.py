@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from world import MODEL
+from support.world import MODEL
 
 from registry_hooks.identity import Actor, acting_as
 

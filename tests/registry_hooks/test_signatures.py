@@ -15,7 +15,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from world import MODEL, POLICY, evidence_bytes, refused, rules_of
+from support.world import MODEL, POLICY, evidence_bytes, refused, rules_of
 
 from mlflow_eval_plugin.evidence import dumps, loads
 from registry_hooks.errors import Invalid, NotFound, Refused, RegistryError

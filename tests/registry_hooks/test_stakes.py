@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from world import MODEL, POLICY, refused, rules_of
+from support.world import MODEL, POLICY, refused, rules_of
 
 from registry_hooks.errors import Invalid, Refused
 from registry_hooks.identity import Actor, acting_as

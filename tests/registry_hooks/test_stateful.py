@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from mlflow.exceptions import MlflowException
-from pair_model import PairModel
-from world import World
+from support.pair_model import PairModel
+from support.world import World
 
 from registry_hooks.desk.reading import disagreements
 from registry_hooks.errors import RegistryError

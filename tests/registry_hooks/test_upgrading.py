@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from click.testing import CliRunner
-from serving import clean_environment, free_port, run
-from world import MODEL
+from support.serving import clean_environment, free_port, run
+from support.world import MODEL
 
 from registry_hooks.cli import main
 from registry_hooks.errors import RegistryError

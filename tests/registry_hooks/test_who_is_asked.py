@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.protos import databricks_pb2
-from world import MODEL, POLICY, refused
+from support.world import MODEL, POLICY, refused
 
 from registry_hooks.errors import Invalid, Refused
 from registry_hooks.identity import Actor, acting_as

@@ -17,11 +17,11 @@ from typing import Any
 import mlflow
 import pytest
 from PIL import Image
-from reports import evidence_documents as documents
+from support.documents import evidence as documents
 
 from mlflow_eval_plugin.reports import render_diff, render_joined
 
-BROWSER = Path(__file__).with_name("browser.py")
+BROWSER = Path(__file__).parents[1] / "support/documents/browser.py"
 FLAGS = "--disable-gpu --no-first-run --disable-background-networking"
 DARK = f"{FLAGS} --blink-settings=preferredColorScheme=0"
 LABELS = [f"RAC1P={i % 9} & AGEP=[{i}, {i + 1}) & SCHL={i % 24}" for i in range(36)]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from reports import evidence_documents as documents
-from reports.parsed_page import Page
-from reports.regression_documents import regression_slices
 from reports.test_joined import GOLDEN, heading
+from support.documents import evidence as documents
+from support.documents.parsed_page import Page
+from support.documents.regression import regression_slices
 
 from mlflow_eval_plugin.evidence import Check, Evidence, EvidenceError, Verdict, seal
 from mlflow_eval_plugin.reports import render_diff

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from reports import evidence_documents as documents
-from reports.parsed_page import Page
+from support.documents import evidence as documents
+from support.documents.parsed_page import Page
 
 from mlflow_eval_plugin.evidence import KINDS as EVIDENCE_KINDS
 from mlflow_eval_plugin.evidence import Evidence, Verdict, loads

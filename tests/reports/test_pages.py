@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
-from reports import evidence_documents as documents
-from reports import regression_documents
-from reports.parsed_page import Page
+from support.documents import evidence as documents
+from support.documents import regression as regression_documents
+from support.documents.parsed_page import Page
 
 from mlflow_eval_plugin.evidence import Evidence, dumps, loads
 from mlflow_eval_plugin.reports.pages.page import render

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from reports import evidence_documents as documents
 from reports.test_joined import GOLDEN
+from support.documents import evidence as documents
 
 from mlflow_eval_plugin.evidence import dumps
 from mlflow_eval_plugin.report_cli import main

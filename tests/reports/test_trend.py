@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from reports import evidence_documents as documents
-from reports.parsed_page import Page
+from support.documents import evidence as documents
+from support.documents.parsed_page import Page
 
 from mlflow_eval_plugin.evidence import Check, Evidence, EvidenceError, Verdict, dumps, overall_verdict, seal
 from mlflow_eval_plugin.report_cli import main

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reports import evidence_documents as documents
-from reports.parsed_page import Page
+from support.documents import evidence as documents
+from support.documents.parsed_page import Page
 
 from mlflow_eval_plugin.evidence import Evidence, loads
 from mlflow_eval_plugin.reports import render, render_diff, render_joined, render_trend

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from simulating import (
+from statsmodels.stats.proportion import proportion_confint
+from support.simulating import (
     COLUMNS,
     any_fails,
     at_most,
@@ -18,7 +19,6 @@ from simulating import (
     power,
     truths,
 )
-from statsmodels.stats.proportion import proportion_confint
 
 from mlflow_eval_plugin.stats.inference.checks import judge
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from reports.evidence_documents import HOSTILE, check, document, estimate
+from support.documents.evidence import HOSTILE, check, document, estimate
 
 from mlflow_eval_plugin.evidence import Evidence
 

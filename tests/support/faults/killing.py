@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
-from hammering import Client, Playground, counted, ledger_of, playground
-from linearizing import Op, anomalies
-from serving import Server, free_port, start
+from support.faults.hammering import Client, Playground, counted, ledger_of, playground
+from support.faults.linearizing import Op, anomalies
+from support.serving import Server, free_port, start
 
 from registry_hooks.identity import Actor, acting_as
 from registry_hooks.store import GovernedStore

@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import mlflow
-from releasing import go, govern, register, serve
-from serving import ADMIN, API, PASSWORDS, Server
+from support.releasing import go, govern, register, serve
+from support.serving import ADMIN, API, PASSWORDS, Server
 
 MLFLOW = "/api/2.0/mlflow/"
 AJAX = "/ajax-api/2.0/mlflow/"

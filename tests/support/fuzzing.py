@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from serving import API, PASSWORDS, Server
+from support.serving import API, PASSWORDS, Server
 
 from registry_hooks.app.api.openapi import document
 from registry_hooks.app.api.routes import ROUTES

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from linearizing import Op, anomalies
-from releasing import POLICY, register
-from serving import ADMIN, API, PASSWORDS, Server, start
+from support.faults.linearizing import Op, anomalies
+from support.releasing import POLICY, register
+from support.serving import ADMIN, API, PASSWORDS, Server, start
 
 from registry_hooks.records import Entry
 

@@ -61,7 +61,7 @@ def _postgresql(folder: Path) -> Iterator[New]:
 
 @contextmanager
 def _mariadb(folder: Path) -> Iterator[New]:
-    from mariadb_server import mariadb_server
+    from support.mariadb_server import mariadb_server
 
     numbers = itertools.count()
     with mariadb_server(folder) as server:

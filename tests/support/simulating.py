@@ -28,7 +28,7 @@ from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
 from mlflow_eval_plugin.stats.slices.fairness import Larger
 from mlflow_eval_plugin.stats.slices.gaps import compared
 
-CENSUS = Path(__file__).parents[1] / "examples/data/acs_employment_ma.parquet"
+CENSUS = Path(__file__).parents[2] / "examples/data/acs_employment_ma.parquet"
 COLUMNS = ("SEX", "MAR", "CIT", "NATIVITY", "DEAR", "DEYE")  # with their pairs 138 slices of 30 rows or more in 2015
 MINIMUM = 30
 ALPHA = 0.05

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pymysql
-from serving import free_port
+from support.serving import free_port
 
 UNPACKED = Path(sys.prefix) / "mariadb"
 PACKAGE = "mariadb-server-core"

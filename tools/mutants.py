@@ -1,6 +1,6 @@
 """Change the statistics in one small place at a time, and tell which changes no test notices.
 
-    python benchmarks/mutants.py inference.intervals inference.checks [--tests tests/stats] [--lines 40,41]
+    python tools/mutants.py inference.intervals inference.checks [--tests tests/stats] [--lines 40,41]
 
 The tests are collected once and run once, to note which functions of ``mlflow_eval_plugin/stats`` each calls and how
 long it takes. Then each mutant is grafted onto the loaded module in a process forked for it, and met by the tests that

@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 import yaml
-from serving import ADMIN, PASSWORDS, Server
+from support.serving import ADMIN, PASSWORDS, Server
 
 from mlflow_eval_plugin.evidence import Check, Data, Inference, Producer, Subject, dumps, model_digest, seal
 
