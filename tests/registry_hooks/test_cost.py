@@ -13,7 +13,7 @@ from registry_hooks.app.api.turns import Turns
 from registry_hooks.app.refusing import status_of
 from registry_hooks.errors import Busy, Invalid
 
-NOMINATE = next(route.fields for route in ROUTES if route.path == "nominate")
+NOMINATE = next(route.body for route in ROUTES if route.path == "nominate")
 BODIES = {
     "unknown fields": "{" + ",".join(f'"{i:x}":1' for i in range(40_000)) + "}",
     "unknown fields that look like known ones": "{" + ",".join(f'"versio{i:x}":1' for i in range(30_000)) + "}",
@@ -69,7 +69,7 @@ def test_only_what_may_take_long_waits_for_its_turn() -> None:
 
 
 def test_a_history_of_more_than_a_page_is_refused_by_name() -> None:
-    history = next(route.fields for route in ROUTES if route.path == "history")
+    history = next(route.body for route in ROUTES if route.path == "history")
     with pytest.raises(Invalid, match=r"limit: expected a whole number from 1 to 1000"):
         check(history, {"model": "m", "limit": "1001"})
     assert check(history, {"model": "m", "limit": "1000"})["limit"] == 1000

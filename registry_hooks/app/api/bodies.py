@@ -1,59 +1,25 @@
-"""What a request may say: every field named, typed and bounded, and everything else refused with all its reasons."""
+"""What a request may say: JSON within bounds, held against its model, and everything else refused with all its reasons.
+
+The models stand in `registry_hooks.app.api.requests`.
+"""
 
 from __future__ import annotations
 
 import difflib
 import json
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from registry_hooks.app.api.requests import Body
 from registry_hooks.errors import Invalid, Reason
 
 LARGEST_BODY = 512 * 1024  # bytes; a policy of 256 KiB, escaped as JSON, still fits
-_WHOLE = re.compile(r"[0-9]{1,10}")
-LARGEST_WHOLE = 2**31 - 1  # what a version is in MLflow's tables
 MOST_UNKNOWN = 10  # field names that an answer repeats; a body has room for fifty thousand
-
-Kind = Literal["text", "whole", "texts", "choice"]
-_EXPECTED: dict[Kind, str] = {
-    "text": "text of 1 to {longest} characters",
-    "whole": "a whole number from 1 to {largest}, as 3 or as '3'",
-    "texts": "a list of at most {most} texts, each of 1 to {longest} characters",
-    "choice": "one of {choices}",
-}
-
-
-@dataclass(frozen=True)
-class Field:
-    """One field of a request.
-
-    Args:
-        name: as in the JSON body or the query.
-        kind: ``text``, ``whole`` (a whole number from 1, also as digits), ``texts`` or ``choice``.
-        required: whether it must be there; null counts as not there.
-        longest: characters at most, of the text or of each text.
-        most: texts at most, of ``texts``.
-        largest: of a ``whole``.
-        choices: of a ``choice``.
-    """
-
-    name: str
-    kind: Kind = "text"
-    required: bool = False
-    longest: int = 4000
-    most: int = 50
-    largest: int = LARGEST_WHOLE
-    choices: tuple[str, ...] = ()
-
-    @property
-    def expected(self) -> str:
-        """What a reader is told to send."""
-        return _EXPECTED[self.kind].format(
-            longest=self.longest, most=self.most, largest=self.largest, choices=", ".join(self.choices)
-        )
 
 
 def parse_json(body: bytes, content_type: str) -> Mapping[str, object]:
@@ -77,83 +43,100 @@ def parse_json(body: bytes, content_type: str) -> Mapping[str, object]:
     return found
 
 
-def check(fields: Iterable[Field], values: Mapping[str, object]) -> dict[str, Any]:
-    """The arguments that ``values`` give for ``fields``, or every reason why they do not.
+def check(body: type[Body], values: Mapping[str, object]) -> dict[str, Any]:
+    """The arguments that ``values`` give for a request, or every reason why they do not; what is null is not given.
 
     Raises:
         Invalid: with one reason for each field that is missing, wrong or unknown.
     """
-    known = {field.name: field for field in fields}
-    unknown = (name for name in values if name not in known)
-    reasons = [_unknown(name, known) for name in islice(unknown, MOST_UNKNOWN)]
-    if more := sum(1 for _ in unknown):
-        send = f"send only: {', '.join(known) or 'no fields'}"
-        reasons.append(Reason("fields", "fields that this route knows", f"{more} more unknown fields", send))
-    arguments: dict[str, Any] = {}
-    for field in known.values():
-        value = values.get(field.name)
-        if value is None:
-            if field.required:
-                reasons.append(Reason(field.name, field.expected, "nothing", f"send the field {field.name!r}"))
-            continue
-        try:
-            arguments[field.name] = _READ[field.kind](value, field)
-        except ValueError as error:
-            reasons.append(Reason(field.name, field.expected, str(error), f"correct the field {field.name!r}"))
+    known = body.model_fields
+    reasons = list(_unknown(known, [name for name in values if name not in known]))
+    try:
+        found = body.model_validate({name: values[name] for name in known if name in values})
+    except ValidationError as error:
+        reasons += _wrong_fields(body, error)
     if reasons:
         raise Invalid(f"the request is not understood: {', '.join(reason.rule for reason in reasons)}", reasons)
-    return arguments
+    return found.model_dump(exclude_none=True)
 
 
-def _text(value: object, field: Field) -> str:
-    if not isinstance(value, str):
-        raise ValueError(_kind_of(value))
-    if not value.strip():
-        raise ValueError("empty text")
-    if len(value) > field.longest:
-        raise ValueError(f"text of {len(value)} characters")
-    if "\x00" in value:
-        raise ValueError("a NUL character")  # PostgreSQL cannot store one
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError("half of a surrogate pair") from None
-    return value
+@cache
+def schema_of(body: type[Body]) -> dict[str, Any]:
+    """The JSON Schema of a request, as clients are told it."""
+    found = body.model_json_schema()
+    properties = {name: _shown(schema) for name, schema in found.get("properties", {}).items()}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": found.get("required", []),
+        "additionalProperties": found["additionalProperties"],
+    }
 
 
-def _whole(value: object, field: Field) -> int:
-    if isinstance(value, str) and _WHOLE.fullmatch(value):
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"the text {value[:40]!r}" if isinstance(value, str) else _kind_of(value))
-    if not 1 <= value <= field.largest:
-        raise ValueError(str(value)[:40])
-    return value
+def value_schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of a field's value, without the null that stands for none."""
+    some = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
+    return some[0] if len(some) == 1 else {**schema, "anyOf": some} if some else schema
 
 
-def _texts(value: object, field: Field) -> list[str]:
-    if not isinstance(value, list):
-        raise ValueError(_kind_of(value))
-    if len(value) > field.most:
-        raise ValueError(f"a list of {len(value)}")
-    return [_text(item, field) for item in value]
+def _shown(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: told for name, told in schema.items() if name not in ("title", "default")}
 
 
-def _choice(value: object, field: Field) -> str:
-    if not isinstance(value, str) or value not in field.choices:
-        raise ValueError(f"the text {value[:40]!r}" if isinstance(value, str) else _kind_of(value))
-    return value
+def _expected(body: type[Body], name: str) -> str:
+    """What a reader is told to send."""
+    schema = value_schema(schema_of(body)["properties"][name])
+    if "enum" in schema:
+        return f"one of {', '.join(schema['enum'])}"
+    if "anyOf" in schema:
+        whole, _digits = schema["anyOf"]
+        return f"a whole number from {whole['minimum']} to {whole['maximum']}, as 3 or as '3'"
+    text = schema.get("items", schema)
+    told = f"{text['minLength']} to {text['maxLength']} characters"
+    return f"a list of at most {schema['maxItems']} texts, each of {told}" if "items" in schema else f"text of {told}"
 
 
-_READ = {"text": _text, "whole": _whole, "texts": _texts, "choice": _choice}
+def _unknown(known: Collection[str], names: Collection[str]) -> Iterator[Reason]:
+    send = f"send only: {', '.join(known) or 'no fields'}"
+    for name in islice(names, MOST_UNKNOWN):
+        # JSON may name a field with half of a surrogate pair, which no answer could repeat as it is.
+        shown = name[:80].encode(errors="backslashreplace").decode()
+        near = difflib.get_close_matches(shown, known, n=1)
+        mend = f"did you mean {near[0]!r}?" if near else send
+        yield Reason(shown, "a field that this route knows", f"unknown field {shown!r}", mend)
+    if (more := len(names) - MOST_UNKNOWN) > 0:
+        yield Reason("fields", "fields that this route knows", f"{more} more unknown fields", send)
 
 
-def _unknown(name: str, known: Mapping[str, Field]) -> Reason:
-    # JSON may name a field with half of a surrogate pair, which no answer could repeat as it is.
-    name = name[:80].encode(errors="backslashreplace").decode()
-    near = difflib.get_close_matches(name, known, n=1)
-    mend = f"did you mean {near[0]!r}?" if near else f"send only: {', '.join(known) or 'no fields'}"
-    return Reason(name, "a field that this route knows", f"unknown field {name!r}", mend)
+def _wrong_fields(body: type[Body], error: ValidationError) -> Iterator[Reason]:
+    """A reason for each field: of a list the first of its texts that is wrong."""
+    told: set[str] = set()
+    for each in error.errors(include_url=False):
+        name = str(each["loc"][0])
+        if name in told:
+            continue
+        told.add(name)
+        nothing = each["type"] == "missing" or (each["input"] is None and len(each["loc"]) == 1)
+        found = "nothing" if nothing else _found(each)
+        mend = f"send the field {name!r}" if nothing else f"correct the field {name!r}"
+        yield Reason(name, _expected(body, name), found, mend)
+
+
+def _found(error: ErrorDetails) -> str:
+    value, kind = error["input"], error["type"]
+    if kind == "string_too_short":
+        return "empty text"
+    if kind == "string_too_long":
+        return f"text of {len(value)} characters"
+    if kind == "string_unicode":
+        return "half of a surrogate pair"
+    if kind == "too_long":
+        return f"a list of {len(value)}"
+    if kind in ("greater_than_equal", "less_than_equal"):
+        return str(value)[:40]
+    if kind in ("int_type", "literal_error") and isinstance(value, str):
+        return f"the text {value[:40]!r}"
+    return error["msg"] if kind == "unsound" else _kind_of(value)
 
 
 def _kind_of(value: object) -> str:

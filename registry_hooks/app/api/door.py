@@ -68,7 +68,7 @@ def _answer(route: Route, actor: Actor) -> Any:
             f"only an administrator may {route.path.replace('/', ' ')}",
             [Reason("administrator", "an administrator of this server", found, "ask an administrator")],
         )
-    arguments = check(route.fields, _values(route))
+    arguments = check(route.body, _values(route))
     _require_read(route, actor, arguments.get("model"))
     if route.answers in _OF_THE_DOOR:
         return _json(_OF_THE_DOOR[route.answers]())

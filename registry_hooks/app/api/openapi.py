@@ -12,7 +12,7 @@ from dataclasses import fields
 from importlib.metadata import version
 from typing import Any
 
-from registry_hooks.app.api.bodies import LARGEST_BODY, Field
+from registry_hooks.app.api.bodies import LARGEST_BODY, schema_of, value_schema
 from registry_hooks.app.api.routes import ROUTES, Route
 from registry_hooks.errors import Reason
 
@@ -60,12 +60,13 @@ def _operation(route: Route) -> dict[str, Any]:
     if route.method == "POST":
         operation["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": _body(route.fields)}},
+            "content": {"application/json": {"schema": schema_of(route.body)}},
         }
-    elif route.fields:
+    elif route.body.model_fields:
+        schema = schema_of(route.body)
         operation["parameters"] = [
-            {"name": field.name, "in": "query", "required": field.required, "schema": _value(field)}
-            for field in route.fields
+            {"name": name, "in": "query", "required": name in schema["required"], "schema": value_schema(told)}
+            for name, told in schema["properties"].items()
         ]
     return operation
 
@@ -86,32 +87,6 @@ def _refusals() -> dict[str, Any]:
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     told = {status: {"description": words, "content": content} for status, words in _ERRORS.items()}
     return {"401": {"description": "Nobody is logged in."}, **told}
-
-
-def _body(taken: Iterable[Field]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {
-            field.name: _value(field) if field.required else {"anyOf": [_value(field), {"type": "null"}]}
-            for field in taken
-        },
-        "required": [field.name for field in taken if field.required],
-        "additionalProperties": False,
-    }
-
-
-def _value(field: Field) -> dict[str, Any]:
-    # Not told here: a text holds no NUL character.
-    text = {"type": "string", "minLength": 1, "maxLength": field.longest, "pattern": r"\S"}
-    whole = {"type": "integer", "minimum": 1, "maximum": field.largest}
-    digits = {"type": "string", "pattern": "^[0-9]{1,10}$"}
-    schemas: dict[str, dict[str, Any]] = {
-        "text": text,
-        "whole": {"anyOf": [whole, digits]},
-        "texts": {"type": "array", "items": text, "maxItems": field.most},
-        "choice": {"type": "string", "enum": list(field.choices)},
-    }
-    return schemas[field.kind]
 
 
 def _error() -> dict[str, Any]:

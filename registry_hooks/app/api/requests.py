@@ -1,0 +1,184 @@
+"""What each request may say, as models: from them requests are checked, and the OpenAPI document is made."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+LARGEST_WHOLE = 2**31 - 1  # what a version is in MLflow's tables
+_WHOLE = re.compile(r"[0-9]{1,10}")
+
+
+def _digits(value: object) -> object:
+    """A number that is written as text, as every value of a query is."""
+    return int(value) if isinstance(value, str) and _WHOLE.fullmatch(value) else value
+
+
+def _or_digits(schema: dict[str, Any]) -> None:
+    whole = dict(schema)
+    schema.clear()
+    schema["anyOf"] = [whole, {"type": "string", "pattern": "^[0-9]{1,10}$"}]
+
+
+def _sound(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("unsound", "empty text")
+    if "\x00" in value:
+        raise PydanticCustomError("unsound", "a NUL character")  # PostgreSQL cannot store one
+    return value
+
+
+def _text(longest: int) -> Any:
+    # Not told in the schema: a text holds no NUL character.
+    return Field(strict=True, min_length=1, max_length=longest, json_schema_extra={"pattern": r"\S"})
+
+
+def _whole(largest: int) -> Any:
+    return Field(strict=True, ge=1, le=largest, json_schema_extra=_or_digits)
+
+
+Sound = AfterValidator(_sound)
+Text = Annotated[str, _text(4000), Sound]
+Name = Annotated[str, _text(256), Sound]
+Id = Annotated[str, _text(64), Sound]
+Digest = Annotated[str, _text(80), Sound]
+Yaml = Annotated[str, _text(256 * 1024), Sound]
+Password = Annotated[str, _text(1024), Sound]
+Duration = Annotated[str, _text(16), Sound]
+Number = Annotated[int, _whole(LARGEST_WHOLE), BeforeValidator(_digits)]
+Page = Annotated[int, _whole(1000), BeforeValidator(_digits)]
+
+
+class Body(BaseModel):
+    """Base of all requests: of a POST the body, of a GET the query. Nothing unknown is taken in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PolicyText(Body):
+    """A policy."""
+
+    yaml: Yaml
+
+
+class PolicyApply(PolicyText):
+    """A policy, and what counts for models whose aliases and stages disagree."""
+
+    adopt: Literal["alias", "stage"] | None = None
+
+
+class PolicyShow(Body):
+    """Which policies."""
+
+    model: Name | None = None
+    name: Name | None = None
+
+
+class AnyModel(Body):
+    """One model, or all."""
+
+    model: Name | None = None
+
+
+class OfModel(Body):
+    """One model."""
+
+    model: Name
+
+
+class OfVersion(OfModel):
+    """One version."""
+
+    version: Number
+
+
+class Nominate(OfVersion):
+    """A version, and more runs that hold its Evidence."""
+
+    runs: Annotated[list[Id], Field(strict=True, max_length=50)] | None = None
+    comment: Text | None = None
+
+
+class Request(OfVersion):
+    """A version that is to serve."""
+
+    comment: Text | None = None
+
+
+class Withdraw(OfModel):
+    """Which Proposal of a model, and why."""
+
+    version: Number | None = None
+    proposal: Id | None = None
+    comment: Text | None = None
+
+
+class Decision(Withdraw):
+    """A yes or no to a Proposal; ``password`` is seen by no use case: it re-authenticates the Actor."""
+
+    meaning: Text | None = None
+    digest: Digest | None = None
+    for_whom: Name | None = None
+    password: Password | None = None
+
+
+class BreakGlass(OfVersion):
+    """A version that is to serve past the rules."""
+
+    reason: Text
+
+
+class ReviewClose(OfModel):
+    """What was found."""
+
+    review: Id
+    finding: Text
+
+
+class Rollback(OfModel):
+    """Why, and to which version."""
+
+    reason: Text
+    to: Number | None = None
+    expected: Number | None = None
+    verify: Literal["parallel", "now", "later"] | None = None
+
+
+class History(OfModel):
+    """How much of it, and until when."""
+
+    limit: Page | None = None
+    at: Id | None = None
+
+
+class KeyTrust(Body):
+    """A public key in PEM, and its name in policies."""
+
+    name: Name
+    public: Text
+
+
+class KeyRevoke(Body):
+    """The id of a key, and why."""
+
+    key: Digest
+    reason: Text
+
+
+class Delegate(Body):
+    """Which role, to whom, for how long and why."""
+
+    policy: Name
+    role: Name
+    to: Name
+    lasts: Duration
+    reason: Text
+
+
+class DelegationEnd(Body):
+    """The id of a delegation."""
+
+    delegation: Id
