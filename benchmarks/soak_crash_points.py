@@ -8,5 +8,5 @@ import pytest
 
 if __name__ == "__main__":
     os.environ["REGISTRY_HOOKS_EVERY_CRASH_POINT"] = "1"
-    tests = Path(__file__).parents[1] / "tests/registry_hooks/test_crash_points.py"
+    tests = Path(__file__).parents[1] / "tests/registry_hooks/storage/test_crash_points.py"
     sys.exit(pytest.main([str(tests), "--timeout=3600", "--durations=3"]))

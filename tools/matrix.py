@@ -20,11 +20,11 @@ ENVIRONMENTS = ROOT / ".venv-matrix"
 PYTHONS = ("python3.10", "python3.13")
 TESTS = (
     "tests/contract",
-    "tests/registry_hooks/test_desk.py",
-    "tests/registry_hooks/test_app_identity.py",
-    "tests/registry_hooks/test_releases.py",
-    "tests/evaluators/test_plugin_calls.py",
-    "tests/evaluators/test_asking.py",
+    "tests/registry_hooks/desk/test_desk.py",
+    "tests/registry_hooks/app/test_identity.py",
+    "tests/registry_hooks/mlflow_surface/test_releases.py",
+    "tests/plugin/test_calls.py",
+    "tests/plugin/test_asking.py",
 )
 VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 

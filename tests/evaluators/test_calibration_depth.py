@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 import statsmodels.api as sm
-from evaluators.conftest import FEATURES, LABEL, World
-from evaluators.test_plugin_calls import evidence_of
 from scipy.special import logit
+from support.evaluating import FEATURES, LABEL, World, evidence_of
 
 from mlflow_eval_plugin.reports.pages.page import render
 

@@ -9,11 +9,10 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from evaluators.conftest import FEATURES, LABEL, World
-from evaluators.test_plugin_calls import evidence_of, paths
-from evaluators.test_plugin_refusals import refused
+from plugin.test_calls import evidence_of, paths
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
+from support.evaluating import FEATURES, LABEL, World, refused
 
 from mlflow_eval_plugin.evidence import Evidence, EvidenceError, dumps, loads, model_digest_at
 from mlflow_eval_plugin.reports import render

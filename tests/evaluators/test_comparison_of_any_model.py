@@ -9,10 +9,9 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from evaluators.conftest import World
-from evaluators.test_plugin_refusals import refused
 from sklearn import metrics as sk
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from support.evaluating import World, refused
 from support.zoo import CLASSES, COLUMNS, FEATURES, Zoo
 
 from mlflow_eval_plugin.evidence import Evidence, loads, model_digest_at

@@ -8,8 +8,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from evaluators.conftest import FEATURES, LABEL, World
-from evaluators.test_plugin_refusals import refused
+from support.evaluating import FEATURES, LABEL, World, refused
 
 ROWS = 2000
 

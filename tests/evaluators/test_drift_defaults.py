@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from evaluators.conftest import World
 from evaluators.test_drift_calls import drift, failed, scored
 from scipy import stats
+from support.evaluating import World
 from support.simulating_drift import CHANGES, STILL, reference, simulated, window
 
 ROWS = 20_000

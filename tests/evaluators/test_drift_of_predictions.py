@@ -8,9 +8,8 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from evaluators.conftest import FEATURES, World
-from evaluators.test_plugin_refusals import refused
 from sklearn.svm import LinearSVC
+from support.evaluating import FEATURES, World, refused
 
 N = 3000
 STATIC: dict[str, Any] = {"model": None, "targets": "y", "predictions": "p"}

@@ -8,11 +8,10 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from evaluators.conftest import World
-from evaluators.test_plugin_refusals import refused
 from scipy.special import expit
 from scipy.stats import beta
 from sklearn.metrics import brier_score_loss, log_loss, mean_absolute_error
+from support.evaluating import World, refused
 
 N = 5_000
 BOTH_NEEDED = ("auc", "balanced_accuracy", "calibration_slope")

@@ -8,8 +8,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pytest
-from evaluators.conftest import FEATURES, LABEL, World
-from evaluators.test_plugin_calls import evidence_of
+from support.evaluating import FEATURES, LABEL, World, evidence_of
 
 from mlflow_eval_plugin.evidence import Evidence, loads
 

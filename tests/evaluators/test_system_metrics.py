@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from evaluators.conftest import World
-from evaluators.test_plugin_calls import evidence_of
+from support.evaluating import World, evidence_of
 
 from mlflow_eval_plugin.reports.pages.page import render
 

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from evaluators.conftest import World
-from evaluators.test_plugin_calls import evidence_of
 from pydantic import ValidationError
+from support.evaluating import World, evidence_of
 
 from mlflow_eval_plugin.evaluators.config.keys import DisaggregatedConfig
 from mlflow_eval_plugin.evidence import Evidence

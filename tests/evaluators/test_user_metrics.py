@@ -10,10 +10,8 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from evaluators.conftest import FEATURES, LABEL, World
-from evaluators.test_plugin_calls import evidence_of
-from evaluators.test_plugin_refusals import refused, three
 from sklearn.metrics import cohen_kappa_score, median_absolute_error, roc_auc_score, top_k_accuracy_score
+from support.evaluating import FEATURES, LABEL, World, evidence_of, refused, three
 from support.zoo import CLASSES, Zoo
 
 from mlflow_eval_plugin.evidence import canonical

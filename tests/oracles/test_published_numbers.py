@@ -77,7 +77,7 @@ def test_ecce_of_all_years_of_census_data(census):
 def test_smooth_ece_on_census_data(census):
     # relplot 1.0.3, smECE: .0088779. It halves the bandwidth ten times, to 10/1024, where ours is the root itself, and
     # reflects its grid so that what lies on 0 and 1 counts half in the mass that it divides by. The definition row by
-    # row is in tests/stats/test_bin_free.py.
+    # row is in tests/stats/binary/calibration/test_bin_free.py.
     found = calibrate(_summary(census, 2015), replicates=0).metrics.smooth_ece
     assert found.value == pytest.approx(0.0088779, abs=2e-4)
 
