@@ -6,13 +6,11 @@ Of three or more classes ``drift`` takes the predicted class like any column.
 from __future__ import annotations
 
 from mlflow_eval_plugin.evaluators import drift
-from mlflow_eval_plugin.evaluators.config.keys import (
-    CalibrationConfig,
-    ComparisonConfig,
-    Config,
-    DisaggregatedConfig,
-    DriftConfig,
-)
+from mlflow_eval_plugin.evaluators.config.base import Config
+from mlflow_eval_plugin.evaluators.config.calibration import CalibrationConfig
+from mlflow_eval_plugin.evaluators.config.comparison import ComparisonConfig
+from mlflow_eval_plugin.evaluators.config.disaggregated import DisaggregatedConfig
+from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
 from mlflow_eval_plugin.evaluators.config.regression import (
     RegressionCalibrationConfig,
     RegressionComparisonConfig,

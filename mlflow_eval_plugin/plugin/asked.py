@@ -19,7 +19,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
 from mlflow_eval_plugin.evaluators.config import regression as regression_config
-from mlflow_eval_plugin.evaluators.config.keys import CONFIGS, Config, ConfigError, Configs, is_configured, parse
+from mlflow_eval_plugin.evaluators.config.base import Config, ConfigError
+from mlflow_eval_plugin.evaluators.config.keys import CONFIGS, Configs, is_configured, parse
 
 _MODULE = "mlflow.models.evaluation.base"
 Given = Mapping[str, Any]

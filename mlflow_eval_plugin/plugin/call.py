@@ -10,18 +10,17 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from mlflow_eval_plugin.canonical import EvidenceError
 from mlflow_eval_plugin.evaluators import drift
 from mlflow_eval_plugin.evaluators import tasks as multiclass
 from mlflow_eval_plugin.evaluators.binary import calibration, comparison, disaggregated
 from mlflow_eval_plugin.evaluators.binary.comparison import ChampionRows
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
-from mlflow_eval_plugin.evaluators.config.keys import (
-    CalibrationConfig,
-    ComparisonConfig,
-    Config,
-    DisaggregatedConfig,
-    DriftConfig,
-)
+from mlflow_eval_plugin.evaluators.config.base import Config
+from mlflow_eval_plugin.evaluators.config.calibration import CalibrationConfig
+from mlflow_eval_plugin.evaluators.config.comparison import ComparisonConfig
+from mlflow_eval_plugin.evaluators.config.disaggregated import DisaggregatedConfig
+from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
 from mlflow_eval_plugin.evaluators.config.regression import RegressionComparisonConfig
 from mlflow_eval_plugin.evaluators.document import About
 from mlflow_eval_plugin.evaluators.multiclass.comparison import ClassChampion
@@ -29,7 +28,7 @@ from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
 from mlflow_eval_plugin.evaluators.regression.comparison import PredictedChampion
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evaluators.tasks import evaluate_regression
-from mlflow_eval_plugin.evidence import Evidence, EvidenceError, Producer, Subject
+from mlflow_eval_plugin.evidence import Evidence, Producer, Subject
 from mlflow_eval_plugin.plugin.asked import Asked, asked_of_mlflow, invalid
 from mlflow_eval_plugin.plugin.binary.champion import champion_rows
 from mlflow_eval_plugin.plugin.binary.rows import reference_rows, rows_of, score_first

@@ -21,8 +21,8 @@ from mlflow_eval_plugin.engines.arrow.multiclass.inputs import (
 )
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
+from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.config.classes import ClassColumns
-from mlflow_eval_plugin.evaluators.config.keys import Config
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
 from mlflow_eval_plugin.plugin.binary.rows import Labelled, as_rows
 from mlflow_eval_plugin.plugin.binary.scores import Scores
