@@ -173,16 +173,7 @@ def scored_classes(
             "'probability_columns'"
         )
     if scores.probability is None:
-        require_classes(scores.prediction)
-        prediction, predicted = class_codes(scores.prediction, argument="predictions")
-        _require_alike(predicted, label_classes, config, of_another=of_another)
-        if not of_another:
-            _require_labelled(predicted, label_classes, config)
-        classes = in_canonical_order((*label_classes, *predicted, *(config.label_list or ())))
-        checked_count(classes)
-        return ClassScored(
-            classes, positions(label_classes, classes)[label], positions(predicted, classes)[prediction], None, weight
-        )
+        return _predicted_classes(label, label_classes, scores.prediction, config, weight, of_another=of_another)
     columns = _classes_of_columns(scores, config, label_classes)
     _require_alike(columns, label_classes, config, of_another=of_another)
     further = label_classes if of_another else ()
@@ -193,6 +184,21 @@ def scored_classes(
     # Of equal probabilities the first in canonical order is predicted.
     return ClassScored(
         classes, positions(label_classes, classes)[label], probability.argmax(axis=1), probability, weight
+    )
+
+
+def _predicted_classes(
+    label: Any, label_classes: tuple[str, ...], given: Any, config: Config, weight: Any, *, of_another: bool
+) -> ClassScored:
+    require_classes(given)
+    prediction, predicted = class_codes(given, argument="predictions")
+    _require_alike(predicted, label_classes, config, of_another=of_another)
+    if not of_another:
+        _require_labelled(predicted, label_classes, config)
+    classes = in_canonical_order((*label_classes, *predicted, *(config.label_list or ())))
+    checked_count(classes)
+    return ClassScored(
+        classes, positions(label_classes, classes)[label], positions(predicted, classes)[prediction], None, weight
     )
 
 
