@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, is_dataclass
 from typing import Any, Protocol
 
-from mlflow_eval_plugin.evaluators.config.base import Config
+from mlflow_eval_plugin.evaluators.config.keys import Config
 from mlflow_eval_plugin.evidence import Check, Data, Evidence, Inference, Producer, Subject, seal
 from mlflow_eval_plugin.stats.inference.checks import CheckRecord, Claim, judge
 
@@ -44,11 +44,12 @@ class Measured(Protocol):
 
 @dataclass(frozen=True)
 class About:
-    """Who is judged, by what software, when: the parts of a document that do not depend on the data."""
+    """Who is judged, by what software, when, at what task: the parts of a document that do not depend on the data."""
 
     subject: Subject
     producer: Producer
     created_at: str
+    task: str | None = None
 
 
 def as_json(record: Any) -> Any:
@@ -87,6 +88,7 @@ def document(
     judgement = judge(claims, alpha=config.alpha)
     return seal(
         kind=config.kind,
+        task=about.task,
         subject=about.subject,
         data=rows.data,
         reference=reference,

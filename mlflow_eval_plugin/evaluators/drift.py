@@ -9,10 +9,9 @@ from mlflow_eval_plugin.engines import count_present, drift_counts
 from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json, document
 from mlflow_eval_plugin.evaluators.drift_columns import AnyRows, drift_columns
-from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.drift.report import Drift, DriftTable, metrics_of
-from mlflow_eval_plugin.stats.drift.summary import Column, NumericColumn, Role
+from mlflow_eval_plugin.stats.drift.summary import Column, NumericColumn
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim
 
@@ -28,29 +27,30 @@ _METRICS = {
 }
 
 
-def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows, about: About) -> Evidence:
+def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows | None, about: About) -> Evidence:
     """Compare every column with the reference and judge the differences.
 
     Raises:
-        InputError: for a column that is named in the config and that neither side has, or that cannot be counted.
+        InputError: without a reference; for a column that is named in the config and that neither side has, or that
+            cannot be counted.
     """
+    if reference is None:
+        raise InputError("drift: there is no reference to compare with")
     columns = drift_columns(config, rows, reference)
     if unknown := [name for name in map(config.column, config.categorical) if name not in columns.known]:
         raise InputError(f"drift: categorical names {', '.join(map(repr, unknown))}, which is not compared")
-    roles, classes = _roles(rows), _classes(rows)
-    codes = {*map(config.column, config.categorical), *classes}
+    codes = {*map(config.column, config.categorical), *rows.classes}
     counts = drift_counts(
         reference.everything,
         rows.everything,
         columns=columns.compared,
-        roles={name: role for name, role in roles.items() if name in columns.compared},
+        roles={name: role for name, role in rows.roles.items() if name in columns.compared},
         categorical=[name for name in columns.compared if name in codes],
         as_given=config.columns is not None,
     )
     table = DriftTable(counts.reference, counts.current)
     found = table.report(counts.repeated)
     measured = {
-        **({"task": "regression"} if isinstance(rows, RegressionRows) else {}),
         **_measured(found),
         "labels": _labels(rows, reference),
         "passed_over": [{"column": name, "reason": reason} for name, reason in counts.passed_over.items()],
@@ -59,23 +59,6 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows, about: Abou
     claims = drift_claims(config, table)
     certain = columns.checks(rows.data.rows)
     return document(config, rows, claims, measured, about, reference=reference.data, certain=certain)
-
-
-def _roles(rows: AnyRows) -> dict[str, Role]:
-    score: Role = "prediction" if isinstance(rows, RegressionRows) or rows.score is None else "score"
-    forecasts: dict[str, Role] = dict.fromkeys(_forecasts(rows), "prediction")
-    return {**forecasts, rows.score_name: score, rows.label_name: "label"}
-
-
-def _forecasts(rows: AnyRows) -> tuple[str, ...]:
-    return rows.forecasts if isinstance(rows, RegressionRows) else ()
-
-
-def _classes(rows: AnyRows) -> set[str]:
-    """The columns whose numbers are classes."""
-    if isinstance(rows, RegressionRows):
-        return set()
-    return {name for name, role in _roles(rows).items() if role != "score"}
 
 
 def _labels(rows: AnyRows, reference: AnyRows) -> dict[str, Any]:

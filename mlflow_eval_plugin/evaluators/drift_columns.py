@@ -77,7 +77,7 @@ def _wanted(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> list[str]
     # Score, label, slice_data and what no model sees are compared where the reference has them.
     seen = [name for name in rows.features if name not in reference.optional]
     unseen = [name for name in rows.features if name in reference.optional]
-    predicted = (rows.score_name, *(rows.forecasts if isinstance(rows, RegressionRows) else ()))
+    predicted = (rows.score_name, *rows.forecasts)
     further = [name for name in map(str, rows.frame.columns) if name not in {*rows.features, *predicted}]
     optional = [
         name for name in (*unseen, *further, *predicted, rows.label_name) if name in reference.everything.columns

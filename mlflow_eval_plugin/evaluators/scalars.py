@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
 
@@ -34,12 +34,7 @@ _CHANGES = (
 
 def scalars(evidence: Evidence) -> dict[str, float]:
     """At most 15 finite numbers, each name beginning with the kind; what is undefined is left out."""
-    of_kind = {
-        "calibration": _calibration,
-        "comparison": _comparison,
-        "disaggregated": _disaggregated,
-        "drift": _drift,
-    }[evidence.kind]
+    of_kind = _OF_TASK.get((evidence.of_task, evidence.kind)) or _OF_KIND.get(evidence.kind, lambda evidence: {})
     found: dict[str, float | None] = {
         "verdict": VERDICT_VALUE[evidence.verdict],
         "checks_failed": len(evidence.failed),
@@ -60,14 +55,23 @@ def labels_scalars(labels: Mapping[str, Any] | None) -> dict[str, float]:
 
 
 def _calibration(evidence: Evidence) -> dict[str, float | None]:
-    metrics = evidence.measurements["metrics"]
-    if evidence.measurements.get("task") == "regression":
-        errors = [abs(c.value) for c in evidence.checks if c.metric == "coverage_error" and c.value is not None]
-        found = {name: _value(metrics[name]) for name in _OF_THE_MEAN}
-        return {**found, "worst_coverage_error": max(errors, default=None)}
-    if "confidence" in evidence.measurements:  # of three or more classes: the losses are those of all, the rest its own
-        metrics = {**evidence.measurements["confidence"]["metrics"], **metrics}
+    return _named(evidence.measurements["metrics"])
+
+
+def _class_calibration(evidence: Evidence) -> dict[str, float | None]:
+    # The losses are those of all classes, the rest is of the confidence.
+    return _named({**evidence.measurements["confidence"]["metrics"], **evidence.measurements["metrics"]})
+
+
+def _named(metrics: Mapping[str, Any]) -> dict[str, float | None]:
     return {name: _value(metrics.get(metric)) for name, metric in _CALIBRATION.items()}
+
+
+def _mean_calibration(evidence: Evidence) -> dict[str, float | None]:
+    metrics = evidence.measurements["metrics"]
+    errors = [abs(c.value) for c in evidence.checks if c.metric == "coverage_error" and c.value is not None]
+    found = {name: _value(metrics[name]) for name in _OF_THE_MEAN}
+    return {**found, "worst_coverage_error": max(errors, default=None)}
 
 
 def _comparison(evidence: Evidence) -> dict[str, float | None]:
@@ -110,3 +114,15 @@ def _drift(evidence: Evidence) -> dict[str, float | None]:
 
 def _value(estimate: Mapping[str, Any] | None) -> float | None:
     return None if estimate is None else estimate["value"]
+
+
+_OF_KIND: dict[str, Callable[[Evidence], dict[str, float | None]]] = {
+    "calibration": _calibration,
+    "comparison": _comparison,
+    "disaggregated": _disaggregated,
+    "drift": _drift,
+}
+_OF_TASK = {
+    ("multiclass", "calibration"): _class_calibration,
+    ("regression", "calibration"): _mean_calibration,
+}

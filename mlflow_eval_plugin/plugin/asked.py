@@ -18,14 +18,11 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
-from mlflow_eval_plugin.evaluators.config import regression as regression_config
-from mlflow_eval_plugin.evaluators.config.base import Config, ConfigError
-from mlflow_eval_plugin.evaluators.config.keys import CONFIGS, Configs, is_configured, parse
+from mlflow_eval_plugin.evaluators.config.keys import Config, ConfigError, is_configured, parse
+from mlflow_eval_plugin.plugin.tasks import configs_of, configs_of_all, model_types_of
 
 _MODULE = "mlflow.models.evaluation.base"
 Given = Mapping[str, Any]
-# Which evaluators there are, and their keys, by MLflow's type of the model.
-BY_TYPE: Mapping[str | None, Configs] = {"classifier": CONFIGS, "regressor": regression_config.CONFIGS}
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class Asked:
         wrong: list[ConfigError] = []
         for kind, given in self.given.items():
             try:
-                found[kind] = parse(kind, given, flat=self.flat, configs=BY_TYPE[self.model_type])
+                found[kind] = parse(kind, given, flat=self.flat, configs=configs_of(self.model_type))
             except ConfigError as error:
                 wrong.append(error)
         if wrong:
@@ -61,14 +58,14 @@ def invalid(error: Exception | str) -> MlflowException:
 
 def can_evaluate(kind: str, model_type: str | None, given: Given | None) -> bool:
     """See ``plugin.CalibrationEvaluator.can_evaluate``."""
-    known = BY_TYPE.get(model_type, {})
+    known = configs_of(model_type)
     asked = asked_of_mlflow(model_type)
     if asked is None:
         return kind in known and is_configured(kind, given, known)
     if kind not in asked.given:
         return False
     if kind not in known:
-        types = " or ".join(repr(name) for name, configs in BY_TYPE.items() if kind in configs)
+        types = " or ".join(map(repr, model_types_of(kind)))
         raise invalid(f"{kind}: expected model_type={types}, found {model_type!r}; other models are not evaluated")
     asked.configs()
     return True
@@ -95,7 +92,7 @@ def _frames() -> Iterator[FrameType]:
 
 def _running(bundles: list[Any], model_type: str) -> Asked:
     # Everyone in this list was named, or has said yes before.
-    given = {bundle.name: bundle.config or {} for bundle in bundles if bundle.name in CONFIGS}
+    given = {bundle.name: bundle.config or {} for bundle in bundles if bundle.name in configs_of_all()}
     # By identity: configs hold frames, which have no truth value when compared.
     configs = [bundle.config for bundle in bundles if bundle.config]
     flat = any(sum(config is one for config in configs) > 1 for one in given.values())
@@ -104,12 +101,12 @@ def _running(bundles: list[Any], model_type: str) -> Asked:
 
 def _resolving(by_name: Mapping[str, Any], model_type: str) -> Asked:
     # A flat config arrives here as one and the same object under every name.
-    ours = {kind: by_name[kind] for kind in CONFIGS if kind in by_name}
+    ours = {kind: by_name[kind] for kind in configs_of_all() if kind in by_name}
     flat = len(by_name) > 1 and len({id(config) for config in by_name.values()}) == 1
-    known = BY_TYPE.get(model_type, CONFIGS)
+    known = configs_of(model_type)
     asked = {
         kind: config
         for kind, config in ours.items()
-        if not flat or is_configured(kind, config, known if kind in known else CONFIGS)
+        if not flat or is_configured(kind, config, known if kind in known else configs_of_all())
     }
     return Asked(asked, flat, model_type)

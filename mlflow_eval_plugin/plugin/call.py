@@ -10,43 +10,16 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from mlflow_eval_plugin.canonical import EvidenceError
-from mlflow_eval_plugin.evaluators import drift
-from mlflow_eval_plugin.evaluators import tasks as multiclass
-from mlflow_eval_plugin.evaluators.binary import calibration, comparison, disaggregated
-from mlflow_eval_plugin.evaluators.binary.comparison import ChampionRows
-from mlflow_eval_plugin.evaluators.binary.rows import Rows
-from mlflow_eval_plugin.evaluators.config.base import Config
-from mlflow_eval_plugin.evaluators.config.calibration import CalibrationConfig
-from mlflow_eval_plugin.evaluators.config.comparison import ComparisonConfig
-from mlflow_eval_plugin.evaluators.config.disaggregated import DisaggregatedConfig
-from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
-from mlflow_eval_plugin.evaluators.config.regression import RegressionComparisonConfig
+from mlflow_eval_plugin.evaluators.config.keys import Config
 from mlflow_eval_plugin.evaluators.document import About
-from mlflow_eval_plugin.evaluators.multiclass.comparison import ClassChampion
-from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
-from mlflow_eval_plugin.evaluators.regression.comparison import PredictedChampion
-from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
-from mlflow_eval_plugin.evaluators.tasks import evaluate_regression
-from mlflow_eval_plugin.evidence import Evidence, Producer, Subject
+from mlflow_eval_plugin.evidence import Evidence, EvidenceError, Producer, Subject
 from mlflow_eval_plugin.plugin.asked import Asked, asked_of_mlflow, invalid
-from mlflow_eval_plugin.plugin.binary.champion import champion_rows
-from mlflow_eval_plugin.plugin.binary.rows import reference_rows, rows_of, score_first
-from mlflow_eval_plugin.plugin.binary.scores import classes_of
 from mlflow_eval_plugin.plugin.files import digest_at
 from mlflow_eval_plugin.plugin.late_labels import LateLabels, labels_received, not_judged, require_labels
-from mlflow_eval_plugin.plugin.multiclass.champion import class_champion
-from mlflow_eval_plugin.plugin.multiclass.rows import (
-    is_multiclass,
-    multiclass_reference_rows,
-    multiclass_rows_of,
-    score_classes_first,
-)
 from mlflow_eval_plugin.plugin.progress import progress
+from mlflow_eval_plugin.plugin.reading import Reader, columns_apart
 from mlflow_eval_plugin.plugin.references import reference_table
 from mlflow_eval_plugin.plugin.registered import registered_as
-from mlflow_eval_plugin.plugin.regression.champion import predicted_champion
-from mlflow_eval_plugin.plugin.regression.rows import columns_apart, regression_inputs
 from mlflow_eval_plugin.plugin.tables import (
     Scorer,
     Table,
@@ -56,13 +29,11 @@ from mlflow_eval_plugin.plugin.tables import (
     require_features,
     table_of,
 )
+from mlflow_eval_plugin.plugin.tasks import TASKS, task_of
 from mlflow_eval_plugin.plugin.value_names import require_named_columns
 from mlflow_eval_plugin.reports.pages.page import Part
 from mlflow_eval_plugin.stats.counts.threads import both
 from mlflow_eval_plugin.stats.errors import InputError
-
-Other = Rows | MulticlassRows | ChampionRows | ClassChampion | None  # what the rows are held against
-Inputs = tuple[Rows | MulticlassRows, Other]
 
 _PACKAGE = "mlflow-registry-hooks"
 # MLflow makes one data set object per evaluate call and hands it to every evaluator, so what belongs to the call
@@ -101,7 +72,6 @@ class Call:
     late: LateLabels = field(default_factory=LateLabels)
     not_judged: dict[str, str] = field(default_factory=dict)
     logged_references: set[int] = field(default_factory=set)
-    multiclass: dict[str, bool] = field(default_factory=dict)
     evidence: dict[str, Evidence] = field(default_factory=dict)
     logged: set[str] = field(default_factory=set)
     parts: dict[str, Part] = field(default_factory=dict)
@@ -145,8 +115,7 @@ def call_of(kind: str, given: Mapping[str, Any] | None, request: Request) -> Cal
 
 def _compute(call: Call) -> None:
     request = call.request
-    classes = frozenset() if request.model_type == "regressor" else classes_of(call.table.labels)
-    scorer = Scorer(request.model, request.predictions, classes)
+    scorer = Scorer(request.model, request.predictions, call.table)
     uri = _given_uri(call)
     check_tables(call.table)
     require_features(call.table, request.model)
@@ -167,32 +136,27 @@ def _compute(call: Call) -> None:
 
 def _evaluations(call: Call, scorer: Scorer, begin: Callable[[str], None]) -> dict[str, Callable[[About], Evidence]]:
     """By kind, what is left to do once labels, scores, weights and references are read and found right."""
-    if call.request.model_type == "regressor":
-        apart = columns_apart(call.configs)
-        read = regression_inputs(call.judged, call.judging, scorer, begin)
-        return {
-            kind: partial(evaluate_regression, config, *_predicted(call, config, *read[kind], apart))
-            for kind, config in call.judging.items()
-        }
-    judging, reasons = call.judging.values(), []
-    for config in judging:
+    kind_tasks, reasons = {}, []
+    for kind, config in call.judging.items():
         # Predictions of all rows say how many classes there are, also where labels are few yet.
-        many = call.multiclass[config.kind] = is_multiclass(call.table, config, scorer)
-        reasons += [f"{config.kind}: {one}" for one in config.beyond_range(many=many)]
+        kind_tasks[kind] = task_of(call.request.model_type, call.table, config, scorer)
+        many = TASKS[kind_tasks[kind]].of_many_classes
+        reasons += [f"{kind}: {one}" for one in config.beyond_range(many=many)]
     if reasons:
         raise InputError("; ".join(reasons))
+    readers = {name: TASKS[name].reader(scorer) for name in dict.fromkeys(kind_tasks.values())}
 
-    def score() -> None:
-        for config in judging:
-            first = score_classes_first if call.multiclass[config.kind] else score_first
-            first(*call.judged(config), config, scorer)
+    def ask() -> None:
+        for kind, config in call.judging.items():
+            readers[kind_tasks[kind]].ask(*call.judged(config), config)
 
     # The model is mostly asked in one thread.
-    both(score, partial(_digest, call, scorer))
+    both(ask, partial(_digest, call, scorer))
     evaluations: dict[str, Callable[[About], Evidence]] = {}
     for kind, config in call.judging.items():
         begin(f"rows of {kind}")
-        evaluations[kind] = partial(_evaluated, config, *_inputs(call, config, scorer))
+        name = kind_tasks[kind]
+        evaluations[kind] = partial(_evaluated, name, config, *_inputs(call, config, readers[name]))
     return evaluations
 
 
@@ -214,44 +178,18 @@ def _read_references(call: Call, scorer: Scorer) -> None:
             )
 
 
-def _inputs(call: Call, config: Config, scorer: Scorer) -> Inputs:
+def _inputs(call: Call, config: Config, reader: Reader) -> tuple[Any, Any]:
+    """The rows, and what they are held against: the champion, or the reference, or nothing."""
     table, reference = call.judged(config)
     apart, labels = columns_apart(call.configs), labels_received(table, reference)
-    if call.multiclass[config.kind]:
-        found = replace(multiclass_rows_of(table, config, scorer), apart=apart, labels=labels)
-        if isinstance(config, ComparisonConfig) and isinstance(found, MulticlassRows):
-            return found, class_champion(config, table, found)
-        return found, None if reference is None else multiclass_reference_rows(reference, found, config, scorer)
-    rows = replace(rows_of(table, config, scorer), apart=apart, labels=labels)
-    if isinstance(config, ComparisonConfig):
-        return rows, champion_rows(config, table, rows)
-    return rows, None if reference is None else reference_rows(reference, rows, config, scorer)
+    rows = replace(reader.rows(table, config), apart=apart, labels=labels)
+    if hasattr(config, "champion"):
+        return rows, reader.champion(table, rows, config)
+    return rows, None if reference is None else reader.reference(reference, rows, config)
 
 
-def _predicted(
-    call: Call, config: Config, found: RegressionRows, reference: RegressionRows | None, apart: frozenset[str]
-) -> tuple[RegressionRows, RegressionRows | PredictedChampion | None]:
-    tables = call.judged(config)
-    rows = replace(found, apart=apart, labels=labels_received(*tables))
-    if isinstance(config, RegressionComparisonConfig):
-        return rows, predicted_champion(config, tables[0], rows)
-    return rows, reference
-
-
-def _evaluated(config: Config, rows: Rows | MulticlassRows, other: Other, about: About) -> Evidence:
-    if isinstance(rows, MulticlassRows):
-        known = other if isinstance(other, (MulticlassRows, ClassChampion)) else None
-        return multiclass.evaluate(config, rows, known, about)
-    if isinstance(config, ComparisonConfig) and isinstance(other, ChampionRows):
-        return comparison.evaluate(config, rows, other, about)
-    if isinstance(config, DisaggregatedConfig):
-        return disaggregated.evaluate(config, rows, about)
-    reference = other if isinstance(other, Rows) else None
-    if isinstance(config, CalibrationConfig):
-        return calibration.evaluate(config, rows, reference, about)
-    if not isinstance(config, DriftConfig) or reference is None:
-        raise InputError(f"{config.kind}: there is no reference to compare with")
-    return drift.evaluate(config, rows, reference, about)
+def _evaluated(task: str, config: Config, rows: Any, other: Any, about: About) -> Evidence:
+    return TASKS[task].evaluate[config.kind](config, rows, other, replace(about, task=task))
 
 
 def _given_uri(call: Call) -> str | None:

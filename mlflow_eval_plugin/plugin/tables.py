@@ -18,7 +18,7 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import (
     column_of,
     require_columns,
 )
-from mlflow_eval_plugin.evaluators.config.base import Config
+from mlflow_eval_plugin.evaluators.config.keys import Config
 from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.plugin.frames import framed
 from mlflow_eval_plugin.stats.errors import InputError
@@ -115,12 +115,12 @@ class Scorer:
 
     Attributes:
         output_column: the column of the model's output, as MLflow's argument ``predictions`` names it.
-        labels: the classes that the labels of the evaluated data have, as text.
+        evaluated: the table of the evaluated data.
     """
 
     model: Any
     output_column: str | None
-    labels: frozenset[str] = frozenset()
+    evaluated: Table
     said: dict[tuple[object, ...], object] = field(default_factory=dict)
     digests: dict[tuple[int | str, ...], str] = field(default_factory=dict)
 

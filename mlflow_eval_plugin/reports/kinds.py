@@ -1,4 +1,4 @@
-"""What a page shows of each kind of Evidence: one literal table, which a new kind extends by one entry."""
+"""What a page shows of each kind of Evidence, by task: one literal table, which a new one extends by an entry."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlflow_eval_plugin.evidence import Check, Evidence
-from mlflow_eval_plugin.reports.figures.comparison import both_scores, comparison_tables
+from mlflow_eval_plugin.reports.figures.comparison import both_scores, comparison_tables, error_comparison_tables
 from mlflow_eval_plugin.reports.figures.pictures import (
     Gallery,
+    class_reliability_diagrams,
     drifted_columns,
     mean_reliability_diagrams,
     reliability_diagrams,
@@ -18,6 +19,8 @@ from mlflow_eval_plugin.reports.tables.cells import Table
 from mlflow_eval_plugin.reports.tables.drift import drift_tables
 from mlflow_eval_plugin.reports.tables.full import (
     calibration_tables,
+    class_calibration_tables,
+    class_disaggregated_tables,
     disaggregated_tables,
 )
 from mlflow_eval_plugin.reports.tables.heatmap import Heatmap, slice_heatmap
@@ -37,8 +40,8 @@ class Kind:
         heatmap: Evidence → its scopes × metrics, where it has both.
         drawn: which Checks are drawn as forest plots.
         forest_note: what a reader of its forest plots must know; where empty, what differences are taken to.
-        figure: the name of the PNG beside the page: ``reliability`` and ``mean_reliability`` are those diagrams (both
-            under the first name), others rank the worst Checks.
+        figure: the name of the PNG beside the page: ``reliability``, ``confidence_reliability`` and
+            ``mean_reliability`` are those diagrams (all under the first name), others rank the worst Checks.
     """
 
     title: str
@@ -52,7 +55,7 @@ class Kind:
     figure: str = "forest"
 
 
-KINDS: Mapping[str, Kind] = {
+_OF_TWO_CLASSES: Mapping[str, Kind] = {
     "calibration": Kind(
         title="Calibration",
         question="Are predicted probabilities the frequencies that they claim to be?",
@@ -88,7 +91,18 @@ KINDS: Mapping[str, Kind] = {
         forest_note="Challenger less champion: a positive change means that the challenger has more.",
     ),
 }
+_OF_MANY_CLASSES: Mapping[str, Kind] = {
+    **_OF_TWO_CLASSES,
+    "calibration": replace(
+        _OF_TWO_CLASSES["calibration"],
+        tables=class_calibration_tables,
+        pictures=class_reliability_diagrams,
+        figure="confidence_reliability",
+    ),
+    "disaggregated": replace(_OF_TWO_CLASSES["disaggregated"], tables=class_disaggregated_tables),
+}
 _OF_REGRESSIONS: Mapping[str, Kind] = {
+    **_OF_TWO_CLASSES,
     "calibration": Kind(
         title="Calibration",
         question="Is the mean target what is predicted, and do quantiles and intervals hold what they claim to?",
@@ -98,12 +112,29 @@ _OF_REGRESSIONS: Mapping[str, Kind] = {
         drawn=lambda check: check.metric == "coverage_error",
         figure="mean_reliability",
     ),
-    "disaggregated": replace(KINDS["disaggregated"], tables=error_tables),
+    "disaggregated": replace(_OF_TWO_CLASSES["disaggregated"], tables=error_tables),
+    "comparison": replace(_OF_TWO_CLASSES["comparison"], tables=error_comparison_tables),
+}
+KINDS: dict[str, Mapping[str, Kind]] = {
+    "binary": _OF_TWO_CLASSES,
+    "multiclass": _OF_MANY_CLASSES,
+    "regression": _OF_REGRESSIONS,
 }
 
 
 def kind_of(evidence: Evidence) -> Kind:
-    """How a document is told; one that does not say of what task it is, is of a classifier."""
-    if evidence.measurements.get("task") == "regression":
-        return _OF_REGRESSIONS.get(evidence.kind, KINDS[evidence.kind])
-    return KINDS[evidence.kind]
+    """How a document is told; of a task or a kind that is not known here, its Checks and what is known instead."""
+    known = KINDS.get(evidence.of_task, {})
+    return known[evidence.kind] if evidence.kind in known else _unknown(evidence)
+
+
+def _unknown(evidence: Evidence) -> Kind:
+    what = f"kind {evidence.kind!r} of task {evidence.of_task!r}"
+    of_task = KINDS.get(evidence.of_task)
+    known = f"kinds of this task are {', '.join(of_task)}" if of_task else f"tasks are {', '.join(KINDS)}"
+    return Kind(
+        title=evidence.kind.replace("_", " ").capitalize(),
+        question=f"This release does not know {what}, and shows the Checks alone; known {known}.",
+        scope="Scope",
+        tables=lambda measurements: [],
+    )

@@ -8,14 +8,13 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from mlflow_eval_plugin.canonical import canonical
 from mlflow_eval_plugin.engines import data_digest, score_summary, slice_summary
 from mlflow_eval_plugin.evaluators import drift
 from mlflow_eval_plugin.evaluators.binary import calibration, disaggregated
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.keys import parse
 from mlflow_eval_plugin.evaluators.document import About, as_json
-from mlflow_eval_plugin.evidence import Data, Producer, Subject, dumps
+from mlflow_eval_plugin.evidence import Data, Producer, Subject, canonical, dumps
 from mlflow_eval_plugin.stats.binary.calibration.recalibration import recalibrate
 from mlflow_eval_plugin.stats.binary.calibration.report import calibrate
 from mlflow_eval_plugin.stats.binary.disaggregated import disaggregate
@@ -98,7 +97,7 @@ def _bytes(kind: str, people: pd.DataFrame, before: pd.DataFrame, *, weighted: b
         return dumps(calibration.evaluate(parse(kind, CALIBRATION), rows, reference, ABOUT))
     if kind == "disaggregated":
         config = parse(kind, {**DISAGGREGATED, "slices": SLICES[len(people) % 2]})
-        return dumps(disaggregated.evaluate(config, rows, ABOUT))
+        return dumps(disaggregated.evaluate(config, rows, None, ABOUT))
     return dumps(drift.evaluate(parse(kind, DRIFT), rows, reference, ABOUT))
 
 

@@ -13,8 +13,7 @@ import requests
 import yaml
 from support.serving import ADMIN, PASSWORDS, Server
 
-from mlflow_eval_plugin.evidence import Check, Data, Inference, Producer, Subject, dumps, seal
-from mlflow_eval_plugin.model_files import model_digest
+from mlflow_eval_plugin.evidence import Check, Data, Inference, Producer, Subject, dumps, model_digest, seal
 
 POLICY = """
 schema: registry-hooks/policy/1

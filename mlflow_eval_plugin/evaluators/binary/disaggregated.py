@@ -25,7 +25,7 @@ from mlflow_eval_plugin.evaluators.claims import (
     metric_claims,
 )
 from mlflow_eval_plugin.evaluators.config.costs import costs_of_two
-from mlflow_eval_plugin.evaluators.config.disaggregated import DisaggregatedConfig
+from mlflow_eval_plugin.evaluators.config.keys import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.search import Prepared, error_of_classes, search_of, weakest
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels, wanted_subsets
@@ -55,7 +55,7 @@ from mlflow_eval_plugin.stats.slices.user_metrics import RowMaker, SliceRows
 _NO_SCORES = Estimate(None, None, 0.0, "predictions are classes, not probabilities")
 
 
-def evaluate(config: DisaggregatedConfig, rows: Rows, about: About) -> Evidence:
+def evaluate(config: DisaggregatedConfig, rows: Rows, _: None, about: About) -> Evidence:
     """Measure every slice and judge the gaps.
 
     Raises:

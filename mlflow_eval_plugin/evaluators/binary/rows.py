@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from mlflow_eval_plugin.evaluators.document import Frame, LabelsReceived
 from mlflow_eval_plugin.evaluators.slicing import cuts_of
 from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.stats.binary.summary import SliceSummary
+from mlflow_eval_plugin.stats.drift.summary import Role
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,7 @@ class Rows:
         expected: of a reference, the columns that the evaluated data are to have too.
         optional: of a reference, the columns of the evaluated data that it may lack.
         labels: how many labels have arrived, where these are the rows that have one.
+        forecasts: further columns of ``everything`` that hold what is predicted.
     """
 
     frame: Frame
@@ -48,6 +51,17 @@ class Rows:
     expected: tuple[str, ...] = ()
     optional: frozenset[str] = frozenset()
     labels: LabelsReceived | None = None
+    forecasts: tuple[str, ...] = ()
+
+    @property
+    def roles(self) -> Mapping[str, Role]:
+        """What the columns of ``everything`` are that are no features."""
+        return {self.score_name: "prediction" if self.score is None else "score", self.label_name: "label"}
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """The columns of ``everything`` whose numbers are classes."""
+        return frozenset(name for name, role in self.roles.items() if role != "score")
 
 
 def slices_of(config: SlicedConfig, rows: Rows, threshold: float = 0.5) -> SliceSummary:

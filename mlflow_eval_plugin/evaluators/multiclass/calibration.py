@@ -23,7 +23,7 @@ from mlflow_eval_plugin.engines.arrow.multiclass.summaries import (
     top_label_summary,
 )
 from mlflow_eval_plugin.evaluators.claims import change_claim, slice_claims, slope_claims
-from mlflow_eval_plugin.evaluators.config.calibration import CalibrationConfig
+from mlflow_eval_plugin.evaluators.config.keys import CalibrationConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
 from mlflow_eval_plugin.evaluators.slicing import sliced, wanted_labels
@@ -137,7 +137,6 @@ class _Measured:
         metrics = {name: estimates(table.metric(name))[0] for name in ("accuracy", "brier", "log_loss")}
         norms = MeanOfNorms(tuple(made["ece_equal_width"] for _, made in self.of_classes.values()))
         return {
-            "task": "multiclass",
             "classes": list(classes),
             "classes_absent": [one for one, n in zip(classes, labelled.tolist(), strict=True) if n == 0],
             "n": int(labelled.sum()),

@@ -102,7 +102,6 @@ def _areas_exist(config: ComparisonConfig, table: PairedClassTable) -> None:
 def _measured(config: ComparisonConfig, table: PairedClassTable, labels: set[str]) -> dict[str, Any]:
     found, summary = compare_classes(table), table.summary
     return {
-        "task": "multiclass",
         "classes": list(summary.classes),
         "threshold": None,
         "champion_threshold": None,

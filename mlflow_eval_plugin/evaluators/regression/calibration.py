@@ -23,7 +23,6 @@ from mlflow_eval_plugin.stats.regression.calibration.changes import MeanSummarie
 from mlflow_eval_plugin.stats.regression.calibration.quantiles import calibrate_quantiles, coverage_bounds
 from mlflow_eval_plugin.stats.regression.calibration.recalibration import recalibrate_mean
 from mlflow_eval_plugin.stats.regression.calibration.report import bias_in_deviations, calibrate_mean, mean_bounds
-from mlflow_eval_plugin.stats.regression.disaggregated import regression_slices
 from mlflow_eval_plugin.stats.regression.metrics import Moments, RegressionTable
 from mlflow_eval_plugin.stats.regression.names import level_text
 from mlflow_eval_plugin.stats.regression.summary import MomentSummary
@@ -58,7 +57,7 @@ def evaluate(
             "calibration: 'max_change' needs targets and predictions in the reference; add them or leave it out"
         )
     labels = wanted_labels(config, moments.slices)
-    reports = {one.label: slice_json(one) for one in regression_slices(RegressionTable(moments))} if labels else {}
+    reports = {one.label: slice_json(one) for one in RegressionTable(moments).reports()} if labels else {}
     changed = {} if before is None else mean_changes(summaries, before, bins=config.bins)
     measured = {
         **_measured(config, summaries),
@@ -80,7 +79,7 @@ def _summaries(rows: RegressionRows) -> MeanSummaries:
 
 def _measured(config: RegressionCalibrationConfig, summaries: MeanSummaries) -> dict[str, Any]:
     of_mean = as_json(calibrate_mean(summaries.moments, summaries.predictions, bins=config.bins))
-    found = {"task": "regression", **of_mean, **as_json(calibrate_quantiles(summaries.moments))}
+    found = {**of_mean, **as_json(calibrate_quantiles(summaries.moments))}
     for one in found["quantiles"]:
         one["column"] = config.quantiles[one["level"]]
     return found

@@ -43,7 +43,6 @@ def evaluate(
     found, wanted = compare_regressions(table), set(labels)
     claims = list(margin_claims(config, table, labels))
     measurements = {
-        "task": "regression",
         "slice_columns": slice_columns(config),
         "minimum_count": config.min_count,
         "weighted": summary.champion.weighted,

@@ -27,7 +27,6 @@ from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.binary.disaggregated import Gap, gaps_of
 from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.inference.estimate import Estimate
-from mlflow_eval_plugin.stats.regression.disaggregated import regression_slices
 from mlflow_eval_plugin.stats.regression.metrics import RegressionTable
 from mlflow_eval_plugin.stats.regression.names import OF_ALL, can_be_best, can_be_divided
 from mlflow_eval_plugin.stats.slices.gaps import VERSUS, Table
@@ -37,7 +36,7 @@ _MOST_FULLY_COMPARED = 100
 _NO_RATIO = Estimate(None, None, 0.0, "the metric can be negative, so that no ratio of it means anything")
 
 
-def evaluate(config: RegressionDisaggregatedConfig, rows: RegressionRows, about: About) -> Evidence:
+def evaluate(config: RegressionDisaggregatedConfig, rows: RegressionRows, _: None, about: About) -> Evidence:
     """Measure every slice and judge the gaps.
 
     Raises:
@@ -48,11 +47,10 @@ def evaluate(config: RegressionDisaggregatedConfig, rows: RegressionRows, about:
     table = RegressionTable(summary, _own_metrics(config, rows.frame, rows.known))
     labels = wanted_labels(config, summary.slices)
     system = system_of(config, rows.frame)
-    reports = {report.label: slice_json(report) for report in regression_slices(table)}
+    reports = {report.label: slice_json(report) for report in table.reports()}
     add_own_metrics(config, table, reports.values())
     claims = [*_slice_claims(config, table, labels), *system_claims(config, system, labels)]
     measurements = {
-        "task": "regression",
         "slice_columns": slice_columns(config),
         "minimum_count": config.min_count,
         "weighted": summary.weighted,

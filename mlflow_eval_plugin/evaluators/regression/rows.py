@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlflow_eval_plugin.engines.arrow.regression.summaries import Predicted
 from mlflow_eval_plugin.evaluators.document import Frame, LabelsReceived
 from mlflow_eval_plugin.evidence import Data
+from mlflow_eval_plugin.stats.drift.summary import Role
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,17 @@ class RegressionRows:
     expected: tuple[str, ...] = ()
     optional: frozenset[str] = frozenset()
     labels: LabelsReceived | None = None
+
+    @property
+    def roles(self) -> Mapping[str, Role]:
+        """What the columns of ``everything`` are that are no features."""
+        forecasts: dict[str, Role] = dict.fromkeys(self.forecasts, "prediction")
+        return {**forecasts, self.score_name: "prediction", self.label_name: "label"}
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """The columns of ``everything`` whose numbers are classes: none."""
+        return frozenset()
 
     @property
     def known(self) -> Predicted:

@@ -44,13 +44,17 @@ def _asked(table: Table, positive: str, column: str | None, scorer: Scorer) -> S
         return Scores(table.taken(found.probability), table.taken(found.prediction))
     if scorer.model is not None:
         with table.named():
-            return model_scores(scorer.model, table.inputs, positive, column or scorer.output_column, scorer.labels)
+            return model_scores(scorer.model, table.inputs, positive, column or scorer.output_column, _labels(scorer))
     if column is not None:
         values = column_of(table.features, column, argument="probability_column")
         return Scores(clipped_scores(numbers_of(values, argument="score")), None)
     if table.predictions is None:
         return Scores(None, None)
-    return column_scores(table.predictions, positive, f"predictions column {table.predictions_name!r}", scorer.labels)
+    return column_scores(table.predictions, positive, f"predictions column {table.predictions_name!r}", _labels(scorer))
+
+
+def _labels(scorer: Scorer) -> frozenset[str]:
+    return scorer.once(("binary labels",), lambda: classes_of(scorer.evaluated.labels))
 
 
 def model_scores(model: Any, features: Any, positive: str, column: str | None, labels: Collection[str] = ()) -> Scores:

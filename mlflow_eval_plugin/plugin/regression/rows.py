@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,12 +12,12 @@ import pandas as pd
 from mlflow_eval_plugin.engines import predicted_rows
 from mlflow_eval_plugin.engines.arrow.columns.inputs import column_of, require_columns
 from mlflow_eval_plugin.engines.arrow.regression.summaries import Predicted
-from mlflow_eval_plugin.evaluators.config.base import Config
+from mlflow_eval_plugin.evaluators.config.keys import Config
 from mlflow_eval_plugin.evaluators.config.regression import PredictionConfig
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.plugin.asking import ask
-from mlflow_eval_plugin.plugin.tables import Scorer, Table, beside, check_tables, free_name, given_rows, reference_data
+from mlflow_eval_plugin.plugin.tables import Scorer, Table, beside, free_name, given_rows, reference_data
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.regression.names import pairs_of
 
@@ -67,44 +67,12 @@ class Predictor:
         return None if column is None or self.scorer.model is not None else config.column(column)
 
 
-def regression_inputs(
-    tables_of: Callable[[Config], tuple[Table, Table | None]],
-    configs: Mapping[str, Config],
-    scorer: Scorer,
-    begin: Callable[[str], None],
-) -> dict[str, tuple[RegressionRows, RegressionRows | None]]:
-    """Everything that the evaluators need, by kind.
-
-    Args:
-        tables_of: the rows that a config judges, and its reference.
-        begin: called with what begins to be read, kind by kind.
+def regression_rows_of(table: Table, config: Config, predictor: Predictor) -> RegressionRows:
+    """Everything an evaluator needs of the evaluated data set.
 
     Raises:
-        InputError: for targets, predictions, weights or references that cannot be evaluated.
+        InputError: for targets, predictions, weights or further columns that cannot be evaluated.
     """
-    tables = {kind: tables_of(config) for kind, config in configs.items()}
-    predictor = Predictor(scorer)
-    for pair in tables.values():
-        check_tables(*pair)
-        for one in pair:
-            if one is not None:
-                # The copy that a model makes of the rows is the peak of memory, so it comes before anything is held.
-                predictor.output(one.given)
-    found = {}
-    for kind, config in configs.items():
-        begin(f"rows of {kind}")
-        found[kind] = _inputs(*tables[kind], config, predictor)
-    return found
-
-
-def columns_apart(configs: Mapping[str, Config]) -> frozenset[str]:
-    """The columns that some config of the call names as a score, a weight, a cost or the like."""
-    return frozenset().union(*(one.columns_apart for one in configs.values()))
-
-
-def _inputs(
-    table: Table, reference: Table | None, config: Config, predictor: Predictor
-) -> tuple[RegressionRows, RegressionRows | None]:
     frame, weight, data = given_rows(table, config, predictor.scorer)
     prediction = predictor.prediction(table, config)
     if prediction is None and config.kind != "drift":
@@ -114,13 +82,17 @@ def _inputs(
     named = predictor.named(config)
     name = named or free_name(table.predictions_name or "prediction", frame)
     predictions = {name: prediction, **_forecasts(predictor.output(table), frame, config, required=True)}
-    rows = _rows(table, frame, data, predictions, _predicted(table, frame, config, predictor, weight))
-    if reference is None:
-        return rows, None
-    return rows, _reference(reference, rows, config, predictor)
+    return _rows(table, frame, data, predictions, _predicted(table, frame, config, predictor, weight))
 
 
-def _reference(table: Table, like: RegressionRows, config: Config, predictor: Predictor) -> RegressionRows:
+def regression_reference_rows(
+    table: Table, like: RegressionRows, config: Config, predictor: Predictor
+) -> RegressionRows:
+    """The same of a reference; it may lack targets and, where no model is given, predictions.
+
+    Raises:
+        InputError: when its values cannot be evaluated.
+    """
     table.require_inputs(predictor.scorer.model, config)
     named = predictor.named(config)
     lacking = config.kind == "drift" and named is not None and named not in table.features.columns

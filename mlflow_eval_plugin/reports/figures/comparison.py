@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from markupsafe import Markup
@@ -32,10 +32,18 @@ _JOINT = (
 
 
 def comparison_tables(measurements: Mapping[str, Any]) -> list[Table]:
-    """Both models on all rows, for whom they differ, and every change of every slice."""
+    """Both classifiers on all rows, for whom they differ, and every change of every slice."""
+    return _tables(measurements, _for_whom)
+
+
+def error_comparison_tables(measurements: Mapping[str, Any]) -> list[Table]:
+    """Both regressions on all rows, for whom which is closer, and every change of every slice."""
+    return _tables(measurements, _who_is_closer)
+
+
+def _tables(measurements: Mapping[str, Any], for_whom: Callable[[list[Mapping[str, Any]]], Table]) -> list[Table]:
     reports = [measurements["overall"], *measurements["slices"]]
-    regression = measurements.get("task") == "regression"
-    tables = [_both(measurements["overall"]), (_who_is_closer if regression else _for_whom)(reports)]
+    tables = [_both(measurements["overall"]), for_whom(reports)]
     if "by_class" in measurements:
         tables += [_by_class(measurements["by_class"]), _moves(measurements["moves"])]
     return [*tables, _changes(reports), *named_slices(reports)] if len(reports) > 1 else tables

@@ -16,7 +16,7 @@ from mlflow_eval_plugin.reports.sentences import wording as words
 from mlflow_eval_plugin.reports.sentences.ranking import worst_first
 from mlflow_eval_plugin.reports.tables.cells import Table
 from mlflow_eval_plugin.reports.tables.full import key_numbers
-from mlflow_eval_plugin.reports.tables.multiclass import diagram_of, is_multiclass, worst_class
+from mlflow_eval_plugin.reports.tables.multiclass import diagram_of, worst_class
 
 _MOST_HISTOGRAMS = 20
 _DISTANCES = ("psi", "wasserstein", "js")
@@ -45,12 +45,17 @@ class Gallery:
 def reliability_diagrams(evidence: Evidence) -> Gallery:
     """The diagram of the rows, that of the reference where there is one, and the metrics beside them."""
     measurements = evidence.measurements
-    if is_multiclass(measurements):
-        return Gallery(tuple(_class_diagrams(measurements)), aside=key_numbers(measurements))
     pictures = [Picture("Predicted against observed", _RELIABILITY, reliability(measurements))]
     if reference := measurements.get("reference"):
         pictures.append(Picture("The same on the reference rows", "", reliability(reference)))
     return Gallery(tuple(pictures), aside=key_numbers(measurements))
+
+
+def class_reliability_diagrams(evidence: Evidence) -> Gallery:
+    """The diagram of the confidence, and that of the class that is furthest off, with the metrics of the confidence."""
+    measurements = evidence.measurements
+    aside = key_numbers(measurements, "Calibration of the confidence")
+    return Gallery(tuple(_class_diagrams(measurements)), aside=aside)
 
 
 def _class_diagrams(measurements: Mapping[str, Any]) -> Iterator[Picture]:

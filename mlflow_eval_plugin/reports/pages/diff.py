@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_eval_plugin.canonical import EvidenceError
-from mlflow_eval_plugin.evidence import Check, Data, Evidence, Verdict
+from mlflow_eval_plugin.evidence import Check, Data, Evidence, EvidenceError, Verdict
 from mlflow_eval_plugin.reports.kinds import kind_of
 from mlflow_eval_plugin.reports.pages.page import config_of, template
 from mlflow_eval_plugin.reports.sentences import wording as words
@@ -87,7 +86,7 @@ def render_diff(before: Evidence, after: Evidence) -> str:
         EvidenceError: for documents of different kinds or tasks, whose Checks cannot be the same.
     """
     before, after = named(before), named(after)
-    kinds = [_kind(one) for one in (before, after)]
+    kinds = [words.kind_and_task(one) for one in (before, after)]
     if kinds[0] != kinds[1]:
         raise EvidenceError(
             f"expected two documents of one kind, found {kinds[0]} before and {kinds[1]} after; "
@@ -111,12 +110,6 @@ def render_diff(before: Evidence, after: Evidence) -> str:
         ],
         configs=(config_of(before.config), config_of(after.config)),
     )
-
-
-def _kind(evidence: Evidence) -> str:
-    # Those of two classes do not say of what task they are.
-    task = evidence.measurements.get("task")
-    return f"{evidence.kind} ({task})" if task else evidence.kind
 
 
 def paired(before: Sequence[Check], after: Sequence[Check]) -> list[Pair]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
-from mlflow_eval_plugin.reports.kinds import KINDS
+from mlflow_eval_plugin.reports.kinds import kind_of
 from mlflow_eval_plugin.reports.sentences import wording as words
 from mlflow_eval_plugin.reports.sentences.findings import overall_effect, plainest, sentence
 from mlflow_eval_plugin.reports.sentences.naming import named
@@ -23,7 +23,7 @@ def names(evidences: Sequence[Evidence]) -> list[str]:
     """What each document is called on the page: by its kind, and by its data where a kind is there twice."""
     kinds = [evidence.kind for evidence in evidences]
     return [
-        KINDS[e.kind].title + (f" – {e.data.name}" if kinds.count(e.kind) > 1 else "") for e in evidences
+        kind_of(e).title + (f" – {e.data.name}" if kinds.count(e.kind) > 1 else "") for e in evidences
     ]  # fmt: skip
 
 

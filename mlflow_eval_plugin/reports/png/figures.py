@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from mlflow_eval_plugin.reports.sentences.naming import named
 from mlflow_eval_plugin.reports.sentences.ranking import too_few, worst_first
 from mlflow_eval_plugin.reports.sentences.unchecked import harm_in_words
 from mlflow_eval_plugin.reports.sentences.wording import VERDICTS, metric_label, where
-from mlflow_eval_plugin.reports.tables.multiclass import diagram_of, is_multiclass
+from mlflow_eval_plugin.reports.tables.multiclass import diagram_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,8 +39,7 @@ def figures(evidence: Evidence) -> dict[str, bytes]:
     evidence = named(evidence)
     kind = kind_of(evidence)
     if kind.figure.endswith("reliability"):
-        drawing = _mean_reliability if kind.figure == "mean_reliability" else _reliability
-        return {"reliability": png(drawing(evidence))}
+        return {"reliability": png(_DIAGRAMS[kind.figure](evidence))}
     small = too_few(evidence).checks
     drawn = [check for check in evidence.checks if kind.drawn(check) and check not in small]
     return {kind.figure: png(_ranked(evidence, drawn))} if drawn else {}
@@ -96,8 +95,15 @@ def sober(axes: Axes) -> None:
 
 
 def _reliability(evidence: Evidence) -> Figure:
+    return _of_scores(evidence, PROBABILITY)
+
+
+def _confidence_reliability(evidence: Evidence) -> Figure:
+    return _of_scores(evidence, CONFIDENCE)
+
+
+def _of_scores(evidence: Evidence, words: Words) -> Figure:
     measurements = diagram_of(evidence.measurements)
-    words = CONFIDENCE if is_multiclass(evidence.measurements) else PROBABILITY
     figure = blank(5.6, 6.4)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     sober(upper)
@@ -133,6 +139,13 @@ def _mean_reliability(evidence: Evidence) -> Figure:
     sober(lower)
     lower.set(xlabel="Prediction")
     return figure
+
+
+_DIAGRAMS: Mapping[str, Callable[[Evidence], Figure]] = {
+    "reliability": _reliability,
+    "confidence_reliability": _confidence_reliability,
+    "mean_reliability": _mean_reliability,
+}
 
 
 def _bins(axes: Axes, bins: Sequence[Mapping[str, Any]], across: str = "mean_score", up: str = "event_rate") -> None:

@@ -92,7 +92,7 @@ def amount(evidence: Evidence, value: float) -> str:
 
 
 def _in_units(evidence: Evidence) -> bool:
-    return evidence.measurements.get("task") == "regression"
+    return evidence.of_task == "regression"
 
 
 def points(value: float) -> str:

@@ -30,7 +30,7 @@ from mlflow_eval_plugin.reports.tables.cells import (
     number_cell,
     table_of,
 )
-from mlflow_eval_plugin.reports.tables.multiclass import class_tables, diagram_of, is_multiclass, slice_class_tables
+from mlflow_eval_plugin.reports.tables.multiclass import class_tables, diagram_of, slice_class_tables
 
 _MOST_COSTS = 6
 _ERRORS = {
@@ -70,7 +70,7 @@ def verdict_cell(verdict: Verdict) -> Cell:
     return Cell(f"{GLYPHS[verdict]} {VERDICTS[verdict]}", float(SEVERITY[verdict]), verdict)
 
 
-def key_numbers(measurements: Mapping[str, Any]) -> Table:
+def key_numbers(measurements: Mapping[str, Any], caption: str = "Calibration metrics") -> Table:
     """The calibration metrics, to stand beside the diagram: those of what it draws."""
     rows = []
     metrics = diagram_of(measurements)["metrics"]
@@ -80,20 +80,28 @@ def key_numbers(measurements: Mapping[str, Any]) -> Table:
         rows.append(
             (Cell(metric_label(name)), value, limits if estimate["value"] is not None else Cell(estimate["reason"]))
         )
-    caption = "Calibration of the confidence" if is_multiclass(measurements) else "Calibration metrics"
     return table_of(caption, ("Metric", "Value", "95 % interval"), rows)
 
 
-def calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
-    """The reference, the slices, what recalibration would give, the tests and the bins."""
+def class_calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
+    """All classes, each of them, and what else there is of the confidence."""
+    return [*class_tables(measurements), *calibration_tables(measurements, "the confidence")]
+
+
+def calibration_tables(measurements: Mapping[str, Any], calibrated: str = "it") -> list[Table]:
+    """The reference, the slices, what recalibration would give, the tests and the bins.
+
+    Args:
+        calibrated: what would be recalibrated.
+    """
     reference = measurements.get("reference")
-    tables = class_tables(measurements) if is_multiclass(measurements) else []
+    tables = []
     if reference:
         tables.append(reference_table(diagram_of(reference)["metrics"], measurements.get("change") or {}))
     if slices := measurements.get("slices"):
         tables += [_calibration_by_slice(slices), *named_slices(slices)]
     if recalibration := measurements.get("recalibration"):
-        tables.append(recalibration_table(recalibration, "the confidence" if is_multiclass(measurements) else "it"))
+        tables.append(recalibration_table(recalibration, calibrated))
     drawn = diagram_of(measurements)
     if tests := _tests(drawn):
         tables.append(tests)
@@ -200,10 +208,20 @@ def bins_table(
     return table_of(caption, (headers[0], "n", *headers[1:], "95 % interval"), rows)
 
 
-def disaggregated_tables(measurements: Mapping[str, Any]) -> list[Table]:
-    """Metrics by slice, pooled rates, costs, latencies, fairness and gaps."""
+def class_disaggregated_tables(measurements: Mapping[str, Any]) -> list[Table]:
+    """The same of three or more classes: no slice has positives, and what is said of each class comes second."""
+    first, *others = disaggregated_tables(measurements, many=True)
+    return [first, *slice_class_tables(measurements), *others]
+
+
+def disaggregated_tables(measurements: Mapping[str, Any], *, many: bool = False) -> list[Table]:
+    """Metrics by slice, pooled rates, costs, latencies, fairness and gaps.
+
+    Args:
+        many: whether metrics are means over three or more classes.
+    """
     reports = [measurements["overall"], *measurements["slices"]]
-    known, many = measurements["overall"]["metrics"], is_multiclass(measurements)
+    known = measurements["overall"]["metrics"]
     own = sorted(set(known) - {*_SLICE_METRICS, "balanced_accuracy"})
     metrics = [*(name for name in _SLICE_METRICS if name in known), *own]
     rows = [
@@ -217,8 +235,6 @@ def disaggregated_tables(measurements: Mapping[str, Any]) -> list[Table]:
     ]
     headers = ("Slice", "n", *(() if many else ("Positives",)), *(metric_label(name) for name in metrics))
     tables = [table_of("Metrics by slice" + ", means over classes" * many, headers, rows)]
-    if many:
-        tables += slice_class_tables(measurements)
     tables += named_slices(reports)
     if pooled := measurements.get("pooled"):
         tables.append(_pooled(pooled))

@@ -13,11 +13,6 @@ _RATES = ("precision", "recall", "f1", "fpr", "auc")
 _OF_CLASS = ("ece_equal_mass", "calibration_in_the_large", "max_calibration_error", "brier")
 
 
-def is_multiclass(measurements: Mapping[str, Any]) -> bool:
-    """Whether the measurements are those of three or more classes."""
-    return bool(measurements.get("task") == "multiclass")
-
-
 def diagram_of(measurements: Mapping[str, Any]) -> Mapping[str, Any]:
     """The measurements that a reliability diagram draws: the confidence, where there are three or more classes."""
     confidence: Mapping[str, Any] = measurements.get("confidence", measurements)

@@ -14,11 +14,11 @@ from mlflow_eval_plugin.evaluators.config.regression import RegressionCalibratio
 from mlflow_eval_plugin.evaluators.document import About
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evaluators.scalars import scalars
-from mlflow_eval_plugin.evaluators.tasks import evaluate_regression
 from mlflow_eval_plugin.evidence import Data, Evidence, Producer, Subject
+from mlflow_eval_plugin.plugin.tasks import TASKS
 from mlflow_eval_plugin.reports import render
 
-ABOUT = About(Subject(run_id="r"), Producer(name="p", version="1"), "2026-01-01T00:00:00Z")
+ABOUT = About(Subject(run_id="r"), Producer(name="p", version="1"), "2026-01-01T00:00:00Z", "regression")
 NOISE = np.random.default_rng(0).normal(size=(2, 50))
 CASES = {
     "one row": ([1.0], [2.0]),
@@ -59,7 +59,7 @@ def documents(target: np.ndarray, prediction: np.ndarray, weight: np.ndarray | N
         RegressionDisaggregatedConfig(**common, **slices, gap_versus=versus, min_metric={"r2": 0, "bias": -1})
         for versus in ("complement", "best", "overall")
     ]
-    return [evaluate_regression(config, rows, None, ABOUT) for config in configs]
+    return [TASKS["regression"].evaluate[config.kind](config, rows, None, ABOUT) for config in configs]
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)

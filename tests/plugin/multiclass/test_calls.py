@@ -15,8 +15,7 @@ from support.evaluating import World, refused
 from support.zoo import CLASSES, COLUMNS, Zoo
 
 from mlflow_eval_plugin.engines import score_summary
-from mlflow_eval_plugin.evaluators.config.base import ConfigError
-from mlflow_eval_plugin.evaluators.config.keys import parse
+from mlflow_eval_plugin.evaluators.config.keys import ConfigError, parse
 from mlflow_eval_plugin.evaluators.document import as_json
 from mlflow_eval_plugin.stats.binary.calibration.recalibration import recalibrate
 
@@ -40,7 +39,7 @@ def test_calibration_has_the_numbers_of_scikit_learn(zoo: Zoo, found: dict[str, 
     measured, p = document["measurements"], zoo.probability
     onehot = (zoo.rows.y.to_numpy()[:, None] == np.array(CLASSES)).astype(float)
     right = np.array(CLASSES)[p.argmax(axis=1)] == zoo.rows.y
-    assert measured["task"] == "multiclass" and measured["classes"] == CLASSES and measured["classes_absent"] == []
+    assert document["task"] == "multiclass" and measured["classes"] == CLASSES and measured["classes_absent"] == []
     assert measured["metrics"]["log_loss"]["value"] == pytest.approx(sklearn.log_loss(zoo.rows.y, p), abs=1e-9)
     assert measured["metrics"]["brier"]["value"] == pytest.approx(((p - onehot) ** 2).sum(axis=1).mean(), abs=1e-9)
     assert measured["metrics"]["accuracy"]["value"] == pytest.approx(right.mean(), abs=1e-12)

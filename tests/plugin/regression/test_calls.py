@@ -106,7 +106,7 @@ def test_the_numbers_of_slices_are_those_of_scikit_learn(world: World, static: p
         world, static, predictions="mean", evaluators="disaggregated", evaluator_config=config
     )  # fmt: skip
     measured = found["disaggregated"].measurements
-    assert measured["task"] == "regression"
+    assert found["disaggregated"].task == "regression"
     one = next(one for one in measured["slices"] if one["label"] == "town=A")
     part = static[static.town == "A"]
     values = {name: estimate["value"] for name, estimate in one["metrics"].items()}
@@ -202,7 +202,7 @@ def test_drift_takes_late_targets_and_finds_a_shift(world: World, static: pd.Dat
     config = {"reference": static, "max_missing_change": None}
     _, _, found = evaluated(world, late, predictions="mean", evaluators="drift", evaluator_config=config)
     assert {check.scope for check in found["drift"].failed} == {"mean"}
-    assert found["drift"].measurements["task"] == "regression"
+    assert found["drift"].task == "regression"
 
 
 def test_drift_knows_which_columns_hold_predictions(world: World, static: pd.DataFrame) -> None:
