@@ -25,8 +25,8 @@ def create_app() -> Any:
 
     from registry_hooks.app import startup
     from registry_hooks.app.api import door
-    from registry_hooks.app.artifacts import beside, locations, serving_files, sources, traces
-    from registry_hooks.app.guards import malformed, once, origins, powers, workspaces
+    from registry_hooks.app.artifacts import serving_files, sources, traces
+    from registry_hooks.app.guards import origins
     from registry_hooks.app.people import actors, attempts, keeping
 
     startup.require_governed_store()
@@ -44,18 +44,26 @@ def create_app() -> Any:
     actors.name_the_actor_in_flask(flask_app)
     door.install(flask_app)
     startup.require_known_routes(flask_app, served)
-    workspaces.refuse_in_flask(flask_app)
-    powers.shut_in_flask(flask_app, allowed)
-    once.refuse_in_flask(flask_app)
-    malformed.refuse_malformed(flask_app)
-    locations.guard_locations(flask_app)
-    beside.require_leave(flask_app)
+    _guard_in_flask(flask_app, allowed)
     if isinstance(served, Flask):
         origins.refuse_in_flask(flask_app, pages)
     else:
         actors.name_the_actor_in_asgi(served)
         _guard_in_asgi(served, allowed, pages)
     return served
+
+
+def _guard_in_flask(flask_app: Any, allowed: frozenset[Any]) -> None:
+    """The guards of Flask; the first one added is asked first."""
+    from registry_hooks.app.artifacts import beside, locations
+    from registry_hooks.app.guards import malformed, once, powers, workspaces
+
+    workspaces.refuse_in_flask(flask_app)
+    powers.shut_in_flask(flask_app, allowed)
+    once.refuse_in_flask(flask_app)
+    malformed.refuse_malformed(flask_app)
+    locations.guard_locations(flask_app)
+    beside.require_leave(flask_app)
 
 
 def _guard_in_asgi(served: Any, allowed: frozenset[Any], pages: frozenset[str]) -> None:

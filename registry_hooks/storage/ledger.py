@@ -125,13 +125,7 @@ class Ledger:
             body=body,
             tree=tree.root.hex(),
         )
-        text = rfc8785.dumps(entry.as_json())
-        leaf = leaf_hash(text)
-        row = {"seq": entry.seq, "model": scope or model, "action": action, "entry": text.decode()}
-        self._rows.execute(_ADD, {**row, "leaf_hash": leaf.hex()})
-        grown = tree.append(leaf)
-        frontier = ",".join(node.hex() for node in grown.frontier)
-        self._rows.execute(_MOVE_HEAD, {"new_size": grown.size, "new_frontier": frontier})
+        self._write(entry, tree, scope or model)
         if model is not None:
             before = self._written.get(model) or onto or self.state(model)
             self._written[model] = fold(before, entry)
@@ -141,6 +135,15 @@ class Ledger:
         elif scope is not None:
             self._save(scope, SCOPES[scope][1](self.scope_state(scope), entry), entry.seq)
         return entry
+
+    def _write(self, entry: Entry, tree: Tree, scope: str | None) -> None:
+        text = rfc8785.dumps(entry.as_json())
+        leaf = leaf_hash(text)
+        row = {"seq": entry.seq, "model": scope, "action": entry.action, "entry": text.decode()}
+        self._rows.execute(_ADD, {**row, "leaf_hash": leaf.hex()})
+        grown = tree.append(leaf)
+        frontier = ",".join(node.hex() for node in grown.frontier)
+        self._rows.execute(_MOVE_HEAD, {"new_size": grown.size, "new_frontier": frontier})
 
     @property
     def rests(self) -> Resting:

@@ -24,7 +24,7 @@ import registry_hooks
 from registry_hooks import Busy, Client, Conflict, Invalid, NoAnswer, NotFound, Refused, RegistryError, Unauthenticated
 from registry_hooks import records as stored
 from registry_hooks.app.api.routes import ROUTES, Route
-from registry_hooks.client import answers
+from registry_hooks.client import answers, members
 from registry_hooks.client.http import Http
 from registry_hooks.errors import Reason
 from registry_hooks.rules import signatures
@@ -132,13 +132,13 @@ def test_there_is_no_other_method() -> None:
 @pytest.mark.parametrize(
     ("answer", "record"),
     [
-        (answers.PairAnswer, stored.Pair), (answers.EvidenceAnswer, stored.EvidenceRef),
-        (answers.PageAnswer, stored.Page), (answers.CondemnedAnswer, stored.Condemned),
-        (answers.ResemblanceAnswer, stored.Resemblance),
-        (answers.RoleSourceAnswer, stored.RoleSource), (answers.ApprovalAnswer, stored.Approval),
-        (answers.StoredProposal, stored.Proposal), (answers.ReviewAnswer, stored.Review),
+        (members.PairAnswer, stored.Pair), (members.EvidenceAnswer, stored.EvidenceRef),
+        (members.PageAnswer, stored.Page), (members.CondemnedAnswer, stored.Condemned),
+        (members.ResemblanceAnswer, stored.Resemblance),
+        (members.RoleSourceAnswer, stored.RoleSource), (members.ApprovalAnswer, stored.Approval),
+        (members.StoredProposal, stored.Proposal), (members.ReviewAnswer, stored.Review),
         (answers.FileCheckAnswer, stored.FileCheck), (answers.KeyAnswer, stored.TrustedKey),
-        (answers.DelegationAnswer, stored.Delegation), (answers.ReasonAnswer, Reason),
+        (answers.DelegationAnswer, stored.Delegation), (members.ReasonAnswer, Reason),
     ],
 )  # fmt: skip
 def test_a_record_that_is_answered_has_the_members_of_its_type(answer: Any, record: Any) -> None:
