@@ -7,15 +7,10 @@ cannot be trusted to be what its digest names. The format is described in ``docs
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, Literal, NoReturn
 
-import rfc8785
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -26,22 +21,16 @@ from pydantic import (
     model_validator,
 )
 
+from mlflow_eval_plugin.canonical import Digest, EvidenceError, canonical, digest_of
+
 SCHEMA: Final = "mlflow-eval-plugin/evidence/1"
 KINDS = ("calibration", "comparison", "disaggregated", "drift")  # that this release writes; documents may be of others
 TASKS = ("binary", "multiclass", "regression")  # likewise
-_NOTE, _LONGEST_NOTE = "registered_model_meta", 1024  # bytes
-_quoted = json.JSONEncoder(ensure_ascii=False).encode
-_NOTED = rb"model_name: [^\n]*\nmodel_version: ('?[0-9]*'?|null)\n?"
 
 Verdict = Literal["pass", "fail", "insufficient"]
 # How a verdict is said, wherever a person reads it.
 VERDICT_WORDS: dict[Verdict, str] = {"pass": "pass", "fail": "fail", "insufficient": "insufficient evidence"}
-Digest = str  # "sha256:" and 64 lower-case hex digits
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]  # the name of a kind or of a task
-
-
-class EvidenceError(ValueError):
-    """A document that cannot be trusted; the message says what was expected, what was found and what to do."""
 
 
 class _Frozen(BaseModel):
@@ -187,105 +176,6 @@ class Evidence(_Frozen):
     def failed(self) -> tuple[Check, ...]:
         """The Checks whose verdict is ``fail``, in document order."""
         return tuple(check for check in self.checks if check.verdict == "fail")
-
-
-def canonical(document: Any) -> bytes:
-    """RFC 8785 canonical JSON.
-
-    Raises:
-        EvidenceError: for NaN, infinity, integers beyond 2**53, values JSON has no form for, and too deep a nesting.
-    """
-    try:
-        return _written(document).encode()
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError, TypeError) as error:
-        raise EvidenceError(f"not canonical JSON (RFC 8785): {error}") from error
-
-
-def _written(value: Any) -> str:
-    # rfc8785 takes thrice the time: it is left the values whose form in Python is another, or that have none.
-    kind = type(value)
-    if kind is dict:
-        return "{" + ",".join([name + _written(value[key]) for key, name in _members(tuple(value))]) + "}"
-    if kind is list or kind is tuple:
-        return "[" + ",".join([_written(one) for one in value]) + "]"
-    if kind is str:
-        return _quoted(value)
-    if kind is float:
-        return _number(value)
-    if kind is int and abs(value) < 2**53:
-        return str(value)
-    return "null" if value is None else rfc8785.dumps(value).decode()
-
-
-@lru_cache(maxsize=256)
-def _members(names: tuple[Any, ...]) -> tuple[tuple[str, str], ...]:
-    """The names of an object's members in their order, each with what stands before the value."""
-    if not all(isinstance(name, str) for name in names):
-        raise TypeError("the names of members must be text")
-    return tuple((name, _quoted(name) + ":") for name in sorted(names, key=lambda name: name.encode("utf-16-be")))
-
-
-def _number(value: float) -> str:
-    text = repr(value)
-    if text.endswith(".0"):
-        return text[:-2] if value else "0"
-    # Python has an exponent from 1e16 on and below 1e-4, ECMAScript from 1e21 and below 1e-6.
-    return rfc8785.dumps(value).decode() if "e" in text or "n" in text else text
-
-
-def digest_of(document: Any) -> Digest:
-    """``sha256:`` and the hex SHA-256 of the canonical form."""
-    return "sha256:" + hashlib.sha256(canonical(document)).hexdigest()
-
-
-def file_digest(file: Path) -> tuple[int, str]:
-    """Size in bytes and hex SHA-256 of a file, which may be larger than memory.
-
-    Raises:
-        OSError: when it cannot be read.
-    """
-    size, digest = 0, hashlib.sha256()
-    with file.open("rb") as content:
-        while chunk := content.read(1 << 20):
-            size += len(chunk)
-            digest.update(chunk)
-    return size, digest.hexdigest()
-
-
-def model_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Every file below a model's folder: its path there, with ``/``, and where it is.
-
-    All but the note that MLflow writes into a folder from which it loads a registered model: by which name it did.
-    """
-    for local in sorted(folder.rglob("*")):
-        path = local.relative_to(folder).as_posix()
-        if local.is_file() and not (path == _NOTE and _is_a_note(local)):
-            yield path, local
-
-
-def _is_a_note(local: Path) -> bool:
-    # Only what says nothing else is left out, or a model could keep what it does in a file of this name.
-    return local.stat().st_size < _LONGEST_NOTE and re.fullmatch(_NOTED, local.read_bytes()) is not None
-
-
-def model_digest(files: Mapping[str, tuple[int, str]]) -> Digest:
-    """The digest by which Evidence names a model: that of the list of its files, so that it means these very weights.
-
-    A digest of the ``MLmodel`` document alone would not: whoever copies that file has the digest, over other weights.
-
-    Args:
-        files: path below the model's folder, with ``/`` → size and hex SHA-256, as `file_digest` gives them.
-    """
-    return digest_of([{"path": path, "size": size, "sha256": sha} for path, (size, sha) in sorted(files.items())])
-
-
-def model_digest_at(folder: Path) -> Digest:
-    """`model_digest` of the files below a folder, read to the end.
-
-    Raises:
-        OSError: when one cannot be read.
-    """
-    return model_digest({path: file_digest(local) for path, local in model_files(folder)})
 
 
 def overall_verdict(checks: Iterable[Check]) -> Verdict:

@@ -62,7 +62,7 @@ def diff(before: Path, after: Path, output: str) -> None:
     Example:
       evidence-report diff march/drift.json april/drift.json -o drift.html
     """
-    from mlflow_eval_plugin.evidence import EvidenceError
+    from mlflow_eval_plugin.canonical import EvidenceError
     from mlflow_eval_plugin.reports import render_diff
 
     documents = _read(before), _read(after)
@@ -89,7 +89,7 @@ def trend(files: tuple[Path, ...], output: str) -> None:
       evidence-report trend march/drift.json april/drift.json may/drift.json -o drift.html
       evidence-report trend */calibration.json -o calibration.png
     """
-    from mlflow_eval_plugin.evidence import EvidenceError
+    from mlflow_eval_plugin.canonical import EvidenceError
     from mlflow_eval_plugin.reports import render_trend
 
     documents = [_read(file) for file in files]
@@ -106,7 +106,8 @@ def trend(files: tuple[Path, ...], output: str) -> None:
 
 
 def _read(file: Path) -> Evidence:
-    from mlflow_eval_plugin.evidence import EvidenceError, loads
+    from mlflow_eval_plugin.canonical import EvidenceError
+    from mlflow_eval_plugin.evidence import loads
 
     try:
         return loads(file.read_bytes())

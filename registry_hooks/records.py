@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mlflow_eval_plugin.evidence import digest_of
+from mlflow_eval_plugin.canonical import digest_of
 
 R = TypeVar("R", bound="Record")
 Role = Literal["champion", "challenger", "fallback"]

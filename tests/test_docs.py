@@ -14,7 +14,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from mlflow_eval_plugin.evaluators.config.keys import CONFIGS, Config, parse
+from mlflow_eval_plugin.evaluators.config.base import Config
+from mlflow_eval_plugin.evaluators.config.keys import CONFIGS, parse
 from mlflow_eval_plugin.evaluators.config.regression import CONFIGS as REGRESSION_CONFIGS
 from mlflow_eval_plugin.report_cli import main as reports
 from mlflow_eval_plugin.stats.binary.calibration.report import CALIBRATION_METRICS

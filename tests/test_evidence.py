@@ -14,18 +14,10 @@ import rfc8785
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mlflow_eval_plugin.canonical import EvidenceError, canonical, digest_of
 from mlflow_eval_plugin.evaluators.config.keys import CONFIGS
-from mlflow_eval_plugin.evidence import (
-    Check,
-    Evidence,
-    EvidenceError,
-    canonical,
-    digest_of,
-    dumps,
-    loads,
-    model_digest_at,
-    model_files,
-)
+from mlflow_eval_plugin.evidence import Check, Evidence, dumps, loads
+from mlflow_eval_plugin.model_files import model_digest_at, model_files
 from mlflow_eval_plugin.reports import render
 from mlflow_eval_plugin.reports.png.figures import figures
 

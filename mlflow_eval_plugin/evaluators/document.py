@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, is_dataclass
 from typing import Any, Protocol
 
-from mlflow_eval_plugin.evaluators.config.keys import Config
+from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evidence import Check, Data, Evidence, Inference, Producer, Subject, seal
 from mlflow_eval_plugin.stats.inference.checks import CheckRecord, Claim, judge
 

@@ -13,8 +13,8 @@ from mlflow_eval_plugin.engines.arrow.search import (
     PassedOver,
     searched_columns,
 )
+from mlflow_eval_plugin.evaluators.config.disaggregated import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.config.disaggregated_base import DisaggregatedBase
-from mlflow_eval_plugin.evaluators.config.keys import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.config.slices import Band, Search
 from mlflow_eval_plugin.evaluators.document import Frame, as_json, slice_json
 from mlflow_eval_plugin.stats.errors import InputError

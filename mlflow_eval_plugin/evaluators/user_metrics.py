@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from mlflow_eval_plugin.evaluators.config.disaggregated import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.config.disaggregated_base import DisaggregatedBase
-from mlflow_eval_plugin.evaluators.config.keys import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.document import as_json
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, estimates
 from mlflow_eval_plugin.stats.slices.gaps import Table

@@ -18,7 +18,8 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
-from mlflow_eval_plugin.evaluators.config.keys import Config, ConfigError, is_configured, parse
+from mlflow_eval_plugin.evaluators.config.base import Config, ConfigError
+from mlflow_eval_plugin.evaluators.config.keys import is_configured, parse
 from mlflow_eval_plugin.plugin.tasks import configs_of, configs_of_all, model_types_of
 
 _MODULE = "mlflow.models.evaluation.base"

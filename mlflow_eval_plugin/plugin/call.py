@@ -10,9 +10,10 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from mlflow_eval_plugin.evaluators.config.keys import Config
+from mlflow_eval_plugin.canonical import EvidenceError
+from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.document import About
-from mlflow_eval_plugin.evidence import Evidence, EvidenceError, Producer, Subject
+from mlflow_eval_plugin.evidence import Evidence, Producer, Subject
 from mlflow_eval_plugin.plugin.asked import Asked, asked_of_mlflow, invalid
 from mlflow_eval_plugin.plugin.files import digest_at
 from mlflow_eval_plugin.plugin.late_labels import LateLabels, labels_received, not_judged, require_labels

@@ -18,7 +18,8 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import (
     column_of,
     require_columns,
 )
-from mlflow_eval_plugin.evaluators.config.keys import Champion, Config
+from mlflow_eval_plugin.evaluators.config.base import Config
+from mlflow_eval_plugin.evaluators.config.comparison import Champion
 from mlflow_eval_plugin.plugin.asking import lacking, needed_columns
 from mlflow_eval_plugin.plugin.files import digest_at
 from mlflow_eval_plugin.plugin.registered import registered_as

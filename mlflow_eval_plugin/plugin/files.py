@@ -12,7 +12,8 @@ from mlflow.models import Model
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
-from mlflow_eval_plugin.evidence import Digest, model_digest_at
+from mlflow_eval_plugin.canonical import Digest
+from mlflow_eval_plugin.model_files import model_digest_at
 
 _logger = logging.getLogger(__name__)
 

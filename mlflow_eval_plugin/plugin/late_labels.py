@@ -15,8 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.columns.inputs import how_many
-from mlflow_eval_plugin.evaluators.config.base import SlicedConfig
-from mlflow_eval_plugin.evaluators.config.keys import Config
+from mlflow_eval_plugin.evaluators.config.base import Config, SlicedConfig
 from mlflow_eval_plugin.evaluators.document import LabelsReceived
 from mlflow_eval_plugin.evaluators.slicing import sliced
 from mlflow_eval_plugin.plugin.tables import Table, with_columns

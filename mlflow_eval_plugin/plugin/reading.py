@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from mlflow_eval_plugin.evaluators.config.keys import Config
+from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.plugin.tables import Table
 
 

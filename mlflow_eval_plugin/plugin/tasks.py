@@ -9,7 +9,8 @@ from typing import Any
 from mlflow_eval_plugin.evaluators import drift
 from mlflow_eval_plugin.evaluators.binary import calibration, comparison, disaggregated
 from mlflow_eval_plugin.evaluators.config import regression as regression_config
-from mlflow_eval_plugin.evaluators.config.keys import CONFIGS, Config, Configs
+from mlflow_eval_plugin.evaluators.config.base import Config
+from mlflow_eval_plugin.evaluators.config.keys import CONFIGS, Configs
 from mlflow_eval_plugin.evaluators.multiclass import calibration as multiclass_calibration
 from mlflow_eval_plugin.evaluators.multiclass import comparison as multiclass_comparison
 from mlflow_eval_plugin.evaluators.multiclass import disaggregated as multiclass_disaggregated

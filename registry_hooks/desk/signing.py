@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mlflow_eval_plugin.evidence import digest_of
+from mlflow_eval_plugin.canonical import digest_of
 from registry_hooks.desk.answers import Answer, proposal_json
 from registry_hooks.desk.grounds.bound import Bound, bound
 from registry_hooks.desk.grounds.case import (

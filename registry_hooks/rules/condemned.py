@@ -16,7 +16,7 @@ import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 
-from mlflow_eval_plugin.evidence import digest_of
+from mlflow_eval_plugin.canonical import digest_of
 from registry_hooks.errors import Reason
 from registry_hooks.records import Condemned, EvidenceRef, ModelState, Resemblance
 from registry_hooks.rules.files import Files

@@ -26,7 +26,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from mlflow_eval_plugin.evidence import Evidence, EvidenceError, dumps, loads
+from mlflow_eval_plugin.canonical import EvidenceError
+from mlflow_eval_plugin.evidence import Evidence, dumps, loads
 from registry_hooks.errors import Invalid
 
 PAYLOAD_TYPE: Final = "application/vnd.mlflow-eval-plugin.evidence.v1+json"

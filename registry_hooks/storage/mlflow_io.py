@@ -24,7 +24,9 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME, MLFLOW_USER
 from mlflow.utils.uri import append_to_uri_path, validate_path_is_safe
 
-from mlflow_eval_plugin.evidence import Evidence, EvidenceError, file_digest, loads, model_digest, model_files
+from mlflow_eval_plugin.canonical import EvidenceError
+from mlflow_eval_plugin.evidence import Evidence, loads
+from mlflow_eval_plugin.model_files import file_digest, model_digest, model_files
 from registry_hooks.errors import Conflict, Invalid, NotFound, Reason, RegistryError
 from registry_hooks.rules.condemned import content_digest
 from registry_hooks.rules.files import Files

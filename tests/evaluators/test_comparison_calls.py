@@ -14,7 +14,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
 from support.evaluating import FEATURES, LABEL, World, refused
 
-from mlflow_eval_plugin.evidence import Evidence, EvidenceError, dumps, loads, model_digest_at
+from mlflow_eval_plugin.canonical import EvidenceError
+from mlflow_eval_plugin.evidence import Evidence, dumps, loads
+from mlflow_eval_plugin.model_files import model_digest_at
 from mlflow_eval_plugin.reports import render
 
 ONLY = ["comparison"]
@@ -235,7 +237,7 @@ def test_evidence_of_a_comparison_names_a_champion(world: World) -> None:
     assert dumps(loads(dumps(evidence))) == dumps(evidence)
     document = evidence.model_dump(mode="json", by_alias=True)
     del document["measurements"]["champion"], document["digest"]
-    from mlflow_eval_plugin.evidence import canonical, digest_of
+    from mlflow_eval_plugin.canonical import canonical, digest_of
 
     with pytest.raises(EvidenceError, match="a comparison names the champion"):
         loads(canonical({**document, "digest": digest_of(document)}))

@@ -14,7 +14,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from support.evaluating import World, refused
 from support.zoo import CLASSES, COLUMNS, FEATURES, Zoo
 
-from mlflow_eval_plugin.evidence import Evidence, loads, model_digest_at
+from mlflow_eval_plugin.evidence import Evidence, loads
+from mlflow_eval_plugin.model_files import model_digest_at
 from mlflow_eval_plugin.reports import render
 
 FEW = FEATURES[:2]

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from mlflow_eval_plugin.canonical import canonical
 from mlflow_eval_plugin.engines import data_digest, score_summary, slice_summary
 from mlflow_eval_plugin.evaluators import drift
 from mlflow_eval_plugin.evaluators.binary import calibration, disaggregated
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.keys import parse
 from mlflow_eval_plugin.evaluators.document import About, as_json
-from mlflow_eval_plugin.evidence import Data, Producer, Subject, canonical, dumps
+from mlflow_eval_plugin.evidence import Data, Producer, Subject, dumps
 from mlflow_eval_plugin.stats.binary.calibration.recalibration import recalibrate
 from mlflow_eval_plugin.stats.binary.calibration.report import calibrate
 from mlflow_eval_plugin.stats.binary.disaggregated import disaggregate

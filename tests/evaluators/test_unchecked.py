@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from support.evaluating import World, evidence_of
 
-from mlflow_eval_plugin.evaluators.config.keys import DisaggregatedConfig
+from mlflow_eval_plugin.evaluators.config.disaggregated import DisaggregatedConfig
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.reports import render
 from mlflow_eval_plugin.reports.pages import joined

@@ -14,7 +14,7 @@ from sklearn.metrics import cohen_kappa_score, median_absolute_error, roc_auc_sc
 from support.evaluating import FEATURES, LABEL, World, evidence_of, refused, three
 from support.zoo import CLASSES, Zoo
 
-from mlflow_eval_plugin.evidence import canonical
+from mlflow_eval_plugin.canonical import canonical
 from mlflow_eval_plugin.reports.pages.page import render
 
 

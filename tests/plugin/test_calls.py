@@ -21,7 +21,8 @@ from scipy import special
 from sklearn.metrics import brier_score_loss
 from support.evaluating import FEATURES, LABEL, World, evidence_of
 
-from mlflow_eval_plugin.evidence import loads, model_digest_at
+from mlflow_eval_plugin.evidence import loads
+from mlflow_eval_plugin.model_files import model_digest_at
 from mlflow_eval_plugin.plugin import CalibrationEvaluator, DisaggregatedEvaluator, DriftEvaluator
 from mlflow_eval_plugin.reports import render_joined
 

@@ -13,7 +13,8 @@ import requests
 import yaml
 from support.serving import ADMIN, PASSWORDS, Server
 
-from mlflow_eval_plugin.evidence import Check, Data, Inference, Producer, Subject, dumps, model_digest, seal
+from mlflow_eval_plugin.evidence import Check, Data, Inference, Producer, Subject, dumps, seal
+from mlflow_eval_plugin.model_files import model_digest
 
 POLICY = """
 schema: registry-hooks/policy/1

@@ -15,7 +15,8 @@ import pytest
 import yaml
 from sklearn.linear_model import LogisticRegression
 
-from mlflow_eval_plugin.evidence import Check, Data, Inference, Producer, Subject, dumps, model_digest_at, seal
+from mlflow_eval_plugin.evidence import Check, Data, Inference, Producer, Subject, dumps, seal
+from mlflow_eval_plugin.model_files import model_digest_at
 from registry_hooks.desk import Desk
 from registry_hooks.errors import RegistryError
 from registry_hooks.identity import Actor, acting_as

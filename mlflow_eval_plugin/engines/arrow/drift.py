@@ -86,6 +86,10 @@ def drift_summary(rows: pd.DataFrame, *, like: DriftSummary) -> DriftSummary:
     return DriftSummary(len(rows), tuple(side_by_side(lambda one: _counted_on(one, rows[one.name]), like.columns)))
 
 
+_Sides = tuple["pd.Series[Any]", "pd.Series[Any]"]  # of the reference, and current
+_Compared = tuple[Column, Column, "float | None"]
+
+
 @dataclass(frozen=True, eq=False)
 class DriftCounts:
     """Both sides of the columns that can be compared, and the others by name, each with the reason.
@@ -125,29 +129,10 @@ def drift_counts(
     for side in (reference, current):
         _checked(side, columns)
 
-    def made(name: str) -> tuple[Column, Column, float | None] | str:
-        role = (roles or {}).get(name, "feature")
+    def made(name: str) -> _Compared | str:
         codes = name in categorical or is_declared_category(current[name]) or is_declared_category(reference[name])
         sides = plain(reference[name]), plain(current[name])
-        first, second = (_rounded_as(side, other) for side, other in (sides, sides[::-1]))
-        try:
-            _comparable(*sides)
-            before = _reference_column(first, name, role, codes)
-            if role == "feature" and not as_given:
-                _no_key(first, before)
-            if isinstance(before, NumericColumn) and _none_is_a_number(sides[1]):
-                # Its change of type says so; counted on bins of numbers every value of it would be missing.
-                return f"its values are {kind_of(sides[1])}, and those of the reference {kind_of(sides[0])}"
-            after = _counted_on(before, second)
-            return before, after, _repeated(before, after, second)
-        except TooManyLevels:
-            if as_given:
-                raise
-            return f"it has more than {MAX_CATEGORIES:,} levels, as identifiers have"
-        except InputError as error:
-            if as_given:
-                raise InputError(f"column {name!r}: {error}; leave it out of the columns") from error
-            return str(error)
+        return _both_sides(name, sides, (roles or {}).get(name, "feature"), codes, as_given)
 
     found = dict(zip(columns, side_by_side(made, columns), strict=True))
     both = {name: one for name, one in found.items() if not isinstance(one, str)}
@@ -157,6 +142,33 @@ def drift_counts(
         {name: one for name, one in found.items() if isinstance(one, str)},
         {name: value for name, (_, _, value) in both.items() if value is not None},
     )
+
+
+def _both_sides(name: str, sides: _Sides, role: Role, codes: bool, as_given: bool) -> _Compared | str:
+    """A column of the reference and of the current rows, and its repeated value; or why the two are not compared."""
+    try:
+        return _compared(name, sides, role, codes, as_given)
+    except TooManyLevels:
+        if as_given:
+            raise
+        return f"it has more than {MAX_CATEGORIES:,} levels, as identifiers have"
+    except InputError as error:
+        if as_given:
+            raise InputError(f"column {name!r}: {error}; leave it out of the columns") from error
+        return str(error)
+
+
+def _compared(name: str, sides: _Sides, role: Role, codes: bool, as_given: bool) -> _Compared | str:
+    first, second = (_rounded_as(side, other) for side, other in (sides, sides[::-1]))
+    _comparable(*sides)
+    before = _reference_column(first, name, role, codes)
+    if role == "feature" and not as_given:
+        _no_key(first, before)
+    if isinstance(before, NumericColumn) and _none_is_a_number(sides[1]):
+        # Its change of type says so; counted on bins of numbers every value of it would be missing.
+        return f"its values are {kind_of(sides[1])}, and those of the reference {kind_of(sides[0])}"
+    after = _counted_on(before, second)
+    return before, after, _repeated(before, after, second)
 
 
 def _repeated(before: Column, after: Column, current: pd.Series[Any]) -> float | None:

@@ -72,31 +72,39 @@ def searched_columns(
         InputError: for a column that is missing, or edges that cannot be used.
         TooManyLevels: with ``as_given``, for a column of more than ``max_levels`` levels.
     """
-    argument = "search" if as_given else "slices"
-    require_columns(rows, list(columns), argument=argument)
-    coded, passed_over = [], []
+    require_columns(rows, list(columns), argument="search" if as_given else "slices")
+    found = []
     for name in sorted(set(columns)):
-        if not as_given and kind_of(plain(rows[name])) == "lists":
-            passed_over.append(PassedOver(name, "lists, not one value a row"))
-            continue
         own_edges = {name: edges[name]} if name in edges else {}
         parts = {name: quantiles[name]} if name in quantiles else {}
-        if not own_edges and not parts and _are_many(rows[name], bands):
-            parts = {name: bands}
-        try:
-            (column,) = coded_columns(
-                rows, [name], edges=own_edges, quantiles=parts, max_levels=max_levels, argument=argument
-            )
-        except TooManyLevels:
-            if as_given:
-                raise
-            passed_over.append(PassedOver(name, f"more than {max_levels} levels"))
-            continue
-        if len(column.levels) < 2:
-            passed_over.append(PassedOver(name, "the same in all rows"))
-        else:
-            coded.append(column)
-    return tuple(coded), tuple(passed_over)
+        found.append(_searched(rows, name, own_edges, parts, bands, max_levels, as_given))
+    passed_over = tuple(one for one in found if isinstance(one, PassedOver))
+    return tuple(one for one in found if not isinstance(one, PassedOver)), passed_over
+
+
+def _searched(
+    rows: pd.DataFrame,
+    name: str,
+    edges: Mapping[str, Sequence[Edge]],
+    quantiles: Mapping[str, int],
+    bands: int,
+    max_levels: int,
+    as_given: bool,
+) -> CodedColumn | PassedOver:
+    if not as_given and kind_of(plain(rows[name])) == "lists":
+        return PassedOver(name, "lists, not one value a row")
+    if not edges and not quantiles and _are_many(rows[name], bands):
+        quantiles = {name: bands}
+    argument = "search" if as_given else "slices"
+    try:
+        (column,) = coded_columns(
+            rows, [name], edges=edges, quantiles=quantiles, max_levels=max_levels, argument=argument
+        )
+    except TooManyLevels:
+        if as_given:
+            raise
+        return PassedOver(name, f"more than {max_levels} levels")
+    return PassedOver(name, "the same in all rows") if len(column.levels) < 2 else column
 
 
 def error_counts(

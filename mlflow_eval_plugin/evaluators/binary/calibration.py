@@ -8,7 +8,7 @@ from typing import Any
 from mlflow_eval_plugin.engines import score_summary
 from mlflow_eval_plugin.evaluators.binary.rows import Rows, slices_of
 from mlflow_eval_plugin.evaluators.claims import change_claim, slice_claims, slope_claims
-from mlflow_eval_plugin.evaluators.config.keys import CalibrationConfig
+from mlflow_eval_plugin.evaluators.config.calibration import CalibrationConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.slicing import wanted_labels
 from mlflow_eval_plugin.evaluators.unchecked import gaps_in_calibration

@@ -25,7 +25,7 @@ from mlflow_eval_plugin.evaluators.claims import (
     metric_claims,
 )
 from mlflow_eval_plugin.evaluators.config.costs import costs_of_two
-from mlflow_eval_plugin.evaluators.config.keys import DisaggregatedConfig
+from mlflow_eval_plugin.evaluators.config.disaggregated import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.search import Prepared, error_of_classes, search_of, weakest
 from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels, wanted_subsets

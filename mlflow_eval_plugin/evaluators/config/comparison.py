@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from mlflow_eval_plugin.evaluators.config.base import AnyCosts, SlicedConfig, Tolerances, known
+from mlflow_eval_plugin.evaluators.config.base import AnyCosts, SlicedConfig, known
 from mlflow_eval_plugin.evaluators.config.classes import split_metric
-from mlflow_eval_plugin.evaluators.config.tolerances import Of
+from mlflow_eval_plugin.evaluators.config.tolerances import Of, Tolerances
 
 # Metrics of which more, or less, is better; the others have no margin.
 MARGINS = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "average_precision",

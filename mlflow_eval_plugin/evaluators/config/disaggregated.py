@@ -7,16 +7,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from mlflow_eval_plugin.evaluators.config.base import (
-    AnyCosts,
-    Limits,
-    Tolerance,
-    Tolerances,
-    known,
-)
+from mlflow_eval_plugin.evaluators.config.base import AnyCosts, known
 from mlflow_eval_plugin.evaluators.config.classes import OF_ONE_CLASS, split_metric
 from mlflow_eval_plugin.evaluators.config.disaggregated_base import OF_THE_SYSTEM, DisaggregatedBase, own_functions
-from mlflow_eval_plugin.evaluators.config.tolerances import Of
+from mlflow_eval_plugin.evaluators.config.tolerances import Limits, Of, Tolerance, Tolerances
 
 RATES = (
     "prevalence", "selection_rate", "accuracy", "balanced_accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc",

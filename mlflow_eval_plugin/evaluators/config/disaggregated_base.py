@@ -7,8 +7,9 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
-from mlflow_eval_plugin.evaluators.config.base import Tolerance, Tolerances, VersusConfig, known
+from mlflow_eval_plugin.evaluators.config.base import VersusConfig, known
 from mlflow_eval_plugin.evaluators.config.slices import MaybeSearch
+from mlflow_eval_plugin.evaluators.config.tolerances import Tolerance, Tolerances
 
 PERCENTILES = ("p50", "p95", "p99")
 OF_THE_SYSTEM = ("cost_per_1000", *(f"latency_{one}" for one in PERCENTILES))

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from mlflow_eval_plugin.evaluators.config.base import Config, Tolerance
-from mlflow_eval_plugin.evaluators.config.tolerances import Of
+from mlflow_eval_plugin.evaluators.config.base import Config
+from mlflow_eval_plugin.evaluators.config.tolerances import Of, Tolerance
 
 ANY_COLUMN = "*"
 Tolerances = Tolerance | tuple[Tolerance, Tolerance]

@@ -7,18 +7,11 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from mlflow_eval_plugin.evaluators.config.base import (
-    Config,
-    Limits,
-    SlicedConfig,
-    Tolerance,
-    Tolerances,
-    known,
-)
+from mlflow_eval_plugin.evaluators.config.base import Config, SlicedConfig, known
 from mlflow_eval_plugin.evaluators.config.comparison import MARGIN_KEYS, ComparisonBase
 from mlflow_eval_plugin.evaluators.config.disaggregated_base import OF_THE_SYSTEM, DisaggregatedBase, own_functions
-from mlflow_eval_plugin.evaluators.config.keys import DriftConfig
-from mlflow_eval_plugin.evaluators.config.tolerances import Of
+from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
+from mlflow_eval_plugin.evaluators.config.tolerances import Limits, Of, Tolerance, Tolerances
 from mlflow_eval_plugin.stats.regression.names import (
     OF_ALL,
     SMALLEST_LEVEL,

@@ -23,7 +23,7 @@ from mlflow_eval_plugin.engines.arrow.multiclass.summaries import (
     top_label_summary,
 )
 from mlflow_eval_plugin.evaluators.claims import change_claim, slice_claims, slope_claims
-from mlflow_eval_plugin.evaluators.config.keys import CalibrationConfig
+from mlflow_eval_plugin.evaluators.config.calibration import CalibrationConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
 from mlflow_eval_plugin.evaluators.slicing import sliced, wanted_labels

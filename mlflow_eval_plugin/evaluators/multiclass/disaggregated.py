@@ -20,7 +20,7 @@ from mlflow_eval_plugin.engines.arrow.search import (
 from mlflow_eval_plugin.evaluators.claims import compared, cost_claims, gap_claims, metric_claims
 from mlflow_eval_plugin.evaluators.config.classes import OF_ONE_CLASS, split_metric
 from mlflow_eval_plugin.evaluators.config.costs import costs_of_classes
-from mlflow_eval_plugin.evaluators.config.keys import DisaggregatedConfig
+from mlflow_eval_plugin.evaluators.config.disaggregated import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.document import About, Frame, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows, refuse_keys
 from mlflow_eval_plugin.evaluators.search import Prepared, error_of_classes, search_of, weakest

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
-from mlflow_eval_plugin.evaluators.config.keys import Config
+from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.document import Frame, LabelsReceived
 from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.stats.errors import InputError

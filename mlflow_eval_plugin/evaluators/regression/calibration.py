@@ -23,6 +23,7 @@ from mlflow_eval_plugin.stats.regression.calibration.changes import MeanSummarie
 from mlflow_eval_plugin.stats.regression.calibration.quantiles import calibrate_quantiles, coverage_bounds
 from mlflow_eval_plugin.stats.regression.calibration.recalibration import recalibrate_mean
 from mlflow_eval_plugin.stats.regression.calibration.report import bias_in_deviations, calibrate_mean, mean_bounds
+from mlflow_eval_plugin.stats.regression.disaggregated import regression_slices
 from mlflow_eval_plugin.stats.regression.metrics import Moments, RegressionTable
 from mlflow_eval_plugin.stats.regression.names import level_text
 from mlflow_eval_plugin.stats.regression.summary import MomentSummary
@@ -57,7 +58,7 @@ def evaluate(
             "calibration: 'max_change' needs targets and predictions in the reference; add them or leave it out"
         )
     labels = wanted_labels(config, moments.slices)
-    reports = {one.label: slice_json(one) for one in RegressionTable(moments).reports()} if labels else {}
+    reports = {one.label: slice_json(one) for one in regression_slices(RegressionTable(moments))} if labels else {}
     changed = {} if before is None else mean_changes(summaries, before, bins=config.bins)
     measured = {
         **_measured(config, summaries),

@@ -27,6 +27,7 @@ from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.binary.disaggregated import Gap, gaps_of
 from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.inference.estimate import Estimate
+from mlflow_eval_plugin.stats.regression.disaggregated import regression_slices
 from mlflow_eval_plugin.stats.regression.metrics import RegressionTable
 from mlflow_eval_plugin.stats.regression.names import OF_ALL, can_be_best, can_be_divided
 from mlflow_eval_plugin.stats.slices.gaps import VERSUS, Table
@@ -47,7 +48,7 @@ def evaluate(config: RegressionDisaggregatedConfig, rows: RegressionRows, _: Non
     table = RegressionTable(summary, _own_metrics(config, rows.frame, rows.known))
     labels = wanted_labels(config, summary.slices)
     system = system_of(config, rows.frame)
-    reports = {report.label: slice_json(report) for report in table.reports()}
+    reports = {report.label: slice_json(report) for report in regression_slices(table)}
     add_own_metrics(config, table, reports.values())
     claims = [*_slice_claims(config, table, labels), *system_claims(config, system, labels)]
     measurements = {

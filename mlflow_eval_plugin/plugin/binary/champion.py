@@ -9,7 +9,7 @@ import pandas as pd
 from mlflow_eval_plugin.engines.arrow.columns.inputs import checked_scores
 from mlflow_eval_plugin.evaluators.binary.comparison import ChampionRows
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
-from mlflow_eval_plugin.evaluators.config.keys import ComparisonConfig
+from mlflow_eval_plugin.evaluators.config.comparison import ComparisonConfig
 from mlflow_eval_plugin.plugin.binary.scores import Scores, classes_of, column_scores, model_scores
 from mlflow_eval_plugin.plugin.champion_source import Evaluated, Reader, of_champion, said_by
 from mlflow_eval_plugin.plugin.tables import Table

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from mlflow_eval_plugin.evaluators.binary.comparison import ChampionRows
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
-from mlflow_eval_plugin.evaluators.config.keys import ComparisonConfig, Config
+from mlflow_eval_plugin.evaluators.config.base import Config
+from mlflow_eval_plugin.evaluators.config.comparison import ComparisonConfig
 from mlflow_eval_plugin.plugin.binary.champion import champion_rows
 from mlflow_eval_plugin.plugin.binary.rows import reference_rows, rows_of, score_first
 from mlflow_eval_plugin.plugin.tables import Scorer, Table

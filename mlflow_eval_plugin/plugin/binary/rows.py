@@ -13,7 +13,7 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import (
     coded_labels,
 )
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
-from mlflow_eval_plugin.evaluators.config.keys import Config
+from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.plugin.binary.scores import Scores, class_text, scores_of
 from mlflow_eval_plugin.plugin.tables import Scorer, Table, beside, check_tables, free_name, given_rows, reference_data

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from mlflow_eval_plugin.engines.arrow.columns.inputs import how_many
-from mlflow_eval_plugin.evaluators.config.keys import ComparisonConfig
+from mlflow_eval_plugin.evaluators.config.comparison import ComparisonConfig
 from mlflow_eval_plugin.evaluators.multiclass.comparison import ClassChampion
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
 from mlflow_eval_plugin.plugin.champion_source import Evaluated, Reader, of_champion, said_by

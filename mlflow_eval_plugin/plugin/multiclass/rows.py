@@ -21,8 +21,8 @@ from mlflow_eval_plugin.engines.arrow.multiclass.inputs import (
 )
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
+from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.config.classes import ClassColumns
-from mlflow_eval_plugin.evaluators.config.keys import Config
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
 from mlflow_eval_plugin.plugin.binary.rows import Labelled, as_rows
 from mlflow_eval_plugin.plugin.binary.scores import Scores
@@ -173,16 +173,7 @@ def scored_classes(
             "'probability_columns'"
         )
     if scores.probability is None:
-        require_classes(scores.prediction)
-        prediction, predicted = class_codes(scores.prediction, argument="predictions")
-        _require_alike(predicted, label_classes, config, of_another=of_another)
-        if not of_another:
-            _require_labelled(predicted, label_classes, config)
-        classes = in_canonical_order((*label_classes, *predicted, *(config.label_list or ())))
-        checked_count(classes)
-        return ClassScored(
-            classes, positions(label_classes, classes)[label], positions(predicted, classes)[prediction], None, weight
-        )
+        return _predicted_classes(label, label_classes, scores.prediction, config, weight, of_another=of_another)
     columns = _classes_of_columns(scores, config, label_classes)
     _require_alike(columns, label_classes, config, of_another=of_another)
     further = label_classes if of_another else ()
@@ -193,6 +184,21 @@ def scored_classes(
     # Of equal probabilities the first in canonical order is predicted.
     return ClassScored(
         classes, positions(label_classes, classes)[label], probability.argmax(axis=1), probability, weight
+    )
+
+
+def _predicted_classes(
+    label: Any, label_classes: tuple[str, ...], given: Any, config: Config, weight: Any, *, of_another: bool
+) -> ClassScored:
+    require_classes(given)
+    prediction, predicted = class_codes(given, argument="predictions")
+    _require_alike(predicted, label_classes, config, of_another=of_another)
+    if not of_another:
+        _require_labelled(predicted, label_classes, config)
+    classes = in_canonical_order((*label_classes, *predicted, *(config.label_list or ())))
+    checked_count(classes)
+    return ClassScored(
+        classes, positions(label_classes, classes)[label], positions(predicted, classes)[prediction], None, weight
     )
 
 

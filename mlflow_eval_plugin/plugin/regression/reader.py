@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlflow_eval_plugin.evaluators.config.keys import Config
+from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.config.regression import RegressionComparisonConfig
 from mlflow_eval_plugin.evaluators.regression.comparison import PredictedChampion
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows

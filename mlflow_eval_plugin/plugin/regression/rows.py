@@ -12,7 +12,7 @@ import pandas as pd
 from mlflow_eval_plugin.engines import predicted_rows
 from mlflow_eval_plugin.engines.arrow.columns.inputs import column_of, require_columns
 from mlflow_eval_plugin.engines.arrow.regression.summaries import Predicted
-from mlflow_eval_plugin.evaluators.config.keys import Config
+from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.config.regression import PredictionConfig
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evidence import Data

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlflow.tracking.client import MlflowClient
 
-from mlflow_eval_plugin.evaluators.config.keys import DriftConfig
+from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
 from mlflow_eval_plugin.plugin.call import Call
 
 WARNING_TAG = "mlflow_eval_plugin.drift.warning"

@@ -18,9 +18,10 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from mlflow.utils.time import get_current_time_millis
 from mlflow.utils.uri import append_to_uri_path
 
-from mlflow_eval_plugin.evaluators.config.keys import Config
+from mlflow_eval_plugin.canonical import canonical
+from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.scalars import labels_scalars, scalars
-from mlflow_eval_plugin.evidence import Data, Evidence, canonical
+from mlflow_eval_plugin.evidence import Data, Evidence
 from mlflow_eval_plugin.plugin.call import Call, Request
 from mlflow_eval_plugin.plugin.run.interactive import attach_evidently
 from mlflow_eval_plugin.plugin.run.summary import further_lines, lines_of, tag, tell

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_eval_plugin.evidence import Check, Data, Evidence, EvidenceError, Verdict
+from mlflow_eval_plugin.canonical import EvidenceError
+from mlflow_eval_plugin.evidence import Check, Data, Evidence, Verdict
 from mlflow_eval_plugin.reports.kinds import kind_of
 from mlflow_eval_plugin.reports.pages.page import config_of, template
 from mlflow_eval_plugin.reports.sentences import wording as words

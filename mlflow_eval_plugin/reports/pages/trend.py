@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from mlflow_eval_plugin.evidence import VERDICT_WORDS, Check, Evidence, EvidenceError, Verdict
+from mlflow_eval_plugin.canonical import EvidenceError
+from mlflow_eval_plugin.evidence import VERDICT_WORDS, Check, Evidence, Verdict
 from mlflow_eval_plugin.reports.figures.svg import Scale, element, span_of
 from mlflow_eval_plugin.reports.kinds import kind_of
 from mlflow_eval_plugin.reports.pages.page import config_of, template

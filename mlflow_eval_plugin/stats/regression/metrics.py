@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.stats.counts.exact_sums import IntArray, centred_squares, totals
 from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, Shared, estimates
+from mlflow_eval_plugin.stats.inference.estimate import Quantity, Shared
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.means import NO_ROWS
 from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
@@ -28,20 +28,6 @@ from mlflow_eval_plugin.stats.regression.summary import Band, MomentSummary
 
 CONSTANT = 1e-25  # a variance below this share of the mean square is rounding
 CONSTANT_TARGET = "the target is the same in all rows, or there are fewer than two"
-
-
-@dataclass(frozen=True)
-class RegressionReport:
-    """One slice: its rows, its weight, its mean target and prediction, and its metrics by name."""
-
-    label: str
-    slice: tuple[tuple[str, str], ...]
-    query: str | None
-    n: int
-    weight: float
-    mean_target: float | None
-    mean_prediction: float | None
-    metrics: dict[str, Estimate]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,28 +74,6 @@ class RegressionTable:
             made = maker(self, complement) if maker else Moments(self.summary, complement=complement).quantity(name)
             self._made[key] = made
         return self._made[key]
-
-    def reports(self) -> tuple[RegressionReport, ...]:
-        """Every metric of every slice, with pointwise 95 % intervals."""
-        columns = {name: estimates(self.metric(name)) for name in self.names}
-        moments = Moments(self.summary)
-        target = self.summary.scale.centre + moments.mean("y") * self.summary.scale.unit
-        bias = moments.mean("e") * self.summary.scale.unit
-        return tuple(
-            RegressionReport(
-                label=one.label,
-                slice=one.levels,
-                query=one.query,
-                n=n,
-                weight=weight,
-                mean_target=mean if weight > 0 else None,
-                mean_prediction=mean + error if weight > 0 else None,
-                metrics={name: columns[name][i] for name in self.names},
-            )
-            for i, (one, n, weight, mean, error) in enumerate(
-                zip(self.slices, *(a.tolist() for a in (self.rows, moments.weight, target, bias)), strict=True)
-            )
-        )
 
 
 @dataclass(frozen=True, eq=False)

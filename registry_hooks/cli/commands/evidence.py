@@ -103,7 +103,7 @@ def _require_model(documents: dict[str, Any], uri: str) -> None:
     """Refuse to sign anything where a document speaks of other files than those at ``uri``."""
     from mlflow.artifacts import download_artifacts
 
-    from mlflow_eval_plugin.evidence import model_digest_at
+    from mlflow_eval_plugin.model_files import model_digest_at
 
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -146,7 +146,8 @@ def _documents(files: tuple[Path, ...], run_id: str | None) -> Iterator[tuple[li
 
 
 def _document(path: Path, name: str) -> Any:
-    from mlflow_eval_plugin.evidence import EvidenceError, loads
+    from mlflow_eval_plugin.canonical import EvidenceError
+    from mlflow_eval_plugin.evidence import loads
 
     try:
         return loads(path.read_bytes())

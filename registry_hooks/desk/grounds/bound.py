@@ -11,7 +11,8 @@ from concurrent.futures import TimeoutError as StillRunning
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from mlflow_eval_plugin.evidence import EvidenceError, loads
+from mlflow_eval_plugin.canonical import EvidenceError
+from mlflow_eval_plugin.evidence import loads
 from registry_hooks.desk.grounds.presence import beside
 from registry_hooks.errors import Invalid, NotFound, Reason, RegistryError
 from registry_hooks.identity import EVERYTHING, current_sight

@@ -19,7 +19,8 @@ from support.attacking import Attacker, Attempt
 from support.releasing import POLICY, go, govern, register, sealed, serve, upload
 from support.serving import ADMIN, Server
 
-from mlflow_eval_plugin.evidence import Subject, loads, model_digest
+from mlflow_eval_plugin.evidence import Subject, loads
+from mlflow_eval_plugin.model_files import model_digest
 
 DOCUMENT, PAGE = "evidence/calibration.json", "reports/calibration.html"
 Change = Callable[[Path], None]

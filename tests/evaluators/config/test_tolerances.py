@@ -12,7 +12,8 @@ from support.evaluating import World, refused
 from support.zoo import Zoo
 
 from mlflow_eval_plugin.evaluators.config import regression as regression_config
-from mlflow_eval_plugin.evaluators.config.keys import CONFIGS, ConfigError, parse
+from mlflow_eval_plugin.evaluators.config.base import ConfigError
+from mlflow_eval_plugin.evaluators.config.keys import CONFIGS, parse
 
 TASKS = {"classifier": CONFIGS, "regressor": regression_config.CONFIGS}
 NEEDED: dict[str, dict[str, Any]] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.world import MODEL, POLICY, evidence_bytes, refused, rules_of
 
-from mlflow_eval_plugin.evidence import model_digest_at
+from mlflow_eval_plugin.model_files import model_digest_at
 from registry_hooks.errors import Refused
 
 ASKING = POLICY.replace("    - {kind: drift}", "    - {kind: drift}\n    - {kind: comparison}")

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from sklearn.linear_model import LogisticRegression
 from support.world import MODEL, POLICY, refused, rules_of
 
-from mlflow_eval_plugin.evidence import model_digest_at
+from mlflow_eval_plugin.model_files import model_digest_at
 from registry_hooks.errors import Refused
 from registry_hooks.records import Condemned
 from registry_hooks.rules.condemned import content_digest, resemblance

@@ -10,7 +10,8 @@ from support.documents import evidence as documents
 from support.documents.parsed_page import Page
 from support.documents.regression import regression_slices
 
-from mlflow_eval_plugin.evidence import Check, Evidence, EvidenceError, Verdict, seal
+from mlflow_eval_plugin.canonical import EvidenceError
+from mlflow_eval_plugin.evidence import Check, Evidence, Verdict, seal
 from mlflow_eval_plugin.reports import render_diff
 from mlflow_eval_plugin.reports.pages.diff import MOVES, paired
 

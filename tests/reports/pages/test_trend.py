@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from support.documents import evidence as documents
 from support.documents.parsed_page import Page
 
-from mlflow_eval_plugin.evidence import Check, Evidence, EvidenceError, Verdict, dumps, overall_verdict, seal
+from mlflow_eval_plugin.canonical import EvidenceError
+from mlflow_eval_plugin.evidence import Check, Evidence, Verdict, dumps, overall_verdict, seal
 from mlflow_eval_plugin.report_cli import main
 from mlflow_eval_plugin.reports import render_trend
 from mlflow_eval_plugin.reports.pages.trend import headline, trend_of

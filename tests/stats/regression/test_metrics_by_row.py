@@ -6,6 +6,7 @@ import pytest
 
 from mlflow_eval_plugin.engines import moment_summary, predicted_rows
 from mlflow_eval_plugin.stats.inference.estimate import Estimate
+from mlflow_eval_plugin.stats.regression.disaggregated import regression_slices
 from mlflow_eval_plugin.stats.regression.metrics import CONSTANT_TARGET, Moments, RegressionTable
 
 LEVELS, BAND = {0.1: "q1", 0.9: "q9"}, ("80 %", 0.8, "q1", "q9")
@@ -106,7 +107,7 @@ def test_shares_and_reports_are_those_of_the_rows(rows, weight):
     assert table.names == ("mae", "rmse", "bias", "r2", "pinball_0.1", "coverage_0.1", "pinball_0.9", "coverage_0.9",
                            "coverage_80 %", "width_80 %", "interval_score_80 %")  # fmt: skip
     assert [name for name in table.names if not table.lower_is_better(name)] == ["r2"]
-    reports = table.reports()
+    reports = regression_slices(table)
     for complement, i, part in _parts(rows):
         w = np.ones(len(part)) if weight is None else part.w
         inside = (part.q1 <= part.y) & (part.y <= part.q9)
@@ -131,7 +132,7 @@ def test_shares_and_reports_are_those_of_the_rows(rows, weight):
 
 def test_a_slice_without_weight_has_reasons_and_no_means(rows):
     table = RegressionTable(_summary(rows, weight=(rows.g == "a").to_numpy() * 1.0))
-    one = table.reports()[2]
+    one = regression_slices(table)[2]
     assert (one.weight, one.mean_target, one.mean_prediction) == (0, None, None)
     for name, found in one.metrics.items():
         expected = CONSTANT_TARGET if name == "r2" else "there are no rows with weight"
@@ -139,7 +140,7 @@ def test_a_slice_without_weight_has_reasons_and_no_means(rows):
 
 
 def test_small_weights_say_what_large_ones_say(rows):
-    large, small = (RegressionTable(_summary(rows, rows.w * scale)).reports() for scale in (1.0, 2.0**-12))
+    large, small = (regression_slices(RegressionTable(_summary(rows, rows.w * scale))) for scale in (1.0, 2.0**-12))
     for one, other in zip(large, small, strict=True):
         assert (one.mean_target, one.mean_prediction, one.metrics) == (
             other.mean_target,

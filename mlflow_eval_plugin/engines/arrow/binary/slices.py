@@ -65,9 +65,8 @@ def slice_summary(  # noqa: PLR0913 - the options of a report
         rows, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
     )
     predicted = _predicted(rows, prediction, scored, threshold)
-    return counted_slices(
-        scored, predicted, columns, depth, None if prediction is not None else threshold, ranked=ranked
-    )
+    used = None if prediction is not None else threshold
+    return counted_slices(scored, predicted, columns, depth, used, ranked=ranked)
 
 
 def ranked_slices(  # noqa: PLR0913 - the options of a report
