@@ -251,12 +251,13 @@ class Reconciled(TypedDict):
 
 
 class PolicyChecked(TypedDict):
-    """A policy that is sound."""
+    """A policy that is sound; ``warnings`` say what may not be meant."""
 
     name: str
     models: list[str]
     digest: str
     problems: list[str]
+    warnings: list[str]
 
 
 class Adopted(TypedDict):
@@ -275,6 +276,7 @@ class PolicyApplied(TypedDict):
     entry: int | None
     adopted: list[Adopted]
     let_go: list[str]
+    warnings: list[str]
 
 
 class PolicyAnswer(TypedDict):

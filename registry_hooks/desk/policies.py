@@ -23,7 +23,8 @@ class Policies(BaseDesk):
         """Read a policy and put nothing in force; what is wrong with it is raised as ``Invalid``."""
         policy = load_policy(yaml)
         _refuse_unprovable(policy, current_actor())
-        return {"name": policy.name, "models": list(policy.models), "digest": policy_digest(yaml), "problems": []}
+        return {"name": policy.name, "models": list(policy.models), "digest": policy_digest(yaml), "problems": [],
+                "warnings": list(policy.warnings)}  # fmt: skip
 
     def policy_apply(self, yaml: str, adopt: Adopt | None = None) -> Answer:
         """Put a policy in force, as the next version of its name, and take its models under it as they are.
@@ -59,7 +60,8 @@ class Policies(BaseDesk):
                 ledger.save_policy(policy, yaml, version, actor, now)
             written += [self._adopt(ledger, registry, actor, adoption) for adoption in adoptions]
             taken = [{"model": each.model, "pair": ledger.state(each.model).pair.as_json()} for each in adoptions]
-            return {**answer, "entry": written[0].seq if written else None, "adopted": taken, "let_go": let_go}
+            return {**answer, "entry": written[0].seq if written else None, "adopted": taken, "let_go": let_go,
+                    "warnings": list(policy.warnings)}  # fmt: skip
 
     def policy_show(self, model: str | None = None, name: str | None = None) -> Answer:
         """The policies in force; those of one name, or the one that governs a model.

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from difflib import get_close_matches
 from fnmatch import translate
 from functools import cached_property, lru_cache
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from mlflow_eval_plugin.evidence import KINDS, Word
 from registry_hooks.identity import Actor
 
 MLFLOW_ROLE = "role:"
@@ -44,6 +46,12 @@ class Part(BaseModel):
     """A mapping within a policy; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+def _near(kind: str) -> str:
+    near = get_close_matches(kind, KINDS, n=1)
+    known = f"did you mean {near[0]!r}?" if near else f"it writes {', '.join(KINDS)}."
+    return f"; {known} No version is promoted before another evaluator has written it"
 
 
 class RoleMembers(Part):
@@ -77,7 +85,7 @@ class RequiredEvidence(Part):
     With ``signed_by`` it must carry a signature by a trusted key of one of those names (`registry-hooks key trust`).
     """
 
-    kind: Literal["calibration", "comparison", "disaggregated", "drift"]
+    kind: Word
     max_age: Duration = timedelta(days=30)
     insufficient: Literal["block", "allow"] = "block"
     signed_by: tuple[Name, ...] = ()
@@ -206,6 +214,12 @@ class Policy(Part):
     def approver_roles(self) -> tuple[str, ...]:
         """The roles that the quorum asks for, in order, each once."""
         return tuple(dict.fromkeys(item.role for item in self.promote.approvals))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is sound and may not be meant: each kind of Evidence that this release does not write."""
+        unknown = [item.kind for item in self.promote.evidence if item.kind not in KINDS]
+        return tuple(f"promote.evidence: no evaluator of this release writes {kind!r}{_near(kind)}" for kind in unknown)
 
     @property
     def review_roles(self) -> tuple[str, ...]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from configparser import ConfigParser
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -139,6 +142,17 @@ def test_every_task_and_kind_that_this_release_writes_is_in_every_table() -> Non
     assert set(TASKS) == set(TOLD) == set(KNOWN)
     for name, task in TASKS.items():
         assert set(task.configs) == set(task.evaluate) == set(TOLD[name]) == set(KINDS)
+
+
+def test_every_kind_has_its_entry_point_and_no_other_has() -> None:
+    setup = ConfigParser()
+    setup.read(Path(__file__).parents[2] / "setup.cfg")
+    lines = setup["options.entry_points"]["mlflow.model_evaluator"].strip().splitlines()
+    named = dict(line.split(" = ") for line in lines)
+    assert tuple(named) == KINDS
+    for kind, place in named.items():
+        module, evaluator = place.split(":")
+        assert getattr(import_module(module), evaluator).kind == kind
 
 
 @pytest.mark.parametrize("name", [{"kind": "No Word"}, {"kind": ""}, {"task": "ranking/2"}, {"task": "a" * 33}])

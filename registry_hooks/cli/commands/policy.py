@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -76,7 +76,8 @@ def check(file: Path, as_json: bool) -> None:
     except Invalid as error:
         raise Failure(f"{file}: {error.headline}", USAGE, error.as_json()) from error
     answer = {"name": found.name, "models": list(found.models), "digest": policy_digest(text), "problems": []}
-    show(answer, as_json, [f"{file}: policy {clean(found.name)} is sound; it rules {', '.join(found.models)}."])
+    lines = [f"{file}: policy {clean(found.name)} is sound; it rules {', '.join(found.models)}."]
+    show({**answer, "warnings": list(found.warnings)}, as_json, [*lines, *_warned(found.warnings)])
 
 
 @policy.command()
@@ -101,6 +102,7 @@ def apply(client: Client, file: Path, adopt: Adopt | None, as_json: bool) -> Non
     lines = [told, f"  Ledger entry {clean(entry)}." if entry else "  It was already: nothing changed."]
     lines += [f"  Taken in: {clean(each['model'])}, {pair(each['pair'])}." for each in answer.get("adopted", ())]
     lines += [f"  No longer governed: {clean(model)}." for model in answer.get("let_go", ())]
+    lines += _warned(answer.get("warnings", ()))
     show(answer, as_json, lines)
 
 
@@ -118,6 +120,10 @@ def show_policy(client: Client, model: str | None, name: str | None, as_json: bo
     answer = client.policy_show(model, name)
     lines = [line for each in answer["policies"] for line in _policy(each)]
     show(answer, as_json, lines or ["No policy is in force."])
+
+
+def _warned(warnings: Iterable[str]) -> list[str]:
+    return [f"  Warning: {clean(each)}." for each in warnings]
 
 
 def _policy(held: Answer) -> Iterator[str]:

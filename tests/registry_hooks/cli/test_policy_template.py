@@ -89,3 +89,11 @@ def test_policy_new_writes_it_and_never_over_another_file(tmp_path: Path):
 def test_policy_new_says_where_it_cannot_write(tmp_path: Path):
     done = CliRunner().invoke(main, ["policy", "new", str(tmp_path / "none" / "policy.yaml"), "--json"])
     assert done.exit_code == USAGE and "No such file" in done.output
+
+
+def test_a_kind_that_nothing_writes_yet_is_warned_about(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(template().replace("kind: drift", "kind: drifts"), encoding="utf-8")
+    told = CliRunner().invoke(main, ["policy", "check", str(file)])
+    assert told.exit_code == DONE and "Warning: promote.evidence: no evaluator" in told.output
+    assert "did you mean 'drift'?" in told.output

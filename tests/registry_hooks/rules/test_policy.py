@@ -70,7 +70,7 @@ def test_the_digest_is_of_the_text():
         ("by: [oncall]", "by: [night-watch]", "define 'night-watch' under roles:"),
         ("kind: drift", "kind: calibration", "each kind once"),
         ("- {role: risk, count: 2}", "- {role: risk, count: 2}\n    - {role: risk}", "each role once"),
-        ("kind: drift", "kind: vibes", "promote.evidence.1.kind"),
+        ("kind: drift", "kind: Vibes!", "promote.evidence.1.kind"),
         ("max_age: 7d", "max_age: soon", "90m, 24h, 7d or 2w"),
         ("max_age: 7d", "max_age: 0d", "90m, 24h, 7d or 2w"),
         ("max_age: 7d", "max_age: 999999w", "at most 3650d"),
@@ -176,6 +176,15 @@ def test_patterns_are_matched_in_linear_time(pattern, letters):
     found = []
     assert seconds_of(lambda: found.append(matches(pattern, "-" * letters))) < 0.5
     assert found == [False]
+
+
+@pytest.mark.parametrize(("kind", "said"), [("drifts", "did you mean 'drift'?"), ("vibes", "it writes calibration,")])
+def test_a_kind_that_nothing_writes_yet_is_a_warning(kind, said):
+    policy = load_policy(GOOD.replace("kind: drift", f"kind: {kind}"))
+    assert [item.kind for item in policy.promote.evidence][-1] == kind
+    (warning,) = policy.warnings
+    assert repr(kind) in warning and said in warning
+    assert load_policy(GOOD).warnings == ()
 
 
 def test_patterns_mean_what_they_say():
