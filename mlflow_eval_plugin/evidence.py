@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NoReturn
 
 from pydantic import (
@@ -231,6 +232,19 @@ def seal(  # noqa: PLR0913 - a document has as many members as it has
 def dumps(evidence: Evidence) -> bytes:
     """The document's canonical bytes, digest included."""
     return canonical(evidence.document())
+
+
+def load(path: str | Path) -> Evidence:
+    """Read a file that holds a document, and hold it against its own digest.
+
+    Raises:
+        EvidenceError: as ``loads``, naming the file.
+        OSError: when it cannot be read.
+    """
+    try:
+        return loads(Path(path).read_bytes())
+    except EvidenceError as error:
+        raise EvidenceError(f"{path}: {error}") from error
 
 
 def loads(text: bytes | str) -> Evidence:

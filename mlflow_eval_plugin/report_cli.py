@@ -107,11 +107,13 @@ def trend(files: tuple[Path, ...], output: str) -> None:
 
 def _read(file: Path) -> Evidence:
     from mlflow_eval_plugin.canonical import EvidenceError
-    from mlflow_eval_plugin.evidence import loads
+    from mlflow_eval_plugin.evidence import load
 
     try:
-        return loads(file.read_bytes())
-    except (EvidenceError, OSError) as error:
+        return load(file)
+    except EvidenceError as error:
+        _refuse(str(error))
+    except OSError as error:
         _refuse(f"{file}: {error}")
 
 

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_eval_plugin.canonical import EvidenceError
-from mlflow_eval_plugin.evidence import Check, Data, Evidence, Verdict
+from mlflow_eval_plugin.evidence import Data, Evidence, Verdict
+from mlflow_eval_plugin.reports.check_changes import CheckChange, compare
 from mlflow_eval_plugin.reports.kinds import kind_of
 from mlflow_eval_plugin.reports.pages.page import config_of, template
 from mlflow_eval_plugin.reports.sentences import wording as words
 from mlflow_eval_plugin.reports.sentences.naming import named
-from mlflow_eval_plugin.reports.sentences.ranking import worst_first
 from mlflow_eval_plugin.reports.sentences.unchecked import harm_in_words
 from mlflow_eval_plugin.reports.tables.cells import Cell, Table
 from mlflow_eval_plugin.reports.tables.full import verdict_cell
@@ -22,37 +21,7 @@ _NONE = Cell("–", float("-inf"))
 
 
 @dataclass(frozen=True)
-class Pair:
-    """One Check in both documents, by its id; None where a document has it not."""
-
-    before: Check | None
-    after: Check | None
-
-    @property
-    def either(self) -> Check:
-        """The later of the two that there is."""
-        found = self.after or self.before
-        if found is None:
-            raise ValueError("a pair holds at least one Check")
-        return found
-
-    @property
-    def moved(self) -> str:
-        """Its verdicts before and after, with ``none`` where a document has it not: ``pass fail``, ``none fail``."""
-        return " ".join(side.verdict if side else "none" for side in (self.before, self.after))
-
-    @property
-    def other_tolerance(self) -> bool:
-        """Whether it was held against another tolerance before."""
-        return (
-            self.before is not None
-            and self.after is not None
-            and (self.before.minimum, self.before.maximum) != (self.after.minimum, self.after.maximum)
-        )
-
-
-@dataclass(frozen=True)
-class Move:
+class VerdictMove:
     """A way in which verdicts move: its heading, words for one and for many, which way it goes (-1, 0, 1)."""
 
     title: str
@@ -62,18 +31,19 @@ class Move:
     verdicts: frozenset[str]
 
 
-MOVES = (
-    Move("Now failing", "now fails", "now fail", -1, frozenset({"pass fail", "insufficient fail"})),
-    Move("New, and failing", "is new and fails", "are new and fail", -1, frozenset({"none fail"})),
-    Move("No longer within tolerance", "is no longer sure to be within tolerance",
-         "are no longer sure to be within tolerance", -1, frozenset({"pass insufficient"})),
-    Move("No longer failing", "fails no longer", "fail no longer", 1, frozenset({"fail pass", "fail insufficient"})),
-    Move("Now within tolerance", "is now within tolerance", "are now within tolerance", 1,
-         frozenset({"insufficient pass"})),
-    Move("Still failing", "still fails", "still fail", 0, frozenset({"fail fail"})),
-    Move("Gone, and was failing", "that failed is gone", "that failed are gone", 0, frozenset({"fail none"})),
-    Move("New", "is new", "are new", 0, frozenset({"none pass", "none insufficient"})),
-    Move("Gone", "is gone", "are gone", 0, frozenset({"pass none", "insufficient none"})),
+VERDICT_MOVES = (
+    VerdictMove("Now failing", "now fails", "now fail", -1, frozenset({"pass fail", "insufficient fail"})),
+    VerdictMove("New, and failing", "is new and fails", "are new and fail", -1, frozenset({"none fail"})),
+    VerdictMove("No longer within tolerance", "is no longer sure to be within tolerance",
+                "are no longer sure to be within tolerance", -1, frozenset({"pass insufficient"})),
+    VerdictMove("No longer failing", "fails no longer", "fail no longer", 1,
+                       frozenset({"fail pass", "fail insufficient"})),
+    VerdictMove("Now within tolerance", "is now within tolerance", "are now within tolerance", 1,
+                frozenset({"insufficient pass"})),
+    VerdictMove("Still failing", "still fails", "still fail", 0, frozenset({"fail fail"})),
+    VerdictMove("Gone, and was failing", "that failed is gone", "that failed are gone", 0, frozenset({"fail none"})),
+    VerdictMove("New", "is new", "are new", 0, frozenset({"none pass", "none insufficient"})),
+    VerdictMove("Gone", "is gone", "are gone", 0, frozenset({"pass none", "insufficient none"})),
 )  # fmt: skip
 _WAYS = {-1: "↓ Worse", 1: "↑ Better", 0: "= No verdict moved", None: "↕ Mixed"}
 
@@ -87,14 +57,8 @@ def render_diff(before: Evidence, after: Evidence) -> str:
         EvidenceError: for documents of different kinds or tasks, whose Checks cannot be the same.
     """
     before, after = named(before), named(after)
-    kinds = [words.kind_and_task(one) for one in (before, after)]
-    if kinds[0] != kinds[1]:
-        raise EvidenceError(
-            f"expected two documents of one kind, found {kinds[0]} before and {kinds[1]} after; "
-            "compare each with an earlier one of its kind"
-        )
-    pairs = paired(before.checks, after.checks)
-    moved = {move: [pair for pair in pairs if pair.moved in move.verdicts] for move in MOVES}
+    changes = compare(before, after)
+    moved = {move: [change for change in changes if change.moved in move.verdicts] for move in VERDICT_MOVES}
     way = _way(moved)
     return template("diff.html.j2").render(
         kind=kind_of(after),
@@ -103,38 +67,31 @@ def render_diff(before: Evidence, after: Evidence) -> str:
         badge=_WAYS[way],
         colour="fail" if way == -1 else "pass" if way == 1 and after.verdict == "pass" else "insufficient",
         headline=_headline(before, after, moved),
-        cautions=list(_cautions(before, after, pairs)),
+        cautions=list(_cautions(before, after, changes)),
         tables=[
             *(_table(move.title, found) for move, found in moved.items() if found),
             _facts(before, after),
-            _table("All checks", pairs),
+            _table("All checks", changes),
         ],
         configs=(config_of(before.config), config_of(after.config)),
     )
 
 
-def paired(before: Sequence[Check], after: Sequence[Check]) -> list[Pair]:
-    """The Checks of both documents by id, the worst of the later document first, those that are gone last."""
-    earlier = {check.id: check for check in before}
-    pairs = [Pair(earlier.pop(check.id, None), check) for check in worst_first(after)]
-    return pairs + [Pair(check, None) for check in worst_first(list(earlier.values()))]
-
-
-def _way(moved: Mapping[Move, Sequence[Pair]]) -> int | None:
+def _way(moved: Mapping[VerdictMove, Sequence[CheckChange]]) -> int | None:
     ways = {move.way for move, found in moved.items() if found} - {0}
     return None if len(ways) == 2 else next(iter(ways), 0)
 
 
-def _headline(before: Evidence, after: Evidence, moved: Mapping[Move, Sequence[Pair]]) -> str:
+def _headline(before: Evidence, after: Evidence, moved: Mapping[VerdictMove, Sequence[CheckChange]]) -> str:
     if before.digest == after.digest:
         return "The two are one and the same document."
-    said = [_counted(move, len(pairs)) for move, pairs in moved.items() if move.way and pairs]
+    said = [_counted(move, len(changes)) for move, changes in moved.items() if move.way and changes]
     moves = f"{', '.join(said)}. " if said else "No check that is in both changed its verdict. "
     harm = harm_in_words([after])
     return moves + _verdict(before.verdict, after.verdict) + _worst(moved) + (f" {harm}" if harm else "")
 
 
-def _counted(move: Move, number: int) -> str:
+def _counted(move: VerdictMove, number: int) -> str:
     return f"{_checks(number)} {move.one if number == 1 else move.many}"
 
 
@@ -143,8 +100,8 @@ def _verdict(before: Verdict, after: Verdict) -> str:
     return f"The verdict is still “{now}”." if was == now else f"The verdict went from “{was}” to “{now}”."
 
 
-def _worst(moved: Mapping[Move, Sequence[Pair]]) -> str:
-    first = next((pairs[0] for move, pairs in moved.items() if move.way == -1 and pairs), None)
+def _worst(moved: Mapping[VerdictMove, Sequence[CheckChange]]) -> str:
+    first = next((changes[0] for move, changes in moved.items() if move.way == -1 and changes), None)
     if first is None:
         return ""
     check, was = first.either, first.before
@@ -154,14 +111,14 @@ def _worst(moved: Mapping[Move, Sequence[Pair]]) -> str:
     return f" Worst: {name} for {words.where(check)} {went} {words.number(check.value)}; the tolerance is {tolerance}."
 
 
-def _cautions(before: Evidence, after: Evidence, pairs: Sequence[Pair]) -> Iterator[str]:
+def _cautions(before: Evidence, after: Evidence, changes: Sequence[CheckChange]) -> Iterator[str]:
     """What keeps the two from being compared as they stand."""
     if before.created_at > after.created_at:
         yield f"The first document was written later ({before.created_at}) than the second ({after.created_at})."
-    if changed := sum(pair.other_tolerance for pair in pairs):
+    if changed := sum(change.other_tolerance for change in changes):
         yield f"{_checks(changed)} had another tolerance before: a verdict can move because of that alone."
-    for move in MOVES:
-        found = sum(pair.moved in move.verdicts for pair in pairs)
+    for move in VERDICT_MOVES:
+        found = sum(change.moved in move.verdicts for change in changes)
         if move.way == 0 and move.title != "Still failing" and found:
             yield f"{_counted(move, found)}: in one of the documents only, so nothing is known of how they moved."
     if (before.reference and before.reference.digest) != (after.reference and after.reference.digest):
@@ -170,27 +127,27 @@ def _cautions(before: Evidence, after: Evidence, pairs: Sequence[Pair]) -> Itera
         yield "They allow for different chances of a false failure (alpha)."
 
 
-def _table(title: str, pairs: Sequence[Pair]) -> Table:
-    rows = tuple(_row(pair) for pair in pairs[:_MOST])
+def _table(title: str, changes: Sequence[CheckChange]) -> Table:
+    rows = tuple(_row(change) for change in changes[:_MOST])
     headers = ("Where", "What", "Before", "After", "Value before", "Value after", "Change", "Interval before",
                "Interval after", "Tolerance", "n")  # fmt: skip
     numeric = tuple(header not in ("Where", "What", "Before", "After", "Tolerance") for header in headers)
-    note = f"The first {_MOST} of {words.count(len(pairs))}; the documents hold all." if len(pairs) > _MOST else ""
+    note = f"The first {_MOST} of {words.count(len(changes))}; the documents hold all." if len(changes) > _MOST else ""
     return Table(title, headers, rows, numeric, note)
 
 
-def _row(pair: Pair) -> tuple[Cell, ...]:
-    sides, check = (pair.before, pair.after), pair.either
+def _row(change: CheckChange) -> tuple[Cell, ...]:
+    sides, check = (change.before, change.after), change.either
     values = [side.value if side else None for side in sides]
-    change = values[1] - values[0] if values[0] is not None and values[1] is not None else None
+    by = values[1] - values[0] if values[0] is not None and values[1] is not None else None
     tolerance = words.tolerance(check)
-    if pair.other_tolerance and pair.before is not None:
-        tolerance += f" (was {words.tolerance(pair.before)})"
+    if change.other_tolerance and change.before is not None:
+        tolerance += f" (was {words.tolerance(change.before)})"
     return (
         Cell(words.where(check)),
         Cell(words.metric_label(check.metric)),
         *(verdict_cell(side.verdict) if side else Cell("–") for side in sides),
-        *(_number(value) for value in (*values, change)),
+        *(_number(value) for value in (*values, by)),
         *(Cell(words.interval(side.interval if side else None)) for side in sides),
         Cell(tolerance),
         Cell(" → ".join(words.count(side.n) if side else "–" for side in sides), float(check.n)),

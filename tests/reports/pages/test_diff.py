@@ -12,8 +12,8 @@ from support.documents.regression import regression_slices
 
 from mlflow_eval_plugin.canonical import EvidenceError
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict, seal
-from mlflow_eval_plugin.reports import render_diff
-from mlflow_eval_plugin.reports.pages.diff import MOVES, paired
+from mlflow_eval_plugin.reports import compare, render_diff
+from mlflow_eval_plugin.reports.pages.diff import VERDICT_MOVES
 
 
 def check(scope: str, value: float | None, verdict: Verdict, high: float = 0.1) -> Check:
@@ -54,7 +54,7 @@ def test_which_way_a_verdict_went(was: Verdict, now: Verdict, way: str, title: s
 def test_every_pair_of_verdicts_has_one_place_or_did_not_move() -> None:
     sides = ("pass", "fail", "insufficient", "none")
     pairs = {f"{was} {now}" for was in sides for now in sides} - {"none none"}
-    told = [verdicts for move in MOVES for verdicts in move.verdicts]
+    told = [verdicts for move in VERDICT_MOVES for verdicts in move.verdicts]
     assert len(told) == len(set(told))
     assert pairs - set(told) == {"pass pass", "insufficient insufficient"}
 
@@ -134,9 +134,9 @@ def test_documents_of_the_first_release_still_compare(document: Evidence) -> Non
 
 
 def test_pairs_are_found_by_id_and_the_gone_come_last() -> None:
-    before = [check("AGEP", 0.3, "fail"), check("SEX", 0.3, "fail")]
-    after = [check("MAR", 0.01, "pass"), check("SEX", 0.2, "fail")]
-    assert [(pair.either.scope, pair.moved) for pair in paired(before, after)] == [
+    before = drift(check("AGEP", 0.3, "fail"), check("SEX", 0.3, "fail"))
+    after = drift(check("MAR", 0.01, "pass"), check("SEX", 0.2, "fail"))
+    assert [(change.either.scope, change.moved) for change in compare(before, after)] == [
         ("SEX", "fail fail"), ("MAR", "none pass"), ("AGEP", "fail none"),
     ]  # fmt: skip
 
