@@ -107,7 +107,7 @@ def _types(annotation):
     return [annotation, *(each for part in get_args(annotation) for each in _types(part))]
 
 
-@pytest.mark.parametrize(("key", "field"), keys_of(Policy))
+@pytest.mark.parametrize(("key", "field"), list(keys_of(Policy)))
 def test_every_key_of_a_policy_is_in_its_page_with_its_default(key, field):
     (told,) = re.findall(rf"^\| `{re.escape(key)}` \| (.*?) \| .+ \|$", POLICY, re.MULTILINE)
     if field.is_required():

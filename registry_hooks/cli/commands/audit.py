@@ -18,7 +18,7 @@ from registry_hooks.client import Client
 
 @click.group(cls=Summarized)
 def audit() -> None:
-    """The append-only log of every decision.
+    """Verify and export the append-only log of every decision.
 
     \b
     Example:
@@ -29,9 +29,9 @@ def audit() -> None:
 @audit.command()
 @talks_to_server
 def verify(client: Client, as_json: bool) -> None:
-    """Have the server recompute the whole log, and name every entry that does not add up (exit code 4).
+    """Verify the whole log on the server, and name every entry that does not add up (exit code 4).
 
-    Write the root down elsewhere: a log that was rewritten as a whole gives another one.
+    Keep the root that it prints in another place. A log that was rewritten as a whole has another root.
 
     \b
     Example:
@@ -45,7 +45,7 @@ def verify(client: Client, as_json: bool) -> None:
 @click.option("--root", metavar="HEX", help="The root that was written down for this many entries.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 def verify_file(file: Path, root: str | None, as_json: bool) -> None:
-    """Verify an exported log without the server and without trusting it (exit code 4).
+    """Verify an exported log without the server, which need not be trusted (exit code 4).
 
     \b
     Example:
@@ -95,7 +95,7 @@ def _verified(answer: Answer) -> Iterator[str]:
 )
 @talks_to_server
 def export(client: Client, output: Path | None, as_json: bool) -> None:
-    """Write the log out, one entry a line as canonical JSON, for whoever audits. It is JSON with or without --json.
+    """Export the log, one entry a line as canonical JSON.
 
     \b
     Example:

@@ -16,7 +16,7 @@ from registry_hooks.errors import Invalid, RegistryError
 
 @click.group(cls=Summarized)
 def db() -> None:
-    """The database of runs and of the registry.
+    """Upgrade the database of runs and of the registry.
 
     \b
     Example:
@@ -29,7 +29,7 @@ def db() -> None:
 @click.option("--check", is_flag=True, help="Only say whether an upgrade is needed (exit code 1) and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 def upgrade(database_uri: str, check: bool, as_json: bool) -> None:
-    """Make or upgrade MLflow's tables and ours at DATABASE_URI, and fold every model's state anew from its ledger.
+    """Create or upgrade MLflow's tables and ours at DATABASE_URI, and rebuild every model's state from its ledger.
 
     Stop the servers and make a backup first: a migration is not undone. A database that is newer than this version is
     refused and left as it is.

@@ -18,7 +18,7 @@ from registry_hooks.client import Client
 def signs(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command what says how a signature is made: by whom, over what, and with the password once more."""
 
-    @click.option("--digest", metavar="SHA256", help="Only if the Proposal is still the one with this digest.")
+    @click.option("--digest", metavar="SHA256", help="Sign only if the Proposal still has this digest.")
     @click.option("--for", "for_whom", metavar="USER", help="Who lent you the role, where several did.")
     @click.option("--reauthenticate", is_flag=True, help="Ask for the password once more, as some policies demand.")
     @wraps(command)
@@ -58,7 +58,7 @@ def request(client: Client, model: str, version: int, comment: str | None, as_js
 @signs
 @talks_to_server
 def approve(client: Client, model: str, as_json: bool, **signature: Any) -> None:
-    """Say yes to the open Proposal of MODEL. Its requester and the version's author cannot.
+    """Approve the open Proposal of MODEL. Its requester and the version's author cannot.
 
     \b
     Example:
@@ -79,7 +79,7 @@ def approve(client: Client, model: str, as_json: bool, **signature: Any) -> None
 @signs
 @talks_to_server
 def reject(client: Client, model: str, as_json: bool, **signature: Any) -> None:
-    """Say no to the open Proposal of MODEL.
+    """Reject the open Proposal of MODEL, which ends it.
 
     \b
     Example:
@@ -98,7 +98,7 @@ def reject(client: Client, model: str, as_json: bool, **signature: Any) -> None:
 def withdraw(
     client: Client, model: str, version: int | None, proposal: str | None, comment: str, as_json: bool
 ) -> None:
-    """Take back your own: as its requester the Proposal of MODEL, as an approver the signature you gave it.
+    """Withdraw your Proposal of MODEL, or the signature that you gave to one.
 
     \b
     Example:

@@ -48,7 +48,7 @@ class Finding:
 @click.option("--no-server", is_flag=True, help="Look at this installation only.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor(tracking_uri: str | None, timeout: float, no_server: bool, as_json: bool) -> None:
-    """Look whether all is in order, here and on the server. Exit code 3 when something is not.
+    """Check this installation and the server. Exit code 3 when something is wrong.
 
     MLflow only warns when a plugin fails to import; here it is a finding.
 

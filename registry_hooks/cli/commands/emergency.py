@@ -19,9 +19,10 @@ from registry_hooks.client import Client
 @click.option("--reason", required=True, metavar="TEXT", help="Why it cannot wait; it goes into the audit log.")
 @talks_to_server
 def break_glass(client: Client, model: str, version: int, reason: str, as_json: bool) -> None:
-    """Make VERSION of MODEL the champion past Evidence and approvals, in an emergency.
+    """Make VERSION of MODEL the champion without Evidence and approvals, in an emergency.
 
-    Only for whom the policy names under break_glass. What was overridden is written down, and a review falls due.
+    Only holders of the roles that the policy names under break_glass may. What was overridden is recorded, and a
+    review falls due.
     To go back to an earlier champion, use rollback: it needs none of this.
 
     \b
@@ -42,7 +43,7 @@ def break_glass(client: Client, model: str, version: int, reason: str, as_json: 
 
 @click.group(cls=Summarized)
 def review() -> None:
-    """Reviews, which rollbacks and break-glass promotions leave behind.
+    """List and close the reviews that rollbacks and break-glass promotions open.
 
     \b
     Example:
@@ -56,7 +57,7 @@ def review() -> None:
 @click.option("--finding", required=True, metavar="TEXT", help="What was found; it goes into the audit log.")
 @talks_to_server
 def close(client: Client, model: str, number: str, finding: str, as_json: bool) -> None:
-    """Close a REVIEW of MODEL with a finding. Never by the one whose act opened it.
+    """Close a REVIEW of MODEL with a finding. Whoever opened it by a rollback or break-glass cannot.
 
     \b
     Example:

@@ -21,7 +21,7 @@ RUN = click.option("--run", "run_id", metavar="ID", help="Every Evidence documen
 
 @click.group(cls=Summarized)
 def evidence() -> None:
-    """Signatures over Evidence, in an envelope (DSSE) beside each document.
+    """Sign and verify Evidence; the signatures (DSSE) stand in a file beside each document.
 
     \b
     Example:
@@ -36,7 +36,7 @@ def evidence() -> None:
 @click.option("--key", "key_file", required=True, type=FILE, help="The private key (registry-hooks key new).")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 def sign(files: tuple[Path, ...], run_id: str | None, model_uri: str, key_file: Path, as_json: bool) -> None:
-    """Sign Evidence FILES, or all Evidence of a run, each into FILE.dsse beside it.
+    """Sign Evidence FILES, or all Evidence of a run, each in a FILE.dsse beside it.
 
     Only documents that match their own digest are signed, and only those that speak of the files at --model: what a
     model says of itself need not be true. An encrypted key is opened with the passphrase in
@@ -71,7 +71,7 @@ def sign(files: tuple[Path, ...], run_id: str | None, model_uri: str, key_file: 
 @click.option("--key", "keys", multiple=True, required=True, type=FILE, help="A public key; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 def verify(files: tuple[Path, ...], run_id: str | None, keys: tuple[Path, ...], as_json: bool) -> None:
-    """Hold Evidence FILES, or all Evidence of a run, against their envelopes. Exit code 1 where one is not signed.
+    """Verify the signatures of Evidence FILES, or of all Evidence of a run. Exit code 1 where one is not signed.
 
     \b
     Example:

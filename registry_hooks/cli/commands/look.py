@@ -100,8 +100,8 @@ def _file_check(check: Answer | None) -> Iterator[str]:
 
 @click.command()
 @click.argument("model")
-@click.option("--limit", type=click.IntRange(min=1, max=1000), help="The latest entries, this many at most.")
-@click.option("--at", metavar="TIME", help="As it stood then: 2026-11-25T03:00:00Z.")
+@click.option("--limit", type=click.IntRange(min=1, max=1000), help="Show at most so many of the latest entries.")
+@click.option("--at", metavar="TIME", help="Show the state at this time: 2026-11-25T03:00:00Z.")
 @talks_to_server
 def history(client: Client, model: str, limit: int | None, at: str | None, as_json: bool) -> None:
     """Show every decision about MODEL, from the audit log; with --at those until then, and who served.
@@ -174,9 +174,9 @@ def _origin(origin: Answer) -> Iterator[str]:
 @click.argument("model", required=False)
 @talks_to_server
 def reconcile(client: Client, model: str | None, as_json: bool) -> None:
-    """Hold roles, stages, files and Evidence of MODEL, or of every governed model, against the ledger.
+    """Compare roles, stages, files and Evidence of MODEL, or of every governed model, with the ledger.
 
-    Reads every file of the versions in a role and of earlier champions. Exit code 4 when something differs, by name.
+    It reads every file of the versions in a role and of earlier champions. It names what differs (exit code 4).
 
     \b
     Example:

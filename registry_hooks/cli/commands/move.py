@@ -28,7 +28,7 @@ FILES_SAID = {
 def nominate(
     client: Client, model: str, version: int, runs: tuple[str, ...], comment: str | None, as_json: bool
 ) -> None:
-    """Make VERSION of MODEL the challenger, on passing Evidence and without anybody's approval.
+    """Make VERSION of MODEL the challenger, which needs passing Evidence and no approval.
 
     Evidence is looked for in the version's own run, and in every --run.
 
@@ -73,7 +73,7 @@ def _promoted(answer: Answer) -> Iterator[str]:
 @click.argument("model")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; it goes into the audit log.")
 @click.option("--to", type=VERSION, metavar="V", help="A version that was champion before; else the fallback.")
-@click.option("--from", "expected", type=VERSION, metavar="V", help="Only if this version is champion.")
+@click.option("--from", "expected", type=VERSION, metavar="V", help="Roll back only if this version is champion.")
 @click.option("--verify", type=click.Choice(["parallel", "now", "later"]), default="parallel", show_default=True,
               help="Hold the version's files against its nomination: beside the work without waiting for long, to the "
               "end before anything else, or only afterwards.")  # fmt: skip
@@ -81,7 +81,7 @@ def _promoted(answer: Answer) -> Iterator[str]:
 def rollback(
     client: Client, model: str, reason: str, to: int | None, expected: int | None, verify: Verify, as_json: bool
 ) -> None:
-    """Return MODEL to the champion before, at once and in one request. A review falls due afterwards.
+    """Return MODEL to its previous champion, at once. A review falls due afterwards.
 
     The version left is condemned: it comes back only with newer Evidence. A second rollback within two minutes is
     taken for the first one, given twice, and refused; to go further back, say --from or --to. A version whose files

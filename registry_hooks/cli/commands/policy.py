@@ -19,7 +19,7 @@ FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
 @click.group(cls=Summarized)
 def policy() -> None:
-    """Which Evidence and whose approval a model needs.
+    """Write, check, apply and show policies: which Evidence and whose approval a model needs.
 
     \b
     Example:
@@ -32,7 +32,7 @@ def policy() -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 def new(file: Path, as_json: bool) -> None:
-    """Write a policy to start from into FILE: every key, with its default and what it means. Needs no server.
+    """Write a policy to start from to FILE, with every key, its default and its meaning. Needs no server.
 
     \b
     Example:

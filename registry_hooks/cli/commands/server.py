@@ -48,7 +48,7 @@ _TRUE = ("true", "1")
               help="Where the login database, its configuration and the secret key are kept (mode 0700).")  # fmt: skip
 @click.option("--auth-database-uri", metavar="URI", help="The database of logins; by default auth.db in the state dir.")
 @click.option("--default-permission", type=click.Choice(["READ", "USE", "EDIT", "MANAGE", "NO_PERMISSIONS"]),
-              help="What a user may do with what nobody gave him a permission for. [default: READ]")  # fmt: skip
+              help="What users may do where nobody gave them a permission. [default: READ]")  # fmt: skip
 @click.option("--auth-cache-seconds", type=click.IntRange(min=0),
               help="Remember a checked password this long. Faster, and a changed password or a deleted user reaches "
               "the other workers only after that time. [default: 0, off]")  # fmt: skip

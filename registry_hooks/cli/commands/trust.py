@@ -19,7 +19,7 @@ PASSPHRASE = "REGISTRY_HOOKS_KEY_PASSPHRASE"
 
 @click.group(cls=Summarized)
 def key() -> None:
-    """Ed25519 keys that sign Evidence, so that nobody else's word opens the gate.
+    """Create, trust and revoke the Ed25519 keys that sign Evidence.
 
     \b
     Example:
@@ -32,7 +32,7 @@ def key() -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 def new(file: Path, as_json: bool) -> None:
-    """Make a key: the private half into FILE (mode 0600), the public half into FILE.pub. Needs no server.
+    """Create a key: the private half in FILE (mode 0600), the public half in FILE.pub. Needs no server.
 
     With REGISTRY_HOOKS_KEY_PASSPHRASE set, the private half is encrypted with it.
 
@@ -66,7 +66,7 @@ def new(file: Path, as_json: bool) -> None:
 @click.argument("file", type=FILE)
 @talks_to_server
 def trust(client: Client, name: str, file: Path, as_json: bool) -> None:
-    """Trust the public key in FILE under NAME, which policies ask for with signed_by. Administrators only.
+    """Trust the public key in FILE under NAME, which policies name under signed_by. Administrators only.
 
     \b
     Example:
@@ -82,7 +82,7 @@ def trust(client: Client, name: str, file: Path, as_json: bool) -> None:
 @click.option("--reason", required=True, metavar="TEXT", help="Why; it goes into the audit log.")
 @talks_to_server
 def revoke(client: Client, key_id: str, reason: str, as_json: bool) -> None:
-    """End the trust in the key with that ID, in all that it ever signed. Administrators only.
+    """Revoke the key with this ID: nothing that it signed counts any more. Administrators only.
 
     \b
     Example:
@@ -113,7 +113,7 @@ def list_keys(client: Client, as_json: bool) -> None:
 
 @click.group(cls=Summarized)
 def delegate() -> None:
-    """Lend your seat in a role to somebody for a time, as before a holiday.
+    """Lend your role to somebody for a time, end a loan, and list loans.
 
     \b
     Example:
@@ -129,7 +129,7 @@ def delegate() -> None:
 @click.option("--reason", required=True, metavar="TEXT", help="Why; it goes into the audit log.")
 @talks_to_server
 def give(client: Client, policy: str, role: str, to: str, lasts: str, reason: str, as_json: bool) -> None:
-    """Lend your seat in ROLE of POLICY. What was lent to you is not yours to lend on.
+    """Lend your ROLE of POLICY to somebody. A role that was lent to you cannot be lent on.
 
     \b
     Example:
@@ -145,7 +145,7 @@ def give(client: Client, policy: str, role: str, to: str, lasts: str, reason: st
 @click.argument("number", metavar="ID")
 @talks_to_server
 def end(client: Client, number: str, as_json: bool) -> None:
-    """Take a seat back before its time.
+    """End a loan before its time.
 
     \b
     Example:
@@ -158,7 +158,7 @@ def end(client: Client, number: str, as_json: bool) -> None:
 @delegate.command("list")
 @talks_to_server
 def list_delegations(client: Client, as_json: bool) -> None:
-    """List the delegations in force.
+    """List the loans in force.
 
     \b
     Example:
