@@ -24,6 +24,7 @@ import pandas as pd
 from peers import GROUPS, LEVELS, SLICES, codes, scored, seconds
 
 from mlflow_eval_plugin.engines import ranked_slices, score_summary, slice_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.calibration.bin_free import Gaps, smooth_ece
 from mlflow_eval_plugin.stats.binary.calibration.bins import calibration_norm, reliability
 from mlflow_eval_plugin.stats.binary.calibration.corp import consistency_band, corp_curve
@@ -73,8 +74,9 @@ def _diagram(data: pd.DataFrame) -> object:
 
 
 def _groups(data: pd.DataFrame) -> object:
-    names = {"slices": ["group"], "depth": 1, "max_levels": GROUPS + 1, "ranked": False}  # no area is asked of anybody
-    table = SliceTable(slice_summary(data, label="label", score="score", **names))
+    slicing = Slicing(["group"], depth=1, max_levels=GROUPS + 1)
+    # No area is asked of anybody.
+    table = SliceTable(slice_summary(data, label="label", score="score", slicing=slicing, ranked=False))
     kinds = ("difference", "ratio")
     return [
         (estimates(table.metric(one)), [estimates(gap(table, one, "best", kind, minimum_count=30)) for kind in kinds])
@@ -83,8 +85,8 @@ def _groups(data: pd.DataFrame) -> object:
 
 
 def _aucs(data: pd.DataFrame) -> float:
-    names = {"slices": ["slice"], "depth": 1, "max_levels": SLICES + 1}
-    _, ranks = ranked_slices(data, label="label", score="score", **names)
+    slicing = Slicing(["slice"], depth=1, max_levels=SLICES + 1)
+    _, ranks = ranked_slices(data, label="label", score="score", slicing=slicing)
     rows = ranks.totals.astype(np.float64)
     found = auc(ranks.all_entries(), rows)
     made = AucQuantity(found.value, found.standard_error, rows.min(axis=1) - 1, found.bound, ranks.rows, "")
@@ -93,7 +95,7 @@ def _aucs(data: pd.DataFrame) -> float:
 
 def _pairs(data: pd.DataFrame) -> object:
     names = [f"g{place}" for place in range(len(LEVELS))]
-    return slice_summary(data, label="label", score="score", slices=names, depth=2, ranked=False)
+    return slice_summary(data, label="label", score="score", slicing=Slicing(names, depth=2), ranked=False)
 
 
 TEN, ONE, TENTH = 10_000_000, 1_000_000, 100_000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import combinations
-from typing import Any
 
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.evaluators.config.base import SlicedConfig
 from mlflow_eval_plugin.evaluators.config.slices import Band, SliceItem
 from mlflow_eval_plugin.evaluators.document import Frame
@@ -14,17 +14,17 @@ from mlflow_eval_plugin.query import NamedQuery, parse
 from mlflow_eval_plugin.stats.counts.slice import Slice
 
 
-def cuts_of(config: SlicedConfig) -> dict[str, Any]:
-    """How the engine is to cut, as its arguments."""
+def slicing_of(config: SlicedConfig) -> Slicing:
+    """What the engine is to slice by."""
     bands = {_column(item, config): item for subset in config.subsets for item in subset if isinstance(item, Band)}
-    return {
-        "slices": slice_columns(config, in_order=True),
-        "depth": max((len(subset) for subset in wanted_subsets(config)), default=1),
-        "edges": {name: band.edges for name, band in bands.items() if band.edges},
-        "quantiles": {name: band.quantiles for name, band in bands.items() if band.quantiles},
-        "max_levels": config.max_levels,
-        "queries": [NamedQuery(name, text, parse(text, config.column)) for name, text in config.queries.items()],
-    }
+    return Slicing(
+        columns=slice_columns(config, in_order=True),
+        depth=max((len(subset) for subset in wanted_subsets(config)), default=1),
+        edges={name: band.edges for name, band in bands.items() if band.edges},
+        quantiles={name: band.quantiles for name, band in bands.items() if band.quantiles},
+        max_levels=config.max_levels,
+        queries=[NamedQuery(name, text, parse(text, config.column)) for name, text in config.queries.items()],
+    )
 
 
 def sliced(config: SlicedConfig, frame: Frame) -> Sliced:
@@ -33,8 +33,8 @@ def sliced(config: SlicedConfig, frame: Frame) -> Sliced:
     Raises:
         InputError: for a slice column that is missing or cannot be cut, or has too many levels.
     """
-    cuts = cuts_of(config)
-    return Sliced(sliced_columns(frame, **cuts), cuts["depth"])
+    slicing = slicing_of(config)
+    return Sliced(sliced_columns(frame, slicing), slicing.depth)
 
 
 def slice_columns(config: SlicedConfig, *, in_order: bool = False) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from mlflow_eval_plugin.engines import system_summary
 from mlflow_eval_plugin.evaluators.config.disaggregated_base import DisaggregatedBase
 from mlflow_eval_plugin.evaluators.document import Frame, as_json
-from mlflow_eval_plugin.evaluators.slicing import cuts_of
+from mlflow_eval_plugin.evaluators.slicing import slicing_of
 from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.slices.system import COST, SystemSummary, system_bounds, system_reports
 
@@ -24,7 +24,7 @@ def system_of(config: DisaggregatedBase, frame: Frame) -> SystemSummary | None:
     latency, cost = (
         None if name is None else config.column(name) for name in (config.latency_column, config.cost_column)
     )
-    return system_summary(frame, latency=latency, cost=cost, **cuts_of(config))
+    return system_summary(frame, latency=latency, cost=cost, slicing=slicing_of(config))
 
 
 def measured_system(

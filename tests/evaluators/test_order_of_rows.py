@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mlflow_eval_plugin.canonical import canonical
 from mlflow_eval_plugin.engines import data_digest, score_summary, slice_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.evaluators import drift
 from mlflow_eval_plugin.evaluators.binary import calibration, disaggregated
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
@@ -126,11 +127,9 @@ def _scores(people: pd.DataFrame):
 
 
 def _slices(people: pd.DataFrame):
-    options = {"edges": {"age": [20, 25, 30, 40], "zero": [-1.5, 0.0, 1.0]}, "depth": 2}
-    names = ["text", "float", "age", "zero"]
-    return slice_summary(
-        people, label="label", score="score", slices=names, weight="weight", weight_scale=16.0, **options
-    )
+    edges = {"age": [20, 25, 30, 40], "zero": [-1.5, 0.0, 1.0]}
+    slicing = Slicing(["text", "float", "age", "zero"], depth=2, edges=edges)
+    return slice_summary(people, label="label", score="score", slicing=slicing, weight="weight", weight_scale=16.0)
 
 
 def _measured(summary) -> bytes:

@@ -14,6 +14,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.naive_bayes import GaussianNB
 
 from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary, slice_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.comparison import PairedTable
 from mlflow_eval_plugin.stats.binary.disaggregated import metric_bounds
 from mlflow_eval_plugin.stats.binary.table import SliceTable
@@ -25,7 +26,7 @@ NEAR = 1e-5
 
 def _agrees(rows: pd.DataFrame, slices: list[str], *, near: float = NEAR) -> SliceTable:
     """Both areas of every slice with rows of both labels."""
-    table = SliceTable(slice_summary(rows, label="y", score="s", slices=slices))
+    table = SliceTable(slice_summary(rows, label="y", score="s", slicing=Slicing(slices)))
     for i, one in enumerate(table.slices):
         part = rows
         for column, level in one.levels:
@@ -87,7 +88,7 @@ def test_two_models_of_rare_events():
     rows = pd.DataFrame({"y": label, "g": rng.integers(0, 2, n)})
     for name, noise in (("a", 0.6), ("b", 0.3)):
         rows[name] = special.expit(logit + rng.normal(0, noise, n))
-    pairs = paired_rows(rows, label="y", champion="a", challenger="b", slices=["g"])
+    pairs = paired_rows(rows, label="y", champion="a", challenger="b", slicing=Slicing(["g"], depth=1))
     summary = paired_summary(pairs)
     table = PairedTable(summary, placement_summary(pairs, summary))
     for label, part in (("overall", rows), ("g=0", rows[rows.g == 0]), ("g=1", rows[rows.g == 1])):
@@ -139,7 +140,7 @@ def test_the_rows_that_would_decide_do_not_grow_with_the_rows_there_are(monkeypa
     for times in (1, 4, 16):
         rows = _deciles(times)
         tolerance = roc_auc_score(rows.y, rows.s) - 5e-4
-        table = SliceTable(slice_summary(rows, label="y", score="s", slices=["g"]))
+        table = SliceTable(slice_summary(rows, label="y", score="s", slicing=Slicing(["g"])))
         check = judge([Claim("a", "", "auc", "overall", metric_bounds(table, "auc"), minimum=tolerance)]).checks[0]
         assert check.verdict == "insufficient"
         needed.append(check.n_to_decide)

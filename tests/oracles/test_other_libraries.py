@@ -17,6 +17,7 @@ from sklearn import metrics as sklearn
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from mlflow_eval_plugin.engines import drift_binning, drift_summary, score_summary, slice_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.calibration.report import calibrate
 from mlflow_eval_plugin.stats.binary.disaggregated import disaggregate
 from mlflow_eval_plugin.stats.drift.report import compare
@@ -40,7 +41,7 @@ def year(census) -> pd.DataFrame:
 
 @pytest.fixture(scope="module", params=[None, "weight"])
 def report(request, year):
-    table = slice_summary(year, label=LABEL, score=SCORE, slices=["SEX", "RAC1P"], weight=request.param)
+    table = slice_summary(year, label=LABEL, score=SCORE, slicing=Slicing(["SEX", "RAC1P"]), weight=request.param)
     return request.param, disaggregate(table, minimum_count=1)
 
 
@@ -89,7 +90,7 @@ def test_every_slice_is_that_of_scikit_learn(report, year):
 
 def test_ranking_of_grid_scores_is_that_of_scikit_learn(year):
     grid = year.assign(**{SCORE: np.rint(year[SCORE] * 100) / 100})
-    found = disaggregate(slice_summary(grid, label=LABEL, score=SCORE, slices=["SEX"]))
+    found = disaggregate(slice_summary(grid, label=LABEL, score=SCORE, slicing=Slicing(["SEX"])))
     for one, part in _parts(found, grid):
         assert one.metrics.auc.value == pytest.approx(sklearn.roc_auc_score(part[LABEL], part[SCORE]), abs=1e-9)
         expected = sklearn.average_precision_score(part[LABEL], part[SCORE])
@@ -97,7 +98,9 @@ def test_ranking_of_grid_scores_is_that_of_scikit_learn(year):
 
 
 def test_intervals_of_rates_are_those_of_statsmodels(year):
-    found = disaggregate(slice_summary(year, label=LABEL, score=SCORE, slices=["SEX", "RAC1P"]), minimum_count=1)
+    found = disaggregate(
+        slice_summary(year, label=LABEL, score=SCORE, slicing=Slicing(["SEX", "RAC1P"])), minimum_count=1
+    )
     for one in (found.overall, *found.slices):
         counts = {
             "selection_rate": (one.tp + one.fp, one.n),
@@ -115,7 +118,7 @@ def test_intervals_of_rates_are_those_of_statsmodels(year):
 def test_intervals_of_gaps_are_those_of_statsmodels(year):
     # Newcombe (1998), method 10, of a slice and all other rows.
     found = disaggregate(
-        slice_summary(year, label=LABEL, score=SCORE, slices=["SEX", "RAC1P"]), gap_metrics=("fpr", "recall")
+        slice_summary(year, label=LABEL, score=SCORE, slicing=Slicing(["SEX", "RAC1P"])), gap_metrics=("fpr", "recall")
     )
     whole, by_label = found.overall, {one.label: one for one in found.slices}
     compared = 0
@@ -131,7 +134,7 @@ def test_intervals_of_gaps_are_those_of_statsmodels(year):
 
 
 def test_groups_are_those_of_fairlearn(year):
-    found = disaggregate(slice_summary(year, label=LABEL, score=SCORE, slices=["SEX"]), gap_metrics=())
+    found = disaggregate(slice_summary(year, label=LABEL, score=SCORE, slicing=Slicing(["SEX"])), gap_metrics=())
     rates = {
         "selection_rate": fairlearn.selection_rate,
         "fpr": fairlearn.false_positive_rate,

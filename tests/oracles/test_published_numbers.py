@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import drift_binning, drift_summary, score_summary, slice_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.calibration.bins import ReliabilityTable, calibration_norm
 from mlflow_eval_plugin.stats.binary.calibration.report import calibrate
 from mlflow_eval_plugin.stats.binary.disaggregated import disaggregate
@@ -107,7 +108,7 @@ def test_compas_error_rates_by_race():
         for _ in range(cell[2])
     ]
     data = pd.DataFrame(rows, columns=["race", "y", "score"])
-    report = disaggregate(slice_summary(data, label="y", score="score", slices=["race"]))
+    report = disaggregate(slice_summary(data, label="y", score="score", slicing=Slicing(["race"])))
     found = {one.label: one for one in report.slices}
     assert [(one.tn, one.fp, one.fn, one.tp) for one in found.values()] == [
         (990, 805, 532, 1369),
@@ -129,7 +130,7 @@ def test_realized_auc_of_nannyml(car_loan):
     # NannyML 0.13.1 documentation, "Estimating performance for binary classification", chunks 1-5, realized roc_auc.
     published = [0.970962, 0.970248, 0.976282, 0.967721, 0.969886]
     for chunk, expected in zip(car_loan[1], published, strict=True):
-        summary = slice_summary(chunk, label="repaid", score="y_pred_proba", slices=[])
+        summary = slice_summary(chunk, label="repaid", score="y_pred_proba", slicing=Slicing([]))
         assert disaggregate(summary).overall.metrics.auc.value == pytest.approx(expected, abs=5e-7)
 
 
@@ -149,7 +150,7 @@ def test_recall_by_intersecting_groups_of_fairlearn():
         "SF 0": list("bbabbcccaacabccbcc"),
         "SF 1": [8, 6, 8, 8, 8, 8, 6, 6, 6, 8, 6, 6, 6, 6, 8, 6, 6, 6],
     })  # fmt: skip
-    table = slice_summary(data, label="y", score="predicted", slices=["SF 0", "SF 1"], depth=2)
+    table = slice_summary(data, label="y", score="predicted", slicing=Slicing(["SF 0", "SF 1"], depth=2))
     report = disaggregate(table, minimum_count=1)
     published = {
         ("a", "6"): (0, 0, 2), ("a", "8"): (1, 0.5, 2), ("b", "6"): (2 / 3, 1, 3),

@@ -20,6 +20,7 @@ from scipy import stats
 
 from mlflow_eval_plugin.engines import slice_summary
 from mlflow_eval_plugin.engines.arrow.columns.levels import coded_columns
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.disaggregated import metric_bounds
 from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.inference.checks import Claim
@@ -55,7 +56,9 @@ def drawn(data: pd.DataFrame, rng: np.random.Generator, columns: tuple[str, ...]
     """The slices with labels drawn from ``p``, or from the scores where there is no such column."""
     chance = data["p" if "p" in data else "predicted_probability"].to_numpy()
     label = (rng.random(len(data)) < chance).astype(np.uint8)
-    return SliceTable(slice_summary(data, label=label, score="predicted_probability", slices=columns, depth=2))
+    return SliceTable(
+        slice_summary(data, label=label, score="predicted_probability", slicing=Slicing(columns, depth=2))
+    )
 
 
 def truths(data: pd.DataFrame, table: SliceTable) -> list[Truth]:

@@ -9,7 +9,7 @@ texts (``since >= '2024-01-31'``). Only numbers and times have an order. A missi
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import reduce
@@ -23,6 +23,7 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import nearest
 from mlflow_eval_plugin.engines.arrow.columns.levels import CodedColumn, coded_columns, slice_label
 from mlflow_eval_plugin.engines.arrow.columns.plain import plain
 from mlflow_eval_plugin.engines.arrow.joint import OVERALL
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.query import Among, Compare, Every, Missing, NamedQuery, Not, Query, Some, Value
 from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.errors import InputError
@@ -46,20 +47,8 @@ _WRITTEN = {
 }
 
 
-def sliced_columns(
-    rows: pd.DataFrame,
-    slices: Sequence[str],
-    *,
-    depth: int,
-    edges: Mapping[str, Sequence[float]] | None,
-    quantiles: Mapping[str, int] | None,
-    max_levels: int,
-    queries: Sequence[NamedQuery],
-) -> tuple[CodedColumn, ...]:
+def sliced_columns(rows: pd.DataFrame, slicing: Slicing) -> tuple[CodedColumn, ...]:
     """Everything that rows are sliced by: the columns, and a column of its own for each named slice.
-
-    Args:
-        slices, depth, edges, quantiles, max_levels, queries: as in ``slice_summary``.
 
     Raises:
         InputError: for slice columns or edges that cannot be used; a query with a column that is missing, a literal of
@@ -67,11 +56,15 @@ def sliced_columns(
         TooManyLevels: for a column with more than ``max_levels`` levels.
     """
     columns = coded_columns(
-        rows, list(dict.fromkeys(slices)), edges=edges or {}, quantiles=quantiles or {}, max_levels=max_levels
+        rows,
+        list(dict.fromkeys(slicing.columns)),
+        edges=slicing.edges,
+        quantiles=slicing.quantiles,
+        max_levels=slicing.max_levels,
     )
-    _no_other_names(columns, depth, queries)
+    _no_other_names(columns, slicing.depth, slicing.queries)
     known = _Columns(rows)
-    return (*columns, *(_named(known, one) for one in queries))
+    return (*columns, *(_named(known, one) for one in slicing.queries))
 
 
 @dataclass(frozen=True, eq=False)

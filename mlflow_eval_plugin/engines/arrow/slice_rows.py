@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.families import Family, families
 from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
-from mlflow_eval_plugin.query import NamedQuery
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.slices.user_metrics import SliceRows
 
 Array = NDArray[Any]
 
 
-def slice_rows(  # noqa: PLR0913 - the options of a report
+def slice_rows(
     rows: pd.DataFrame,
     found: Sequence[Slice],
     *,
@@ -26,12 +26,7 @@ def slice_rows(  # noqa: PLR0913 - the options of a report
     score: Array | None,
     prediction: Array,
     weight: Array | None,
-    slices: Sequence[str],
-    depth: int = 2,
-    edges: Mapping[str, Sequence[float]] | None = None,
-    quantiles: Mapping[str, int] | None = None,
-    max_levels: int = 100,
-    queries: Sequence[NamedQuery] = (),
+    slicing: Slicing,
 ) -> SliceRows:
     """The rows of the slices of a Summary of the same rows.
 
@@ -42,16 +37,14 @@ def slice_rows(  # noqa: PLR0913 - the options of a report
         found: the slices, "overall" first.
         label, prediction: one number a row: 0 or 1, the position of a class, or a target.
         score: one number a row, or one a row and class, ``(N, K)``; None where there are only predictions.
-        slices, depth, edges, quantiles, max_levels, queries: those that the Summary was counted with.
+        slicing: what the Summary was counted with.
     """
     weight = np.ones(len(label)) if weight is None else _one_zero(weight)
     score = None if score is None else _one_zero(score)
     label, prediction = _one_zero(label), _one_zero(prediction)
     said = (prediction,) if score is None else (score,) if score.ndim == 1 else tuple(score.T)
     order = np.lexsort((weight, *said, label))
-    columns = sliced_columns(
-        rows, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
-    )
+    columns = sliced_columns(rows, slicing)
     members: dict[int, NDArray[np.intp]] = {}
     for family in families(found, columns):
         members.update(_members(family, order))

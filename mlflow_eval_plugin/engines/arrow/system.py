@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -14,7 +13,7 @@ from mlflow_eval_plugin.engines.arrow.columns.plain import kind_of, plain
 from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
-from mlflow_eval_plugin.query import NamedQuery
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.counts.fixed_point import add_at, fixed_point, squares_up
 from mlflow_eval_plugin.stats.counts.slice import ONE, rows_fit
 from mlflow_eval_plugin.stats.errors import InputError
@@ -23,41 +22,34 @@ from mlflow_eval_plugin.stats.slices.system import SystemSummary, latency_bins
 IntArray = NDArray[np.int64]
 
 
-def system_summary(  # noqa: PLR0913 - the options of a report
+def system_summary(
     rows: pd.DataFrame,
     *,
-    slices: Sequence[str],
+    slicing: Slicing,
     latency: ColumnArgument | None = None,
     cost: ColumnArgument | None = None,
     cost_scale: float | None = None,
-    depth: int = 2,
-    edges: Mapping[str, Sequence[float]] | None = None,
-    quantiles: Mapping[str, int] | None = None,
-    max_levels: int = 100,
-    queries: Sequence[NamedQuery] = (),
 ) -> SystemSummary:
     """Count latencies and add up costs by slice.
 
     Args:
         latency, cost: non-negative numbers, one a row.
         cost_scale: for shards that are to be merged: a power of two at or above the largest cost of all shards.
-        slices, depth, edges, quantiles, max_levels, queries: as in ``slice_summary``.
+        slicing: what the rows are sliced by.
 
     Raises:
         InputError: for columns that are missing, or hold text, missing, infinite or negative values.
         TooManyLevels: as in ``slice_summary``.
     """
     rows_fit(len(rows))
-    columns = sliced_columns(
-        rows, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
-    )
+    columns = sliced_columns(rows, slicing)
     bins, place = np.zeros(0, dtype=np.int64), None
     if latency is not None:
         bins, place = _occupied(latency_bins(_amounts(rows, latency, "latency")))
     scale, costs = _costs(rows, cost, cost_scale)
 
     count = partial(_counted, place, len(bins), costs)
-    found, lanes = tabulated(count, len(rows), columns, depth)
+    found, lanes = tabulated(count, len(rows), columns, slicing.depth)
     n = lanes.pop("cells")[:, 0, 0]
     return SystemSummary(found, n, bins, **lanes, cost_scale=scale)
 

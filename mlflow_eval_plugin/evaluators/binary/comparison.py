@@ -15,7 +15,7 @@ from mlflow_eval_plugin.evaluators.config.classes import split_metric
 from mlflow_eval_plugin.evaluators.config.comparison import MARGIN_KEYS, ComparisonConfig
 from mlflow_eval_plugin.evaluators.config.costs import costs_of_two
 from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
-from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
+from mlflow_eval_plugin.evaluators.slicing import slice_columns, slicing_of, wanted_labels
 from mlflow_eval_plugin.evaluators.unchecked import changes_for_the_worse
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.binary.comparison import PairedTable, SliceComparison, compare
@@ -82,7 +82,7 @@ def _table(config: ComparisonConfig, rows: Rows, champion: ChampionRows, *, clas
         scores = [champion.score, rows.score]
     pairs = paired_rows(
         rows.frame, label=rows.label, champion=scores[0], challenger=scores[1], thresholds=thresholds,
-        weight=rows.weight, **cuts_of(config),
+        weight=rows.weight, slicing=slicing_of(config),
     )  # fmt: skip
     summary = paired_summary(pairs)
     return PairedTable(summary, None if classes else placement_summary(pairs, summary), costs_of_two(config.costs))

@@ -28,7 +28,7 @@ from mlflow_eval_plugin.evaluators.config.costs import costs_of_two
 from mlflow_eval_plugin.evaluators.config.disaggregated import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.search import Prepared, error_of_classes, search_of, weakest
-from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels, wanted_subsets
+from mlflow_eval_plugin.evaluators.slicing import slice_columns, slicing_of, wanted_labels, wanted_subsets
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
 from mlflow_eval_plugin.evaluators.unchecked import gaps_of_two
 from mlflow_eval_plugin.evaluators.user_metrics import add_own_metrics, metrics_of_rows
@@ -215,7 +215,7 @@ def _own_metrics(config: DisaggregatedConfig, rows: Rows) -> dict[str, Maker | R
             score=None if rows.score is None else np.asarray(rows.score),
             prediction=np.asarray(called).astype(np.uint8),
             weight=None if rows.weight is None else np.asarray(rows.weight),
-            **cuts_of(config),
+            slicing=slicing_of(config),
         )
 
     counted = {name: counted_metric(name, function) for name, function in config.metrics.items()}

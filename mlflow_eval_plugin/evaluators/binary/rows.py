@@ -9,7 +9,7 @@ from typing import Any
 from mlflow_eval_plugin.engines import slice_summary
 from mlflow_eval_plugin.evaluators.config.base import SlicedConfig
 from mlflow_eval_plugin.evaluators.document import Frame, LabelsReceived
-from mlflow_eval_plugin.evaluators.slicing import cuts_of
+from mlflow_eval_plugin.evaluators.slicing import slicing_of
 from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.stats.binary.summary import SliceSummary
 from mlflow_eval_plugin.stats.drift.summary import Role
@@ -82,5 +82,5 @@ def slices_of(config: SlicedConfig, rows: Rows, threshold: float = 0.5) -> Slice
         score=rows.prediction if hard else rows.score,
         threshold=0.5 if hard else threshold,
         weight=rows.weight,
-        **cuts_of(config),
+        slicing=slicing_of(config),
     )

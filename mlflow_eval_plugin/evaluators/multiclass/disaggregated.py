@@ -24,7 +24,7 @@ from mlflow_eval_plugin.evaluators.config.disaggregated import DisaggregatedConf
 from mlflow_eval_plugin.evaluators.document import About, Frame, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows, refuse_keys
 from mlflow_eval_plugin.evaluators.search import Prepared, error_of_classes, search_of, weakest
-from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
+from mlflow_eval_plugin.evaluators.slicing import slice_columns, slicing_of, wanted_labels
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
 from mlflow_eval_plugin.evaluators.unchecked import gaps_of_classes
 from mlflow_eval_plugin.evaluators.user_metrics import add_own_metrics, metrics_of_rows
@@ -64,7 +64,7 @@ def evaluate(config: DisaggregatedConfig, rows: MulticlassRows, _: None, about: 
     _metrics_exist(config, rows)
     costs = costs_of_classes(config.costs, rows.known.classes)
     searching = _prepared(config, rows)
-    summary = multiclass_summary(rows.frame, rows.known, **cuts_of(config))
+    summary = multiclass_summary(rows.frame, rows.known, slicing=slicing_of(config))
     table = MulticlassTable(summary, _own_metrics(config, rows.frame, rows.known))
     _fits(config, table)
     found = multiclass_slices(table, most_by_class=_MOST_BY_CLASS)
@@ -190,7 +190,7 @@ def _own_metrics(config: DisaggregatedConfig, frame: Frame, scored: ClassScored)
     def arrays(table: Table) -> SliceRows:
         found = slice_rows(
             frame, table.slices, label=scored.label, score=scored.probability, prediction=scored.prediction,
-            weight=scored.weight, **cuts_of(config),
+            weight=scored.weight, slicing=slicing_of(config),
         )  # fmt: skip
         label, score, prediction, weight = found.arrays
         names = np.array(scored.classes, dtype=object)

@@ -12,7 +12,7 @@ from mlflow_eval_plugin.evaluators.claims import change_claim
 from mlflow_eval_plugin.evaluators.config.regression import RegressionCalibrationConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
-from mlflow_eval_plugin.evaluators.slicing import cuts_of, wanted_labels
+from mlflow_eval_plugin.evaluators.slicing import slicing_of, wanted_labels
 from mlflow_eval_plugin.evaluators.unchecked import gaps_of_regression
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.binary.calibration.recalibration import FOLDS
@@ -50,7 +50,7 @@ def evaluate(
     """
     folds = prediction_folds(rows.known, FOLDS)
     # Of slices everything but their own reports takes "overall", the first of them.
-    moments = moment_summary(rows.frame, rows.known, **cuts_of(config))
+    moments = moment_summary(rows.frame, rows.known, slicing=slicing_of(config))
     summaries = MeanSummaries(moments, reduce(add, folds))
     before = None if reference is None or reference.predicted is None else _summaries(reference)
     if config.max_change and before is None:

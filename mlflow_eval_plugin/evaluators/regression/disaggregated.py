@@ -19,7 +19,7 @@ from mlflow_eval_plugin.evaluators.config.regression import RegressionDisaggrega
 from mlflow_eval_plugin.evaluators.document import About, Frame, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evaluators.search import Prepared, search_of, weakest
-from mlflow_eval_plugin.evaluators.slicing import cuts_of, slice_columns, wanted_labels
+from mlflow_eval_plugin.evaluators.slicing import slice_columns, slicing_of, wanted_labels
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
 from mlflow_eval_plugin.evaluators.unchecked import gaps_of_regression
 from mlflow_eval_plugin.evaluators.user_metrics import add_own_metrics, metrics_of_rows
@@ -44,7 +44,7 @@ def evaluate(config: RegressionDisaggregatedConfig, rows: RegressionRows, _: Non
         InputError: for slice columns that cannot be evaluated; targets and predictions were found right before.
     """
     searching = _prepared(config, rows)
-    summary = moment_summary(rows.frame, rows.known, **cuts_of(config))
+    summary = moment_summary(rows.frame, rows.known, slicing=slicing_of(config))
     table = RegressionTable(summary, _own_metrics(config, rows.frame, rows.known))
     labels = wanted_labels(config, summary.slices)
     system = system_of(config, rows.frame)
@@ -104,7 +104,7 @@ def _own_metrics(config: DisaggregatedBase, frame: Frame, predicted: Predicted) 
     def arrays(table: Table) -> SliceRows:
         return slice_rows(
             frame, table.slices, label=predicted.target, score=None, prediction=predicted.prediction,
-            weight=predicted.weight, **cuts_of(config),
+            weight=predicted.weight, slicing=slicing_of(config),
         )  # fmt: skip
 
     return metrics_of_rows(config, arrays)

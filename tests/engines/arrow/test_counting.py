@@ -28,15 +28,12 @@ from mlflow_eval_plugin.engines.arrow.multiclass.paired import paired_class_summ
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, multiclass_summary
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.engines.arrow.regression.paired import paired_moment_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.query import NamedQuery, parse
 from mlflow_eval_plugin.stats.inference.costs import ClassCosts
 
 ROWS = 403
-SLICED: dict[str, Any] = {
-    "slices": ["g", "h"],
-    "depth": 2,
-    "queries": [NamedQuery("young", "t < 0.5", parse("t < 0.5"))],
-}
+SLICED = Slicing(["g", "h"], depth=2, queries=[NamedQuery("young", "t < 0.5", parse("t < 0.5"))])
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +55,7 @@ def people() -> pd.DataFrame:
 
 
 def pairs(people: pd.DataFrame):
-    return paired_rows(people, label="y", champion="p", challenger="s", weight="w", **SLICED)
+    return paired_rows(people, label="y", champion="p", challenger="s", weight="w", slicing=SLICED)
 
 
 def placements(people: pd.DataFrame):
@@ -66,8 +63,7 @@ def placements(people: pd.DataFrame):
 
 
 def sliced(people: pd.DataFrame) -> Sliced:
-    none: dict[str, Any] = {"edges": None, "quantiles": None, "max_levels": 100}
-    return Sliced(sliced_columns(people, **SLICED, **none), 2)
+    return Sliced(sliced_columns(people, SLICED), 2)
 
 
 def classes(people: pd.DataFrame, seed: int) -> ClassScored:
@@ -91,14 +87,14 @@ def moment_pairs(people: pd.DataFrame):
 COUNTS: dict[str, Callable[[pd.DataFrame], object]] = {
     "scores": lambda people: score_summary(people, label="y", score="s", weight="w"),
     "scores, unweighted": lambda people: score_summary(people, label="y", score="s"),
-    "slices": lambda people: slice_summary(people, label="y", score="s", weight="w", **SLICED),
-    "slices, unweighted": lambda people: slice_summary(people, label="y", score="s", **SLICED),
-    "system": lambda people: system_summary(people, latency="ms", cost="w", **SLICED),
+    "slices": lambda people: slice_summary(people, label="y", score="s", weight="w", slicing=SLICED),
+    "slices, unweighted": lambda people: slice_summary(people, label="y", score="s", slicing=SLICED),
+    "system": lambda people: system_summary(people, latency="ms", cost="w", slicing=SLICED),
     "pairs": lambda people: paired_summary(pairs(people)),
     "placements": placements,
-    "classes": lambda people: multiclass_summary(people, classes(people, 1), **SLICED),
+    "classes": lambda people: multiclass_summary(people, classes(people, 1), slicing=SLICED),
     "pairs of classes": class_pairs,
-    "moments": lambda people: moment_summary(people, predicted(people, "u"), **SLICED),
+    "moments": lambda people: moment_summary(people, predicted(people, "u"), slicing=SLICED),
     "folds": lambda people: prediction_folds(predicted(people, "u"), 3),
     "pairs of moments": moment_pairs,
     "digest": digest_summary,

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from mlflow_eval_plugin.engines import slice_summary
 from mlflow_eval_plugin.engines.arrow import counting
 from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.query import NamedQuery, parse
 from mlflow_eval_plugin.stats.binary.disaggregated import disaggregate, fairness_bounds, gap_bounds, metric_bounds
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
@@ -42,8 +43,7 @@ def named(text: str, name: str = "q") -> NamedQuery:
 
 
 def answered(text: str, rows: pd.DataFrame = ROWS) -> list[int]:
-    nothing = {"depth": 1, "edges": None, "quantiles": None, "max_levels": 100}
-    (found,) = sliced_columns(rows, [], **nothing, queries=[named(text)])
+    (found,) = sliced_columns(rows, Slicing(queries=[named(text)]))
     return np.flatnonzero(found.codes).tolist()
 
 
@@ -192,7 +192,7 @@ TEXTS = {"young women": "age < 30 and sex == 2", "men": "sex == 1", "north": "re
 
 def summary(rows: pd.DataFrame, slices: tuple[str, ...] = ("sex",), **options: object):
     queries = [named(text, name) for name, text in TEXTS.items()]
-    return slice_summary(rows, label="y", score="s", slices=slices, queries=queries, **options)
+    return slice_summary(rows, label="y", score="s", slicing=Slicing(slices, queries=queries), **options)
 
 
 @pytest.mark.parametrize("weight", [None, "w"])
@@ -203,7 +203,7 @@ def test_a_named_slice_has_the_metrics_of_its_rows(people: pd.DataFrame, weight:
     assert by_label["men"].metrics == by_label["sex=1"].metrics
     assert by_label["men"].query == "sex == 1" and by_label["men"].slice == ()
     alone = people[(people.age < 30) & (people.sex == 2)]
-    expected = slice_summary(alone, label="y", score="s", slices=(), weight=weight)
+    expected = slice_summary(alone, label="y", score="s", slicing=Slicing(), weight=weight)
     assert by_label["young women"].n == len(alone)
     for metric in ("recall", "auc", "log_loss", "ece", "brier"):
         value = metric_bounds(expected, metric).value
@@ -247,12 +247,14 @@ def test_the_best_of_named_slices_is_a_named_one_and_fairness_is_of_columns(peop
 @pytest.mark.parametrize("name", ["sex=2", "sex", "overall", "sex=1 & region=s", "region=n & sex=2"])
 def test_a_name_that_another_slice_has_is_refused(people: pd.DataFrame, name: str) -> None:
     with pytest.raises(InputError, match="take another name"):
-        slice_summary(people, label="y", score="s", slices=["sex", "region"], queries=[named("age < 30", name)])
+        slice_summary(
+            people, label="y", score="s", slicing=Slicing(["sex", "region"], queries=[named("age < 30", name)])
+        )
 
 
 def test_shards_with_two_queries_of_one_name_do_not_merge(people: pd.DataFrame) -> None:
     one, two = (
-        slice_summary(people, label="y", score="s", slices=(), queries=[named(text)])
+        slice_summary(people, label="y", score="s", slicing=Slicing(queries=[named(text)]))
         for text in ("age < 3e1", "age<30")
     )
     with pytest.raises(MergeError, match="two queries"):

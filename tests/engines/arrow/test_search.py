@@ -11,6 +11,7 @@ from sklearn.metrics import log_loss
 
 from mlflow_eval_plugin.engines.arrow.binary.slices import slice_summary
 from mlflow_eval_plugin.engines.arrow.search import PassedOver, error_counts, searched_columns
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 from mlflow_eval_plugin.stats.slices.lattice import NO_CODES
 from mlflow_eval_plugin.stats.slices.weak import weak_slices
@@ -66,7 +67,7 @@ def test_bands_are_those_of_slices(rows: pd.DataFrame) -> None:
     (by_edges,), _ = coded(rows, ["many"], edges={"many": [-1, 0, 1]})
     (by_parts,), _ = coded(rows, ["many"], quantiles={"many": 4})
     for column, options in ((by_edges, {"edges": {"many": [-1, 0, 1]}}), (by_parts, {"quantiles": {"many": 4}})):
-        summary = slice_summary(rows, label="y", score="s", slices=["many"], **options)
+        summary = slice_summary(rows, label="y", score="s", slicing=Slicing(["many"], **options))
         assert column.levels == tuple(one.levels[0][1] for one in summary.slices[1:])
         assert np.bincount(column.codes).tolist() == summary.cells[1:].sum(axis=(1, 2)).tolist()
 

@@ -19,6 +19,7 @@ from mlflow_eval_plugin.engines import (
     slice_summary,
 )
 from mlflow_eval_plugin.engines.arrow import counting
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.metrics import part_of
 from mlflow_eval_plugin.stats.binary.summary import FINE_BINS
 from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE, LOSS_SQUARE_ONE
@@ -46,7 +47,9 @@ def _rows(seed, n=60):
 
 
 def _slices(rows, **options):
-    return slice_summary(rows, label="y", score="s", slices=["g", "h"], weight="w", weight_scale=SCALE, **options)
+    return slice_summary(
+        rows, label="y", score="s", slicing=Slicing(["g", "h"]), weight="w", weight_scale=SCALE, **options
+    )
 
 
 def _scores(rows):
@@ -93,17 +96,17 @@ def test_shards_merge_into_the_whole_in_any_grouping(seed):
 def test_a_slice_is_named_in_the_order_of_the_columns_whatever_table_it_was_counted_in():
     rows = _rows(2, 400).assign(a=lambda d: d.index % 2, b=lambda d: d.index % 30)
     for names in (["a", "h", "b"], ["b", "a", "h"]):
-        found = slice_summary(rows, label="y", score="s", slices=names).slices
+        found = slice_summary(rows, label="y", score="s", slicing=Slicing(names)).slices
         assert {one.columns for one in found if len(one.levels) == 2} == {*combinations(names, 2)}
 
 
 def test_truth_values_among_other_objects_are_numbers_whichever_comes_first():
     mixed = pd.DataFrame({"y": [0, 1, 0, 1], "s": 0.5, "g": pd.Series([True, 1, "x", 0], dtype=object)})
     for order in ([0, 1, 2, 3], [1, 0, 3, 2]):
-        found = slice_summary(mixed.iloc[order], label="y", score="s", slices=["g"])
+        found = slice_summary(mixed.iloc[order], label="y", score="s", slicing=Slicing(["g"]))
         assert [one.label for one in found.slices] == ["overall", "g=0", "g=1", "g=x"]
     pure = mixed.assign(g=pd.Series([True, None, False, True], dtype=object))
-    labels = [one.label for one in slice_summary(pure, label="y", score="s", slices=["g"]).slices]
+    labels = [one.label for one in slice_summary(pure, label="y", score="s", slicing=Slicing(["g"])).slices]
     assert labels == ["overall", "g=0", "g=1", "g=(missing)"]
 
 
@@ -121,7 +124,7 @@ def test_the_log_loss_of_a_row_is_that_of_its_own_probability():
                 assert lane.shape == (FINE_BINS, 2)
                 assert lane[at] == pytest.approx(expected, abs=unit / 2 + 1e-12)
                 assert lane.sum() == lane[at]
-            sliced = slice_summary(rows, label="y", score="s", slices=[])
+            sliced = slice_summary(rows, label="y", score="s", slicing=Slicing([]))
             assert sliced.loss[0].sum() / LOSS_ONE == pytest.approx(loss, abs=2.0**-31 + 1e-15)
             assert sliced.loss_square[0].sum() / LOSS_SQUARE_ONE == pytest.approx(loss**2, abs=2.0**-23 + 1e-12)
 
@@ -135,9 +138,9 @@ def test_chunks_do_not_matter(monkeypatch):
 
 def test_a_joint_table_gives_the_margins_of_single_passes():
     rows = _rows(2, 400)
-    both = slice_summary(rows, label="y", score="s", slices=["g", "h"])
+    both = slice_summary(rows, label="y", score="s", slicing=Slicing(["g", "h"]))
     for column in ("g", "h"):
-        alone = slice_summary(rows, label="y", score="s", slices=[column])
+        alone = slice_summary(rows, label="y", score="s", slicing=Slicing([column]))
         for position, one in enumerate(alone.slices):
             found = both.index(one.label)
             assert np.array_equal(both.n[found], alone.n[position])
@@ -153,7 +156,7 @@ def test_whole_weights_are_counted_exactly():
 
 def test_effective_rows_never_exceed_the_rows_however_small_the_weights():
     rows = _rows(3, 500).assign(w=lambda d: np.where(d.index == 0, 1e5, np.linspace(0.5, 2.0, len(d))))
-    summary = slice_summary(rows, label="y", score="s", slices=["g", "h"], weight="w")
+    summary = slice_summary(rows, label="y", score="s", slicing=Slicing(["g", "h"]), weight="w")
     part = part_of(summary, np.arange(len(summary.slices)))
     assert (part.weight > 0).all()
     assert (part.effective > 0).all() and (part.effective <= part.n).all()

@@ -15,6 +15,7 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.comparison import COMPARED, PairedTable, compare
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.inference.costs import Costs
@@ -34,9 +35,9 @@ def _rows(n=600, seed=0):
     return pd.DataFrame({"y": label, "a": first, "b": second, "g": rng.integers(0, 3, n), "w": rng.integers(1, 5, n)})
 
 
-def _pairs(rows, **options):
-    given = {"slices": ["g"], **options}
-    return paired_rows(rows, label="y", champion="a", challenger="b", **given)
+def _pairs(rows, max_levels=100, **options):
+    slicing = Slicing(["g"], depth=1, max_levels=max_levels)
+    return paired_rows(rows, label="y", champion="a", challenger="b", slicing=slicing, **options)
 
 
 def _table(rows, costs=COSTS, **options):

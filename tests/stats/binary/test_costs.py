@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.costs import cost_bounds, slice_costs
 from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.errors import InputError
@@ -17,7 +18,7 @@ from mlflow_eval_plugin.stats.inference.quantities import mean_cost
 
 
 def _table(rows, **options):
-    return SliceTable(slice_summary(rows, label="y", score="s", slices=["g"], **options))
+    return SliceTable(slice_summary(rows, label="y", score="s", slicing=Slicing(["g"]), **options))
 
 
 def _one_group(rows, **options):
@@ -181,7 +182,7 @@ def test_a_mean_of_cells_by_hand():
 
 def test_a_slice_without_weight_has_no_cost():
     rows = pd.DataFrame({"y": [0, 1, 0, 1], "s": [0.2, 0.7, 0.1, 0.9], "g": list("aabb"), "w": [1.0, 1.0, 0.0, 0.0]})
-    summary = slice_summary(rows, label="y", score="s", slices=["g"], weight="w")
+    summary = slice_summary(rows, label="y", score="s", slicing=Slicing(["g"]), weight="w")
     found = {one.label: one for one in slice_costs(SliceTable(summary), Costs(fp=1, fn=5))}
     assert found["g=a"].cost.value == 0 and found["g=a"].cost_at_best == 0
     assert (found["g=b"].cost.value, found["g=b"].best_threshold, found["g=b"].cost_at_best) == (None, None, None)

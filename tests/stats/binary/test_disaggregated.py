@@ -5,6 +5,7 @@ from fairlearn import metrics as fairlearn
 from sklearn import metrics as sklearn
 
 from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.query import NamedQuery, parse
 from mlflow_eval_plugin.stats.binary.disaggregated import disaggregate, fairness_bounds, gap_bounds, metric_bounds
 from mlflow_eval_plugin.stats.binary.table import SliceTable
@@ -49,7 +50,7 @@ REFERENCES = {
 @pytest.mark.parametrize("weight", [None, "w"])
 @pytest.mark.parametrize("threshold", [0.5, 0.437])
 def test_metrics_are_those_of_scikit_learn_and_fairlearn(rows, weight, threshold):
-    summary = slice_summary(rows, label="y", score="s", slices=["g", "h"], threshold=threshold, weight=weight)
+    summary = slice_summary(rows, label="y", score="s", slicing=Slicing(["g", "h"]), threshold=threshold, weight=weight)
     report = disaggregate(summary, gap_metrics=())
     for one in (report.overall, *report.slices):
         chosen = np.ones(len(rows), dtype=bool)
@@ -67,7 +68,9 @@ def test_metrics_are_those_of_scikit_learn_and_fairlearn(rows, weight, threshold
 def test_small_weights_say_what_large_ones_say(rows):
     few = rows[:200]
     large, small = (
-        disaggregate(slice_summary(few.assign(w=few.w * scale), label="y", score="s", slices=["g", "h"], weight="w"))
+        disaggregate(
+            slice_summary(few.assign(w=few.w * scale), label="y", score="s", slicing=Slicing(["g", "h"]), weight="w")
+        )
         for scale in (1.0, 2.0**-20)
     )
     assert [one.metrics for one in large.slices] == [one.metrics for one in small.slices]
@@ -75,7 +78,7 @@ def test_small_weights_say_what_large_ones_say(rows):
 
 
 def test_fairness_measures_are_those_of_fairlearn(rows):
-    report = disaggregate(slice_summary(rows, label="y", score="s", slices=["g", "h"]), gap_metrics=())
+    report = disaggregate(slice_summary(rows, label="y", score="s", slicing=Slicing(["g", "h"])), gap_metrics=())
     predicted = (rows.s >= 0.5).astype(int)
     for one in report.fairness:
         options = {"sensitive_features": rows[one.column]}
@@ -87,7 +90,9 @@ def test_fairness_measures_are_those_of_fairlearn(rows):
 
 
 def test_gaps_are_differences_and_ratios_of_the_metrics(rows):
-    report = disaggregate(slice_summary(rows, label="y", score="s", slices=["g"]), gap_metrics=("recall", "fpr"))
+    report = disaggregate(
+        slice_summary(rows, label="y", score="s", slicing=Slicing(["g"])), gap_metrics=("recall", "fpr")
+    )
     by_label = {one.label: one.metrics for one in report.slices}
     for gap in report.gaps:
         own = getattr(by_label[gap.label], gap.metric).value
@@ -118,8 +123,7 @@ def test_by_hand_with_slices_of_just_the_minimum_count_and_of_one_row_less():
         rows.assign(h=0),
         label="y",
         score="s",
-        slices=["g", "h"],
-        queries=[NamedQuery("low", "s < 0.5", parse("s < 0.5"))],
+        slicing=Slicing(["g", "h"], queries=[NamedQuery("low", "s < 0.5", parse("s < 0.5"))]),
     )
     report = disaggregate(summary, gap_metrics=["accuracy"])
     assert [one.label for one in report.slices] == [
@@ -161,7 +165,7 @@ def test_no_estimate_is_ever_nan_in_tiny_and_one_sided_slices():
             "g": ["one", "neg", "pos", "neg", "pos", None, "mix", "mix"],
         }
     )
-    report = disaggregate(slice_summary(rows, label="y", score="s", slices=["g"]), minimum_count=1)
+    report = disaggregate(slice_summary(rows, label="y", score="s", slicing=Slicing(["g"])), minimum_count=1)
     found = {one.label: one.metrics for one in report.slices}
     assert found["g=neg"].recall.value is None
     assert "positive label" in found["g=neg"].recall.reason
@@ -183,7 +187,7 @@ def test_equal_groups_are_not_failed_for_the_gap_to_the_best():
         n = 2000
         score = rng.choice([0.3, 0.7], n)
         rows = pd.DataFrame({"s": score, "y": (rng.random(n) < 0.5).astype(int), "g": rng.integers(0, 10, n)})
-        table = SliceTable(slice_summary(rows, label="y", score="s", slices=["g"]))
+        table = SliceTable(slice_summary(rows, label="y", score="s", slicing=Slicing(["g"])))
         claims = [
             Claim(str(i), "", "recall", "", gap_bounds(table, "recall", f"g={i}", "best"), minimum=0.0)
             for i in range(10)
@@ -197,7 +201,7 @@ def test_equal_groups_are_not_failed_for_the_gap_to_the_best():
 
 def test_a_real_gap_is_failed(rows):
     worse = rows.assign(y=np.where(rows.g == "c", (rows.s < 0.5).astype(int), rows.y))
-    summary = slice_summary(worse, label="y", score="s", slices=["g"])
+    summary = slice_summary(worse, label="y", score="s", slicing=Slicing(["g"]))
     for versus in ("complement", "best", "overall"):
         bounds = gap_bounds(summary, "recall", "g=c", versus)
         check = judge([Claim("x", "", "recall", "g=c", bounds, minimum=-0.1)]).checks[0]
@@ -205,7 +209,7 @@ def test_a_real_gap_is_failed(rows):
 
 
 def test_given_predictions_take_the_place_of_the_threshold(rows):
-    summary = slice_summary(rows, label="y", score="s", slices=[], prediction=1 - rows.y)
+    summary = slice_summary(rows, label="y", score="s", slicing=Slicing([]), prediction=1 - rows.y)
     assert metric_bounds(summary, "accuracy").value == 0
     assert summary.threshold is None
 
@@ -224,7 +228,7 @@ def test_given_predictions_take_the_place_of_the_threshold(rows):
 )
 def test_unknown_names_are_refused_with_those_there_are(rows, call, message):
     with pytest.raises(InputError, match=message):
-        call(slice_summary(rows, label="y", score="s", slices=["g"]))
+        call(slice_summary(rows, label="y", score="s", slicing=Slicing(["g"])))
 
 
 @pytest.mark.parametrize("call", [
@@ -233,7 +237,7 @@ def test_unknown_names_are_refused_with_those_there_are(rows, call, message):
     lambda table, label: gap_bounds(table, "recall", label, "complement", kind="ratio"),
 ])  # fmt: skip
 def test_limits_asked_for_many_slices_are_those_asked_for_one(rows, call):
-    summary = slice_summary(rows, label="y", score="s", slices=["g", "h"], depth=2)
+    summary = slice_summary(rows, label="y", score="s", slicing=Slicing(["g", "h"], depth=2))
     labels, shared = [one.label for one in summary.slices if one.label != "overall"], SliceTable(summary)
     for label in labels:
         alone = call(SliceTable(summary), label)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.metrics import calibration_error, gap_variance, part_of, quantity
 from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.inference.weights import kish
@@ -19,7 +20,7 @@ def rows() -> pd.DataFrame:
 
 
 def _table(rows, weight):
-    return SliceTable(slice_summary(rows, label="y", score="s", slices=["g"], depth=1, weight=weight))
+    return SliceTable(slice_summary(rows, label="y", score="s", slicing=Slicing(["g"], depth=1), weight=weight))
 
 
 def _parts(table, rows):
@@ -78,7 +79,7 @@ def test_weights_inflate_variances_by_their_mean_over_themselves():
 
 def test_more_slices_than_fit_a_block_are_those_of_each(rows):
     many = rows.assign(g=np.arange(len(rows)) % 70)
-    summary = slice_summary(many, label="y", score="s", slices=["g"], depth=1, max_levels=70)
+    summary = slice_summary(many, label="y", score="s", slicing=Slicing(["g"], depth=1, max_levels=70))
     everything, last = np.arange(len(summary.slices)), np.array([len(summary.slices) - 1])
     for metric in ("ece", "brier", "auc"):
         together, alone = (quantity(part_of(summary, index), metric) for index in (everything, last))

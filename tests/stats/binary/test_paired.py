@@ -8,6 +8,7 @@ import pytest
 
 from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary
 from mlflow_eval_plugin.engines.arrow.binary.ranking import cells_in
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.paired import PLACEMENT_ONE, placement_table
 from mlflow_eval_plugin.stats.errors import MergeError
 
@@ -29,7 +30,13 @@ def _rows(n=200):
 
 def _pairs(rows, weight="w", weight_scale=4.0):
     return paired_rows(
-        rows, label="y", champion="a", challenger="b", slices=["g"], weight=weight, weight_scale=weight_scale
+        rows,
+        label="y",
+        champion="a",
+        challenger="b",
+        slicing=Slicing(["g"], depth=1),
+        weight=weight,
+        weight_scale=weight_scale,
     )
 
 

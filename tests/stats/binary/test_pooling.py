@@ -6,6 +6,7 @@ import pytest
 from scipy import special, stats
 
 from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.pooling import MOST_ROWS, POOLED, pooled, posterior
 from mlflow_eval_plugin.stats.binary.table import SliceTable
 
@@ -89,7 +90,7 @@ def _table(seed=0, groups=12, n=1500):
     group = np.minimum(rng.geometric(0.25, n) - 1, groups - 1)
     rate = rng.beta(8, 20, groups)[group]
     rows = pd.DataFrame({"g": group, "y": (rng.random(n) < rate).astype(int), "s": rng.random(n)})
-    return SliceTable(slice_summary(rows, label="y", score="s", slices=["g"]))
+    return SliceTable(slice_summary(rows, label="y", score="s", slicing=Slicing(["g"])))
 
 
 def test_pooled_rates_lie_between_the_counted_and_the_mean():
@@ -109,7 +110,7 @@ def test_what_is_pooled_and_what_is_listed():
     right = {"a": (200, 150), "b": (40, 40), "c": (3, 2), "d": (2, 1), "e": (201, 100)}
     rows = pd.concat([pd.DataFrame({"g": name, "s": 0.9, "y": np.arange(n) < k}) for name, (n, k) in right.items()])
     rows.loc[rows.g == "c", "y"] = False
-    table = SliceTable(slice_summary(rows.astype({"y": int}), label="y", score="s", slices=["g"]))
+    table = SliceTable(slice_summary(rows.astype({"y": int}), label="y", score="s", slicing=Slicing(["g"])))
     found = pooled(table, ["accuracy", "recall"])
     assert [(one.metric, one.label[2:]) for one in found] == [
         *(("accuracy", name) for name in "abcd"),
@@ -129,7 +130,9 @@ def test_what_is_pooled_and_what_is_listed():
             pytest.approx(made.deviation),
             ("g",),
         )
-    three = SliceTable(slice_summary(rows[rows.g < "d"].astype({"y": int}), label="y", score="s", slices=["g"]))
+    three = SliceTable(
+        slice_summary(rows[rows.g < "d"].astype({"y": int}), label="y", score="s", slicing=Slicing(["g"]))
+    )
     assert [one.label for one in pooled(three, ["accuracy"])] == ["g=a", "g=b", "g=c"]
 
 
@@ -140,7 +143,7 @@ def test_hundreds_of_slices_do_not_overflow():
 
 def test_two_slices_are_too_few_to_pool():
     rows = pd.DataFrame({"g": [0, 1] * 50, "y": [0, 0, 1, 1] * 25, "s": 0.5})
-    assert pooled(SliceTable(slice_summary(rows, label="y", score="s", slices=["g"]))) == ()
+    assert pooled(SliceTable(slice_summary(rows, label="y", score="s", slicing=Slicing(["g"])))) == ()
 
 
 @pytest.mark.parametrize(("a", "b"), [(2, 12), (20, 120), (2000, 8000)])

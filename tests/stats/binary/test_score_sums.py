@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.counts import ranks as module
 
@@ -38,7 +39,7 @@ def _by_hand(rows: pd.DataFrame, weight: str | None) -> dict[str, float]:
 @pytest.mark.parametrize(("most", "within"), [(module.EXACT_ROWS, 1e-12), (1000, 1e-6)])
 def test_sums_are_those_of_the_rows_and_of_all_others(rows, monkeypatch, weight, most, within):
     monkeypatch.setattr(module, "EXACT_ROWS", most)
-    table = SliceTable(slice_summary(rows, label="y", score="s", slices=["g"], depth=1, weight=weight))
+    table = SliceTable(slice_summary(rows, label="y", score="s", slicing=Slicing(["g"], depth=1), weight=weight))
     for complement in (False, True):
         sums = table.part(complement=complement).by_score
         for i, one in enumerate(table.slices):
@@ -55,6 +56,6 @@ def test_sums_are_those_of_the_rows_and_of_all_others(rows, monkeypatch, weight,
 
 
 def test_no_rest_is_negative_where_a_slice_has_all_rows(rows):
-    table = SliceTable(slice_summary(rows.assign(g="a"), label="y", score="s", slices=["g"], depth=1))
+    table = SliceTable(slice_summary(rows.assign(g="a"), label="y", score="s", slicing=Slicing(["g"], depth=1)))
     sums = table.part(complement=True).by_score
     assert (sums.loss == 0).all() and (sums.fourth_power == 0).all() and (sums.spread_by_ece_bin == 0).all()

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import score_summary, slice_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.query import NamedQuery, parse
 from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, SCORE_BINS, SMALLEST_PROBABILITY, STEEP_BINS, grouped
 from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE, LOSS_SQUARE_ONE, MAX_ROWS, ONE, Slice, union_of_slices
@@ -32,8 +33,8 @@ def _scores(rows):
     return score_summary(rows, label="y", score="s", weight="w", weight_scale=4.0)
 
 
-def _slices(rows, **options):
-    return slice_summary(rows, **{"label": "y", "score": "s", "slices": ["g"], "queries": [OLD], **options})
+def _slices(rows, queries=(OLD,), **options):
+    return slice_summary(rows, **{"label": "y", "score": "s", "slicing": Slicing(["g"], queries=queries), **options})
 
 
 def _lanes(summary):

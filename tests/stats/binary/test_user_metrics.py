@@ -10,6 +10,7 @@ from sklearn.metrics import matthews_corrcoef, roc_auc_score
 
 from mlflow_eval_plugin.engines import slice_rows, slice_summary
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, multiclass_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.disaggregated import gap_bounds, metric_bounds
 from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.binary.user_metrics import counted_metric
@@ -45,13 +46,12 @@ def _table(rows, threshold=0.3, weight=None, slices=("g", "h"), **functions):
             score=rows.s.to_numpy(),
             prediction=(rows.s >= threshold).to_numpy().astype(np.uint8),
             weight=None if weight is None else rows[weight].to_numpy(),
-            slices=slices,
-            edges={},
-            quantiles={},
-            max_levels=100,
+            slicing=Slicing(slices, edges={}, quantiles={}, max_levels=100),
         )
 
-    summary = slice_summary(rows, label="y", score="s", slices=list(slices), threshold=threshold, weight=weight)
+    summary = slice_summary(
+        rows, label="y", score="s", slicing=Slicing(list(slices)), threshold=threshold, weight=weight
+    )
     made = {
         name: row_metric(name, one, arrays) if name.startswith("rows_") else counted_metric(name, one)
         for name, one in functions.items()
@@ -359,7 +359,7 @@ def _accuracy(view):
 
 def _class_table(frame, rows, **functions):
     made = {name: counted_class_metric(name, one) for name, one in functions.items()}
-    return MulticlassTable(multiclass_summary(frame, rows, slices=["g"]), made)
+    return MulticlassTable(multiclass_summary(frame, rows, slicing=Slicing(["g"], depth=1)), made)
 
 
 def test_a_metric_of_a_confusion_matrix_is_told_all_of_it():

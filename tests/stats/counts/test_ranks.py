@@ -14,6 +14,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from mlflow_eval_plugin.engines import ranked_slices, slice_summary
 from mlflow_eval_plugin.engines.arrow import counting
 from mlflow_eval_plugin.engines.arrow.binary import ranking
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.counts import ranks as module
 from mlflow_eval_plugin.stats.counts.ranks import (
@@ -98,7 +99,7 @@ def _rows(n: int, seed: int = 0) -> pd.DataFrame:
 
 def _summary(rows, slices, weight=None):
     scale = None if weight is None else 2.0
-    return slice_summary(rows, label="y", score="s", slices=slices, weight=weight, weight_scale=scale)
+    return slice_summary(rows, label="y", score="s", slicing=Slicing(slices), weight=weight, weight_scale=scale)
 
 
 def _assert_same(first, second):
@@ -182,7 +183,7 @@ def test_all_rows_but_a_slice_are_on_fewer_cells_and_a_rare_label_on_its_own():
 def test_the_order_of_scores_can_be_had_alone():
     rows = _rows(700)
     summary = _summary(rows, ["g", "h"])
-    slices, table = ranked_slices(rows, label="y", score="s", slices=["g", "h"])
+    slices, table = ranked_slices(rows, label="y", score="s", slicing=Slicing(["g", "h"]))
     assert slices == summary.slices
     _assert_same(table, summary.ranks)
     assert np.array_equal(table.totals, summary.cells.sum(axis=2))
@@ -196,7 +197,7 @@ def test_coarse_cells_by_leading_bits_are_those_of_whole_keys():
 
 def test_rates_need_no_ranks_and_areas_and_losses_say_so():
     rows = _rows(800)
-    names = {"label": "y", "score": "s", "slices": ["g", "h"]}
+    names = {"label": "y", "score": "s", "slicing": Slicing(["g", "h"])}
     ranked, plain = slice_summary(rows, **names), slice_summary(rows, **names, ranked=False)
     assert plain.ranks is None and ranked.ranks is not None
     merged = slice_summary(rows[:300], **names, ranked=False) + slice_summary(rows[300:], **names, ranked=False)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import score_summary, slice_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.calibration.report import calibration_bounds
 from mlflow_eval_plugin.stats.binary.disaggregated import metric_bounds
 from mlflow_eval_plugin.stats.binary.table import SliceTable
@@ -38,7 +39,9 @@ def _drawn(shape, rows, rate=lambda s: s):
 
 def _sliced(score, label, rows):
     groups = pd.DataFrame({"g": np.repeat(np.arange(SLICES), rows).astype(str)})
-    return SliceTable(slice_summary(groups, label=label, score=score, slices=["g"], depth=1, max_levels=SLICES))
+    return SliceTable(
+        slice_summary(groups, label=label, score=score, slicing=Slicing(["g"], depth=1, max_levels=SLICES))
+    )
 
 
 @pytest.mark.parametrize("rows", [10, 30, 100])
@@ -80,7 +83,7 @@ def test_thirty_rows_without_an_event_are_no_proof():
     # The rate can be 1 - .05 ** (1 / 30) = .095, so neither "too high by .05" nor "a Brier score below .04" is shown.
     rows = pd.DataFrame({"g": ["a"] * 30 + ["b"] * 30})
     summary = slice_summary(
-        rows, label=np.repeat([0, 1], 30), score=np.repeat([0.1, 0.9], 30), slices=["g"], depth=1
+        rows, label=np.repeat([0, 1], 30), score=np.repeat([0.1, 0.9], 30), slicing=Slicing(["g"], depth=1)
     )  # fmt: skip
     claims = [
         Claim("large", "", "calibration_in_the_large", "g=a", metric_bounds(summary, "calibration_in_the_large", "g=a"),
@@ -107,7 +110,7 @@ def test_many_rows_have_the_limits_of_the_central_limit_theorem(metric, rate):
     error = np.sqrt(np.average((values - mean) ** 2, weights=weight) * (weight**2).sum()) / weight.sum()
     rows = pd.DataFrame({"g": ["a"] * 40_000})
     overall = calibration_bounds(score_summary(rows, label=label, score=score, weight=weight), metric)
-    sliced = slice_summary(rows, label=label, score=score, weight=weight, slices=["g"], depth=1)
+    sliced = slice_summary(rows, label=label, score=score, weight=weight, slicing=Slicing(["g"], depth=1))
     for bounds in (overall, metric_bounds(sliced, metric, "g=a")):
         assert bounds.value == pytest.approx(mean, abs=1e-7)
         assert bounds.lower(0.025) == pytest.approx(mean - 1.96 * error, abs=0.03 * error)
@@ -157,7 +160,7 @@ def test_calibration_in_the_large_varies_at_least_as_calibrated_scores_would():
     # Scores of .6 and .4 that are always right: s - y varies by .16, and would by .6 * .4 = .24.
     label = np.repeat([0, 1], 200)
     rows = pd.DataFrame({"g": ["a"] * 400})
-    table = SliceTable(slice_summary(rows, label=label, score=0.4 + 0.2 * label, slices=["g"], depth=1))
+    table = SliceTable(slice_summary(rows, label=label, score=0.4 + 0.2 * label, slicing=Slicing(["g"], depth=1)))
     assert table.metric("calibration_in_the_large").trials == pytest.approx([400 * 0.25 / 0.24] * 2, rel=1e-3)
 
 

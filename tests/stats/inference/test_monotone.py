@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import moment_summary, predicted_rows, score_summary, slice_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.calibration.changes import CHANGES, change_bounds
 from mlflow_eval_plugin.stats.binary.calibration.report import CALIBRATION_METRICS, calibration_quantity
 from mlflow_eval_plugin.stats.binary.metrics import METRICS
@@ -36,7 +37,7 @@ def rows(seed, n):
 
 @pytest.mark.parametrize(("seed", "n", "weight"), [(0, 60, None), (1, 400, "w"), (2, 3000, None)])
 def test_metrics_gaps_and_fairness_of_slices(seed, n, weight):
-    table = SliceTable(slice_summary(rows(seed, n), label="y", score="s", slices=["g"], weight=weight))
+    table = SliceTable(slice_summary(rows(seed, n), label="y", score="s", slicing=Slicing(["g"]), weight=weight))
     for metric in METRICS:
         widen(table.metric(metric), metric)
         for versus in VERSUS:
@@ -60,7 +61,9 @@ def test_errors_of_a_regression(seed, n):
     rng = np.random.default_rng(seed)
     y = rng.lognormal(0, 1, n)
     data = pd.DataFrame({"y": y, "p": y + rng.standard_t(3, n), "g": rng.integers(0, 3, n)})
-    table = RegressionTable(moment_summary(data, predicted_rows(data, target="y", prediction="p"), slices=["g"]))
+    table = RegressionTable(
+        moment_summary(data, predicted_rows(data, target="y", prediction="p"), slicing=Slicing(["g"], depth=1))
+    )
     for metric in ("mae", "rmse", "bias", "r2"):
         widen(table.metric(metric), metric)
         for versus in ("complement", "overall"):

@@ -11,6 +11,7 @@ import pytest
 
 from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary, score_summary, slice_summary
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, multiclass_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.calibration.changes import changes
 from mlflow_eval_plugin.stats.binary.calibration.report import CALIBRATION_METRICS, calibrate, calibration_bounds
 from mlflow_eval_plugin.stats.binary.comparison import PairedTable, compare
@@ -83,7 +84,7 @@ def test_of_slices_and_gaps(kind, weight, exact, monkeypatch):
     monkeypatch.setattr(ranks, "EXACT_ROWS", 10**9 if exact else 1)
     monkeypatch.setattr(ranks, "FEW_SLICES", 0)
     monkeypatch.setattr(ranks, "SOME_SLICES", 0)
-    table = SliceTable(slice_summary(_rows(kind), label="y", score="a", slices=["g"], weight=weight))
+    table = SliceTable(slice_summary(_rows(kind), label="y", score="a", slicing=Slicing(["g"]), weight=weight))
     report = disaggregate(table, minimum_count=1, gap_metrics=METRICS)
     for one in (report.overall, *report.slices):
         for name, made in vars(one.metrics).items():
@@ -115,7 +116,9 @@ def test_of_calibration_and_its_changes(kind, weight):
 @pytest.mark.parametrize("weight", [None, "w"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_of_comparisons(kind, weight):
-    pairs = paired_rows(_rows(kind), label="y", champion="a", challenger="b", slices=["g"], weight=weight)
+    pairs = paired_rows(
+        _rows(kind), label="y", champion="a", challenger="b", slicing=Slicing(["g"], depth=1), weight=weight
+    )
     summary = paired_summary(pairs)
     table = PairedTable(summary, placement_summary(pairs, summary))
     report = compare(table)
@@ -134,7 +137,9 @@ def test_of_three_classes(weighted):
     probability = rng.dirichlet(np.full(3, 0.05), n)
     weight = rng.integers(1, 9, n) / 2 if weighted else None
     rows = ClassScored(("a", "b", "c"), rng.integers(0, 3, n), probability.argmax(axis=1), probability, weight)
-    table = MulticlassTable(multiclass_summary(pd.DataFrame({"g": np.arange(n) % 3}), rows, slices=["g"]))
+    table = MulticlassTable(
+        multiclass_summary(pd.DataFrame({"g": np.arange(n) % 3}), rows, slicing=Slicing(["g"], depth=1))
+    )
     for name in (*MULTICLASS_METRICS, *(f"{name}[{one}]" for name in CLASSWISE for one in "abc")):
         unit = (0.0, 2.0) if name == "brier" else UNIT
         for made in estimates(table.metric(name)):

@@ -13,6 +13,7 @@ from statsmodels.stats.proportion import proportion_confint
 from mlflow_eval_plugin.engines.arrow.multiclass.paired import paired_class_summary
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.inference.costs import ClassCosts
 from mlflow_eval_plugin.stats.multiclass.comparison import MOST_MOVES, OF_A_CLASS, PairedClassTable, compare_classes
@@ -53,9 +54,7 @@ def _case(n=1200, seed=0, weighted=False):
 
 
 def _summary(frame, champion, challenger, costs=COSTS, max_levels=100):
-    columns = sliced_columns(
-        frame, ["g"], depth=1, edges=None, quantiles=None, max_levels=max_levels, queries=()
-    )  # fmt: skip
+    columns = sliced_columns(frame, Slicing(["g"], depth=1, max_levels=max_levels))
     return paired_class_summary(champion, challenger, Sliced(columns), costs=costs)
 
 

@@ -17,6 +17,7 @@ from mlflow_eval_plugin.engines.arrow.multiclass.summaries import (
     multiclass_summary,
     top_label_summary,
 )
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.calibration.report import calibration_quantities
 from mlflow_eval_plugin.stats.binary.disaggregated import gap_bounds, metric_bounds
 from mlflow_eval_plugin.stats.counts.slice import ONE, Slice
@@ -41,7 +42,7 @@ def frame_and_rows(n: int = 4000, seed: int = 0, weighted: bool = False) -> tupl
 
 
 def table_of(frame: pd.DataFrame, rows: ClassScored) -> MulticlassTable:
-    return MulticlassTable(multiclass_summary(frame, rows, slices=["g", "h"], depth=2))
+    return MulticlassTable(multiclass_summary(frame, rows, slicing=Slicing(["g", "h"], depth=2)))
 
 
 def value(table: MulticlassTable, metric: str, label: str = "overall") -> float:
@@ -109,7 +110,9 @@ def test_binary_summaries_of_one_class_of_the_confidence_and_of_the_top_label() 
 def test_three_classes_by_hand() -> None:
     """Labels a a a b b c; predicted a a b b c c."""
     rows = ClassScored(("a", "b", "c"), np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 2, 2]), None, None)
-    table = MulticlassTable(multiclass_summary(pd.DataFrame({"g": list("xxxyyy")}), rows, slices=["g"]))
+    table = MulticlassTable(
+        multiclass_summary(pd.DataFrame({"g": list("xxxyyy")}), rows, slicing=Slicing(["g"], depth=1))
+    )
     assert value(table, "accuracy") == pytest.approx(4 / 6)
     assert value(table, "recall") == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
     assert value(table, "precision") == pytest.approx((1 + 1 / 2 + 1 / 2) / 3)
@@ -154,7 +157,7 @@ def test_the_order_of_rows_and_shards_change_nothing(weighted: bool) -> None:
     def part(index: Any) -> MulticlassSummary:
         lanes = {name: getattr(rows, name) for name in ("label", "prediction", "probability", "weight")}
         chosen = {name: None if lane is None else lane[index] for name, lane in lanes.items()}
-        return multiclass_summary(frame.iloc[index], replace(rows, **chosen), slices=["g", "h"], depth=2)
+        return multiclass_summary(frame.iloc[index], replace(rows, **chosen), slicing=Slicing(["g", "h"], depth=2))
 
     whole = part(np.arange(3000))
     assert same(whole, part(np.random.default_rng(1).permutation(3000)))
@@ -167,9 +170,9 @@ def test_the_order_of_rows_and_shards_change_nothing(weighted: bool) -> None:
 def test_scores_are_ranked_only_where_they_fit() -> None:
     frame, rows = frame_and_rows(2000)
     many = frame.assign(g=np.arange(2000) % 600)
-    summary = multiclass_summary(many, rows, slices=["g"], max_levels=1000)
+    summary = multiclass_summary(many, rows, slicing=Slicing(["g"], depth=1, max_levels=1000))
     assert summary.ranks is None and summary.moments is not None
-    assert multiclass_summary(frame, rows, slices=["g"]).ranks is not None
+    assert multiclass_summary(frame, rows, slicing=Slicing(["g"], depth=1)).ranks is not None
 
 
 def cells_of(cells: Any) -> MulticlassTable:
@@ -275,7 +278,7 @@ def test_gaps_of_means_are_over_the_classes_that_both_sides_have(versus: str) ->
     rows = [(one, i, j) for one in range(2) for i in range(3) for j in range(3) for _ in range(sides[one, i, j])]
     side, label, prediction = np.array(rows).T
     scored = ClassScored(("a", "b", "c"), label, prediction, None, None)
-    table = MulticlassTable(multiclass_summary(pd.DataFrame({"g": side}), scored, slices=["g"]))
+    table = MulticlassTable(multiclass_summary(pd.DataFrame({"g": side}), scored, slicing=Slicing(["g"], depth=1)))
     assert value(table, "recall", "g=0") == pytest.approx((0.8 + 0.8 + 0.2) / 3)
     assert value(table, "recall", "g=1") == pytest.approx(0.8)
     for label_of in ("g=0", "g=1"):

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, multiclass_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.inference.estimate import estimates
@@ -28,7 +29,7 @@ def _rows(n: int = 240, weighted: bool = True) -> tuple[pd.DataFrame, ClassScore
 
 def _table(weighted: bool = True) -> MulticlassTable:
     frame, rows = _rows(weighted=weighted)
-    return MulticlassTable(multiclass_summary(frame, rows, slices=["g"]))
+    return MulticlassTable(multiclass_summary(frame, rows, slicing=Slicing(["g"], depth=1)))
 
 
 def _kish(weight: np.ndarray) -> float:
@@ -72,7 +73,7 @@ def test_trials_and_errors_are_those_of_the_rows(weighted: bool) -> None:
 def test_effective_rows_never_exceed_the_rows_however_small_the_weights() -> None:
     frame, rows = _rows()
     weight = np.where(np.arange(240) == 2, 1e5, np.linspace(0.5, 2.0, 240))
-    table = MulticlassTable(multiclass_summary(frame, replace(rows, weight=weight), slices=["g"]))
+    table = MulticlassTable(multiclass_summary(frame, replace(rows, weight=weight), slicing=Slicing(["g"], depth=1)))
     for name in ("accuracy", "recall[a]", "precision[c]"):
         trials = table.metric(name).trials
         assert (trials > 0).all() and (trials <= table.rows).all(), name
@@ -89,7 +90,7 @@ def test_a_brier_score_varies_as_it_is_seen_to_or_as_calibrated_probabilities_wo
         rows = replace(rows, probability=np.eye(3)[rows.prediction] * 0.97 + 0.01)
     else:  # all predictions are right
         rows = replace(rows, label=rows.prediction)
-    made = MulticlassTable(multiclass_summary(frame, rows, slices=["g"])).metric("brier")
+    made = MulticlassTable(multiclass_summary(frame, rows, slicing=Slicing(["g"], depth=1))).metric("brier")
     for at, part in enumerate((frame.g >= 0, frame.g == 0, frame.g == 1)):
         p, y, w = rows.probability[part], rows.label[part], rows.weight[part]
         effective = _kish(w)
@@ -155,7 +156,7 @@ def test_a_report_counts_each_class_of_each_slice_where_there_are_not_too_many(m
 def test_a_report_says_why_there_is_no_metric_of_probabilities() -> None:
     frame, rows = _rows()
     for given, ranked in ((replace(rows, probability=None), True), (rows, False)):
-        summary = multiclass_summary(frame, given, slices=["g"], ranked=ranked)
+        summary = multiclass_summary(frame, given, slicing=Slicing(["g"], depth=1), ranked=ranked)
         found = multiclass_slices(MulticlassTable(summary), most_by_class=100)
         names = OF_PROBABILITIES if given.probability is None else ("auc",)
         reason = "predictions are classes" if given.probability is None else "scores were not ranked"
@@ -169,7 +170,10 @@ def test_a_report_says_why_there_is_no_metric_of_probabilities() -> None:
 
 def test_summaries_of_another_kind_do_not_merge_and_slices_are_found() -> None:
     frame, rows = _rows()
-    whole, plain = (multiclass_summary(frame, one, slices=["g"]) for one in (rows, replace(rows, probability=None)))
+    whole, plain = (
+        multiclass_summary(frame, one, slicing=Slicing(["g"], depth=1))
+        for one in (rows, replace(rows, probability=None))
+    )
     for other in (plain, replace(whole, classes=("a", "b", "d"))):
         with pytest.raises(MergeError, match="different classes or kinds"):
             _ = whole + other

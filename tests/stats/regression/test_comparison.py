@@ -13,6 +13,7 @@ from sklearn import metrics as sk
 from mlflow_eval_plugin.engines import predicted_rows
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.engines.arrow.regression.paired import paired_moment_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.paired.differences import change_bounds
 from mlflow_eval_plugin.stats.regression.comparison import PairedRegressionTable, compare_regressions
@@ -36,9 +37,7 @@ def _rows(n=900, seed=0):
 
 def _summary(rows, weight=None, scale=None, slices=("g",), max_levels=100):
     both = [predicted_rows(rows, target="y", prediction=name, weight=weight, scale=scale) for name in ("a", "b")]
-    columns = sliced_columns(
-        rows, slices, depth=1, edges=None, quantiles=None, max_levels=max_levels, queries=()
-    )  # fmt: skip
+    columns = sliced_columns(rows, Slicing(slices, depth=1, max_levels=max_levels))
     return paired_moment_summary(*both, Sliced(columns))
 
 

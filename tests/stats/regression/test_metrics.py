@@ -6,6 +6,7 @@ import pytest
 from sklearn import metrics as sklearn
 
 from mlflow_eval_plugin.engines import moment_summary, predicted_rows
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.disaggregated import gap_bounds, gaps_of, metric_bounds
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim, judge
@@ -31,12 +32,12 @@ def data(kind):
     )  # fmt: skip
 
 
-def table(rows, weight=None, **options):
+def table(rows, weight=None, slices=("g", "h"), depth=2, max_levels=100):
     found = predicted_rows(
         rows, target="y", prediction="p", weight=weight, quantiles={0.1: "q1", 0.9: "q9"} if "q1" in rows else None,
         intervals=[("80 %", 0.8, "q1", "q9")] if "q1" in rows else (),
     )  # fmt: skip
-    return RegressionTable(moment_summary(rows, found, **{"slices": ["g", "h"], "depth": 2, **options}))
+    return RegressionTable(moment_summary(rows, found, slicing=Slicing(slices, depth, max_levels=max_levels)))
 
 
 def winkler(y, low, high, alpha):

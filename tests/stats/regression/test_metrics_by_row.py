@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import moment_summary, predicted_rows
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.inference.estimate import Estimate
 from mlflow_eval_plugin.stats.regression.disaggregated import regression_slices
 from mlflow_eval_plugin.stats.regression.metrics import CONSTANT_TARGET, Moments, RegressionTable
@@ -24,7 +25,7 @@ def rows():
 def _summary(rows, weight=None):
     given = {"quantiles": LEVELS, "intervals": [BAND]} if "q1" in rows else {}
     predicted = predicted_rows(rows, target="y", prediction="p", weight=weight, **given)
-    return moment_summary(rows, predicted, slices=["g"])
+    return moment_summary(rows, predicted, slicing=Slicing(["g"], depth=1))
 
 
 def _parts(rows):

@@ -6,6 +6,7 @@ import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.slices.fairness import TOO_FEW, fairness
 from mlflow_eval_plugin.stats.slices.gaps import NOTHING_TO_COMPARE, ZERO_BELOW, best_of, gap
@@ -19,7 +20,7 @@ def _table(levels=LEVELS) -> SliceTable:
     for level, (positives, hits, negatives, alarms) in levels.items():
         rows += [(level, 1, i < hits) for i in range(positives)] + [(level, 0, i < alarms) for i in range(negatives)]
     made = pd.DataFrame(rows, columns=["g", "y", "p"])
-    return SliceTable(slice_summary(made, label="y", score=np.where(made.p, 0.9, 0.1), slices=["g"], depth=1))
+    return SliceTable(slice_summary(made, label="y", score=np.where(made.p, 0.9, 0.1), slicing=Slicing(["g"], depth=1)))
 
 
 def _at(table, label):

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from mlflow_eval_plugin.engines import system_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.slices.system import (
     LATENCIES,
@@ -26,7 +27,7 @@ def _rows(n=3000, seed=0):
 
 
 def _summary(rows, **options):
-    return system_summary(rows, slices=["g"], **{"latency": "ms", "cost": "usd", **options})
+    return system_summary(rows, slicing=Slicing(["g"]), **{"latency": "ms", "cost": "usd", **options})
 
 
 def test_percentiles_are_those_of_numpy_within_a_thousandth():

@@ -6,6 +6,7 @@ import pytest
 
 from mlflow_eval_plugin.directions import same_metric
 from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.disaggregated import gap_bounds
 from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.slices.unchecked import MOST_FOUND, Looked, unchecked_gaps
@@ -14,7 +15,7 @@ LOOKED = (Looked("accuracy", -1), Looked("fpr", 1), Looked("brier", 1), Looked("
 
 
 def table_of(rows: pd.DataFrame) -> SliceTable:
-    return SliceTable(slice_summary(rows, label="y", score="s", slices=["g"], threshold=0.5))
+    return SliceTable(slice_summary(rows, label="y", score="s", slicing=Slicing(["g"]), threshold=0.5))
 
 
 def drawn(rng: np.random.Generator, n: int, levels: int) -> pd.DataFrame:

@@ -7,7 +7,7 @@ placements = placement_summary(pairs, summary)     # of a shard: with the summar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -25,7 +25,7 @@ from mlflow_eval_plugin.engines.arrow.counting import Lanes, counted
 from mlflow_eval_plugin.engines.arrow.families import families
 from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
-from mlflow_eval_plugin.query import NamedQuery
+from mlflow_eval_plugin.engines.slicing import UNSLICED, Slicing
 from mlflow_eval_plugin.stats.binary.paired import (
     JOINT_BINS,
     PLACEMENT_ONE,
@@ -71,22 +71,16 @@ def paired_rows(  # noqa: PLR0913 - the options of a report
     label: ColumnArgument,
     champion: ColumnArgument,
     challenger: ColumnArgument,
-    slices: Sequence[str] = (),
-    depth: int = 1,
+    slicing: Slicing = UNSLICED,
     thresholds: tuple[float, float] = (0.5, 0.5),
     pos_label: object | None = None,
     weight: ColumnArgument | None = None,
     weight_scale: float | None = None,
-    edges: Mapping[str, Sequence[float]] | None = None,
-    quantiles: Mapping[str, int] | None = None,
-    max_levels: int = 100,
-    queries: Sequence[NamedQuery] = (),
 ) -> PairedRows:
     """Check the rows and bring them into the form that is counted.
 
     Args:
-        rows, label, pos_label, weight, weight_scale, slices, depth, edges, quantiles, max_levels, queries: as in
-            ``slice_summary``.
+        rows, label, pos_label, weight, weight_scale, slicing: as in ``slice_summary``.
         champion, challenger: probabilities of the positive label, or predicted classes as 0 and 1.
         thresholds: of the champion and of the challenger: scores at or above it are predicted positive.
 
@@ -98,10 +92,8 @@ def paired_rows(  # noqa: PLR0913 - the options of a report
         scored_rows(rows, label=label, score=score, pos_label=pos_label, weight=weight, weight_scale=weight_scale)
         for score in (champion, challenger)
     ]
-    columns = sliced_columns(
-        rows, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
-    )
-    return PairedRows(scored[0], scored[1], columns, depth, thresholds)
+    columns = sliced_columns(rows, slicing)
+    return PairedRows(scored[0], scored[1], columns, slicing.depth, thresholds)
 
 
 def paired_summary(pairs: PairedRows) -> PairedSummary:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -15,7 +15,7 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import ColumnArgument, Scor
 from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
-from mlflow_eval_plugin.query import NamedQuery
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.summary import COARSE_BINS, FINE_BINS, SliceSummary
 from mlflow_eval_plugin.stats.counts.fixed_point import add_at, fixed_point
 from mlflow_eval_plugin.stats.counts.ranks import Ranks
@@ -32,27 +32,21 @@ def slice_summary(  # noqa: PLR0913 - the options of a report
     *,
     label: ColumnArgument,
     score: ColumnArgument,
-    slices: Sequence[str],
-    depth: int = 2,
+    slicing: Slicing,
     threshold: float = 0.5,
     prediction: ColumnArgument | None = None,
     pos_label: object | None = None,
     weight: ColumnArgument | None = None,
     weight_scale: float | None = None,
-    edges: Mapping[str, Sequence[float]] | None = None,
-    quantiles: Mapping[str, int] | None = None,
-    max_levels: int = 100,
-    queries: Sequence[NamedQuery] = (),
     ranked: bool = True,
 ) -> SliceSummary:
     """Count rows by slice, fine score bin and label.
 
     Args:
         rows, label, score, pos_label, weight, weight_scale: as in ``score_summary``.
-        slices: slice columns; their levels and the intersections of up to ``depth`` columns are slices.
+        slicing: what the rows are sliced by.
         threshold: rows with ``score >= threshold`` are predicted positive, exactly, wherever the bins are.
         prediction: predicted labels; takes the place of ``threshold``.
-        edges, quantiles: numeric columns to cut, at edges or into so many full intervals; shards need ``edges``.
         ranked: whether to count the order of scores, too, for areas, losses and calibration: half of the time and of
             the memory.
 
@@ -61,37 +55,28 @@ def slice_summary(  # noqa: PLR0913 - the options of a report
         TooManyLevels: for a column with more than ``max_levels`` levels, or more than ``MAX_SLICES`` slices.
     """
     scored = scored_rows(rows, label=label, score=score, pos_label=pos_label, weight=weight, weight_scale=weight_scale)
-    columns = sliced_columns(
-        rows, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
-    )
+    columns = sliced_columns(rows, slicing)
     predicted = _predicted(rows, prediction, scored, threshold)
     used = None if prediction is not None else threshold
-    return counted_slices(scored, predicted, columns, depth, used, ranked=ranked)
+    return counted_slices(scored, predicted, columns, slicing.depth, used, ranked=ranked)
 
 
-def ranked_slices(  # noqa: PLR0913 - the options of a report
+def ranked_slices(
     rows: pd.DataFrame,
     *,
     label: ColumnArgument,
     score: ColumnArgument,
-    slices: Sequence[str],
-    depth: int = 2,
+    slicing: Slicing,
     pos_label: object | None = None,
     weight: ColumnArgument | None = None,
-    edges: Mapping[str, Sequence[float]] | None = None,
-    quantiles: Mapping[str, int] | None = None,
-    max_levels: int = 100,
-    queries: Sequence[NamedQuery] = (),
 ) -> tuple[tuple[Slice, ...], Ranks]:
     """The slices and their table of ranks alone, for who asks for nothing but areas: a third of ``slice_summary``.
 
     Args and Raises: as in ``slice_summary``.
     """
     scored = scored_rows(rows, label=label, score=score, pos_label=pos_label, weight=weight, weight_scale=None)
-    columns = sliced_columns(
-        rows, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
-    )
-    return ranked_alone(scored, columns, depth)
+    columns = sliced_columns(rows, slicing)
+    return ranked_alone(scored, columns, slicing.depth)
 
 
 def counted_slices(

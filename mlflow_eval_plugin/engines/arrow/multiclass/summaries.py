@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,7 +17,7 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import Scored, scale_of
 from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.arrow.joint import JOINT_CELLS, Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
-from mlflow_eval_plugin.query import NamedQuery
+from mlflow_eval_plugin.engines.slicing import UNSLICED, Slicing
 from mlflow_eval_plugin.stats.binary.summary import (
     COARSE_BINS,
     SCORE_BINS,
@@ -56,22 +55,17 @@ class ClassScored:
         return 1.0 if self.weight is None else scale_of(self.weight, None)
 
 
-def multiclass_summary(  # noqa: PLR0913 - the options of a report
+def multiclass_summary(
     frame: pd.DataFrame,
     rows: ClassScored,
     *,
-    slices: Sequence[str] = (),
-    depth: int = 1,
-    edges: Mapping[str, Sequence[float]] | None = None,
-    quantiles: Mapping[str, int] | None = None,
-    max_levels: int = 100,
-    queries: Sequence[NamedQuery] = (),
+    slicing: Slicing = UNSLICED,
     ranked: bool = True,
 ) -> MulticlassSummary:
     """Count rows by slice, label and predicted class.
 
     Args:
-        slices, depth, edges, quantiles, max_levels, queries: as in ``slice_summary``.
+        slicing: what the rows are sliced by.
         ranked: whether to count probabilities class by class, for AUC; they are not beyond ``MOST_RANKED`` possible
             slices times classes.
 
@@ -79,10 +73,8 @@ def multiclass_summary(  # noqa: PLR0913 - the options of a report
         InputError: when columns or edges cannot be evaluated.
         TooManyLevels: for a column with more than ``max_levels`` levels, or more than ``MAX_SLICES`` slices.
     """
-    columns = sliced_columns(
-        frame, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
-    )
-    return counted_classes(rows, columns, depth, ranked=ranked)
+    columns = sliced_columns(frame, slicing)
+    return counted_classes(rows, columns, slicing.depth, ranked=ranked)
 
 
 def counted_classes(rows: ClassScored, columns: Columns, depth: int, *, ranked: bool = True) -> MulticlassSummary:

@@ -22,7 +22,7 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import (
 from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked, counted
 from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
-from mlflow_eval_plugin.query import NamedQuery
+from mlflow_eval_plugin.engines.slicing import UNSLICED, Slicing
 from mlflow_eval_plugin.stats.counts.exact_sums import add_parts, empty_lane, parts_of, product
 from mlflow_eval_plugin.stats.counts.fixed_point import Places, add_at
 from mlflow_eval_plugin.stats.counts.slice import rows_fit
@@ -118,12 +118,7 @@ def moment_summary(
     rows: pd.DataFrame,
     predicted: Predicted,
     *,
-    slices: Sequence[str] = (),
-    depth: int = 1,
-    edges: Mapping[str, Sequence[float]] | None = None,
-    quantiles: Mapping[str, int] | None = None,
-    max_levels: int = 100,
-    queries: Sequence[NamedQuery] = (),
+    slicing: Slicing = UNSLICED,
 ) -> MomentSummary:
     """Sum errors and targets by slice.
 
@@ -133,16 +128,14 @@ def moment_summary(
     Args:
         rows: the data with the slice columns; neither changed nor copied.
         predicted: see ``predicted_rows``.
-        slices, depth, edges, quantiles, max_levels, queries: as in ``slice_summary``.
+        slicing: what the rows are sliced by.
 
     Raises:
         InputError: for a slice column that is missing or cannot be cut.
         TooManyLevels: for a column with more than ``max_levels`` levels, or too many slices.
     """
-    columns = sliced_columns(
-        rows, slices, depth=depth, edges=edges, quantiles=quantiles, max_levels=max_levels, queries=queries
-    )
-    return counted_moments(predicted, columns, depth)
+    columns = sliced_columns(rows, slicing)
+    return counted_moments(predicted, columns, slicing.depth)
 
 
 def counted_moments(predicted: Predicted, columns: Columns, depth: int) -> MomentSummary:

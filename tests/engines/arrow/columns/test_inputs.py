@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines import drift_binning, drift_summary, score_summary, slice_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 
 ROWS = pd.DataFrame(
@@ -17,8 +18,9 @@ ROWS = pd.DataFrame(
 )
 
 
-def _slices(rows=ROWS, **options):
-    return slice_summary(rows, **{"label": "label", "score": "score", "slices": ["group"], **options})
+def _slices(rows=ROWS, slices=("group",), edges=None, quantiles=None, max_levels=100, **options):
+    slicing = Slicing(slices, edges=edges or {}, quantiles=quantiles or {}, max_levels=max_levels)
+    return slice_summary(rows, **{"label": "label", "score": "score", "slicing": slicing, **options})
 
 
 @pytest.mark.parametrize(

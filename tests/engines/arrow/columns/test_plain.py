@@ -16,6 +16,7 @@ from mlflow_eval_plugin.engines import data_digest, drift_counts, schema_of, sco
 from mlflow_eval_plugin.engines.arrow.columns.plain import examples, kind_of, plain
 from mlflow_eval_plugin.engines.arrow.digest import digest_summary
 from mlflow_eval_plugin.engines.arrow.search import searched_columns
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.query import NamedQuery, parse
 from mlflow_eval_plugin.stats.drift.report import compare, schema_changes
 from mlflow_eval_plugin.stats.errors import MergeError
@@ -159,9 +160,9 @@ def test_kinds_and_digests_are_those_of_the_values(first: pd.Series[Any], held: 
 def sliced(column: pd.Series[Any]) -> Any:
     rows = pd.DataFrame({"y": [0, 1, 1, 0], "s": [0.2, 0.7, 0.6, 0.4], "g": column.to_numpy(dtype=object)})
     rows["g"] = column.array
-    summary = slice_summary(rows, label="y", score="s", slices=["g"])
+    summary = slice_summary(rows, label="y", score="s", slicing=Slicing(["g"]))
     arrays = {"label": rows.y.to_numpy(), "score": rows.s.to_numpy(), "prediction": rows.y.to_numpy(), "weight": None}
-    members = slice_rows(rows, summary.slices, **arrays, slices=["g"]).members
+    members = slice_rows(rows, summary.slices, **arrays, slicing=Slicing(["g"])).members
     found, passed_over = searched_columns(rows, ["g"], edges={}, quantiles={}, bands=4, max_levels=10, as_given=False)
     searched = [(one.levels, one.codes.tolist()) for one in found]
     return [one.label for one in summary.slices], summary.n.tolist(), list(map(list, members)), searched, passed_over
@@ -227,7 +228,7 @@ def test_queries_are_answered_by_the_values(name: str, query: str, expected: lis
     for held in HELD[name][1]:
         rows = pd.DataFrame({"y": [0, 1, 1, 0], "s": 0.5, "x": held})
         asked = NamedQuery("asked", query, parse(query))
-        found = slice_summary(rows, label="y", score="s", slices=[], queries=[asked])
+        found = slice_summary(rows, label="y", score="s", slicing=Slicing([], queries=[asked]))
         assert found.n[1].sum() == len(expected), held.dtype
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mlflow_eval_plugin.engines import moment_summary, predicted_rows, prediction_summary
 from mlflow_eval_plugin.engines.arrow import counting
 from mlflow_eval_plugin.engines.arrow.regression import summaries as regression
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.counts.exact_sums import add_parts, centred_squares, empty_lane, parts_of, totals
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.regression.summary import RegressionScale
@@ -43,7 +44,7 @@ def read(rows, scale=SCALE):
 
 
 def moments(rows):
-    return moment_summary(rows, read(rows), slices=["g", "h"], depth=2)
+    return moment_summary(rows, read(rows), slicing=Slicing(["g", "h"], depth=2))
 
 
 def bins(rows):
@@ -109,9 +110,9 @@ def test_different_scales_edges_and_quantiles_do_not_merge():
     rows = rows_of(0)
     other = predicted_rows(rows, target="y", prediction="p", weight="w", scale=SCALE)
     with pytest.raises(MergeError, match="different quantiles"):
-        _ = moments(rows) + moment_summary(rows, other, slices=["g", "h"], depth=2)
+        _ = moments(rows) + moment_summary(rows, other, slicing=Slicing(["g", "h"], depth=2))
     with pytest.raises(MergeError, match="same scale"):
-        _ = moments(rows) + moment_summary(rows, read(rows, None), slices=["g", "h"], depth=2)
+        _ = moments(rows) + moment_summary(rows, read(rows, None), slicing=Slicing(["g", "h"], depth=2))
     with pytest.raises(MergeError, match="same edges"):
         _ = bins(rows) + prediction_summary(read(rows), edges=EDGES[1:])
 

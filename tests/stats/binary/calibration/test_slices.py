@@ -9,6 +9,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 from mlflow_eval_plugin.engines import score_summary, slice_summary
+from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.calibration.report import calibrate
 from mlflow_eval_plugin.stats.binary.calibration.slices import METRICS, slice_calibration_bounds, slice_calibrations
 from mlflow_eval_plugin.stats.binary.calibration.slope import logit
@@ -28,7 +29,7 @@ def _rows(n=3000, seed=0):
 
 
 def _table(rows, **options):
-    return SliceTable(slice_summary(rows, label="y", score="s", slices=["g"], **options))
+    return SliceTable(slice_summary(rows, label="y", score="s", slicing=Slicing(["g"]), **options))
 
 
 LABELS = ["g=0", "g=1", "g=2"]
@@ -146,7 +147,7 @@ def test_slices_of_rare_events_are_as_certain_as_the_same_rows_alone():
     score = 1 / (1 + np.exp(-logit))
     rows = pd.DataFrame({"s": score, "y": (rng.random(n) < score).astype(int), "g": rng.integers(0, 2, n)})
     rows.loc[:20, "y"] = 1
-    table = SliceTable(slice_summary(rows, label="y", score="s", slices=["g"]))
+    table = SliceTable(slice_summary(rows, label="y", score="s", slicing=Slicing(["g"])))
     for found, label in zip(slice_calibrations(table, ["overall", "g=1"]), ("overall", "g=1"), strict=True):
         part = rows if label == "overall" else rows[rows.g == 1]
         alone = calibrate(score_summary(part, label="y", score="s"), replicates=0).metrics
