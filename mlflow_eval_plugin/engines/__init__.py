@@ -3,7 +3,7 @@
 - ``score_summary`` counts scores against labels, for calibration;
 - ``slice_summary`` counts the same per slice, for disaggregated reports; ``ranked_slices`` the order of scores alone;
 - ``moment_summary`` and ``prediction_summary`` sum the errors of a regression, of ``predicted_rows``;
-- ``slice_rows`` gives the rows themselves, for a user's own metrics;
+- ``slice_rows`` gives the rows themselves, for custom metrics;
 - ``system_summary`` counts latencies and adds up costs per slice;
 - ``paired_summary`` and ``placement_summary`` count the ``paired_rows`` of two models, for comparisons;
 - ``error_counts``, and its like of several classes and of regressions, count errors by coded columns, for the search of

@@ -1,4 +1,4 @@
-"""The part of the ``disaggregated`` evaluator that knows a user's own metrics."""
+"""The part of the ``disaggregated`` evaluator that knows custom metrics."""
 
 from __future__ import annotations
 

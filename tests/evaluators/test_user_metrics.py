@@ -1,4 +1,4 @@
-"""A user's own metrics in a real evaluate call."""
+"""Custom metrics in a real evaluate call."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.costs import ClassCosts, Costs
 
-_OWN = ("metrics", "row_metrics")  # keys of the user's own metrics, which may have any value
+_OWN = ("metrics", "row_metrics")  # keys of the custom metrics, which may have any value
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
 

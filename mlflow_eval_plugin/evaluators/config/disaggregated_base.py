@@ -18,7 +18,7 @@ _OF_EVERY_SLICE = ("min_metric", "max_metric", "max_latency", "max_cost", "max_c
 
 
 def own_functions(value: Any, taken: Sequence[str]) -> Any:
-    """The user's own metrics, where their names can be told from all others.
+    """The custom metrics, where their names can be told from all others.
 
     Args:
         taken: names of other measurements.

@@ -37,7 +37,7 @@ _SIZES_OF_FORECASTS = ("pinball_", "width_", "interval_score_", "latency_")
 
 
 def span_of(metric: str, *, many: bool) -> tuple[float, float]:
-    """The least and the largest value that a metric can have; of a user's own metric nothing is known.
+    """The least and the largest value that a metric can have; of a custom metric nothing is known.
 
     Args:
         many: whether there may be three or more classes, of which the Brier score goes up to 2.
@@ -74,7 +74,7 @@ def all_beyond(
     """What ``beyond`` says of every tolerance that cannot be meant.
 
     Args:
-        own: the user's own metrics, which may have any value.
+        own: the custom metrics, which may have any value.
     """
     found = (beyond(key, metric, limit, of, many=many) for key, metric, limit, of in tolerances if metric not in own)
     return tuple(one for one in found if one is not None)

@@ -1,4 +1,4 @@
-"""A user's own metrics of two classes: functions of a ``SliceView``, by a bootstrap of cells.
+"""Custom metrics of two classes: functions of a ``SliceView``, by a bootstrap of cells.
 
 counted_metric(name, function) -> Maker
 """

@@ -1,4 +1,4 @@
-"""A user's own metrics of three or more classes: functions of a ``ClassView``, by a bootstrap of cells.
+"""Custom metrics of three or more classes: functions of a ``ClassView``, by a bootstrap of cells.
 
 counted_class_metric(name, function) -> ClassMaker
 """

@@ -1,4 +1,4 @@
-"""A user's own metrics of slices, with intervals: functions of the rows themselves, and what all such metrics share.
+"""Custom metrics of slices, with intervals: functions of the rows themselves, and what all such metrics share.
 
     row_metric(name, function, rows) -> RowMaker         a function of arrays, by a jackknife of blocks of rows
 

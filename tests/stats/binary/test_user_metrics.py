@@ -1,4 +1,4 @@
-"""A user's own metrics against the same counted from rows, their errors by hand, by theory and by simulation."""
+"""Custom metrics against the same counted from rows, their errors by hand, by theory and by simulation."""
 
 import math
 
