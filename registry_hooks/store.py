@@ -87,7 +87,7 @@ def _gated(*, takes_away: bool = False) -> Callable[[Callable[..., R]], Callable
                 return plain
             if self.compares_loosely:
                 with _told_to_mlflow():
-                    self.desk.refuse_lookalike(name, patterns=not takes_away)
+                    self.desk.native.refuse_lookalike(name, patterns=not takes_away)
             return method(self, name, *arguments, **options)
 
         return again_if_undone(gate)
@@ -195,11 +195,11 @@ class GovernedStore(SqlAlchemyStore):
         with _told_to_mlflow():
             if not self._may_be_role(alias):
                 super().set_registered_model_alias(name, alias, version)
-            elif self.desk.governs(name):
-                self.desk.refuse_misspelt(alias)
-                self.desk.native_alias(name, alias, version_number(version))
+            elif self.desk.native.governs(name):
+                self.desk.native.refuse_misspelt(alias)
+                self.desk.native.alias(name, alias, version_number(version))
             else:
-                with self.desk.plainly(name):
+                with self.desk.native.plainly(name):
                     super().set_registered_model_alias(name, alias, version)
 
     @_gate_of_removal
@@ -208,11 +208,11 @@ class GovernedStore(SqlAlchemyStore):
         with _told_to_mlflow():
             if not self._may_be_role(alias):
                 super().delete_registered_model_alias(name, alias)
-            elif self.desk.governs(name):
-                with self.desk.misspelt_removal(name, alias):
+            elif self.desk.native.governs(name):
+                with self.desk.native.misspelt_removal(name, alias):
                     super().delete_registered_model_alias(name, alias)
             else:
-                with self.desk.plainly(name):
+                with self.desk.native.plainly(name):
                     super().delete_registered_model_alias(name, alias)
 
     @_gate
@@ -221,18 +221,18 @@ class GovernedStore(SqlAlchemyStore):
     ) -> Any:
         """Gate: Production is the champion's stage and Staging the challenger's."""
         with _told_to_mlflow():
-            if not self.desk.governs(name):
-                with self.desk.plainly(name):
+            if not self.desk.native.governs(name):
+                with self.desk.native.plainly(name):
                     return super().transition_model_version_stage(name, version, stage, archive_existing_versions)
             number, wanted = version_number(version), get_canonical_stage(stage)
             if wanted == STAGE_PRODUCTION:
-                self.desk.native_champion(name, number)
+                self.desk.native.champion(name, number)
             elif wanted == STAGE_STAGING:
-                self.desk.native_alias(name, "challenger", number)
+                self.desk.native.alias(name, "challenger", number)
             elif archive_existing_versions:  # MLflow refuses it as well, with a 500
                 raise Invalid(f"archive_existing_versions goes with Production and Staging, not with {wanted}")
             else:
-                with self.desk.native_unstage(name, number):
+                with self.desk.native.unstage(name, number):
                     super().transition_model_version_stage(name, number, wanted, archive_existing_versions)
             return self.get_model_version(name, number)
 
@@ -269,11 +269,11 @@ class GovernedStore(SqlAlchemyStore):
         rest = (run_id, tags, run_link, description, local_model_path, model_id)
         with _told_to_mlflow():
             if any(self._may_be_prompt_tag(tag.key) for tag in tags or ()):
-                self.desk.refuse_governed(name, "a version that is marked as a prompt")
-            if not self.desk.governs(name):
-                with self.desk.plainly(name, though_prompt=source not in PROMPT_SOURCES):
+                self.desk.native.refuse_governed(name, "a version that is marked as a prompt")
+            if not self.desk.native.governs(name):
+                with self.desk.native.plainly(name, though_prompt=source not in PROMPT_SOURCES):
                     return super().create_model_version(name, source, *rest)
-            with self.desk.native_registration(name) as made:
+            with self.desk.native.registration(name) as made:
                 version = super().create_model_version(name, source, *rest)
                 made.append(int(version.version))
             return version
@@ -282,9 +282,9 @@ class GovernedStore(SqlAlchemyStore):
     def delete_model_version(self, name: str, version: Any) -> None:
         """Gate: a version in a role stays."""
         with _told_to_mlflow():
-            governed = self.desk.governs(name)
+            governed = self.desk.native.governs(name)
             number = version_number(version)
-            with self.desk.native_deletion(name, number) if governed else self.desk.plainly(name):
+            with self.desk.native.deletion(name, number) if governed else self.desk.native.plainly(name):
                 super().delete_model_version(name, number)
 
     @_gate
@@ -294,9 +294,9 @@ class GovernedStore(SqlAlchemyStore):
         """Gate: a name that a policy governs is not given to a prompt."""
         with _told_to_mlflow():
             if any(self._may_be_prompt_tag(tag.key) for tag in tags or ()):
-                self.desk.refuse_prompt_named(name)
+                self.desk.native.refuse_prompt_named(name)
             elif self.compares_loosely:
-                self.desk.refuse_lookalike(name, new=True)
+                self.desk.native.refuse_lookalike(name, new=True)
         return super().create_registered_model(name, tags, description, deployment_job_id)
 
     @_gate_of_removal
@@ -305,18 +305,18 @@ class GovernedStore(SqlAlchemyStore):
         _validate_model_renaming(new_name)  # before a policy's pattern is held against what is no name
         with _told_to_mlflow():
             if self.compares_loosely:
-                self.desk.refuse_lookalike(new_name, new=True)
-            self.desk.refuse_governed(new_name, f"renaming {name!r} to it")
-            self.desk.refuse_governed(name, "renaming")
-            with self.desk.plainly(name, becoming=new_name):
+                self.desk.native.refuse_lookalike(new_name, new=True)
+            self.desk.native.refuse_governed(new_name, f"renaming {name!r} to it")
+            self.desk.native.refuse_governed(name, "renaming")
+            with self.desk.native.plainly(name, becoming=new_name):
                 return super().rename_registered_model(name, new_name)
 
     @_gate_of_removal
     def delete_registered_model(self, name: str) -> None:
         """Gate: a governed model is not deleted."""
         with _told_to_mlflow():
-            self.desk.refuse_governed(name, "deletion")
-            with self.desk.plainly(name):
+            self.desk.native.refuse_governed(name, "deletion")
+            with self.desk.native.plainly(name):
                 super().delete_registered_model(name)
 
     # What hides a model from searches ------------------------------------------------------------------------------
@@ -342,8 +342,8 @@ class GovernedStore(SqlAlchemyStore):
     @contextmanager
     def _ungoverned_if_prompt(self, name: str, key: str, what: str, though_prompt: bool = False) -> Iterator[None]:
         if self._may_be_prompt_tag(key):
-            self.desk.refuse_governed(name, what)
-            with self.desk.plainly(name, though_prompt=though_prompt):
+            self.desk.native.refuse_governed(name, what)
+            with self.desk.native.plainly(name, though_prompt=though_prompt):
                 yield
         else:
             yield

@@ -6,7 +6,14 @@ the ledger entry change together. Files and Evidence are read before the unit of
 takes time; what was read is bound by its digest.
 """
 
-from registry_hooks.desk.grounds.case import UnitOfWork, utc_now
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+from registry_hooks.desk.emergency import Emergency
+from registry_hooks.desk.grounds.case import Cases, UnitOfWork, utc_now
 from registry_hooks.desk.holding import Holding
 from registry_hooks.desk.keeping import Keeping
 from registry_hooks.desk.native import Native
@@ -14,32 +21,44 @@ from registry_hooks.desk.policies import Policies
 from registry_hooks.desk.reading import Reading
 from registry_hooks.desk.reconciling import Reconciling
 from registry_hooks.desk.signing import Signing
+from registry_hooks.desk.transitions import Transitions
 from registry_hooks.desk.trusting import Trusting
-from registry_hooks.storage.retry import again_if_undone
 
 __all__ = ["Desk", "UnitOfWork", "utc_now"]
 
 
-class Desk(Signing, Policies, Trusting, Keeping, Reading, Native, Reconciling, Holding):
+class Desk:
     """All use cases over one registry; each answers with plain JSON and raises ``registry_hooks.errors``.
 
     Those that change something are made again, in full, when the database undid them.
+
+    Args:
+        unit_of_work: opens a transaction on the registry's database.
+        clock: gives the time in UTC.
     """
 
-    policy_apply = again_if_undone(Policies.policy_apply)
-    nominate = again_if_undone(Native.nominate)
-    request = again_if_undone(Signing.request)
-    approve = again_if_undone(Signing.approve)
-    reject = again_if_undone(Signing.reject)
-    promote = again_if_undone(Native.promote)
-    rollback = again_if_undone(Native.rollback)
-    withdraw = again_if_undone(Signing.withdraw)
-    break_glass = again_if_undone(Native.break_glass)
-    review_close = again_if_undone(Native.review_close)
-    key_trust = again_if_undone(Trusting.key_trust)
-    key_revoke = again_if_undone(Trusting.key_revoke)
-    delegate = again_if_undone(Trusting.delegate)
-    delegation_end = again_if_undone(Trusting.delegation_end)
-    account_change = again_if_undone(Keeping.account_change)
-    account_undone = again_if_undone(Keeping.account_undone)
-    note_files = again_if_undone(Native.note_files)
+    def __init__(self, unit_of_work: UnitOfWork, clock: Callable[[], datetime] = utc_now) -> None:
+        self.cases = cases = Cases(unit_of_work, clock)
+        transitions, signing, policies, trusting = Transitions(cases), Signing(cases), Policies(cases), Trusting(cases)
+        self.emergency = emergency = Emergency(cases)
+        reading, reconciling = Reading(cases), Reconciling(cases, emergency)
+        # No route leads to these: the store and the app ask them.
+        self.native, self.holding, self.keeping = (
+            Native(cases, transitions, emergency),
+            Holding(cases),
+            Keeping(cases),
+        )
+
+        self.policy_check, self.policy_apply = policies.policy_check, policies.policy_apply
+        self.policy_show = policies.policy_show
+        self.nominate, self.plan, self.promote = transitions.nominate, transitions.plan, transitions.promote
+        self.request, self.withdraw = signing.request, signing.withdraw
+        self.approve, self.reject = partial(signing.sign, "yes"), partial(signing.sign, "no")
+        self.rollback, self.break_glass = emergency.rollback, emergency.break_glass
+        self.review_close = emergency.review_close
+        self.status, self.history, self.lineage = reading.status, reading.history, reading.lineage
+        self.audit_verify, self.audit_export = reading.audit_verify, reading.audit_export
+        self.reconcile = reconciling.reconcile
+        self.key_trust, self.key_revoke, self.keys = trusting.key_trust, trusting.key_revoke, trusting.keys
+        self.delegate, self.delegation_end = trusting.delegate, trusting.delegation_end
+        self.delegations = trusting.delegations

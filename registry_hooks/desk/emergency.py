@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as StillRunning
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
 from registry_hooks.desk.answers import Answer, moved_json, reasons_json
-from registry_hooks.desk.grounds.case import Case, changed_evidence, changed_files, check_text, reading_again, refuse_if
+from registry_hooks.desk.grounds.case import (
+    Case,
+    Cases,
+    changed_evidence,
+    changed_files,
+    check_text,
+    reading_again,
+    refuse_if,
+)
 from registry_hooks.desk.grounds.presence import beside, presence_reasons
-from registry_hooks.desk.transitions import Transitions
+from registry_hooks.desk.transitions import promote_reasons
 from registry_hooks.errors import Reason, Refused, RegistryError
 from registry_hooks.identity import SYSTEM, acting_as
 from registry_hooks.records import Nomination, Review
@@ -23,6 +31,7 @@ from registry_hooks.rules.files import Files, differing_files, files_reason
 from registry_hooks.storage.mlflow_io import manifest
 from registry_hooks.storage.mlflow_rows import VersionRow
 from registry_hooks.storage.places import rests_of
+from registry_hooks.storage.retry import again_if_undone
 
 Verify = Literal["parallel", "now", "later"]
 Checked = tuple[int, Nomination | None]
@@ -31,9 +40,13 @@ FilesSaid = Literal["match", "pending", "unknown"]
 PATIENCE = 0.1  # seconds that a rollback waits for the check of files that runs beside it
 
 
-class Emergency(Transitions):
+@dataclass(frozen=True)
+class Emergency:
     """What changes roles at once, on one person's word, and is looked at afterwards."""
 
+    cases: Cases
+
+    @again_if_undone
     def rollback(
         self,
         model: str,
@@ -56,10 +69,10 @@ class Emergency(Transitions):
         check_text("reason", reason, required=True)
         looked = self._looked_for_first(model, to)
         checked = self._files_checked_first(model, to, looked) if verify == "now" else None
-        with self._case(model, write=True) as case:
+        with self.cases.case(model, write=True) as case:
             refuse_if(f"{model} cannot be rolled back", _rollback_reasons(case, to, expected))
             before = case.state.pair
-            target = before.fallback if to is None else to
+            target = rules.rollback_target(case.state, to)
             assert target is not None and before.champion is not None  # may_roll_back has seen to it
             row = case.registry.version(model, target)
             if looked is None or looked[:2] != (target, case.state.nominations.get(target)):  # roles have moved since
@@ -78,6 +91,7 @@ class Emergency(Transitions):
         said = {"version": target, "review": review.as_json(), "files": files}
         return {**moved_json(model, before, after, entry), **said}
 
+    @again_if_undone
     @reading_again
     def break_glass(self, model: str, version: int, reason: str) -> Answer:
         """Make ``version`` champion past Evidence and approvals, by the role that the policy names for emergencies.
@@ -87,13 +101,13 @@ class Emergency(Transitions):
         """
         check_text("reason", reason, required=True)
         self._refuse_absent(model, version)
-        with self._case(model, write=True, **self._as_it_is(model, version)) as case:
+        with self.cases.case(model, write=True, **self.cases.as_it_is(model, version)) as case:
             files = case.files
             if files is None:  # the store did not answer; nobody could load the version from it either
                 raise Refused(f"version {version} of {model} cannot become champion by break-glass",
                               changed_evidence(case, version))  # fmt: skip
             row = case.registry.version(model, version)  # it may have been deleted while its files were read
-            overridden = [r for r in self._promote_reasons(case, version) if r.rule not in ("meddled", "files")]
+            overridden = [r for r in promote_reasons(case, version) if r.rule not in ("meddled", "files")]
             reasons = [*_break_glass_role(case), *case.meddling(), *rules.may_break_glass(case.state, version),
                        *changed_files(case, version)]  # fmt: skip
             if not reasons and not overridden:
@@ -117,10 +131,11 @@ class Emergency(Transitions):
         said = {"version": version, "review": review.as_json(), "overridden": body["overridden"]}
         return {**moved_json(model, before, after, entry), **said}
 
+    @again_if_undone
     def review_close(self, model: str, review: str, finding: str) -> Answer:
         """Close a review with what was found; by a holder of the policy's role who did not open it."""
         check_text("finding", finding, required=True)
-        with self._case(model, write=True) as case:
+        with self.cases.case(model, write=True) as case:
             policy = case.applied.policy
             opener = next((each.opened_by for each in case.state.reviews if each.id == review), None)
             reasons = [
@@ -144,8 +159,8 @@ class Emergency(Transitions):
 
         Before the unit of work, which keeps others waiting.
         """
-        with self._case(model, write=False) as case:
-            target = case.state.pair.fallback if to is None else to
+        with self.cases.case(model, write=False) as case:
+            target = rules.rollback_target(case.state, to)
             if target is None or rules.may_roll_back(case.state, to):
                 return None
             asked = _presence_of(case, target)
@@ -153,7 +168,7 @@ class Emergency(Transitions):
 
     def _refuse_absent(self, model: str, version: int) -> None:
         """Refuse a break-glass to files that are not there, or of which a silent store does not say so in time."""
-        with self._case(model, write=False) as case:
+        with self.cases.case(model, write=False) as case:
             role, looks = _break_glass_role(case), _presence_of(case, version)
         _, _, absent = looks()
         if absent:
@@ -161,14 +176,14 @@ class Emergency(Transitions):
 
     def _files_checked_first(self, model: str, to: int | None, looked: Looked | None) -> Checked:
         """The version to go back to and its nomination, whose files were read to the end and are as nominated."""
-        with self._case(model, write=False) as case:
+        with self.cases.case(model, write=False) as case:
             reasons = _rollback_reasons(case, to, case.state.pair.champion) or (looked[2] if looked else [])
             refuse_if(f"{model} cannot be rolled back", reasons)
-            target = case.state.pair.fallback if to is None else to
+            target = rules.rollback_target(case.state, to)
             assert target is not None  # may_roll_back has seen to it
             row, nomination = case.registry.version(model, target), case.state.nominations.get(target)
         if nomination is not None:
-            with self._case(model, write=False, files=manifest(row)) as case:
+            with self.cases.case(model, write=False, files=manifest(row)) as case:
                 refuse_if(f"{model} cannot be rolled back", changed_files(case, target))
         return target, nomination
 
@@ -185,9 +200,10 @@ class Emergency(Transitions):
         with acting_as(SYSTEM):
             self.note_files(model, version, done.result())
 
+    @again_if_undone
     def note_files(self, model: str, version: int, differences: tuple[str, ...]) -> None:
         """Write down what a check of the champion's files found, if it is still awaited."""
-        with self._case(model, write=True) as case:
+        with self.cases.case(model, write=True) as case:
             awaited = case.state.file_check
             if awaited is not None and awaited.version == version and awaited.differences is None:
                 case.record("files-checked", version, {"differences": list(differences)})

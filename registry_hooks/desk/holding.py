@@ -8,9 +8,10 @@ and whatever else MLflow would let them do.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from registry_hooks.desk.answers import tenures
-from registry_hooks.desk.grounds.case import BaseDesk, governing_policy, refuse_if
+from registry_hooks.desk.grounds.case import Cases, governing_policy, refuse_if
 from registry_hooks.errors import Reason
 from registry_hooks.identity import current_sight
 from registry_hooks.records import ROLES
@@ -24,12 +25,15 @@ _MEND = {
 }
 
 
-class Holding(BaseDesk):
+@dataclass(frozen=True)
+class Holding:
     """Answers for what versions rest on."""
+
+    cases: Cases
 
     def refuse_pulling_away(self, what: str, runs: Iterable[str] = (), places: Iterable[str] = ()) -> None:
         """Refuse that runs go, or that anything is written to or removed from places, that such a version rests on."""
-        with self._unit_of_work(write=False) as session:
+        with self.cases.unit_of_work(write=False) as session:
             ledger, registry = Ledger(session), Registry(session)
             rests = ledger.rests
             found = dict.fromkeys([*rests.on_runs(runs), *rests.touched_at(places)])

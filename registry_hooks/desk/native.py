@@ -10,12 +10,15 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from registry_hooks.desk.emergency import Emergency
-from registry_hooks.desk.grounds.case import governing_policy
+from registry_hooks.desk.grounds.case import Cases, governing_policy, refuse_if
+from registry_hooks.desk.transitions import Transitions
 from registry_hooks.errors import Invalid, Reason, Refused
 from registry_hooks.identity import require_actor
 from registry_hooks.records import ROLES
+from registry_hooks.rules import pair as rules
 from registry_hooks.rules.policy import Policy, governing
 from registry_hooks.storage.ledger import Ledger
 from registry_hooks.storage.mlflow_rows import Registry
@@ -43,12 +46,17 @@ def _loosened(policy: Policy) -> Policy:
     return policy.model_copy(update=names)
 
 
-class Native(Emergency):
+@dataclass(frozen=True)
+class Native:
     """Gates for MLflow's own calls."""
+
+    cases: Cases
+    transitions: Transitions
+    emergency: Emergency
 
     def governs(self, model: str) -> bool:
         """Whether a policy governs the model."""
-        with self._unit_of_work(write=False) as session:
+        with self.cases.unit_of_work(write=False) as session:
             return governing_policy(Ledger(session), Registry(session), model) is not None
 
     @contextmanager
@@ -58,7 +66,7 @@ class Native(Emergency):
         With ``though_prompt`` no policy's pattern may match the name either, which does not govern prompts. Nor may one
         govern the name that the model is ``becoming``.
         """
-        with self._unit_of_work(write=True) as session:
+        with self.cases.unit_of_work(write=True) as session:
             ledger, registry = Ledger(session), Registry(session)
             ledger.lock_policies(shared=True)
             registry.lock(model, missing_ok=True)
@@ -69,77 +77,64 @@ class Native(Emergency):
                 raise _governed(model, "what makes a model of a prompt")
             yield
 
-    def native_alias(self, model: str, alias: str, version: int) -> None:
+    def alias(self, model: str, alias: str, version: int) -> None:
         """``set_registered_model_alias`` with a role's name."""
         if alias == "champion":
-            self.native_champion(model, version)
+            self.champion(model, version)
         elif alias == "challenger":
-            self.nominate(model, version, via=VIA)
+            self.transitions.nominate(model, version, via=VIA)
         else:
-            raise self._no_such_way(model, f"alias {alias!r}", "fallback follows from promotions and rollbacks")
+            raise _no_such_way(model, f"alias {alias!r}", "fallback follows from promotions and rollbacks")
 
-    def native_alias_removal(self, model: str, alias: str) -> None:
+    def alias_removal(self, model: str, alias: str) -> None:
         """``delete_registered_model_alias`` with a role's name."""
-        raise self._no_such_way(model, f"alias {alias!r}", "a role is never taken away, only given to another version")
+        raise _no_such_way(model, f"alias {alias!r}", "a role is never taken away, only given to another version")
 
     @contextmanager
     def misspelt_removal(self, model: str, alias: str) -> Iterator[None]:
         """A unit of work in which an alias may go that is no role's, and that reads as one, here or to the database."""
-        with self._case(model, write=True) as case:
+        with self.cases.case(model, write=True) as case:
             if alias not in case.registry.lookalikes(model):
-                self.native_alias_removal(model, alias)
+                self.alias_removal(model, alias)
             yield
 
-    def native_champion(self, model: str, version: int) -> None:
+    def champion(self, model: str, version: int) -> None:
         """Promotion asked for through MLflow, or rollback when the version is the fallback."""
-        with self._case(model, write=False) as case:
+        with self.cases.case(model, write=False) as case:
             pair = case.state.pair
             case.registry.version(model, version)
         if version == pair.champion:
             return
         if version == pair.fallback:
             # Named: when the roles move before the lock is taken, it must not go back once more, to another version.
-            self.rollback(model, "asked for through MLflow, which takes no reason", to=version, via=VIA)
+            self.emergency.rollback(model, "asked for through MLflow, which takes no reason", to=version, via=VIA)
         else:
-            self.promote(model, version, via=VIA)
+            self.transitions.promote(model, version, via=VIA)
 
     @contextmanager
-    def native_unstage(self, model: str, version: int) -> Iterator[None]:
+    def unstage(self, model: str, version: int) -> Iterator[None]:
         """A unit of work in which a version that has no stage of a role may change to a stage that is none."""
-        with self._case(model, write=True) as case:
+        with self.cases.case(model, write=True) as case:
             case.registry.version(model, version)
             if version in (case.state.pair.champion, case.state.pair.challenger):
-                raise self._no_such_way(model, f"the stage of version {version}", "its stage follows from its role")
+                raise _no_such_way(model, f"the stage of version {version}", "its stage follows from its role")
             yield
 
     @contextmanager
-    def native_registration(self, model: str) -> Iterator[list[int]]:
+    def registration(self, model: str) -> Iterator[list[int]]:
         """A unit of work in which a version is made; append its number to the list, and its author is recorded."""
         made: list[int] = []
-        with self._case(model, write=True) as case:
+        with self.cases.case(model, write=True) as case:
             yield made
             for version in made:
                 row = case.registry.version(model, version)
                 case.record("registered", version, {"run_id": row.run_id, "location": row.location})
 
     @contextmanager
-    def native_deletion(self, model: str, version: int) -> Iterator[None]:
+    def deletion(self, model: str, version: int) -> Iterator[None]:
         """A unit of work in which a version that is in no role may be deleted."""
-        with self._case(model, write=True) as case:
-            pair = case.state.pair
-            held = [role for role in ROLES if getattr(pair, role) == version]
-            if held:
-                raise Refused(
-                    f"version {version} of {model} cannot be deleted",
-                    [
-                        Reason(
-                            "role",
-                            "a version in no role",
-                            f"it is {' and '.join(held)}",
-                            "promote another version first",
-                        )
-                    ],
-                )
+        with self.cases.case(model, write=True) as case:
+            refuse_if(f"version {version} of {model} cannot be deleted", rules.may_delete(case.state, version))
             case.registry.version(model, version)
             case.record("deleted", version, {})
             yield
@@ -151,7 +146,7 @@ class Native(Emergency):
 
     def refuse_prompt_named(self, name: str) -> None:
         """Refuse a prompt the name that a policy gives to a model; a pattern governs models alone."""
-        with self._unit_of_work(write=False) as session:
+        with self.cases.unit_of_work(write=False) as session:
             applied = Ledger(session).policy_for(name)
         if applied is not None and name in applied.policy.models:
             raise _governed(name, "making a prompt of this name")
@@ -163,7 +158,7 @@ class Native(Emergency):
         seen by all who ask for the governed ``churn``, now or when it is registered. With ``new`` the name is one that
         a model would take; ``patterns`` are else asked only about models that are there, since they govern no prompts.
         """
-        with self._unit_of_work(write=False) as session:
+        with self.cases.unit_of_work(write=False) as session:
             ledger, registry = Ledger(session), Registry(session)
             policies = [applied.policy for applied in ledger.policies()]
             meant = {name for policy in policies for name in policy.names if _loosely(name) == _loosely(model)}
@@ -193,15 +188,16 @@ class Native(Emergency):
             )  # fmt: skip
             raise Invalid(f"alias {alias!r} {said} choose another name")
 
-    def _no_such_way(self, model: str, what: str, why: str) -> Refused:
-        require_actor()
-        commands = f"registry-hooks nominate, promote or rollback {model}"
-        reason = Reason("role", "a nomination, promotion or rollback", f"a direct change of {what}; {why}", commands)
-        return Refused(f"{what} of {model} cannot be changed directly", [reason])
-
 
 def _governed(model: str, what: str) -> Refused:
     require_actor()
     mend = "an admin takes it out of the policy first (registry-hooks policy apply)"
     reason = Reason("policy", "a model that no policy names", f"{model!r} is named by one", mend)
     return Refused(f"{what} is refused: {model!r} is governed", [reason])
+
+
+def _no_such_way(model: str, what: str, why: str) -> Refused:
+    require_actor()
+    commands = f"registry-hooks nominate, promote or rollback {model}"
+    reason = Reason("role", "a nomination, promotion or rollback", f"a direct change of {what}; {why}", commands)
+    return Refused(f"{what} of {model} cannot be changed directly", [reason])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from registry_hooks.desk.adopting import Adopt, Adoption, adoption
 from registry_hooks.desk.answers import Answer
-from registry_hooks.desk.grounds.case import BaseDesk, refuse_if, require_admin
+from registry_hooks.desk.grounds.case import Cases, refuse_if, require_admin
 from registry_hooks.desk.grounds.visible import shown_policies
 from registry_hooks.errors import Conflict, Invalid, NotFound, Reason
 from registry_hooks.identity import Actor, current_actor, current_sight
@@ -14,10 +16,14 @@ from registry_hooks.rules.policy_file import load_policy, policy_digest
 from registry_hooks.storage.ledger import AppliedPolicy, Ledger
 from registry_hooks.storage.mlflow_rows import Registry
 from registry_hooks.storage.places import rests_of
+from registry_hooks.storage.retry import again_if_undone
 
 
-class Policies(BaseDesk):
+@dataclass(frozen=True)
+class Policies:
     """Check, apply and show policies."""
+
+    cases: Cases
 
     def policy_check(self, yaml: str) -> Answer:
         """Read a policy and put nothing in force; what is wrong with it is raised as ``Invalid``."""
@@ -26,6 +32,7 @@ class Policies(BaseDesk):
         return {"name": policy.name, "models": list(policy.models), "digest": policy_digest(yaml), "problems": [],
                 "warnings": list(policy.warnings)}  # fmt: skip
 
+    @again_if_undone
     def policy_apply(self, yaml: str, adopt: Adopt | None = None) -> Answer:
         """Put a policy in force, as the next version of its name, and take its models under it as they are.
 
@@ -38,7 +45,7 @@ class Policies(BaseDesk):
         actor = require_admin("policies are applied")
         policy = load_policy(yaml)
         _refuse_unprovable(policy, actor)
-        with self._unit_of_work(write=True) as session:
+        with self.cases.unit_of_work(write=True) as session:
             ledger, registry = Ledger(session), Registry(session)
             ledger.lock_policies()
             registry.lock_all()
@@ -54,7 +61,7 @@ class Policies(BaseDesk):
             let_go = _let_go(policy, rest, before, registry)
             written: list[Entry] = []
             if version != (old.version if old else 0):
-                now = self._clock()
+                now = self.cases.clock()
                 body = {**answer, "models": list(policy.models), "text": yaml}
                 written.append(ledger.append("policy-applied", actor, now, model=None, version=None, body=body))
                 ledger.save_policy(policy, yaml, version, actor, now)
@@ -68,7 +75,7 @@ class Policies(BaseDesk):
 
         The caller sees those that govern models which they may READ, and of these no other models.
         """
-        with self._unit_of_work(write=False) as session:
+        with self.cases.unit_of_work(write=False) as session:
             ledger = Ledger(session)
             of_model = ledger.policy_for(model) if model else None
             shown = shown_policies(ledger.policies(), Registry(session), current_sight())
@@ -90,7 +97,7 @@ class Policies(BaseDesk):
         adopt: Adopt | None,
     ) -> list[Adoption]:
         """What is to be adopted; why any of it cannot be is told of all models at once."""
-        now, adoptions, reasons = self._clock(), [], []
+        now, adoptions, reasons = self.cases.clock(), [], []
         for model in models:
             fresh = governing(model, before) is None
             found, against = adoption(ledger, registry, model, fresh=fresh, now=now, adopt=adopt)
@@ -100,7 +107,7 @@ class Policies(BaseDesk):
         return adoptions
 
     def _adopt(self, ledger: Ledger, registry: Registry, actor: Actor, adopted: Adoption) -> Entry:
-        now, model = self._clock(), adopted.model
+        now, model = self.cases.clock(), adopted.model
         registered = registry.exists(model)
         entry = ledger.append("adopted", actor, now, model=model, version=None, body=adopted.body(registered))
         if registered:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from registry_hooks.desk.answers import Answer, entry_json, reasons_json, state_json, status_json, tenures
 from registry_hooks.desk.grounds.absence import GLANCE, in_roles, missing
-from registry_hooks.desk.grounds.case import BaseDesk, Case, case_at, remembering
+from registry_hooks.desk.grounds.case import Case, Cases, case_at, remembering
 from registry_hooks.errors import Invalid, NotFound, Reason, RegistryError
 from registry_hooks.identity import Sight, current_directory, current_sight, require_actor
 from registry_hooks.records import Condemned, Entry, ModelState, Nomination
@@ -29,8 +30,11 @@ _BATCH = 1000  # entries
 _NO_MODELS = {trust.SCOPE: "keys or delegations", accounts.SCOPE: "accounts or roles"}
 
 
-class Reading(BaseDesk):
+@dataclass(frozen=True)
+class Reading:
     """Questions; nothing here changes anything."""
+
+    cases: Cases
 
     def status(self, model: str | None = None) -> Answer:
         """The governed models, or one of them, as they stand.
@@ -39,16 +43,16 @@ class Reading(BaseDesk):
         time to look, where all are asked for.
         """
         if model:
-            with self._case(model, write=False) as case:
+            with self.cases.case(model, write=False) as case:
                 told, held = _status(case), in_roles(case)
             return {"models": [{**told, "missing": missing(held, GLANCE)}]}
         until, to_look = time.monotonic() + GLANCE, {}
         actor, sight = require_actor(), current_sight()
-        with self._unit_of_work(write=False) as session:
+        with self.cases.unit_of_work(write=False) as session:
             ledger, registry = Ledger(session), SweptRegistry(session)
             stored, keys, directory = dict(ledger.stored_states()), ledger.trust(), remembering(current_directory())
             people = ledger.accounts()
-            now, found = self._clock(), []
+            now, found = self.cases.clock(), []
             for name, applied in governed_models(ledger, registry).items():
                 if not sight.model(name):
                     continue
@@ -71,7 +75,7 @@ class Reading(BaseDesk):
         With ``at`` (RFC 3339) those until then, and the model as it stood at that time: the fold of those entries.
         """
         moment = _moment(at) if at is not None else None
-        with self._unit_of_work(write=False) as session:
+        with self.cases.unit_of_work(write=False) as session:
             ledger = Ledger(session)
             known = Registry(session).exists(model) or ledger.entries(model, newest=1)
             if not known or model in SCOPES:
@@ -94,7 +98,7 @@ class Reading(BaseDesk):
 
         ``now`` is what its run says today, for a version that was never nominated or to compare with.
         """
-        with self._case(model, write=False) as case:
+        with self.cases.case(model, write=False) as case:
             row, mine = case.registry.version(model, version), list[Entry]()
             served = tenures(_kept(case.ledger.each_entry(model), version, mine))
         sight = current_sight()
@@ -117,7 +121,7 @@ class Reading(BaseDesk):
         """
         sight = current_sight()
         whole = sight.everything()
-        with unsearched(), self._unit_of_work(write=False) as session:
+        with unsearched(), self.cases.unit_of_work(write=False) as session:
             ledger, registry, replay = Ledger(session), SweptRegistry(session), Replay()
             found = ledger.verify(replay.read)
             problems: list[Answer] = [
@@ -147,7 +151,7 @@ class Reading(BaseDesk):
         after, last = 0, self._last_seq()
         while after < last:
             # A transaction a batch: on SQLite an open one keeps everybody from writing while a reader dawdles.
-            with self._unit_of_work(write=False) as session:
+            with self.cases.unit_of_work(write=False) as session:
                 batch = list(Ledger(session).rows(after, min(_BATCH, last - after)))
             if not batch:
                 return
@@ -156,7 +160,7 @@ class Reading(BaseDesk):
             after = batch[-1].seq
 
     def _last_seq(self) -> int:
-        with self._unit_of_work(write=False) as session:
+        with self.cases.unit_of_work(write=False) as session:
             return Ledger(session).last_seq
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from registry_hooks.desk.answers import Answer
 from registry_hooks.desk.emergency import Emergency, differences_now
 from registry_hooks.desk.grounds.absence import held_in, missing
 from registry_hooks.desk.grounds.bound import bound
-from registry_hooks.desk.grounds.case import Case
+from registry_hooks.desk.grounds.case import Case, Cases
 from registry_hooks.desk.grounds.presence import LOOK
 from registry_hooks.desk.reading import disagreements
 from registry_hooks.records import ROLES, Nomination
@@ -16,8 +16,12 @@ from registry_hooks.storage.mlflow_rows import VersionRow
 from registry_hooks.storage.places import deleted_reasons
 
 
-class Reconciling(Emergency):
+@dataclass(frozen=True)
+class Reconciling:
     """Finds what was changed past the server."""
+
+    cases: Cases
+    emergency: Emergency
 
     def reconcile(self, model: str) -> Answer:
         """Hold a model's roles, stages, files and Evidence against the ledger; ``problems`` says what differs, by name.
@@ -25,7 +29,7 @@ class Reconciling(Emergency):
         Reads every file of the versions in a role and of earlier champions, which takes as long as it takes. A check of
         files that a rollback did not wait for, and that nobody finished, is finished here.
         """
-        with self._case(model, write=False) as case:
+        with self.cases.case(model, write=False) as case:
             problems = disagreements(case.ledger, case.registry, model)
             held, trust = _held(case), case.facts.trust
             lists = {row.version: case.ledger.manifest(model, row.version, n.files_digest) for row, n in held}
@@ -35,7 +39,7 @@ class Reconciling(Emergency):
             problems += [f"{model} version {row.version}: {difference}" for difference in differences]
             changed = bound(nomination, trust).reasons
             problems += [f"{model} version {row.version}: {reason.found}" for reason in changed]
-            self.note_files(model, row.version, differences)
+            self.emergency.note_files(model, row.version, differences)
             problems += _deleted(row, nomination)
         for each in others:  # that were never nominated: of their files is known that there must be some
             problems += [f"{model} {line}" for line in missing([replace(each, deleted=())], LOOK)]

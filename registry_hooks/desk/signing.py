@@ -9,63 +9,58 @@ from mlflow_eval_plugin.canonical import digest_of
 from registry_hooks.desk.answers import Answer, proposal_json
 from registry_hooks.desk.grounds.bound import Bound, bound
 from registry_hooks.desk.grounds.case import (
-    BaseDesk,
     Case,
+    Cases,
     changed_evidence,
-    changed_files,
     check_text,
-    promote_role,
     reading_again,
     refuse_if,
 )
 from registry_hooks.desk.grounds.condemning import condemned_since
+from registry_hooks.desk.transitions import request_reasons
 from registry_hooks.errors import Conflict, NotFound, Reason
 from registry_hooks.records import Approval, Nomination, Proposal
-from registry_hooks.rules import pair as rules
 from registry_hooks.rules.approval.approvals import holds, may_sign, would_not_count
 from registry_hooks.rules.approval.people import is_gone, standing
 from registry_hooks.rules.approval.stakes import role_sources
-from registry_hooks.rules.evidence_gate import evidence_reasons
+from registry_hooks.storage.retry import again_if_undone
 
-MEANING = "I have read the Evidence and approve this version for production use."
+Decision = Literal["yes", "no"]
+MEANINGS: dict[Decision, str] = {
+    "yes": "I have read the Evidence and approve this version for production use.",
+    "no": "I reject this Proposal.",
+}
+"""What a signature means where its signer does not say."""
 
 
 @dataclass(frozen=True)
-class _Which:
-    version: int | None
-    proposal: str | None
-    digest: str | None
-    for_whom: str | None
-
-
-class Signing(BaseDesk):
+class Signing:
     """What people ask for, and what others say to it."""
 
+    cases: Cases
+
+    @again_if_undone
     @reading_again
     def request(self, model: str, version: int, comment: str = "") -> Answer:
         """Open a Proposal to promote ``version``, bound to its files, Evidence, the policy and the champion."""
         check_text("comment", comment)
-        with self._case(model, write=True, **self._as_it_is(model, version)) as case:
+        with self.cases.case(model, write=True, **self.cases.as_it_is(model, version)) as case:
             _refuse_second_proposal(case, version)
             nomination = case.state.nominations.get(version)
-            reasons = [
-                *promote_role(case),
-                *case.unsettled(),
-                *rules.may_promote(case.state, version),
-                *condemned_since(case, version),
-                *evidence_reasons(case.state, version, case.facts),
-                *changed_evidence(case, version),
-                *changed_files(case, version),
-            ]
-            refuse_if(f"the promotion of version {version} of {model} cannot be requested", reasons)
+            refuse_if(
+                f"the promotion of version {version} of {model} cannot be requested", request_reasons(case, version)
+            )
             assert nomination is not None  # may_promote has seen to it
             proposal = _proposal(case, nomination, comment)
             case.record("requested", version, {"proposal": proposal.as_json()})
             state = case.ledger.state(model)
             return proposal_json(proposal, state, case.facts)
 
-    def approve(
+    @again_if_undone
+    @reading_again
+    def sign(
         self,
+        decision: Decision,
         model: str,
         version: int | None = None,
         proposal: str | None = None,
@@ -74,34 +69,56 @@ class Signing(BaseDesk):
         digest: str | None = None,
         for_whom: str | None = None,
     ) -> Answer:
-        """Say yes to a Proposal; a comment is required, and the meaning of the signature is recorded.
+        """Say yes or no to a Proposal; a comment is required, and the meaning of the signature is recorded.
 
-        Which Proposal is said by ``version`` or by ``proposal``, its id; with ``digest`` only if it is the one that
-        was read. ``for_whom`` names the person who lent the role, where several did.
+        One no ends the Proposal. Which Proposal is said by ``version`` or by ``proposal``, its id; with ``digest`` only
+        if it is the one that was read. ``for_whom`` names the person who lent the role, where several did.
         """
-        which = _Which(version, proposal, digest, for_whom)
-        return self._sign("yes", model, which, comment, meaning or MEANING)
+        check_text("comment", comment, required=True)
+        check_text("meaning", meaning)
+        # A no is for Evidence in any state.
+        held = self._bound_of(model, version, proposal) if decision == "yes" else None
+        with self.cases.case(model, write=True, bound=held) as case:
+            found = _find_proposal(case, version, proposal)
+            as_ = standing(case.actor, case.facts, for_whom)
+            reasons = [
+                *may_sign(case.actor, found, case.state, case.facts, as_),
+                *_another_than_read(found, digest),
+            ]
+            if decision == "yes":
+                reasons += [
+                    *would_not_count(case.actor, found, case.state, case.facts, as_),
+                    *case.unsettled(),
+                    *condemned_since(case, found.version),
+                    *changed_evidence(case, found.version),
+                ]
+            refuse_if(f"{case.actor.name} cannot sign {found.id}", reasons)
+            approval = Approval(
+                proposal=found.id,
+                proposal_digest=found.digest,
+                actor=case.actor.name,
+                roles=as_.roles,
+                decision=decision,
+                meaning=meaning or MEANINGS[decision],
+                comment=comment,
+                at=case.facts.now,
+                for_whom=as_.person if as_.person != case.actor.name else None,
+                reauthenticated=case.actor.reauthenticated,
+                sources=role_sources(case.actor, as_, case.facts),
+            )
+            case.record(
+                "approved" if decision == "yes" else "rejected", found.version, {"approval": approval.as_json()}
+            )
+            state = case.ledger.state(model)
+            return proposal_json(state.proposals[found.id], state, case.facts)
 
-    def reject(
-        self,
-        model: str,
-        version: int | None = None,
-        proposal: str | None = None,
-        comment: str = "",
-        meaning: str = "",
-        digest: str | None = None,
-        for_whom: str | None = None,
-    ) -> Answer:
-        """Say no to a Proposal, with the reason as comment; one no ends it. The rest is as for `approve`."""
-        which = _Which(version, proposal, digest, for_whom)
-        return self._sign("no", model, which, comment, meaning or "I reject this Proposal.")
-
+    @again_if_undone
     def withdraw(
         self, model: str, version: int | None = None, proposal: str | None = None, comment: str = ""
     ) -> Answer:
         """Take back one's own: the requester the Proposal, an approver the yes or no given to it."""
         check_text("comment", comment, required=True)
-        with self._case(model, write=True) as case:
+        with self.cases.case(model, write=True) as case:
             found = _find_proposal(case, version, proposal)
             body = {"proposal": found.id, "comment": comment}
             if case.actor.name == found.requester:
@@ -119,48 +136,9 @@ class Signing(BaseDesk):
             state = case.ledger.state(model)
             return proposal_json(state.proposals[found.id], state, case.facts)
 
-    @reading_again
-    def _sign(self, decision: Literal["yes", "no"], model: str, which: _Which, comment: str, meaning: str) -> Answer:
-        check_text("comment", comment, required=True)
-        check_text("meaning", meaning)
-        held = self._bound_of(model, which) if decision == "yes" else None  # a no is for Evidence in any state
-        with self._case(model, write=True, bound=held) as case:
-            found = _find_proposal(case, which.version, which.proposal)
-            as_ = standing(case.actor, case.facts, which.for_whom)
-            reasons = [
-                *may_sign(case.actor, found, case.state, case.facts, as_),
-                *_another_than_read(found, which.digest),
-            ]
-            if decision == "yes":
-                reasons += [
-                    *would_not_count(case.actor, found, case.state, case.facts, as_),
-                    *case.unsettled(),
-                    *condemned_since(case, found.version),
-                    *changed_evidence(case, found.version),
-                ]
-            refuse_if(f"{case.actor.name} cannot sign {found.id}", reasons)
-            approval = Approval(
-                proposal=found.id,
-                proposal_digest=found.digest,
-                actor=case.actor.name,
-                roles=as_.roles,
-                decision=decision,
-                meaning=meaning,
-                comment=comment,
-                at=case.facts.now,
-                for_whom=as_.person if as_.person != case.actor.name else None,
-                reauthenticated=case.actor.reauthenticated,
-                sources=role_sources(case.actor, as_, case.facts),
-            )
-            case.record(
-                "approved" if decision == "yes" else "rejected", found.version, {"approval": approval.as_json()}
-            )
-            state = case.ledger.state(model)
-            return proposal_json(state.proposals[found.id], state, case.facts)
-
-    def _bound_of(self, model: str, which: _Which) -> Bound:
-        with self._case(model, write=False) as case:
-            found = _find_proposal(case, which.version, which.proposal)
+    def _bound_of(self, model: str, version: int | None, proposal: str | None) -> Bound:
+        with self.cases.case(model, write=False) as case:
+            found = _find_proposal(case, version, proposal)
             nomination, trust = case.state.nominations.get(found.version), case.facts.trust
         return bound(nomination, trust)
 

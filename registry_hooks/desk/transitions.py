@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 
 from registry_hooks.desk.answers import Answer, moved_json, proposal_json, reasons_json, warnings
 from registry_hooks.desk.grounds.absence import purged_soon
 from registry_hooks.desk.grounds.bound import pages_of
 from registry_hooks.desk.grounds.case import (
-    BaseDesk,
     Case,
+    Cases,
     changed_evidence,
     changed_files,
     check_text,
     files_of,
-    promote_role,
     reading_again,
     refuse_if,
 )
@@ -30,19 +30,24 @@ from registry_hooks.rules.evidence_gate import evidence_reasons, judge_evidence
 from registry_hooks.rules.sight import shown_nomination
 from registry_hooks.storage.mlflow_io import lineage, manifest
 from registry_hooks.storage.places import deleted_reasons, held_by, rests_of
+from registry_hooks.storage.retry import again_if_undone
 
 
-class Transitions(BaseDesk):
+@dataclass(frozen=True)
+class Transitions:
     """What changes roles by the rules."""
 
+    cases: Cases
+
+    @again_if_undone
     def nominate(
         self, model: str, version: int, runs: Iterable[str] = (), comment: str = "", via: str = "registry-hooks"
     ) -> Answer:
         """Make ``version`` the challenger, on the Evidence in ``runs`` (by default the run that made the version)."""
         check_text("comment", comment)
-        with self._case(model, write=False) as case:
+        with self.cases.case(model, write=False) as case:
             row = case.registry.version(model, version)
-            refuse_if(f"version {version} of {model} cannot be nominated", self._nominate_role(case))
+            refuse_if(f"version {version} of {model} cannot be nominated", _nominate_role(case))
             trust, champion, condemned = case.facts.trust, _serving(case), before(case)
         files = files_of(row)
         held = held_against(files, condemned)
@@ -50,7 +55,7 @@ class Transitions(BaseDesk):
         pages, history = pages_of(taken.evidence), lineage(row)
         gone = deleted_reasons(row, (item.run_id for item in taken.evidence))
         rests = rests_of(row, held_by(taken.evidence, pages))
-        with self._case(model, write=True) as case:
+        with self.cases.case(model, write=True) as case:
             case.registry.version(model, version)
             nomination = Nomination(
                 version=version,
@@ -65,14 +70,14 @@ class Transitions(BaseDesk):
                 resembles=held.resembles,
             )
             reasons = [
-                *self._nominate_role(case),
+                *_nominate_role(case),
                 *case.unsettled(),
                 *rules.may_nominate(case.state, shown_nomination(nomination, case.facts.sight)),
                 *judge_evidence(taken.evidence, case.state, version, case.facts, taken.passed_over),
                 *gone,
             ]
             refuse_if(f"version {version} of {model} cannot be nominated", reasons)
-            after = case.state.pair.model_copy(update={"challenger": version})
+            after = rules.nominate(case.state, nomination).pair
             body = {"nomination": nomination.as_json(), "before": case.state.pair.as_json(), "via": via}
             case.move(after)
             case.ledger.save_manifest(model, version, files.digest, files.files)
@@ -86,11 +91,12 @@ class Transitions(BaseDesk):
         }
         return {"model": model, **said, "pair": after.as_json(), "entry": entry.seq}
 
+    @again_if_undone
     @reading_again
     def promote(self, model: str, version: int, via: str = "registry-hooks") -> Answer:
         """Make the challenger ``version`` champion, on an approved Proposal that still holds."""
-        with self._case(model, write=True, **self._as_it_is(model, version)) as case:
-            refuse_if(f"version {version} of {model} cannot become champion", self._promote_reasons(case, version))
+        with self.cases.case(model, write=True, **self.cases.as_it_is(model, version)) as case:
+            refuse_if(f"version {version} of {model} cannot become champion", promote_reasons(case, version))
             proposal = case.state.open_proposal(version)
             assert proposal is not None  # _promote_reasons has seen to it
             before, after = case.state.pair, rules.pair_after_promotion(case.state, version)
@@ -102,8 +108,8 @@ class Transitions(BaseDesk):
     @reading_again
     def plan(self, model: str, version: int) -> Answer:
         """What a promotion of ``version`` by this actor would meet now; allowed exactly when there is no reason."""
-        with self._case(model, write=False, **self._as_it_is(model, version)) as case:
-            reasons = self._promote_reasons(case, version)
+        with self.cases.case(model, write=False, **self.cases.as_it_is(model, version)) as case:
+            reasons = promote_reasons(case, version)
             proposal = case.state.open_proposal(version)
             after = case.state.pair if reasons else rules.pair_after_promotion(case.state, version)
             return {
@@ -116,26 +122,34 @@ class Transitions(BaseDesk):
                 "proposal": proposal_json(proposal, case.state, case.facts) if proposal else None,
             }
 
-    def _nominate_role(self, case: Case) -> list[Reason]:
-        return lacks_role(
-            case.actor, case.applied.policy.nominate.by, f"nominate a version of {case.model}", case.facts
-        )
 
-    def _promote_reasons(self, case: Case, version: int) -> list[Reason]:
-        proposal = case.state.open_proposal(version)
-        return [
-            *promote_role(case),
-            *case.unsettled(),
-            *rules.may_promote(case.state, version),
-            *condemned_since(case, version),
-            *evidence_reasons(case.state, version, case.facts),
-            *changed_evidence(case, version),
-            *changed_files(case, version),
-            *purged_soon(case, version),
-            *(holds(proposal, case.state, case.facts) if proposal else ()),
-            *quorum_reasons(proposal, case.state, version, case.facts),
-            *overdue_reviews(case.state, case.facts),
-        ]
+def request_reasons(case: Case, version: int) -> list[Reason]:
+    """Why this actor may not ask for a promotion of the version now; empty when they may."""
+    return [
+        *lacks_role(case.actor, case.applied.policy.promote.by, f"promote a version of {case.model}", case.facts),
+        *case.unsettled(),
+        *rules.may_promote(case.state, version),
+        *condemned_since(case, version),
+        *evidence_reasons(case.state, version, case.facts),
+        *changed_evidence(case, version),
+        *changed_files(case, version),
+    ]
+
+
+def promote_reasons(case: Case, version: int) -> list[Reason]:
+    """Why this actor may not promote the version now; empty when they may."""
+    proposal = case.state.open_proposal(version)
+    return [
+        *request_reasons(case, version),
+        *purged_soon(case, version),
+        *(holds(proposal, case.state, case.facts) if proposal else ()),
+        *quorum_reasons(proposal, case.state, version, case.facts),
+        *overdue_reviews(case.state, case.facts),
+    ]
+
+
+def _nominate_role(case: Case) -> list[Reason]:
+    return lacks_role(case.actor, case.applied.policy.nominate.by, f"nominate a version of {case.model}", case.facts)
 
 
 def _serving(case: Case) -> Serving | None:

@@ -25,7 +25,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from registry_hooks.errors import Reason, RegistryError
-from registry_hooks.records import Approval, Entry, FileCheck, ModelState, Nomination, Pair, Proposal, Review
+from registry_hooks.records import ROLES, Approval, Entry, FileCheck, ModelState, Nomination, Pair, Proposal, Review
 from registry_hooks.rules.condemned import condemnation, left, lifted, stale_reasons
 
 TWICE = timedelta(minutes=2)  # within it a second rollback is taken for the first one, sent again
@@ -68,11 +68,16 @@ def may_promote(state: ModelState, version: int) -> list[Reason]:
     return []
 
 
+def rollback_target(state: ModelState, to: int | None) -> int | None:
+    """The version that a rollback returns to: ``to``, or by default the fallback."""
+    return state.pair.fallback if to is None else to
+
+
 def may_roll_back(state: ModelState, to: int | None) -> list[Reason]:
     """Why the champion cannot be rolled back (to ``to``, or to the fallback); empty when it can."""
     if state.pair.champion is None:
         return [Reason("pair", "a champion to roll back from", "no champion", "nothing to do")]
-    target = state.pair.fallback if to is None else to
+    target = rollback_target(state, to)
     earlier = [v for v in dict.fromkeys(state.champions) if v != state.pair.champion]
     mend = f"registry-hooks rollback {state.model} --to VERSION --reason …, with one of {earlier}" if earlier else (
         "nominate and promote another version: no earlier champion exists"
@@ -285,9 +290,17 @@ def _files_checked(state: ModelState, version: int, differences: tuple[str, ...]
     return state.model_copy(update={"file_check": done})
 
 
+def may_delete(state: ModelState, version: int) -> list[Reason]:
+    """Why ``version`` cannot be deleted from the registry; empty when it can."""
+    held = [role for role in ROLES if getattr(state.pair, role) == version]
+    if not held:
+        return []
+    return [Reason("role", "a version in no role", f"it is {' and '.join(held)}", "promote another version first")]
+
+
 def without(state: ModelState, version: int) -> ModelState:
-    """The state after ``version`` was deleted from the registry; refuses one that is in a role."""
-    if version in (state.pair.champion, state.pair.challenger, state.pair.fallback):
+    """The state after ``version`` was deleted from the registry."""
+    if may_delete(state, version):
         raise PairError(f"version {version} is in a role")
     return _without_all(state, (version,))
 

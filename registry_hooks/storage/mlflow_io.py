@@ -32,7 +32,7 @@ from registry_hooks.rules.condemned import content_digest
 from registry_hooks.rules.files import Files
 from registry_hooks.rules.signatures import SUFFIX
 from registry_hooks.storage.mlflow_rows import VersionRow
-from registry_hooks.storage.retry import says_nothing
+from registry_hooks.storage.retry import is_unavailable, says_nothing
 
 _ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
 _SOURCE_TAGS = {"name": MLFLOW_SOURCE_NAME, "git_commit": MLFLOW_GIT_COMMIT, "user": MLFLOW_USER}
@@ -309,6 +309,6 @@ def _plainly_told(what: str) -> Iterator[None]:
     except RegistryError:
         raise
     except Exception as error:  # every artifact store has errors of its own
-        if isinstance(error, MlflowException) and says_nothing(error):
-            raise  # MLflow's database, which is not what cannot be read
+        if isinstance(error, MlflowException) and is_unavailable(error):
+            raise  # MLflow's database, which is not what cannot be read; stores of artifacts call what they meet 500
         raise Invalid(f"{what}: {error}") from error

@@ -30,7 +30,7 @@ DEADLOCK, SERIALIZATION = "40P01", "40001"  # PostgreSQL's SQLSTATEs
 # MySQL and MariaDB: lock wait timeout, deadlock, and MariaDB's "record has changed since last read".
 GIVEN_UP_BY_MYSQL = (1205, 1213, 1020)
 GIVEN_UP_BY_SQLITE = ("database is locked", "database table is locked")
-SERVERS_FAULT = 500  # HTTP status
+SERVERS_FAULT, UNAVAILABLE = 500, 503  # HTTP status
 
 _within: ContextVar[bool] = ContextVar("registry_hooks_again", default=False)
 _logger = logging.getLogger(__name__)
@@ -42,6 +42,11 @@ def says_nothing(error: MlflowException) -> bool:
     A database that is lost, or is given up, is told so to whoever asks, and never as a fault of the request.
     """
     return int(error.get_http_status_code()) >= SERVERS_FAULT
+
+
+def is_unavailable(error: MlflowException) -> bool:
+    """Whether MLflow could not ask its database."""
+    return int(error.get_http_status_code()) == UNAVAILABLE
 
 
 def was_undone(error: BaseException | None) -> bool:

@@ -182,7 +182,7 @@ def _beside(server: Server, program: str) -> subprocess.CompletedProcess[str]:
     begin = (
         "import os, signal\n"
         "from mlflow.server import auth\n"
-        "from registry_hooks.app import keeping\n"
+        "from registry_hooks.app.people import keeping\n"
         "auth.store.init_db(auth.auth_config.database_uri)\n"
     )
     env = clean_environment(

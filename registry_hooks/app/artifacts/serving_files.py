@@ -188,6 +188,6 @@ def _paths(given: dict[str, Any], file_argument: str | None) -> Iterable[str]:
 def _ask(what: str, runs: Iterable[str], touched: Iterable[tuple[str, str]]) -> None:
     desk = governed_desk()
     try:
-        desk.refuse_pulling_away(what, runs, [place_of(uri, path) for uri, path in touched])
+        desk.holding.refuse_pulling_away(what, runs, [place_of(uri, path) for uri, path in touched])
     except RegistryError as error:
         raise refusing.in_mlflow(error) from error

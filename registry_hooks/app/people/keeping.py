@@ -68,7 +68,7 @@ def _written(actor: Actor, action: AccountAction, body: Body, change: Callable[[
 
     desk = governed_desk()
     try:
-        entry = desk.account_change(actor, action, body)
+        entry = desk.keeping.account_change(actor, action, body)
     except RegistryError as error:
         raise MlflowException(str(error), error_code=getattr(databricks_pb2, error.code)) from error
     try:
@@ -83,7 +83,7 @@ def _take_back(desk: Any, actor: Actor, entry: int, why: str) -> None:
     from mlflow.exceptions import MlflowException
 
     try:
-        desk.account_undone(actor, entry, why)
+        desk.keeping.account_undone(actor, entry, why)
     except (RegistryError, MlflowException) as error:  # then the entry stands, and counts as done
         _logger.warning("ledger entry %d was refused by MLflow, and that could not be written down: %s", entry, error)
 

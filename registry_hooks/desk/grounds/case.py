@@ -14,7 +14,7 @@ from registry_hooks.desk.grounds.presence import absent
 from registry_hooks.errors import Invalid, NotFound, Reason, Refused
 from registry_hooks.identity import Actor, Directory, current_directory, current_sight, require_actor
 from registry_hooks.records import Action, Entry, ModelState, Pair
-from registry_hooks.rules.approval.people import Facts, lacks_role
+from registry_hooks.rules.approval.people import Facts
 from registry_hooks.rules.files import differing_files, files_reason
 from registry_hooks.storage.ledger import AppliedPolicy, Ledger
 from registry_hooks.storage.mlflow_io import Manifest, manifest
@@ -111,8 +111,8 @@ class Case:
         ]
 
 
-class BaseDesk:
-    """What every part of the desk works with.
+class Cases:
+    """What every part of the desk works with: it opens units of work, and the case of a model in one.
 
     Args:
         unit_of_work: opens a transaction on the registry's database.
@@ -120,15 +120,20 @@ class BaseDesk:
     """
 
     def __init__(self, unit_of_work: UnitOfWork, clock: Callable[[], datetime] = utc_now) -> None:
-        self._unit_of_work = unit_of_work
-        self._clock = clock
+        self.unit_of_work = unit_of_work
+        self.clock = clock
 
     @contextmanager
-    def _case(
+    def case(
         self, model: str, *, write: bool, files: Manifest | None = None, bound: Bound | None = None
     ) -> Iterator[Case]:
+        """The case of a governed model in a unit of work of its own; with ``write`` under the lock of its row.
+
+        Raises:
+            NotFound: when no policy governs the model.
+        """
         actor = require_actor()
-        with self._unit_of_work(write=write) as session:
+        with self.unit_of_work(write=write) as session:
             ledger, registry = Ledger(session), Registry(session)
             if write:
                 registry.lock(model)
@@ -141,7 +146,7 @@ class BaseDesk:
                 )
             state, trust, accounts = ledger.state_and_people(model)
             facts = Facts(
-                self._clock(),
+                self.clock(),
                 applied.policy,
                 applied.digest,
                 files.digest if files else None,
@@ -153,12 +158,12 @@ class BaseDesk:
             )
             yield case_at(Case(actor, ledger, registry, state, applied, facts, files, bound))
 
-    def _as_it_is(self, model: str, version: int) -> dict[str, Any]:
+    def as_it_is(self, model: str, version: int) -> dict[str, Any]:
         """A version's files, and what its nomination is bound to, as they are: read before the unit of work.
 
         A store that does not answer for the Evidence within seconds is not asked for gigabytes: no files then.
         """
-        with self._case(model, write=False) as case:
+        with self.case(model, write=False) as case:
             row = case.registry.version(model, version)
             nomination, trust = case.state.nominations.get(version), case.facts.trust
         held = bound(nomination, trust)
@@ -249,11 +254,6 @@ def require_admin(what: str) -> Actor:
         reason = Reason("role", "an administrator of MLflow", actor.name, "ask an MLflow admin")
         raise Refused(f"{what} by an admin", [reason])
     return actor
-
-
-def promote_role(case: Case) -> list[Reason]:
-    """Why this actor may not request or make a promotion."""
-    return lacks_role(case.actor, case.applied.policy.promote.by, f"promote a version of {case.model}", case.facts)
 
 
 def check_text(name: str, value: str, required: bool = False) -> None:

@@ -103,13 +103,15 @@ def test_other_databases_and_deleted_versions_as_well(any_world):
         any_world.store.delete_model_version(MODEL, "1")
     place = any_world.folder(2).as_uri()
     with pytest.raises(Refused, match=f"Evidence of run {run} of version 1 of {MODEL}, which was champion"):
-        any_world.desk.refuse_pulling_away("gone", [run])
+        any_world.desk.holding.refuse_pulling_away("gone", [run])
     for each in (place_of(place), place_of(place, "weights.bin"), place_of(place, "../..")):
         with pytest.raises(
             Refused, match=f"the files of run .* of version 2 of {MODEL}, which is challenger and fallb"
         ):
-            any_world.desk.refuse_pulling_away("gone", [], [each])
-    any_world.desk.refuse_pulling_away("beside", ["0" * 32], [place_of(place + "-2"), place_of(place, "..", "notes")])
+            any_world.desk.holding.refuse_pulling_away("gone", [], [each])
+    any_world.desk.holding.refuse_pulling_away(
+        "beside", ["0" * 32], [place_of(place + "-2"), place_of(place, "..", "notes")]
+    )
 
 
 @pytest.mark.parametrize(

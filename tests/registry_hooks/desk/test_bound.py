@@ -260,7 +260,7 @@ def test_a_key_revoked_after_the_approvals_closes_the_gate(world, run):
 def test_what_was_nominated_anew_while_it_was_read_is_read_again(world, run, monkeypatch, times):
     world.ask(1)
     world.approve(1)
-    read, left = world.desk._as_it_is, [times]
+    read, left = world.desk.cases.as_it_is, [times]
 
     def read_slowly(model, version):
         found = read(model, version)
@@ -269,7 +269,7 @@ def test_what_was_nominated_anew_while_it_was_read_is_read_again(world, run, mon
             world.desk.nominate(model, version, comment=f"again, {left[0]}")
         return found
 
-    monkeypatch.setattr(world.desk, "_as_it_is", read_slowly)
+    monkeypatch.setattr(world.desk.cases, "as_it_is", read_slowly)
     with world.acting("ana"):
         if times == 1:
             assert world.desk.promote(MODEL, 1)["version"] == 1

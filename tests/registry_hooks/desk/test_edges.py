@@ -17,6 +17,8 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from support.world import MODEL, POLICY, refused
 
+from registry_hooks.desk.emergency import Emergency
+from registry_hooks.desk.native import Native
 from registry_hooks.errors import Conflict, Invalid, NotFound, Refused
 from registry_hooks.rules.signatures import new_key, public_pem
 from registry_hooks.storage.ledger import Ledger
@@ -30,14 +32,14 @@ def test_two_native_calls_for_one_rollback_roll_back_once(world, monkeypatch):
     world.register(3)
     for version in (1, 2, 3):
         world.promote(version)
-    rollback = world.desk.rollback
+    rollback = Emergency.rollback
 
-    def after_another_one(*arguments, **options):
+    def after_another_one(emergency, *arguments, **options):
         monkeypatch.undo()
-        rollback(MODEL, "the other call")
-        return rollback(*arguments, **options)
+        rollback(emergency, MODEL, "the other call")
+        return rollback(emergency, *arguments, **options)
 
-    monkeypatch.setattr(world.desk, "rollback", after_another_one)
+    monkeypatch.setattr(Emergency, "rollback", after_another_one)
     with world.acting("oncall"), pytest.raises(MlflowException, match="cannot be rolled back"):
         world.client.set_registered_model_alias(MODEL, "champion", "2")
     assert world.roles() == {"champion": 2, "challenger": 1, "fallback": 1}
@@ -74,15 +76,15 @@ def test_policies_applied_at_once_do_not_both_take_a_model(any_world):
 def test_a_version_of_a_model_that_comes_under_policy_meanwhile_is_refused(world, monkeypatch):
     """Its author would be unknown, and could approve it."""
     world.register()
-    governs = world.desk.governs
+    governs = Native.governs
 
-    def and_then_it_is_governed(model):
-        answer = governs(model)
+    def and_then_it_is_governed(native, model):
+        answer = governs(native, model)
         monkeypatch.undo()
         world.govern()
         return answer
 
-    monkeypatch.setattr(world.desk, "governs", and_then_it_is_governed)
+    monkeypatch.setattr(Native, "governs", and_then_it_is_governed)
     with world.acting("ana"), pytest.raises(MlflowException, match="came under a policy just now"):
         world.client.create_model_version(MODEL, "file:///tmp/x")
     assert world.stages() == {1: "None"}

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from support.serving import free_port
 from support.world import MODEL, POLICY, refused, rules_of
 
-from registry_hooks.desk.emergency import PATIENCE
+from registry_hooks.desk.emergency import PATIENCE, Emergency
 from registry_hooks.desk.grounds import presence
 from registry_hooks.errors import Invalid, Refused
 
@@ -274,9 +274,11 @@ def test_files_that_take_long_do_not_hold_a_rollback(served):
     served.assert_sound()
 
 
-def test_a_check_that_nobody_finished_is_finished_by_reconcile(served):
+def test_a_check_that_nobody_finished_is_finished_by_reconcile(served, monkeypatch):
     _flip_a_byte(served.folder(1))
-    served.desk._note_check = lambda *_: None  # as where the server was stopped before the check was done
+    monkeypatch.setattr(
+        Emergency, "_note_check", lambda *_: None
+    )  # as where the server was stopped before the check was done
     with served.acting("oncall"):
         served.desk.rollback(MODEL, "bad", verify="later")
     assert status(served)["file_check"]["differences"] is None
@@ -293,8 +295,8 @@ def test_a_check_of_a_champion_that_left_changes_nothing(served):
     assert checked(served) is None
     before = newest(served)["seq"]
     with served.acting("oncall"):
-        served.desk.note_files(MODEL, 1, ("weights.bin was changed",))
-        served.desk.note_files(MODEL, 2, ("weights.bin was changed",))
+        served.desk.emergency.note_files(MODEL, 1, ("weights.bin was changed",))
+        served.desk.emergency.note_files(MODEL, 2, ("weights.bin was changed",))
     assert newest(served)["seq"] == before
 
 

@@ -19,7 +19,7 @@ def policy(*models, name="employment", exempt=()):
 
 
 def governs(world, model):
-    return world.desk.governs(model)
+    return world.desk.native.governs(model)
 
 
 def name_of_policy(world, model):

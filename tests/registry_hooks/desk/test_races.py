@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from mlflow.exceptions import MlflowException
 from support.world import MODEL, POLICY, World, refused, rules_of
 
+from registry_hooks.desk.native import Native
 from registry_hooks.errors import NotFound, Refused
 from registry_hooks.rules.signatures import key_id, new_key, public_pem
 
@@ -20,14 +21,14 @@ def test_a_version_deleted_while_its_files_are_read_does_not_come_back_by_break_
     world.govern(GLASS)
     world.quickly(2)
     world.promote(1)
-    read = world.desk._as_it_is
+    read = world.desk.cases.as_it_is
 
     def read_slowly(model, version):
         files = read(model, version)
         world.client.delete_model_version(model, str(version))
         return files
 
-    monkeypatch.setattr(world.desk, "_as_it_is", read_slowly)
+    monkeypatch.setattr(world.desk.cases, "as_it_is", read_slowly)
     with world.acting("ana"), pytest.raises(NotFound, match="no version 2"):
         world.desk.break_glass(MODEL, 2, "the house is on fire")
     assert world.roles() == {"champion": 1}
@@ -38,14 +39,14 @@ def test_a_name_that_comes_under_policy_while_another_takes_it_is_kept(world, mo
     world.govern()
     with world.acting("ana"):
         world.client.create_registered_model("scratch")
-    refuse = world.desk.refuse_governed
+    refuse = Native.refuse_governed
 
-    def refuse_slowly(model, what):
-        refuse(model, what)
+    def refuse_slowly(native, model, what):
+        refuse(native, model, what)
         if model == "scratch":
             world.govern(POLICY.replace("name: employment", "name: other").replace(MODEL, "churn"))
 
-    monkeypatch.setattr(world.desk, "refuse_governed", refuse_slowly)
+    monkeypatch.setattr(Native, "refuse_governed", refuse_slowly)
     with world.acting("ana"), pytest.raises(MlflowException, match="'churn' came under a policy just now"):
         world.client.rename_registered_model("scratch", "churn")
     assert world.client.get_registered_model("scratch")

@@ -89,7 +89,7 @@ def apply(world: World) -> None:
 
 
 def account(world: World) -> None:
-    world.desk.account_change(Actor("boss", "test"), "user-created", {"user": "raj"})
+    world.desk.keeping.account_change(Actor("boss", "test"), "user-created", {"user": "raj"})
 
 
 STORY: list[Callable[[World], None]] = [account, register, delete, nominate, request, approve, promote, rollback, apply]

@@ -108,7 +108,7 @@ def test_what_versions_rest_on_is_found_for_those_of_before(old, new_world):
     ((run, paths),) = [(row[1], json.loads(row[3])) for row in found if row[0] == 1 and row[3] is not None]
     assert "evidence/calibration.json" in paths
     with pytest.raises(RegistryError, match=r"of version 1 of .*, which is champion"):
-        new_world(old).desk.refuse_pulling_away("it stays", [run])
+        new_world(old).desk.holding.refuse_pulling_away("it stays", [run])
 
 
 def test_states_are_folded_anew_in_the_same_transaction(old):

@@ -24,7 +24,7 @@ class People:
         self.world, self.there = world, {name: Actor(name, "test") for name in ("ana", "admin", "boss", "oncall")}
 
     def did(self, actor, action, **body):
-        return self.world.desk.account_change(Actor(actor, "test"), action, body)
+        return self.world.desk.keeping.account_change(Actor(actor, "test"), action, body)
 
     def make(self, actor, name, *roles):
         self.did(actor, "user-created", user=name)
@@ -285,7 +285,7 @@ def test_what_failed_is_taken_back_and_what_nobody_could_say_stands(people):
     people.make("boss", "raj", "model-risk")
     entry = people.did("ana", "user-created", user="raj")  # who is there already: MLflow refuses
     people.refused("raj")
-    people.world.desk.account_undone(Actor("ana", "test"), entry, "RESOURCE_ALREADY_EXISTS")
+    people.world.desk.keeping.account_undone(Actor("ana", "test"), entry, "RESOURCE_ALREADY_EXISTS")
     people.sign("raj")
     people.did("ana", "password-changed", user="mei")  # and the process died
     people.there["mei"] = Actor("mei", "test", mlflow_roles=HOLDER)
@@ -297,7 +297,7 @@ def test_what_others_did_since_is_not_taken_back(people):
     people.make("boss", "raj", "model-risk")
     failed = people.did("boss", "password-changed", user="raj")
     people.did("ana", "password-changed", user="raj")
-    people.world.desk.account_undone(Actor("boss", "test"), failed, "refused")
+    people.world.desk.keeping.account_undone(Actor("boss", "test"), failed, "refused")
     people.refused("raj")
 
 
