@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from mlflow_eval_plugin.report_cli import main as evidence_report
 from registry_hooks.cli.group import BY_ROLE
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
@@ -31,6 +32,9 @@ def page() -> str:
 
 
 def _of_role(role: str) -> Iterator[str]:
+    if role == "evidence-report":
+        yield from _sections((role,), evidence_report)
+        return
     (commands,) = (commands for name, commands in BY_ROLE.items() if name.partition(",")[0] == role)
     for command in commands:
         yield from _sections((str(command.name),), command)
@@ -43,10 +47,10 @@ def _sections(path: tuple[str, ...], command: click.Command) -> Iterator[str]:
         return
     arguments = [_argument(each) for each in command.params if isinstance(each, click.Argument)]
     yield f"\n### `{' '.join((*path, *arguments))}`\n"
-    told, _, example = (command.help or "").replace("\b\n", "").partition("Example:\n")
+    told, examples = re.split(r"Examples?:\n", (command.help or "").replace("\b\n", ""))
     for paragraph in told.strip().split("\n\n"):
         yield _plain(paragraph) + "\n"
-    yield "```console\n$ " + textwrap.dedent(example).strip() + "\n```"
+    yield "```console\n" + re.sub(r"^(?=\S)", "$ ", textwrap.dedent(examples).strip(), flags=re.MULTILINE) + "\n```"
     options = [each for each in command.params if isinstance(each, click.Option) and not each.hidden]
     rows = [_row(each) for each in options if not _of_all(each)]
     if rows:
@@ -59,7 +63,7 @@ def _of_all(option: click.Option) -> bool:
 
 
 def _argument(argument: click.Argument) -> str:
-    name = argument.metavar or str(argument.name).upper()
+    name = (argument.metavar or str(argument.name).upper()).removesuffix("...")
     return (name if argument.required else f"[{name}]") + ("..." if argument.nargs == -1 else "")
 
 
@@ -68,7 +72,7 @@ def _row(option: click.Option) -> str:
     if isinstance(option.type, click.Choice):
         value = " " + "\\|".join(str(choice) for choice in option.type.choices)
     elif not option.is_flag:
-        value = " " + (option.metavar or ("FILE" if isinstance(option.type, click.Path) else _kind(option)))
+        value = " " + (option.metavar or _kind(option)).replace("|", "\\|")
     notes = [_plain(option.help or "")]
     if option.required:
         notes.append("Required.")
@@ -79,6 +83,8 @@ def _row(option: click.Option) -> str:
 
 
 def _kind(option: click.Option) -> str:
+    if isinstance(option.type, click.Path):
+        return "FILE"
     return "NUMBER" if isinstance(option.type, (click.types.IntParamType, click.types.FloatParamType)) else "TEXT"
 
 
