@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import special
 
 from mlflow_eval_plugin.engines.arrow.columns.factorizing import factorized
 from mlflow_eval_plugin.engines.arrow.columns.inputs import require_columns
@@ -42,6 +41,8 @@ LEAST_KEYS = 30  # rows; fewer may differ by chance
 NUMERIC_KINDS = frozenset({"number", "datetime", "duration"})
 FENCE = 5  # robust standard deviations from the median; of normal values less than one in a million is beyond
 LOW_SHARES, HIGH_SHARES = np.array([0.25, 0.15, 0.05, 0.01]), np.array([0.75, 0.85, 0.95, 0.99])
+# What a normal value is below in so many cases. Written out: computed, the last bit differs between processors.
+NORMAL_QUANTILES = np.array([0.6744897501960817, 1.0364333894937898, 1.6448536269514722, 2.3263478740408408])
 SORTED_ROWS = 2**18  # at a time; larger temporaries are asked of the system anew for every column
 
 FloatArray = NDArray[np.float64]
@@ -313,7 +314,7 @@ def robust_spread(ordered: FloatArray) -> float:
     """
     n = len(ordered)
     least, most = (ordered[[int(np.ceil(p * n)) - 1 for p in shares]] for shares in (LOW_SHARES, HIGH_SHARES))
-    found = (most - least) / (2 * special.ndtri(HIGH_SHARES))
+    found = (most - least) / (2 * NORMAL_QUANTILES)
     if found[:2].max() > 0:
         return float(found[:2].max())
     # A standard deviation of sorted values does not depend on the order of the rows.

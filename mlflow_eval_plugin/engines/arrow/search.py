@@ -25,6 +25,7 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import (
 from mlflow_eval_plugin.engines.arrow.columns.levels import CodedColumn, coded_columns, slice_of
 from mlflow_eval_plugin.engines.arrow.columns.plain import kind_of, plain
 from mlflow_eval_plugin.engines.arrow.counting import chunked
+from mlflow_eval_plugin.engines.arrow.logarithm import logarithm
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
 from mlflow_eval_plugin.engines.arrow.regression.summaries import Predicted
 from mlflow_eval_plugin.stats.binary.summary import SMALLEST_PROBABILITY
@@ -185,7 +186,7 @@ def _class_errors(rows: ClassScored, part: slice, error: ErrorKind) -> FloatArra
     of_label = label[:, None]
     if error == "log_loss":
         found = np.take_along_axis(rows.probability[part], of_label, axis=1)[:, 0]
-        return np.asarray(-np.log(np.maximum(found, SMALLEST_PROBABILITY)))
+        return np.asarray(-logarithm(np.maximum(found, SMALLEST_PROBABILITY)))
     missed = rows.probability[part].copy()
     np.put_along_axis(missed, of_label, np.take_along_axis(missed, of_label, axis=1) - 1.0, axis=1)
     return np.asarray((missed**2).sum(axis=1))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from support.summaries import arrays
 
 from mlflow_eval_plugin.engines import (
     digest_summary,
@@ -99,19 +98,6 @@ COUNTS: dict[str, Callable[[pd.DataFrame], object]] = {
     "pairs of moments": moment_pairs,
     "digest": digest_summary,
 }
-
-
-def arrays(found: object) -> dict[str, Any]:
-    """Every value of a Summary by its path."""
-    if is_dataclass(found):
-        members = {field.name: getattr(found, field.name) for field in fields(found)}
-    elif isinstance(found, dict):
-        members = found
-    elif isinstance(found, tuple) and any(is_dataclass(one) or isinstance(one, np.ndarray) for one in found):
-        members = dict(enumerate(found))
-    else:
-        return {"": found}
-    return {f"{name}.{path}": value for name, one in members.items() for path, value in arrays(one).items()}
 
 
 @pytest.mark.parametrize("name", COUNTS)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.columns.inputs import ColumnArgument, Scored, scored_rows
 from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked, counted
+from mlflow_eval_plugin.engines.arrow.logarithm import logarithm
 from mlflow_eval_plugin.stats.binary.summary import (
     FINE_BINS,
     SCORE_BINS,
@@ -135,7 +136,7 @@ class Chunk:
         np.abs(np.subtract(self.score, loss, out=loss), out=loss)
         if loss.min(initial=1.0) < SMALLEST_PROBABILITY:  # found sooner than done, and rare
             np.maximum(loss, SMALLEST_PROBABILITY, out=loss)
-        return np.negative(np.log(loss, out=loss), out=loss)
+        return np.negative(logarithm(loss), out=loss)
 
     def losses(self) -> Iterator[IntArray]:
         """Log loss and its square, times the weight, in units of ``1 / LOSS_ONE`` and ``1 / LOSS_SQUARE_ONE``."""

@@ -214,12 +214,18 @@ def scale_of(weights: NDArray[np.float64], given: float | None, *, what: str = "
     """
     largest = float(weights.max())
     if given is None:
-        return 2.0 ** math.ceil(math.log2(largest)) if largest > 0 else 1.0
+        return power_of_two(largest)
     if math.frexp(given)[0] != 0.5 or given < largest:
         raise InputError(
             f"{what}_scale: expected a power of two at or above the largest {what} {largest!r}, found {given!r}"
         )
     return given
+
+
+def power_of_two(largest: float) -> float:
+    """The power of two at or above a number; 1.0 for 0. A logarithm would round next to one."""
+    mantissa, exponent = math.frexp(largest)
+    return math.ldexp(1.0, exponent - (mantissa == 0.5)) if largest > 0 else 1.0
 
 
 def _positive_class(classes: list[object], pos_label: object | None, listed: str) -> int | None:

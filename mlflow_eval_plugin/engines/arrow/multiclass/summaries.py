@@ -16,6 +16,7 @@ from mlflow_eval_plugin.engines.arrow.binary.slices import counted_slices
 from mlflow_eval_plugin.engines.arrow.columns.inputs import Scored, scale_of
 from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.arrow.joint import JOINT_CELLS, Columns, cell_codes, size, tabulated
+from mlflow_eval_plugin.engines.arrow.logarithm import logarithm
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.engines.slicing import UNSLICED, Slicing
 from mlflow_eval_plugin.stats.binary.summary import (
@@ -225,7 +226,7 @@ def row_losses(probability: FloatArray, label: IntArray) -> tuple[FloatArray, Fl
     # Class by class: a row's sum is then taken in one order, however numpy would vectorise it.
     for p in probability.T:
         square += p**2
-    return -np.log(np.maximum(own, SMALLEST_PROBABILITY)), (square + 1 - 2 * own) / 2
+    return -logarithm(np.maximum(own, SMALLEST_PROBABILITY)), (square + 1 - 2 * own) / 2
 
 
 def _moments(
@@ -234,10 +235,10 @@ def _moments(
     """The sums of ``MOMENTS`` row by row, in its order."""
     square, cube, entropy, entropy_square = (np.zeros(len(label)) for _ in range(4))
     for p in probability.T:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            surprise = np.where(p > 0, -np.log(p), 0.0)
-        square += p**2
-        cube += p**3
+        surprise = -logarithm(np.maximum(p, SMALLEST_PROBABILITY))  # times 0 it is 0
+        squared = p * p
+        square += squared
+        cube += squared * p
         entropy += p * surprise
         entropy_square += p * surprise**2
     loss, half = row_losses(probability, label)

@@ -63,12 +63,15 @@ def _terms(first: PredictedChunk, second: PredictedChunk) -> Iterator[Terms]:
     w, e, f = first.weight, first.error, second.error
     size_change, change = np.abs(f) - np.abs(e), f - e
     for name, one in (("a", size_change), ("b", change)):
-        for power in (1, 2, 3):
-            yield name * power, (w * one**power,)
+        term = w
+        for order in (1, 2, 3):
+            term = term * one
+            yield name * order, (term,)
     yield "d", (w * np.abs(change),)
     ee, ff = e * e, f * f
-    yield "eeff", (w * ee * ff,)
-    yield "e6", (w * ee**3,)
-    yield "e4ff", (w * ee**2 * ff,)
-    yield "eef4", (w * ee * ff**2,)
-    yield "f6", (w * ff**3,)
+    wee, wff = w * ee, w * ff
+    yield "eeff", (wee * ff,)
+    yield "e6", (wee * ee * ee,)
+    yield "e4ff", (wee * ee * ff,)
+    yield "eef4", (wee * ff * ff,)
+    yield "f6", (wff * ff * ff,)

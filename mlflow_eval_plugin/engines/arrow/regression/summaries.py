@@ -17,6 +17,7 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import (
     column_of,
     finite_numbers,
     how_many,
+    power_of_two,
     scale_of,
 )
 from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked, counted
@@ -228,14 +229,14 @@ class PredictedChunk:
         """What a MomentSummary sums."""
         w, y, e = self.weight, self.target, self.error
         yield from self._shared(w, y, e)
-        we = w * e * e
+        we, wy = w * e * e, w * y * y
         yield "a", (w * np.abs(e),)
         yield "eee", (we * e,)
         yield "eeee", (we * e * e,)
         yield "eey", (we * y,)
         yield "eeyy", (we * y * y,)
-        yield "yyy", (w * y**3,)
-        yield "yyyy", (w * y**4,)
+        yield "yyy", (wy * y,)
+        yield "yyyy", (wy * y * y,)
         yield from self._quantiles(w)
         for one in self.all.intervals:
             yield from self._interval(one, w)
@@ -346,7 +347,7 @@ def _scale(
     distances += [end for one in intervals for end in (one.upper - one.lower, one.lower - y, one.upper - y)]
     largest = max(float(np.abs(one).max()) for one in distances)
     if given is None:
-        return RegressionScale(centre, 2.0 ** math.ceil(math.log2(largest)) if largest > 0 else 1.0, weight or 1.0)
+        return RegressionScale(centre, power_of_two(largest), weight or 1.0)
     if math.frexp(given.unit)[0] != 0.5 or given.unit < largest:
         raise InputError(
             f"scale: expected a unit that is a power of two at or above the largest distance {largest!r}, found "
