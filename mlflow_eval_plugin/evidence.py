@@ -25,8 +25,9 @@ from pydantic import (
 from mlflow_eval_plugin.canonical import Digest, EvidenceError, canonical, digest_of
 
 SCHEMA: Final = "mlflow-eval-plugin/evidence/1"
-KINDS = ("calibration", "comparison", "disaggregated", "drift")  # that this release writes; documents may be of others
-TASKS = ("binary", "multiclass", "regression")  # likewise
+# Those that this release writes; documents may be of others.
+KNOWN_KINDS = ("calibration", "comparison", "disaggregated", "drift")
+KNOWN_TASKS = ("binary", "multiclass", "regression")
 
 Verdict = Literal["pass", "fail", "insufficient"]
 # How a verdict is said, wherever a person reads it.

@@ -1,4 +1,4 @@
-"""What a page shows of each kind of Evidence, by task: one literal table, which a new one extends by an entry."""
+"""What a page shows of each task and kind of Evidence: one literal table, which a new one extends by an entry."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ _OF_REGRESSIONS: Mapping[str, Kind] = {
     "disaggregated": replace(_OF_TWO_CLASSES["disaggregated"], tables=error_tables),
     "comparison": replace(_OF_TWO_CLASSES["comparison"], tables=error_comparison_tables),
 }
-KINDS: dict[str, Mapping[str, Kind]] = {
+TOLD: dict[str, Mapping[str, Kind]] = {
     "binary": _OF_TWO_CLASSES,
     "multiclass": _OF_MANY_CLASSES,
     "regression": _OF_REGRESSIONS,
@@ -124,14 +124,14 @@ KINDS: dict[str, Mapping[str, Kind]] = {
 
 def kind_of(evidence: Evidence) -> Kind:
     """How a document is told; of a task or a kind that is not known here, its Checks and what is known instead."""
-    known = KINDS.get(evidence.of_task, {})
+    known = TOLD.get(evidence.of_task, {})
     return known[evidence.kind] if evidence.kind in known else _unknown(evidence)
 
 
 def _unknown(evidence: Evidence) -> Kind:
     what = f"kind {evidence.kind!r} of task {evidence.of_task!r}"
-    of_task = KINDS.get(evidence.of_task)
-    known = f"kinds of this task are {', '.join(of_task)}" if of_task else f"tasks are {', '.join(KINDS)}"
+    of_task = TOLD.get(evidence.of_task)
+    known = f"kinds of this task are {', '.join(of_task)}" if of_task else f"tasks are {', '.join(TOLD)}"
     return Kind(
         title=evidence.kind.replace("_", " ").capitalize(),
         question=f"This release does not know {what}, and shows the Checks alone; known {known}.",

@@ -15,7 +15,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from mlflow_eval_plugin.evidence import KINDS, Word
+from mlflow_eval_plugin.evidence import KNOWN_KINDS, Word
 from registry_hooks.identity import Actor
 
 MLFLOW_ROLE = "role:"
@@ -49,8 +49,8 @@ class Part(BaseModel):
 
 
 def _near(kind: str) -> str:
-    near = get_close_matches(kind, KINDS, n=1)
-    known = f"did you mean {near[0]!r}?" if near else f"it writes {', '.join(KINDS)}."
+    near = get_close_matches(kind, KNOWN_KINDS, n=1)
+    known = f"did you mean {near[0]!r}?" if near else f"it writes {', '.join(KNOWN_KINDS)}."
     return f"; {known} No version is promoted before another evaluator has written it"
 
 
@@ -79,8 +79,7 @@ class RoleMembers(Part):
 class RequiredEvidence(Part):
     """One kind of Evidence that must pass; ``insufficient: allow`` says that only a ``fail`` blocks.
 
-    A ``comparison`` must be with the champion, and is not asked for while there is none. It can be made of classifiers
-    of two classes.
+    A ``comparison`` must be with the champion, and is not asked for while there is none.
 
     With ``signed_by`` it must carry a signature by a trusted key of one of those names (`registry-hooks key trust`).
     """
@@ -218,7 +217,7 @@ class Policy(Part):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is sound and may not be meant: each kind of Evidence that this release does not write."""
-        unknown = [item.kind for item in self.promote.evidence if item.kind not in KINDS]
+        unknown = [item.kind for item in self.promote.evidence if item.kind not in KNOWN_KINDS]
         return tuple(f"promote.evidence: no evaluator of this release writes {kind!r}{_near(kind)}" for kind in unknown)
 
     @property

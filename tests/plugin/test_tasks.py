@@ -17,13 +17,11 @@ from support.evaluating import World, evidence_of
 
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.document import About, document
-from mlflow_eval_plugin.evidence import KINDS, Data, Evidence, EvidenceError, dumps, loads, seal
-from mlflow_eval_plugin.evidence import TASKS as KNOWN
+from mlflow_eval_plugin.evidence import KNOWN_KINDS, KNOWN_TASKS, Data, Evidence, EvidenceError, dumps, loads, seal
 from mlflow_eval_plugin.plugin import _Evaluator
 from mlflow_eval_plugin.plugin.tables import Scorer, Table, given_rows
 from mlflow_eval_plugin.plugin.tasks import TASKS, Task
-from mlflow_eval_plugin.reports.kinds import KINDS as TOLD
-from mlflow_eval_plugin.reports.kinds import Kind
+from mlflow_eval_plugin.reports.kinds import TOLD, Kind
 from mlflow_eval_plugin.reports.pages.page import render
 from mlflow_eval_plugin.reports.tables.cells import Cell, table_of
 from mlflow_eval_plugin.stats.inference.checks import Claim
@@ -139,9 +137,9 @@ def test_a_task_and_a_kind_are_an_entry_each(
 
 
 def test_every_task_and_kind_that_this_release_writes_is_in_every_table() -> None:
-    assert set(TASKS) == set(TOLD) == set(KNOWN)
+    assert set(TASKS) == set(TOLD) == set(KNOWN_TASKS)
     for name, task in TASKS.items():
-        assert set(task.configs) == set(task.evaluate) == set(TOLD[name]) == set(KINDS)
+        assert set(task.configs) == set(task.evaluate) == set(TOLD[name]) == set(KNOWN_KINDS)
 
 
 def test_every_kind_has_its_entry_point_and_no_other_has() -> None:
@@ -149,7 +147,7 @@ def test_every_kind_has_its_entry_point_and_no_other_has() -> None:
     setup.read(Path(__file__).parents[2] / "setup.cfg")
     lines = setup["options.entry_points"]["mlflow.model_evaluator"].strip().splitlines()
     named = dict(line.split(" = ") for line in lines)
-    assert tuple(named) == KINDS
+    assert tuple(named) == KNOWN_KINDS
     for kind, place in named.items():
         module, evaluator = place.split(":")
         assert getattr(import_module(module), evaluator).kind == kind

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 
-from mlflow_eval_plugin.evidence import KINDS
+from mlflow_eval_plugin.evidence import KNOWN_KINDS
 
 FEATURES = [f"x{i}" for i in range(5)]
 CLASSES = ["cat", "dog", "emu"]
@@ -35,7 +35,7 @@ class Zoo:
 
     def measured(self, data: pd.DataFrame | None = None, model: bool = True, **given: Any) -> dict[str, Any]:
         """The Evidence of a call, by kind."""
-        config = {kind: value for kind, value in given.items() if kind in KINDS}
+        config = {kind: value for kind, value in given.items() if kind in KNOWN_KINDS}
         further = {key: value for key, value in given.items() if key not in config}
         with mlflow.start_run() as run:
             mlflow.models.evaluate(

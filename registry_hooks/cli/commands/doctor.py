@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from mlflow_eval_plugin.evidence import KINDS
+from mlflow_eval_plugin.evidence import KNOWN_KINDS
 from registry_hooks.cli.asking import told_as_failure
 from registry_hooks.cli.failures import NO_ANSWER, Failure
 from registry_hooks.cli.output import clean, heading, show
@@ -26,7 +26,7 @@ DISTRIBUTIONS = (
     "sqlalchemy",
 )
 ENTRY_POINTS = (
-    *(("mlflow.model_evaluator", kind) for kind in KINDS),
+    *(("mlflow.model_evaluator", kind) for kind in KNOWN_KINDS),
     ("mlflow.model_registry_store", "governed"),
     ("mlflow.app", "registry-hooks"),
 )

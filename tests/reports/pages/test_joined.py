@@ -9,10 +9,9 @@ import pytest
 from support.documents import evidence as documents
 from support.documents.parsed_page import Page
 
-from mlflow_eval_plugin.evidence import KINDS as EVIDENCE_KINDS
-from mlflow_eval_plugin.evidence import TASKS, Evidence, Verdict, loads
+from mlflow_eval_plugin.evidence import KNOWN_KINDS, KNOWN_TASKS, Evidence, Verdict, loads
 from mlflow_eval_plugin.reports import render, render_diff, render_joined
-from mlflow_eval_plugin.reports.kinds import KINDS
+from mlflow_eval_plugin.reports.kinds import TOLD
 from mlflow_eval_plugin.reports.pages import joined
 
 GOLDEN = [
@@ -36,7 +35,7 @@ def heading(text: str) -> str:
 
 
 def test_every_kind_of_evidence_has_an_entry() -> None:
-    assert all(set(kinds) == set(EVIDENCE_KINDS) for kinds in KINDS.values()) and tuple(KINDS) == TASKS
+    assert all(set(kinds) == set(KNOWN_KINDS) for kinds in TOLD.values()) and tuple(TOLD) == KNOWN_TASKS
 
 
 def test_a_page_of_one_document_is_that_document_joined_with_none() -> None:
@@ -63,7 +62,7 @@ def test_the_joint_verdict_comes_first_then_every_kind_then_the_tables() -> None
     assert [text.index(each) for each in order] == sorted(text.index(each) for each in order)
     said = Page(text).words
     for document in all_three():
-        assert joined.headline([document]) in said and KINDS["binary"][document.kind].question in said
+        assert joined.headline([document]) in said and TOLD["binary"][document.kind].question in said
 
 
 def test_each_document_is_a_family_so_the_chances_of_a_false_failure_add_up() -> None:
@@ -117,7 +116,7 @@ def test_documents_of_the_first_release_still_render(document: Evidence) -> None
 def test_documents_of_the_first_release_still_join() -> None:
     page = Page(render_joined(GOLDEN))
     assert page.open == []
-    assert all(KINDS["binary"][document.kind].question in page.words for document in GOLDEN)
+    assert all(TOLD["binary"][document.kind].question in page.words for document in GOLDEN)
 
 
 def with_all_metrics(labels: list[str]) -> Evidence:
