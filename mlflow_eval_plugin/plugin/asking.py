@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models.utils import _enforce_schema
 from mlflow.pyfunc.model import PythonModel
 
 from mlflow_eval_plugin.engines.arrow.columns.inputs import nearest
-from mlflow_eval_plugin.plugin.frames import tabled
+from mlflow_eval_plugin.plugin.frames import Frame, tabled
 from mlflow_eval_plugin.stats.errors import InputError
 
 _ENFORCING = "Failed to enforce schema of data"  # MLflow's beginning of what it says of rows that do not fit
@@ -119,7 +118,7 @@ def _in_own_order(model: Any, rows: Any, asked: Callable[[Any], Any]) -> Any:
     Models that look at names refuse what they do not know, as they do where they serve, or find their columns
     themselves. Others, LightGBM's among them, take a column in another place for another feature without a word.
     """
-    known = fitted_names(model) if isinstance(rows, pd.DataFrame) and needed_columns(model) is None else []
+    known = fitted_names(model) if isinstance(rows, Frame) and needed_columns(model) is None else []
     columns = list(rows.columns) if known else []
     # LightGBM writes blanks in names as underscores.
     written = {name.replace(" ", "_"): name for name in columns if isinstance(name, str)}
@@ -133,7 +132,7 @@ def _in_own_order(model: Any, rows: Any, asked: Callable[[Any], Any]) -> Any:
         return rows
     few, own = rows.head(_PROBED), rows[names]
     stands, named = (tabled(_answered(model, asked, one), len(few)) for one in (few, own.head(_PROBED)))
-    if not pd.DataFrame(stands).equals(pd.DataFrame(named)):
+    if not Frame(stands).equals(Frame(named)):
         listed = ", ".join(map(repr, names[:12])) + ", …" * (len(names) > 12)
         _logger.warning(
             "The model looks at the places of columns, and is asked with %s in this order. %s", listed, _BY_PLACE
@@ -152,7 +151,7 @@ def _own_columns(model: Any, rows: Any) -> Any:
     needed = needed_columns(model)
     if needed is None:
         return rows
-    columns = list(rows.columns) if isinstance(rows, pd.DataFrame) else []
+    columns = list(rows.columns) if isinstance(rows, Frame) else []
     if missing := lacking(needed, columns):
         raise InputError(f"model: by its signature it needs {missing}")
     known = set(_schema(model).input_names())
@@ -162,7 +161,7 @@ def _own_columns(model: Any, rows: Any) -> Any:
 
 def _enforced(rows: Any, schema: Any) -> Any:
     # Some of MLflow's casts are made by position and put together by index, which need not be one that allows it.
-    plain = rows.reset_index(drop=True) if isinstance(rows, pd.DataFrame) else rows
+    plain = rows.reset_index(drop=True) if isinstance(rows, Frame) else rows
     try:
         return _enforce_schema(plain, schema)
     except MlflowException as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,15 @@ from mlflow.data.evaluation_dataset import EvaluationDataset
 from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.errors import InputError
 
+Frame: TypeAlias = pd.DataFrame
+"""What rows are held in between the user's data and the engines."""
+
 
 @dataclass(frozen=True, eq=False)
 class Given:
     """A table as it was given, with what a data set of MLflow says of it; None where nothing is said."""
 
-    frame: pd.DataFrame
+    frame: Frame
     labels: str | None = None
     predictions: str | None = None
     name: str | None = None
@@ -54,7 +57,7 @@ def given_table(given: Any, *, argument: str, features: Sequence[str], labels: s
     return Given(beside, named, None, given.name, given.digest)
 
 
-def framed(given: Any, *, argument: str) -> pd.DataFrame:
+def framed(given: Any, *, argument: str) -> Frame:
     """A table as a pandas frame; one that is evaluated lazily is collected.
 
     Raises:
@@ -77,6 +80,11 @@ def framed(given: Any, *, argument: str) -> pd.DataFrame:
             f"data set, found {kind}"
         )
     return found
+
+
+def headings(*frames: Frame) -> Frame:
+    """The columns of all frames, without a row."""
+    return pd.concat([frame.head(0) for frame in frames], axis=1)
 
 
 def tabled(output: Any, rows: int) -> Any:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.columns.inputs import how_many
@@ -19,6 +18,7 @@ from mlflow_eval_plugin.evaluators.config.base import Config, SlicedConfig
 from mlflow_eval_plugin.evaluators.document import LabelsReceived
 from mlflow_eval_plugin.evaluators.slicing import sliced
 from mlflow_eval_plugin.plugin.tables import Table, with_columns
+from mlflow_eval_plugin.plugin.values import missing_values
 from mlflow_eval_plugin.reports.sentences.wording import listed
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -113,7 +113,7 @@ def _leaves_out(config: Config) -> bool:
 
 
 def _arrived(labels: Any) -> NDArray[np.bool_]:
-    return ~np.asarray(pd.isna(pd.Series(labels)))
+    return ~missing_values(labels)
 
 
 def _missing(labels: Any, kinds: Sequence[str]) -> list[str]:

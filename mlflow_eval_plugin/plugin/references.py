@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 from mlflow.utils.string_utils import generate_feature_name_if_not_string
 
 from mlflow_eval_plugin.plugin.asking import further_columns, needed_columns
-from mlflow_eval_plugin.plugin.frames import given_table
+from mlflow_eval_plugin.plugin.frames import Frame, given_table
 from mlflow_eval_plugin.plugin.tables import Table
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -51,24 +50,24 @@ def reference_table(given: Any, name: str, like: Table, model: Any) -> Table:
     )
 
 
-def _named(frame: pd.DataFrame) -> pd.DataFrame:
+def _named(frame: Frame) -> Frame:
     """The frame under the column names that MLflow gives to evaluated data: those that are no text become text."""
     names = [generate_feature_name_if_not_string(name) for name in frame.columns]
     if list(frame.columns) == names:
         return frame
-    named: pd.DataFrame = frame.copy(deep=False)
-    named.columns = pd.Index(names)
+    named: Frame = frame.copy(deep=False)
+    named.columns = names
     return named
 
 
-def _inputs(frame: pd.DataFrame, like: Table) -> Any:
+def _inputs(frame: Frame, like: Table) -> Any:
     """The features of the evaluated data in their order and form; None where some are missing."""
     names = list(map(str, like.features.columns))
     if not set(names) <= set(frame.columns):
         return None
     # drop gives a view where a selection by names would copy.
-    inputs: pd.DataFrame = frame.drop(columns=[name for name in frame.columns if name not in set(names)])
+    inputs: Frame = frame.drop(columns=[name for name in frame.columns if name not in set(names)])
     inputs = inputs if list(inputs.columns) == names else inputs[names]
-    if not isinstance(like.inputs, pd.DataFrame):
+    if not isinstance(like.inputs, Frame):
         return inputs.to_numpy()
     return inputs if list(like.inputs.columns) == names else inputs.set_axis(like.inputs.columns, axis=1)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
 from mlflow_eval_plugin.engines.arrow.columns.inputs import checked_scores
 from mlflow_eval_plugin.evaluators.binary.comparison import ChampionRows
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
@@ -13,6 +11,7 @@ from mlflow_eval_plugin.evaluators.config.comparison import ComparisonConfig
 from mlflow_eval_plugin.plugin.binary.scores import Scores, classes_of, column_scores, model_scores
 from mlflow_eval_plugin.plugin.champion_source import Evaluated, Reader, of_champion, said_by
 from mlflow_eval_plugin.plugin.tables import Table
+from mlflow_eval_plugin.plugin.values import as_column
 
 
 def champion_rows(config: ComparisonConfig, table: Table, rows: Rows) -> ChampionRows:
@@ -34,7 +33,7 @@ def champion_rows(config: ComparisonConfig, table: Table, rows: Rows) -> Champio
         if config.probability_column is not None:
             own = config.column(config.probability_column)
         said, source = said_by(config.champion, config, Evaluated(table, rows.frame, rows.features, own), reader)
-        known = None if said.probability is None else checked_scores(pd.Series(said.probability, copy=False))
+        known = None if said.probability is None else checked_scores(as_column(said.probability))
         return ChampionRows(known, said.prediction, source)
 
     return of_champion(read)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mlflow_eval_plugin.engines.arrow.columns.inputs import (
     checked_scores,
@@ -16,7 +15,9 @@ from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.plugin.binary.scores import Scores, class_text, scores_of
+from mlflow_eval_plugin.plugin.frames import Frame
 from mlflow_eval_plugin.plugin.tables import Scorer, Table, beside, check_tables, free_name, given_rows, reference_data
+from mlflow_eval_plugin.plugin.values import as_column, distinct_values, known_values
 from mlflow_eval_plugin.stats.errors import InputError
 
 
@@ -47,7 +48,7 @@ def rows_of(table: Table, config: Config, scorer: Scorer) -> Rows:
         known = scores.probability
         # Drift compares what is missing too.
         late = np.isnan(known) if config.kind == "drift" else np.zeros(len(known), dtype=bool)
-        checked = checked_scores(pd.Series(known[~late] if late.any() else known, copy=False))
+        checked = checked_scores(as_column(known[~late] if late.any() else known))
         scores = Scores(known if late.any() else checked, None)
     # A column of the data that holds the score is the score, and no feature besides.
     of_data = column if scorer.model is None else None
@@ -65,7 +66,7 @@ class Labelled:
 
 def as_rows(
     table: Table,
-    frame: pd.DataFrame,
+    frame: Frame,
     data: Data,
     labelled: Labelled,
     scores: Scores,
@@ -106,7 +107,7 @@ def _coded(table: Table, config: Config) -> tuple[Any, str]:
 def _require_listed(labels: Any, config: Config) -> None:
     # Beside the positive class any other is the negative one, also where it is the only one.
     listed = set(map(class_text, config.label_list or ()))
-    unknown = sorted(set(map(class_text, pd.unique(pd.Series(labels)))) - listed) if listed else []
+    unknown = sorted(set(map(class_text, distinct_values(labels))) - listed) if listed else []
     if unknown:
         raise InputError(f"label_list: it lacks {', '.join(map(repr, unknown))}, which the labels have; add it")
 
@@ -133,8 +134,8 @@ def reference_rows(table: Table, like: Rows, config: Config, scorer: Scorer) -> 
 
 
 def _reference_label(table: Table, positive: str) -> Any:
-    labels = pd.Series(table.labels)
-    known = next((one for one in pd.unique(labels.dropna()) if class_text(one) == positive), positive)
+    labels = as_column(table.labels)
+    known = next((one for one in known_values(labels) if class_text(one) == positive), positive)
     try:
         return coded_labels(labels, known)[0]
     except InputError as error:

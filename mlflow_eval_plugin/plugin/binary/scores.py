@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.columns.inputs import clipped_scores, column_of, how_many, numbers_of
 from mlflow_eval_plugin.plugin.asking import ask, ask_probabilities, probabilistic
+from mlflow_eval_plugin.plugin.frames import Frame
 from mlflow_eval_plugin.plugin.tables import Scorer, Table
+from mlflow_eval_plugin.plugin.values import (
+    coded_values,
+    distinct_values,
+    known_values,
+    missing_values,
+    plain_numbers,
+)
 from mlflow_eval_plugin.stats.errors import InputError
-
-_NUMBERS = frozenset({"floating", "integer", "mixed-integer-float", "decimal", "integer-na"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,14 +93,14 @@ def column_scores(values: Any, positive: str, name: str, labels: Collection[str]
     Raises:
         InputError: for classes that are missing, or are neither of the two.
     """
-    array = _numbers(np.asarray(values))
+    array = plain_numbers(np.asarray(values))
     known = {positive, *labels}
     if array.dtype.kind in "biuf" and not _are_classes(array, known):
         return Scores(clipped_scores(array.astype(np.float64, copy=False)), None)
-    missing = np.asarray(pd.isna(array))
+    missing = missing_values(array)
     if missing.any():
         raise InputError(f"{name}: {how_many(missing)} missing; expected a predicted class in every row")
-    found = {class_text(one) for one in pd.unique(pd.Series(array))}
+    found = {class_text(one) for one in distinct_values(array)}
     if len(found | known) > 2 and not found <= known:
         unknown = sorted(found - known)
         raise InputError(
@@ -110,7 +115,7 @@ def column_scores(values: Any, positive: str, name: str, labels: Collection[str]
 
 def classes_of(labels: Any) -> frozenset[str]:
     """The classes that labels have, as text; none where there are no labels."""
-    return frozenset() if labels is None else frozenset(map(class_text, pd.unique(pd.Series(labels).dropna())))
+    return frozenset() if labels is None else frozenset(map(class_text, known_values(labels)))
 
 
 def _are_classes(array: NDArray[Any], known: Collection[str]) -> bool:
@@ -118,19 +123,12 @@ def _are_classes(array: NDArray[Any], known: Collection[str]) -> bool:
     if array.dtype.kind != "f" or (array == np.floor(array)).all():
         return True
     # Labels such as 0.5 and 1.5: the first rows tell most columns of probabilities from them.
-    return all({class_text(one) for one in pd.unique(some)} <= set(known) for some in (array[:1000], array))
-
-
-def _numbers(array: NDArray[Any]) -> NDArray[Any]:
-    # A column that once held text, or an output of None beside numbers, has objects that are numbers all the same.
-    if array.dtype.kind == "O" and pd.api.types.infer_dtype(array) in _NUMBERS:
-        return np.asarray(pd.Series(array).to_numpy(dtype=np.float64, na_value=np.nan))
-    return array
+    return all({class_text(one) for one in distinct_values(some)} <= set(known) for some in (array[:1000], array))
 
 
 def are_positive(values: Any, positive: str) -> NDArray[np.uint8]:
     """1 where a value is the positive class, else 0; missing values are not positive."""
-    codes, classes = pd.factorize(pd.Series(np.asarray(values)))
+    codes, classes = coded_values(np.asarray(values))
     flags = np.array([class_text(one) == positive for one in classes] + [False], dtype=np.uint8)
     return np.asarray(flags[codes], dtype=np.uint8)
 
@@ -159,7 +157,7 @@ def _of_positive(probabilities: NDArray[np.float64], classes: list[str], positiv
 
 
 def _one_column(output: Any, column: str | None, positive: str) -> Any:
-    if isinstance(output, pd.DataFrame):
+    if isinstance(output, Frame):
         names = [str(name) for name in output.columns]
         of_positive = next((name for name in names if class_text(name) == positive), None)
         wanted = next((name for name in (column, names[0] if len(names) == 1 else of_positive) if name in names), None)

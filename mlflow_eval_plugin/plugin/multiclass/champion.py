@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
 from mlflow_eval_plugin.engines.arrow.columns.inputs import how_many
 from mlflow_eval_plugin.evaluators.config.comparison import ComparisonConfig
 from mlflow_eval_plugin.evaluators.multiclass.comparison import ClassChampion
@@ -14,6 +12,7 @@ from mlflow_eval_plugin.plugin.champion_source import Evaluated, Reader, of_cham
 from mlflow_eval_plugin.plugin.multiclass.rows import scored_classes
 from mlflow_eval_plugin.plugin.multiclass.scores import ClassScores, are_classes, model_class_scores
 from mlflow_eval_plugin.plugin.tables import Table
+from mlflow_eval_plugin.plugin.values import missing_values
 from mlflow_eval_plugin.stats.errors import InputError
 
 
@@ -38,7 +37,7 @@ def class_champion(config: ComparisonConfig, table: Table, rows: MulticlassRows)
                 f"{name}: expected a class a row, found numbers that are not whole; probabilities of three or more "
                 "classes come from a model"
             )
-        if (missing := pd.isna(values)).any():
+        if (missing := missing_values(values)).any():
             raise InputError(f"{name}: {how_many(missing)} missing")
         return ClassScores(prediction=values)
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mlflow_eval_plugin.engines.arrow.multiclass.inputs import (
     checked_count,
@@ -35,6 +34,7 @@ from mlflow_eval_plugin.plugin.multiclass.scores import (
     require_classes,
 )
 from mlflow_eval_plugin.plugin.tables import Scorer, Table, check_tables, free_name, given_rows, reference_data
+from mlflow_eval_plugin.plugin.values import categories, distinct_values, known_values, missing_values
 from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -50,7 +50,7 @@ def is_multiclass(table: Table, config: Config, scorer: Scorer) -> bool:
         return are_classes(table.predictions) and config.probability_column is None
     if table.classes == 1 and scorer.model is None and config.probability_column is None:
         # A window of one class: what is predicted says how many there are.
-        return are_classes(table.predictions) and int(pd.Series(table.predictions).nunique()) > 2
+        return are_classes(table.predictions) and len(known_values(table.predictions)) > 2
     return table.classes > 2
 
 
@@ -80,11 +80,11 @@ def multiclass_rows_of(table: Table, config: Config, scorer: Scorer) -> Multicla
     frame, weight, data = given_rows(table, config, scorer)
     scores = _scores(table, config, scorer)
     if config.kind == "drift":
-        predicted = _predicted(scores, config, in_canonical_order(pd.Series(table.labels).dropna().unique()))
+        predicted = _predicted(scores, config, in_canonical_order(known_values(table.labels)))
         name = free_name(table.predictions_name or "prediction", frame)
         return as_rows(table, frame, data, Labelled(None, ""), predicted, name, weight)
     if table.classes > 1000:  # the names of a million numbers would take seconds
-        checked_count(list(map(str, pd.unique(pd.Series(table.labels)))))
+        checked_count(list(map(str, distinct_values(table.labels))))
     label, classes = class_codes(table.labels, argument="label")
     return MulticlassRows(
         frame, data, tuple(map(str, table.features.columns)), scored_classes(label, classes, scores, config, weight)
@@ -103,7 +103,7 @@ def multiclass_reference_rows(
     table.require_inputs(scorer.model, config)
     scores = _scores(table, config, scorer) if _can_be_scored(table, config, scorer) else ClassScores()
     if isinstance(like, Rows):
-        order = in_canonical_order(pd.unique(pd.Series(table.labels).dropna())) if table.labels is not None else ()
+        order = in_canonical_order(known_values(table.labels)) if table.labels is not None else ()
         predicted = _predicted(scores, config, order)
         return as_rows(table, table.features, data, Labelled(None, ""), predicted, like.score_name)
     if table.labels is None or scores.probability is None:
@@ -250,7 +250,7 @@ def _predicted(scores: ClassScores, config: Config, label_classes: tuple[str, ..
         return Scores(np.asarray(scores.prediction, dtype=np.float64), None)
     else:
         # What is missing is compared as missing, and has no code.
-        known = ~np.asarray(pd.isna(scores.prediction))
+        known = ~missing_values(scores.prediction)
         codes = np.full(len(known), -1, dtype=np.intp)
         codes[known], classes = class_codes(np.asarray(scores.prediction)[known], argument="predictions")
-    return Scores(None, pd.Categorical.from_codes(codes, categories=pd.Index(classes)))
+    return Scores(None, categories(codes, classes))

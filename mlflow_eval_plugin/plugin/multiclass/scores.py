@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mlflow_eval_plugin.engines.arrow.columns.inputs import require_columns
 from mlflow_eval_plugin.evaluators.config.classes import ClassColumns
 from mlflow_eval_plugin.plugin.asking import ask, ask_probabilities, probabilistic
+from mlflow_eval_plugin.plugin.frames import Frame
+from mlflow_eval_plugin.plugin.values import all_whole
 from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -55,11 +56,11 @@ def model_class_scores(
     if probabilistic(model) is not None:
         return ClassScores(ask_probabilities(model, features), classes=classes_of_model(model) or None)
     output = ask(model, features)
-    if isinstance(output, pd.DataFrame) and columns is not None:
+    if isinstance(output, Frame) and columns is not None:
         names = columns.values() if isinstance(columns, Mapping) else columns
         if must_have or set(names) <= set(map(str, output.columns)):
             return column_class_scores(output, columns)
-    if isinstance(output, pd.DataFrame) and output.shape[1] > 1:
+    if isinstance(output, Frame) and output.shape[1] > 1:
         return ClassScores(output.to_numpy(), classes=tuple(level_label(name) for name in output.columns))
     array = np.asarray(output)
     if array.ndim == 2 and array.shape[1] > 1:
@@ -67,7 +68,7 @@ def model_class_scores(
     return ClassScores(prediction=array.reshape(-1))
 
 
-def column_class_scores(frame: pd.DataFrame, columns: ClassColumns) -> ClassScores:
+def column_class_scores(frame: Frame, columns: ClassColumns) -> ClassScores:
     """Probabilities from columns of a frame.
 
     Raises:
@@ -83,12 +84,7 @@ def column_class_scores(frame: pd.DataFrame, columns: ClassColumns) -> ClassScor
 
 def are_classes(values: Any) -> bool:
     """Whether there are values, and they are text or whole numbers, and so classes, and not probabilities."""
-    if values is None:
-        return False
-    found = pd.Series(values)
-    if not pd.api.types.is_numeric_dtype(found):
-        found = pd.to_numeric(pd.Series(found.unique()).astype(object), errors="coerce")
-    return bool((found.dropna() % 1 == 0).all())
+    return values is not None and all_whole(values)
 
 
 def require_classes(values: Any) -> None:

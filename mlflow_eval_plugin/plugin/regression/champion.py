@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
 from mlflow_eval_plugin.engines import predicted_rows
 from mlflow_eval_plugin.engines.arrow.columns.inputs import finite_numbers
 from mlflow_eval_plugin.engines.arrow.regression.summaries import LARGEST
@@ -16,6 +14,7 @@ from mlflow_eval_plugin.plugin.asking import ask
 from mlflow_eval_plugin.plugin.champion_source import Evaluated, Reader, of_champion, said_by
 from mlflow_eval_plugin.plugin.regression.rows import chosen_column, output_columns
 from mlflow_eval_plugin.plugin.tables import Table
+from mlflow_eval_plugin.plugin.values import as_column
 
 
 def predicted_champion(config: RegressionComparisonConfig, table: Table, rows: RegressionRows) -> PredictedChampion:
@@ -32,7 +31,7 @@ def predicted_champion(config: RegressionComparisonConfig, table: Table, rows: R
         return output[chosen_column(output, column, None, "column")].to_numpy()
 
     def numbers(values: Any, name: str) -> Any:
-        return finite_numbers(pd.Series(values), argument=name, largest=LARGEST)
+        return finite_numbers(as_column(values), argument=name, largest=LARGEST)
 
     def read() -> PredictedChampion:
         reader: Reader[Any] = Reader(numbers, asked)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mlflow_eval_plugin.engines import predicted_rows
 from mlflow_eval_plugin.engines.arrow.columns.inputs import column_of, require_columns
@@ -17,7 +16,9 @@ from mlflow_eval_plugin.evaluators.config.regression import PredictionConfig
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.plugin.asking import ask
+from mlflow_eval_plugin.plugin.frames import Frame, headings
 from mlflow_eval_plugin.plugin.tables import Scorer, Table, beside, free_name, given_rows, reference_data
+from mlflow_eval_plugin.plugin.values import to_numbers
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.regression.names import pairs_of
 
@@ -31,7 +32,7 @@ class Predictor:
     scorer: Scorer
     outputs: dict[int, Any] = field(default_factory=dict)
 
-    def output(self, table: Table) -> pd.DataFrame | None:
+    def output(self, table: Table) -> Frame | None:
         """The model's output as columns, one row a row; None where there is no model, or it cannot be asked.
 
         Raises:
@@ -43,7 +44,7 @@ class Predictor:
         if id(whole) not in self.outputs:
             with whole.named():
                 self.outputs[id(whole)] = output_columns(ask(self.scorer.model, whole.inputs))
-        found: pd.DataFrame = table.taken(self.outputs[id(whole)])
+        found: Frame = table.taken(self.outputs[id(whole)])
         return found
 
     def prediction(self, table: Table, config: Config) -> Any:
@@ -109,7 +110,7 @@ def regression_reference_rows(
 
 
 def _rows(
-    table: Table, frame: pd.DataFrame, data: Data, predictions: Mapping[str, Any], predicted: Predicted | None
+    table: Table, frame: Frame, data: Data, predictions: Mapping[str, Any], predicted: Predicted | None
 ) -> RegressionRows:
     """A table's rows; ``predictions`` are columns by name, that of the mean first, None where there are none."""
     score_name, *forecasts = predictions
@@ -128,7 +129,7 @@ def _rows(
     )
 
 
-def _forecasts(output: pd.DataFrame | None, frame: pd.DataFrame, config: Config, *, required: bool) -> dict[str, Any]:
+def _forecasts(output: Frame | None, frame: Frame, config: Config, *, required: bool) -> dict[str, Any]:
     """Predicted quantiles and ends of intervals by column, of the model or of the data."""
     columns = config.forecasts if isinstance(config, PredictionConfig) else {}
     predicted = () if output is None else tuple(output.columns)
@@ -139,17 +140,15 @@ def _forecasts(output: pd.DataFrame | None, frame: pd.DataFrame, config: Config,
     }
 
 
-def _forecast(column: str, output: pd.DataFrame | None, frame: pd.DataFrame, config: Config, *, argument: str) -> Any:
+def _forecast(column: str, output: Frame | None, frame: Frame, config: Config, *, argument: str) -> Any:
     if output is not None and column in output.columns:
         return output[column].to_numpy()
-    known = frame if output is None else pd.concat([frame.head(0), output.head(0)], axis=1)
+    known = frame if output is None else headings(frame, output)
     require_columns(known, [config.column(column)], argument=argument)
     return column_of(frame, config.column(column), argument=argument).to_numpy()
 
 
-def _predicted(
-    table: Table, frame: pd.DataFrame, config: Config, predictor: Predictor, weight: Any
-) -> Predicted | None:
+def _predicted(table: Table, frame: Frame, config: Config, predictor: Predictor, weight: Any) -> Predicted | None:
     if config.kind == "drift":
         return None  # it takes columns as they are, with whatever is missing in them
     output = predictor.output(table)
@@ -177,7 +176,7 @@ def _derived(quantiles: Mapping[float, Any]) -> dict[str, tuple[float, Any, Any]
     # Where the two cross, their places are exchanged: so an interval never has a negative width.
     found = {}
     for name, (low, high) in pairs_of(tuple(quantiles)).items():
-        ends = [pd.to_numeric(pd.Series(quantiles[level]), errors="coerce").to_numpy() for level in (low, high)]
+        ends = [to_numbers(quantiles[level]) for level in (low, high)]
         found[name] = (high - low, np.minimum(*ends), np.maximum(*ends))
     return found
 
@@ -187,28 +186,26 @@ def _numbers(values: Any) -> Any:
     if values is None:
         return None
     array = np.asarray(values)
-    return pd.to_numeric(pd.Series(array), errors="coerce").to_numpy() if array.dtype.kind == "O" else array
+    return to_numbers(array) if array.dtype.kind == "O" else array
 
 
-def output_columns(output: Any) -> pd.DataFrame:
+def output_columns(output: Any) -> Frame:
     """A model's output as columns.
 
     Raises:
         InputError: for an array of several columns, which have no names.
     """
-    if isinstance(output, pd.DataFrame):
+    if isinstance(output, Frame):
         return output
     array = output[:, 0] if output.ndim == 2 and output.shape[1] == 1 else output
     if array.ndim != 1:
         raise InputError(
             f"model: expected one number a row, or a frame of named columns, found an array of shape {array.shape}"
         )
-    return pd.DataFrame({"prediction": array})
+    return Frame({"prediction": array})
 
 
-def chosen_column(
-    output: pd.DataFrame, column: str | None, of_mlflow: str | None, key: str = "prediction_column"
-) -> str:
+def chosen_column(output: Frame, column: str | None, of_mlflow: str | None, key: str = "prediction_column") -> str:
     """The column of a model's output that holds the prediction.
 
     Args:
