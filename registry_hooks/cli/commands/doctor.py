@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from mlflow_eval_plugin.evidence import KNOWN_KINDS
 from registry_hooks.cli.asking import told_as_failure
 from registry_hooks.cli.failures import NO_ANSWER, Failure
 from registry_hooks.cli.output import clean, heading, show
@@ -25,11 +24,8 @@ DISTRIBUTIONS = (
     "pydantic",
     "sqlalchemy",
 )
-ENTRY_POINTS = (
-    *(("mlflow.model_evaluator", kind) for kind in KNOWN_KINDS),
-    ("mlflow.model_registry_store", "governed"),
-    ("mlflow.app", "registry-hooks"),
-)
+EVALUATORS = "mlflow.model_evaluator"  # the group of one plugin a kind of Evidence
+OTHER_PLUGINS = (("mlflow.model_registry_store", "governed"), ("mlflow.app", "registry-hooks"))
 MODULES = ("evidently",)
 
 
@@ -56,9 +52,12 @@ def doctor(tracking_uri: str | None, timeout: float, no_server: bool, as_json: b
     Example:
       registry-hooks doctor --tracking-uri http://127.0.0.1:5000
     """
+    from mlflow_eval_plugin.evidence import KNOWN_KINDS
+
+    plugins = (*((EVALUATORS, kind) for kind in KNOWN_KINDS), *OTHER_PLUGINS)
     findings = [Finding("python", True, sys.version.split()[0])]
     findings += [_probe(f"package {name}", _version, name) for name in DISTRIBUTIONS]
-    findings += [_probe(f"plugin {name} ({group})", _load, group, name) for group, name in ENTRY_POINTS]
+    findings += [_probe(f"plugin {name} ({group})", _load, group, name) for group, name in plugins]
     findings += [_probe(f"import {name}", _import, name) for name in MODULES]
     if not no_server:
         findings.append(_probe("server", _server, tracking_uri, timeout))
