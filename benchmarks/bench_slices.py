@@ -46,7 +46,8 @@ def people(rows: int, columns: int) -> tuple[Codes, Floats, Codes]:
 def ours(options: argparse.Namespace) -> tuple[float, float, Found]:
     import pandas as pd
 
-    from mlflow_eval_plugin.engines.arrow.search import error_counts, searched_columns
+    from mlflow_eval_plugin.engines.arrow.binary.errors import error_counts
+    from mlflow_eval_plugin.engines.arrow.search import searched_columns
     from mlflow_eval_plugin.stats.slices.weak import weak_slices
 
     codes, score, label = people(options.rows, options.columns)

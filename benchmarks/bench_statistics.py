@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from peers import GROUPS, LEVELS, SLICES, codes, scored, seconds
 
-from mlflow_eval_plugin.engines import ranked_slices, score_summary, slice_summary
+from mlflow_eval_plugin.engines.arrow import ranked_slices, score_summary, slice_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.calibration.bin_free import Gaps, smooth_ece
 from mlflow_eval_plugin.stats.binary.calibration.bins import calibration_norm, reliability

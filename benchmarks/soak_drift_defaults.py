@@ -26,7 +26,7 @@ import pandas as pd
 from evidently.legacy.calculations.stattests import get_stattest
 from support.simulating_drift import CHANGES, Found, ours, reference, window
 
-from mlflow_eval_plugin.engines import drift_binning
+from mlflow_eval_plugin.engines.arrow import drift_binning
 
 # Rows of the window, of the reference, and how many windows; NannyML wants several chunks of the reference.
 SIZES = ((200, 20_000, 100), (2_000, 20_000, 60), (20_000, 120_000, 20), (100_000, 300_000, 6))

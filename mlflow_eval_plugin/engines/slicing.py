@@ -9,6 +9,8 @@ from typing import Final
 
 from mlflow_eval_plugin.query import NamedQuery
 
+Edge = float | datetime
+
 
 @dataclass(frozen=True)
 class Slicing:
@@ -23,7 +25,7 @@ class Slicing:
 
     columns: Sequence[str] = ()
     depth: int = 2
-    edges: Mapping[str, Sequence[float | datetime]] = field(default_factory=dict)
+    edges: Mapping[str, Sequence[Edge]] = field(default_factory=dict)
     quantiles: Mapping[str, int] = field(default_factory=dict)
     max_levels: int = 100
     queries: Sequence[NamedQuery] = ()

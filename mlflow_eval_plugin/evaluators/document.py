@@ -11,7 +11,6 @@ from mlflow_eval_plugin.evidence import Check, Data, Evidence, Inference, Produc
 from mlflow_eval_plugin.stats.inference.checks import CheckRecord, Claim, judge
 
 _LEAVES = frozenset({float, int, str, bool, type(None)})
-Frame = Any  # a data frame of an engine; only engines/ know which
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mlflow_eval_plugin.engines import count_present, drift_counts
 from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json, document
 from mlflow_eval_plugin.evaluators.drift_columns import AnyRows, drift_columns
@@ -40,9 +39,8 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows | None, abou
     if unknown := [name for name in map(config.column, config.categorical) if name not in columns.known]:
         raise InputError(f"drift: categorical names {', '.join(map(repr, unknown))}, which is not compared")
     codes = {*map(config.column, config.categorical), *rows.classes}
-    counts = drift_counts(
+    counts = rows.everything.drift(
         reference.everything,
-        rows.everything,
         columns=columns.compared,
         roles={name: role for name, role in rows.roles.items() if name in columns.compared},
         categorical=[name for name in columns.compared if name in codes],
@@ -63,7 +61,7 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows | None, abou
 
 def _labels(rows: AnyRows, reference: AnyRows) -> dict[str, Any]:
     """How many labels have arrived; they are late where others are missing, which is no drift."""
-    received, before = (count_present(side.everything, rows.label_name) for side in (rows, reference))
+    received, before = (side.everything.present(rows.label_name) for side in (rows, reference))
     return {"column": rows.label_name, "rows": rows.data.rows, "received": received, "received_reference": before}
 
 

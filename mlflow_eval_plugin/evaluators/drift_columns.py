@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_eval_plugin.engines import examples_of, schema_of
-from mlflow_eval_plugin.engines.arrow.columns.inputs import nearest
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
 from mlflow_eval_plugin.evaluators.document import as_json
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
+from mlflow_eval_plugin.nearest import nearest
 from mlflow_eval_plugin.stats.drift.report import SchemaChange, schema_changes
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import CheckRecord
@@ -60,7 +59,7 @@ def drift_columns(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> Dri
     wanted = _wanted(config, rows, reference)
     excluded = {config.column(name) for name in config.exclude_columns}
     names = [name for name in dict.fromkeys(wanted) if name not in excluded]
-    sides = [frozenset(map(str, side.everything.columns)) for side in (reference, rows)]
+    sides = [frozenset(side.everything.names) for side in (reference, rows)]
     known = sorted(sides[0] | sides[1])
     for argument, asked in (("columns", names), ("exclude_columns", sorted(excluded))):
         if unknown := [f"{name!r}{nearest(name, known)}" for name in asked if name not in known]:
@@ -78,19 +77,19 @@ def _wanted(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> list[str]
     seen = [name for name in rows.features if name not in reference.optional]
     unseen = [name for name in rows.features if name in reference.optional]
     predicted = (rows.score_name, *rows.forecasts)
-    further = [name for name in map(str, rows.frame.columns) if name not in {*rows.features, *predicted}]
-    optional = [
-        name for name in (*unseen, *further, *predicted, rows.label_name) if name in reference.everything.columns
-    ]
+    known = {*rows.features, *predicted, rows.label_name}
+    further = [name for name in rows.everything.names if name not in known]
+    held = frozenset(reference.everything.names)
+    optional = [name for name in (*unseen, *further, *predicted, rows.label_name) if name in held]
     return [*seen, *optional, *(name for name in reference.expected if name not in rows.apart)]
 
 
 def _changes(rows: AnyRows, reference: AnyRows) -> tuple[SchemaChange, ...]:
-    return schema_changes(schema_of(reference.everything), schema_of(rows.everything))
+    return schema_changes(reference.everything.schema(), rows.everything.schema())
 
 
 def _told(change: SchemaChange, rows: AnyRows, reference: AnyRows) -> SchemaChange:
-    sides = (examples_of(side.everything, change.column) for side in (reference, rows))
+    sides = (side.everything.examples(change.column) for side in (reference, rows))
     return change.with_examples(*sides)
 
 

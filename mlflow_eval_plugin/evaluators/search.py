@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
-from mlflow_eval_plugin.engines.arrow.joint import Columns
-from mlflow_eval_plugin.engines.arrow.search import (
-    ErrorCounts,
-    ErrorKind,
-    PassedOver,
-    searched_columns,
-)
+from mlflow_eval_plugin.engines.contract import ErrorCounts, ErrorKind, Sought
 from mlflow_eval_plugin.evaluators.config.disaggregated import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.config.disaggregated_base import DisaggregatedBase
 from mlflow_eval_plugin.evaluators.config.slices import Band, Search
-from mlflow_eval_plugin.evaluators.document import Frame, as_json, slice_json
+from mlflow_eval_plugin.evaluators.document import as_json, slice_json
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.slices.weak import can_be_searched, weak_slices
+from mlflow_eval_plugin.stats.slices.weak import weak_slices
 
 _METHOD = (
     "SliceLine's exact best by score; p-values by Chernoff's bound for rows drawn without replacement, adjusted as "
@@ -26,15 +20,8 @@ _METHOD = (
 )
 
 
-Kind = TypeVar("Kind", bound=str)
-
-
 class Searched(Protocol):
     """Rows of any kind, as far as a search needs them."""
-
-    @property
-    def frame(self) -> Frame:
-        """Features and further slice columns."""
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -53,7 +40,6 @@ class Prepared:
     error: str
     minimum: int
     counts: ErrorCounts
-    passed_over: tuple[PassedOver, ...]
 
 
 def error_of_classes(config: DisaggregatedConfig, *, hard: bool) -> ErrorKind:
@@ -73,12 +59,13 @@ def error_of_classes(config: DisaggregatedConfig, *, hard: bool) -> ErrorKind:
 
 
 def search_of(
-    config: DisaggregatedBase, rows: Searched, error: Kind, counted: Callable[[Columns, Kind], ErrorCounts]
+    config: DisaggregatedBase, rows: Searched, error: str, counted: Callable[[Sought], ErrorCounts]
 ) -> Prepared | None:
     """The search that the config asks for; None where it asks for none.
 
     Args:
-        counted: counts an error by coded columns.
+        error: which one is looked at.
+        counted: counts it.
 
     Raises:
         InputError: for a column that is missing or has too many levels, or columns or a depth that make too many
@@ -89,19 +76,17 @@ def search_of(
         return None
     items = [item for subset in config.subsets for item in subset]
     bands = {config.column(item.column): item for item in items if isinstance(item, Band)}
-    columns, passed_over = searched_columns(
-        rows.frame,
-        _columns(config, search, rows),
+    sought = Sought(
+        columns=tuple(_columns(config, search, rows)),
+        depth=search.depth,
         edges={name: band.edges for name, band in bands.items() if band.edges},
         quantiles={name: band.quantiles for name, band in bands.items() if band.quantiles},
         bands=search.quantiles,
         max_levels=config.max_levels,
         as_given=search.columns is not None,
     )
-    can_be_searched(len(columns), search.depth)
-    counts = counted(columns, error)
-    minimum = search.min_support or max(32, -(-len(counts.errors) // 100))
-    return Prepared(search, error, minimum, counts, passed_over)
+    counts = counted(sought)
+    return Prepared(search, error, search.min_support or max(32, -(-counts.rows // 100)), counts)
 
 
 def weakest(prepared: Prepared | None) -> dict[str, Any] | None:
@@ -122,7 +107,7 @@ def weakest(prepared: Prepared | None) -> dict[str, Any] | None:
         "quantiles": search.quantiles,
         "minimum_support": prepared.minimum,
         "columns": [name for name, _ in prepared.counts.columns],
-        "passed_over": as_json(prepared.passed_over),
+        "passed_over": as_json(prepared.counts.passed_over),
         "method": _METHOD,
     }
 

@@ -1,15 +1,13 @@
-"""Which slices a config asks for, and their Summary: the same for every evaluator that looks at slices."""
+"""Which slices a config asks for: the same for every evaluator that looks at slices."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import combinations
 
-from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.evaluators.config.base import SlicedConfig
 from mlflow_eval_plugin.evaluators.config.slices import Band, SliceItem
-from mlflow_eval_plugin.evaluators.document import Frame
 from mlflow_eval_plugin.query import NamedQuery, parse
 from mlflow_eval_plugin.stats.counts.slice import Slice
 
@@ -25,16 +23,6 @@ def slicing_of(config: SlicedConfig) -> Slicing:
         max_levels=config.max_levels,
         queries=[NamedQuery(name, text, parse(text, config.column)) for name, text in config.queries.items()],
     )
-
-
-def sliced(config: SlicedConfig, frame: Frame) -> Sliced:
-    """The columns that rows are sliced by, coded once for several counts.
-
-    Raises:
-        InputError: for a slice column that is missing or cannot be cut, or has too many levels.
-    """
-    slicing = slicing_of(config)
-    return Sliced(sliced_columns(frame, slicing), slicing.depth)
 
 
 def slice_columns(config: SlicedConfig, *, in_order: bool = False) -> list[str]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mlflow_eval_plugin.engines import system_summary
+from mlflow_eval_plugin.engines.contract import RowData
 from mlflow_eval_plugin.evaluators.config.disaggregated_base import DisaggregatedBase
-from mlflow_eval_plugin.evaluators.document import Frame, as_json
+from mlflow_eval_plugin.evaluators.document import as_json
 from mlflow_eval_plugin.evaluators.slicing import slicing_of
 from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.slices.system import COST, SystemSummary, system_bounds, system_reports
 
 
-def system_of(config: DisaggregatedBase, frame: Frame) -> SystemSummary | None:
+def system_of(config: DisaggregatedBase, rows: RowData) -> SystemSummary | None:
     """Latencies and costs by slice; None where neither column is given.
 
     Raises:
@@ -24,7 +24,7 @@ def system_of(config: DisaggregatedBase, frame: Frame) -> SystemSummary | None:
     latency, cost = (
         None if name is None else config.column(name) for name in (config.latency_column, config.cost_column)
     )
-    return system_summary(frame, latency=latency, cost=cost, slicing=slicing_of(config))
+    return rows.system(slicing_of(config), latency=latency, cost=cost)
 
 
 def measured_system(

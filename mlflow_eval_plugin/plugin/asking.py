@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models.utils import _enforce_schema
 from mlflow.pyfunc.model import PythonModel
 
-from mlflow_eval_plugin.engines.arrow.columns.inputs import nearest
+from mlflow_eval_plugin.nearest import nearest
 from mlflow_eval_plugin.plugin.frames import Frame, tabled
 from mlflow_eval_plugin.stats.errors import InputError
 

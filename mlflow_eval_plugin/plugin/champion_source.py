@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from mlflow.exceptions import MlflowException
 
-from mlflow_eval_plugin.engines import data_digest
+from mlflow_eval_plugin.engines.arrow import data_digest
 from mlflow_eval_plugin.engines.arrow.columns.inputs import (
     column_of,
     require_columns,

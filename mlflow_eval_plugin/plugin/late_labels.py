@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.columns.inputs import how_many
+from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
 from mlflow_eval_plugin.evaluators.config.base import Config, SlicedConfig
 from mlflow_eval_plugin.evaluators.document import LabelsReceived
-from mlflow_eval_plugin.evaluators.slicing import sliced
+from mlflow_eval_plugin.evaluators.slicing import slicing_of
 from mlflow_eval_plugin.plugin.tables import Table, with_columns
 from mlflow_eval_plugin.plugin.values import missing_values
 from mlflow_eval_plugin.reports.sentences.wording import listed
@@ -89,9 +90,9 @@ def _why_not(config: SlicedConfig, table: Table) -> str:
         return f"{few}, to search for weak slices"
     frame = with_columns(table.given.features, config.slice_data)
     try:
-        sliced(config, table.taken(frame))
+        ArrowRows(table.taken(frame)).cut(slicing_of(config))
     except InputError as error:
-        sliced(config, frame)  # which is what is refused where it is not the labels that are few
+        ArrowRows(frame).cut(slicing_of(config))  # which is what is refused where it is not the labels that are few
         return f"{few} ({error})"
     return ""
 

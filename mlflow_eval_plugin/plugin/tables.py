@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import pandas as pd
 
-from mlflow_eval_plugin.engines import data_digest
+from mlflow_eval_plugin.engines.arrow import data_digest
 from mlflow_eval_plugin.engines.arrow.columns.inputs import (
     checked_weights,
     coded_labels,

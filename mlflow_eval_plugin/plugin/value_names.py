@@ -6,9 +6,9 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mlflow_eval_plugin.engines.arrow.columns.inputs import nearest
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.nearest import nearest
 from mlflow_eval_plugin.plugin.frames import framed
 from mlflow_eval_plugin.plugin.tables import Table
 from mlflow_eval_plugin.reports.sentences.naming import unused_names

@@ -9,7 +9,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from mlflow_eval_plugin.canonical import canonical
-from mlflow_eval_plugin.engines import data_digest, score_summary, slice_summary
+from mlflow_eval_plugin.engines.arrow import data_digest, score_summary, slice_summary
+from mlflow_eval_plugin.engines.arrow.binary.rows import ArrowBinaryRows
+from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.evaluators import drift
 from mlflow_eval_plugin.evaluators.binary import calibration, disaggregated
@@ -79,17 +81,18 @@ def _rows(people: pd.DataFrame, *, weighted: bool) -> Rows:
     features = [name for name in people.columns if name not in ("score", "label", "weight")]
     frame = people[features]
     return Rows(
-        frame=frame,
         data=Data(name="people", digest=data_digest(people), rows=len(people), columns=tuple(people.columns)),
-        label=people["label"].to_numpy(),
-        score=people["score"].to_numpy(),
-        prediction=None,
-        weight=people["weight"].to_numpy() if weighted else None,
+        scored=ArrowBinaryRows(
+            frame,
+            label=people["label"].to_numpy(),
+            score=people["score"].to_numpy(),
+            weight=people["weight"].to_numpy() if weighted else None,
+        ),
         pos_label="1",
         features=tuple(features),
         label_name="label",
         score_name="score",
-        everything=people.drop(columns="weight"),
+        everything=ArrowRows(people.drop(columns="weight")),
     )
 
 

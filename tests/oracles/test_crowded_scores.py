@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import train_test_split
 from sklearn.naive_bayes import GaussianNB
 
-from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary, slice_summary
+from mlflow_eval_plugin.engines.arrow import paired_rows, paired_summary, placement_summary, slice_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.comparison import PairedTable
 from mlflow_eval_plugin.stats.binary.disaggregated import metric_bounds

@@ -16,7 +16,7 @@ from sklearn import calibration as sklearn_calibration
 from sklearn import metrics as sklearn
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from mlflow_eval_plugin.engines import drift_binning, drift_summary, score_summary, slice_summary
+from mlflow_eval_plugin.engines.arrow import drift_binning, drift_summary, score_summary, slice_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.calibration.report import calibrate
 from mlflow_eval_plugin.stats.binary.disaggregated import disaggregate

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlflow_eval_plugin.engines import drift_binning, drift_summary, score_summary, slice_summary
+from mlflow_eval_plugin.engines.arrow import drift_binning, drift_summary, score_summary, slice_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.calibration.bins import ReliabilityTable, calibration_norm
 from mlflow_eval_plugin.stats.binary.calibration.report import calibrate

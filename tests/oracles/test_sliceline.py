@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from sliceline.slicefinder import Slicefinder
 
-from mlflow_eval_plugin.engines.arrow.search import error_counts, searched_columns
+from mlflow_eval_plugin.engines.arrow.binary.errors import error_counts
+from mlflow_eval_plugin.engines.arrow.search import searched_columns
 from mlflow_eval_plugin.stats.slices.weak import weak_slices
 
 

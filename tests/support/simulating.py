@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.engines.arrow import slice_summary
 from mlflow_eval_plugin.engines.arrow.columns.levels import coded_columns
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.disaggregated import metric_bounds

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from mlflow_eval_plugin.engines import drift_binning, drift_summary
+from mlflow_eval_plugin.engines.arrow import drift_binning, drift_summary
 from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
 from mlflow_eval_plugin.evaluators.drift import drift_claims
 from mlflow_eval_plugin.stats.drift.report import DriftTable

@@ -7,7 +7,7 @@ edges are sought in the sorted values rather than the values among the edges.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from mlflow_eval_plugin.engines.arrow.columns.factorizing import factorized
 from mlflow_eval_plugin.engines.arrow.columns.inputs import require_columns
 from mlflow_eval_plugin.engines.arrow.columns.plain import examples, is_declared_category, is_single, kind_of, plain
 from mlflow_eval_plugin.engines.arrow.digest import UNITS
+from mlflow_eval_plugin.engines.contract import DriftCounts
 from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.counts.threads import side_by_side
 from mlflow_eval_plugin.stats.drift.new_values import NEW_SHARE, new_share
@@ -89,20 +90,6 @@ def drift_summary(rows: pd.DataFrame, *, like: DriftSummary) -> DriftSummary:
 
 _Sides = tuple["pd.Series[Any]", "pd.Series[Any]"]  # of the reference, and current
 _Compared = tuple[Column, Column, "float | None"]
-
-
-@dataclass(frozen=True, eq=False)
-class DriftCounts:
-    """Both sides of the columns that can be compared, and the others by name, each with the reason.
-
-    Attributes:
-        repeated: by numeric column, the value that most of the rows in its newest bin have, if they have one.
-    """
-
-    reference: DriftSummary
-    current: DriftSummary
-    passed_over: Mapping[str, str]
-    repeated: Mapping[str, float] = field(default_factory=dict)
 
 
 def drift_counts(

@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.engines.arrow.columns.inputs import nearest
 from mlflow_eval_plugin.engines.arrow.columns.levels import CodedColumn, coded_columns, slice_label
 from mlflow_eval_plugin.engines.arrow.columns.plain import plain
 from mlflow_eval_plugin.engines.arrow.joint import OVERALL
 from mlflow_eval_plugin.engines.slicing import Slicing
+from mlflow_eval_plugin.nearest import nearest
 from mlflow_eval_plugin.query import Among, Compare, Every, Missing, NamedQuery, Not, Query, Some, Value
 from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.errors import InputError

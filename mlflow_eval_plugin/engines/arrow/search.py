@@ -1,4 +1,4 @@
-"""Rows for the search of weak slices: coded columns and one error a row, counted cell by cell.
+"""Rows for the search of weak slices: coded columns and one error a row (``errors`` of the task), counted by cell.
 
 Errors are fixed-point integers, so that the order of rows changes nothing.
 """
@@ -6,50 +6,30 @@ Errors are fixed-point integers, so that the order of rows changes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.engines.arrow.binary.scores import chunks
-from mlflow_eval_plugin.engines.arrow.columns.bands import Edge, can_be_cut
-from mlflow_eval_plugin.engines.arrow.columns.inputs import (
-    ColumnArgument,
-    Scored,
-    require_columns,
-    scale_of,
-    scored_rows,
-)
+from mlflow_eval_plugin.engines.arrow.columns.bands import can_be_cut
+from mlflow_eval_plugin.engines.arrow.columns.inputs import require_columns
 from mlflow_eval_plugin.engines.arrow.columns.levels import CodedColumn, coded_columns, slice_of
 from mlflow_eval_plugin.engines.arrow.columns.plain import kind_of, plain
 from mlflow_eval_plugin.engines.arrow.counting import chunked
-from mlflow_eval_plugin.engines.arrow.logarithm import logarithm
-from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
-from mlflow_eval_plugin.engines.arrow.regression.summaries import Predicted
-from mlflow_eval_plugin.stats.binary.summary import SMALLEST_PROBABILITY
+from mlflow_eval_plugin.engines.contract import PassedOver, Sought
+from mlflow_eval_plugin.engines.slicing import Edge
 from mlflow_eval_plugin.stats.counts.fixed_point import add_at
 from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE, LOSS_SQUARE_ONE, ONE, Slice
 from mlflow_eval_plugin.stats.errors import TooManyLevels
 from mlflow_eval_plugin.stats.slices.chance import SPECTRUM_BINS, Spectrum
 from mlflow_eval_plugin.stats.slices.lattice import Codes, Errors
+from mlflow_eval_plugin.stats.slices.weak import can_be_searched
 
-ErrorKind = Literal["log_loss", "brier", "wrong"]
-RegressionErrorKind = Literal["squared_error", "absolute_error"]
-SHARE_SQUARE_ONE = float(2**35)  # squares of errors that are at most 1, of ``MAX_ROWS`` of them
 _SAMPLE = 1000
 
 IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True)
-class PassedOver:
-    """A column that is not searched, and why."""
-
-    column: str
-    reason: str
 
 
 def searched_columns(
@@ -108,55 +88,28 @@ def _searched(
     return PassedOver(name, "the same in all rows") if len(column.levels) < 2 else column
 
 
-def error_counts(
-    rows: pd.DataFrame,
-    columns: Sequence[CodedColumn],
-    *,
-    label: ColumnArgument,
-    score: ColumnArgument,
-    error: ErrorKind,
-    threshold: float,
-) -> ErrorCounts:
-    """What ``weak_slices`` asks of rows.
-
-    Args:
-        label, score: as in ``score_summary``.
-        error: ``log_loss`` in nats, ``brier`` (the squared error), or ``wrong`` (1 where a row is decided wrongly).
-        threshold: rows with ``score >= threshold`` are decided as positive.
+def sought_columns(rows: pd.DataFrame, sought: Sought) -> tuple[tuple[CodedColumn, ...], tuple[PassedOver, ...]]:
+    """``searched_columns`` of a search, which they do not make too wide.
 
     Raises:
-        InputError: when labels or scores cannot be evaluated.
+        InputError: as ``searched_columns``, or for columns and a depth that make too many slices.
+        TooManyLevels: as ``searched_columns``.
     """
-    scored = scored_rows(rows, label=label, score=score, pos_label=None, weight=None, weight_scale=None)
-    return _counts(columns, _errors(scored, error, threshold))
+    columns, passed_over = searched_columns(
+        rows,
+        sought.columns,
+        edges=sought.edges,
+        quantiles=sought.quantiles,
+        bands=sought.bands,
+        max_levels=sought.max_levels,
+        as_given=sought.as_given,
+    )
+    can_be_searched(len(columns), sought.depth)
+    return columns, passed_over
 
 
-def class_error_counts(columns: Sequence[CodedColumn], rows: ClassScored, error: ErrorKind) -> ErrorCounts:
-    """The same of three or more classes; the Brier score is the sum over classes, in [0, 2].
-
-    Args:
-        error: other than ``wrong`` only where there are probabilities.
-    """
-    errors = np.empty(len(rows.label), dtype=np.int64)
-    for part in chunked(slice(0, len(errors))):
-        errors[part] = np.rint(_class_errors(rows, part, error) * LOSS_ONE)
-    return _counts(columns, errors)
-
-
-def regression_error_counts(columns: Sequence[CodedColumn], rows: Predicted, error: RegressionErrorKind) -> ErrorCounts:
-    """The same of a regression, whose errors are counted as shares of a power of two at or above the largest."""
-
-    def sizes(part: slice) -> FloatArray:
-        size = np.abs(rows.prediction[part] - rows.target[part])
-        return size**2 if error == "squared_error" else size
-
-    parts = list(chunked(slice(0, len(rows.target))))
-    unit = scale_of(np.array([sizes(part).max() for part in parts]), None)
-    errors = np.concatenate([np.rint(sizes(part) / unit * LOSS_ONE).astype(np.int64) for part in parts])
-    return replace(_counts(columns, errors), unit=unit, square_one=SHARE_SQUARE_ONE)
-
-
-def _counts(columns: Sequence[CodedColumn], errors: IntArray) -> ErrorCounts:
+def counts_of(columns: Sequence[CodedColumn], errors: IntArray) -> ErrorCounts:
+    """Coded columns with one error a row, in units of ``1 / LOSS_ONE``."""
     codes = tuple(column.codes.astype(np.min_scalar_type(len(column.levels))) for column in columns)
     return ErrorCounts(tuple((column.name, column.levels) for column in columns), codes, errors)
 
@@ -168,30 +121,6 @@ def _are_many(column: pd.Series[Any], bands: int) -> bool:
     return column.iloc[:_SAMPLE].nunique() > bands or column.nunique() > bands
 
 
-def _errors(scored: Scored, error: ErrorKind, threshold: float) -> IntArray:
-    errors = np.empty(len(scored.score), dtype=np.int64)
-    for part, chunk in chunks(scored, slice(0, len(errors))):
-        if error == "wrong":
-            value = ((chunk.score >= threshold) != chunk.label).astype(np.float64)
-        else:
-            value = chunk.loss if error == "log_loss" else chunk.error**2
-        errors[part] = chunk.fixed(value, LOSS_ONE)
-    return errors
-
-
-def _class_errors(rows: ClassScored, part: slice, error: ErrorKind) -> FloatArray:
-    label = rows.label[part]
-    if error == "wrong" or rows.probability is None:
-        return np.asarray(rows.prediction[part] != label, dtype=np.float64)
-    of_label = label[:, None]
-    if error == "log_loss":
-        found = np.take_along_axis(rows.probability[part], of_label, axis=1)[:, 0]
-        return np.asarray(-logarithm(np.maximum(found, SMALLEST_PROBABILITY)))
-    missed = rows.probability[part].copy()
-    np.put_along_axis(missed, of_label, np.take_along_axis(missed, of_label, axis=1) - 1.0, axis=1)
-    return np.asarray((missed**2).sum(axis=1))
-
-
 @dataclass(frozen=True, eq=False)
 class ErrorCounts:
     """See ``slice_lattice.ErrorCounter``.
@@ -201,6 +130,7 @@ class ErrorCounts:
         codes: for every column the level of each row.
         errors: in units of ``unit / LOSS_ONE``.
         square_one: squares are added in units of ``unit**2 / square_one``.
+        passed_over: the columns that cannot be searched.
     """
 
     columns: tuple[tuple[str, tuple[str, ...]], ...]
@@ -208,6 +138,12 @@ class ErrorCounts:
     errors: IntArray
     unit: float = 1.0
     square_one: float = LOSS_SQUARE_ONE
+    passed_over: tuple[PassedOver, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.errors)
 
     @property
     def levels(self) -> tuple[int, ...]:

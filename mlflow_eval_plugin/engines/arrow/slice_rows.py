@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.families import Family, families
+from mlflow_eval_plugin.engines.arrow.joint import Columns
 from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.counts.slice import Slice
@@ -39,12 +40,26 @@ def slice_rows(
         score: one number a row, or one a row and class, ``(N, K)``; None where there are only predictions.
         slicing: what the Summary was counted with.
     """
+    return rows_of_slices(
+        sliced_columns(rows, slicing), found, label=label, score=score, prediction=prediction, weight=weight
+    )
+
+
+def rows_of_slices(
+    columns: Columns,
+    found: Sequence[Slice],
+    *,
+    label: Array,
+    score: Array | None,
+    prediction: Array,
+    weight: Array | None,
+) -> SliceRows:
+    """``slice_rows`` of slice columns that are coded."""
     weight = np.ones(len(label)) if weight is None else _one_zero(weight)
     score = None if score is None else _one_zero(score)
     label, prediction = _one_zero(label), _one_zero(prediction)
     said = (prediction,) if score is None else (score,) if score.ndim == 1 else tuple(score.T)
     order = np.lexsort((weight, *said, label))
-    columns = sliced_columns(rows, slicing)
     members: dict[int, NDArray[np.intp]] = {}
     for family in families(found, columns):
         members.update(_members(family, order))

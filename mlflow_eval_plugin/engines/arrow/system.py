@@ -42,14 +42,33 @@ def system_summary(
         TooManyLevels: as in ``slice_summary``.
     """
     rows_fit(len(rows))
-    columns = sliced_columns(rows, slicing)
+    return counted_system(
+        rows, sliced_columns(rows, slicing), slicing.depth, latency=latency, cost=cost, cost_scale=cost_scale
+    )
+
+
+def counted_system(
+    rows: pd.DataFrame,
+    columns: Columns,
+    depth: int,
+    *,
+    latency: ColumnArgument | None,
+    cost: ColumnArgument | None,
+    cost_scale: float | None = None,
+) -> SystemSummary:
+    """``system_summary`` of slice columns that are coded.
+
+    Raises:
+        InputError: as ``system_summary``.
+        TooManyLevels: for too many slices.
+    """
     bins, place = np.zeros(0, dtype=np.int64), None
     if latency is not None:
         bins, place = _occupied(latency_bins(_amounts(rows, latency, "latency")))
     scale, costs = _costs(rows, cost, cost_scale)
 
     count = partial(_counted, place, len(bins), costs)
-    found, lanes = tabulated(count, len(rows), columns, slicing.depth)
+    found, lanes = tabulated(count, len(rows), columns, depth)
     n = lanes.pop("cells")[:, 0, 0]
     return SystemSummary(found, n, bins, **lanes, cost_scale=scale)
 

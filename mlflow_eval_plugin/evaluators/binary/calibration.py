@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mlflow_eval_plugin.engines import score_summary
-from mlflow_eval_plugin.evaluators.binary.rows import Rows, slices_of
+from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.claims import change_claim, slice_claims, slope_claims
 from mlflow_eval_plugin.evaluators.config.calibration import CalibrationConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
-from mlflow_eval_plugin.evaluators.slicing import wanted_labels
+from mlflow_eval_plugin.evaluators.slicing import slicing_of, wanted_labels
 from mlflow_eval_plugin.evaluators.unchecked import gaps_in_calibration
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.binary.calibration.changes import change_bounds, changes
@@ -45,7 +44,7 @@ def evaluate(config: CalibrationConfig, rows: Rows, reference: Rows | None, abou
         InputError: when there are no probabilities, or labels, scores, weights or slice columns cannot be evaluated.
     """
     summary = _summary(rows)
-    before = None if reference is None or reference.label is None else _summary(reference)
+    before = None if reference is None or not reference.scored.has_labels else _summary(reference)
     if config.max_change and before is None:
         raise InputError("calibration: 'max_change' needs labels in the reference; add them or leave it out")
     table = ScoreTable(summary, config.bins)
@@ -59,7 +58,7 @@ def evaluate(config: CalibrationConfig, rows: Rows, reference: Rows | None, abou
     }
     claims = [*_claims(table, config), *_change_claims(summary, before, config)]
     if config.slices or config.queries:
-        parts = SliceTable(slices_of(config, rows))
+        parts = SliceTable(rows.scored.sliced(slicing_of(config)))
         labels = wanted_labels(config, parts.summary.slices)
         found = slice_calibrations(parts, labels)
         measurements["slices"] = [slice_json(one) for one in found]
@@ -70,12 +69,12 @@ def evaluate(config: CalibrationConfig, rows: Rows, reference: Rows | None, abou
 
 
 def _summary(rows: Rows) -> ScoreSummary:
-    if rows.score is None:
+    if not rows.scored.has_scores:
         raise InputError(
             "calibration: there are no probabilities, only predicted classes; give a model with predict_proba, or a "
             "column of probabilities ('predictions', or the key 'probability_column')"
         )
-    return score_summary(rows.frame, label=rows.label, score=rows.score, weight=rows.weight)
+    return rows.scored.scores()
 
 
 def _measured(table: ScoreTable) -> dict[str, Any]:

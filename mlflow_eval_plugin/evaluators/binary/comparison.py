@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary
+from mlflow_eval_plugin.engines.contract import PairedBinaryData
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.claims import margin_claims, refuse_blind
 from mlflow_eval_plugin.evaluators.config.classes import split_metric
@@ -28,13 +26,11 @@ class ChampionRows:
     """What the champion says of the rows.
 
     Attributes:
-        score: probability of the positive class; None where only classes are known.
-        prediction: predicted class, 0 or 1; None where there are scores.
+        both: the rows with what both models say of them.
         source: whose predictions these are, as JSON: a model by its digest, a column, or the table of a run.
     """
 
-    score: Any
-    prediction: Any
+    both: PairedBinaryData
     source: Mapping[str, Any]
 
 
@@ -45,9 +41,10 @@ def evaluate(config: ComparisonConfig, rows: Rows, champion: ChampionRows, about
         InputError: when one has no predictions, or a margin needs probabilities and one has only classes; for a slice
             column that is missing or has too many levels, or labels, scores or weights that cannot be evaluated.
     """
-    classes = rows.score is None or champion.score is None
+    classes = _of_classes(rows, champion)
     _refuse(config, rows, classes=classes)
-    table = _table(config, rows, champion, classes=classes)
+    summary, placements = champion.both.counted(slicing_of(config), _thresholds(config))
+    table = PairedTable(summary, placements, costs_of_two(config.costs))
     labels = wanted_labels(config, table.summary.champion.slices)
     measurements = _measured(config, rows, champion, table, set(labels))
     claims = list(margin_claims(config, table, labels))
@@ -57,7 +54,7 @@ def evaluate(config: ComparisonConfig, rows: Rows, champion: ChampionRows, about
 
 
 def _refuse(config: ComparisonConfig, rows: Rows, *, classes: bool) -> None:
-    if rows.score is None and rows.prediction is None:
+    if not rows.scored.has_predictions:
         raise InputError("comparison: there is neither a model nor a column of predictions; give mlflow 'predictions'")
     for key in MARGIN_KEYS:
         for metric in getattr(config, key):
@@ -69,42 +66,23 @@ def _refuse(config: ComparisonConfig, rows: Rows, *, classes: bool) -> None:
         refuse_blind(config, OF_SCORES)
 
 
-def _table(config: ComparisonConfig, rows: Rows, champion: ChampionRows, *, classes: bool) -> PairedTable:
-    thresholds = _thresholds(config)
-    if classes:
-        # Classes stand in for scores, to be counted; what would be measured of scores is left out.
-        scores = [
-            _classes(champion.score, champion.prediction, thresholds[0]),
-            _classes(rows.score, rows.prediction, thresholds[1]),
-        ]
-        thresholds = (0.5, 0.5)
-    else:
-        scores = [champion.score, rows.score]
-    pairs = paired_rows(
-        rows.frame, label=rows.label, champion=scores[0], challenger=scores[1], thresholds=thresholds,
-        weight=rows.weight, slicing=slicing_of(config),
-    )  # fmt: skip
-    summary = paired_summary(pairs)
-    return PairedTable(summary, None if classes else placement_summary(pairs, summary), costs_of_two(config.costs))
+def _of_classes(rows: Rows, champion: ChampionRows) -> bool:
+    """Whether one of the two gives classes alone, so that only those of both can be compared."""
+    return not (rows.scored.has_scores and champion.both.champion_has_scores)
 
 
 def _thresholds(config: ComparisonConfig) -> tuple[float, float]:
     return config.threshold if config.champion_threshold is None else config.champion_threshold, config.threshold
 
 
-def _classes(score: Any, prediction: Any, threshold: float) -> Any:
-    decided = prediction if score is None else np.asarray(score) >= threshold
-    return np.asarray(decided, dtype=np.float64)
-
-
 def _measured(
     config: ComparisonConfig, rows: Rows, champion: ChampionRows, table: PairedTable, labels: set[str]
 ) -> dict[str, Any]:
-    found, classes = compare(table), rows.score is None or champion.score is None
+    found, classes = compare(table), _of_classes(rows, champion)
     thresholds = _thresholds(config)
     return {
-        "threshold": None if rows.score is None else thresholds[1],
-        "champion_threshold": None if champion.score is None else thresholds[0],
+        "threshold": thresholds[1] if rows.scored.has_scores else None,
+        "champion_threshold": thresholds[0] if champion.both.champion_has_scores else None,
         "probabilities": not classes,
         "pos_label": rows.pos_label,
         "slice_columns": slice_columns(config),

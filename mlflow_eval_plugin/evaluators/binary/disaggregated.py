@@ -6,16 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from mlflow_eval_plugin.engines import slice_rows
-from mlflow_eval_plugin.engines.arrow.joint import Columns
-from mlflow_eval_plugin.engines.arrow.search import (
-    ErrorCounts,
-    ErrorKind,
-    error_counts,
-)
-from mlflow_eval_plugin.evaluators.binary.rows import Rows, slices_of
+from mlflow_eval_plugin.engines.contract import ErrorCounts, Sought
+from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.claims import (
     MOST_FULLY_COMPARED,
     compared,
@@ -65,10 +57,10 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, _: None, about: About) -> 
     _needs_scores(config, rows)
     costs = costs_of_two(config.costs)
     searching = _prepared(config, rows)
-    table = SliceTable(slices_of(config, rows, config.threshold), _own_metrics(config, rows))
+    table = SliceTable(rows.scored.sliced(slicing_of(config), config.threshold), _own_metrics(config, rows))
     found = disaggregate(table, minimum_count=config.min_count, **_compared(config, rows, table))
     labels = wanted_labels(config, table.summary.slices)
-    system = system_of(config, rows.frame)
+    system = system_of(config, rows.scored)
     claims = [*_claims(config, table, labels), *system_claims(config, system, labels)]
     if costs is not None:
         bounds = {label: cost_bounds(table, costs, label) for label in ("overall", *labels)}
@@ -79,7 +71,7 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, _: None, about: About) -> 
         "costs": None if costs is None else _costs(costs, rows, table, shown),
         "system": measured_system(config, system, shown),
         "weak_slices": weakest(searching),
-        "unchecked": gaps_of_two(table, labels, claims, config.alpha, scores=rows.score is not None),
+        "unchecked": gaps_of_two(table, labels, claims, config.alpha, scores=rows.scored.has_scores),
         "pooled": [as_json(one) for one in pooled(table, _pooled(config, table)) if one.label in shown],
     }
     add_own_metrics(config, table, (measurements["overall"], *measurements["slices"]))
@@ -98,11 +90,11 @@ def _pooled(config: DisaggregatedConfig, table: SliceTable) -> list[str]:
 
 
 def _known(metric: str, rows: Rows) -> bool:
-    return rows.score is not None or metric not in OF_SCORES
+    return rows.scored.has_scores or metric not in OF_SCORES
 
 
 def _needs_scores(config: DisaggregatedConfig, rows: Rows) -> None:
-    if rows.score is None and rows.prediction is None:
+    if not rows.scored.has_predictions:
         raise InputError(
             "disaggregated: there is neither a model nor a column of predictions; give mlflow 'predictions'"
         )
@@ -117,8 +109,8 @@ def _needs_scores(config: DisaggregatedConfig, rows: Rows) -> None:
 
 def _measured(config: DisaggregatedConfig, rows: Rows, found: Disaggregated, labels: set[str]) -> dict[str, Any]:
     return {
-        "threshold": None if rows.score is None else config.threshold,
-        "probabilities": rows.score is not None,
+        "threshold": config.threshold if rows.scored.has_scores else None,
+        "probabilities": rows.scored.has_scores,
         "pos_label": rows.pos_label,
         "slice_columns": slice_columns(config),
         "minimum_count": config.min_count,
@@ -132,14 +124,14 @@ def _measured(config: DisaggregatedConfig, rows: Rows, found: Disaggregated, lab
 
 def _costs(costs: Costs, rows: Rows, table: SliceTable, labels: set[str]) -> dict[str, Any]:
     found: list[SliceCost] = [one for one in slice_costs(table, costs) if one.label in {"overall", *labels}]
-    if rows.score is None:  # classes have no other threshold
+    if not rows.scored.has_scores:  # classes have no other threshold
         found = [replace(one, best_threshold=None, cost_at_best=None) for one in found]
     threshold = costs.threshold_if_calibrated
     return {**as_json(costs), "threshold_if_calibrated": threshold, "slices": as_json(found)}
 
 
 def _report(report: SliceReport, rows: Rows) -> dict[str, Any]:
-    if rows.score is None:
+    if not rows.scored.has_scores:
         blank = dict.fromkeys(OF_SCORES, _NO_SCORES)
         report = replace(report, metrics=replace(report.metrics, **blank))
     return slice_json(report)
@@ -188,35 +180,19 @@ def _prepared(config: DisaggregatedConfig, rows: Rows) -> Prepared | None:
         InputError: for a column that is missing or has too many levels, columns or a depth that make too many slices,
             or an error that needs probabilities where there are none.
     """
-    hard = rows.score is None
+    error = error_of_classes(config, hard=not rows.scored.has_scores)
 
-    def counted(columns: Columns, error: ErrorKind) -> ErrorCounts:
-        return error_counts(
-            rows.frame,
-            columns,
-            label=rows.label,
-            score=rows.prediction if hard else rows.score,
-            error=error,
-            threshold=0.5 if hard else config.threshold,
-        )
+    def counted(sought: Sought) -> ErrorCounts:
+        return rows.scored.errors(sought, error, config.threshold)
 
-    return search_of(config, rows, error_of_classes(config, hard=hard), counted)
+    return search_of(config, rows, error, counted)
 
 
 def _own_metrics(config: DisaggregatedConfig, rows: Rows) -> dict[str, Maker | RowMaker]:
     """The metrics of the config, for a ``SliceTable``."""
 
-    def arrays(table: Table) -> SliceRows:
-        called = rows.prediction if rows.score is None else np.asarray(rows.score) >= config.threshold
-        return slice_rows(
-            rows.frame,
-            table.slices,
-            label=np.asarray(rows.label),
-            score=None if rows.score is None else np.asarray(rows.score),
-            prediction=np.asarray(called).astype(np.uint8),
-            weight=None if rows.weight is None else np.asarray(rows.weight),
-            slicing=slicing_of(config),
-        )
+    def told(table: Table) -> SliceRows:
+        return rows.scored.slice_rows(table.slices, slicing_of(config), config.threshold)
 
     counted = {name: counted_metric(name, function) for name, function in config.metrics.items()}
-    return {**counted, **metrics_of_rows(config, arrays)}
+    return {**counted, **metrics_of_rows(config, told)}

@@ -9,24 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from mlflow_eval_plugin.engines.arrow.multiclass.summaries import (
-    ClassScored,
-    class_summary,
-    confidence_slices,
-    confidence_summary,
-    multiclass_summary,
-    top_label_summary,
-)
+from mlflow_eval_plugin.engines.contract import MulticlassData
 from mlflow_eval_plugin.evaluators.claims import change_claim, slice_claims, slope_claims
 from mlflow_eval_plugin.evaluators.config.calibration import CalibrationConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
-from mlflow_eval_plugin.evaluators.slicing import sliced, wanted_labels
+from mlflow_eval_plugin.evaluators.slicing import slicing_of, wanted_labels
 from mlflow_eval_plugin.evaluators.unchecked import gaps_in_calibration
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.binary.calibration.changes import CHANGES
@@ -87,7 +78,7 @@ def evaluate(
         "slices": [],
     }
     if config.slices or config.queries:
-        table = SliceTable(confidence_slices(found.scored, sliced(config, rows.frame)))
+        table = SliceTable(found.scored.sliced_confidence(slicing_of(config)))
         labels = wanted_labels(config, table.summary.slices)
         made = slice_calibrations(table, labels)
         measurements["slices"] = [slice_json(one) for one in made]
@@ -109,8 +100,8 @@ class _Measured:
     config: CalibrationConfig
 
     @cached_property
-    def scored(self) -> ClassScored:
-        if self.rows.known.probability is None:
+    def scored(self) -> MulticlassData:
+        if not self.rows.known.has_probabilities:
             raise InputError(
                 "calibration: there are no probabilities, only predicted classes; give a model with predict_proba, or "
                 "a column of probabilities for each class (the key 'probability_columns')"
@@ -119,16 +110,16 @@ class _Measured:
 
     @cached_property
     def overall(self) -> MulticlassTable:
-        return MulticlassTable(multiclass_summary(self.rows.frame, self.scored, ranked=False))
+        return MulticlassTable(self.scored.sliced(ranked=False))
 
     @cached_property
     def confidence(self) -> ScoreSummary:
-        return confidence_summary(self.scored)
+        return self.scored.confidence()
 
     @cached_property
     def of_classes(self) -> dict[str, tuple[dict[str, Any], dict[str, Quantity]]]:
         # One Summary at a time: fifty of them would take 350 MB.
-        return {one: self._of_class(class_summary(self.scored, k)) for k, one in enumerate(self.scored.classes)}
+        return {one: self._of_class(self.scored.of_class(k)) for k, one in enumerate(self.scored.classes)}
 
     def document(self) -> dict[str, Any]:
         """What is said of all classes together."""
@@ -151,7 +142,7 @@ class _Measured:
         both = [
             {
                 **calibration_quantities(one.confidence, names, bins=one.config.bins),
-                **{name: one.overall.metric(name).take(np.array([0])) for name in _OF_ALL},
+                **{name: one.overall.metric(name) for name in _OF_ALL},
             }
             for one in (self, before)
         ]
@@ -159,13 +150,12 @@ class _Measured:
 
     def classwise(self) -> dict[str, Any]:
         """Every class against the rest."""
-        return self._drawn({one: made for one, (made, _) in self.of_classes.items()}, class_summary)
+        return self._drawn({one: made for one, (made, _) in self.of_classes.items()}, self.scored.of_class)
 
     def top_label(self) -> dict[str, Any]:
         """The predictions of every class."""
-        summaries = map(partial(top_label_summary, self.scored), range(len(self.scored.classes)))
-        made = {one: self._top_label(one_of) for one, one_of in zip(self.scored.classes, summaries, strict=True)}
-        return self._drawn(made, top_label_summary)
+        made = {one: self._top_label(self.scored.top_label(k)) for k, one in enumerate(self.scored.classes)}
+        return self._drawn(made, self.scored.top_label)
 
     def claims(self) -> Iterator[Claim]:
         """The tolerances: on the confidence, on each class, and on the two losses of all classes."""
@@ -217,14 +207,12 @@ class _Measured:
         empty: dict[str, Any] = {"positives": 0.0, "prevalence": None, "mean_score": None, "metrics": {}}
         return {"n": int(summary.n.sum()), **empty}
 
-    def _drawn(
-        self, made: dict[str, dict[str, Any]], summary_of: Callable[[ClassScored, int], ScoreSummary]
-    ) -> dict[str, Any]:
+    def _drawn(self, made: dict[str, dict[str, Any]], summary_of: Callable[[int], ScoreSummary]) -> dict[str, Any]:
         """The worst classes with what a diagram needs; tables of fifty classes would be megabytes."""
         known = [one for one, measured in made.items() if measured["metrics"]]
         worst = sorted(known, key=lambda one: -made[one]["metrics"]["ece_equal_mass"]["value"])[:_MOST_DRAWN]
         for one in worst:
-            summary = summary_of(self.scored, self.scored.classes.index(one))
+            summary = summary_of(self.scored.classes.index(one))
             whole = as_json(calibrate(summary, bins=self.config.bins))
             made[one] = {**made[one], **{name: whole[name] for name in _DRAWN}}
         return made

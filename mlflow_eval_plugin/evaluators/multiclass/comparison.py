@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_eval_plugin.engines.arrow.multiclass.paired import paired_class_summary
-from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
+from mlflow_eval_plugin.engines.contract import PairedMulticlassData
 from mlflow_eval_plugin.evaluators.claims import margin_claims, refuse_blind
 from mlflow_eval_plugin.evaluators.config.classes import split_metric
 from mlflow_eval_plugin.evaluators.config.comparison import MARGIN_KEYS, ComparisonConfig
 from mlflow_eval_plugin.evaluators.config.costs import costs_of_classes
 from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows, refuse_keys
-from mlflow_eval_plugin.evaluators.slicing import slice_columns, sliced, wanted_labels
+from mlflow_eval_plugin.evaluators.slicing import slice_columns, slicing_of, wanted_labels
 from mlflow_eval_plugin.evaluators.unchecked import changes_for_the_worse
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.errors import InputError
@@ -31,9 +30,9 @@ _OF_TWO = {
 
 @dataclass(frozen=True, eq=False)
 class ClassChampion:
-    """What the champion says of the rows, and whose predictions these are, as JSON."""
+    """The rows with what both models say of them, and whose predictions the champion's are, as JSON."""
 
-    scored: ClassScored
+    both: PairedMulticlassData
     source: Mapping[str, Any]
 
 
@@ -45,14 +44,12 @@ def evaluate(config: ComparisonConfig, rows: MulticlassRows, champion: ClassCham
             probabilities which one of them lacks, or a slice column that is missing or has too many levels.
     """
     refuse_keys(config, _OF_TWO)
-    classes = champion.scored.classes + rows.known.classes
+    classes = champion.both.champion_classes + rows.known.classes
     _metrics_exist(config, classes)
-    blind = rows.known.probability is None or champion.scored.probability is None
-    if blind:
+    if not champion.both.have_probabilities:
         refuse_blind(config, OF_PROBABILITIES)
-    costs = _costs(config, champion.scored.classes, rows.known.classes)
-    summary = paired_class_summary(champion.scored, rows.known, sliced(config, rows.frame), costs=costs)
-    table = PairedClassTable(summary, costs)
+    costs = _costs(config, champion.both.champion_classes, rows.known.classes)
+    table = PairedClassTable(champion.both.counted(slicing_of(config), costs), costs)
     _areas_exist(config, table)
     labels = wanted_labels(config, table.slices)
     claims = list(margin_claims(config, table, labels))

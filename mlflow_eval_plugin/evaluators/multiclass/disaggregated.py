@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from mlflow_eval_plugin.engines import slice_rows
-from mlflow_eval_plugin.engines.arrow.joint import Columns
-from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, multiclass_summary
-from mlflow_eval_plugin.engines.arrow.search import (
-    ErrorCounts,
-    ErrorKind,
-    class_error_counts,
-)
+from mlflow_eval_plugin.engines.contract import ErrorCounts, Sought
 from mlflow_eval_plugin.evaluators.claims import compared, cost_claims, gap_claims, metric_claims
 from mlflow_eval_plugin.evaluators.config.classes import OF_ONE_CLASS, split_metric
 from mlflow_eval_plugin.evaluators.config.costs import costs_of_classes
 from mlflow_eval_plugin.evaluators.config.disaggregated import DisaggregatedConfig
-from mlflow_eval_plugin.evaluators.document import About, Frame, as_json, document, slice_json
+from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows, refuse_keys
 from mlflow_eval_plugin.evaluators.search import Prepared, error_of_classes, search_of, weakest
 from mlflow_eval_plugin.evaluators.slicing import slice_columns, slicing_of, wanted_labels
@@ -64,12 +54,11 @@ def evaluate(config: DisaggregatedConfig, rows: MulticlassRows, _: None, about: 
     _metrics_exist(config, rows)
     costs = costs_of_classes(config.costs, rows.known.classes)
     searching = _prepared(config, rows)
-    summary = multiclass_summary(rows.frame, rows.known, slicing=slicing_of(config))
-    table = MulticlassTable(summary, _own_metrics(config, rows.frame, rows.known))
+    table = MulticlassTable(rows.known.sliced(slicing_of(config)), _own_metrics(config, rows))
     _fits(config, table)
     found = multiclass_slices(table, most_by_class=_MOST_BY_CLASS)
     labels = wanted_labels(config, table.summary.slices)
-    system = system_of(config, rows.frame)
+    system = system_of(config, rows.known)
     claims = [*_claims(config, table, labels), *system_claims(config, system, labels)]
     if costs is not None:
         cost = class_cost(table, costs)
@@ -107,7 +96,7 @@ def _metrics_exist(config: DisaggregatedConfig, rows: MulticlassRows) -> None:
             raise InputError(
                 f"disaggregated: {key} names {metric!r}, and the classes are {', '.join(map(repr, classes))}"
             )
-        if rate in OF_PROBABILITIES and rows.known.probability is None:
+        if rate in OF_PROBABILITIES and not rows.known.has_probabilities:
             raise InputError(
                 f"disaggregated: {key} names {metric!r}, which needs probabilities, and the predictions are classes; "
                 "give probabilities or leave it out"
@@ -177,24 +166,19 @@ def _claims(config: DisaggregatedConfig, table: MulticlassTable, labels: Sequenc
 
 def _prepared(config: DisaggregatedConfig, rows: MulticlassRows) -> Prepared | None:
     """The same of three or more classes."""
+    error = error_of_classes(config, hard=not rows.known.has_probabilities)
 
-    def counted(columns: Columns, error: ErrorKind) -> ErrorCounts:
-        return class_error_counts(columns, rows.known, error)
+    def counted(sought: Sought) -> ErrorCounts:
+        return rows.known.errors(sought, error)
 
-    return search_of(config, rows, error_of_classes(config, hard=rows.known.probability is None), counted)
+    return search_of(config, rows, error, counted)
 
 
-def _own_metrics(config: DisaggregatedConfig, frame: Frame, scored: ClassScored) -> dict[str, ClassMaker | RowMaker]:
-    """The same for a ``MulticlassTable``; labels and predictions are told as text, scores by class."""
+def _own_metrics(config: DisaggregatedConfig, rows: MulticlassRows) -> dict[str, ClassMaker | RowMaker]:
+    """The same for a ``MulticlassTable``."""
 
-    def arrays(table: Table) -> SliceRows:
-        found = slice_rows(
-            frame, table.slices, label=scored.label, score=scored.probability, prediction=scored.prediction,
-            weight=scored.weight, slicing=slicing_of(config),
-        )  # fmt: skip
-        label, score, prediction, weight = found.arrays
-        names = np.array(scored.classes, dtype=object)
-        return replace(found, arrays=(names[label], score, names[prediction], weight))
+    def told(table: Table) -> SliceRows:
+        return rows.known.slice_rows(table.slices, slicing_of(config))
 
     counted = {name: counted_class_metric(name, function) for name, function in config.metrics.items()}
-    return {**counted, **metrics_of_rows(config, arrays)}
+    return {**counted, **metrics_of_rows(config, told)}

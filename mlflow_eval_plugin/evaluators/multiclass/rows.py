@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
+from mlflow_eval_plugin.engines.contract import MulticlassData
 from mlflow_eval_plugin.evaluators.config.base import Config
-from mlflow_eval_plugin.evaluators.document import Frame, LabelsReceived
+from mlflow_eval_plugin.evaluators.document import LabelsReceived
 from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -17,21 +17,19 @@ class MulticlassRows:
     """One data set of three or more classes, scored.
 
     Attributes:
-        frame, features: as in ``Rows``.
-        scored: labels, predictions, probabilities and weights by class; None where a reference lacks labels or
-            probabilities.
-        apart, labels: as in ``Rows``.
+        scored: features and further slice columns, with labels, predictions, probabilities and weights by class; None
+            where a reference lacks labels or probabilities.
+        features, apart, labels: as in ``Rows``.
     """
 
-    frame: Frame
     data: Data
     features: tuple[str, ...]
-    scored: ClassScored | None
+    scored: MulticlassData | None
     apart: frozenset[str] = frozenset()
     labels: LabelsReceived | None = None
 
     @property
-    def known(self) -> ClassScored:
+    def known(self) -> MulticlassData:
         """What is scored, of rows that have it."""
         if self.scored is None:
             raise ValueError(f"{self.data.name} has no labels, or no probabilities")

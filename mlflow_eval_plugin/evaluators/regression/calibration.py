@@ -7,7 +7,6 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from mlflow_eval_plugin.engines import moment_summary, prediction_folds, prediction_summary
 from mlflow_eval_plugin.evaluators.claims import change_claim
 from mlflow_eval_plugin.evaluators.config.regression import RegressionCalibrationConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
@@ -48,9 +47,9 @@ def evaluate(
         InputError: for slice columns that cannot be evaluated, or a change since a reference that lacks targets or
             predictions.
     """
-    folds = prediction_folds(rows.known, FOLDS)
+    folds = rows.known.folds(FOLDS)
     # Of slices everything but their own reports takes "overall", the first of them.
-    moments = moment_summary(rows.frame, rows.known, slicing=slicing_of(config))
+    moments = rows.known.moments(slicing_of(config))
     summaries = MeanSummaries(moments, reduce(add, folds))
     before = None if reference is None or reference.predicted is None else _summaries(reference)
     if config.max_change and before is None:
@@ -75,7 +74,7 @@ def evaluate(
 
 
 def _summaries(rows: RegressionRows) -> MeanSummaries:
-    return MeanSummaries(moment_summary(rows.frame, rows.known), prediction_summary(rows.known))
+    return MeanSummaries(rows.known.moments(), rows.known.predictions())
 
 
 def _measured(config: RegressionCalibrationConfig, summaries: MeanSummaries) -> dict[str, Any]:

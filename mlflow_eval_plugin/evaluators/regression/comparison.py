@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_eval_plugin.engines.arrow.regression.paired import paired_moment_summary
-from mlflow_eval_plugin.engines.arrow.regression.summaries import Predicted
+from mlflow_eval_plugin.engines.contract import PairedRegressionData
 from mlflow_eval_plugin.evaluators.claims import margin_claims
 from mlflow_eval_plugin.evaluators.config.regression import RegressionComparisonConfig
 from mlflow_eval_plugin.evaluators.document import About, document, slice_json
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
-from mlflow_eval_plugin.evaluators.slicing import slice_columns, sliced, wanted_labels
+from mlflow_eval_plugin.evaluators.slicing import slice_columns, slicing_of, wanted_labels
 from mlflow_eval_plugin.evaluators.unchecked import changes_for_the_worse
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.regression.comparison import (
@@ -23,9 +22,9 @@ from mlflow_eval_plugin.stats.regression.comparison import (
 
 @dataclass(frozen=True, eq=False)
 class PredictedChampion:
-    """What the champion predicts of the rows, and whose predictions these are, as JSON."""
+    """The rows with what both models predict of them, and whose predictions the champion's are, as JSON."""
 
-    predicted: Predicted
+    both: PairedRegressionData
     source: Mapping[str, Any]
 
 
@@ -37,7 +36,7 @@ def evaluate(
     Raises:
         InputError: for a slice column that is missing or has too many levels.
     """
-    summary = paired_moment_summary(champion.predicted, rows.known, sliced(config, rows.frame))
+    summary = champion.both.counted(slicing_of(config))
     table = PairedRegressionTable(summary)
     labels = wanted_labels(config, table.slices)
     found, wanted = compare_regressions(table), set(labels)

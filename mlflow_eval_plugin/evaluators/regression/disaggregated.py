@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from mlflow_eval_plugin.engines import moment_summary, slice_rows
-from mlflow_eval_plugin.engines.arrow.joint import Columns
-from mlflow_eval_plugin.engines.arrow.regression.summaries import Predicted
-from mlflow_eval_plugin.engines.arrow.search import (
-    ErrorCounts,
-    RegressionErrorKind,
-    regression_error_counts,
-)
+from mlflow_eval_plugin.engines.contract import ErrorCounts, RegressionErrorKind, Sought
 from mlflow_eval_plugin.evaluators.claims import gap_claims, metric_claims, ratio_claim
 from mlflow_eval_plugin.evaluators.config.disaggregated_base import DisaggregatedBase
 from mlflow_eval_plugin.evaluators.config.regression import RegressionDisaggregatedConfig
-from mlflow_eval_plugin.evaluators.document import About, Frame, as_json, document, slice_json
+from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evaluators.search import Prepared, search_of, weakest
 from mlflow_eval_plugin.evaluators.slicing import slice_columns, slicing_of, wanted_labels
@@ -44,10 +37,10 @@ def evaluate(config: RegressionDisaggregatedConfig, rows: RegressionRows, _: Non
         InputError: for slice columns that cannot be evaluated; targets and predictions were found right before.
     """
     searching = _prepared(config, rows)
-    summary = moment_summary(rows.frame, rows.known, slicing=slicing_of(config))
-    table = RegressionTable(summary, _own_metrics(config, rows.frame, rows.known))
+    summary = rows.known.moments(slicing_of(config))
+    table = RegressionTable(summary, _own_metrics(config, rows))
     labels = wanted_labels(config, summary.slices)
-    system = system_of(config, rows.frame)
+    system = system_of(config, rows.known)
     reports = {report.label: slice_json(report) for report in regression_slices(table)}
     add_own_metrics(config, table, reports.values())
     claims = [*_slice_claims(config, table, labels), *system_claims(config, system, labels)]
@@ -92,19 +85,16 @@ def _prepared(config: RegressionDisaggregatedConfig, rows: RegressionRows) -> Pr
     asked = config.search.error if config.search else None
     error: RegressionErrorKind = "absolute_error" if asked == "absolute_error" else "squared_error"
 
-    def counted(columns: Columns, kind: RegressionErrorKind) -> ErrorCounts:
-        return regression_error_counts(columns, rows.known, kind)
+    def counted(sought: Sought) -> ErrorCounts:
+        return rows.known.errors(sought, error)
 
     return search_of(config, rows, error, counted)
 
 
-def _own_metrics(config: DisaggregatedBase, frame: Frame, predicted: Predicted) -> dict[str, RowMaker]:
+def _own_metrics(config: DisaggregatedBase, rows: RegressionRows) -> dict[str, RowMaker]:
     """The same for a ``RegressionTable``: the label is the target, and there is no score."""
 
-    def arrays(table: Table) -> SliceRows:
-        return slice_rows(
-            frame, table.slices, label=predicted.target, score=None, prediction=predicted.prediction,
-            weight=predicted.weight, slicing=slicing_of(config),
-        )  # fmt: skip
+    def told(table: Table) -> SliceRows:
+        return rows.known.slice_rows(table.slices, slicing_of(config))
 
-    return metrics_of_rows(config, arrays)
+    return metrics_of_rows(config, told)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+from mlflow_eval_plugin.engines.arrow.binary.rows import ArrowBinaryRows, ArrowPairedBinaryRows
 from mlflow_eval_plugin.engines.arrow.columns.inputs import checked_scores
 from mlflow_eval_plugin.evaluators.binary.comparison import ChampionRows
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
@@ -22,7 +23,7 @@ def champion_rows(config: ComparisonConfig, table: Table, rows: Rows) -> Champio
             wrong with its predictions is said to be the champion's.
     """
 
-    labels = classes_of(table.labels)
+    labels, held = classes_of(table.labels), cast(ArrowBinaryRows, rows.scored)
 
     def asked(model: Any, inputs: Any, column: str | None) -> Scores:
         return model_scores(model, inputs, rows.pos_label, column or config.probability_column, labels)
@@ -32,8 +33,8 @@ def champion_rows(config: ComparisonConfig, table: Table, rows: Rows) -> Champio
         own = table.predictions_name if table.predictions is not None else None
         if config.probability_column is not None:
             own = config.column(config.probability_column)
-        said, source = said_by(config.champion, config, Evaluated(table, rows.frame, rows.features, own), reader)
+        said, source = said_by(config.champion, config, Evaluated(table, held.frame, rows.features, own), reader)
         known = None if said.probability is None else checked_scores(as_column(said.probability))
-        return ChampionRows(known, said.prediction, source)
+        return ChampionRows(ArrowPairedBinaryRows(held, known, said.prediction), source)
 
     return of_champion(read)

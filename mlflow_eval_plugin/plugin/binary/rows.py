@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_eval_plugin.engines.arrow.binary.rows import ArrowBinaryRows
 from mlflow_eval_plugin.engines.arrow.columns.inputs import (
     checked_scores,
     coded_labels,
 )
+from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evidence import Data
@@ -76,17 +78,13 @@ def as_rows(
     """A table's rows with their labels and scores."""
     values = scores.prediction if scores.probability is None else scores.probability
     return Rows(
-        frame=frame,
         data=data,
-        label=labelled.label,
-        score=scores.probability,
-        prediction=scores.prediction,
-        weight=weight,
+        scored=ArrowBinaryRows(frame, labelled.label, scores.probability, scores.prediction, weight),
         pos_label=labelled.positive,
         features=tuple(name for name in map(str, table.features.columns) if name != score_name),
         label_name=table.labels_name,
         score_name=score_name,
-        everything=beside(frame, {table.labels_name: table.labels, score_name: values}),
+        everything=ArrowRows(beside(frame, {table.labels_name: table.labels, score_name: values})),
         expected=table.expected,
         optional=table.optional,
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from mlflow_eval_plugin.engines.arrow.columns.inputs import how_many
+from mlflow_eval_plugin.engines.arrow.multiclass.rows import ArrowMulticlassRows, ArrowPairedMulticlassRows
 from mlflow_eval_plugin.evaluators.config.comparison import ComparisonConfig
 from mlflow_eval_plugin.evaluators.multiclass.comparison import ClassChampion
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
@@ -22,6 +23,8 @@ def class_champion(config: ComparisonConfig, table: Table, rows: MulticlassRows)
     Raises:
         InputError: as ``champion_rows``.
     """
+
+    held = cast(ArrowMulticlassRows, rows.known)
 
     def asked(model: Any, inputs: Any, column: str | None) -> ClassScores:
         if column is not None:
@@ -46,9 +49,9 @@ def class_champion(config: ComparisonConfig, table: Table, rows: MulticlassRows)
         # Where probabilities are, 'predictions' are no part of the call.
         given = table.predictions is not None and config.probability_columns is None
         own = table.predictions_name if given else None
-        said, source = said_by(config.champion, config, Evaluated(table, rows.frame, rows.features, own), reader)
-        known = rows.known
+        said, source = said_by(config.champion, config, Evaluated(table, held.frame, rows.features, own), reader)
+        known = held.scored
         scored = scored_classes(known.label, known.classes, said, config, known.weight, of_another=True)
-        return ClassChampion(scored, source)
+        return ClassChampion(ArrowPairedMulticlassRows(held, scored), source)
 
     return of_champion(read)

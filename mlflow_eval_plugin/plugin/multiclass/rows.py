@@ -18,6 +18,7 @@ from mlflow_eval_plugin.engines.arrow.multiclass.inputs import (
     positions,
     require_known,
 )
+from mlflow_eval_plugin.engines.arrow.multiclass.rows import ArrowMulticlassRows
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.base import Config
@@ -86,9 +87,8 @@ def multiclass_rows_of(table: Table, config: Config, scorer: Scorer) -> Multicla
     if table.classes > 1000:  # the names of a million numbers would take seconds
         checked_count(list(map(str, distinct_values(table.labels))))
     label, classes = class_codes(table.labels, argument="label")
-    return MulticlassRows(
-        frame, data, tuple(map(str, table.features.columns)), scored_classes(label, classes, scores, config, weight)
-    )
+    scored = scored_classes(label, classes, scores, config, weight)
+    return MulticlassRows(data, tuple(map(str, table.features.columns)), ArrowMulticlassRows(frame, scored))
 
 
 def multiclass_reference_rows(
@@ -107,13 +107,12 @@ def multiclass_reference_rows(
         predicted = _predicted(scores, config, order)
         return as_rows(table, table.features, data, Labelled(None, ""), predicted, like.score_name)
     if table.labels is None or scores.probability is None:
-        return MulticlassRows(table.features, data, like.features, None)
+        return MulticlassRows(data, like.features, None)
     label, classes = class_codes(table.labels, argument="reference: label")
     require_known(classes, like.known.classes, argument="reference: label", knows="the classes are")
     placed = positions(classes, like.known.classes)[label]
-    return MulticlassRows(
-        table.features, data, like.features, scored_classes(placed, like.known.classes, scores, config, None)
-    )
+    scored = scored_classes(placed, like.known.classes, scores, config, None)
+    return MulticlassRows(data, like.features, ArrowMulticlassRows(table.features, scored))
 
 
 def _can_be_scored(table: Table, config: Config, scorer: Scorer) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
-from mlflow_eval_plugin.engines import predicted_rows
+from mlflow_eval_plugin.engines.arrow import predicted_rows
 from mlflow_eval_plugin.engines.arrow.columns.inputs import finite_numbers
+from mlflow_eval_plugin.engines.arrow.regression.rows import ArrowPairedRegressionRows, ArrowRegressionRows
 from mlflow_eval_plugin.engines.arrow.regression.summaries import LARGEST
 from mlflow_eval_plugin.evaluators.config.regression import RegressionComparisonConfig
 from mlflow_eval_plugin.evaluators.regression.comparison import PredictedChampion
@@ -24,6 +25,8 @@ def predicted_champion(config: RegressionComparisonConfig, table: Table, rows: R
         InputError: as ``champion_rows``.
     """
 
+    held = cast(ArrowRegressionRows, rows.known)
+
     def asked(model: Any, inputs: Any, column: str | None) -> Any:
         output = output_columns(ask(model, inputs))
         if column is None and config.prediction_column in output.columns:
@@ -35,10 +38,10 @@ def predicted_champion(config: RegressionComparisonConfig, table: Table, rows: R
 
     def read() -> PredictedChampion:
         reader: Reader[Any] = Reader(numbers, asked)
-        evaluated = Evaluated(table, rows.frame, rows.features, rows.score_name)
+        evaluated = Evaluated(table, held.frame, rows.features, rows.score_name)
         said, source = said_by(config.champion, config, evaluated, reader)
-        known = rows.known
-        predicted = predicted_rows(rows.frame, target=known.target, prediction=said, weight=known.weight)
-        return PredictedChampion(predicted, source)
+        known = held.predicted
+        predicted = predicted_rows(held.frame, target=known.target, prediction=said, weight=known.weight)
+        return PredictedChampion(ArrowPairedRegressionRows(held, predicted), source)
 
     return of_champion(read)

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_eval_plugin.engines import predicted_rows
+from mlflow_eval_plugin.engines.arrow import predicted_rows
 from mlflow_eval_plugin.engines.arrow.columns.inputs import column_of, require_columns
+from mlflow_eval_plugin.engines.arrow.regression.rows import ArrowRegressionRows
 from mlflow_eval_plugin.engines.arrow.regression.summaries import Predicted
+from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.config.regression import PredictionConfig
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
@@ -116,14 +118,13 @@ def _rows(
     score_name, *forecasts = predictions
     columns = {table.labels_name: table.labels, **predictions}
     return RegressionRows(
-        frame=frame,
         data=data,
-        predicted=predicted,
+        predicted=None if predicted is None else ArrowRegressionRows(frame, predicted),
         features=tuple(str(name) for name in table.features.columns if name not in predictions),
         label_name=table.labels_name,
         score_name=score_name,
         forecasts=tuple(forecasts),
-        everything=beside(frame, {name: _numbers(values) for name, values in columns.items()}),
+        everything=ArrowRows(beside(frame, {name: _numbers(values) for name, values in columns.items()})),
         expected=table.expected,
         optional=table.optional,
     )

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from support.summaries import arrays
 
-from mlflow_eval_plugin.engines import (
+from mlflow_eval_plugin.engines.arrow import (
+    counting,
     digest_summary,
     moment_summary,
     paired_rows,
@@ -22,7 +23,6 @@ from mlflow_eval_plugin.engines import (
     slice_summary,
     system_summary,
 )
-from mlflow_eval_plugin.engines.arrow import counting
 from mlflow_eval_plugin.engines.arrow.multiclass.paired import paired_class_summary
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, multiclass_summary
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns

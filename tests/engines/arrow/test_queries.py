@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlflow_eval_plugin.engines import slice_summary
-from mlflow_eval_plugin.engines.arrow import counting
+from mlflow_eval_plugin.engines.arrow import counting, slice_summary
 from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.query import NamedQuery, parse

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import log_loss
 
+from mlflow_eval_plugin.engines.arrow.binary.errors import error_counts
 from mlflow_eval_plugin.engines.arrow.binary.slices import slice_summary
-from mlflow_eval_plugin.engines.arrow.search import PassedOver, error_counts, searched_columns
+from mlflow_eval_plugin.engines.arrow.search import searched_columns
+from mlflow_eval_plugin.engines.contract import PassedOver
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 from mlflow_eval_plugin.stats.slices.lattice import NO_CODES

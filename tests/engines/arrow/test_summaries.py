@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlflow_eval_plugin.engines import (
+from mlflow_eval_plugin.engines.arrow import (
+    counting,
     data_digest,
     digest_summary,
     drift_binning,
@@ -18,7 +19,6 @@ from mlflow_eval_plugin.engines import (
     score_summary,
     slice_summary,
 )
-from mlflow_eval_plugin.engines.arrow import counting
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.metrics import part_of
 from mlflow_eval_plugin.stats.binary.summary import FINE_BINS

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlflow_eval_plugin.engines import predicted_rows
+from mlflow_eval_plugin.engines.arrow import predicted_rows
+from mlflow_eval_plugin.engines.arrow.regression.rows import ArrowRegressionRows
+from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
 from mlflow_eval_plugin.evaluators.config.regression import RegressionCalibrationConfig, RegressionDisaggregatedConfig
 from mlflow_eval_plugin.evaluators.document import About
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
@@ -50,7 +52,7 @@ def documents(target: np.ndarray, prediction: np.ndarray, weight: np.ndarray | N
         intervals=[("80 %", 0.8, low, high)],
     )  # fmt: skip
     data = Data(name="edge", digest="sha256:" + "0" * 64, rows=len(frame), columns=("g", "p", "y"))
-    rows = RegressionRows(frame, data, predicted, ("g",), "y", "p", (), frame)
+    rows = RegressionRows(data, ArrowRegressionRows(frame, predicted), ("g",), "y", "p", (), ArrowRows(frame))
     common = {"quantiles": {0.1: "low", 0.9: "high"}}
     limits = {"max_bias": 1, "max_mae": 1, "max_rmse": 1, "max_mean_error": 1}
     slices = {"slices": ["g"], "min_count": 1, "max_gap": {"mae": 1, "r2": 0.1}, "min_ratio": {"rmse": 0.5}}

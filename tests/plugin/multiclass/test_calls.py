@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from support.evaluating import World, refused
 from support.zoo import CLASSES, COLUMNS, Zoo
 
-from mlflow_eval_plugin.engines import score_summary
+from mlflow_eval_plugin.engines.arrow import score_summary
 from mlflow_eval_plugin.evaluators.config.base import ConfigError
 from mlflow_eval_plugin.evaluators.config.keys import parse
 from mlflow_eval_plugin.evaluators.document import as_json

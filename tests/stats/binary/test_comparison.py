@@ -14,7 +14,7 @@ from sklearn import metrics as sk
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary
+from mlflow_eval_plugin.engines.arrow import paired_rows, paired_summary, placement_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.comparison import COMPARED, PairedTable, compare
 from mlflow_eval_plugin.stats.errors import InputError, MergeError

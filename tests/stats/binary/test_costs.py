@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.engines.arrow import slice_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.costs import cost_bounds, slice_costs
 from mlflow_eval_plugin.stats.binary.table import SliceTable

@@ -4,7 +4,7 @@ import pytest
 from fairlearn import metrics as fairlearn
 from sklearn import metrics as sklearn
 
-from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.engines.arrow import slice_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.query import NamedQuery, parse
 from mlflow_eval_plugin.stats.binary.disaggregated import disaggregate, fairness_bounds, gap_bounds, metric_bounds

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary
+from mlflow_eval_plugin.engines.arrow import paired_rows, paired_summary, placement_summary
 from mlflow_eval_plugin.engines.arrow.binary.ranking import cells_in
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.paired import PLACEMENT_ONE, placement_table

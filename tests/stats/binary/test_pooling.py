@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import special, stats
 
-from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.engines.arrow import slice_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.pooling import MOST_ROWS, POOLED, pooled, posterior
 from mlflow_eval_plugin.stats.binary.table import SliceTable

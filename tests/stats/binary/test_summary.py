@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlflow_eval_plugin.engines import score_summary, slice_summary
+from mlflow_eval_plugin.engines.arrow import score_summary, slice_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.query import NamedQuery, parse
 from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, SCORE_BINS, SMALLEST_PROBABILITY, STEEP_BINS, grouped

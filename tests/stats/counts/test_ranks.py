@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from mlflow_eval_plugin.engines import ranked_slices, slice_summary
-from mlflow_eval_plugin.engines.arrow import counting
+from mlflow_eval_plugin.engines.arrow import counting, ranked_slices, slice_summary
 from mlflow_eval_plugin.engines.arrow.binary import ranking
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.table import SliceTable

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from mlflow_eval_plugin.engines import drift_binning, drift_summary
+from mlflow_eval_plugin.engines.arrow import drift_binning, drift_summary
 from mlflow_eval_plugin.stats.drift.new_values import new_share
 from mlflow_eval_plugin.stats.drift.report import compare
 from mlflow_eval_plugin.stats.drift.summary import STEPS, CategoricalColumn, NumericColumn

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from mlflow_eval_plugin.engines import drift_binning, drift_summary
+from mlflow_eval_plugin.engines.arrow import drift_binning, drift_summary
 from mlflow_eval_plugin.stats.drift.report import compare
 
 RNG = np.random.default_rng(12)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlflow_eval_plugin.engines import score_summary, slice_summary
+from mlflow_eval_plugin.engines.arrow import score_summary, slice_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.calibration.report import calibration_bounds
 from mlflow_eval_plugin.stats.binary.disaggregated import metric_bounds

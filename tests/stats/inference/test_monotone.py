@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlflow_eval_plugin.engines import moment_summary, predicted_rows, score_summary, slice_summary
+from mlflow_eval_plugin.engines.arrow import moment_summary, predicted_rows, score_summary, slice_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.calibration.changes import CHANGES, change_bounds
 from mlflow_eval_plugin.stats.binary.calibration.report import CALIBRATION_METRICS, calibration_quantity

@@ -9,7 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlflow_eval_plugin.engines import paired_rows, paired_summary, placement_summary, score_summary, slice_summary
+from mlflow_eval_plugin.engines.arrow import (
+    paired_rows,
+    paired_summary,
+    placement_summary,
+    score_summary,
+    slice_summary,
+)
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, multiclass_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.calibration.changes import changes

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sk
 
-from mlflow_eval_plugin.engines import predicted_rows
+from mlflow_eval_plugin.engines.arrow import predicted_rows
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.engines.arrow.regression.paired import paired_moment_summary
 from mlflow_eval_plugin.engines.slicing import Slicing

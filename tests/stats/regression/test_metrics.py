@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sklearn
 
-from mlflow_eval_plugin.engines import moment_summary, predicted_rows
+from mlflow_eval_plugin.engines.arrow import moment_summary, predicted_rows
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.disaggregated import gap_bounds, gaps_of, metric_bounds
 from mlflow_eval_plugin.stats.errors import InputError

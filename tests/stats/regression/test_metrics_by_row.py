@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlflow_eval_plugin.engines import moment_summary, predicted_rows
+from mlflow_eval_plugin.engines.arrow import moment_summary, predicted_rows
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.inference.estimate import Estimate
 from mlflow_eval_plugin.stats.regression.disaggregated import regression_slices

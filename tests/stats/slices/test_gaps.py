@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.engines.arrow import slice_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.slices.fairness import TOO_FEW, fairness

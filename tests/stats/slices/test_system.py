@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from mlflow_eval_plugin.engines import system_summary
+from mlflow_eval_plugin.engines.arrow import system_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.slices.system import (

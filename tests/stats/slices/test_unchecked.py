@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.directions import same_metric
-from mlflow_eval_plugin.engines import slice_summary
+from mlflow_eval_plugin.engines.arrow import slice_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.disaggregated import gap_bounds
 from mlflow_eval_plugin.stats.binary.table import SliceTable

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from support.summaries import digests
 
-from mlflow_eval_plugin.engines import (
+from mlflow_eval_plugin.engines.arrow import (
     drift_binning,
     moment_summary,
     paired_rows,

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.columns.factorizing import Codes
 from mlflow_eval_plugin.engines.arrow.columns.plain import kind_of
+from mlflow_eval_plugin.engines.slicing import Edge
 from mlflow_eval_plugin.stats.counts.slice import number_label
 from mlflow_eval_plugin.stats.errors import InputError
 
 MISSING = "(missing)"
-Edge = float | datetime
 
 
 class _Ordered(Protocol):

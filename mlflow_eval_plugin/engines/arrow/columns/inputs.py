@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from rapidfuzz import process
 
 from mlflow_eval_plugin.engines.arrow.columns.factorizing import factorized
 from mlflow_eval_plugin.engines.arrow.counting import chunked
+from mlflow_eval_plugin.nearest import nearest
 from mlflow_eval_plugin.stats.counts.slice import level_label, rows_fit
 from mlflow_eval_plugin.stats.counts.threads import both
 from mlflow_eval_plugin.stats.errors import InputError
@@ -107,15 +107,6 @@ def require_columns(rows: pd.DataFrame, columns: list[str], *, argument: str) ->
         raise InputError(
             f"{argument}: " + "; ".join(f"no column {column!r}{nearest(column, names)}" for column in missing)
         )
-
-
-def nearest(name: str, names: list[str]) -> str:
-    """``, did you mean 'x' or 'y'?`` where names come near, else the columns there are."""
-    near = [repr(match) for match, _, _ in process.extract(name, names, limit=3, score_cutoff=60)]
-    if near:
-        return f", did you mean {' or '.join(near)}?"
-    listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-    return f"; the data has: {listed or 'no columns'}"
 
 
 def coded_labels(labels: pd.Series[Any], pos_label: object | None) -> tuple[NDArray[np.uint8], str]:

@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.engines.arrow.columns.bands import MISSING, Edge, by_edges, by_quantiles, can_be_cut
+from mlflow_eval_plugin.engines.arrow.columns.bands import MISSING, by_edges, by_quantiles, can_be_cut
 from mlflow_eval_plugin.engines.arrow.columns.factorizing import Codes, factorized
 from mlflow_eval_plugin.engines.arrow.columns.inputs import require_columns
 from mlflow_eval_plugin.engines.arrow.columns.plain import plain
+from mlflow_eval_plugin.engines.slicing import Edge
 from mlflow_eval_plugin.stats.counts.slice import Slice, level_label, level_order
 from mlflow_eval_plugin.stats.counts.threads import side_by_side
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels

@@ -12,7 +12,14 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from mlflow_eval_plugin.engines import data_digest, drift_counts, schema_of, score_summary, slice_rows, slice_summary
+from mlflow_eval_plugin.engines.arrow import (
+    data_digest,
+    drift_counts,
+    schema_of,
+    score_summary,
+    slice_rows,
+    slice_summary,
+)
 from mlflow_eval_plugin.engines.arrow.columns.plain import examples, kind_of, plain
 from mlflow_eval_plugin.engines.arrow.digest import digest_summary
 from mlflow_eval_plugin.engines.arrow.search import searched_columns

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlflow_eval_plugin.engines import moment_summary, predicted_rows, prediction_summary
-from mlflow_eval_plugin.engines.arrow import counting
+from mlflow_eval_plugin.engines.arrow import counting, moment_summary, predicted_rows, prediction_summary
 from mlflow_eval_plugin.engines.arrow.regression import summaries as regression
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.counts.exact_sums import add_parts, centred_squares, empty_lane, parts_of, totals

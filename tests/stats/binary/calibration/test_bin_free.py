@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import integrate, stats
 
-from mlflow_eval_plugin.engines import score_summary
+from mlflow_eval_plugin.engines.arrow import score_summary
 from mlflow_eval_plugin.stats.binary.calibration import bin_free
 from mlflow_eval_plugin.stats.binary.calibration.bin_free import Gaps, ecce, range_exceeded, range_quantile, smooth_ece
 from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS

@@ -7,7 +7,7 @@ from scipy import stats
 from sklearn.metrics import brier_score_loss, log_loss
 from statsmodels.stats.proportion import proportion_confint
 
-from mlflow_eval_plugin.engines import score_summary
+from mlflow_eval_plugin.engines.arrow import score_summary
 from mlflow_eval_plugin.stats.binary.calibration import corp
 from mlflow_eval_plugin.stats.binary.calibration.bin_free import Gaps
 from mlflow_eval_plugin.stats.binary.calibration.bins import calibration_norm, reliability

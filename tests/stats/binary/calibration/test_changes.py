@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlflow_eval_plugin.engines import score_summary
+from mlflow_eval_plugin.engines.arrow import score_summary
 from mlflow_eval_plugin.evaluators.config import keys as config
 from mlflow_eval_plugin.stats.binary.calibration.changes import CHANGES, change_bounds, changes
 from mlflow_eval_plugin.stats.binary.calibration.report import CALIBRATION_METRICS, calibrate, calibration_bounds

@@ -6,7 +6,7 @@ import polars
 import pytest
 from model_diagnostics.scoring import LogLoss, SquaredError, decompose
 
-from mlflow_eval_plugin.engines import score_summary
+from mlflow_eval_plugin.engines.arrow import score_summary
 from mlflow_eval_plugin.stats.binary.calibration.components import NAMES, Components, ReplicatedQuantity, components
 from mlflow_eval_plugin.stats.binary.summary import FINE_BINS
 

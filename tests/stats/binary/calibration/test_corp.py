@@ -8,7 +8,7 @@ import pytest
 from scipy import optimize
 from sklearn.isotonic import IsotonicRegression
 
-from mlflow_eval_plugin.engines import score_summary
+from mlflow_eval_plugin.engines.arrow import score_summary
 from mlflow_eval_plugin.stats.binary.calibration import corp
 from mlflow_eval_plugin.stats.binary.calibration.corp import (
     band_groups,

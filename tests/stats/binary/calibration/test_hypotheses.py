@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from mlflow_eval_plugin.engines import score_summary
+from mlflow_eval_plugin.engines.arrow import score_summary
 from mlflow_eval_plugin.stats.binary.calibration.bin_free import Gaps
 from mlflow_eval_plugin.stats.binary.calibration.hypotheses import (
     EcceTest,

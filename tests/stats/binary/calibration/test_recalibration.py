@@ -7,7 +7,7 @@ from scipy import optimize, special
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from mlflow_eval_plugin.engines import score_summary
+from mlflow_eval_plugin.engines.arrow import score_summary
 from mlflow_eval_plugin.stats.binary.calibration.recalibration import METHODS, _cells_of, _ece, _isotonic, recalibrate
 from mlflow_eval_plugin.stats.binary.calibration.report import calibrate
 

@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from mlflow_eval_plugin.engines import score_summary, slice_summary
+from mlflow_eval_plugin.engines.arrow import score_summary, slice_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.calibration.report import calibrate
 from mlflow_eval_plugin.stats.binary.calibration.slices import METRICS, slice_calibration_bounds, slice_calibrations

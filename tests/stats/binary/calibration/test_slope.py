@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from mlflow_eval_plugin.engines import score_summary
+from mlflow_eval_plugin.engines.arrow import score_summary
 from mlflow_eval_plugin.stats.binary.calibration.report import calibrate, calibration_bounds
 from mlflow_eval_plugin.stats.binary.calibration.slope import (
     NO_SLOPE,

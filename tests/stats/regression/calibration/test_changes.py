@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlflow_eval_plugin.engines import moment_summary, predicted_rows, prediction_summary
+from mlflow_eval_plugin.engines.arrow import moment_summary, predicted_rows, prediction_summary
 from mlflow_eval_plugin.stats.inference.estimate import estimates
 from mlflow_eval_plugin.stats.regression.calibration.changes import MeanSummaries, mean_changes
 from mlflow_eval_plugin.stats.regression.calibration.report import mean_quantity

@@ -10,7 +10,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold
 
-from mlflow_eval_plugin.engines import predicted_rows, prediction_folds, prediction_summary
+from mlflow_eval_plugin.engines.arrow import predicted_rows, prediction_folds, prediction_summary
 from mlflow_eval_plugin.stats.regression.calibration.recalibration import METHODS, recalibrate_mean
 
 FOLDS = 5

@@ -8,7 +8,7 @@ from model_diagnostics.scoring import SquaredError, decompose
 from scipy import stats
 from sklearn.isotonic import IsotonicRegression
 
-from mlflow_eval_plugin.engines import moment_summary, predicted_rows, prediction_summary
+from mlflow_eval_plugin.engines.arrow import moment_summary, predicted_rows, prediction_summary
 from mlflow_eval_plugin.engines.arrow.regression import summaries as regression
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim, judge

@@ -6,7 +6,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import special, stats
 
-from mlflow_eval_plugin.engines import moment_summary, predicted_rows, prediction_summary
+from mlflow_eval_plugin.engines.arrow import moment_summary, predicted_rows, prediction_summary
 from mlflow_eval_plugin.stats.inference.estimate import Estimate
 from mlflow_eval_plugin.stats.inference.intervals import clopper_pearson
 from mlflow_eval_plugin.stats.inference.norms import NoisyNorm

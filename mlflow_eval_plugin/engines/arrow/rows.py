@@ -1,0 +1,82 @@
+"""Rows in memory behind the contract: what those of any task are asked.
+
+The doors make these handles, and know what is in them; who is given one knows the contract alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from mlflow_eval_plugin.engines.arrow.digest import schema_of
+from mlflow_eval_plugin.engines.arrow.drift import count_present, drift_counts, examples_of
+from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
+from mlflow_eval_plugin.engines.arrow.system import counted_system
+from mlflow_eval_plugin.engines.contract import DriftCounts
+from mlflow_eval_plugin.engines.slicing import Slicing
+from mlflow_eval_plugin.stats.drift.report import ColumnType
+from mlflow_eval_plugin.stats.drift.summary import Role
+from mlflow_eval_plugin.stats.slices.system import SystemSummary
+
+
+@dataclass(frozen=True, eq=False)
+class ArrowRows:
+    """See ``contract.RowData``.
+
+    Attributes:
+        frame: columns by name; neither changed nor copied.
+    """
+
+    frame: pd.DataFrame
+    _cut: list[tuple[Slicing, Sliced]] = field(default_factory=list, init=False, repr=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the columns are called, in their order."""
+        return tuple(map(str, self.frame.columns))
+
+    def schema(self) -> tuple[ColumnType, ...]:
+        """The columns by name, sorted, each with its kind."""
+        return schema_of(self.frame)
+
+    def present(self, column: str) -> int | None:
+        """How many rows have a value of a column; None where there is no such column."""
+        return count_present(self.frame, column)
+
+    def examples(self, column: str) -> tuple[str, ...]:
+        """A few values of a column; none where there is no such column."""
+        return examples_of(self.frame, column)
+
+    def drift(
+        self,
+        reference: ArrowRows,
+        *,
+        columns: Sequence[str],
+        roles: Mapping[str, Role],
+        categorical: Sequence[str],
+        as_given: bool,
+    ) -> DriftCounts:
+        """Both sides of some columns, counted on the bins of the reference."""
+        return drift_counts(
+            reference.frame, self.frame, columns=columns, roles=roles, categorical=categorical, as_given=as_given
+        )
+
+    def system(self, slicing: Slicing, *, latency: str | None, cost: str | None) -> SystemSummary:
+        """Latencies and costs by slice."""
+        cut = self.cut(slicing)
+        return counted_system(self.frame, cut.columns, cut.depth, latency=latency, cost=cost)
+
+    def cut(self, slicing: Slicing) -> Sliced:
+        """The columns that rows are sliced by, coded once for all that is counted by them.
+
+        Raises:
+            InputError: for a slice column that is missing or cannot be cut.
+            TooManyLevels: for one with too many levels.
+        """
+        for known, found in self._cut:
+            if known == slicing:
+                return found
+        self._cut.append((slicing, Sliced(sliced_columns(self.frame, slicing), slicing.depth)))
+        return self._cut[-1][1]
