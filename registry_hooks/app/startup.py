@@ -68,7 +68,7 @@ def require_governed_store() -> None:
 
 
 def require_known_accounts(auth: Any) -> None:
-    """End the server when MLflow's auth store has a method of which nobody has judged whether it changes accounts.
+    """End the server when MLflow's auth store has a method that our table of account changes lacks.
 
     Raises:
         SystemExit: naming the methods.
@@ -96,7 +96,7 @@ def require_known_loosening() -> tuple[frozenset[Power], frozenset[str]]:
 
 
 def require_known_routes(flask_app: Any, served: Any) -> None:
-    """End the server when it has a route of which nobody has judged what it can do, or one without a login.
+    """End the server when it has a route that our table of routes lacks, or a route that asks for no login.
 
     Raises:
         SystemExit: naming the routes.
@@ -115,7 +115,7 @@ def require_known_routes(flask_app: Any, served: Any) -> None:
 
 
 def require_known_acts() -> None:
-    """End the server when MLflow can delete or write in a way of which nobody has judged what it takes away.
+    """End the server when MLflow has a way to delete or to write artifacts that our tables lack.
 
     Raises:
         SystemExit: naming the methods.

@@ -65,7 +65,7 @@ class _Found:
         return f"aliases {', '.join(held) or 'of no role'}; stages {'; '.join(staged) or 'none'}"
 
     def pair(self, first: Adopt) -> Pair:
-        """The roles, where ``first`` counts before the other; a version is in one role but for a fallback."""
+        """The roles that aliases and stages give; ``first`` of the two wins. Only a fallback may have another role."""
         by_stage = {role: held[0] for role, stage in _STAGE_OF.items() if len(held := self.stages[stage]) == 1}
         by_alias = {role: version for role in ROLES if (version := getattr(self.aliases, role))}
         one, other = (by_alias, by_stage) if first == "alias" else (by_stage, by_alias)
@@ -94,7 +94,7 @@ class _Found:
 def adoption(
     ledger: Ledger, registry: Registry, model: str, *, fresh: bool, now: datetime, adopt: Adopt | None
 ) -> tuple[Adoption | None, list[Reason]]:
-    """What must be adopted of a model, and why it cannot be; neither where ledger and registry agree already."""
+    """What must be adopted of a model, and the Reasons against it. Both are empty where ledger and registry agree."""
     state = ledger.state(model)
     if not registry.exists(model):
         known = state != ModelState(model=model)

@@ -35,7 +35,7 @@ def proposal_json(proposal: Proposal, state: ModelState, facts: Facts) -> Answer
 
 
 def warnings(found: Nomination | Proposal) -> list[str]:
-    """Of whose condemned bytes a version is made, and which condemned versions it resembles, in words."""
+    """Warnings: the version has the bytes of a condemned one, or resembles one."""
     told, by = [_resembles(each) for each in found.resembles], found.condemned_by
     if by is not None:
         where = f"version {by.version} of {by.model}"

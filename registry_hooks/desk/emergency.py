@@ -167,7 +167,7 @@ class Emergency:
         return asked()
 
     def _refuse_absent(self, model: str, version: int) -> None:
-        """Refuse a break-glass to files that are not there, or of which a silent store does not say so in time."""
+        """Refuse a break-glass to files that are not there, or whose store does not answer in time."""
         with self.cases.case(model, write=False) as case:
             role, looks = _break_glass_role(case), _presence_of(case, version)
         _, _, absent = looks()
@@ -175,7 +175,7 @@ class Emergency:
             refuse_if(f"version {version} of {model} cannot become champion by break-glass", [*role, *absent])
 
     def _files_checked_first(self, model: str, to: int | None, looked: Looked | None) -> Checked:
-        """The version to go back to and its nomination, whose files were read to the end and are as nominated."""
+        """The version to go back to, and its nomination. Its files were all read, and are as they were nominated."""
         with self.cases.case(model, write=False) as case:
             reasons = _rollback_reasons(case, to, case.state.pair.champion) or (looked[2] if looked else [])
             refuse_if(f"{model} cannot be rolled back", reasons)
@@ -223,7 +223,7 @@ def _other_champions(case: Case, version: int) -> list[int]:
 
 
 def differences_now(row: VersionRow, digest: str, nominated: Files | None) -> tuple[str, ...]:
-    """How a version's files differ from those nominated under ``digest``, by name; that they cannot be read is one."""
+    """Names of the files that differ from those nominated under ``digest``; or why they cannot be read."""
     try:
         found = manifest(row)
     except RegistryError as error:
@@ -282,7 +282,7 @@ def _break_glass_role(case: Case) -> list[Reason]:
 
 
 def _put_there(case: Case, review: str, opener: str | None) -> list[Reason]:
-    """Why a closer is no other pair of eyes: whose act opened the review made the account, or gave it its role."""
+    """A reason where the person whose act opened the review made the closer's account, or gave it its role."""
     actor, facts, policy = case.actor, case.facts, case.applied.policy
     roles = tuple(role for role in policy.roles_of(actor) if role in policy.review_roles)
     if opener in (None, actor.name) or not roles:

@@ -32,7 +32,7 @@ class Holding:
     cases: Cases
 
     def refuse_pulling_away(self, what: str, runs: Iterable[str] = (), places: Iterable[str] = ()) -> None:
-        """Refuse that runs go, or that anything is written to or removed from places, that such a version rests on."""
+        """Refuse to delete runs, and to write or remove at places, that such a version rests on."""
         with self.cases.unit_of_work(write=False) as session:
             ledger, registry = Ledger(session), Registry(session)
             rests = ledger.rests

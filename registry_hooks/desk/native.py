@@ -61,7 +61,7 @@ class Native:
 
     @contextmanager
     def plainly(self, model: str, *, though_prompt: bool = False, becoming: str | None = None) -> Iterator[None]:
-        """A unit of work for a plain call on a model that no policy governs, held so until the call is done.
+        """A unit of work for a plain call on a model that no policy governs, nor can before the call is done.
 
         With ``though_prompt`` no policy's pattern may match the name either, which does not govern prompts. Nor may one
         govern the name that the model is ``becoming``.
@@ -92,7 +92,7 @@ class Native:
 
     @contextmanager
     def misspelt_removal(self, model: str, alias: str) -> Iterator[None]:
-        """A unit of work in which an alias may go that is no role's, and that reads as one, here or to the database."""
+        """A unit of work in which an alias may be removed that only looks like a role's name."""
         with self.cases.case(model, write=True) as case:
             if alias not in case.registry.lookalikes(model):
                 self.alias_removal(model, alias)
@@ -113,7 +113,7 @@ class Native:
 
     @contextmanager
     def unstage(self, model: str, version: int) -> Iterator[None]:
-        """A unit of work in which a version that has no stage of a role may change to a stage that is none."""
+        """A unit of work in which a version may change between stages that stand for no role."""
         with self.cases.case(model, write=True) as case:
             case.registry.version(model, version)
             if version in (case.state.pair.champion, case.state.pair.challenger):
@@ -152,7 +152,7 @@ class Native:
             raise _governed(name, "making a prompt of this name")
 
     def refuse_lookalike(self, model: str, *, new: bool = False, patterns: bool = True) -> None:
-        """Refuse a name that the database may hold for a governed model's though it is spelt in other letters.
+        """Refuse a name that the database may take for a governed model's, though it is spelt differently.
 
         MLflow on MySQL finds ``churn`` when asked for ``CHURN``: what is allowed to an ungoverned ``CHURN`` would be
         seen by all who ask for the governed ``churn``, now or when it is registered. With ``new`` the name is one that

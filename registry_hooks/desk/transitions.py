@@ -98,7 +98,7 @@ class Transitions:
         with self.cases.case(model, write=True, **self.cases.as_it_is(model, version)) as case:
             refuse_if(f"version {version} of {model} cannot become champion", promote_reasons(case, version))
             proposal = case.state.open_proposal(version)
-            assert proposal is not None  # _promote_reasons has seen to it
+            assert proposal is not None  # promote_reasons has seen to it
             before, after = case.state.pair, rules.pair_after_promotion(case.state, version)
             body = {"proposal": proposal.as_json(), "before": before.as_json(), "after": after.as_json(), "via": via}
             case.move(after)

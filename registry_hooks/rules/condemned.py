@@ -90,7 +90,7 @@ def stale_reasons(model: str, version: int, evidence: tuple[EvidenceRef, ...], b
 
 
 def left(state: ModelState, to: int, at: datetime) -> tuple[dict[int, datetime], dict[str, Condemned]]:
-    """What is condemned once the champion was rolled back from to ``to``: versions, and what they are made of."""
+    """What is condemned after a rollback to ``to``: the version numbers, and the digests of their content."""
     versions = {version: when for version, when in state.condemned.items() if version != to}
     files, champion = dict(state.condemned_files), state.pair.champion
     if champion is None:
@@ -122,7 +122,7 @@ def all_condemned(state: ModelState) -> tuple[Condemned, ...]:
 
 
 def resemblance(files: Files, of: Condemned, theirs: Files) -> Resemblance | None:
-    """What a version has in common with a condemned one; None for too little to tell, or where they are the same."""
+    """What a version has in common with a condemned one. None where it is too little to mention, or all of it."""
     ours, theirs = made_of(files), made_of(theirs)
     if not theirs or ours == theirs:
         return None

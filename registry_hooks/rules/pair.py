@@ -229,7 +229,7 @@ def may_close(state: ModelState, review_id: str, closer: str) -> list[Reason]:
 
 
 def fold(state: ModelState, entry: Entry) -> ModelState:
-    """The state after one ledger entry of its model; the state is nothing but the fold of all of them.
+    """The state after one more ledger entry of its model. A state is the fold of all entries, and nothing else.
 
     Raises:
         PairError: when the entry is not possible in this state.

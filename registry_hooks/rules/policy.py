@@ -201,7 +201,7 @@ class Policy(Part):
         return tuple(each for each in self.models if not is_pattern(each))
 
     def rank(self, model: str) -> tuple[int, int] | None:
-        """How closely the policy names a model: by its very name, or by a pattern of so many letters; None for not."""
+        """How closely the policy names a model: names above patterns, longer patterns above shorter; else None."""
         if any(matches(each, model) for each in self.exempt):
             return None
         if model in self._known_names:
@@ -268,7 +268,7 @@ Held = TypeVar("Held")
 
 
 def governing(model: str, policies: Iterable[tuple[Policy, Held]]) -> Held | None:
-    """What comes with the policy that governs ``model``: the one that names it, else the closest pattern.
+    """The companion of the policy that governs ``model``: of the one that names it, else of the closest pattern.
 
     Of two patterns with as many letters, that of the policy whose name comes first counts.
     """

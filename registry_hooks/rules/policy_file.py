@@ -113,7 +113,7 @@ def load_policy(text: str) -> Policy:
 
 
 def _first(reasons: Iterable[Reason]) -> list[Reason]:
-    """As many as somebody reads; a text of all mistakes can have more of them than memory has room for."""
+    """The first few mistakes. A hostile document can have more mistakes than fit into memory."""
     return list(islice(reasons, MOST_REASONS))
 
 

@@ -16,7 +16,7 @@ WITHHELD = "withheld"
 
 
 def shown_evidence(evidence: tuple[EvidenceRef, ...], sight: Sight) -> tuple[EvidenceRef, ...]:
-    """Evidence as the caller may see it: of a run that they may not READ, neither which nor what failed in it."""
+    """Evidence as the caller may see it: without the id and failed Checks of a run that they may not READ."""
     hidden = {"run_id": WITHHELD, "path": WITHHELD, "failed": ()}
     return tuple(item if sight.run(item.run_id) else item.model_copy(update=hidden) for item in evidence)
 

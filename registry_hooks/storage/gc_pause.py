@@ -18,7 +18,7 @@ _was_on = False
 
 @contextmanager
 def unsearched() -> Iterator[None]:
-    """Pause the search; on again when the last one that paused it is done, if it was on before the first."""
+    """Pause the search for cycles. The last of several pauses turns it on again, if it was on before the first."""
     global _open, _was_on  # noqa: PLW0603 (the collector is one for the whole process)
     with _lock:
         if not _open:

@@ -222,7 +222,7 @@ class Ledger:
         return int(self._rows.execute(sa.select(sa.func.max(_ledger.c.seq))).scalar_one() or 0)
 
     def verify(self, read: Callable[[int, dict[str, Any]], None] | None = None) -> Verification:
-        """Recompute the Merkle tree from every entry and hold it against the head; ``read`` is given each entry."""
+        """Recompute the Merkle tree from every entry and compare it with the head. ``read`` gets each entry."""
         head = self._tree(self._rows.execute(_HEAD).one())
         return verify(self.rows(), head, read)
 
@@ -234,7 +234,7 @@ class Ledger:
         ]
 
     def policy_texts(self) -> dict[str, str]:
-        """The texts of the policies in force, by name, as they are stored; they may be none that can be read."""
+        """The texts of the policies in force, by name, as they are stored. A text may no longer parse."""
         rows = self._rows.execute(sa.select(_policies.c.name, _policies.c.text))
         return {str(row.name): str(row.text) for row in rows}
 

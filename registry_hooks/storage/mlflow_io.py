@@ -46,7 +46,7 @@ _FEW = 1000  # names among which a file is looked for
 
 @dataclass(frozen=True)
 class Manifest:
-    """The files of a model version, path → (size, SHA-256), and the digest of all: Evidence names the model by it."""
+    """The files of a model version, path → (size, SHA-256), and their digest, by which Evidence names the model."""
 
     files: dict[str, tuple[int, str]]
     digest: str

@@ -122,7 +122,7 @@ class Registry:
             raise NotFound(f"there is no registered model {model!r}")
 
     def lock_all(self) -> None:
-        """Take the rows of all models, in the order of their names, behind every decision that is being made.
+        """Lock the rows of all models, in the order of their names, after every decision that is being made.
 
         For what many decisions rest on (a key, a lent role, a policy): whoever holds a model's row has read it already.
         """
@@ -133,7 +133,7 @@ class Registry:
         return self.spelt(model) is not None
 
     def spelt(self, model: str) -> str | None:
-        """How the name that the database finds for ``model`` is spelt, which may be in other letters; None for none."""
+        """The name that the database finds for ``model``, whose letter case may differ. None where there is none."""
         return cast("str | None", self._execute(_SPELT, model).scalar_one_or_none())
 
     def models(self) -> list[str]:
@@ -198,11 +198,11 @@ class Registry:
         return self._held(model).stages
 
     def misspelt(self, model: str) -> tuple[str, ...]:
-        """Aliases that are no role's name, and that a database which sees no letter case or accents takes for one."""
+        """Aliases that are no role's name, but are one to a database that ignores letter case and accents."""
         return self._held(model).misspelt
 
     def lookalikes(self, model: str) -> tuple[str, ...]:
-        """Aliases that are no role's name and read as one in other letters, whatever the database takes them for."""
+        """Aliases that are a role's name in other letter case, whatever the database takes them for."""
         every = map(str, self._execute(_ALIASES_OF, model).scalars())
         alike = {alias for alias in every if alias not in ROLES and alias.strip().casefold() in ROLES}
         return tuple(sorted(alike | set(self.misspelt(model))))

@@ -114,7 +114,7 @@ def _run(run_id: str) -> Run | None:
 
 
 def deleted_reasons(row: VersionRow, runs: Iterable[str]) -> list[Reason]:
-    """Why a version rests on what is about to go: its run, one that holds its Evidence, or its logged model is deleted.
+    """A reason for each deleted thing that a version rests on: its run, a run of its Evidence, its logged model.
 
     What is gone for good is not told here: then its files are missing.
     """

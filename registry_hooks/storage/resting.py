@@ -41,7 +41,7 @@ class Rest:
     paths: tuple[str, ...] | None = None
 
     def touched_at(self, place: str) -> bool:
-        """Whether what is written to, or removed at, a place touches it: within it, above it, or below a file of it."""
+        """Whether a write or removal at a place touches this one: within it, above it, or below one of its files."""
         if _is_within(self.place, place):
             return True
         if not self.place or not _is_within(place, self.place):

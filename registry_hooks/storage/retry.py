@@ -37,7 +37,7 @@ _logger = logging.getLogger(__name__)
 
 
 def says_nothing(error: MlflowException) -> bool:
-    """Whether MLflow failed where it was asked: that says nothing about what was asked, least of all that it is not.
+    """Whether an error of MLflow is a failure (5xx), which says nothing about what was asked for.
 
     A database that is lost, or is given up, is told so to whoever asks, and never as a fault of the request.
     """
@@ -66,7 +66,7 @@ def was_undone(error: BaseException | None) -> bool:
 
 
 def lost_connection(context: ExceptionContext) -> OperationalError | None:
-    """What a lost connection is told as, for SQLAlchemy's event ``handle_error``; None for any other error.
+    """The exception to raise for a lost connection; None for any other error. For SQLAlchemy's ``handle_error``.
 
     psycopg2 raises a plain DatabaseError where PostgreSQL dies in the middle of an answer. MLflow makes a 400 of that,
     which says that nothing was done; nobody knows. Of an OperationalError it makes a 503.

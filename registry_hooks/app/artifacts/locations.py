@@ -130,7 +130,7 @@ def _is_within(location: str, store: Any, locations: Callable[[Any, str], list[s
 
 
 def connects(location: str) -> bool:
-    """Whether a location makes the server connect to a host that it names, and that is not the one of its own store."""
+    """Whether a location names a host that the server would connect to, other than that of its own store."""
     asked, own = _split(location), _split(os.environ.get(_ARTIFACT_ROOT, ""))
     if asked.scheme not in _CONNECTING or (asked.scheme == "mlflow-artifacts" and not asked.netloc):
         return False

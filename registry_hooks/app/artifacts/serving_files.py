@@ -90,7 +90,7 @@ def unknown_acts() -> list[str]:
 
 
 def hold() -> None:
-    """Have the desk asked before this process deletes a run, an experiment or a logged model, or writes an artifact.
+    """Make this process ask the desk before it deletes a run, experiment or logged model, or writes an artifact.
 
     For the whole process, whoever in it holds a store or a repository: clients within the server are no way around.
     """
@@ -142,7 +142,7 @@ _WHAT: dict[str, Callable[[Any, str], tuple[list[str], list[str]]]] = {
 
 
 def _held(repository: Any) -> Any:
-    """The repository, which asks before it writes; of the class that it is of, as MLflow looks at that."""
+    """The repository, which asks the desk before it writes. Its class stays the same, because MLflow tests for it."""
     if urlsplit(repository.artifact_uri).scheme in _OF_OTHERS:
         return repository
     for name, file_argument in WRITES.items():

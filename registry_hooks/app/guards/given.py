@@ -167,7 +167,7 @@ def _in_object(
 
 
 def _unlike(name: str, value: Any, field: Any) -> Iterator[Reason]:
-    """How a value is not what MLflow's message has there: what its validators would break at, or take apart."""
+    """How a value's type differs from that of the field in MLflow's message, on which its validators would fail."""
     identifier = _IDENTIFIER.search(field.name) is not None
     if name != field.name and identifier:
         yield _reason(name, f"the spelling {field.name}", f"{name} in the body")

@@ -43,7 +43,7 @@ class Attempts:
         self._failures: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
 
     def failed(self, user: str, address: str) -> tuple[int, float]:
-        """Count one more failure: how many in a row these are, and for how many seconds its answer is to wait."""
+        """Count one more failure. Gives how many in a row there are, and how many seconds the answer has to wait."""
         key, now = (user[:_LONGEST_NAME], address), self._clock()
         with self._lock:
             number, since = self._failures.pop(key, (0, now))
@@ -93,7 +93,7 @@ def guard_logins(auth: ModuleType, attempts: Attempts | None = None) -> None:
 
 
 def _tell_other_refusals(auth: ModuleType) -> None:
-    """Log what an authorization function that is not MLflow's own refuses; which user it was is known to it alone."""
+    """Log the refusals of an authorization function that is not MLflow's own. Only that function knows the user."""
     from flask import Response, request
     from mlflow.server.auth.config import DEFAULT_AUTHORIZATION_FUNCTION
 

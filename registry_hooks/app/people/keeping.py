@@ -32,7 +32,7 @@ _logger = logging.getLogger(__name__)
 
 
 def keep_accounts(auth: ModuleType) -> None:
-    """Wrap the writes of MLflow's auth store; what it wrote before, as the first administrator, has no entry."""
+    """Wrap the writes of MLflow's auth store. Earlier writes, such as the first administrator, have no entry."""
     for name in sorted(WRITES):
         setattr(auth.store, name, _kept(auth.store, name, getattr(auth.store, name)))
 
@@ -160,7 +160,7 @@ def _held(store: Any, given: Arguments) -> Body:
 
 
 def _since(store: Any, name: str, given: Arguments, body: Body) -> Body:
-    """What was told, as it turned out: a role may have been renamed, or given, between the entry and the change."""
+    """The change as it was made. A role may have been renamed, or given, between the entry and the change."""
     from mlflow.exceptions import MlflowException
 
     if name == "update_role" and body.get("new_name"):

@@ -29,7 +29,7 @@ class Held:
 
 
 def held_in(case: Case, versions: Iterable[int | None]) -> list[Held]:
-    """What must be known to look for versions, each once; those that are not in the registry are another's to tell."""
+    """What must be known to look for the files of versions, each once, without those that are not registered."""
     found = []
     for version in dict.fromkeys(version for version in versions if version is not None):
         nomination = case.state.nominations.get(version)
@@ -49,7 +49,7 @@ def in_roles(case: Case) -> list[Held]:
 
 
 def purged_soon(case: Case, version: int) -> list[Reason]:
-    """Why a version may not come to serve on what is deleted in MLflow, though its files are there still."""
+    """A reason for each run or logged model of a version that is deleted in MLflow and not yet purged."""
     mend = "restore it (mlflow runs restore, mlflow experiments restore), or evaluate and nominate a version anew"
     expected = f"runs and logged models of version {version} that are not deleted"
     return [
@@ -60,7 +60,11 @@ def purged_soon(case: Case, version: int) -> list[Reason]:
 
 
 def missing(held: Iterable[Held], patience: float) -> list[str]:
-    """What is not where these versions rest on it, or is about to be purged, in sentences; within so many seconds."""
+    """Sentences about files of these versions that are missing, or about to be purged.
+
+    Args:
+        patience: seconds to wait for the artifact store.
+    """
     versions = list(held)
     said = [f"version {each.row.version}: {what}" for each in versions for what in each.deleted]
     if not _asking.acquire(blocking=False):

@@ -47,7 +47,7 @@ def pages_of(evidence: tuple[EvidenceRef, ...]) -> tuple[Page, ...]:
 
 
 def bound(nomination: Nomination | None, trust: TrustState) -> Bound:
-    """Hold what was nominated against what is there; an artifact store that does not answer is a reason, too."""
+    """Compare what was nominated with what is there. An artifact store that does not answer is a Reason too."""
     if nomination is None:
         return Bound(None)
     held: tuple[EvidenceRef | Page, ...] = (*nomination.evidence, *nomination.pages)
@@ -122,7 +122,7 @@ def _another_document(item: EvidenceRef, sha256: str | None) -> str | None:
 
 
 def _another_signature(item: EvidenceRef, sha256: str | None, trust: TrustState) -> str | None:
-    """What is there instead; None where nobody had signed, or the same keys, and perhaps more, signed the document."""
+    """The signature found instead. None where nobody had signed, or the same keys (and perhaps more) still sign."""
     if not item.signed_by or (sha256 is not None and sha256 == item.envelope_sha256):
         return None
     envelope = None if sha256 is None else run_file(item.run_id, item.path + SUFFIX)

@@ -80,7 +80,7 @@ class Case:
         self.registry.put_pair(self.model, after, int(self.facts.now.timestamp() * 1000))
 
     def unsettled(self) -> list[Reason]:
-        """Why nothing new is decided about this model now: it was meddled with, or the clock cannot be right."""
+        """Reasons against any decision about this model: roles changed past the server, or the clock is wrong."""
         return [*self.meddling(), *self._clock_went_back()]
 
     def _clock_went_back(self) -> list[Reason]:
@@ -183,7 +183,7 @@ def files_of(row: VersionRow) -> Manifest:
 
 
 def case_at(case: Case) -> Case:
-    """The case at the time that counts: what its facts hold is the clock's, which may be behind the newest entry."""
+    """The case at the later of two times: the clock's, and that of the model's newest entry."""
     clock, last = case.facts.now, case.state.last_at
     if last is None or last <= clock:
         return case
@@ -229,7 +229,7 @@ class NominatedAnew(Refused):
 
 
 def reading_again(act: Callable[P, R]) -> Callable[P, R]:
-    """``act`` once more, a few times, where what it read first was nominated anew meanwhile; nothing was done then."""
+    """Retry ``act`` a few times where the version was nominated anew after it was read and before it was locked."""
 
     @wraps(act)
     def acting(*arguments: P.args, **named: P.kwargs) -> R:

@@ -50,7 +50,7 @@ def before(case: Case) -> list[Before]:
 
 
 def held_against(found: Manifest, versions: Iterable[Before]) -> Held:
-    """Hold a version's files against condemned ones; those of before digests were taken are read for it."""
+    """Compare a version's files with condemned ones. Those without a stored digest are read for it."""
     condemned, resembles = [], []
     for each in versions:
         by, files = each.by, each.files
@@ -67,7 +67,7 @@ def held_against(found: Manifest, versions: Iterable[Before]) -> Held:
 
 
 def condemned_by(case: Case, version: int, content: str, known: Iterable[Condemned] = ()) -> Condemned | None:
-    """The newest rollback from these bytes under the policy of this case; ``known`` are some that the ledger lacks."""
+    """The newest rollback from these bytes under this case's policy; ``known`` are rollbacks that the ledger lacks."""
     now = _of_the_policy(case, case.ledger.condemned(content))
     return condemnation(case.state, version, content, [*now, *known])
 

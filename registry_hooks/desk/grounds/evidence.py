@@ -17,7 +17,7 @@ from registry_hooks.storage.mlflow_rows import VersionRow
 
 @dataclass(frozen=True)
 class Taken:
-    """The newest Evidence of each kind, sorted by kind, and by kind why some that is there was passed over."""
+    """The newest Evidence of each kind, sorted by kind; and by kind, why other Evidence was passed over."""
 
     evidence: tuple[EvidenceRef, ...]
     passed_over: dict[str, Reason]

@@ -166,7 +166,7 @@ def quorum_reasons(proposal: Proposal | None, state: ModelState, version: int, f
 
 
 def uncounted(proposal: Proposal, state: ModelState, facts: Facts) -> list[Reason]:
-    """A reason for each yes, or role of one, that does not count because of where the account or the role came from."""
+    """A reason for each yes, or role of a yes, that does not count because of who gave its account or role."""
     signed = [each for each in proposal.approvals if each.decision == "yes"]
     lost = [(each.actor, why) for each in signed for why in _worth(each, proposal, state, facts).why_not]
     mend = _ask(proposal, state, proposal.version, facts) if lost else ""  # whom to ask is looked up one by one
@@ -221,7 +221,7 @@ def proposal_state(proposal: Proposal, state: ModelState, facts: Facts) -> tuple
 def _who_could_sign(
     proposal: Proposal | None, state: ModelState, version: int, facts: Facts, without: Collection[str] = ()
 ) -> list[str]:
-    """Whose yes would count: nobody who requested, registered or signed it, or whom one with a stake put there."""
+    """Names of a few whose yes would count: not the requester, author, signers, or whom one with a stake put there."""
     signed = [a for a in proposal.approvals if _stands(a, proposal, state, facts)] if proposal else []
     out = {state.authors.get(version), *without, *(name for a in signed for name in (a.actor, a.person))}
     out |= {proposal.requester} if proposal else set()

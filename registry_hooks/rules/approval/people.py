@@ -50,7 +50,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Standing:
-    """In whose right, and in which roles, an actor would sign; ``roles`` is empty for somebody who may not."""
+    """For which person, and in which roles, an actor would sign. ``roles`` is empty for an actor who may not sign."""
 
     person: str
     roles: tuple[str, ...]
@@ -88,7 +88,7 @@ def lent_to(name: str, facts: Facts) -> list[Delegation]:
 
 
 def holds_role(name: str, role: str, facts: Facts, *, otherwise: bool) -> bool:
-    """Whether somebody holds a role now; ``otherwise`` where it comes through MLflow and nobody can say."""
+    """Whether somebody holds a role now. It is ``otherwise`` where MLflow gives the role and cannot be asked."""
     members = facts.policy.roles.get(role)
     if members is None:
         return False
@@ -122,7 +122,7 @@ def who_could(
 
 
 def ask_one_of(names: Collection[str], facts: Facts) -> str:
-    """How to fix what somebody else has to do; where there is nobody, an administrator has to name somebody."""
+    """The fix of a Reason that takes another person: one of ``names``, or an administrator where there are none."""
     if not names:
         return f"have an admin name somebody else in policy {facts.policy.name!r}: nobody is left who could"
     return f"ask one of {listed(names)}"

@@ -62,7 +62,7 @@ def judged(signature: Signature, proposal: Proposal | None, state: ModelState, v
 
 
 def judged_against(stakes: Mapping[str, str], signature: Signature, facts: Facts) -> Worth:
-    """What a signature counts for where those named in ``stakes`` have one, each with what it is in words."""
+    """What a signature is worth, given who has a stake: ``stakes`` is name to what the stake is, in words."""
     names = dict.fromkeys((signature.actor, signature.person))
     why = [told for name in names for told in _of_account(name, signature, stakes, facts)]
     if why:

@@ -152,7 +152,7 @@ def check_methods(store_class: type) -> None:
 
 
 def hands_of(state: AccountsState, name: str) -> frozenset[str]:
-    """Everybody who has, or may have, the account in their hands: itself, and who made it or gave it its password."""
+    """Everybody who can, or may, log in as the account: its owner, its maker, and whoever set its password."""
     account = state.accounts.get(name) or Account()
     return frozenset({name, *(hand for given in (account.created, account.password) if given for hand in given.hands)})
 
