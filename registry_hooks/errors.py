@@ -78,7 +78,7 @@ class Unauthenticated(RegistryError):
 
 
 class Busy(RegistryError):
-    """Others are served just now: HTTP 429."""
+    """Too many are asking for what takes long: HTTP 429."""
 
     code = "REQUEST_LIMIT_EXCEEDED"
 

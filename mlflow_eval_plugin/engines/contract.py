@@ -169,7 +169,7 @@ class BinaryData(RowData, Protocol):
         """Probabilities against labels."""
 
     def sliced(self, slicing: Slicing, threshold: float = 0.5) -> SliceSummary:
-        """The same slice by slice; classes stand in for scores where there are none.
+        """Probabilities against labels by slice; classes stand in for probabilities where there are none.
 
         Args:
             threshold: scores at or above it are predicted positive.
@@ -225,19 +225,19 @@ class MulticlassData(RowData, Protocol):
         """The largest probability of each row as score, whether the prediction is right as label."""
 
     def sliced_confidence(self, slicing: Slicing) -> SliceSummary:
-        """The same slice by slice."""
+        """The confidence, slice by slice."""
 
     def of_class(self, position: int) -> ScoreSummary:
         """One class against the rest: its probability as score, whether the row is of the class as label."""
 
     def top_label(self, position: int) -> ScoreSummary:
-        """The same of the rows that are predicted as one class only."""
+        """One class against the rest, of the rows that are predicted as that class."""
 
     def errors(self, sought: Sought, error: ErrorKind) -> ErrorCounts:
         """One error a row, by coded columns; the Brier score is the sum over classes, in [0, 2]."""
 
     def slice_rows(self, found: Sequence[Slice], slicing: Slicing) -> SliceRows:
-        """The same as of two classes; labels and predictions are told as text, scores by class.
+        """What ``BinaryData.slice_rows`` gives; labels and predictions are text, and there is a score for each class.
 
         Args:
             found: the slices of a Summary that was counted by the same, "overall" first.
@@ -261,13 +261,13 @@ class RegressionData(RowData, Protocol):
         """Targets and errors by bin of the prediction, in folds of disjoint rows, which add up to all."""
 
     def predictions(self) -> PredictionSummary:
-        """The same of all rows."""
+        """Targets and errors of all rows, by bin of the prediction."""
 
     def errors(self, sought: Sought, error: RegressionErrorKind) -> ErrorCounts:
         """One error a row, by coded columns."""
 
     def slice_rows(self, found: Sequence[Slice], slicing: Slicing) -> SliceRows:
-        """The same as of two classes; the label is the target, and there is no score.
+        """What ``BinaryData.slice_rows`` gives; the label is the target, and there is no score.
 
         Args:
             found: the slices of a Summary that was counted by the same, "overall" first.

@@ -119,7 +119,7 @@ def _column(values: pd.Series[Any], kind: str) -> Column:
 
 
 def _hashed_times(times: pd.DatetimeIndex) -> NDArray[np.datetime64]:
-    """The same in any unit, and beyond the year 2262, where nanoseconds since 1970 overflow."""
+    """Hashes of times: equal for equal times in any unit, also beyond 2262, where nanoseconds since 1970 overflow."""
     a_second = UNITS[times.unit]
     seconds, rest = np.divmod(times.asi8, a_second)
     hashes = seconds.view(np.uint64)

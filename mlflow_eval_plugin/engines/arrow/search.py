@@ -123,7 +123,7 @@ def _are_many(column: pd.Series[Any], bands: int) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class ErrorCounts:
-    """See ``slice_lattice.ErrorCounter``.
+    """See ``stats.slices.lattice.ErrorCounter``.
 
     Attributes:
         columns: names with their levels.

@@ -92,7 +92,11 @@ class Config(BaseModel):
 
     @classmethod
     def beyond_range_in(cls, given: Mapping[str, Any], *, many: bool) -> tuple[str, ...]:
-        """The same of some keys, whose values are right each by itself; so that what is wrong is told with the rest."""
+        """What ``beyond_range`` says, of a config whose other keys may be wrong.
+
+        Args:
+            given: key to value, of keys that are valid by themselves.
+        """
         own = {name for key in _OWN if isinstance(given.get(key), Mapping) for name in given[key]}
         return all_beyond(cls._ranged(given), own, many=many)
 

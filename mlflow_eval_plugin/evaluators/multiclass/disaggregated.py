@@ -165,7 +165,7 @@ def _claims(config: DisaggregatedConfig, table: MulticlassTable, labels: Sequenc
 
 
 def _prepared(config: DisaggregatedConfig, rows: MulticlassRows) -> Prepared | None:
-    """The same of three or more classes."""
+    """The search of weak slices that the config asks for, by an error of a row over all classes; None without one."""
     error = error_of_classes(config, hard=not rows.known.has_probabilities)
 
     def counted(sought: Sought) -> ErrorCounts:
@@ -175,7 +175,7 @@ def _prepared(config: DisaggregatedConfig, rows: MulticlassRows) -> Prepared | N
 
 
 def _own_metrics(config: DisaggregatedConfig, rows: MulticlassRows) -> dict[str, ClassMaker | RowMaker]:
-    """The same for a ``MulticlassTable``."""
+    """The custom metrics of the config, for a ``MulticlassTable``."""
 
     def told(table: Table) -> SliceRows:
         return rows.known.slice_rows(table.slices, slicing_of(config))

@@ -81,7 +81,7 @@ def _slice_claims(
 
 
 def _prepared(config: RegressionDisaggregatedConfig, rows: RegressionRows) -> Prepared | None:
-    """The same of a regression."""
+    """The search of weak slices that the config asks for, by squared or absolute errors; None without one."""
     asked = config.search.error if config.search else None
     error: RegressionErrorKind = "absolute_error" if asked == "absolute_error" else "squared_error"
 
@@ -92,7 +92,7 @@ def _prepared(config: RegressionDisaggregatedConfig, rows: RegressionRows) -> Pr
 
 
 def _own_metrics(config: DisaggregatedBase, rows: RegressionRows) -> dict[str, RowMaker]:
-    """The same for a ``RegressionTable``: the label is the target, and there is no score."""
+    """The custom metrics of the config, for a ``RegressionTable``: the label is the target, and there is no score."""
 
     def told(table: Table) -> SliceRows:
         return rows.known.slice_rows(table.slices, slicing_of(config))

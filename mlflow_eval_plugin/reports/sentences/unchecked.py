@@ -216,7 +216,7 @@ def _findings(ones: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
 
 
 def _from_intervals(evidence: Evidence) -> Mapping[str, Any]:
-    """The same from the 95 % intervals of each difference, widened as if they were those of a normal distribution."""
+    """What such a document would say of ``unchecked``: from its 95 % intervals, widened as those of a normal."""
     versus = "champion" if evidence.kind == "comparison" else "complement"
     judged = [(check.scope, measured_metric(check.metric)) for check in evidence.checks if check.interval]
     checked = {(scope, same_metric(metric)) for scope, metric in judged}

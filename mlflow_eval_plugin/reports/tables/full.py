@@ -209,7 +209,7 @@ def bins_table(
 
 
 def class_disaggregated_tables(measurements: Mapping[str, Any]) -> list[Table]:
-    """The same of three or more classes: no slice has positives, and what is said of each class comes second."""
+    """The tables of ``disaggregated`` for three or more classes: without positives, and each class comes second."""
     first, *others = disaggregated_tables(measurements, many=True)
     return [first, *slice_class_tables(measurements), *others]
 

@@ -109,7 +109,7 @@ class Part:
 
     @property
     def effective_by_label(self) -> FloatArray:
-        """The same by label, ``(S, 2)``."""
+        """Kish's effective number of rows by label, ``(S, 2)``."""
         return kish(self.cells.sum(axis=2), self.cells_square.sum(axis=2))
 
 
@@ -241,7 +241,7 @@ def calibration_error(part: Part, kind: Kind) -> NoisyNorm:
 def norm_of_bins(
     sums: Sums, weight: FloatArray, events: FloatArray, score: FloatArray, spread: FloatArray, kind: Kind = "sum"
 ) -> NoisyNorm:
-    """The same from sums of w, w * label, w * s and w * s * (1 - s) by bin, each ``(S, B)``."""
+    """The calibration error, from sums of w, w * label, w * s and w * s * (1 - s) by bin, each ``(S, B)``."""
     with np.errstate(divide="ignore", invalid="ignore"):
         # Squares of weights are not known bin by bin.
         inflation = (sums.weight / sums.effective)[:, None]

@@ -29,7 +29,7 @@ ClassMaker = Callable[[MulticlassTable, bool], Wald]
 
 @dataclass(frozen=True)
 class ClassView:
-    """What a metric is told of a slice where there are three or more classes; ``label``, ``n``, ``weight`` as above.
+    """What a metric is told of a slice where there are three or more classes.
 
     Attributes:
         classes: in canonical order, as text.

@@ -63,7 +63,7 @@ def refuse_in_flask(app: Any) -> None:
 
 
 class OnceMiddleware:
-    """The same for FastAPI's own routes; what Flask serves passes through, and its headers are looked at here."""
+    """Refuses what is given twice to FastAPI's own routes. Requests to Flask pass, once their headers are looked at."""
 
     def __init__(self, app: AsgiApp, routes: Iterable[Native]) -> None:
         from starlette.routing import compile_path

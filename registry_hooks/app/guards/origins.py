@@ -66,7 +66,7 @@ def refuse_in_flask(app: Any, allowed: frozenset[str]) -> None:
 
 
 class OriginMiddleware:
-    """The same for all that FastAPI serves, Flask's half with it."""
+    """Refuses requests of pages of other origins to all that FastAPI serves, Flask's half included."""
 
     def __init__(self, app: AsgiApp, allowed: frozenset[str]) -> None:
         self._app, self._allowed = app, allowed

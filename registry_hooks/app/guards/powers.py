@@ -61,7 +61,7 @@ def shut_in_flask(app: Any, powers: frozenset[Power]) -> None:
 
 
 class PowersMiddleware:
-    """The same for FastAPI's own routes; and no web socket is let in, for MLflow has none and asks none for a login."""
+    """Shuts FastAPI's own routes of powers that are not on, and web sockets, of which MLflow asks no login."""
 
     def __init__(self, app: AsgiApp, routes: Iterable[Native], powers: frozenset[Power]) -> None:
         from starlette.routing import compile_path

@@ -70,7 +70,7 @@ def _read(call: Callable[[], R], runs: Iterable[str]) -> R:
 
 
 def _hidden(reason: Reason) -> Reason:
-    """The same reason to somebody who may not READ the run: neither which run nor which file."""
+    """A reason as told to somebody who may not READ the run: it names neither run nor file."""
     return replace(reason, found="something else, in a run that you may not read")
 
 

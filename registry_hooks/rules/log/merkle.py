@@ -60,7 +60,7 @@ class Tree:
 
 
 class Growing:
-    """The same tree while many leaves are put in, one after another: no tree is made for each."""
+    """A tree that many leaves are put into, one after another, without a new tree for each."""
 
     def __init__(self) -> None:
         self.size = 0

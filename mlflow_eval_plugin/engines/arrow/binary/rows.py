@@ -64,7 +64,7 @@ class ArrowBinaryRows(ArrowRows):
         return summary_of(self._scored)
 
     def sliced(self, slicing: Slicing, threshold: float = 0.5) -> SliceSummary:
-        """The same slice by slice; classes stand in for scores where there are none."""
+        """Probabilities against labels by slice; classes stand in for probabilities where there are none."""
         scored, threshold = self._scored, self._threshold(threshold)
         cut = self.cut(slicing)
         predicted = (scored.score >= threshold).view(np.uint8)

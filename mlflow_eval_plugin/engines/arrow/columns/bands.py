@@ -64,7 +64,7 @@ def by_edges(column: pd.Series[Any], edges: Sequence[Edge], name: str) -> tuple[
 
 
 def by_quantiles(column: pd.Series[Any], parts: int, name: str) -> tuple[Codes, list[str]]:
-    """The same with edges that make the bands equally full: values that there are, which a reader can find in the data.
+    """The band of each row, as ``by_edges`` has it, with edges that make bands equally full and are values of the data.
 
     Raises:
         InputError: for fewer than two bands, or a column without a value, or of neither numbers nor times.

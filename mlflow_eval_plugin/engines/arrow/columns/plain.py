@@ -24,7 +24,7 @@ _KINDS_OF_NUMPY = {"M": "datetime", "m": "duration", "i": "number", "u": "number
 
 
 def plain(column: pd.Series[Any]) -> pd.Series[Any]:
-    """The same values: numbers, times and durations as numpy has them, texts, categories of texts, or else objects.
+    """A column of the same values, held plainly: numbers, times, durations, texts, categories of texts, or objects.
 
     Numbers that no float or integer of 64 bits is equal to stay objects, such as ``Decimal("0.1234567890123456789")``.
     """

@@ -60,7 +60,7 @@ class ArrowMulticlassRows(ArrowRows):
         return confidence_summary(self.scored)
 
     def sliced_confidence(self, slicing: Slicing) -> SliceSummary:
-        """The same slice by slice."""
+        """The confidence, slice by slice."""
         return confidence_slices(self.scored, self.cut(slicing))
 
     def of_class(self, position: int) -> ScoreSummary:
@@ -68,7 +68,7 @@ class ArrowMulticlassRows(ArrowRows):
         return class_summary(self.scored, position)
 
     def top_label(self, position: int) -> ScoreSummary:
-        """The same of the rows that are predicted as one class only."""
+        """One class against the rest, of the rows that are predicted as that class."""
         return top_label_summary(self.scored, position)
 
     def errors(self, sought: Sought, error: ErrorKind) -> ErrorCounts:

@@ -127,7 +127,7 @@ def confidence_slices(rows: ClassScored, sliced: Sliced) -> SliceSummary:
 
 
 def top_label_summary(rows: ClassScored, position: int) -> ScoreSummary:
-    """The same of the rows that are predicted as one class only (Gupta & Ramdas 2022)."""
+    """One class against the rest, of the rows that are predicted as that class (Gupta & Ramdas 2022)."""
     chosen = rows.prediction == position
     return _binary(rows, _known(rows)[chosen, position], rows.label[chosen] == position, chosen)
 

@@ -44,7 +44,7 @@ class ArrowRegressionRows(ArrowRows):
         return prediction_folds(self.predicted, folds)
 
     def predictions(self) -> PredictionSummary:
-        """The same of all rows."""
+        """Targets and errors of all rows, by bin of the prediction."""
         return prediction_summary(self.predicted)
 
     def errors(self, sought: Sought, error: RegressionErrorKind) -> ErrorCounts:
