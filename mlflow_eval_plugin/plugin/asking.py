@@ -19,7 +19,7 @@ from mlflow.models.utils import _enforce_schema
 from mlflow.pyfunc.model import PythonModel
 
 from mlflow_eval_plugin.nearest import nearest
-from mlflow_eval_plugin.plugin.frames import Frame, tabled
+from mlflow_eval_plugin.plugin.data.frames import Frame, tabled
 from mlflow_eval_plugin.stats.errors import InputError
 
 _ENFORCING = "Failed to enforce schema of data"  # MLflow's beginning of what it says of rows that do not fit

@@ -15,13 +15,7 @@ from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.document import About
 from mlflow_eval_plugin.evidence import Evidence, Producer, Subject
 from mlflow_eval_plugin.plugin.asked import Asked, asked_of_mlflow, invalid
-from mlflow_eval_plugin.plugin.files import digest_at
-from mlflow_eval_plugin.plugin.late_labels import LateLabels, labels_received, not_judged, require_labels
-from mlflow_eval_plugin.plugin.progress import progress
-from mlflow_eval_plugin.plugin.reading import Reader, columns_apart
-from mlflow_eval_plugin.plugin.references import reference_table
-from mlflow_eval_plugin.plugin.registered import registered_as
-from mlflow_eval_plugin.plugin.tables import (
+from mlflow_eval_plugin.plugin.data.tables import (
     Scorer,
     Table,
     check_tables,
@@ -30,6 +24,12 @@ from mlflow_eval_plugin.plugin.tables import (
     require_features,
     table_of,
 )
+from mlflow_eval_plugin.plugin.files import digest_at
+from mlflow_eval_plugin.plugin.late_labels import LateLabels, labels_received, not_judged, require_labels
+from mlflow_eval_plugin.plugin.progress import progress
+from mlflow_eval_plugin.plugin.reading import Reader, columns_apart
+from mlflow_eval_plugin.plugin.references import reference_table
+from mlflow_eval_plugin.plugin.registered import registered_as
 from mlflow_eval_plugin.plugin.tasks import TASKS, task_of
 from mlflow_eval_plugin.plugin.value_names import require_named_columns
 from mlflow_eval_plugin.reports.pages.page import Part

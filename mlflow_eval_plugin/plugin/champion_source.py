@@ -21,9 +21,9 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import (
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.config.comparison import Champion
 from mlflow_eval_plugin.plugin.asking import lacking, needed_columns
+from mlflow_eval_plugin.plugin.data.tables import Table
 from mlflow_eval_plugin.plugin.files import digest_at
 from mlflow_eval_plugin.plugin.registered import registered_as
-from mlflow_eval_plugin.plugin.tables import Table
 from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.errors import InputError
 

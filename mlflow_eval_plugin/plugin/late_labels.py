@@ -18,8 +18,8 @@ from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
 from mlflow_eval_plugin.evaluators.config.base import Config, SlicedConfig
 from mlflow_eval_plugin.evaluators.document import LabelsReceived
 from mlflow_eval_plugin.evaluators.slicing import slicing_of
-from mlflow_eval_plugin.plugin.tables import Table, with_columns
-from mlflow_eval_plugin.plugin.values import missing_values
+from mlflow_eval_plugin.plugin.data.tables import Table, with_columns
+from mlflow_eval_plugin.plugin.data.values import missing_values
 from mlflow_eval_plugin.reports.sentences.wording import listed
 from mlflow_eval_plugin.stats.errors import InputError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from mlflow_eval_plugin.evaluators.config.base import Config
-from mlflow_eval_plugin.plugin.tables import Table
+from mlflow_eval_plugin.plugin.data.tables import Table
 
 
 class Reader(Protocol):

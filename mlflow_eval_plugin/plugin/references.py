@@ -7,8 +7,8 @@ from typing import Any
 from mlflow.utils.string_utils import generate_feature_name_if_not_string
 
 from mlflow_eval_plugin.plugin.asking import further_columns, needed_columns
-from mlflow_eval_plugin.plugin.frames import Frame, given_table
-from mlflow_eval_plugin.plugin.tables import Table
+from mlflow_eval_plugin.plugin.data.frames import Frame, given_table
+from mlflow_eval_plugin.plugin.data.tables import Table
 from mlflow_eval_plugin.stats.errors import InputError
 
 

@@ -19,11 +19,11 @@ from mlflow_eval_plugin.evaluators.regression import comparison as regression_co
 from mlflow_eval_plugin.evaluators.regression import disaggregated as regression_disaggregated
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.plugin.binary.reader import BinaryReader
+from mlflow_eval_plugin.plugin.data.tables import Scorer, Table
 from mlflow_eval_plugin.plugin.multiclass.reader import MulticlassReader
 from mlflow_eval_plugin.plugin.multiclass.rows import is_multiclass
 from mlflow_eval_plugin.plugin.reading import Reader
 from mlflow_eval_plugin.plugin.regression.reader import RegressionReader
-from mlflow_eval_plugin.plugin.tables import Scorer, Table
 from mlflow_eval_plugin.stats.errors import InputError
 
 # config, rows, reference or champion, who is judged

@@ -9,8 +9,8 @@ from typing import Any
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.nearest import nearest
-from mlflow_eval_plugin.plugin.frames import framed
-from mlflow_eval_plugin.plugin.tables import Table
+from mlflow_eval_plugin.plugin.data.frames import framed
+from mlflow_eval_plugin.plugin.data.tables import Table
 from mlflow_eval_plugin.reports.sentences.naming import unused_names
 from mlflow_eval_plugin.stats.errors import InputError
 

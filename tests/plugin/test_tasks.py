@@ -19,7 +19,7 @@ from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.document import About, document
 from mlflow_eval_plugin.evidence import KNOWN_KINDS, KNOWN_TASKS, Data, Evidence, EvidenceError, dumps, loads, seal
 from mlflow_eval_plugin.plugin import _Evaluator
-from mlflow_eval_plugin.plugin.tables import Scorer, Table, given_rows
+from mlflow_eval_plugin.plugin.data.tables import Scorer, Table, given_rows
 from mlflow_eval_plugin.plugin.tasks import TASKS, Task
 from mlflow_eval_plugin.reports.kinds import TOLD, Kind
 from mlflow_eval_plugin.reports.pages.page import render

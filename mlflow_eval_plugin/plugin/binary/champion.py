@@ -11,8 +11,8 @@ from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.comparison import ComparisonConfig
 from mlflow_eval_plugin.plugin.binary.scores import Scores, classes_of, column_scores, model_scores
 from mlflow_eval_plugin.plugin.champion_source import Evaluated, Reader, of_champion, said_by
-from mlflow_eval_plugin.plugin.tables import Table
-from mlflow_eval_plugin.plugin.values import as_column
+from mlflow_eval_plugin.plugin.data.tables import Table
+from mlflow_eval_plugin.plugin.data.values import as_column
 
 
 def champion_rows(config: ComparisonConfig, table: Table, rows: Rows) -> ChampionRows:

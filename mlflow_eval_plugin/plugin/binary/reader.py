@@ -10,7 +10,7 @@ from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.config.comparison import ComparisonConfig
 from mlflow_eval_plugin.plugin.binary.champion import champion_rows
 from mlflow_eval_plugin.plugin.binary.rows import reference_rows, rows_of, score_first
-from mlflow_eval_plugin.plugin.tables import Scorer, Table
+from mlflow_eval_plugin.plugin.data.tables import Scorer, Table
 
 
 @dataclass(frozen=True, eq=False)

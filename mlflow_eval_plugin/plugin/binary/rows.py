@@ -17,9 +17,17 @@ from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.plugin.binary.scores import Scores, class_text, scores_of
-from mlflow_eval_plugin.plugin.frames import Frame
-from mlflow_eval_plugin.plugin.tables import Scorer, Table, beside, check_tables, free_name, given_rows, reference_data
-from mlflow_eval_plugin.plugin.values import as_column, distinct_values, known_values
+from mlflow_eval_plugin.plugin.data.frames import Frame
+from mlflow_eval_plugin.plugin.data.tables import (
+    Scorer,
+    Table,
+    beside,
+    check_tables,
+    free_name,
+    given_rows,
+    reference_data,
+)
+from mlflow_eval_plugin.plugin.data.values import as_column, distinct_values, known_values
 from mlflow_eval_plugin.stats.errors import InputError
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.columns.inputs import clipped_scores, column_of, how_many, numbers_of
 from mlflow_eval_plugin.plugin.asking import ask, ask_probabilities, probabilistic
-from mlflow_eval_plugin.plugin.frames import Frame
-from mlflow_eval_plugin.plugin.tables import Scorer, Table
-from mlflow_eval_plugin.plugin.values import (
+from mlflow_eval_plugin.plugin.data.frames import Frame
+from mlflow_eval_plugin.plugin.data.tables import Scorer, Table
+from mlflow_eval_plugin.plugin.data.values import (
     coded_values,
     distinct_values,
     known_values,

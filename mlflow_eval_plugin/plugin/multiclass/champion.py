@@ -10,10 +10,10 @@ from mlflow_eval_plugin.evaluators.config.comparison import ComparisonConfig
 from mlflow_eval_plugin.evaluators.multiclass.comparison import ClassChampion
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
 from mlflow_eval_plugin.plugin.champion_source import Evaluated, Reader, of_champion, said_by
+from mlflow_eval_plugin.plugin.data.tables import Table
+from mlflow_eval_plugin.plugin.data.values import missing_values
 from mlflow_eval_plugin.plugin.multiclass.rows import scored_classes
 from mlflow_eval_plugin.plugin.multiclass.scores import ClassScores, are_classes, model_class_scores
-from mlflow_eval_plugin.plugin.tables import Table
-from mlflow_eval_plugin.plugin.values import missing_values
 from mlflow_eval_plugin.stats.errors import InputError
 
 

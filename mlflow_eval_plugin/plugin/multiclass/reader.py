@@ -9,13 +9,13 @@ from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.config.comparison import ComparisonConfig
 from mlflow_eval_plugin.evaluators.multiclass.comparison import ClassChampion
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
+from mlflow_eval_plugin.plugin.data.tables import Scorer, Table
 from mlflow_eval_plugin.plugin.multiclass.champion import class_champion
 from mlflow_eval_plugin.plugin.multiclass.rows import (
     multiclass_reference_rows,
     multiclass_rows_of,
     score_classes_first,
 )
-from mlflow_eval_plugin.plugin.tables import Scorer, Table
 
 
 @dataclass(frozen=True, eq=False)

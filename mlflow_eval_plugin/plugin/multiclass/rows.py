@@ -26,6 +26,8 @@ from mlflow_eval_plugin.evaluators.config.classes import ClassColumns
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
 from mlflow_eval_plugin.plugin.binary.rows import Labelled, as_rows
 from mlflow_eval_plugin.plugin.binary.scores import Scores
+from mlflow_eval_plugin.plugin.data.tables import Scorer, Table, check_tables, free_name, given_rows, reference_data
+from mlflow_eval_plugin.plugin.data.values import categories, distinct_values, known_values, missing_values
 from mlflow_eval_plugin.plugin.multiclass.scores import (
     ClassScores,
     are_classes,
@@ -34,8 +36,6 @@ from mlflow_eval_plugin.plugin.multiclass.scores import (
     model_class_scores,
     require_classes,
 )
-from mlflow_eval_plugin.plugin.tables import Scorer, Table, check_tables, free_name, given_rows, reference_data
-from mlflow_eval_plugin.plugin.values import categories, distinct_values, known_values, missing_values
 from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.errors import InputError
 

@@ -11,8 +11,8 @@ import numpy as np
 from mlflow_eval_plugin.engines.arrow.columns.inputs import require_columns
 from mlflow_eval_plugin.evaluators.config.classes import ClassColumns
 from mlflow_eval_plugin.plugin.asking import ask, ask_probabilities, probabilistic
-from mlflow_eval_plugin.plugin.frames import Frame
-from mlflow_eval_plugin.plugin.values import all_whole
+from mlflow_eval_plugin.plugin.data.frames import Frame
+from mlflow_eval_plugin.plugin.data.values import all_whole
 from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.errors import InputError
 

@@ -13,9 +13,9 @@ from mlflow_eval_plugin.evaluators.regression.comparison import PredictedChampio
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.plugin.asking import ask
 from mlflow_eval_plugin.plugin.champion_source import Evaluated, Reader, of_champion, said_by
+from mlflow_eval_plugin.plugin.data.tables import Table
+from mlflow_eval_plugin.plugin.data.values import as_column
 from mlflow_eval_plugin.plugin.regression.rows import chosen_column, output_columns
-from mlflow_eval_plugin.plugin.tables import Table
-from mlflow_eval_plugin.plugin.values import as_column
 
 
 def predicted_champion(config: RegressionComparisonConfig, table: Table, rows: RegressionRows) -> PredictedChampion:

@@ -6,9 +6,9 @@ from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.config.regression import RegressionComparisonConfig
 from mlflow_eval_plugin.evaluators.regression.comparison import PredictedChampion
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
+from mlflow_eval_plugin.plugin.data.tables import Scorer, Table, check_tables
 from mlflow_eval_plugin.plugin.regression.champion import predicted_champion
 from mlflow_eval_plugin.plugin.regression.rows import Predictor, regression_reference_rows, regression_rows_of
-from mlflow_eval_plugin.plugin.tables import Scorer, Table, check_tables
 
 
 class RegressionReader:

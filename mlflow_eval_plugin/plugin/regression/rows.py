@@ -18,9 +18,9 @@ from mlflow_eval_plugin.evaluators.config.regression import PredictionConfig
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.plugin.asking import ask
-from mlflow_eval_plugin.plugin.frames import Frame, headings
-from mlflow_eval_plugin.plugin.tables import Scorer, Table, beside, free_name, given_rows, reference_data
-from mlflow_eval_plugin.plugin.values import to_numbers
+from mlflow_eval_plugin.plugin.data.frames import Frame, headings
+from mlflow_eval_plugin.plugin.data.tables import Scorer, Table, beside, free_name, given_rows, reference_data
+from mlflow_eval_plugin.plugin.data.values import to_numbers
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.regression.names import pairs_of
 

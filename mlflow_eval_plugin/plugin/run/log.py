@@ -23,9 +23,9 @@ from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.scalars import labels_scalars, scalars
 from mlflow_eval_plugin.evidence import Data, Evidence
 from mlflow_eval_plugin.plugin.call import Call, Request
+from mlflow_eval_plugin.plugin.data.tables import Table
 from mlflow_eval_plugin.plugin.run.interactive import attach_evidently
 from mlflow_eval_plugin.plugin.run.summary import further_lines, lines_of, tag, tell
-from mlflow_eval_plugin.plugin.tables import Table
 from mlflow_eval_plugin.plugin.value_names import warn_of_unused_names
 from mlflow_eval_plugin.reports.pages.page import Part, part_of, render_parts
 from mlflow_eval_plugin.reports.png.figures import figures

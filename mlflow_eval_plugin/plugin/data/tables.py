@@ -20,7 +20,7 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import (
 )
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evidence import Data
-from mlflow_eval_plugin.plugin.frames import framed
+from mlflow_eval_plugin.plugin.data.frames import framed
 from mlflow_eval_plugin.stats.errors import InputError
 
 Said = TypeVar("Said")
