@@ -30,6 +30,7 @@ from mlflow_eval_plugin.engines.arrow.drift import (
     examples_of,
 )
 from mlflow_eval_plugin.engines.arrow.regression.summaries import (
+    fold_summary,
     moment_summary,
     predicted_rows,
     prediction_folds,
@@ -47,6 +48,7 @@ __all__ = [
     "drift_counts",
     "drift_summary",
     "examples_of",
+    "fold_summary",
     "moment_summary",
     "paired_rows",
     "paired_summary",

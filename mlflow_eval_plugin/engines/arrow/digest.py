@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
@@ -88,6 +88,21 @@ def digest_summary(rows: pd.DataFrame) -> DigestSummary:
     parts = side_by_side(lambda first: _sums(columns, blocks[first::THREADS]), range(THREADS))
     first, second = (sum(lane) % 2**64 for lane in zip(*parts, strict=True))
     return DigestSummary(schema, len(rows), (first, second))
+
+
+def row_digests(rows: pd.DataFrame, *more: NDArray[Any]) -> Hashes:
+    """64 bits of every row, whatever the order of the rows and of their columns: the first lane of the data's digest.
+
+    Args:
+        more: further columns of numbers.
+    """
+    named = sorted((str(name), plain(rows.iloc[:, position])) for position, name in enumerate(rows.columns))
+    columns = side_by_side(lambda one: _column(one[1], kind_of(one[1])), named)
+    columns += [(numbers, None) for numbers in more]
+    found, numbers, space = np.empty(len(rows), np.uint64), _numbers(len(columns)), _space()
+    for block in chunked(slice(0, len(rows))):
+        found[block] = next(_lanes(columns, numbers, block, space))
+    return found
 
 
 def schema_of(rows: pd.DataFrame) -> tuple[ColumnType, ...]:
@@ -173,19 +188,29 @@ def _bits(values: NDArray[Any]) -> Hashes:
 
 def _sums(columns: Sequence[Column], blocks: Sequence[slice]) -> tuple[int, int]:
     """The sum of each lane over some blocks of rows; a block stays in the cache until all of its columns are in."""
-    numbers, sums, space = _numbers(len(columns)), [0, 0], np.empty((4, CHUNK_ROWS), dtype=np.uint64)
+    numbers, sums, space = _numbers(len(columns)), [0, 0], _space()
     for block in blocks:
-        *lanes, mixed, spare = space[:, : block.stop - block.start]
-        space[:2] = 0
-        for (values, table), own in zip(columns, numbers, strict=True):
-            _fill(mixed, values[block], table)
-            _mix(mixed, spare)
-            for lane, number in zip(lanes, own, strict=True):
-                np.add(lane, np.multiply(mixed, number, out=spare), out=lane)
-        for place, lane in enumerate(lanes):
-            _mix(lane, spare)
+        for place, lane in enumerate(_lanes(columns, numbers, block, space)):
             sums[place] += int(lane.sum())
     return sums[0], sums[1]
+
+
+def _space() -> Hashes:
+    return np.empty((4, CHUNK_ROWS), dtype=np.uint64)
+
+
+def _lanes(columns: Sequence[Column], numbers: Hashes, block: slice, space: Hashes) -> Iterator[Hashes]:
+    """The lanes of the rows of a block, in arrays of ``space``."""
+    *lanes, mixed, spare = space[:, : block.stop - block.start]
+    space[:2] = 0
+    for (values, table), own in zip(columns, numbers, strict=True):
+        _fill(mixed, values[block], table)
+        _mix(mixed, spare)
+        for lane, number in zip(lanes, own, strict=True):
+            np.add(lane, np.multiply(mixed, number, out=spare), out=lane)
+    for lane in lanes:
+        _mix(lane, spare)
+        yield lane
 
 
 def _numbers(columns: int) -> Hashes:

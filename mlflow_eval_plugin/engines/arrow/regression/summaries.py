@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import (
     scale_of,
 )
 from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked, counted
+from mlflow_eval_plugin.engines.arrow.digest import row_digests
 from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
 from mlflow_eval_plugin.engines.slicing import UNSLICED, Slicing
@@ -28,6 +30,7 @@ from mlflow_eval_plugin.stats.counts.exact_sums import add_parts, empty_lane, pa
 from mlflow_eval_plugin.stats.counts.fixed_point import Places, add_at
 from mlflow_eval_plugin.stats.counts.slice import rows_fit
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.regression.folds import MOST_DISTINCT, Distinct, FoldSummary, fold_of
 from mlflow_eval_plugin.stats.regression.names import level_text
 from mlflow_eval_plugin.stats.regression.summary import (
     MOST_BINS,
@@ -63,6 +66,7 @@ class Predicted:
     Attributes:
         quantiles: by level, increasing.
         weight: non-negative; None when unweighted.
+        frame: the data, by which rows that are predicted alike are told apart.
     """
 
     target: FloatArray
@@ -71,6 +75,13 @@ class Predicted:
     intervals: tuple[Interval, ...]
     weight: FloatArray | None
     scale: RegressionScale
+    frame: pd.DataFrame
+
+    @cached_property
+    def digests(self) -> NDArray[np.uint64]:
+        """64 bits of all that each row holds."""
+        known = (self.target, self.prediction, self.weight)
+        return row_digests(self.frame, *(one for one in known if one is not None))
 
 
 def predicted_rows(
@@ -112,7 +123,7 @@ def predicted_rows(
         _ends_in_order(one)
     w = None if weight is None else checked_weights(column_of(rows, weight, argument="weight"))
     known = _scale(y, p, by_level, given, None if w is None else scale_of(w, scale.weight if scale else None), scale)
-    return Predicted(y, p, by_level, given, w, known)
+    return Predicted(y, p, by_level, given, w, known, rows)
 
 
 def moment_summary(
@@ -165,8 +176,9 @@ def counted_moments(predicted: Predicted, columns: Columns, depth: int) -> Momen
 
 
 def prediction_summary(predicted: Predicted, *, edges: FloatArray | None = None) -> PredictionSummary:
-    """Sum targets and errors by bin of the prediction; arguments as in ``prediction_folds``."""
-    return prediction_folds(predicted, 1, edges=edges)[0]
+    """Sum targets and errors by bin of the prediction; arguments as in ``fold_summary``."""
+    chosen, exact = _chosen(predicted, edges)
+    return _by_fold(predicted, 1, chosen, _places(predicted, chosen), exact)[0]
 
 
 def prediction_folds(
@@ -174,28 +186,40 @@ def prediction_folds(
 ) -> tuple[PredictionSummary, ...]:
     """Sum targets and errors by bin of the prediction, in folds of disjoint rows, which add up to all.
 
-    A row's fold is drawn by a hash of what it holds, and of which it is among rows that hold the same.
+    Of shards take the ``fold_summary`` of each; arguments are the same.
+    """
+    return fold_summary(predicted, folds, edges=edges).folds
+
+
+def fold_summary(predicted: Predicted, folds: int, *, edges: FloatArray | None = None) -> FoldSummary:
+    """The same where shards are to be merged.
 
     Args:
         edges: increasing lower ends of the bins, for shards that are to be merged. By default each different prediction
             has a bin of its own, or where there are more than ``MOST_BINS`` the bins are equally full.
     """
-    chosen, exact = _bins(predicted.prediction) if edges is None else (np.asarray(edges, dtype=np.float64), False)
-    bins = len(chosen)
-    first = bins * _folds(predicted, folds)
+    chosen, exact = _chosen(predicted, edges)
+    places = _places(predicted, chosen)
+    return FoldSummary(_by_fold(predicted, folds, chosen, places, exact), _distinct(predicted, places))
+
+
+def _by_fold(
+    predicted: Predicted, folds: int, edges: FloatArray, places: IntArray, exact: bool
+) -> tuple[PredictionSummary, ...]:
+    bins = len(edges)
+    cells = places if folds == 1 else places + bins * fold_of(predicted.digests, folds)
 
     def count(rows: slice) -> Lanes:
         lanes: Lanes = {"cells": np.zeros(folds * bins, dtype=np.int64)}
         for part in chunks_of(predicted, rows):
-            cell = np.maximum(np.searchsorted(chosen, predicted.prediction[part.rows], side="right") - 1, 0)
-            add_terms(part.by_prediction(), lanes, cell.astype(np.int64) + first[part.rows])
+            add_terms(part.by_prediction(), lanes, cells[part.rows])
         return lanes
 
     lanes = counted(len(predicted.target), count)
     n, weighted = lanes.pop("cells"), predicted.weight is not None
     return tuple(
         PredictionSummary(
-            chosen, n[at : at + bins], {name: lane[at : at + bins] for name, lane in lanes.items()}, predicted.scale,
+            edges, n[at : at + bins], {name: lane[at : at + bins] for name, lane in lanes.items()}, predicted.scale,
             weighted, exact,
         )
         for at in range(0, folds * bins, bins)
@@ -303,6 +327,18 @@ def add_terms(terms_of: Iterator[Terms], lanes: Lanes, cell: Places) -> None:
             add_parts(lane, cell, parts_of(term))
 
 
+def _chosen(predicted: Predicted, edges: FloatArray | None) -> tuple[FloatArray, bool]:
+    """The edges, and whether no bin holds two different predictions."""
+    if edges is not None:
+        return np.asarray(edges, dtype=np.float64), False
+    return _bins(predicted.prediction)
+
+
+def _places(predicted: Predicted, edges: FloatArray) -> IntArray:
+    """The bin of every row."""
+    return np.maximum(np.searchsorted(edges, predicted.prediction, side="right") - 1, 0).astype(np.int64)
+
+
 def _bins(prediction: FloatArray) -> tuple[FloatArray, bool]:
     distinct = np.unique(prediction)
     if len(distinct) <= MOST_BINS:
@@ -311,19 +347,21 @@ def _bins(prediction: FloatArray) -> tuple[FloatArray, bool]:
     return np.unique(ordered[(np.arange(MOST_BINS) * len(ordered)) // MOST_BINS]), False
 
 
-def _folds(predicted: Predicted, folds: int) -> IntArray:
-    """The fold of every row, at random but for the same rows always the same ones, whatever their order.
-
-    By their values alone, equal rows would share a fold, and the others would have none like them.
-    """
-    if folds == 1:
-        return np.zeros(len(predicted.target), dtype=np.int64)
-    held = np.zeros(len(predicted.target), dtype=np.uint64)
-    for one in (predicted.target, predicted.prediction, predicted.weight):
-        if one is not None:  # adding 0 makes -0.0 the zero that it equals
-            held = pd.util.hash_array(np.asarray(held ^ pd.util.hash_array(np.asarray(one + 0.0))))
-    number = pd.Series(held).groupby(held).cumcount().to_numpy().astype(np.uint64)
-    return np.asarray(pd.util.hash_array(held ^ pd.util.hash_array(number)) % np.uint64(folds), dtype=np.int64)
+def _distinct(predicted: Predicted, places: IntArray) -> Distinct | None:
+    """The distinct rows, each with the place of its bin; None where they are more than ``MOST_DISTINCT``."""
+    digests = predicted.digests
+    if len(np.unique(digests[: 2 * MOST_DISTINCT])) > MOST_DISTINCT:  # as of most data
+        return None
+    key, first, rows = np.unique(digests, return_index=True, return_counts=True)
+    if len(key) > MOST_DISTINCT:
+        return None
+    lanes: Lanes = {"cells": np.zeros(len(key), dtype=np.int64)}
+    weight = None if predicted.weight is None else predicted.weight[first]
+    once = replace(predicted, target=predicted.target[first], prediction=predicted.prediction[first], weight=weight)
+    for part in chunks_of(once, slice(0, len(key))):
+        add_terms(part.by_prediction(), lanes, np.arange(len(key))[part.rows])
+    del lanes["cells"]
+    return Distinct(key, rows.astype(np.int64), places[first], lanes)
 
 
 def _ends_in_order(one: Interval) -> None:

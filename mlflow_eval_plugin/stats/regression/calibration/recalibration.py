@@ -7,8 +7,8 @@
 - *isotonic*: their isotonic regression, linear between its points.
 
 Each is fitted to four fifths of the rows and asked about the last fifth, five times. The fold of every row is drawn
-from what it holds, and of rows that hold the same from their number, so that the order of rows does not matter. Rows of
-one bin of the prediction are mended alike.
+from what it holds (see ``folds``), so that neither the order of rows nor their shards matter. Rows of one bin of the
+prediction are mended alike.
 """
 
 from __future__ import annotations
