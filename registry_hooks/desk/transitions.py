@@ -58,17 +58,10 @@ class Transitions:
         with self.cases.case(model, write=True) as case:
             case.registry.version(model, version)
             nomination = Nomination(
-                version=version,
-                evidence=taken.evidence,
-                files_digest=files.digest,
-                actor=case.actor.name,
-                at=case.facts.now,
-                comment=comment,
-                pages=pages,
-                content=files.content,
-                condemned_by=condemned_by(case, version, files.content, held.condemned),
-                resembles=held.resembles,
-            )
+                version=version, evidence=taken.evidence, files_digest=files.digest, actor=case.actor.name,
+                at=case.facts.now, comment=comment, pages=pages, content=files.content,
+                condemned_by=condemned_by(case, version, files.content, held.condemned), resembles=held.resembles,
+            )  # fmt: skip
             reasons = [
                 *_nominate_role(case),
                 *case.unsettled(),
@@ -83,13 +76,7 @@ class Transitions:
             case.ledger.save_manifest(model, version, files.digest, files.files)
             case.ledger.rests.note(rests)
             entry = case.record("nominated", version, {**body, "after": after.as_json(), "lineage": history})
-        said = {
-            "version": version,
-            "evidence": [item.as_json() for item in taken.evidence],
-            "files_digest": files.digest,
-            "warnings": warnings(shown_nomination(nomination, case.facts.sight)),
-        }
-        return {"model": model, **said, "pair": after.as_json(), "entry": entry.seq}
+        return {**_nominated(nomination, case), "pair": after.as_json(), "entry": entry.seq}
 
     @again_if_undone
     @reading_again
@@ -146,6 +133,16 @@ def promote_reasons(case: Case, version: int) -> list[Reason]:
         *quorum_reasons(proposal, case.state, version, case.facts),
         *overdue_reviews(case.state, case.facts),
     ]
+
+
+def _nominated(nomination: Nomination, case: Case) -> Answer:
+    return {
+        "model": case.model,
+        "version": nomination.version,
+        "evidence": [item.as_json() for item in nomination.evidence],
+        "files_digest": nomination.files_digest,
+        "warnings": warnings(shown_nomination(nomination, case.facts.sight)),
+    }
 
 
 def _nominate_role(case: Case) -> list[Reason]:
