@@ -27,12 +27,10 @@ from registry_hooks.desk.native import is_role
 from registry_hooks.errors import Invalid, RegistryError
 from registry_hooks.mlflow_surface.releases import version_number
 from registry_hooks.mlflow_surface.store_methods import check_closure
+from registry_hooks.storage.databases import DATABASES, SCHEME
 from registry_hooks.storage.retry import again_if_undone, lost_connection, says_nothing
 from registry_hooks.storage.schema import migrate
 
-SCHEME = "governed:"
-
-DATABASES = ("sqlite", "postgresql", "mysql")
 # What MLflow's store and its client give as the source of a prompt's version, which has no files. MLflow has names for
 # them from 3.17.
 PROMPT_SOURCES = ("prompt-template", "dummy-source")

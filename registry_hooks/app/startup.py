@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from registry_hooks.app.artifacts import serving_files
 from registry_hooks.app.guards import powers
 from registry_hooks.errors import Invalid, RegistryError
-from registry_hooks.mlflow_surface.http_routes import Power, kind_of, unknown_routes
+from registry_hooks.mlflow_surface.http_routes import Power, effect_of, unknown_routes
 from registry_hooks.mlflow_surface.loosening import ALLOW, ALLOW_ORIGINS, origins_in, powers_in, warnings
 from registry_hooks.rules.log.accounts import check_methods
 
@@ -108,7 +108,7 @@ def require_known_routes(flask_app: Any, served: Any) -> None:
     if unknown:
         _end_server(UNKNOWN_ROUTES.format(found=", ".join(unknown)))
     # MLflow tells its pages by how a path begins: behind a prefix such as /healthcare everything would be a page.
-    without = sorted({path for verb, path in routes if kind_of(verb, path, prefix) != "page"
+    without = sorted({path for verb, path in routes if effect_of(verb, path, prefix) != "page"
                       and auth.is_unprotected_route(path)})  # fmt: skip
     if without:
         _end_server(WITHOUT_LOGIN.format(found=f"{len(without)}, such as {without[0]}"))

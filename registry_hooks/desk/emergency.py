@@ -24,7 +24,7 @@ from registry_hooks.desk.transitions import promote_reasons
 from registry_hooks.errors import Reason, Refused, RegistryError
 from registry_hooks.identity import SYSTEM, acting_as
 from registry_hooks.records import Nomination, Review
-from registry_hooks.rules import pair as rules
+from registry_hooks.rules import pair
 from registry_hooks.rules.approval.people import ask_one_of, lacks_role, who_could
 from registry_hooks.rules.approval.stakes import Signature, judged_against
 from registry_hooks.rules.files import Files, differing_files, files_reason
@@ -72,7 +72,7 @@ class Emergency:
         with self.cases.case(model, write=True) as case:
             refuse_if(f"{model} cannot be rolled back", _rollback_reasons(case, to, expected))
             before = case.state.pair
-            target = rules.rollback_target(case.state, to)
+            target = pair.rollback_target(case.state, to)
             assert target is not None and before.champion is not None  # may_roll_back has seen to it
             row = case.registry.version(model, target)
             if looked is None or looked[:2] != (target, case.state.nominations.get(target)):  # roles have moved since
@@ -80,7 +80,7 @@ class Emergency:
             refuse_if(f"{model} cannot be rolled back", looked[2])
             if checked is None:
                 check = self._begin_check(case, row)
-            after = rules.pair_after_rollback(case.state, target, case.facts.now)
+            after = pair.pair_after_rollback(case.state, target, case.facts.now)
             case.move(after)
             files: FilesSaid = _outcome(case, row, check, verify) if checked is None else _now(case, target, checked)
             review = _review(case, "rollback", before.champion, reason, case.applied.policy.rollback.review_due)
@@ -108,7 +108,7 @@ class Emergency:
                               changed_evidence(case, version))  # fmt: skip
             row = case.registry.version(model, version)  # it may have been deleted while its files were read
             overridden = [r for r in promote_reasons(case, version) if r.rule not in ("meddled", "files")]
-            reasons = [*_break_glass_role(case), *case.meddling(), *rules.may_break_glass(case.state, version),
+            reasons = [*_break_glass_role(case), *case.meddling(), *pair.may_break_glass(case.state, version),
                        *changed_files(case, version)]  # fmt: skip
             if not reasons and not overridden:
                 mend = f"registry-hooks promote {model} {version}"
@@ -120,7 +120,7 @@ class Emergency:
                 version=version, evidence=(), files_digest=files.digest, actor=case.actor.name, at=case.facts.now,
                 comment=reason, content=files.content,
             )  # fmt: skip
-            before, after = case.state.pair, rules.pair_after_promotion(case.state, version)
+            before, after = case.state.pair, pair.pair_after_promotion(case.state, version)
             case.move(after)
             case.ledger.save_manifest(model, version, files.digest, files.files)
             case.ledger.rests.note(rests_of(row))
@@ -146,7 +146,7 @@ class Emergency:
                     case.facts,
                     ask_one_of(who_could(policy.review_roles, case.facts, {opener, case.actor.name}), case.facts),
                 ),
-                *rules.may_close(case.state, review, case.actor.name),
+                *pair.may_close(case.state, review, case.actor.name),
                 *_put_there(case, review, opener),
             ]
             refuse_if(f"review {review[:80]} cannot be closed", reasons)
@@ -160,8 +160,8 @@ class Emergency:
         Before the unit of work, which keeps others waiting.
         """
         with self.cases.case(model, write=False) as case:
-            target = rules.rollback_target(case.state, to)
-            if target is None or rules.may_roll_back(case.state, to):
+            target = pair.rollback_target(case.state, to)
+            if target is None or pair.may_roll_back(case.state, to):
                 return None
             asked = _presence_of(case, target)
         return asked()
@@ -179,7 +179,7 @@ class Emergency:
         with self.cases.case(model, write=False) as case:
             reasons = _rollback_reasons(case, to, case.state.pair.champion) or (looked[2] if looked else [])
             refuse_if(f"{model} cannot be rolled back", reasons)
-            target = rules.rollback_target(case.state, to)
+            target = pair.rollback_target(case.state, to)
             assert target is not None  # may_roll_back has seen to it
             row, nomination = case.registry.version(model, target), case.state.nominations.get(target)
         if nomination is not None:
@@ -267,8 +267,8 @@ def _rollback_reasons(case: Case, to: int | None, expected: int | None) -> list[
     return [
         *lacks_role(case.actor, case.applied.policy.rollback.by, f"roll {case.model} back", case.facts),
         *case.meddling(),
-        *rules.may_roll_back(case.state, to),
-        *rules.meant_twice(case.state, case.facts.now, expected, to),
+        *pair.may_roll_back(case.state, to),
+        *pair.meant_twice(case.state, case.facts.now, expected, to),
     ]
 
 

@@ -18,7 +18,7 @@ from registry_hooks.desk.transitions import Transitions
 from registry_hooks.errors import Invalid, Reason, Refused
 from registry_hooks.identity import require_actor
 from registry_hooks.records import ROLES
-from registry_hooks.rules import pair as rules
+from registry_hooks.rules.pair import may_delete
 from registry_hooks.rules.policy import Policy, governing
 from registry_hooks.storage.ledger import Ledger
 from registry_hooks.storage.mlflow_rows import Registry
@@ -134,7 +134,7 @@ class Native:
     def deletion(self, model: str, version: int) -> Iterator[None]:
         """A unit of work in which a version that is in no role may be deleted."""
         with self.cases.case(model, write=True) as case:
-            refuse_if(f"version {version} of {model} cannot be deleted", rules.may_delete(case.state, version))
+            refuse_if(f"version {version} of {model} cannot be deleted", may_delete(case.state, version))
             case.registry.version(model, version)
             case.record("deleted", version, {})
             yield

@@ -23,7 +23,7 @@ from registry_hooks.desk.grounds.condemning import before, condemned_by, condemn
 from registry_hooks.desk.grounds.evidence import Serving, trusted_evidence
 from registry_hooks.errors import Invalid, NotFound, Reason
 from registry_hooks.records import Nomination
-from registry_hooks.rules import pair as rules
+from registry_hooks.rules import pair
 from registry_hooks.rules.approval.approvals import holds, overdue_reviews, quorum_reasons
 from registry_hooks.rules.approval.people import lacks_role
 from registry_hooks.rules.evidence_gate import evidence_reasons, judge_evidence
@@ -65,12 +65,12 @@ class Transitions:
             reasons = [
                 *_nominate_role(case),
                 *case.unsettled(),
-                *rules.may_nominate(case.state, shown_nomination(nomination, case.facts.sight)),
+                *pair.may_nominate(case.state, shown_nomination(nomination, case.facts.sight)),
                 *judge_evidence(taken.evidence, case.state, version, case.facts, taken.passed_over),
                 *gone,
             ]
             refuse_if(f"version {version} of {model} cannot be nominated", reasons)
-            after = rules.nominate(case.state, nomination).pair
+            after = pair.nominate(case.state, nomination).pair
             body = {"nomination": nomination.as_json(), "before": case.state.pair.as_json(), "via": via}
             case.move(after)
             case.ledger.save_manifest(model, version, files.digest, files.files)
@@ -86,7 +86,7 @@ class Transitions:
             refuse_if(f"version {version} of {model} cannot become champion", promote_reasons(case, version))
             proposal = case.state.open_proposal(version)
             assert proposal is not None  # promote_reasons has seen to it
-            before, after = case.state.pair, rules.pair_after_promotion(case.state, version)
+            before, after = case.state.pair, pair.pair_after_promotion(case.state, version)
             body = {"proposal": proposal.as_json(), "before": before.as_json(), "after": after.as_json(), "via": via}
             case.move(after)
             entry = case.record("promoted", version, body)
@@ -98,7 +98,7 @@ class Transitions:
         with self.cases.case(model, write=False, **self.cases.as_it_is(model, version)) as case:
             reasons = promote_reasons(case, version)
             proposal = case.state.open_proposal(version)
-            after = case.state.pair if reasons else rules.pair_after_promotion(case.state, version)
+            after = case.state.pair if reasons else pair.pair_after_promotion(case.state, version)
             return {
                 "model": model,
                 "version": version,
@@ -115,7 +115,7 @@ def request_reasons(case: Case, version: int) -> list[Reason]:
     return [
         *lacks_role(case.actor, case.applied.policy.promote.by, f"promote a version of {case.model}", case.facts),
         *case.unsettled(),
-        *rules.may_promote(case.state, version),
+        *pair.may_promote(case.state, version),
         *condemned_since(case, version),
         *evidence_reasons(case.state, version, case.facts),
         *changed_evidence(case, version),

@@ -9,7 +9,7 @@ Paths are written as in `registry_hooks.mlflow_surface.http_routes`.
 
 from __future__ import annotations
 
-from registry_hooks.mlflow_surface.http_routes import kind_of, plain_path
+from registry_hooks.mlflow_surface.http_routes import effect_of, plain_path
 
 Methods = tuple[str, ...]
 
@@ -106,5 +106,5 @@ def ends_in(verb: str, path: str) -> Methods | None:
     """Methods of the store that a route ends in: none for one without registry, None for one that is not known."""
     plain = plain_path(path)
     known = SURFACE.get((verb, plain))
-    kind = kind_of(verb, path)
+    kind = effect_of(verb, path)
     return () if known is None and kind not in (None, "registry") else known

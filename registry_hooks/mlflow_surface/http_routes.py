@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from typing import Literal, get_args
 
 Power = Literal["assistant", "demo", "gateway", "jobs", "webhooks"]
-Kind = Literal["page", "read", "write", "files", "people", "registry"] | Power
+Effect = Literal["page", "read", "write", "files", "people", "registry"] | Power
 
 POWERS: dict[Power, str] = {
     "assistant": "whoever can log in may have MLflow's assistant run commands as the user that this server runs as",
@@ -32,7 +32,7 @@ POWERS: dict[Power, str] = {
 }
 """What can be turned on by name, and what that gives to whom."""
 
-ROUTES: dict[str, dict[str, Kind]] = {
+ROUTES: dict[str, dict[str, Effect]] = {
     "/": {"GET": "page"},
     "/build/{filename}": {"GET": "page"},
     "/gateway/anthropic/v1/messages": {"POST": "gateway"},
@@ -312,7 +312,7 @@ def plain_path(path: str, prefix: str = "") -> str:
     return plain if plain.startswith("/") else f"/{plain}"  # MLflow has one path that lacks its slash
 
 
-def kind_of(verb: str, path: str, prefix: str = "") -> Kind | Literal["ours"] | None:
+def effect_of(verb: str, path: str, prefix: str = "") -> Effect | Literal["ours"] | None:
     """What a route can do; None for one that is not known."""
     plain = plain_path(path, prefix)
     return "ours" if plain.startswith(OURS) else ROUTES.get(plain, {}).get(verb)
@@ -320,10 +320,10 @@ def kind_of(verb: str, path: str, prefix: str = "") -> Kind | Literal["ours"] | 
 
 def power_of(verb: str, path: str, prefix: str = "") -> Power | None:
     """The power that must be turned on before a route answers; None where none is needed."""
-    kind = kind_of(verb, path, prefix)
+    kind = effect_of(verb, path, prefix)
     return kind if kind in _POWERS else None  # type: ignore[return-value]
 
 
 def unknown_routes(routes: Iterable[tuple[str, str]], prefix: str = "") -> list[str]:
     """Routes, as verb and path, that the table lacks: with one of them a server does not start."""
-    return sorted({f"{verb} {path}" for verb, path in routes if kind_of(verb, path, prefix) is None})
+    return sorted({f"{verb} {path}" for verb, path in routes if effect_of(verb, path, prefix) is None})

@@ -14,10 +14,10 @@ from typing import Literal
 
 from registry_hooks.errors import RegistryError
 
-Kind = Literal["read", "pass", "gate", "through"]
+Handling = Literal["read", "pass", "gate", "through"]
 MEND = "Use an MLflow that setup.cfg admits, or a newer registry-hooks"
 
-CLOSURE: dict[str, Kind] = {
+CLOSURE: dict[str, Handling] = {
     "create_registered_model": "gate",
     "update_registered_model": "pass",
     "rename_registered_model": "gate",

@@ -264,10 +264,10 @@ def matches(name: str, model: str) -> bool:
     return bool(_compiled(name).fullmatch(model))
 
 
-Held = TypeVar("Held")
+Companion = TypeVar("Companion")
 
 
-def governing(model: str, policies: Iterable[tuple[Policy, Held]]) -> Held | None:
+def governing(model: str, policies: Iterable[tuple[Policy, Companion]]) -> Companion | None:
     """The companion of the policy that governs ``model``: of the one that names it, else of the closest pattern.
 
     Of two patterns with as many letters, that of the policy whose name comes first counts.

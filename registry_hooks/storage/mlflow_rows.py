@@ -96,7 +96,7 @@ class VersionRow:
     stage: str
 
 
-class Held(NamedTuple):
+class RolesAndStages(NamedTuple):
     """Roles and stages of one model; ``misspelt`` are aliases that the database takes for a role's in other letters."""
 
     pair: Pair
@@ -236,7 +236,7 @@ class Registry:
         else:
             self._execute(_MOVE_ROLE, model, of_role=role, to_version=version)
 
-    def _held(self, model: str) -> Held:
+    def _held(self, model: str) -> RolesAndStages:
         aliases: dict[str, int] = {}
         stages: dict[str, list[int]] = {STAGE_PRODUCTION: [], STAGE_STAGING: []}
         for row in self._execute(_HELD, model):
@@ -266,14 +266,14 @@ class SweptRegistry(Registry):
         for name, version, stage in self._rows.execute(staged):
             self._stages.setdefault(str(name), {}).setdefault(str(stage), []).append(int(version))
 
-    def _held(self, model: str) -> Held:
+    def _held(self, model: str) -> RolesAndStages:
         stages = {stage: self._stages.get(model, {}).get(stage, []) for stage in (STAGE_PRODUCTION, STAGE_STAGING)}
         return _with_roles(self._aliases.get(model, {}), stages)
 
 
-def _with_roles(aliases: dict[str, int], stages: dict[str, list[int]]) -> Held:
+def _with_roles(aliases: dict[str, int], stages: dict[str, list[int]]) -> RolesAndStages:
     pair = Pair(**{role: aliases[role] for role in ROLES if role in aliases})
-    return Held(pair, stages, tuple(sorted(aliases.keys() - set(ROLES))))
+    return RolesAndStages(pair, stages, tuple(sorted(aliases.keys() - set(ROLES))))
 
 
 def of_experiment(session: Session, experiment_id: str) -> tuple[list[str], list[str]]:

@@ -17,13 +17,12 @@ from sqlalchemy.orm import Session
 
 from registry_hooks.errors import Invalid, RegistryError
 from registry_hooks.records import ROLES, Nomination, Pair
+from registry_hooks.storage.databases import DATABASES, SCHEME
 from registry_hooks.storage.ledger import Ledger, read_model_state
 from registry_hooks.storage.mlflow_rows import Registry, VersionRow
 from registry_hooks.storage.places import held_by, rests_of
 from registry_hooks.storage.schema import VERSION_TABLE, migrate, migration_scripts
 
-SCHEME = "governed:"
-DATABASES = ("sqlite", "postgresql", "mysql")
 MLFLOW_TABLE = "alembic_version"
 
 

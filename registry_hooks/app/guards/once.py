@@ -18,9 +18,6 @@ from registry_hooks.app.people.actors import AsgiApp, Receive, Scope, Send
 from registry_hooks.errors import Invalid, Reason
 from registry_hooks.mlflow_surface.http_routes import OURS, plain_path
 
-LARGEST_BODY = 8 * 1024 * 1024
-"""Bytes of a JSON body of FastAPI's own routes, which is read here before it is read there."""
-
 RAW = frozenset(
     {
         ("POST", "/mlflow/upload-artifact"),
@@ -93,8 +90,8 @@ class OnceMiddleware:
                     [*given, *in_body],
                     [*reasons, *unfit, *limits.too_much_to_search([*given, *in_body], plain)],
                 )
-                if len(body) > LARGEST_BODY:
-                    reasons = [Reason("body", f"at most {LARGEST_BODY} bytes", "more", "send less")]
+                if len(body) > limits.LARGEST_BODY:
+                    reasons = [Reason("body", f"at most {limits.LARGEST_BODY} bytes", "more", "send less")]
             reasons += twice(given, LISTS.get((verb, plain), frozenset()))
         if reasons:
             await refusing.in_asgi(_refusal(reasons), send)
@@ -202,7 +199,7 @@ async def _read(receive: Receive) -> tuple[bytes, Receive]:
         message = await receive()
         messages.append(message)
         length += len(message.get("body", b""))
-        if length > LARGEST_BODY or not message.get("more_body", False):
+        if length > limits.LARGEST_BODY or not message.get("more_body", False):
             break
     body = b"".join(message.get("body", b"") for message in messages)
 

@@ -17,8 +17,8 @@ from registry_hooks.errors import Invalid
 from registry_hooks.mlflow_surface.http_routes import POWERS
 from registry_hooks.mlflow_surface.loosening import ALLOW, ALLOW_ORIGINS, origins_in, powers_in, warnings
 from registry_hooks.mlflow_surface.releases import LEGACY_PASSWORD
+from registry_hooks.storage.databases import DATABASES
 
-DATABASES = ("sqlite", "postgresql", "mysql")
 UNFIT = {
     "--artifacts-only": "such a server has no registry to govern",
     "--enable-workspaces": "roles of one workspace would count in another; run one governed server a workspace",

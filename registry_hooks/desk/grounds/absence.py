@@ -20,7 +20,7 @@ _asking = BoundedSemaphore(16)  # threads that a silent store keeps waiting
 
 
 @dataclass(frozen=True)
-class Held:
+class Needed:
     """A version that must be there: its row, the files that were nominated, and what of it is deleted in MLflow."""
 
     row: VersionRow
@@ -28,7 +28,7 @@ class Held:
     deleted: tuple[str, ...] = ()
 
 
-def held_in(case: Case, versions: Iterable[int | None]) -> list[Held]:
+def held_in(case: Case, versions: Iterable[int | None]) -> list[Needed]:
     """What must be known to look for the files of versions, each once, without those that are not registered."""
     found = []
     for version in dict.fromkeys(version for version in versions if version is not None):
@@ -39,11 +39,11 @@ def held_in(case: Case, versions: Iterable[int | None]) -> list[Held]:
             continue
         nominated = case.ledger.manifest(case.model, version, nomination.files_digest) if nomination else None
         runs = {row.run_id or "", *(item.run_id for item in (nomination.evidence if nomination else ()))} - {""}
-        found.append(Held(row, nominated, case.registry.deleted(runs, row.location)))
+        found.append(Needed(row, nominated, case.registry.deleted(runs, row.location)))
     return found
 
 
-def in_roles(case: Case) -> list[Held]:
+def in_roles(case: Case) -> list[Needed]:
     """The versions in a role."""
     return held_in(case, (getattr(case.state.pair, role) for role in ROLES))
 
@@ -59,7 +59,7 @@ def purged_soon(case: Case, version: int) -> list[Reason]:
     ]  # fmt: skip
 
 
-def missing(held: Iterable[Held], patience: float) -> list[str]:
+def missing(held: Iterable[Needed], patience: float) -> list[str]:
     """Sentences about files of these versions that are missing, or about to be purged.
 
     Args:
@@ -82,7 +82,7 @@ def missing(held: Iterable[Held], patience: float) -> list[str]:
         return [*said, f"the artifact store did not answer within {patience:.1g} s"]
 
 
-def _absent(held: Held) -> list[str]:
+def _absent(held: Needed) -> list[str]:
     try:
         gone = missing_files(held.row, held.nominated)
     except RegistryError as error:

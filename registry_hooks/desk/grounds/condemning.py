@@ -19,7 +19,7 @@ _MOST = 100  # condemned versions that one is held against file by file, the new
 
 
 @dataclass(frozen=True)
-class Before:
+class CondemnedFiles:
     """A condemned version of a model that the same policy governs.
 
     Args:
@@ -34,22 +34,24 @@ class Before:
 
 
 @dataclass(frozen=True)
-class Held:
-    """What comes of holding a version against those before it."""
+class Likeness:
+    """The condemned versions whose bytes a version has, and those that it resembles."""
 
     condemned: tuple[Condemned, ...]
     resembles: tuple[Resemblance, ...]
 
 
-def before(case: Case) -> list[Before]:
+def before(case: Case) -> list[CondemnedFiles]:
     """The condemned versions to hold a version of this case against."""
     return [
-        Before(by, case.ledger.newest_manifest(by.model, by.version), _row(case, by) if by.content is None else None)
+        CondemnedFiles(
+            by, case.ledger.newest_manifest(by.model, by.version), _row(case, by) if by.content is None else None
+        )
         for by in _of_the_policy(case, case.ledger.condemned())[:_MOST]
     ]
 
 
-def held_against(found: Manifest, versions: Iterable[Before]) -> Held:
+def held_against(found: Manifest, versions: Iterable[CondemnedFiles]) -> Likeness:
     """Compare a version's files with condemned ones. Those without a stored digest are read for it."""
     condemned, resembles = [], []
     for each in versions:
@@ -63,7 +65,7 @@ def held_against(found: Manifest, versions: Iterable[Before]) -> Held:
         condemned.append(by)
         if files is not None and by.content != found.content and (like := resemblance(found.files, by, files)):
             resembles.append(like)
-    return Held(tuple(condemned), tuple(resembles[:5]))
+    return Likeness(tuple(condemned), tuple(resembles[:5]))
 
 
 def condemned_by(case: Case, version: int, content: str, known: Iterable[Condemned] = ()) -> Condemned | None:

@@ -34,9 +34,9 @@ KEPT = 32
 WORKSPACE = "default"
 """The one workspace whose roles count: others are refused at start."""
 
-Kind = Literal["read", "start", "own"] | AccountAction
+Effect = Literal["read", "start", "own"] | AccountAction
 
-METHODS: dict[str, Kind] = {
+METHODS: dict[str, Effect] = {
     "init_db": "start",
     "authenticate_user": "read",
     "create_user": "user-created",

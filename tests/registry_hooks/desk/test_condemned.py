@@ -210,7 +210,9 @@ def test_files_of_a_nomination_of_before_are_read_for_it(left, monkeypatch):
 
     def unknown(case):
         return [
-            condemning.Before(each.by.model_copy(update={"content": None}), None, case.registry.version(MODEL, 2))
+            condemning.CondemnedFiles(
+                each.by.model_copy(update={"content": None}), None, case.registry.version(MODEL, 2)
+            )
             for each in kept(case)
         ]
 
