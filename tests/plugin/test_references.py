@@ -14,11 +14,26 @@ import pytest
 from mlflow.data.evaluation_dataset import EvaluationDataset
 from support.evaluating import FEATURES, LABEL, World, refused
 
+
+class Stream:
+    """A table that has no conversion of its own, as a relation of DuckDB has none to pandas by that name."""
+
+    def __init__(self, held: Any) -> None:
+        self.held = held
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.held.__arrow_c_stream__(requested_schema)
+
+
 FORMS: dict[str, Callable[[pd.DataFrame], Any]] = {
     "mapping": lambda rows: {name: rows[name].to_numpy() for name in rows},
     "polars": pl.from_pandas,
     "polars, lazy": lambda rows: pl.from_pandas(rows).lazy(),
     "arrow": lambda rows: pa.Table.from_pandas(rows, preserve_index=False),
+    "an Arrow stream": lambda rows: Stream(pa.Table.from_pandas(rows, preserve_index=False)),
+    "an Arrow stream, read once": lambda rows: Stream(
+        pa.Table.from_pandas(rows, preserve_index=False).to_reader(max_chunksize=100)
+    ),
     "MLflow, pandas": lambda rows: mlflow.data.from_pandas(rows, targets="y", name="m"),
     "MLflow, polars": lambda rows: mlflow.data.from_polars(pl.from_pandas(rows), targets="y", name="m"),
     "MLflow, to evaluate": lambda rows: EvaluationDataset(rows, targets="y", name="m"),
@@ -67,7 +82,8 @@ def test_arrays_of_mlflow(world: World) -> None:
 
 def test_further_columns_of_any_library(world: World) -> None:
     group = np.arange(len(world.rows)) % 2
-    for given in (pl.DataFrame({"group": group}), pa.table({"group": group}), {"group": pl.Series(group)}):
+    table = pa.table({"group": group})
+    for given in (pl.DataFrame({"group": group}), table, Stream(table), {"group": pl.Series(group)}):
         _, result = world.evaluate(
             evaluators="disaggregated", evaluator_config={"slices": ["group"], "slice_data": given}
         )
@@ -78,3 +94,9 @@ def test_further_columns_of_any_library(world: World) -> None:
 def test_what_is_no_table_is_named(world: World, given: Any) -> None:
     message = refused(world, evaluators=["drift"], evaluator_config={"drift": {"reference": given}})
     assert "reference: expected a data frame (pandas, polars, pyarrow or Spark)" in message
+
+
+def test_a_stream_of_something_else_than_rows_is_refused(world: World) -> None:
+    stream = Stream(pa.chunked_array([[1, 2], [3]]))
+    message = refused(world, evaluators=["drift"], evaluator_config={"drift": {"reference": stream}})
+    assert "reference: it cannot be read as a table" in message

@@ -11,6 +11,7 @@ import pandas as pd
 from mlflow.data.dataset import Dataset
 from mlflow.data.evaluation_dataset import EvaluationDataset
 
+from mlflow_eval_plugin.engines.arrow.streams import frame_of
 from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -30,7 +31,7 @@ class Given:
 
 
 def given_table(given: Any, *, argument: str, features: Sequence[str], labels: str) -> Given:
-    """A frame (pandas, polars, pyarrow, Spark), a mapping of columns, or a data set of MLflow.
+    """A table (pandas, polars, pyarrow, Spark, an Arrow stream), a mapping of columns, or a data set of MLflow.
 
     Args:
         argument: for messages.
@@ -69,17 +70,23 @@ def framed(given: Any, *, argument: str) -> Frame:
         if isinstance(given, Mapping):
             return pd.DataFrame(dict(given))
         collected = given.collect() if hasattr(given, "collect") and hasattr(given, "lazy") else given
-        convert = getattr(collected, "to_pandas", None) or getattr(collected, "toPandas", None)
-        found = None if convert is None else convert()
+        found = _converted(collected)
     except (TypeError, ValueError) as error:
         raise InputError(f"{argument}: it cannot be read as a table ({error})") from error
     if not isinstance(found, pd.DataFrame):
         kind = f"{type(given).__module__.partition('.')[0]}.{type(given).__name__}"
         raise InputError(
-            f"{argument}: expected a data frame (pandas, polars, pyarrow or Spark), a mapping of columns or an MLflow "
-            f"data set, found {kind}"
+            f"{argument}: expected a data frame (pandas, polars, pyarrow or Spark), what exports an Arrow "
+            f"stream (as DuckDB does), a mapping of columns or an MLflow data set, found {kind}"
         )
     return found
+
+
+def _converted(table: Any) -> Any:
+    own = getattr(table, "to_pandas", None) or getattr(table, "toPandas", None)
+    if own is not None:
+        return own()
+    return frame_of(table) if hasattr(table, "__arrow_c_stream__") else None
 
 
 def headings(*frames: Frame) -> Frame:
