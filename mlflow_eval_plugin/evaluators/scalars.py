@@ -11,6 +11,7 @@ from typing import Any
 
 from mlflow_eval_plugin.evidence import Evidence, Verdict
 
+Scalars = Callable[[Evidence], dict[str, float | None]]
 VERDICT_VALUE: dict[Verdict, float] = {"pass": 1.0, "insufficient": 0.5, "fail": 0.0}
 _MOST = 15
 _CALIBRATION = {
@@ -32,15 +33,18 @@ _CHANGES = (
 )  # fmt: skip
 
 
-def scalars(evidence: Evidence) -> dict[str, float]:
-    """At most 15 finite numbers, each name beginning with the kind; what is undefined is left out."""
-    of_kind = _OF_TASK.get((evidence.of_task, evidence.kind)) or _OF_KIND.get(evidence.kind, lambda evidence: {})
+def scalars(evidence: Evidence, of_kind: Scalars | None = None) -> dict[str, float]:
+    """At most 15 finite numbers, each name beginning with the kind; what is undefined is left out.
+
+    Args:
+        of_kind: gives those of the document's kind and task, as the table of tasks names it; None where it has none.
+    """
     found: dict[str, float | None] = {
         "verdict": VERDICT_VALUE[evidence.verdict],
         "checks_failed": len(evidence.failed),
         "checks_insufficient": sum(check.verdict == "insufficient" for check in evidence.checks),
         **labels_scalars(evidence.measurements.get("labels")),
-        **of_kind(evidence),
+        **(of_kind(evidence) if of_kind else {}),
     }
     named = {f"{evidence.kind}_{name}": float(value) for name, value in found.items() if value is not None}
     return dict([(name, value) for name, value in named.items() if isfinite(value)][:_MOST])
@@ -54,11 +58,13 @@ def labels_scalars(labels: Mapping[str, Any] | None) -> dict[str, float]:
     return {"labels_received": received, "labels_received_share": received / labels["rows"]}
 
 
-def _calibration(evidence: Evidence) -> dict[str, float | None]:
+def calibration(evidence: Evidence) -> dict[str, float | None]:
+    """Of two classes: the metrics of calibration."""
     return _named(evidence.measurements["metrics"])
 
 
-def _class_calibration(evidence: Evidence) -> dict[str, float | None]:
+def class_calibration(evidence: Evidence) -> dict[str, float | None]:
+    """Of three or more classes: the same metrics, of the confidence, and the losses of all classes."""
     # The losses are those of all classes, the rest is of the confidence.
     return _named({**evidence.measurements["confidence"]["metrics"], **evidence.measurements["metrics"]})
 
@@ -67,14 +73,16 @@ def _named(metrics: Mapping[str, Any]) -> dict[str, float | None]:
     return {name: _value(metrics.get(metric)) for name, metric in _CALIBRATION.items()}
 
 
-def _mean_calibration(evidence: Evidence) -> dict[str, float | None]:
+def mean_calibration(evidence: Evidence) -> dict[str, float | None]:
+    """Of a regression: errors of the mean, and the worst coverage of a quantile or an interval."""
     metrics = evidence.measurements["metrics"]
     errors = [abs(c.value) for c in evidence.checks if c.metric == "coverage_error" and c.value is not None]
     found = {name: _value(metrics[name]) for name in _OF_THE_MEAN}
     return {**found, "worst_coverage_error": max(errors, default=None)}
 
 
-def _comparison(evidence: Evidence) -> dict[str, float | None]:
+def comparison(evidence: Evidence) -> dict[str, float | None]:
+    """Changes on all rows from champion to challenger."""
     overall = evidence.measurements["overall"]
     changes = {f"change_{name}": _value(overall["metrics"].get(name, {}).get("difference")) for name in _CHANGES}
     # Of a regression: how far the two predictions are from each other.
@@ -82,7 +90,8 @@ def _comparison(evidence: Evidence) -> dict[str, float | None]:
     return {**apart, **changes}
 
 
-def _disaggregated(evidence: Evidence) -> dict[str, float | None]:
+def disaggregated(evidence: Evidence) -> dict[str, float | None]:
+    """How many slices there are, and the worst gap of each metric that is judged."""
     # Slices that were too small to be tested have no interval, and would make every worst gap their own.
     worst: dict[str, float] = {}
     for check in evidence.checks:
@@ -95,7 +104,8 @@ def _disaggregated(evidence: Evidence) -> dict[str, float | None]:
     return {"slices": float(len(evidence.measurements["slices"])), **dict(sorted(worst.items()))}
 
 
-def _drift(evidence: Evidence) -> dict[str, float | None]:
+def drift(evidence: Evidence) -> dict[str, float | None]:
+    """How many columns drifted, the largest distances, and those of score and label."""
     columns = evidence.measurements["columns"]
     names = {column["name"] for column in columns}
     found: dict[str, float | None] = {
@@ -114,15 +124,3 @@ def _drift(evidence: Evidence) -> dict[str, float | None]:
 
 def _value(estimate: Mapping[str, Any] | None) -> float | None:
     return None if estimate is None else estimate["value"]
-
-
-_OF_KIND: dict[str, Callable[[Evidence], dict[str, float | None]]] = {
-    "calibration": _calibration,
-    "comparison": _comparison,
-    "disaggregated": _disaggregated,
-    "drift": _drift,
-}
-_OF_TASK = {
-    ("multiclass", "calibration"): _class_calibration,
-    ("regression", "calibration"): _mean_calibration,
-}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from mlflow_eval_plugin.evaluators import drift
+from mlflow_eval_plugin.evaluators import drift, scalars
 from mlflow_eval_plugin.evaluators.binary import calibration, comparison, disaggregated
 from mlflow_eval_plugin.evaluators.config import regression as regression_config
 from mlflow_eval_plugin.evaluators.config.base import Config
@@ -40,6 +40,7 @@ class Task:
         evaluate: config, rows, what these are held against (a reference, a champion, nothing) and who is judged, to
             Evidence; by kind.
         reader: how rows are read.
+        scalars: the metrics of the run, from the Evidence; by kind. Beside them each kind has those of its verdict.
         is_of: whether data, config and model are of this task, among those of its type of model; the first that is.
         of_many_classes: whether metrics are of three or more classes, where their ranges differ.
     """
@@ -48,10 +49,17 @@ class Task:
     configs: Configs
     evaluate: Mapping[str, Evaluate]
     reader: Callable[[Scorer], Reader]
+    scalars: Mapping[str, scalars.Scalars] = field(default_factory=dict)
     is_of: Callable[[Table, Config, Scorer], bool] = lambda table, config, scorer: True
     of_many_classes: bool = False
 
 
+_SCALARS: Mapping[str, scalars.Scalars] = {
+    "calibration": scalars.calibration,
+    "disaggregated": scalars.disaggregated,
+    "drift": scalars.drift,
+    "comparison": scalars.comparison,
+}
 TASKS: dict[str, Task] = {
     "multiclass": Task(
         model_type="classifier",
@@ -63,6 +71,7 @@ TASKS: dict[str, Task] = {
             "comparison": multiclass_comparison.evaluate,
         },
         reader=MulticlassReader,
+        scalars={**_SCALARS, "calibration": scalars.class_calibration},
         is_of=is_multiclass,
         of_many_classes=True,
     ),
@@ -76,6 +85,7 @@ TASKS: dict[str, Task] = {
             "comparison": comparison.evaluate,
         },
         reader=BinaryReader,
+        scalars=_SCALARS,
     ),
     "regression": Task(
         model_type="regressor",
@@ -87,6 +97,7 @@ TASKS: dict[str, Task] = {
             "comparison": regression_comparison.evaluate,
         },
         reader=RegressionReader,
+        scalars={**_SCALARS, "calibration": scalars.mean_calibration},
     ),
 }
 

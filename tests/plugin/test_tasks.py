@@ -139,7 +139,7 @@ def test_a_task_and_a_kind_are_an_entry_each(
 def test_every_task_and_kind_that_this_release_writes_is_in_every_table() -> None:
     assert set(TASKS) == set(TOLD) == set(KNOWN_TASKS)
     for name, task in TASKS.items():
-        assert set(task.configs) == set(task.evaluate) == set(TOLD[name]) == set(KNOWN_KINDS)
+        assert set(task.configs) == set(task.evaluate) == set(task.scalars) == set(TOLD[name]) == set(KNOWN_KINDS)
 
 
 def test_every_kind_has_its_entry_point_and_no_other_has() -> None:

@@ -26,6 +26,7 @@ from mlflow_eval_plugin.plugin.call import Call, Request
 from mlflow_eval_plugin.plugin.data.tables import Table
 from mlflow_eval_plugin.plugin.run.interactive import attach_evidently
 from mlflow_eval_plugin.plugin.run.summary import further_lines, lines_of, tag, tell
+from mlflow_eval_plugin.plugin.tasks import TASKS
 from mlflow_eval_plugin.plugin.value_names import warn_of_unused_names
 from mlflow_eval_plugin.reports.pages.page import Part, part_of, render_parts
 from mlflow_eval_plugin.reports.png.figures import figures
@@ -80,7 +81,8 @@ def logged(call: Call, kind: str) -> EvaluationResult:
         attach_evidently(call, kind, Path(folder, "reports"))
         client.log_artifacts(request.run_id, folder)
     _log_reference(client, call, evidence, config)
-    metrics = {f"{config.metric_prefix}{name}": value for name, value in scalars(evidence).items()}
+    measured = scalars(evidence, TASKS[evidence.of_task].scalars.get(kind))
+    metrics = {f"{config.metric_prefix}{name}": value for name, value in measured.items()}
     if request.model_id is None:
         _log_metrics(client, request, metrics)
     if last:

@@ -74,7 +74,7 @@ def test_a_verdict_without_a_warning(case: str, weights: str) -> None:
         found = documents(target, prediction, WEIGHTS[weights](len(target)))
         pages = [render(one) for one in found]
     assert all(one.verdict in ("pass", "fail", "insufficient") for one in found)
-    assert all(np.isfinite(list(scalars(one).values())).all() for one in found)
+    assert all(np.isfinite(list(scalars(one, TASKS["regression"].scalars[one.kind]).values())).all() for one in found)
     assert not any(re.search(r"(?<![a-z])nan(?![a-z])", page.partition("<script")[0].lower()) for page in pages)
     if case == "one row":
         assert {check.verdict for one in found for check in one.checks if check.metric == "mae"} <= {"insufficient"}
