@@ -48,7 +48,6 @@ def create_app() -> Any:
     if isinstance(served, Flask):
         origins.refuse_in_flask(flask_app, pages)
     else:
-        actors.name_the_actor_in_asgi(served)
         _guard_in_asgi(served, allowed, pages)
     return served
 
@@ -69,8 +68,9 @@ def _guard_in_flask(flask_app: Any, allowed: frozenset[Any]) -> None:
 def _guard_in_asgi(served: Any, allowed: frozenset[Any], pages: frozenset[str]) -> None:
     """The guards of FastAPI, which serves MLflow's native routes and Flask's; the last one added is asked first."""
     from registry_hooks.app.guards import limits, once, origins, powers, workspaces
-    from registry_hooks.app.people import attempts
+    from registry_hooks.app.people import actors, attempts
 
+    actors.name_the_actor_in_asgi(served)
     native = tuple(powers.native_routes(served.routes))
     served.add_middleware(once.OnceMiddleware, routes=native)
     served.add_middleware(workspaces.WorkspaceMiddleware)

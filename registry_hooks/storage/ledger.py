@@ -127,14 +127,17 @@ class Ledger:
         )
         self._write(entry, tree, scope or model)
         if model is not None:
-            before = self._written.get(model) or onto or self.state(model)
-            self._written[model] = fold(before, entry)
-            self._save(model, self._written[model], entry.seq)
-            if all_condemned(before) != all_condemned(self._written[model]):
-                self._save_condemned(self._written[model])
+            self._fold_in(entry, model, onto)
         elif scope is not None:
             self._save(scope, SCOPES[scope][1](self.scope_state(scope), entry), entry.seq)
         return entry
+
+    def _fold_in(self, entry: Entry, model: str, onto: ModelState | None) -> None:
+        before = self._written.get(model) or onto or self.state(model)
+        self._written[model] = fold(before, entry)
+        self._save(model, self._written[model], entry.seq)
+        if all_condemned(before) != all_condemned(self._written[model]):
+            self._save_condemned(self._written[model])
 
     def _write(self, entry: Entry, tree: Tree, scope: str | None) -> None:
         text = rfc8785.dumps(entry.as_json())
