@@ -14,10 +14,10 @@ from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evaluators.slicing import slicing_of, wanted_labels
 from mlflow_eval_plugin.evaluators.unchecked import gaps_of_regression
 from mlflow_eval_plugin.evidence import Evidence
-from mlflow_eval_plugin.stats.binary.calibration.recalibration import FOLDS
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.inference.estimate import Quantity, bounds_at, estimates
+from mlflow_eval_plugin.stats.inference.held_out import FOLDS
 from mlflow_eval_plugin.stats.regression.calibration.changes import MeanSummaries, mean_changes
 from mlflow_eval_plugin.stats.regression.calibration.quantiles import calibrate_quantiles, coverage_bounds
 from mlflow_eval_plugin.stats.regression.calibration.recalibration import recalibrate_mean

@@ -21,10 +21,9 @@ from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE, LOSS_SQUARE_ONE, ONE
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Quantity
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
-from mlflow_eval_plugin.stats.inference.means import Sums, brier, in_the_large, log_loss
+from mlflow_eval_plugin.stats.inference.means import Sums, brier, in_the_large, kish, log_loss
 from mlflow_eval_plugin.stats.inference.norms import Kind, NoisyNorm, binned_norm
 from mlflow_eval_plugin.stats.inference.quantities import AucQuantity, BalancedAccuracy, ProportionQuantity
-from mlflow_eval_plugin.stats.inference.weights import kish
 
 Metric = Literal[
     "prevalence",

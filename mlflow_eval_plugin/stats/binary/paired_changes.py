@@ -14,9 +14,8 @@ from mlflow_eval_plugin.stats.binary.metrics import Confusion
 from mlflow_eval_plugin.stats.inference.costs import Costs
 from mlflow_eval_plugin.stats.inference.estimate import Quantity
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
-from mlflow_eval_plugin.stats.inference.means import NO_ROWS
+from mlflow_eval_plugin.stats.inference.means import NO_ROWS, kish
 from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity, mean_cost
-from mlflow_eval_plugin.stats.inference.weights import kish
 from mlflow_eval_plugin.stats.paired.quantities import PairedCost, PairedShare
 
 Spread = tuple[FloatArray, FloatArray, FloatArray]

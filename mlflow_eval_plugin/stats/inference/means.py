@@ -78,3 +78,9 @@ def calibrated_loss(score: FloatArray) -> tuple[FloatArray, FloatArray]:
     with np.errstate(divide="ignore", invalid="ignore"):
         square = score * np.log(score) ** 2 + (1 - score) * np.log1p(-score) ** 2
     return expected, np.nan_to_num(square)
+
+
+def kish(weight: FloatArray, square: FloatArray) -> FloatArray:
+    """Kish's effective number: (sum w)**2 / sum w**2; 0 where there is no weight."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(square > 0, weight**2 / square, 0.0)

@@ -25,9 +25,8 @@ from mlflow_eval_plugin.stats.inference.costs import ClassCosts
 from mlflow_eval_plugin.stats.inference.estimate import Quantity, estimates
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.macro import Macro
-from mlflow_eval_plugin.stats.inference.means import NO_ROWS, Sums
+from mlflow_eval_plugin.stats.inference.means import NO_ROWS, Sums, kish
 from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
-from mlflow_eval_plugin.stats.inference.weights import kish
 from mlflow_eval_plugin.stats.multiclass.costs import class_cost
 from mlflow_eval_plugin.stats.multiclass.metrics import (
     MACRO,

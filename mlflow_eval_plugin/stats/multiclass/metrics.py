@@ -22,9 +22,8 @@ from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Quantity, Shared
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.macro import ANY, IN_PAIRS, NEVER_TOGETHER, Macro
-from mlflow_eval_plugin.stats.inference.means import NO_ROWS, Sums, in_the_large, log_loss
+from mlflow_eval_plugin.stats.inference.means import NO_ROWS, Sums, in_the_large, kish, log_loss
 from mlflow_eval_plugin.stats.inference.quantities import AucQuantity, ProportionQuantity, UnitMean, trials_of
-from mlflow_eval_plugin.stats.inference.weights import kish
 from mlflow_eval_plugin.stats.multiclass.summary import MulticlassSummary
 from mlflow_eval_plugin.stats.slices.gaps import LOWER_IS_BETTER
 

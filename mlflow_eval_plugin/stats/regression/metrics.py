@@ -19,10 +19,9 @@ from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Quantity, Shared
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
-from mlflow_eval_plugin.stats.inference.means import NO_ROWS
+from mlflow_eval_plugin.stats.inference.means import NO_ROWS, kish
 from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
 from mlflow_eval_plugin.stats.inference.skewed_means import Determination, Monotone, PositiveMean, SkewedMean
-from mlflow_eval_plugin.stats.inference.weights import kish
 from mlflow_eval_plugin.stats.regression.names import level_text, metric_names
 from mlflow_eval_plugin.stats.regression.summary import Band, MomentSummary
 

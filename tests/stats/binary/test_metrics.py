@@ -8,7 +8,7 @@ from mlflow_eval_plugin.engines.arrow import slice_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.metrics import calibration_error, gap_variance, part_of, quantity
 from mlflow_eval_plugin.stats.binary.table import SliceTable
-from mlflow_eval_plugin.stats.inference.weights import kish
+from mlflow_eval_plugin.stats.inference.means import kish
 
 
 @pytest.fixture(scope="module")

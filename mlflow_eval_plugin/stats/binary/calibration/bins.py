@@ -19,8 +19,8 @@ from mlflow_eval_plugin.stats.counts.slice import over_labels
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray, wilson
 from mlflow_eval_plugin.stats.inference.isotonic import equal_mass_member
+from mlflow_eval_plugin.stats.inference.means import kish
 from mlflow_eval_plugin.stats.inference.norms import Kind, NoisyNorm, binned_norm
-from mlflow_eval_plugin.stats.inference.weights import kish
 
 Binning = Literal["width", "mass"]
 

@@ -25,7 +25,7 @@ from mlflow_eval_plugin.stats.counts.threads import side_by_side, streams
 from mlflow_eval_plugin.stats.inference.estimate import Ends
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits, normal_quantile
 from mlflow_eval_plugin.stats.inference.isotonic import Curve, isotonic
-from mlflow_eval_plugin.stats.inference.weights import kish
+from mlflow_eval_plugin.stats.inference.means import kish
 
 NAMES = ("brier_mcb", "brier_dsc", "brier_unc", "log_loss_mcb", "log_loss_dsc", "log_loss_unc")
 # Uncertainty is that of a coin at most, and no forecast discriminates more than there is.

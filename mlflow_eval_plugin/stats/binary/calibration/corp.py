@@ -20,7 +20,7 @@ from mlflow_eval_plugin.stats.counts.slice import over_labels
 from mlflow_eval_plugin.stats.counts.threads import side_by_side, streams
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.isotonic import MAX_POINTS, Curve, isotonic
-from mlflow_eval_plugin.stats.inference.weights import kish
+from mlflow_eval_plugin.stats.inference.means import kish
 
 BAND_GROUPS = 480
 Scoring = Callable[[FloatArray, FloatArray, FloatArray], float]

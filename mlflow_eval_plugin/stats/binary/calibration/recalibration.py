@@ -13,9 +13,10 @@ row: neither their order nor a second pass over them matters. Rows of one score 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 from scipy import special
@@ -24,14 +25,13 @@ from mlflow_eval_plugin.stats.binary.calibration.slope import likeliest, logit
 from mlflow_eval_plugin.stats.binary.summary import ScoreSummary
 from mlflow_eval_plugin.stats.counts.slice import over_labels
 from mlflow_eval_plugin.stats.inference.estimate import Estimate
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray, student
-from mlflow_eval_plugin.stats.inference.isotonic import equal_mass_member, isotonic
-from mlflow_eval_plugin.stats.inference.weights import kish
+from mlflow_eval_plugin.stats.inference.held_out import FOLDS, Recalibration, mean_change, recalibration, remaining_gap
+from mlflow_eval_plugin.stats.inference.intervals import FloatArray
+from mlflow_eval_plugin.stats.inference.isotonic import isotonic
+from mlflow_eval_plugin.stats.inference.means import kish
 
 Method = Literal["temperature", "platt", "isotonic"]
 METHODS: tuple[Method, ...] = ("temperature", "platt", "isotonic")
-AnyMethod = TypeVar("AnyMethod", bound=str)
-FOLDS = 5
 _FEWEST = 2 * FOLDS  # of either class
 _SEPARATED = "the scores tell the classes apart without a mistake, so no slope is the likeliest"
 _ACROSS = "labels are rather on the other side of one half than their scores, so no temperature is the likeliest"
@@ -57,17 +57,13 @@ class Mended:
     ece_equal_mass: float | None
     reason: str | None = None
 
-
-@dataclass(frozen=True)
-class Recalibration:
-    """All three, and the one that lowers the Brier score most where one does beyond chance; else None."""
-
-    folds: int
-    suggested: Method | None
-    methods: tuple[Mended, ...]
+    @property
+    def change(self) -> Estimate:
+        """That of the Brier score, by which one is suggested."""
+        return self.brier_change
 
 
-def recalibrate(summary: ScoreSummary, *, bins: int = 15, seed: int = 0) -> Recalibration:
+def recalibrate(summary: ScoreSummary, *, bins: int = 15, seed: int = 0) -> Recalibration[Mended]:
     """What each recalibration would do; deterministic for a given seed.
 
     Args:
@@ -76,20 +72,9 @@ def recalibrate(summary: ScoreSummary, *, bins: int = 15, seed: int = 0) -> Reca
     cells = _cells_of(summary)
     if kish(cells.weight.sum(axis=0), cells.square.sum(axis=0)).min() < _FEWEST:
         reason = f"fewer than {_FEWEST} rows of a class that count are too few to fit and to judge"
-        return Recalibration(FOLDS, None, tuple(_unfit(method, reason) for method in METHODS))
+        return recalibration(FOLDS, tuple(_unfit(method, reason) for method in METHODS))
     drawn = _folds(summary, seed)
-    methods = tuple(_mended(method, cells, drawn, bins) for method in METHODS)
-    return Recalibration(FOLDS, suggested({one.method: one.brier_change for one in methods}), methods)
-
-
-def suggested(changes: Mapping[AnyMethod, Estimate]) -> AnyMethod | None:
-    """The method that lowers a loss most where one does beyond chance; else None.
-
-    Args:
-        changes: of the loss, by method.
-    """
-    better = {method: one.value for method, one in changes.items() if one.interval and one.interval[1] < 0}
-    return min(better, key=lambda method: better[method] or 0.0, default=None)
+    return recalibration(FOLDS, tuple(_mended(method, cells, drawn, bins) for method in METHODS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,9 +136,7 @@ def _brier_change(score: FloatArray, before: FloatArray, weight: FloatArray, cel
     mean = float((weight * each).sum() / total)
     effective = float(kish(cells.weight.sum(keepdims=True), cells.square.sum(keepdims=True)).item())
     variance = float((weight * (each - mean) ** 2).sum() / total) * effective / max(effective - 1, 1.0)
-    error = np.sqrt(np.array([variance / effective]))
-    low, high = student(np.array([mean]), error, np.array([effective - 1]), 0.025)
-    return Estimate(mean, (float(low[0]), float(high[0])))
+    return mean_change(mean, math.sqrt(variance / effective), effective)
 
 
 def _ece(score: FloatArray, weight: FloatArray, bins: int) -> float:
@@ -161,8 +144,7 @@ def _ece(score: FloatArray, weight: FloatArray, bins: int) -> float:
     values, member = np.unique(score, return_inverse=True)
     mass = np.asarray(np.bincount(member, over_labels(weight)), dtype=np.float64)
     events = np.bincount(member, weight[:, 1])
-    gap = np.bincount(equal_mass_member(mass, bins), mass * values - events, bins)
-    return float(np.abs(gap).sum() / mass.sum())
+    return remaining_gap(mass, mass * values - events, bins)
 
 
 def _temperature(cells: _Cells, near: dict[str, float] | None = None) -> Fitted:

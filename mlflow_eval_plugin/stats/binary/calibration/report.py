@@ -41,9 +41,8 @@ from mlflow_eval_plugin.stats.counts.slice import over_labels
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Bounds, Estimate, Quantity, bounds_at, estimates
 from mlflow_eval_plugin.stats.inference.isotonic import thinned
-from mlflow_eval_plugin.stats.inference.means import Sums, brier, calibrated_loss, in_the_large, log_loss
+from mlflow_eval_plugin.stats.inference.means import Sums, brier, calibrated_loss, in_the_large, kish, log_loss
 from mlflow_eval_plugin.stats.inference.norms import Kind
-from mlflow_eval_plugin.stats.inference.weights import kish
 
 HISTOGRAM_BINS = 50
 

@@ -24,8 +24,8 @@ from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS, ScoreSummary
 from mlflow_eval_plugin.stats.counts.ranks import WIDEST_CELL, Ranked
 from mlflow_eval_plugin.stats.counts.slice import over_labels
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
+from mlflow_eval_plugin.stats.inference.means import kish
 from mlflow_eval_plugin.stats.inference.wald import Wald
-from mlflow_eval_plugin.stats.inference.weights import kish
 
 NEAREST = 1e-6  # scores nearer to 0 or 1 are taken for this near: the logit of 0 would outweigh all others
 ONE_CLASS = "one of the two classes has no rows with weight"

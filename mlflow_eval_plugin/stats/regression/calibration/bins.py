@@ -9,7 +9,7 @@ from scipy import special
 
 from mlflow_eval_plugin.stats.counts.exact_sums import totals
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
-from mlflow_eval_plugin.stats.inference.weights import kish
+from mlflow_eval_plugin.stats.inference.means import kish
 from mlflow_eval_plugin.stats.regression.summary import PredictionSummary
 
 

@@ -1,6 +1,6 @@
 """Could predictions be mended without training anew? Three recalibrations, judged on rows they were not fitted to.
 
-    recalibrate_mean(folds) -> MeanRecalibration
+    recalibrate_mean(folds) -> Recalibration
 
 - *shift*: the prediction less the bias.
 - *linear*: the least-squares line of targets on predictions.
@@ -13,6 +13,7 @@ prediction are mended alike.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -22,11 +23,10 @@ from typing import Literal
 import numpy as np
 from scipy import optimize
 
-from mlflow_eval_plugin.stats.binary.calibration.recalibration import FOLDS, suggested
 from mlflow_eval_plugin.stats.inference.estimate import Estimate
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray, student
-from mlflow_eval_plugin.stats.inference.isotonic import equal_mass_member
-from mlflow_eval_plugin.stats.inference.weights import kish
+from mlflow_eval_plugin.stats.inference.held_out import FOLDS, Recalibration, mean_change, recalibration, remaining_gap
+from mlflow_eval_plugin.stats.inference.intervals import FloatArray
+from mlflow_eval_plugin.stats.inference.means import kish
 from mlflow_eval_plugin.stats.regression.calibration.bins import BinSums, bin_sums
 from mlflow_eval_plugin.stats.regression.summary import PredictionSummary, RegressionScale
 
@@ -56,17 +56,13 @@ class MendedMean:
     mean_error: float | None
     reason: str | None = None
 
-
-@dataclass(frozen=True)
-class MeanRecalibration:
-    """All three, and the one that lowers the squared error most where one does beyond chance; else None."""
-
-    folds: int
-    suggested: Method | None
-    methods: tuple[MendedMean, ...]
+    @property
+    def change(self) -> Estimate:
+        """That of the squared error, by which one is suggested."""
+        return self.mse_change
 
 
-def recalibrate_mean(folds: Sequence[PredictionSummary], *, bins: int = 15) -> MeanRecalibration:
+def recalibrate_mean(folds: Sequence[PredictionSummary], *, bins: int = 15) -> Recalibration[MendedMean]:
     """What each recalibration would do.
 
     Args:
@@ -78,12 +74,11 @@ def recalibrate_mean(folds: Sequence[PredictionSummary], *, bins: int = 15) -> M
     effective = float(kish(sums.w.sum(keepdims=True), sums.ww.sum(keepdims=True))[0])
     if effective < FEWEST or min(float(bin_sums(one).w.sum()) for one in folds) <= 0:
         reason = f"fewer than {FEWEST} rows that count are too few to fit and to judge"
-        return MeanRecalibration(len(folds), None, tuple(_unfit(method, reason) for method in METHODS))
+        return recalibration(len(folds), tuple(_unfit(method, reason) for method in METHODS))
     used = sums.w > 0
     held_out = [bin_sums(one).chosen(used) for one in folds]
     judged = _Judged(sums.chosen(used), held_out, whole.scale, bins)
-    methods = tuple(judged.mended(method) for method in METHODS)
-    return MeanRecalibration(len(folds), suggested({one.method: one.mse_change for one in methods}), methods)
+    return recalibration(len(folds), tuple(judged.mended(method) for method in METHODS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,10 +124,8 @@ class _Judged:
         total = float(self.whole.w.sum())
         mean, square = (float(sum(one)) / total for one in zip(*terms, strict=True))
         effective = float(kish(self.whole.w.sum(keepdims=True), self.whole.ww.sum(keepdims=True))[0])
-        error = np.sqrt(np.array([max(square - mean**2, 0.0) / max(effective - 1, 1.0)]))
-        low, high = student(np.array([mean]), error, np.array([effective - 1]), 0.025)
-        unit = self.scale.unit**2
-        return Estimate(mean * unit, (float(low[0]) * unit, float(high[0]) * unit))
+        error = math.sqrt(max(square - mean**2, 0.0) / max(effective - 1, 1.0))
+        return mean_change(mean, error, effective, self.scale.unit**2)
 
     def _mean_error(self, moved: Sequence[FloatArray]) -> float:
         """The mean error on bins of equal mass of the mended predictions; equal ones stay together."""
@@ -141,9 +134,8 @@ class _Judged:
         error = np.concatenate([fold.e + fold.w * h for fold, h in zip(self.held_out, moved, strict=True)])
         places, member = np.unique(mended, return_inverse=True)
         mass = np.asarray(np.bincount(member, weight, len(places)), dtype=np.float64)
-        group = equal_mass_member(mass, self.bins)
-        gap = np.bincount(group, np.bincount(member, error, len(places)), self.bins)
-        return float(np.abs(gap).sum() / mass.sum()) * self.scale.unit
+        gap = np.asarray(np.bincount(member, error, len(places)), dtype=np.float64)
+        return remaining_gap(mass, gap, self.bins) * self.scale.unit
 
 
 def _unfit(method: Method, reason: str) -> MendedMean:

@@ -19,11 +19,10 @@ from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray, student
 from mlflow_eval_plugin.stats.inference.isotonic import MAX_POINTS, Curve, equal_mass_member, thinned
-from mlflow_eval_plugin.stats.inference.means import NO_ROWS
+from mlflow_eval_plugin.stats.inference.means import NO_ROWS, kish
 from mlflow_eval_plugin.stats.inference.norms import NoisyNorm
 from mlflow_eval_plugin.stats.inference.quantities import MeanQuantity
 from mlflow_eval_plugin.stats.inference.skewed_means import Monotone, Standardized
-from mlflow_eval_plugin.stats.inference.weights import kish
 from mlflow_eval_plugin.stats.regression.calibration.bins import BinSums, bin_sums
 from mlflow_eval_plugin.stats.regression.metrics import CONSTANT_TARGET, Moments
 from mlflow_eval_plugin.stats.regression.summary import MomentSummary, PredictionSummary
