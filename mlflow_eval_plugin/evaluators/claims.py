@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from mlflow_eval_plugin.evaluators.config.calibration import CalibrationConfig
 from mlflow_eval_plugin.evaluators.config.classes import split_metric
@@ -19,7 +20,7 @@ from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.inference.estimate import Bounds, QuantityBounds
-from mlflow_eval_plugin.stats.paired.differences import Changes, change_bounds
+from mlflow_eval_plugin.stats.paired.differences import ChangeTable, change_bounds
 from mlflow_eval_plugin.stats.slices.gaps import VERSUS, Table
 
 # Metrics of slices, and the key that holds their tolerance.
@@ -207,7 +208,7 @@ def refuse_blind(config: ComparisonConfig, of_scores: Sequence[str]) -> None:
             )
 
 
-def margin_claims(config: ComparisonBase, table: Changes, labels: Iterable[str]) -> Iterator[Claim]:
+def margin_claims(config: ComparisonBase, table: ChangeTable[Any], labels: Iterable[str]) -> Iterator[Claim]:
     """The margins of a config as Claims about the changes of a table."""
     for metric, margin in config.non_inferiority.items():
         yield _margin_claim(config, table, "non_inferiority", metric, "overall", margin)
@@ -218,7 +219,9 @@ def margin_claims(config: ComparisonBase, table: Changes, labels: Iterable[str])
             yield _margin_claim(config, table, "non_inferiority", metric, label, margin)
 
 
-def _margin_claim(config: ComparisonBase, table: Changes, kind: str, metric: str, label: str, margin: float) -> Claim:
+def _margin_claim(
+    config: ComparisonBase, table: ChangeTable[Any], kind: str, metric: str, label: str, margin: float
+) -> Claim:
     lower_is_better = split_metric(metric)[0] in _LESS_IS_BETTER
     # The least gain that is still good enough; a gain in a loss is a change downwards.
     least = margin if kind == "superiority" else -margin

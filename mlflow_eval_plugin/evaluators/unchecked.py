@@ -12,7 +12,7 @@ from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.multiclass.metrics import MULTICLASS_METRICS, MulticlassTable
 from mlflow_eval_plugin.stats.multiclass.metrics import OF_PROBABILITIES as OF_CLASS_PROBABILITIES
-from mlflow_eval_plugin.stats.paired.differences import Changes
+from mlflow_eval_plugin.stats.paired.differences import ChangeTable
 from mlflow_eval_plugin.stats.regression.metrics import RegressionTable
 from mlflow_eval_plugin.stats.slices.gaps import Table
 from mlflow_eval_plugin.stats.slices.unchecked import Looked, unchecked_changes, unchecked_gaps
@@ -76,7 +76,7 @@ def gaps_of_regression(
 
 
 def changes_for_the_worse(
-    table: Changes, labels: Sequence[str], metrics: Sequence[str], claims: Iterable[Claim], alpha: float
+    table: ChangeTable[Any], labels: Sequence[str], metrics: Sequence[str], claims: Iterable[Claim], alpha: float
 ) -> dict[str, Any]:
     """Of a comparison: where the challenger does worse than the champion, on all rows or for a slice."""
     checked, places = checked_by(claims), _places(table, ("overall", *labels))
@@ -132,7 +132,7 @@ def _root(table: Table, name: str) -> float:
     return float(table.metric("rmse").value[0]) if name == "bias" else 0.0
 
 
-def _places(table: Table | Changes, labels: Sequence[str]) -> list[int]:
+def _places(table: Table | ChangeTable[Any], labels: Sequence[str]) -> list[int]:
     place = {one.label: i for i, one in enumerate(table.slices)}
     return [place[label] for label in labels]
 

@@ -7,7 +7,8 @@ A difference is the challenger's value less the champion's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +25,11 @@ from mlflow_eval_plugin.stats.binary.paired_changes import (
 from mlflow_eval_plugin.stats.binary.summary import FINE_BINS
 from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.counts.slice import ONE, Slice
-from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.contrasts import Apart
 from mlflow_eval_plugin.stats.inference.costs import Costs
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, estimates
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
-from mlflow_eval_plugin.stats.paired.differences import NEITHER, ComparedMetric, compared
+from mlflow_eval_plugin.stats.paired.differences import NEITHER, ChangeTable, ComparedMetric, compared
 from mlflow_eval_plugin.stats.paired.intervals import mcnemar
 from mlflow_eval_plugin.stats.paired.quantities import PairedBalancedAccuracy, PairedMean
 
@@ -75,24 +75,16 @@ class Comparison:
 
 
 @dataclass(frozen=True, eq=False)
-class PairedTable:
-    """A PairedSummary with its differences, each computed once; entry 0 of every Quantity is "overall".
+class PairedTable(ChangeTable[PairedSummary]):
+    """A PairedSummary with its differences.
 
     Attributes:
         placements: for the difference in AUC; where None, or where the models give classes, there is none.
         costs: for the difference in cost; None where none are known.
     """
 
-    summary: PairedSummary
     placements: PlacementSummary | None = None
     costs: Costs | None = None
-    _made: dict[str, Quantity] = field(default_factory=dict, repr=False)
-    _tables: list[SliceTable] = field(default_factory=list, repr=False)
-
-    @property
-    def slices(self) -> tuple[Slice, ...]:
-        """The slices, "overall" first."""
-        return self.summary.slices
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -100,24 +92,10 @@ class PairedTable:
         known = (name for name in COMPARED if name != "auc" or self.placements is not None)
         return (*known, *(("cost",) if self.costs else ()))
 
-    @property
+    @cached_property
     def tables(self) -> tuple[SliceTable, SliceTable]:
         """The champion's and the challenger's."""
-        if not self._tables:
-            self._tables.extend([SliceTable(self.summary.champion), SliceTable(self.summary.challenger)])
-        return self._tables[0], self._tables[1]
-
-    def change(self, metric: str) -> Quantity:
-        """The difference in a metric of every slice.
-
-        Raises:
-            InputError: for a metric that cannot be compared.
-        """
-        if metric not in self.metrics:
-            raise InputError(f"metric: {metric!r} cannot be compared; expected one of {', '.join(self.metrics)}")
-        if metric not in self._made:
-            self._made[metric] = self._change(metric)
-        return self._made[metric]
+        return SliceTable(self.summary.champion), SliceTable(self.summary.challenger)
 
     def values(self, metric: str) -> tuple[FloatArray, FloatArray]:
         """The champion's and the challenger's value of every slice; NaN where undefined."""
@@ -128,6 +106,7 @@ class PairedTable:
         return champion, challenger
 
     def _change(self, metric: str) -> Quantity:
+        self._require(metric)
         if metric in SHARES:
             return share_change(self.summary, metric)
         if metric == "fnr":

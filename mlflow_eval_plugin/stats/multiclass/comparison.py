@@ -9,7 +9,7 @@ both models are over the classes that both have a value of.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.stats.binary.comparison import SliceComparison, slice_comparison
 from mlflow_eval_plugin.stats.binary.paired_changes import cost_of_kinds, share_change, spread_of_ratios
 from mlflow_eval_plugin.stats.binary.summary import FINE_BINS
-from mlflow_eval_plugin.stats.counts.slice import ONE, Slice
+from mlflow_eval_plugin.stats.counts.slice import ONE
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.contrasts import Apart
 from mlflow_eval_plugin.stats.inference.costs import ClassCosts
@@ -36,7 +36,7 @@ from mlflow_eval_plugin.stats.multiclass.metrics import (
     MulticlassTable,
 )
 from mlflow_eval_plugin.stats.multiclass.paired import PairedClassSummary
-from mlflow_eval_plugin.stats.paired.differences import NEITHER, ComparedMetric, compared
+from mlflow_eval_plugin.stats.paired.differences import NEITHER, ChangeTable, ComparedMetric, compared
 from mlflow_eval_plugin.stats.paired.quantities import PairedMean
 
 OF_A_CLASS = ("selection_rate", "precision", "recall", "f1", "fpr", "fnr", "auc")
@@ -79,23 +79,14 @@ class ClassComparison:
 
 
 @dataclass(frozen=True, eq=False)
-class PairedClassTable:
-    """A PairedClassSummary with its differences, each computed once; entry 0 of every Quantity is "overall".
+class PairedClassTable(ChangeTable[PairedClassSummary]):
+    """A PairedClassSummary with its differences: of all classes, or of one as in ``recall[setosa]``.
 
     Attributes:
         costs: those that the pairs were counted with; None where none are known.
     """
 
-    summary: PairedClassSummary
     costs: ClassCosts | None = None
-    _made: dict[str, Quantity] = field(default_factory=dict, repr=False)
-    _of_all_classes: dict[str, Quantity] = field(default_factory=dict, repr=False)
-    _tables: list[MulticlassTable] = field(default_factory=list, repr=False)
-
-    @property
-    def slices(self) -> tuple[Slice, ...]:
-        """The slices, "overall" first."""
-        return self.summary.slices
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -103,23 +94,10 @@ class PairedClassTable:
         known = tuple(name for name in MULTICLASS_METRICS if self._is_known(name))
         return (*known, *(("cost",) if self.costs is not None else ()))
 
-    @property
+    @cached_property
     def tables(self) -> tuple[MulticlassTable, MulticlassTable]:
         """The champion's and the challenger's."""
-        if not self._tables:
-            self._tables.extend([MulticlassTable(self.summary.champion), MulticlassTable(self.summary.challenger)])
-        return self._tables[0], self._tables[1]
-
-    def change(self, metric: str) -> Quantity:
-        """The difference in a metric of every slice.
-
-        Raises:
-            InputError: for a metric that cannot be compared.
-        """
-        if metric not in self._made:
-            base, bracket, rest = metric.partition("[")
-            self._made[metric] = self._of_class(base, rest.removesuffix("]")) if bracket else self._change(metric)
-        return self._made[metric]
+        return MulticlassTable(self.summary.champion), MulticlassTable(self.summary.challenger)
 
     def values(self, metric: str) -> tuple[FloatArray, FloatArray]:
         """The champion's and the challenger's value of every slice; NaN where undefined."""
@@ -142,8 +120,10 @@ class PairedClassTable:
         return self.summary.changes is not None or metric not in OF_PROBABILITIES
 
     def _change(self, metric: str) -> Quantity:
-        if metric not in self.metrics:
-            raise InputError(f"metric: {metric!r} cannot be compared; expected one of {', '.join(self.metrics)}")
+        base, bracket, rest = metric.partition("[")
+        if bracket:
+            return self._of_class(base, rest.removesuffix("]"))
+        self._require(metric)
         if metric == "accuracy":
             return replace(share_change(self.summary.by_right(), "recall"), reason=NO_ROWS)
         if metric == "cost" and self.summary.costs is not None:
@@ -168,19 +148,18 @@ class PairedClassTable:
 
     def _classwise(self, metric: str) -> Quantity:
         """The difference in a metric of every class of every slice, ``(S * K,)``."""
-        known = self._of_all_classes
-        if metric not in known:
-            pairs, (champion, challenger) = self.summary.by_class(), (one.classwise(metric) for one in self.tables)
-            if metric == "auc":
-                known[metric] = Apart(challenger, champion, NEITHER)
-            elif metric == "fnr":
-                known[metric] = replace(share_change(pairs, "recall").reversed(), reason=RATES[metric])
-            elif metric in _SHARES:
-                known[metric] = replace(share_change(pairs, metric), reason=RATES[metric])
-            else:
-                value, spread = challenger.value - champion.value, spread_of_ratios(pairs, metric)
-                known[metric] = PairedMean(value, *spread, np.zeros_like(value), challenger.n, NEITHER, 1.0)
-        return known[metric]
+        return self.once(lambda: self._classwise_change(metric), "classwise", metric)
+
+    def _classwise_change(self, metric: str) -> Quantity:
+        pairs, (champion, challenger) = self.summary.by_class(), (one.classwise(metric) for one in self.tables)
+        if metric == "auc":
+            return Apart(challenger, champion, NEITHER)
+        if metric == "fnr":
+            return replace(share_change(pairs, "recall").reversed(), reason=RATES[metric])
+        if metric in _SHARES:
+            return replace(share_change(pairs, metric), reason=RATES[metric])
+        value, spread = challenger.value - champion.value, spread_of_ratios(pairs, metric)
+        return PairedMean(value, *spread, np.zeros_like(value), challenger.n, NEITHER, 1.0)
 
     def _of_macro(self, metric: str) -> PairedMean:
         """The difference of two means over the classes that both have a value of."""

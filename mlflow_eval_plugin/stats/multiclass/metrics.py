@@ -7,8 +7,7 @@ balanced accuracy), precision over those that are predicted, F1 over those that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +16,16 @@ from mlflow_eval_plugin.stats.binary.metrics import norm_of_bins, rate
 from mlflow_eval_plugin.stats.binary.ranking import auc
 from mlflow_eval_plugin.stats.binary.score_sums import ECE_BINS
 from mlflow_eval_plugin.stats.binary.summary import COARSE_BINS
-from mlflow_eval_plugin.stats.counts.slice import ONE, Slice
+from mlflow_eval_plugin.stats.counts.slice import ONE
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.inference.estimate import Quantity, Shared
+from mlflow_eval_plugin.stats.inference.estimate import Quantity
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.macro import ANY, IN_PAIRS, NEVER_TOGETHER, Macro
 from mlflow_eval_plugin.stats.inference.means import NO_ROWS, Sums, in_the_large, kish, log_loss
 from mlflow_eval_plugin.stats.inference.quantities import AucQuantity, ProportionQuantity, UnitMean, trials_of
 from mlflow_eval_plugin.stats.multiclass.summary import MulticlassSummary
 from mlflow_eval_plugin.stats.slices.gaps import LOWER_IS_BETTER
+from mlflow_eval_plugin.stats.slices.table import MetricTable
 
 OF_ROWS = ("accuracy", "log_loss", "brier", "ece", "calibration_in_the_large")
 # Rates of one class against the rest, and why one can be undefined.
@@ -53,25 +53,8 @@ MULTICLASS_METRICS = (*MACRO, *OF_ROWS)
 OF_PROBABILITIES = ("auc", "log_loss", "brier", "ece", "calibration_in_the_large")
 
 
-@dataclass(frozen=True, eq=False)
-class MulticlassTable:
-    """A ``MulticlassSummary`` with its metrics, each computed once; entry 0 of every Quantity is "overall".
-
-    Attributes:
-        own: what makes the metrics that are a user's own, of every slice or of everything but it.
-    """
-
-    summary: MulticlassSummary
-    own: Mapping[str, Callable[[MulticlassTable, bool], Quantity]] = field(default_factory=dict, repr=False)
-    _made: dict[tuple[str, bool], Quantity] = field(default_factory=dict, repr=False)
-    _of_all_classes: dict[tuple[str, bool], Quantity] = field(default_factory=dict, repr=False)
-    _parts: dict[bool, Part] = field(default_factory=dict, repr=False)
-    shared: dict[tuple[object, ...], Shared] = field(default_factory=dict, repr=False)
-
-    @property
-    def slices(self) -> tuple[Slice, ...]:
-        """The slices, "overall" first."""
-        return self.summary.slices
+class MulticlassTable(MetricTable[MulticlassSummary]):
+    """A ``MulticlassSummary`` with its metrics: of all classes, or of one as in ``recall[setosa]``."""
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -84,33 +67,18 @@ class MulticlassTable:
 
     def part(self, *, complement: bool = False) -> Part:
         """The sums of every slice, or of everything but it."""
-        if complement not in self._parts:
-            self._parts[complement] = Part(
-                self.summary.complement() if complement else self.summary, complement=complement
-            )
-        return self._parts[complement]
 
-    def metric(self, name: str, *, complement: bool = False) -> Quantity:
-        """A metric of every slice, or of everything but it: of all classes, or of one as in ``recall[setosa]``.
+        def made() -> Part:
+            return Part(self.summary.complement() if complement else self.summary, complement=complement)
 
-        Raises:
-            InputError: for a metric or a class there is none of.
-        """
-        key = (name, complement)
-        if key not in self._made:
-            maker = self.own.get(name)
-            self._made[key] = maker(self, complement) if maker else self._quantity(name, complement)
-        return self._made[key]
+        return self.once(made, "part", complement)
 
     def classwise(self, name: str, *, complement: bool = False) -> Quantity:
         """A metric of every class of every slice, ``(S * K,)``, all classes of the first slice first."""
-        key = (name, complement)
-        if key not in self._of_all_classes:
-            part = self.part(complement=complement)
-            self._of_all_classes[key] = part.ranking() if name == "auc" else part.rate(name)
-        return self._of_all_classes[key]
+        part = self.part(complement=complement)
+        return self.once(lambda: part.ranking() if name == "auc" else part.rate(name), "classwise", name, complement)
 
-    def _quantity(self, name: str, complement: bool) -> Quantity:
+    def _metric(self, name: str, complement: bool) -> Quantity:
         base, bracket, rest = name.partition("[")
         if bracket:
             return self._of_class(base, rest.removesuffix("]"), complement)

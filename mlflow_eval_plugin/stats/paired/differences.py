@@ -5,10 +5,12 @@ change_bounds(table, metric, label) -> QuantityBounds  one difference, for a Che
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
-from mlflow_eval_plugin.stats.counts.slice import Slice
+from mlflow_eval_plugin.stats.counts.memo import Counted, Memo
+from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates, finite
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 
@@ -24,18 +26,33 @@ class ComparedMetric:
     difference: Estimate
 
 
-class Changes(Protocol):
-    """What tables of the differences of any kind of model have in common."""
+class ChangeTable(Memo[Counted], ABC):
+    """A Summary of two models with their differences, each computed once; entry 0 of every Quantity is "overall"."""
 
     @property
-    def slices(self) -> tuple[Slice, ...]:
-        """The slices, "overall" first."""
+    @abstractmethod
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that can be compared."""
 
     def change(self, metric: str) -> Quantity:
-        """The difference in a metric of every slice; an InputError for one that cannot be compared."""
+        """The difference in a metric of every slice.
 
+        Raises:
+            InputError: for a metric that cannot be compared.
+        """
+        return self.once(lambda: self._change(metric), "change", metric)
+
+    @abstractmethod
     def values(self, metric: str) -> tuple[FloatArray, FloatArray]:
         """The champion's and the challenger's value of every slice; NaN where undefined."""
+
+    @abstractmethod
+    def _change(self, metric: str) -> Quantity:
+        """A difference that is not kept yet; see ``change``."""
+
+    def _require(self, metric: str) -> None:
+        if metric not in self.metrics:
+            raise InputError(f"metric: {metric!r} cannot be compared; expected one of {', '.join(self.metrics)}")
 
 
 def compared(champion: FloatArray, challenger: FloatArray, change: Quantity) -> list[ComparedMetric]:
@@ -44,7 +61,7 @@ def compared(champion: FloatArray, challenger: FloatArray, change: Quantity) -> 
     return [ComparedMetric(finite(first), finite(second), difference) for first, second, difference in values]
 
 
-def change_bounds(table: Changes, metric: str, label: str = "overall") -> QuantityBounds:
+def change_bounds(table: ChangeTable[Any], metric: str, label: str = "overall") -> QuantityBounds:
     """The difference in a metric of one slice, for a Check.
 
     Raises:

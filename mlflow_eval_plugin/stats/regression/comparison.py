@@ -12,19 +12,18 @@ to differ.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.counts.exact_sums import totals
 from mlflow_eval_plugin.stats.counts.slice import Slice
-from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, estimates
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.means import LEAST_EVENTS, NO_ROWS
 from mlflow_eval_plugin.stats.inference.skewed_means import PositiveMean, SkewedMean
-from mlflow_eval_plugin.stats.paired.differences import ComparedMetric, compared
+from mlflow_eval_plugin.stats.paired.differences import ChangeTable, ComparedMetric, compared
 from mlflow_eval_plugin.stats.paired.intervals import mcnemar
 from mlflow_eval_plugin.stats.regression.metrics import CONSTANT_TARGET, Moments
 from mlflow_eval_plugin.stats.regression.names import OF_ALL
@@ -62,35 +61,17 @@ class RegressionComparison:
     slices: tuple[RegressionSliceComparison, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class PairedRegressionTable:
-    """A PairedMomentSummary with its differences, each computed once; entry 0 of every Quantity is "overall"."""
-
-    summary: PairedMomentSummary
-    _made: dict[str, Quantity] = field(default_factory=dict, repr=False)
-
-    @property
-    def slices(self) -> tuple[Slice, ...]:
-        """The slices, "overall" first."""
-        return self.summary.slices
+class PairedRegressionTable(ChangeTable[PairedMomentSummary]):
+    """A PairedMomentSummary with its differences."""
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """The metrics that can be compared."""
         return OF_ALL
 
-    def change(self, metric: str) -> Quantity:
-        """The difference in a metric of every slice.
-
-        Raises:
-            InputError: for a metric that cannot be compared.
-        """
-        if metric not in self.metrics:
-            raise InputError(f"metric: {metric!r} cannot be compared; expected one of {', '.join(self.metrics)}")
-        if metric not in self._made:
-            makers = {"mae": self._size, "rmse": self._root, "bias": self._bias, "r2": self._determination}
-            self._made[metric] = makers[metric]()
-        return self._made[metric]
+    def _change(self, metric: str) -> Quantity:
+        self._require(metric)
+        return {"mae": self._size, "rmse": self._root, "bias": self._bias, "r2": self._determination}[metric]()
 
     def values(self, metric: str) -> tuple[FloatArray, FloatArray]:
         """The champion's and the challenger's value of every slice; NaN where undefined."""

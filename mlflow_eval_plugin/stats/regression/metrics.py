@@ -8,44 +8,29 @@ over alpha times the distance of targets that are outside).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.counts.exact_sums import IntArray, centred_squares, totals
-from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.inference.estimate import Quantity, Shared
+from mlflow_eval_plugin.stats.inference.estimate import Quantity
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.means import NO_ROWS, kish
 from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
 from mlflow_eval_plugin.stats.inference.skewed_means import Determination, Monotone, PositiveMean, SkewedMean
 from mlflow_eval_plugin.stats.regression.names import level_text, metric_names
 from mlflow_eval_plugin.stats.regression.summary import Band, MomentSummary
+from mlflow_eval_plugin.stats.slices.table import MetricTable
 
 CONSTANT = 1e-25  # a variance below this share of the mean square is rounding
 CONSTANT_TARGET = "the target is the same in all rows, or there are fewer than two"
 
 
-@dataclass(frozen=True, eq=False)
-class RegressionTable:
-    """A MomentSummary with its metrics, each computed once; entry 0 of every Quantity is "overall".
-
-    Attributes:
-        own: what makes the metrics that are a user's own, of every slice or of everything but it.
-    """
-
-    summary: MomentSummary
-    own: Mapping[str, Callable[[RegressionTable, bool], Quantity]] = field(default_factory=dict, repr=False)
-    _made: dict[tuple[str, bool], Quantity] = field(default_factory=dict, repr=False)
-    shared: dict[tuple[object, ...], Shared] = field(default_factory=dict, repr=False)
-
-    @property
-    def slices(self) -> tuple[Slice, ...]:
-        """The slices, "overall" first."""
-        return self.summary.slices
+class RegressionTable(MetricTable[MomentSummary]):
+    """A MomentSummary with its metrics."""
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -61,18 +46,8 @@ class RegressionTable:
         """Whether the best slice is the one with the lowest value."""
         return metric != "r2" and metric not in self.own
 
-    def metric(self, name: str, *, complement: bool = False) -> Quantity:
-        """A metric of every slice, or of everything but it.
-
-        Raises:
-            InputError: for a metric there is none of.
-        """
-        key = (name, complement)
-        if key not in self._made:
-            maker = self.own.get(name)
-            made = maker(self, complement) if maker else Moments(self.summary, complement=complement).quantity(name)
-            self._made[key] = made
-        return self._made[key]
+    def _metric(self, name: str, complement: bool) -> Quantity:
+        return Moments(self.summary, complement=complement).quantity(name)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from mlflow_eval_plugin.directions import same_metric
 from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.inference.estimate import Quantity, widened
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
-from mlflow_eval_plugin.stats.paired.differences import Changes
+from mlflow_eval_plugin.stats.paired.differences import ChangeTable
 from mlflow_eval_plugin.stats.slices.gaps import Table, gap
 
 MOST_FOUND = 60
@@ -138,7 +138,7 @@ def unchecked_gaps(
 
 
 def unchecked_changes(
-    table: Changes,
+    table: ChangeTable[Any],
     places: Sequence[int],
     looked: Sequence[Looked],
     checked: Collection[tuple[str, str]],
