@@ -75,21 +75,18 @@ class Emergency:
             target = pair.rollback_target(case.state, to)
             assert target is not None and before.champion is not None  # may_roll_back has seen to it
             row = case.registry.version(model, target)
-            if looked is None or looked[:2] != (target, case.state.nominations.get(target)):  # roles have moved since
-                looked = _presence_of(case, target)()
-            refuse_if(f"{model} cannot be rolled back", looked[2])
-            if checked is None:
-                check = self._begin_check(case, row)
+            _refuse_missing(case, target, looked)
+            check = self._begin_check(case, row) if checked is None else None
             after = pair.pair_after_rollback(case.state, target, case.facts.now)
             case.move(after)
             files: FilesSaid = _outcome(case, row, check, verify) if checked is None else _now(case, target, checked)
             review = _review(case, "rollback", before.champion, reason, case.applied.policy.rollback.review_due)
             body = {"review": review.as_json(), "before": before.as_json(), "after": after.as_json(), "via": via}
             entry = case.record("rolled-back", target, {**body, "files": files})
-        if checked is None and check is not None and files == "pending":
+        if check is not None and files == "pending":
             check.add_done_callback(lambda done: self._note_check(model, target, done))
-        said = {"version": target, "review": review.as_json(), "files": files}
-        return {**moved_json(model, before, after, entry), **said}
+        moved = moved_json(model, before, after, entry)
+        return {**moved, "version": target, "review": review.as_json(), "files": files}
 
     @again_if_undone
     @reading_again
@@ -207,6 +204,12 @@ class Emergency:
             awaited = case.state.file_check
             if awaited is not None and awaited.version == version and awaited.differences is None:
                 case.record("files-checked", version, {"differences": list(differences)})
+
+
+def _refuse_missing(case: Case, target: int, looked: Looked | None) -> None:
+    if looked is None or looked[:2] != (target, case.state.nominations.get(target)):  # roles have moved since
+        looked = _presence_of(case, target)()
+    refuse_if(f"{case.model} cannot be rolled back", looked[2])
 
 
 def _presence_of(case: Case, version: int) -> Callable[[], Looked]:

@@ -19,9 +19,9 @@ from registry_hooks.desk.grounds.case import (
 from registry_hooks.desk.grounds.condemning import condemned_since
 from registry_hooks.desk.transitions import request_reasons
 from registry_hooks.errors import Conflict, NotFound, Reason
-from registry_hooks.records import Approval, Nomination, Proposal
+from registry_hooks.records import Action, Approval, Nomination, Proposal
 from registry_hooks.rules.approval.approvals import holds, may_sign, would_not_count
-from registry_hooks.rules.approval.people import is_gone, standing
+from registry_hooks.rules.approval.people import Standing, is_gone, standing
 from registry_hooks.rules.approval.stakes import role_sources
 from registry_hooks.storage.retry import again_if_undone
 
@@ -93,22 +93,9 @@ class Signing:
                     *changed_evidence(case, found.version),
                 ]
             refuse_if(f"{case.actor.name} cannot sign {found.id}", reasons)
-            approval = Approval(
-                proposal=found.id,
-                proposal_digest=found.digest,
-                actor=case.actor.name,
-                roles=as_.roles,
-                decision=decision,
-                meaning=meaning or MEANINGS[decision],
-                comment=comment,
-                at=case.facts.now,
-                for_whom=as_.person if as_.person != case.actor.name else None,
-                reauthenticated=case.actor.reauthenticated,
-                sources=role_sources(case.actor, as_, case.facts),
-            )
-            case.record(
-                "approved" if decision == "yes" else "rejected", found.version, {"approval": approval.as_json()}
-            )
+            approval = _approval(case, found, as_, decision, meaning, comment)
+            action: Action = "approved" if decision == "yes" else "rejected"
+            case.record(action, found.version, {"approval": approval.as_json()})
             state = case.ledger.state(model)
             return proposal_json(state.proposals[found.id], state, case.facts)
 
@@ -182,6 +169,22 @@ def _proposal(case: Case, nomination: Nomination, comment: str) -> Proposal:
     }
     body = Proposal(**unsealed, digest="").as_json()
     return Proposal(**unsealed, digest=digest_of({k: v for k, v in body.items() if k not in ("digest", "approvals")}))
+
+
+def _approval(case: Case, found: Proposal, as_: Standing, decision: Decision, meaning: str, comment: str) -> Approval:
+    return Approval(
+        proposal=found.id,
+        proposal_digest=found.digest,
+        actor=case.actor.name,
+        roles=as_.roles,
+        decision=decision,
+        meaning=meaning or MEANINGS[decision],
+        comment=comment,
+        at=case.facts.now,
+        for_whom=as_.person if as_.person != case.actor.name else None,
+        reauthenticated=case.actor.reauthenticated,
+        sources=role_sources(case.actor, as_, case.facts),
+    )
 
 
 def _find_proposal(case: Case, version: int | None, proposal_id: str | None) -> Proposal:
