@@ -66,16 +66,11 @@ class Http:
     def _ask(self, method: str, path: str, **arguments: Any) -> Any:
         import requests
 
-        if self._login.username and self._login.password:
-            # As bytes: requests would encode text as Latin-1, and MLflow decodes UTF-8.
-            arguments["auth"] = (self._login.username.encode(), self._login.password.encode())
-        elif self._login.token:
-            arguments["headers"] = {"Authorization": f"Bearer {self._login.token}"}
         url, shown = self.address + PREFIX + path, without_secrets(self.address)
         try:
             return requests.request(
                 method, url, timeout=(10, self._timeout), verify=_verify(), cert=_client_certificate(),
-                allow_redirects=False, **arguments,
+                allow_redirects=False, **_credentials(self._login), **arguments,
             )  # fmt: skip
         except requests.exceptions.ConnectTimeout as error:
             raise NoAnswer(f"{shown} does not answer; nothing was done") from error
@@ -117,6 +112,13 @@ class Http:
         if status in (200, 404, 405):
             return NoAnswer(f"{shown} does not run registry-hooks: start it with `registry-hooks server`")
         return NoAnswer(f"{shown} failed with HTTP {status}: {response.text[:200].strip()}")
+
+
+def _credentials(login: Login) -> dict[str, Any]:
+    if login.username and login.password:
+        # As bytes: requests would encode text as Latin-1, and MLflow decodes UTF-8.
+        return {"auth": (login.username.encode(), login.password.encode())}
+    return {"headers": {"Authorization": f"Bearer {login.token}"}} if login.token else {}
 
 
 def _json(response: Any) -> object:

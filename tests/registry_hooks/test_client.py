@@ -184,6 +184,13 @@ def test_without_an_address_or_an_answer(monkeypatch: pytest.MonkeyPatch) -> Non
         Client(f"http://127.0.0.1:{free_port()}").status()
 
 
+def test_a_login_that_is_no_text_is_told_and_no_secret_is_shown() -> None:
+    asking = Client("http://127.0.0.1:9", username="ana", password="half \ud800 of a pair")
+    with pytest.raises(NoAnswer, match="cannot ask") as told:
+        asking.status()
+    assert "of a pair" not in str(told.value) + repr(vars(asking)) + repr(vars(asking._http))
+
+
 @pytest.fixture
 def saying() -> Iterator[Any]:
     """Call it with a status and a body for the address of a server that answers so to everything."""
