@@ -11,7 +11,7 @@ import pandas as pd
 from mlflow.data.dataset import Dataset
 from mlflow.data.evaluation_dataset import EvaluationDataset
 
-from mlflow_eval_plugin.engines.arrow.streams import frame_of
+from mlflow_eval_plugin.engines.arrow.streams import frame_of, is_stream
 from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -83,10 +83,10 @@ def framed(given: Any, *, argument: str) -> Frame:
 
 
 def _converted(table: Any) -> Any:
+    if is_stream(table):
+        return frame_of(table)
     own = getattr(table, "to_pandas", None) or getattr(table, "toPandas", None)
-    if own is not None:
-        return own()
-    return frame_of(table) if hasattr(table, "__arrow_c_stream__") else None
+    return None if own is None else own()
 
 
 def headings(*frames: Frame) -> Frame:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 EXACT = 2**53  # whole numbers up to it are floats too
 _NUMBERS = frozenset({"boolean", "integer", "floating", "mixed-integer-float", "decimal"})
@@ -41,10 +42,7 @@ def plain(column: pd.Series[Any]) -> pd.Series[Any]:
         return plain(_like(column, column.to_numpy()))
     if isinstance(dtype, pd.PeriodDtype):
         return _like(column, pd.PeriodIndex(column).to_timestamp())
-    numpy_dtype: np.dtype[Any] = getattr(dtype, "numpy_dtype", np.dtype("O"))  # of nullable arrays and pyarrow's
-    if numpy_dtype.kind in "biuf":
-        return _of_nullable(column, numpy_dtype)
-    return _of_objects(column.astype(object))
+    return _of_extension(column)
 
 
 def kind_of(column: pd.Series[Any]) -> str:
@@ -100,8 +98,25 @@ def _are_objects(column: pd.Series[Any]) -> bool:
     return isinstance(column.dtype, np.dtype) and column.dtype.kind == "O"
 
 
+def _is_time(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_duration(kind))
+
+
 def _like(column: pd.Series[Any], values: Any) -> pd.Series[Any]:
     return pd.Series(values, index=column.index, name=column.name, copy=False)
+
+
+def _of_extension(column: pd.Series[Any]) -> pd.Series[Any]:
+    """What pandas' nullable arrays and pyarrow's hold."""
+    dtype = column.dtype
+    if isinstance(dtype, pd.ArrowDtype) and _is_time(dtype.pyarrow_dtype):
+        # In the unit of the column: as objects, times of many years would not fit, and durations would not be known.
+        times = pa.array(column.array).to_pandas(date_as_object=False)
+        return _like(column, times.array)
+    numpy_dtype: np.dtype[Any] = getattr(dtype, "numpy_dtype", np.dtype("O"))
+    if numpy_dtype.kind in "biuf":
+        return _of_nullable(column, numpy_dtype)
+    return _of_objects(column.astype(object))
 
 
 def _of_nullable(column: pd.Series[Any], dtype: np.dtype[Any]) -> pd.Series[Any]:
@@ -109,7 +124,9 @@ def _of_nullable(column: pd.Series[Any], dtype: np.dtype[Any]) -> pd.Series[Any]
     if not absent.any():
         values = column.to_numpy(dtype=dtype)
         return _like(column, values.view(np.uint8) if dtype.kind == "b" else values)
-    if dtype.kind == "f" or dtype.itemsize < 8:
+    if dtype.kind == "f":
+        return _like(column, column.to_numpy(dtype=dtype, na_value=np.nan))
+    if dtype.itemsize < 8:
         return _like(column, column.to_numpy(dtype=np.float64, na_value=np.nan))
     return _of_objects(column.astype(object))
 
