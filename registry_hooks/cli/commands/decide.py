@@ -15,6 +15,12 @@ from registry_hooks.cli.output import proposal as told
 from registry_hooks.client import Client
 
 
+def names_a_proposal(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command what names a Proposal: its model, and its version or its id where several are open."""
+    asked = click.option("--proposal", metavar="ID", help="Which Proposal, when more than one is open.")(command)
+    return click.argument("model")(click.argument("version", type=VERSION, required=False)(asked))
+
+
 def signs(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command what says how a signature is made: by whom, over what, and with the password once more."""
 
@@ -50,9 +56,7 @@ def request(client: Client, model: str, version: int, comment: str | None, as_js
 
 
 @click.command()
-@click.argument("model")
-@click.argument("version", type=VERSION, required=False)
-@click.option("--proposal", metavar="ID", help="Which Proposal, when more than one is open.")
+@names_a_proposal
 @click.option("--comment", required=True, help="What you looked at.")
 @click.option("--meaning", help="What your yes means, e.g. 'reviewed subgroup report'.")
 @signs
@@ -71,9 +75,7 @@ def approve(client: Client, model: str, as_json: bool, **signature: Any) -> None
 
 
 @click.command()
-@click.argument("model")
-@click.argument("version", type=VERSION, required=False)
-@click.option("--proposal", metavar="ID", help="Which Proposal, when more than one is open.")
+@names_a_proposal
 @click.option("--comment", required=True, help="Why not.")
 @click.option("--meaning", help="What your no means.")
 @signs
@@ -90,9 +92,7 @@ def reject(client: Client, model: str, as_json: bool, **signature: Any) -> None:
 
 
 @click.command()
-@click.argument("model")
-@click.argument("version", type=VERSION, required=False)
-@click.option("--proposal", metavar="ID", help="Which Proposal, when more than one is open.")
+@names_a_proposal
 @click.option("--comment", required=True, help="Why.")
 @talks_to_server
 def withdraw(
