@@ -93,7 +93,7 @@ def run(rows: int) -> tuple[Clock, int]:
     # As pip does where it installs, and has done for MLflow: a new checkout would compile ours while it is timed.
     compileall.compile_dir(Path(mlflow_eval_plugin.__file__).parent, quiet=1)
     from mlflow_eval_plugin import plugin
-    from mlflow_eval_plugin.plugin.data import tables as source
+    from mlflow_eval_plugin.plugin.binary import scores as source
     from mlflow_eval_plugin.plugin.run import log
 
     assert log.logged  # MLflow has imported its own evaluator by now, and so have we ours
