@@ -23,8 +23,56 @@ from mlflow_eval_plugin.stats.inference.estimate import Bounds, QuantityBounds
 from mlflow_eval_plugin.stats.paired.differences import ChangeTable, change_bounds
 from mlflow_eval_plugin.stats.slices.gaps import VERSUS, Table
 
+# Where metrics that may miss on either side should be.
+MIDDLES = {"calibration_in_the_large": 0.0, "bias": 0.0, "bias_sigma": 0.0}
 # Metrics of slices, and the key that holds their tolerance.
 _OF_SLICES = {"ece": "max_ece", "calibration_in_the_large": "max_calibration_in_the_large"}
+
+
+def tolerance_claim(
+    metric: str,
+    scope: str,
+    claim: str,
+    bounds: Bounds,
+    limit: float,
+    *,
+    middle: float | None = None,
+    minimum_count: int = 0,
+) -> Claim:
+    """That a metric is at most ``limit``; with ``middle``, that it is at most so far from there on either side."""
+    return Claim(
+        id=f"{metric}:{scope}",
+        claim=claim,
+        metric=metric,
+        scope=scope,
+        bounds=bounds,
+        minimum=None if middle is None else middle - limit,
+        maximum=limit if middle is None else middle + limit,
+        minimum_count=minimum_count,
+    )
+
+
+def limit_claim(
+    metric: str,
+    label: str,
+    claim: str,
+    bounds: Bounds,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    minimum_count: int = 0,
+) -> Claim:
+    """That a metric of one slice is at most, or at least, so much."""
+    return Claim(
+        id=f"{'max' if maximum is not None else 'min'}:{metric}:{label}",
+        claim=claim,
+        metric=metric,
+        scope=label,
+        bounds=bounds,
+        minimum=minimum,
+        maximum=maximum,
+        minimum_count=minimum_count,
+    )
 
 
 def slope_claims(config: CalibrationConfig, bounds: Bounds, scope: str, what: str = "slope") -> Iterator[Claim]:
@@ -71,16 +119,10 @@ def slice_claims(
             limit = getattr(config, key)
             if limit is None:
                 continue
-            yield Claim(
-                id=f"{metric}:{label}",
-                claim=sentences[metric].format(label=label, limit=f"{limit:g}"),
-                metric=metric,
-                scope=label,
-                bounds=slice_calibration_bounds(table, metric, label),
-                minimum=-limit if metric == "calibration_in_the_large" else None,
-                maximum=limit,
-                minimum_count=config.min_count,
-            )
+            words = sentences[metric].format(label=label, limit=f"{limit:g}")
+            bounds = slice_calibration_bounds(table, metric, label)
+            middle = MIDDLES.get(metric)
+            yield tolerance_claim(metric, label, words, bounds, limit, middle=middle, minimum_count=config.min_count)
 
 
 MOST_FULLY_COMPARED = 100
@@ -102,15 +144,8 @@ def cost_claims(config: DisaggregatedConfig, bounds: Mapping[str, QuantityBounds
     if config.max_cost is None:
         return
     for label, of_slice in bounds.items():
-        yield Claim(
-            id=f"max:cost:{label}",
-            claim=f"a row of {label} costs at most {config.max_cost:g} on average",
-            metric="cost",
-            scope=label,
-            bounds=of_slice,
-            maximum=config.max_cost,
-            minimum_count=config.min_count,
-        )
+        words = f"a row of {label} costs at most {config.max_cost:g} on average"
+        yield limit_claim("cost", label, words, of_slice, maximum=config.max_cost, minimum_count=config.min_count)
 
 
 def metric_claims(config: GapConfig, table: Table, label: str) -> Iterator[Claim]:
@@ -173,12 +208,11 @@ def _metric_claim(
     maximum: float | None = None,
 ) -> Claim:
     """The Claim that a metric of one slice is at most, or at least, so much."""
-    return Claim(
-        id=f"{'max' if maximum is not None else 'min'}:{metric}:{label}",
-        claim=f"{metric} of {label} is {limit_in_words(minimum, maximum)}",
-        metric=metric,
-        scope=label,
-        bounds=metric_bounds(table, metric, label),
+    return limit_claim(
+        metric,
+        label,
+        f"{metric} of {label} is {limit_in_words(minimum, maximum)}",
+        metric_bounds(table, metric, label),
         minimum=minimum,
         maximum=maximum,
         minimum_count=config.min_count,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlflow_eval_plugin.engines.contract import RowData
+from mlflow_eval_plugin.evaluators.claims import limit_claim
 from mlflow_eval_plugin.evaluators.config.disaggregated_base import DisaggregatedBase
 from mlflow_eval_plugin.evaluators.document import as_json
 from mlflow_eval_plugin.evaluators.slicing import slicing_of
@@ -47,12 +48,5 @@ def system_claims(config: DisaggregatedBase, summary: SystemSummary | None, labe
     for label in ("overall", *labels):
         for metric, limit in limits.items():
             said = "1,000 rows of {} cost" if metric == COST else f"{metric[8:]} of the latency of {{}} is"
-            yield Claim(
-                id=f"max:{metric}:{label}",
-                claim=f"{said.format(label)} at most {limit:g}",
-                metric=metric,
-                scope=label,
-                bounds=system_bounds(summary, metric, label),
-                maximum=limit,
-                minimum_count=config.min_count,
-            )
+            words, bounds = f"{said.format(label)} at most {limit:g}", system_bounds(summary, metric, label)
+            yield limit_claim(metric, label, words, bounds, maximum=limit, minimum_count=config.min_count)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
-from mlflow_eval_plugin.evaluators.claims import change_claim, slice_claims, slope_claims
+from mlflow_eval_plugin.evaluators.claims import MIDDLES, change_claim, slice_claims, slope_claims, tolerance_claim
 from mlflow_eval_plugin.evaluators.config.calibration import CalibrationConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.slicing import slicing_of, wanted_labels
@@ -87,15 +87,8 @@ def _claims(table: ScoreTable, config: CalibrationConfig) -> Iterator[Claim]:
         limit = getattr(config, key)
         if limit is None:
             continue
-        yield Claim(
-            id=f"{metric}:overall",
-            claim=sentence.format(limit=f"{limit:g}"),
-            metric=metric,
-            scope="overall",
-            bounds=calibration_bounds(table, metric),
-            minimum=-limit if metric == "calibration_in_the_large" else None,
-            maximum=limit,
-        )
+        words, bounds = sentence.format(limit=f"{limit:g}"), calibration_bounds(table, metric)
+        yield tolerance_claim(metric, "overall", words, bounds, limit, middle=MIDDLES.get(metric))
     yield from slope_claims(config, calibration_bounds(table, "calibration_slope"), "overall")
 
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from mlflow_eval_plugin.engines.contract import MulticlassData
-from mlflow_eval_plugin.evaluators.claims import change_claim, slice_claims, slope_claims
+from mlflow_eval_plugin.evaluators.claims import MIDDLES, change_claim, slice_claims, slope_claims, tolerance_claim
 from mlflow_eval_plugin.evaluators.config.calibration import CalibrationConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
@@ -162,15 +162,8 @@ class _Measured:
         for metric, scope, quantity, limit, sentence in self._claimed():
             if limit is None:
                 continue
-            yield Claim(
-                id=f"{metric}:{scope}",
-                claim=f"{sentence} {limit:g}",
-                metric=metric,
-                scope=scope,
-                bounds=bounds_at(quantity, 0),
-                minimum=-limit if metric == "calibration_in_the_large" else None,
-                maximum=limit,
-            )
+            bounds = bounds_at(quantity, 0)
+            yield tolerance_claim(metric, scope, f"{sentence} {limit:g}", bounds, limit, middle=MIDDLES.get(metric))
         slope = bounds_at(calibration_quantities(self.confidence, ["calibration_slope"])["calibration_slope"], 0)
         yield from slope_claims(self.config, slope, "confidence", "slope of the confidence")
 

@@ -7,7 +7,7 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from mlflow_eval_plugin.evaluators.claims import change_claim
+from mlflow_eval_plugin.evaluators.claims import MIDDLES, change_claim, tolerance_claim
 from mlflow_eval_plugin.evaluators.config.regression import RegressionCalibrationConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
@@ -89,15 +89,9 @@ def _mean_claims(config: RegressionCalibrationConfig, summaries: MeanSummaries) 
     for metric, (key, sentence) in _CLAIMS.items():
         limit = getattr(config, key)
         if limit is not None:
-            yield Claim(
-                id=f"{metric}:overall",
-                claim=sentence.format(limit=f"{limit:g}"),
-                metric=metric,
-                scope="overall",
-                bounds=mean_bounds(summaries.moments, summaries.predictions, metric, bins=config.bins),
-                minimum=-limit if metric.startswith("bias") else None,
-                maximum=limit,
-            )
+            bounds = mean_bounds(summaries.moments, summaries.predictions, metric, bins=config.bins)
+            words = sentence.format(limit=f"{limit:g}")
+            yield tolerance_claim(metric, "overall", words, bounds, limit, middle=MIDDLES.get(metric))
 
 
 def _claimed(moments: MomentSummary) -> Iterator[tuple[str, str, float]]:
@@ -137,17 +131,11 @@ def _slice_claims(
     """That every slice keeps to the tolerances of bias and coverage."""
     places = {one.label: at for at, one in enumerate(moments.slices)}
     for metric, sentence, quantity, middle, limit in _of_slices(config, moments):
-        for label in labels if limit is not None else ():
-            yield Claim(
-                id=f"{metric}:{label}",
-                claim=f"{sentence.replace(_LABEL, label)} {limit:g}",
-                metric=metric,
-                scope=label,
-                bounds=bounds_at(quantity, places[label]),
-                minimum=middle - (limit or 0.0),
-                maximum=middle + (limit or 0.0),
-                minimum_count=config.min_count,
-            )
+        if limit is None:
+            continue
+        for label in labels:
+            words, bounds = f"{sentence.replace(_LABEL, label)} {limit:g}", bounds_at(quantity, places[label])
+            yield tolerance_claim(metric, label, words, bounds, limit, middle=middle, minimum_count=config.min_count)
 
 
 def _of_slices(

@@ -12,7 +12,7 @@ from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.reports.figures.histograms import histogram
 from mlflow_eval_plugin.reports.figures.mean_reliability import mean_reliability, pit_caption, pit_picture
 from mlflow_eval_plugin.reports.figures.reliability import CONFIDENCE, reliability
-from mlflow_eval_plugin.reports.sentences import wording as words
+from mlflow_eval_plugin.reports.sentences import wording
 from mlflow_eval_plugin.reports.sentences.ranking import worst_first
 from mlflow_eval_plugin.reports.tables.cells import Table
 from mlflow_eval_plugin.reports.tables.full import key_numbers
@@ -96,10 +96,10 @@ def drifted_columns(evidence: Evidence) -> Gallery | None:
 def _moved(column: Mapping[str, Any]) -> str:
     """How far a column is from the reference, what is missing in it, and where to look first."""
     known = [(name, (column["metrics"].get(name) or {}).get("value")) for name in _DISTANCES]
-    said = [f"{words.metric_label(name)} {words.number(value)}" for name, value in known if value is not None]
+    said = [f"{wording.metric_label(name)} {wording.number(value)}" for name, value in known if value is not None]
     shares = [column["missing_reference"], column["missing_current"]]
     if any(shares):
-        said.append(f"missing {words.percent(shares[0])} → {words.percent(shares[1])}")
+        said.append(f"missing {wording.percent(shares[0])} → {wording.percent(shares[1])}")
     return "; ".join(filter(None, [", ".join(said), column["hint_reason"]]))
 
 

@@ -10,7 +10,7 @@ from mlflow_eval_plugin.evidence import Data, Evidence, Verdict
 from mlflow_eval_plugin.reports.check_changes import CheckChange, compare
 from mlflow_eval_plugin.reports.kinds import kind_of
 from mlflow_eval_plugin.reports.pages.page import config_of, template
-from mlflow_eval_plugin.reports.sentences import wording as words
+from mlflow_eval_plugin.reports.sentences import wording
 from mlflow_eval_plugin.reports.sentences.naming import named
 from mlflow_eval_plugin.reports.sentences.unchecked import harm_in_words
 from mlflow_eval_plugin.reports.tables.cells import Cell, Table
@@ -96,7 +96,7 @@ def _counted(move: VerdictMove, number: int) -> str:
 
 
 def _verdict(before: Verdict, after: Verdict) -> str:
-    was, now = (words.lower_first(words.VERDICTS[verdict]) for verdict in (before, after))
+    was, now = (wording.lower_first(wording.VERDICTS[verdict]) for verdict in (before, after))
     return f"The verdict is still “{now}”." if was == now else f"The verdict went from “{was}” to “{now}”."
 
 
@@ -105,10 +105,12 @@ def _worst(moved: Mapping[VerdictMove, Sequence[CheckChange]]) -> str:
     if first is None:
         return ""
     check, was = first.either, first.before
-    went = f"went from {words.number(was.value)} to" if was else "is"
-    name = words.lower_first(words.metric_label(check.metric))
-    tolerance = words.tolerance(check)
-    return f" Worst: {name} for {words.where(check)} {went} {words.number(check.value)}; the tolerance is {tolerance}."
+    went = f"went from {wording.number(was.value)} to" if was else "is"
+    name = wording.lower_first(wording.metric_label(check.metric))
+    tolerance = wording.tolerance(check)
+    return (
+        f" Worst: {name} for {wording.where(check)} {went} {wording.number(check.value)}; the tolerance is {tolerance}."
+    )
 
 
 def _cautions(before: Evidence, after: Evidence, changes: Sequence[CheckChange]) -> Iterator[str]:
@@ -132,7 +134,9 @@ def _table(title: str, changes: Sequence[CheckChange]) -> Table:
     headers = ("Where", "What", "Before", "After", "Value before", "Value after", "Change", "Interval before",
                "Interval after", "Tolerance", "n")  # fmt: skip
     numeric = tuple(header not in ("Where", "What", "Before", "After", "Tolerance") for header in headers)
-    note = f"The first {_MOST} of {words.count(len(changes))}; the documents hold all." if len(changes) > _MOST else ""
+    note = (
+        f"The first {_MOST} of {wording.count(len(changes))}; the documents hold all." if len(changes) > _MOST else ""
+    )
     return Table(title, headers, rows, numeric, note)
 
 
@@ -140,22 +144,22 @@ def _row(change: CheckChange) -> tuple[Cell, ...]:
     sides, check = (change.before, change.after), change.either
     values = [side.value if side else None for side in sides]
     by = values[1] - values[0] if values[0] is not None and values[1] is not None else None
-    tolerance = words.tolerance(check)
+    tolerance = wording.tolerance(check)
     if change.other_tolerance and change.before is not None:
-        tolerance += f" (was {words.tolerance(change.before)})"
+        tolerance += f" (was {wording.tolerance(change.before)})"
     return (
-        Cell(words.where(check)),
-        Cell(words.metric_label(check.metric)),
+        Cell(wording.where(check)),
+        Cell(wording.metric_label(check.metric)),
         *(verdict_cell(side.verdict) if side else Cell("–") for side in sides),
         *(_number(value) for value in (*values, by)),
-        *(Cell(words.interval(side.interval if side else None)) for side in sides),
+        *(Cell(wording.interval(side.interval if side else None)) for side in sides),
         Cell(tolerance),
-        Cell(" → ".join(words.count(side.n) if side else "–" for side in sides), float(check.n)),
+        Cell(" → ".join(wording.count(side.n) if side else "–" for side in sides), float(check.n)),
     )
 
 
 def _number(value: float | None) -> Cell:
-    return _NONE if value is None else Cell(words.number(value), value)
+    return _NONE if value is None else Cell(wording.number(value), value)
 
 
 def _facts(before: Evidence, after: Evidence) -> Table:
@@ -173,13 +177,13 @@ def _facts(before: Evidence, after: Evidence) -> Table:
 
 
 def _members(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    subject = {**evidence.subject.model_dump(), "registered": words.registered_of(evidence)}
+    subject = {**evidence.subject.model_dump(), "registered": wording.registered_of(evidence)}
     yield from ((f"subject: {name}", _short(str(value or "–"))) for name, value in subject.items())
     for name, data in (("data", evidence.data), ("reference", evidence.reference)):
         yield from _of_data(name, data)
     yield "inference: method", evidence.inference.method
-    yield "inference: alpha", words.short(evidence.inference.alpha)
-    yield "checks", words.count(len(evidence.checks))
+    yield "inference: alpha", wording.short(evidence.inference.alpha)
+    yield "checks", wording.count(len(evidence.checks))
     yield "written", evidence.created_at
     yield "producer", f"{evidence.producer.name} {evidence.producer.version}"
     yield from ((f"config: {key}", value) for key, value in config_of(evidence.config))
@@ -189,7 +193,7 @@ def _of_data(name: str, data: Data | None) -> Iterator[tuple[str, Any]]:
     if data is not None:
         yield f"{name}: name", data.name
         yield f"{name}: digest", _short(data.digest)
-        yield f"{name}: rows", words.count(data.rows)
+        yield f"{name}: rows", wording.count(data.rows)
         yield f"{name}: columns", ", ".join(data.columns)
 
 
@@ -199,4 +203,4 @@ def _short(text: str) -> str:
 
 
 def _checks(number: int) -> str:
-    return "1 check" if number == 1 else f"{words.count(number)} checks"
+    return "1 check" if number == 1 else f"{wording.count(number)} checks"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
 from mlflow_eval_plugin.reports.kinds import kind_of
-from mlflow_eval_plugin.reports.sentences import wording as words
+from mlflow_eval_plugin.reports.sentences import wording
 from mlflow_eval_plugin.reports.sentences.findings import overall_effect, plainest, sentence
 from mlflow_eval_plugin.reports.sentences.naming import named
 from mlflow_eval_plugin.reports.sentences.ranking import by_verdict, gravity, harmful_sides, nearness
@@ -16,7 +16,7 @@ from mlflow_eval_plugin.reports.tables.late_labels import late_in_words
 
 def verdict(evidences: Sequence[Evidence]) -> Verdict:
     """The gravest of the documents' verdicts: ``fail``, else ``insufficient``, else ``pass``."""
-    return min((evidence.verdict for evidence in evidences), key=lambda verdict: words.SEVERITY[verdict])
+    return min((evidence.verdict for evidence in evidences), key=lambda verdict: wording.SEVERITY[verdict])
 
 
 def names(evidences: Sequence[Evidence]) -> list[str]:
@@ -30,7 +30,7 @@ def names(evidences: Sequence[Evidence]) -> list[str]:
 def title(evidences: Sequence[Evidence]) -> str:
     """The names of all documents as one."""
     first, *others = names(evidences)
-    return words.listed([first, *(words.lower_first(name) for name in others)])
+    return wording.listed([first, *(wording.lower_first(name) for name in others)])
 
 
 def headline(evidences: Sequence[Evidence]) -> str:
@@ -50,7 +50,7 @@ def _nothing_in(evidences: Sequence[Evidence]) -> str:
     unchecked = [name for name, evidence in zip(names(evidences), evidences, strict=True) if not evidence.checks]
     if not unchecked or len(unchecked) == len(evidences):
         return ""
-    return f"Nothing was checked in {words.listed([words.lower_first(name) for name in unchecked])}."
+    return f"Nothing was checked in {wording.listed([wording.lower_first(name) for name in unchecked])}."
 
 
 def summed_up(evidences: Sequence[Evidence]) -> str:
@@ -110,9 +110,9 @@ def _nearest(undecided: Sequence[tuple[Check, Evidence]]) -> str:
 def assurance(evidences: Sequence[Evidence]) -> str:
     """How sure the verdicts are. Each document is a family of its own, so over all of them the chances add up."""
     if len(evidences) == 1:
-        return words.assurance(evidences[0])
-    each = words.short(100 * max(evidence.inference.alpha for evidence in evidences))
-    total = words.short(100 * min(sum(evidence.inference.alpha for evidence in evidences), 1.0))
+        return wording.assurance(evidences[0])
+    each = wording.short(100 * max(evidence.inference.alpha for evidence in evidences))
+    total = wording.short(100 * min(sum(evidence.inference.alpha for evidence in evidences), 1.0))
     return (
         "A check fails only when its whole interval is beyond the tolerance, and passes only when all of it is within. "
         f"The chance of any false failure is at most {each} % in each of the {len(evidences)} parts, and at most "

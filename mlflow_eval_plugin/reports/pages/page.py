@@ -19,7 +19,7 @@ from mlflow_eval_plugin.reports.figures.pictures import Gallery
 from mlflow_eval_plugin.reports.figures.ranges import Forest, forests
 from mlflow_eval_plugin.reports.kinds import Kind, kind_of
 from mlflow_eval_plugin.reports.pages import joined
-from mlflow_eval_plugin.reports.sentences import wording as words
+from mlflow_eval_plugin.reports.sentences import wording
 from mlflow_eval_plugin.reports.sentences.naming import named
 from mlflow_eval_plugin.reports.sentences.ranking import by_verdict, too_few
 from mlflow_eval_plugin.reports.sentences.unchecked import Unchecked, first_lines, unchecked_of_page
@@ -108,7 +108,7 @@ def render_parts(parts: Sequence[Part]) -> str:
         verdict=joined.verdict(evidences),
         title=joined.title(evidences),
         headline=joined.headline(evidences),
-        on_what=words.on_what(*evidences),
+        on_what=wording.on_what(*evidences),
         assurance=joined.assurance(evidences),
         listed=[_listed(evidences, *each) for each in _LISTED],
     )
@@ -144,7 +144,7 @@ def template(name: str) -> Template:
     script = "\n".join(files(__package__).joinpath("templates", name).read_text() for name in _SCRIPTS)
     allowed = b64encode(sha256(script.encode()).digest()).decode()
     environment.globals.update(
-        words=words,
+        wording=wording,
         script=Markup(script),
         content_security_policy=_POLICY.format(allowed),
     )

@@ -12,7 +12,7 @@ from mlflow_eval_plugin.evidence import VERDICT_WORDS, Check, Evidence, Verdict
 from mlflow_eval_plugin.reports.figures.svg import Scale, element, span_of
 from mlflow_eval_plugin.reports.kinds import kind_of
 from mlflow_eval_plugin.reports.pages.page import config_of, template
-from mlflow_eval_plugin.reports.sentences import wording as words
+from mlflow_eval_plugin.reports.sentences import wording
 from mlflow_eval_plugin.reports.sentences.findings import sentence
 from mlflow_eval_plugin.reports.sentences.naming import named
 from mlflow_eval_plugin.reports.sentences.ranking import gravity, too_few
@@ -50,7 +50,7 @@ class Line:
     def told(self) -> str:
         """Values and verdicts in the order of time, for those who do not see the drawing."""
         return "; ".join(
-            f"{words.number(check.value)} ({VERDICT_WORDS[check.verdict]})" if check else "not checked"
+            f"{wording.number(check.value)} ({VERDICT_WORDS[check.verdict]})" if check else "not checked"
             for check in self.checks
         )
 
@@ -100,7 +100,7 @@ def trend_of(evidences: Sequence[Evidence]) -> Trend:
     """
     if len(evidences) < 2:
         raise EvidenceError(f"expected two documents or more to draw over time, found {len(evidences)}")
-    kinds = list(dict.fromkeys(words.kind_and_task(e) for e in evidences))
+    kinds = list(dict.fromkeys(wording.kind_and_task(e) for e in evidences))
     if len(kinds) > 1:
         raise EvidenceError(f"expected documents of one kind, found {' and '.join(kinds)}; draw each kind apart")
     told = sorted((named(evidence) for evidence in evidences), key=lambda evidence: evidence.created_at)
@@ -155,7 +155,7 @@ def headline(trend: Trend) -> str:
 
 
 def _checks(number: int) -> str:
-    return "1 check fails" if number == 1 else f"{words.count(number)} checks fail"
+    return "1 check fails" if number == 1 else f"{wording.count(number)} checks fail"
 
 
 def _groups(lines: Sequence[Line]) -> list[Group]:
@@ -197,7 +197,7 @@ def _strip(line: Line) -> Markup:
     for x, y, check in zip(xs, ys, line.checks, strict=True):
         if check is not None and y is not None:
             parts.append(_point(x, y, check, scale))
-    label = f"{words.where(line.last)}, {words.metric_label(line.last.metric)}: {line.told}"
+    label = f"{wording.where(line.last)}, {wording.metric_label(line.last.metric)}: {line.told}"
     return element("svg", *parts, role="img", aria_label=label, class_="strip course", height=_HEIGHT)
 
 
@@ -207,7 +207,7 @@ def _point(x: str, y: float, check: Check, scale: Scale) -> Markup:
         low, high = (scale(end) for end in check.interval)
         parts.append(element("line", x1=x, x2=x, y1=low, y2=high, class_="whisker"))
     if check.verdict == "fail":
-        parts.append(element("text", words.GLYPHS["fail"], x=x, y=y + 5.5, text_anchor="middle", class_="mark"))
+        parts.append(element("text", wording.GLYPHS["fail"], x=x, y=y + 5.5, text_anchor="middle", class_="mark"))
     else:
         parts.append(element("circle", cx=x, cy=y, r=4.0, class_="mark"))
     return element("g", *parts, class_=f"strip {check.verdict}")
@@ -243,22 +243,22 @@ def _table(trend: Trend, most: int) -> Table:
     rows = tuple(_row(line) for line in trend.lines[:most])
     headers = ("Where", "What", "Verdict at the end", *trend.dates, "Tolerance")
     numeric = (False, False, False, *(True for _ in trend.dates), False)
-    cut = f"The first {most} of {words.count(len(trend.lines))}; the documents hold all." * (len(trend.lines) > most)
+    cut = f"The first {most} of {wording.count(len(trend.lines))}; the documents hold all." * (len(trend.lines) > most)
     return Table("All checks by time", headers, rows, numeric, cut_short=cut)
 
 
 def _row(line: Line) -> tuple[Cell, ...]:
     end, values = line.checks[-1], [_value(check) for check in line.checks]
     return (
-        Cell(words.where(line.last)),
-        Cell(words.metric_label(line.last.metric)),
+        Cell(wording.where(line.last)),
+        Cell(wording.metric_label(line.last.metric)),
         verdict_cell(end.verdict) if end else Cell("–"),
         *values,
-        Cell(words.tolerance(line.last)),
+        Cell(wording.tolerance(line.last)),
     )
 
 
 def _value(check: Check | None) -> Cell:
     if check is None:
         return Cell("–", float("-inf"))
-    return Cell(f"{words.number(check.value)} {words.GLYPHS[check.verdict]}", check.value)
+    return Cell(f"{wording.number(check.value)} {wording.GLYPHS[check.verdict]}", check.value)
