@@ -26,7 +26,7 @@ class DisaggregatedConfig(DisaggregatedBase):
     """Keys of ``disaggregated`` for a classifier, besides those of ``DisaggregatedBase``.
 
     Attributes:
-        metrics: name to a function of a ``stats.slices.user_metrics.SliceView``, or of a ``ClassView`` where there are
+        metrics: name to a function of a ``stats.binary.user_metrics.SliceView``, or of a ``ClassView`` where there are
             three or more classes, that gives a number.
         threshold: scores at or above it are predicted positive.
         max_gap: metric to tolerance: how far a slice may be from ``gap_versus``, in either direction.
