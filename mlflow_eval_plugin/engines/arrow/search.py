@@ -108,10 +108,10 @@ def sought_columns(rows: pd.DataFrame, sought: Sought) -> tuple[tuple[CodedColum
     return columns, passed_over
 
 
-def counts_of(columns: Sequence[CodedColumn], errors: IntArray) -> ErrorCounts:
+def counts_of(columns: Sequence[CodedColumn], errors: IntArray) -> CodedErrors:
     """Coded columns with one error a row, in units of ``1 / LOSS_ONE``."""
     codes = tuple(column.codes.astype(np.min_scalar_type(len(column.levels))) for column in columns)
-    return ErrorCounts(tuple((column.name, column.levels) for column in columns), codes, errors)
+    return CodedErrors(tuple((column.name, column.levels) for column in columns), codes, errors)
 
 
 def _are_many(column: pd.Series[Any], bands: int) -> bool:
@@ -122,7 +122,7 @@ def _are_many(column: pd.Series[Any], bands: int) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class ErrorCounts:
+class CodedErrors:
     """See ``stats.slices.lattice.ErrorCounter``.
 
     Attributes:
@@ -198,7 +198,7 @@ class ErrorCounts:
 class RowsOfCells:
     """Some rows, each in one of ``cells`` cells."""
 
-    counts: ErrorCounts
+    counts: CodedErrors
     rows: NDArray[np.intp]
     place: NDArray[np.intp]
     cells: int

@@ -15,7 +15,7 @@ from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
 from mlflow_eval_plugin.engines.arrow.regression.errors import regression_error_counts
 from mlflow_eval_plugin.engines.arrow.regression.summaries import predicted_rows
 from mlflow_eval_plugin.engines.arrow.search import (
-    ErrorCounts,
+    CodedErrors,
     searched_columns,
 )
 from mlflow_eval_plugin.stats.slices.lattice import NO_CODES
@@ -31,7 +31,7 @@ def coded(n: int, seed: int) -> tuple[pd.DataFrame, Any]:
     return rows, columns
 
 
-def mean_of(counts: ErrorCounts) -> float:
+def mean_of(counts: CodedErrors) -> float:
     whole = counts.split((), NO_CODES).by(0)
     return float(whole.total.sum() / counts.one / whole.n.sum())
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from mlflow_eval_plugin.engines.arrow.search import ErrorCounts
+from mlflow_eval_plugin.engines.arrow.search import CodedErrors
 from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.slices.chance import chance_of_mean
@@ -20,10 +20,10 @@ from mlflow_eval_plugin.stats.slices.lattice import Errors, Scoring
 from mlflow_eval_plugin.stats.slices.weak import WeakSlices, can_be_searched, weak_slices
 
 
-def counts(codes: np.ndarray, errors: np.ndarray) -> ErrorCounts:
+def counts(codes: np.ndarray, errors: np.ndarray) -> CodedErrors:
     columns = tuple((f"c{i}", tuple(map(str, range(int(column.max()) + 1)))) for i, column in enumerate(codes.T))
     fixed = np.rint(np.asarray(errors) * LOSS_ONE).astype(np.int64)
-    return ErrorCounts(columns, tuple(column.astype(np.uint8) for column in codes.T), fixed)
+    return CodedErrors(columns, tuple(column.astype(np.uint8) for column in codes.T), fixed)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.engines.arrow.binary.scores import chunks
 from mlflow_eval_plugin.engines.arrow.columns.inputs import ColumnArgument, Scored, scored_rows
 from mlflow_eval_plugin.engines.arrow.columns.levels import CodedColumn
-from mlflow_eval_plugin.engines.arrow.search import ErrorCounts, counts_of
+from mlflow_eval_plugin.engines.arrow.search import CodedErrors, counts_of
 from mlflow_eval_plugin.engines.contract import ErrorKind
 from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE
 
@@ -27,7 +27,7 @@ def error_counts(
     score: ColumnArgument,
     error: ErrorKind,
     threshold: float,
-) -> ErrorCounts:
+) -> CodedErrors:
     """What ``weak_slices`` asks of rows.
 
     Args:
@@ -42,7 +42,7 @@ def error_counts(
     return scored_errors(columns, scored, error, threshold)
 
 
-def scored_errors(columns: Sequence[CodedColumn], scored: Scored, error: ErrorKind, threshold: float) -> ErrorCounts:
+def scored_errors(columns: Sequence[CodedColumn], scored: Scored, error: ErrorKind, threshold: float) -> CodedErrors:
     """``error_counts`` of rows that are checked; weights do not matter."""
     return counts_of(columns, _errors(replace(scored, weight=None, weight_scale=1.0), error, threshold))
 

@@ -12,7 +12,7 @@ from mlflow_eval_plugin.engines.arrow.columns.levels import CodedColumn
 from mlflow_eval_plugin.engines.arrow.counting import chunked
 from mlflow_eval_plugin.engines.arrow.logarithm import logarithm
 from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
-from mlflow_eval_plugin.engines.arrow.search import ErrorCounts, counts_of
+from mlflow_eval_plugin.engines.arrow.search import CodedErrors, counts_of
 from mlflow_eval_plugin.engines.contract import ErrorKind
 from mlflow_eval_plugin.stats.binary.summary import SMALLEST_PROBABILITY
 from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE
@@ -20,7 +20,7 @@ from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE
 FloatArray = NDArray[np.floating[Any]]
 
 
-def class_error_counts(columns: Sequence[CodedColumn], rows: ClassScored, error: ErrorKind) -> ErrorCounts:
+def class_error_counts(columns: Sequence[CodedColumn], rows: ClassScored, error: ErrorKind) -> CodedErrors:
     """One error a row, by coded columns; the Brier score is the sum over classes, in [0, 2].
 
     Args:

@@ -13,7 +13,7 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import scale_of
 from mlflow_eval_plugin.engines.arrow.columns.levels import CodedColumn
 from mlflow_eval_plugin.engines.arrow.counting import chunked
 from mlflow_eval_plugin.engines.arrow.regression.summaries import Predicted
-from mlflow_eval_plugin.engines.arrow.search import ErrorCounts, counts_of
+from mlflow_eval_plugin.engines.arrow.search import CodedErrors, counts_of
 from mlflow_eval_plugin.engines.contract import RegressionErrorKind
 from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE
 
@@ -22,7 +22,7 @@ SHARE_SQUARE_ONE = float(2**35)  # squares of errors that are at most 1, of ``MA
 FloatArray = NDArray[np.floating[Any]]
 
 
-def regression_error_counts(columns: Sequence[CodedColumn], rows: Predicted, error: RegressionErrorKind) -> ErrorCounts:
+def regression_error_counts(columns: Sequence[CodedColumn], rows: Predicted, error: RegressionErrorKind) -> CodedErrors:
     """One error a row, by coded columns, counted as shares of a power of two at or above the largest."""
 
     def sizes(part: slice) -> FloatArray:
