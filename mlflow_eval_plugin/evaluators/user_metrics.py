@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from mlflow_eval_plugin.evaluators.config.disaggregated import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.config.disaggregated_base import DisaggregatedBase
 from mlflow_eval_plugin.evaluators.document import as_json
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, estimates
@@ -16,8 +15,7 @@ from mlflow_eval_plugin.stats.slices.user_metrics import RowMaker, SliceRows, ro
 def add_own_metrics(config: DisaggregatedBase, table: Table, reports: Iterable[Mapping[str, Any]]) -> None:
     """Add the user's metrics to those of the reports of slices of a table."""
     found: dict[str, dict[str, Any]] = {one.label: {} for one in table.slices}
-    counted = config.metrics if isinstance(config, DisaggregatedConfig) else {}
-    for name in (*counted, *config.row_metrics):
+    for name in config.custom_metrics:
         for label, one in zip(found, estimates(table.metric(name)), strict=True):
             found[label][name] = as_json(_told(one))
     for report in reports:

@@ -83,6 +83,11 @@ class DisaggregatedConfig(DisaggregatedBase):
             raise ValueError(f"'max_gap' of {signed!r}: neither end of it is the best; compare with the 'complement'")
         return self
 
+    @property
+    def custom_metrics(self) -> tuple[str, ...]:
+        """Those of counts first."""
+        return *self.metrics, *super().custom_metrics
+
     @field_validator("metrics", "row_metrics", mode="before")
     @classmethod
     def _metrics_are_functions(cls, value: Any, info: ValidationInfo) -> Any:

@@ -110,5 +110,10 @@ class DisaggregatedBase(VersusConfig):
             )
         return self
 
+    @property
+    def custom_metrics(self) -> tuple[str, ...]:
+        """The names of the user's own metrics."""
+        return tuple(self.row_metrics)
+
     def _apart(self) -> tuple[str | None, ...]:
         return *super()._apart(), self.latency_column, self.cost_column

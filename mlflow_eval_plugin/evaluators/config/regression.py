@@ -97,7 +97,7 @@ class PredictionConfig(MeanConfig):
         return {**derived, **{name: one.level for name, one in self.intervals.items()}}
 
     @property
-    def metrics(self) -> tuple[str, ...]:
+    def slice_metrics(self) -> tuple[str, ...]:
         """Every metric that there is of a slice."""
         return metric_names(tuple(self.quantiles), tuple(self.bands))
 
@@ -184,7 +184,7 @@ class RegressionDisaggregatedConfig(PredictionConfig, DisaggregatedBase):
     def _metrics_are_known(self) -> RegressionDisaggregatedConfig:
         for key in ("max_gap", "max_ratio", "min_ratio", "min_metric", "max_metric"):
             for metric in getattr(self, key):
-                known(f"metric of {key}", metric, (*self.metrics, *self.row_metrics))
+                known(f"metric of {key}", metric, (*self.slice_metrics, *self.row_metrics))
                 if "ratio" in key and not can_be_divided(metric):
                     raise ValueError(f"{key}: {metric!r} can be negative, so that no ratio of it means anything")
                 if key not in ("min_metric", "max_metric") and self.gap_versus == "best" and not can_be_best(metric):

@@ -83,7 +83,7 @@ def _named(config: DisaggregatedConfig) -> Iterator[tuple[str, str]]:
 
 def _metrics_exist(config: DisaggregatedConfig, rows: MulticlassRows) -> None:
     classes = rows.known.classes
-    own = {*config.metrics, *config.row_metrics}
+    own = set(config.custom_metrics)
     for key, metric in _named(config):
         if metric in own:
             continue
