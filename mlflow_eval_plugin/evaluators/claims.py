@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from mlflow_eval_plugin.directions import way
 from mlflow_eval_plugin.evaluators.config.calibration import CalibrationConfig
 from mlflow_eval_plugin.evaluators.config.classes import split_metric
 from mlflow_eval_plugin.evaluators.config.comparison import MARGIN_KEYS, ComparisonBase, ComparisonConfig
 from mlflow_eval_plugin.evaluators.config.disaggregated import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.config.regression import RegressionDisaggregatedConfig
 from mlflow_eval_plugin.stats.binary.calibration.slices import slice_calibration_bounds
-from mlflow_eval_plugin.stats.binary.comparison import LOWER_IS_BETTER
 from mlflow_eval_plugin.stats.binary.disaggregated import (
     gap_bounds,
     metric_bounds,
@@ -224,9 +224,6 @@ def limit_in_words(minimum: float | None, maximum: float | None) -> str:
     return f"at most {maximum:g}" if maximum is not None else f"at least {minimum:g}"
 
 
-_LESS_IS_BETTER = (*LOWER_IS_BETTER, "cost", "mae", "rmse")
-
-
 def refuse_blind(config: ComparisonConfig, of_scores: Sequence[str]) -> None:
     """Refuse margins of metrics that need probabilities, where one of the two models has none.
 
@@ -256,7 +253,7 @@ def margin_claims(config: ComparisonBase, table: ChangeTable[Any], labels: Itera
 def _margin_claim(
     config: ComparisonBase, table: ChangeTable[Any], kind: str, metric: str, label: str, margin: float
 ) -> Claim:
-    lower_is_better = split_metric(metric)[0] in _LESS_IS_BETTER
+    lower_is_better = way(metric) == 1
     # The least gain that is still good enough; a gain in a loss is a change downwards.
     least = margin if kind == "superiority" else -margin
     worse = "above" if lower_is_better else "below"

@@ -33,9 +33,10 @@ from mlflow_eval_plugin.stats.paired.differences import NEITHER, ChangeTable, Co
 from mlflow_eval_plugin.stats.paired.intervals import mcnemar
 from mlflow_eval_plugin.stats.paired.quantities import PairedBalancedAccuracy, PairedMean
 
-HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "average_precision")
-LOWER_IS_BETTER = ("fpr", "fnr", "log_loss", "brier", "ece")
-COMPARED = ("selection_rate", *HIGHER_IS_BETTER, *LOWER_IS_BETTER, "calibration_in_the_large")
+COMPARED = (
+    "selection_rate", "accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "average_precision", "fpr",
+    "fnr", "log_loss", "brier", "ece", "calibration_in_the_large",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

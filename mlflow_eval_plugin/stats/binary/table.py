@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.stats.binary.metrics import Part, part_of, quantity
 from mlflow_eval_plugin.stats.binary.summary import SliceSummary
 from mlflow_eval_plugin.stats.inference.estimate import Quantity
-from mlflow_eval_plugin.stats.slices.gaps import LOWER_IS_BETTER, Index, families_of
+from mlflow_eval_plugin.stats.slices.gaps import Index, families_of
 from mlflow_eval_plugin.stats.slices.table import MetricTable
 
 
@@ -28,10 +28,6 @@ class SliceTable(MetricTable[SliceSummary]):
 
     def _metric(self, name: str, complement: bool) -> Quantity:
         return quantity(self.part(complement=complement), name)
-
-    def lower_is_better(self, metric: str) -> bool:
-        """Whether the best slice is the one with the lowest value: so with error rates and losses."""
-        return metric in LOWER_IS_BETTER
 
     def families(self) -> list[Index]:
         """The slices of the same columns, for each set of columns; "overall" is one of its own."""

@@ -24,7 +24,6 @@ from mlflow_eval_plugin.stats.inference.macro import ANY, IN_PAIRS, NEVER_TOGETH
 from mlflow_eval_plugin.stats.inference.means import NO_ROWS, Sums, in_the_large, kish, log_loss
 from mlflow_eval_plugin.stats.inference.quantities import AucQuantity, ProportionQuantity, UnitMean, trials_of
 from mlflow_eval_plugin.stats.multiclass.summary import MulticlassSummary
-from mlflow_eval_plugin.stats.slices.gaps import LOWER_IS_BETTER
 from mlflow_eval_plugin.stats.slices.table import MetricTable
 
 OF_ROWS = ("accuracy", "log_loss", "brier", "ece", "calibration_in_the_large")
@@ -60,10 +59,6 @@ class MulticlassTable(MetricTable[MulticlassSummary]):
     def rows(self) -> NDArray[np.int64]:
         """Rows per slice, ``(S,)``."""
         return self.summary.rows
-
-    def lower_is_better(self, metric: str) -> bool:
-        """Whether the best slice is the one with the lowest value."""
-        return metric.partition("[")[0] in LOWER_IS_BETTER
 
     def part(self, *, complement: bool = False) -> Part:
         """The sums of every slice, or of everything but it."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.directions import way
 from mlflow_eval_plugin.stats.counts.exact_sums import IntArray, centred_squares, totals
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Quantity
@@ -44,7 +45,7 @@ class RegressionTable(MetricTable[MomentSummary]):
 
     def lower_is_better(self, metric: str) -> bool:
         """Whether the best slice is the one with the lowest value."""
-        return metric != "r2" and metric not in self.own
+        return metric not in self.own and way(metric) >= 0
 
     def _metric(self, name: str, complement: bool) -> Quantity:
         return Moments(self.summary, complement=complement).quantity(name)

@@ -23,7 +23,6 @@ from mlflow_eval_plugin.stats.inference.skewed_means import PositiveMean, Skewed
 Versus = Literal["complement", "best", "overall"]
 Kind = Literal["difference", "ratio"]
 VERSUS: tuple[Versus, ...] = get_args(Versus)
-LOWER_IS_BETTER = frozenset({"fpr", "fnr", "log_loss", "brier", "ece"})
 NOTHING_TO_COMPARE = "the slice, or what it is compared with, has no value of this metric"
 _MEANS = (MeanQuantity, UnitMean, PositiveMean, SkewedMean)
 ZERO_BELOW = "the slice has no value of this metric, or what it is compared with has none or 0"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlflow_eval_plugin.directions import way
 from mlflow_eval_plugin.stats.counts.memo import Counted, Memo
 from mlflow_eval_plugin.stats.inference.estimate import Quantity, Shared
 
@@ -31,6 +32,10 @@ class MetricTable(Memo[Counted], ABC):
         maker = self.own.get(name)
         make = (lambda: maker(self, complement)) if maker else (lambda: self._metric(name, complement))
         return self.once(make, "metric", name, complement)
+
+    def lower_is_better(self, metric: str) -> bool:
+        """Whether the best slice is the one with the lowest value; of a custom metric the best has the highest."""
+        return metric not in self.own and way(metric) == 1
 
     @abstractmethod
     def _metric(self, name: str, complement: bool) -> Quantity:
