@@ -22,7 +22,7 @@ class Reader(Protocol):
         """Everything that an evaluator needs of the evaluated data set."""
 
     def reference(self, table: Table, like: Any, config: Any) -> Any:
-        """The same of a reference; ``like`` are the evaluated rows."""
+        """Everything that an evaluator needs of a reference; ``like`` are the evaluated rows."""
 
     def champion(self, table: Table, rows: Any, config: Any) -> Any:
         """What the champion says of the evaluated rows."""

@@ -108,7 +108,7 @@ def configs_of(model_type: str | None) -> Configs:
 
 
 def configs_of_all() -> Configs:
-    """The same for any type of model; of a kind that several have, that of the first."""
+    """The evaluators there are for models of any type, and their keys, by kind; of several, the first task counts."""
     return _joined(TASKS.values())
 
 

@@ -126,7 +126,7 @@ def probability_column(config: Config, scorer: Scorer) -> str | None:
 
 
 def reference_rows(table: Table, like: Rows, config: Config, scorer: Scorer) -> Rows:
-    """The same of a reference: it may lack labels and, where no model is given, scores.
+    """Everything an evaluator needs of a reference, which may lack labels and, where no model is given, scores.
 
     Raises:
         InputError: when it lacks a feature that the model needs, or its values cannot be evaluated.

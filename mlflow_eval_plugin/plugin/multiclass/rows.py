@@ -94,7 +94,7 @@ def multiclass_rows_of(table: Table, config: Config, scorer: Scorer) -> Multicla
 def multiclass_reference_rows(
     table: Table, like: MulticlassRows | Rows, config: Config, scorer: Scorer
 ) -> MulticlassRows | Rows:
-    """The same of a reference: it may lack labels and, where no model is given, scores.
+    """Everything an evaluator needs of a reference, which may lack labels and, where no model is given, scores.
 
     Raises:
         InputError: when its values cannot be evaluated.

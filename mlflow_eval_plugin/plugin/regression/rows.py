@@ -91,7 +91,7 @@ def regression_rows_of(table: Table, config: Config, predictor: Predictor) -> Re
 def regression_reference_rows(
     table: Table, like: RegressionRows, config: Config, predictor: Predictor
 ) -> RegressionRows:
-    """The same of a reference; it may lack targets and, where no model is given, predictions.
+    """Everything an evaluator needs of a reference, which may lack targets and, where no model is given, predictions.
 
     Raises:
         InputError: when its values cannot be evaluated.
