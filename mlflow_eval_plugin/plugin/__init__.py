@@ -31,7 +31,7 @@ class _Evaluator(ModelEvaluator):
             MlflowException: inside an evaluate call, for a config or a model type that cannot be used; by then nothing
                 of ours is computed or logged.
         """
-        from mlflow_eval_plugin.plugin.asked import can_evaluate
+        from mlflow_eval_plugin.plugin.participants import can_evaluate
 
         return can_evaluate(cls.kind, model_type, evaluator_config)
 

@@ -14,7 +14,6 @@ from mlflow_eval_plugin.canonical import EvidenceError
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.document import About
 from mlflow_eval_plugin.evidence import Evidence, Producer, Subject
-from mlflow_eval_plugin.plugin.asked import Asked, asked_of_mlflow, invalid
 from mlflow_eval_plugin.plugin.data.tables import (
     Scorer,
     Table,
@@ -26,6 +25,7 @@ from mlflow_eval_plugin.plugin.data.tables import (
 )
 from mlflow_eval_plugin.plugin.files import digest_at
 from mlflow_eval_plugin.plugin.late_labels import LateLabels, labels_received, not_judged, require_labels
+from mlflow_eval_plugin.plugin.participants import Asked, asked_of_mlflow, invalid
 from mlflow_eval_plugin.plugin.progress import progress
 from mlflow_eval_plugin.plugin.reading import Reader, columns_apart
 from mlflow_eval_plugin.plugin.references import reference_table
