@@ -9,10 +9,10 @@ from mlflow_eval_plugin.stats.binary.metrics import Part, part_of, quantity
 from mlflow_eval_plugin.stats.binary.summary import SliceSummary
 from mlflow_eval_plugin.stats.inference.estimate import Quantity
 from mlflow_eval_plugin.stats.slices.gaps import Index, families_of
-from mlflow_eval_plugin.stats.slices.table import MetricTable
+from mlflow_eval_plugin.stats.slices.table import MetricTableBase
 
 
-class SliceTable(MetricTable[SliceSummary]):
+class SliceTable(MetricTableBase[SliceSummary]):
     """A SliceSummary with its metrics."""
 
     @property

@@ -24,7 +24,7 @@ from mlflow_eval_plugin.stats.inference.macro import ANY, IN_PAIRS, NEVER_TOGETH
 from mlflow_eval_plugin.stats.inference.means import NO_ROWS, Sums, in_the_large, kish, log_loss
 from mlflow_eval_plugin.stats.inference.quantities import AucQuantity, ProportionQuantity, UnitMean, trials_of
 from mlflow_eval_plugin.stats.multiclass.summary import MulticlassSummary
-from mlflow_eval_plugin.stats.slices.table import MetricTable
+from mlflow_eval_plugin.stats.slices.table import MetricTableBase
 
 OF_ROWS = ("accuracy", "log_loss", "brier", "ece", "calibration_in_the_large")
 # Rates of one class against the rest, and why one can be undefined.
@@ -52,7 +52,7 @@ MULTICLASS_METRICS = (*MACRO, *OF_ROWS)
 OF_PROBABILITIES = ("auc", "log_loss", "brier", "ece", "calibration_in_the_large")
 
 
-class MulticlassTable(MetricTable[MulticlassSummary]):
+class MulticlassTable(MetricTableBase[MulticlassSummary]):
     """A ``MulticlassSummary`` with its metrics: of all classes, or of one as in ``recall[setosa]``."""
 
     @property

@@ -24,13 +24,13 @@ from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
 from mlflow_eval_plugin.stats.inference.skewed_means import Determination, Monotone, PositiveMean, SkewedMean
 from mlflow_eval_plugin.stats.regression.names import level_text, metric_names
 from mlflow_eval_plugin.stats.regression.summary import Band, MomentSummary
-from mlflow_eval_plugin.stats.slices.table import MetricTable
+from mlflow_eval_plugin.stats.slices.table import MetricTableBase
 
 CONSTANT = 1e-25  # a variance below this share of the mean square is rounding
 CONSTANT_TARGET = "the target is the same in all rows, or there are fewer than two"
 
 
-class RegressionTable(MetricTable[MomentSummary]):
+class RegressionTable(MetricTableBase[MomentSummary]):
     """A MomentSummary with its metrics."""
 
     @property

@@ -13,7 +13,7 @@ from mlflow_eval_plugin.stats.inference.estimate import Quantity, Shared
 
 
 @dataclass(frozen=True, eq=False)
-class MetricTable(Memo[Counted], ABC):
+class MetricTableBase(Memo[Counted], ABC):
     """A Summary with its metrics; entry 0 of every Quantity is "overall". See ``gaps.Table``.
 
     Attributes:
