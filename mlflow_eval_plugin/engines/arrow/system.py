@@ -15,7 +15,7 @@ from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, size, ta
 from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.counts.fixed_point import add_at, fixed_point, squares_up
-from mlflow_eval_plugin.stats.counts.slice import ONE, rows_fit
+from mlflow_eval_plugin.stats.counts.slice import ONE, rows_countable
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.slices.system import SystemSummary, latency_bins
 
@@ -41,7 +41,7 @@ def system_summary(
         InputError: for columns that are missing, or hold text, missing, infinite or negative values.
         TooManyLevels: as in ``slice_summary``.
     """
-    rows_fit(len(rows))
+    rows_countable(len(rows))
     return counted_system(
         rows, sliced_columns(rows, slicing), slicing.depth, latency=latency, cost=cost, cost_scale=cost_scale
     )

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.stats.binary.ranking import placements
 from mlflow_eval_plugin.stats.binary.summary import SliceSummary
 from mlflow_eval_plugin.stats.counts.ranks import Ranked
-from mlflow_eval_plugin.stats.counts.slice import LOSS_SQUARE_ONE, ONE, IntArray, Slice, placed, union_of_slices
+from mlflow_eval_plugin.stats.counts.slice import (
+    LOSS_SQUARE_ONE,
+    ONE,
+    IntArray,
+    Slice,
+    lanes_added,
+    placed,
+    union_of_slices,
+)
 from mlflow_eval_plugin.stats.errors import MergeError
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 
@@ -57,10 +65,10 @@ class PairedSummary:
             MergeError: when weight scales, thresholds or positive labels differ.
         """
         champion, challenger = self.champion + other.champion, self.challenger + other.challenger
-        total = {"joint": self.joint + other.joint}
+        total = {"joint": lanes_added(self.joint, other.joint)}
         for name in (name for name in _LANES if name != "joint"):
             mine, theirs = (placed(getattr(one, name), one.slices, champion.slices) for one in (self, other))
-            total[name] = mine + theirs
+            total[name] = lanes_added(mine, theirs)
         return PairedSummary(champion, challenger, **total)
 
     @property
@@ -116,7 +124,7 @@ class PlacementSummary:
         sides = [
             [placed(lane, one.slices, slices) for lane in (one.change, one.change_fourth)] for one in (self, other)
         ]
-        change, fourth = (mine + theirs for mine, theirs in zip(*sides, strict=True))
+        change, fourth = (lanes_added(mine, theirs) for mine, theirs in zip(*sides, strict=True))
         return PlacementSummary(slices, change, fourth, self.weight_scale)
 
     @property

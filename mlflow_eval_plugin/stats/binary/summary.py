@@ -3,8 +3,8 @@
 Scores in [0, 1] fall into equal-width bins, ``FINE_BINS`` = 15 * 256 per slice and sixteen times as many overall, so
 that tables of 10, 15 and 20 equal-width bins are exact unions of them; score 1.0 belongs to the last bin. What a bin
 cannot say is held in *lanes*: sums of fixed-point numbers, kept as int64. Sums of integers do not depend on order, so
-row order, chunks, shards and engines cannot change a result. One row adds at most 2**36 to a lane, hence
-``MAX_ROWS``.
+row order, chunks, shards and engines cannot change a result. One row adds at most 2**36 to a lane of losses, hence
+``COUNTED_ROWS``, and 2**32 to any other, hence ``MAX_ROWS``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from mlflow_eval_plugin.stats.counts.slice import (
     FloatArray,
     IntArray,
     Slice,
+    lanes_added,
     rows_fit,
     same_scale,
     scattered,
@@ -199,7 +200,9 @@ class SliceSummary:
         rows_fit(int(self.cells[0].sum()) + int(other.cells[0].sum()))
         slices = union_of_slices(self.slices, other.slices)
         mine, theirs = self._placed(slices), other._placed(slices)
-        total: dict[str, Any] = {name: None if lane is None else lane + theirs[name] for name, lane in mine.items()}
+        total: dict[str, Any] = {
+            name: None if lane is None else _added(lane, theirs[name]) for name, lane in mine.items()
+        }
         return SliceSummary(
             slices=slices,
             **total,
@@ -254,4 +257,8 @@ def _kept(lane: FloatArray) -> FloatArray:
 
 def _lanes_added(first: ScoreSummary, second: ScoreSummary) -> dict[str, IntArray]:
     lanes = [field.name for field in fields(first) if field.name not in ("weight_scale", "weighted")]
-    return {lane: getattr(first, lane) + getattr(second, lane) for lane in lanes}
+    return {lane: lanes_added(getattr(first, lane), getattr(second, lane)) for lane in lanes}
+
+
+def _added(first: Any, second: Any) -> Any:
+    return first + second if isinstance(first, Ranks) else lanes_added(first, second)

@@ -4,7 +4,8 @@ One fixed-point lane of 64 bits is enough for scores in [0, 1]. Errors of a regr
 powers span more: an error of a millionth of the largest target is 2**-80 of its fourth power. So a *lane* has
 ``LIMBS`` limbs, and each number goes into the three in which its 53 bits lie. What is below ``2**LOWEST`` is cut off.
 
-A limb takes less than 2**33 from a number, and at most four numbers from a row, hence ``MAX_ROWS`` = 2**27.
+A limb takes less than 2**33 from a number, and at most four numbers from a row, so that ``COUNTED_ROWS`` = 2**27 rows
+can be counted in one pass. Then limbs are *carried*, all but the last below 2**32, and sums of any number of rows fit.
 """
 
 from __future__ import annotations
@@ -53,13 +54,33 @@ def add_parts(lane: IntArray, cell: Places, parts: Parts) -> None:
         add_at(flat, at + offset, part)
 
 
+def carried(lane: IntArray) -> IntArray:
+    """The same sums in the one way in which all limbs have the sign of the sum, and all but the last 32 bits."""
+    found = _carried_up(lane)
+    negative = found[..., -1:] < 0
+    return np.where(negative, -_carried_up(-lane), found) if negative.any() else found
+
+
+def with_times(lane: IntArray, cell: NDArray[np.intp], once: IntArray, times: IntArray) -> IntArray:
+    """Carried sums, with each of the carried sums ``once`` added to its cell so many times, or taken away.
+
+    Args:
+        once: ``(K, LIMBS)``, ``K`` at most 2**14.
+        times: below 2**47 in size.
+    """
+    total = lane
+    # In two halves, whose products with a limb and their sums are below 2**63.
+    for part, shift in ((times & 0xFFFF, 0), (times >> 16, 16)):
+        sums = np.zeros_like(lane)
+        np.add.at(sums, cell, part[:, None] * once)
+        total = carried(total + carried(sums) * 2**shift)
+    return total
+
+
 def totals(lane: IntArray) -> FloatArray:
     """The sums as float64, right to the last few bits: ``(..., LIMBS)`` to ``(...)``."""
-    carried = _carried(lane)
-    negative = carried[..., -1] < 0
-    size = np.where(negative[..., None], _carried(-lane), carried).astype(np.float64)
-    value = np.ldexp(size, LOWEST + _BITS * np.arange(LIMBS)).sum(axis=-1)
-    return np.asarray(np.where(negative, -value, value))
+    limbs = carried(lane).astype(np.float64)
+    return np.asarray(np.ldexp(limbs, LOWEST + _BITS * np.arange(LIMBS)).sum(axis=-1))
 
 
 def centred_squares(weight: IntArray, first: IntArray, second: IntArray) -> FloatArray:
@@ -85,7 +106,7 @@ def _halves(x: FloatArray) -> tuple[FloatArray, FloatArray]:
     return high, x - high
 
 
-def _carried(lane: IntArray) -> IntArray:
+def _carried_up(lane: IntArray) -> IntArray:
     """All limbs but the last in [0, 2**32), so that the last has the sign of the sum."""
     limbs: IntArray = lane.copy()
     for j in range(LIMBS - 1):

@@ -18,7 +18,8 @@ from mlflow_eval_plugin.stats.errors import MergeError
 ONE = float(2**32)  # the fixed-point one of weights, offsets and scores
 LOSS_ONE = float(2**30)  # of log losses, which reach 36.04
 LOSS_SQUARE_ONE = float(2**22)  # of their squares, which reach 1299
-MAX_ROWS = 2**27
+MAX_ROWS = 2**31 - 1  # of a Summary: so many ones are what 63 bits hold, and a count of 32 bits
+COUNTED_ROWS = 2**27  # in one pass: so many of the largest loss are
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating[Any]]
 
@@ -137,13 +138,39 @@ def level_order(level: str) -> tuple[int, float, str]:
 
 
 def rows_fit(rows: int) -> None:
-    """Refuse more rows than the lanes can hold without overflow.
+    """Refuse more rows than a Summary can hold without overflow.
 
     Raises:
         MergeError: above ``MAX_ROWS``.
     """
     if rows > MAX_ROWS:
         raise MergeError(f"a Summary holds at most {MAX_ROWS:,} rows, found {rows:,}; evaluate a part of the data")
+
+
+def rows_countable(rows: int) -> None:
+    """Refuse more rows than can be counted in one pass without overflow, whatever they hold.
+
+    Raises:
+        MergeError: above ``COUNTED_ROWS``.
+    """
+    if rows > COUNTED_ROWS:
+        raise MergeError(
+            f"at most {COUNTED_ROWS:,} rows are counted in one pass, found {rows:,}; count parts of the data, and add "
+            "their Summaries"
+        )
+
+
+def lanes_added(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
+    """The sums of two lanes of one Summary.
+
+    Raises:
+        MergeError: where one is beyond 63 bits, as of 2**28 rows of the largest loss each.
+    """
+    total = np.asarray(first + second)
+    # A sum that wraps around has another sign than both that it is of.
+    if (((first ^ total) & (second ^ total)) < 0).any():
+        raise MergeError("a sum of both Summaries is beyond what 63 bits hold; evaluate a part of the data")
+    return total
 
 
 def same_scale(first: Scaled, second: Scaled) -> None:

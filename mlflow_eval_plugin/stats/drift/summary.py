@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.counts.slice import lanes_added
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 
 Role = Literal["feature", "score", "prediction", "label"]
@@ -91,7 +92,7 @@ class NumericColumn:
         return replace(
             self,
             counts=self.counts + other.counts,
-            sums=self.sums + other.sums,
+            sums=lanes_added(self.sums, other.sums),
             missing=self.missing + other.missing,
             infinite=self.infinite + other.infinite,
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_eval_plugin.stats.counts.slice import LOSS_SQUARE_ONE, ONE, IntArray, Slice, placed
+from mlflow_eval_plugin.stats.counts.slice import LOSS_SQUARE_ONE, ONE, IntArray, Slice, lanes_added, placed
 from mlflow_eval_plugin.stats.errors import MergeError
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.multiclass.summary import MulticlassSummary
@@ -67,7 +67,8 @@ class PairedClassSummary:
         for name in _LANES:
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine is not None and theirs is not None:
-                total[name] = placed(mine, self.slices, champion.slices) + placed(theirs, other.slices, champion.slices)
+                sides = placed(mine, self.slices, champion.slices), placed(theirs, other.slices, champion.slices)
+                total[name] = lanes_added(*sides)
         moves, least = self.moves + other.moves, min(self.least_bin, other.least_bin)
         return replace(self, champion=champion, challenger=challenger, moves=moves, least_bin=least, **total)
 

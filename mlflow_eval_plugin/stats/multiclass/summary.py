@@ -19,6 +19,7 @@ from mlflow_eval_plugin.stats.counts.slice import (
     FloatArray,
     IntArray,
     Slice,
+    lanes_added,
     rows_fit,
     same_scale,
     scattered,
@@ -92,7 +93,9 @@ class MulticlassSummary:
         slices = union_of_slices(self.slices, other.slices)
         at = {one: position for position, one in enumerate(slices)}
         mine, theirs = self._placed(slices), other._placed(slices)
-        total: dict[str, Any] = {name: None if lane is None else lane + theirs[name] for name, lane in mine.items()}
+        total: dict[str, Any] = {
+            name: None if lane is None else lanes_added(lane, theirs[name]) for name, lane in mine.items()
+        }
         if self.ranks is not None and other.ranks is not None:
             of_classes = zip(self.ranks, other.ranks, strict=True)
             sides = [[at[one] for one in summary.slices] for summary in (self, other)]

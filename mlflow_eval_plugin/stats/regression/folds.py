@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.counts.exact_sums import IntArray
+from mlflow_eval_plugin.stats.counts.exact_sums import IntArray, with_times
 from mlflow_eval_plugin.stats.regression.summary import Lanes, PredictionSummary
 
 MOST_DISTINCT = 2**14
@@ -89,7 +89,5 @@ def _with(fold: PredictionSummary, distinct: Distinct, more: IntArray) -> Predic
     some = np.flatnonzero(more)
     at, rows = distinct.bin[some], fold.rows.copy()
     np.add.at(rows, at, more[some])
-    lanes = {name: lane.copy() for name, lane in fold.lanes.items()}
-    for name, lane in lanes.items():
-        np.add.at(lane, at, more[some, None] * distinct.lanes[name][some])
+    lanes = {name: with_times(lane, at, distinct.lanes[name][some], more[some]) for name, lane in fold.lanes.items()}
     return replace(fold, rows=rows, lanes=lanes)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.counts.exact_sums import IntArray, empty_lane
+from mlflow_eval_plugin.stats.counts.exact_sums import IntArray, carried, empty_lane
 from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.regression.summary import Lanes, MomentSummary
 
@@ -50,7 +50,7 @@ class PairedMomentSummary:
             closer[places] += part.closer
             for name, lane in lanes.items():
                 lane[places] += part.lanes[name]
-        return PairedMomentSummary(champion, challenger, lanes, closer)
+        return PairedMomentSummary(champion, challenger, {name: carried(lane) for name, lane in lanes.items()}, closer)
 
     @property
     def slices(self) -> tuple[Slice, ...]:

@@ -14,8 +14,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.counts.exact_sums import IntArray, empty_lane
-from mlflow_eval_plugin.stats.counts.slice import Slice, rows_fit, union_of_slices
+from mlflow_eval_plugin.stats.counts.exact_sums import IntArray, carried, empty_lane
+from mlflow_eval_plugin.stats.counts.slice import Slice, union_of_slices
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.regression.names import SMALLEST_LEVEL
@@ -79,7 +79,6 @@ class MomentSummary:
         _alike(self.scale, other.scale)
         if (self.levels, self.bands, self.weighted) != (other.levels, other.bands, other.weighted):
             raise MergeError("regression Summaries with different quantiles, intervals or weights do not merge")
-        rows_fit(int(self.rows[0]) + int(other.rows[0]))
         slices = union_of_slices(self.slices, other.slices)
         at = {one: position for position, one in enumerate(slices)}
         rows, lanes = np.zeros(len(slices), dtype=np.int64), {name: empty_lane(len(slices)) for name in self.lanes}
@@ -88,7 +87,7 @@ class MomentSummary:
             rows[places] += part.rows
             for name, lane in lanes.items():
                 lane[places] += part.lanes[name]
-        return replace(self, slices=slices, rows=rows, lanes=lanes)
+        return replace(self, slices=slices, rows=rows, lanes={name: carried(lane) for name, lane in lanes.items()})
 
     def index(self, label: str) -> int:
         """The position of a slice by its label.
@@ -129,8 +128,7 @@ class PredictionSummary:
         _alike(self.scale, other.scale)
         if not np.array_equal(self.edges, other.edges) or self.weighted != other.weighted:
             raise MergeError("prediction Summaries have different bins; count every shard with the same edges")
-        rows_fit(int(self.rows.sum()) + int(other.rows.sum()))
-        lanes = {name: lane + other.lanes[name] for name, lane in self.lanes.items()}
+        lanes = {name: carried(lane + other.lanes[name]) for name, lane in self.lanes.items()}
         return replace(self, rows=self.rows + other.rows, lanes=lanes, exact=self.exact and other.exact)
 
 

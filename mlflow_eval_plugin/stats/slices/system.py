@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from mlflow_eval_plugin.stats.counts.slice import ONE, IntArray, Slice, rows_fit, union_of_slices
+from mlflow_eval_plugin.stats.counts.slice import ONE, IntArray, Slice, lanes_added, rows_fit, union_of_slices
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits
@@ -65,7 +65,7 @@ class SystemSummary:
         rows_fit(int(self.n[0]) + int(other.n[0]))
         slices, bins = union_of_slices(self.slices, other.slices), np.union1d(self.bins, other.bins)
         both = zip(_placed(self, slices, bins), _placed(other, slices, bins), strict=True)
-        n, latency, cost, cost_square = (mine + theirs for mine, theirs in both)
+        n, latency, cost, cost_square = (lanes_added(mine, theirs) for mine, theirs in both)
         return SystemSummary(slices, n, bins, latency, cost, cost_square, self.cost_scale)
 
     @property

@@ -10,7 +10,15 @@ from mlflow_eval_plugin.engines.arrow import score_summary, slice_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.query import NamedQuery, parse
 from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, SCORE_BINS, SMALLEST_PROBABILITY, STEEP_BINS, grouped
-from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE, LOSS_SQUARE_ONE, MAX_ROWS, ONE, Slice, union_of_slices
+from mlflow_eval_plugin.stats.counts.slice import (
+    COUNTED_ROWS,
+    LOSS_ONE,
+    LOSS_SQUARE_ONE,
+    MAX_ROWS,
+    ONE,
+    Slice,
+    union_of_slices,
+)
 from mlflow_eval_plugin.stats.errors import MergeError
 
 OLD = NamedQuery("old", "h > 1", parse("h > 1"))
@@ -129,9 +137,10 @@ def test_what_was_counted_differently_does_not_merge():
 
 
 def test_a_summary_holds_so_many_rows_and_no_more():
-    # No row adds more than 2**36 to a lane, and so many rows are just what 63 bits hold.
+    # No row adds more than 2**36 to a lane, and 2**32 to one that is not of losses.
     loss = -np.log(SMALLEST_PROBABILITY)
-    assert max(ONE, loss * LOSS_ONE, loss**2 * LOSS_SQUARE_ONE) <= 2**36 and 2**36 * MAX_ROWS == 2**63
+    assert max(ONE, loss * LOSS_ONE, loss**2 * LOSS_SQUARE_ONE) <= 2**36 and 2**36 * COUNTED_ROWS == 2**63
+    assert 2**32 * MAX_ROWS == 2**63 - 2**32 and np.iinfo(np.int32).max == MAX_ROWS
 
     def of(summary, lane, rows):
         cells = np.zeros_like(getattr(summary, lane))
@@ -141,7 +150,7 @@ def test_a_summary_holds_so_many_rows_and_no_more():
     for summary, lane in ((_scores(_rows()), "n"), (_slices(_rows()), "cells")):
         assert getattr(of(summary, lane, MAX_ROWS - 5) + of(summary, lane, 5), lane).sum() == MAX_ROWS
         for one, other in ((MAX_ROWS - 5, 6), (6, MAX_ROWS - 5)):
-            with pytest.raises(MergeError, match="at most 134,217,728 rows, found 134,217,729"):
+            with pytest.raises(MergeError, match="at most 2,147,483,647 rows, found 2,147,483,648"):
                 of(summary, lane, one) + of(summary, lane, other)
 
 

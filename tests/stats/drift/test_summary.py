@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlflow_eval_plugin.stats.counts.slice import MAX_ROWS
+from mlflow_eval_plugin.stats.counts.slice import COUNTED_ROWS
 from mlflow_eval_plugin.stats.drift.summary import (
     NO_FENCES,
     STEP_LIMIT,
@@ -84,7 +84,7 @@ def test_what_is_written_is_read():
 
 
 def test_as_many_rows_as_are_promised_overflow_no_sum():
-    assert MAX_ROWS * STEP_LIMIT < 2**63
+    assert COUNTED_ROWS * STEP_LIMIT < 2**63
     assert STEP_LIMIT / STEPS == 131_072  # standard deviations
     # A mean of values that are cut off to steps is right to a millionth of a standard deviation.
     assert _number().offsets[0] == pytest.approx(-3 * 0.5 / STEPS) and 1 / STEPS < 5e-6

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlflow_eval_plugin.stats.counts.exact_sums import LIMBS
-from mlflow_eval_plugin.stats.counts.slice import MAX_ROWS, Slice
+from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.regression.summary import (
     Band,
@@ -91,14 +91,11 @@ def test_bins_that_do_not_fit_together_do_not_merge(change, found):
             pair[0] + pair[1]
 
 
-def test_no_more_rows_than_the_lanes_hold():
-    one, many = _moments([""], [1], {"w": _lane(1)}), _moments([""], [MAX_ROWS - 1], {"w": _lane(1)})
-    assert (one + many).rows[0] == MAX_ROWS
-    few, most = _predictions([1, 1]), _predictions([MAX_ROWS - 2, 0])
-    assert (few + most).rows.sum() == MAX_ROWS
-    for first, second in ((one + one, many), (few, _predictions([MAX_ROWS - 2, 1]))):
-        with pytest.raises(MergeError, match="at most"):
-            first + second
+def test_there_is_no_end_of_rows():
+    one, many = _moments([""], [1], {"w": _lane(1)}), _moments([""], [2**40], {"w": _lane(1)})
+    assert (one + many).rows[0] == 2**40 + 1
+    few, most = _predictions([1, 1]), _predictions([2**40, 0])
+    assert (few + most).rows.sum() == 2**40 + 2
 
 
 def test_levels_lie_between_a_millionth_and_the_rest_and_increase():

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from mlflow_eval_plugin.engines.arrow.columns.factorizing import factorized
 from mlflow_eval_plugin.engines.arrow.counting import chunked
 from mlflow_eval_plugin.nearest import nearest
-from mlflow_eval_plugin.stats.counts.slice import level_label, rows_fit
+from mlflow_eval_plugin.stats.counts.slice import level_label, rows_countable
 from mlflow_eval_plugin.stats.counts.threads import both
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -63,7 +63,7 @@ def scored_rows(
     """
     if len(rows) == 0:
         raise InputError("there are no rows to evaluate; expected at least one, check the filter that made the data")
-    rows_fit(len(rows))
+    rows_countable(len(rows))
     labels = column_of(rows, label, argument="label")
     scores = column_of(rows, score, argument="score")
     weights = None if weight is None else column_of(rows, weight, argument="weight")

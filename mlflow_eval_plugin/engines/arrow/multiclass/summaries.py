@@ -27,7 +27,7 @@ from mlflow_eval_plugin.stats.binary.summary import (
     SliceSummary,
 )
 from mlflow_eval_plugin.stats.counts.fixed_point import Places, add_at, fixed_point, squares_up
-from mlflow_eval_plugin.stats.counts.slice import ONE, rows_fit
+from mlflow_eval_plugin.stats.counts.slice import ONE, rows_countable
 from mlflow_eval_plugin.stats.multiclass.summary import MOMENTS, MOST_RANKED, MulticlassSummary
 
 IntArray = NDArray[np.int64]
@@ -84,7 +84,7 @@ def counted_classes(rows: ClassScored, columns: Columns, depth: int, *, ranked: 
     Raises:
         TooManyLevels: for more than ``MAX_SLICES`` slices.
     """
-    rows_fit(len(rows.label))
+    rows_countable(len(rows.label))
     # A cell holds the scores of every class, so that fewer cells fill the same memory.
     cells = JOINT_CELLS // len(rows.classes)
     found, counted = tabulated(_Counter(rows).counted, len(rows.label), columns, depth, cells=cells)

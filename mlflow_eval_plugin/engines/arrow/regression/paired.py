@@ -19,6 +19,7 @@ from mlflow_eval_plugin.engines.arrow.regression.summaries import (
     chunks_of,
     counted_moments,
 )
+from mlflow_eval_plugin.stats.counts.exact_sums import carried
 from mlflow_eval_plugin.stats.counts.fixed_point import add_at
 from mlflow_eval_plugin.stats.regression.paired import PAIRED_LANES, PairedMomentSummary
 
@@ -54,7 +55,7 @@ def paired_moment_summary(
     return PairedMomentSummary(
         counted_moments(both[0], sliced.columns, sliced.depth),
         counted_moments(both[1], sliced.columns, sliced.depth),
-        {name: lanes[name] for name in PAIRED_LANES},
+        {name: carried(lanes[name]) for name in PAIRED_LANES},
         lanes["closer"],
     )
 

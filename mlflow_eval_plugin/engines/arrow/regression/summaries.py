@@ -26,9 +26,9 @@ from mlflow_eval_plugin.engines.arrow.digest import row_digests
 from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
 from mlflow_eval_plugin.engines.slicing import UNSLICED, Slicing
-from mlflow_eval_plugin.stats.counts.exact_sums import add_parts, empty_lane, parts_of, product
+from mlflow_eval_plugin.stats.counts.exact_sums import add_parts, carried, empty_lane, parts_of, product
 from mlflow_eval_plugin.stats.counts.fixed_point import Places, add_at
-from mlflow_eval_plugin.stats.counts.slice import rows_fit
+from mlflow_eval_plugin.stats.counts.slice import rows_countable
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.regression.folds import MOST_DISTINCT, Distinct, FoldSummary, fold_of
 from mlflow_eval_plugin.stats.regression.names import level_text
@@ -107,7 +107,7 @@ def predicted_rows(
     """
     if len(rows) == 0:
         raise InputError("there are no rows to evaluate; expected at least one, check the filter that made the data")
-    rows_fit(len(rows))
+    rows_countable(len(rows))
 
     def read(column: ColumnArgument, argument: str) -> FloatArray:
         return finite_numbers(column_of(rows, column, argument=argument), argument=argument, largest=LARGEST)
@@ -167,7 +167,7 @@ def counted_moments(predicted: Predicted, columns: Columns, depth: int) -> Momen
     return MomentSummary(
         slices=found,
         rows=lanes.pop("cells"),
-        lanes=lanes,
+        lanes={name: carried(lane) for name, lane in lanes.items()},
         scale=predicted.scale,
         weighted=predicted.weight is not None,
         levels=tuple(predicted.quantiles),
@@ -217,9 +217,10 @@ def _by_fold(
 
     lanes = counted(len(predicted.target), count)
     n, weighted = lanes.pop("cells"), predicted.weight is not None
+    sums = {name: carried(lane) for name, lane in lanes.items()}
     return tuple(
         PredictionSummary(
-            edges, n[at : at + bins], {name: lane[at : at + bins] for name, lane in lanes.items()}, predicted.scale,
+            edges, n[at : at + bins], {name: lane[at : at + bins] for name, lane in sums.items()}, predicted.scale,
             weighted, exact,
         )
         for at in range(0, folds * bins, bins)
@@ -361,7 +362,7 @@ def _distinct(predicted: Predicted, places: IntArray) -> Distinct | None:
     for part in chunks_of(once, slice(0, len(key))):
         add_terms(part.by_prediction(), lanes, np.arange(len(key))[part.rows])
     del lanes["cells"]
-    return Distinct(key, rows.astype(np.int64), places[first], lanes)
+    return Distinct(key, rows.astype(np.int64), places[first], {name: carried(lane) for name, lane in lanes.items()})
 
 
 def _ends_in_order(one: Interval) -> None:
