@@ -22,7 +22,7 @@ from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Quantity
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.means import Sums, brier, in_the_large, kish, log_loss
-from mlflow_eval_plugin.stats.inference.norms import Kind, NoisyNorm, binned_norm
+from mlflow_eval_plugin.stats.inference.norms import NoisyNorm, NormKind, binned_norm
 from mlflow_eval_plugin.stats.inference.quantities import AucQuantity, BalancedAccuracy, ProportionQuantity
 
 Metric = Literal[
@@ -229,7 +229,7 @@ def sums_of(part: Part) -> Sums:
     return Sums(part.n, part.weight, part.effective)
 
 
-def calibration_error(part: Part, kind: Kind) -> NoisyNorm:
+def calibration_error(part: Part, kind: NormKind) -> NoisyNorm:
     """ECE, debiased L2 error or MCE of every slice on ``ECE_BINS`` equal-width bins, see ``binned_norm``."""
     weight = part.ece_weight
     score = part.score.reshape(len(part.n), ECE_BINS, COARSE_BINS // ECE_BINS, 2).sum(axis=(2, 3))
@@ -238,7 +238,7 @@ def calibration_error(part: Part, kind: Kind) -> NoisyNorm:
 
 
 def norm_of_bins(
-    sums: Sums, weight: FloatArray, events: FloatArray, score: FloatArray, spread: FloatArray, kind: Kind = "sum"
+    sums: Sums, weight: FloatArray, events: FloatArray, score: FloatArray, spread: FloatArray, kind: NormKind = "sum"
 ) -> NoisyNorm:
     """The calibration error, from sums of w, w * label, w * s and w * s * (1 - s) by bin, each ``(S, B)``."""
     with np.errstate(divide="ignore", invalid="ignore"):

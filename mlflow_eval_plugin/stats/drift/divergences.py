@@ -19,7 +19,7 @@ from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limi
 from mlflow_eval_plugin.stats.inference.norms import HALF_NORMAL_MEAN
 from mlflow_eval_plugin.stats.inference.sparse_tables import exact_two_by_two, is_sparse, p_value
 
-Kind = Literal["psi", "js"]
+DivergenceKind = Literal["psi", "js"]
 Counts = NDArray[np.int64]
 LARGE_SAMPLE = 10_000
 LEAST_EXPECTED = 5
@@ -46,7 +46,7 @@ class Divergence:
         inflation: standard deviation by the delta method over that of the noncentral chi-squared, at least 1.
     """
 
-    kind: Kind
+    kind: DivergenceKind
     raw: FloatArray
     cells: Counts
     size: FloatArray
@@ -141,7 +141,7 @@ class DistributionDistance:
         return replace(self, **taken)
 
 
-def divergence(kind: Kind, reference: Counts, current: Counts) -> Divergence:
+def divergence(kind: DivergenceKind, reference: Counts, current: Counts) -> Divergence:
     """PSI or Jensen-Shannon of two rows of counts over the same cells; cells empty in both do not count.
 
     PSI takes an empty cell of one side for half a row, as its logarithm would be infinite.
@@ -164,7 +164,7 @@ def divergence(kind: Kind, reference: Counts, current: Counts) -> Divergence:
     )
 
 
-def _rare(kind: Kind, a: FloatArray, b: FloatArray) -> dict[str, Any]:
+def _rare(kind: DivergenceKind, a: FloatArray, b: FloatArray) -> dict[str, Any]:
     # Read off both sides together, which tells nothing about their difference. Cochran (1954) asks for five; what the
     # approximation lacks adds up over cells, while their noise grows with the root of their number only.
     least = max(LEAST_EXPECTED, 2 * np.sqrt(len(a)))

@@ -26,7 +26,7 @@ HALF_NORMAL_THIRD = float(np.sqrt(2 / np.pi) * (4 / np.pi - 1))  # the third cen
 EMPTY = "there are no rows with weight"
 _PARTS = np.linspace(0.0, 1.0, 33)
 
-Kind = Literal["sum", "root_mean_square", "maximum"]
+NormKind = Literal["sum", "root_mean_square", "maximum"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class NoisyNorm:
     deviation: FloatArray
     n: NDArray[np.int64]
     reason: str
-    kind: Kind = "sum"
+    kind: NormKind = "sum"
     correction: FloatArray | None = None
     highest: float = 1.0
 
@@ -134,7 +134,7 @@ def binned_norm(
     variance: FloatArray,
     effective: FloatArray,
     n: NDArray[np.int64],
-    kind: Kind,
+    kind: NormKind,
 ) -> NoisyNorm:
     """ECE ("sum"; Naeini 2015), debiased L2 error ("root_mean_square"; Kumar 2019) or MCE ("maximum") of sums by bin.
 

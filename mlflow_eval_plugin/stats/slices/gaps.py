@@ -21,7 +21,6 @@ from mlflow_eval_plugin.stats.inference.quantities import MeanQuantity, Proporti
 from mlflow_eval_plugin.stats.inference.skewed_means import PositiveMean, SkewedMean
 
 Versus = Literal["complement", "best", "overall"]
-Kind = Literal["difference", "ratio"]
 VERSUS: tuple[Versus, ...] = get_args(Versus)
 NOTHING_TO_COMPARE = "the slice, or what it is compared with, has no value of this metric"
 _MEANS = (MeanQuantity, UnitMean, PositiveMean, SkewedMean)

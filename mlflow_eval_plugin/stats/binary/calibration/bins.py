@@ -20,7 +20,7 @@ from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray, wilson
 from mlflow_eval_plugin.stats.inference.isotonic import equal_mass_member
 from mlflow_eval_plugin.stats.inference.means import kish
-from mlflow_eval_plugin.stats.inference.norms import Kind, NoisyNorm, binned_norm
+from mlflow_eval_plugin.stats.inference.norms import NoisyNorm, NormKind, binned_norm
 
 Binning = Literal["width", "mass"]
 
@@ -96,7 +96,7 @@ def reliability(summary: ScoreSummary, bins: int = 15, binning: Binning = "width
     )
 
 
-def calibration_norm(table: ReliabilityTable, kind: Kind) -> NoisyNorm:
+def calibration_norm(table: ReliabilityTable, kind: NormKind) -> NoisyNorm:
     """ECE ("sum"), debiased L2 error ("root_mean_square") or MCE ("maximum") of length one, see ``binned_norm``."""
     effective = kish(table.weight, table.weight_square)
     rows = np.array([int(table.n.sum())], dtype=np.int64)

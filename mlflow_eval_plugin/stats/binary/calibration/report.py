@@ -42,7 +42,7 @@ from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Bounds, Estimate, Quantity, bounds_at, estimates
 from mlflow_eval_plugin.stats.inference.isotonic import thinned
 from mlflow_eval_plugin.stats.inference.means import Sums, brier, calibrated_loss, in_the_large, kish, log_loss
-from mlflow_eval_plugin.stats.inference.norms import Kind
+from mlflow_eval_plugin.stats.inference.norms import NormKind
 
 HISTOGRAM_BINS = 50
 
@@ -223,7 +223,7 @@ class ScoreTable:
         if name in ("calibration_slope", "calibration_intercept"):
             return (slope if name == "calibration_slope" else intercept)([self.cells], self.gaps.rows)
         table = self._equal_mass if name in ("ece_equal_mass", "ece_debiased") else self._equal_width
-        kind: Kind = "sum"
+        kind: NormKind = "sum"
         if name == "ece_debiased":
             kind = "root_mean_square"
         elif name == "max_calibration_error":

@@ -12,6 +12,8 @@ from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.means import kish
 from mlflow_eval_plugin.stats.regression.summary import PredictionSummary
 
+SAME_PREDICTION = "all predictions are the same"
+
 
 @dataclass(frozen=True, eq=False)
 class BinSums:

@@ -27,13 +27,12 @@ from mlflow_eval_plugin.stats.inference.estimate import Estimate
 from mlflow_eval_plugin.stats.inference.held_out import FOLDS, Recalibration, mean_change, recalibration, remaining_gap
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.means import kish
-from mlflow_eval_plugin.stats.regression.calibration.bins import BinSums, bin_sums
+from mlflow_eval_plugin.stats.regression.calibration.bins import SAME_PREDICTION, BinSums, bin_sums
 from mlflow_eval_plugin.stats.regression.summary import PredictionSummary, RegressionScale
 
 Method = Literal["shift", "linear", "isotonic"]
 METHODS: tuple[Method, ...] = ("shift", "linear", "isotonic")
 FEWEST = 4 * FOLDS
-SAME_PREDICTION = "all predictions are the same"
 Fit = Callable[[FloatArray], FloatArray]  # of predictions relative to the scale
 
 

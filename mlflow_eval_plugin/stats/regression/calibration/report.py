@@ -23,7 +23,7 @@ from mlflow_eval_plugin.stats.inference.means import NO_ROWS, kish
 from mlflow_eval_plugin.stats.inference.norms import NoisyNorm
 from mlflow_eval_plugin.stats.inference.quantities import MeanQuantity
 from mlflow_eval_plugin.stats.inference.skewed_means import Monotone, Standardized
-from mlflow_eval_plugin.stats.regression.calibration.bins import BinSums, bin_sums
+from mlflow_eval_plugin.stats.regression.calibration.bins import SAME_PREDICTION, BinSums, bin_sums
 from mlflow_eval_plugin.stats.regression.metrics import CONSTANT_TARGET, Moments
 from mlflow_eval_plugin.stats.regression.summary import MomentSummary, PredictionSummary
 
@@ -31,7 +31,6 @@ METRICS = ("bias", "bias_sigma", "mean_error", "mae", "rmse", "r2", "slope", "in
            "mse_unc")  # fmt: skip
 HISTOGRAM_BINS = 50
 BAND_GROUPS = 1024
-SAME_PREDICTION = "all predictions are the same"
 
 
 @dataclass(frozen=True)
