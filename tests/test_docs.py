@@ -26,7 +26,7 @@ from mlflow_eval_plugin.stats.regression.calibration.report import METRICS as OF
 from mlflow_eval_plugin.stats.regression.names import OF_ALL
 from mlflow_eval_plugin.stats.slices.fairness import FAIRNESS
 from registry_hooks.cli import main
-from registry_hooks.rules.policy import Part, Policy, duration
+from registry_hooks.rules.policy import Policy, PolicyPart, duration
 from registry_hooks.rules.policy_file import load_policy
 
 ROOT = Path(__file__).parents[1]
@@ -99,7 +99,7 @@ def keys_of(model, before=""):
     for name, field in model.model_fields.items():
         key = f"{before}{field.alias or name}"
         yield key, field
-        inner = [each for each in _types(field.annotation) if isinstance(each, type) and issubclass(each, Part)]
+        inner = [each for each in _types(field.annotation) if isinstance(each, type) and issubclass(each, PolicyPart)]
         mark = {dict: ".*", tuple: "[]"}.get(get_origin(field.annotation), "")
         for each in inner:
             yield from keys_of(each, f"{key}{mark}.")

@@ -21,7 +21,7 @@ from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.inference.estimate import Bounds, QuantityBounds
 from mlflow_eval_plugin.stats.paired.differences import ChangeTable, change_bounds
-from mlflow_eval_plugin.stats.slices.gaps import VERSUS, Table
+from mlflow_eval_plugin.stats.slices.gaps import VERSUS, MetricTable
 
 # Where metrics that may miss on either side should be.
 MIDDLES = {"calibration_in_the_large": 0.0, "bias": 0.0, "bias_sigma": 0.0}
@@ -130,7 +130,7 @@ AGAINST = {"complement": "that of all other rows", "overall": "that of all rows"
 GapConfig = DisaggregatedConfig | RegressionDisaggregatedConfig
 
 
-def compared(config: DisaggregatedConfig, slices: int, usual: Sequence[str]) -> dict[str, list[str]]:
+def comparisons_of(config: DisaggregatedConfig, slices: int, usual: Sequence[str]) -> dict[str, list[str]]:
     """Which gaps a report holds: those that have a tolerance, and the usual ones unless there are too many slices."""
     chosen = [*config.max_gap, *config.min_ratio]
     if slices > MOST_FULLY_COMPARED:
@@ -148,7 +148,7 @@ def cost_claims(config: DisaggregatedConfig, bounds: Mapping[str, QuantityBounds
         yield limit_claim("cost", label, words, of_slice, maximum=config.max_cost, minimum_count=config.min_count)
 
 
-def metric_claims(config: GapConfig, table: Table, label: str) -> Iterator[Claim]:
+def metric_claims(config: GapConfig, table: MetricTable, label: str) -> Iterator[Claim]:
     """The least and largest values that one slice may have."""
     for metric, limit in config.max_metric.items():
         yield _metric_claim(config, table, metric, label, maximum=limit)
@@ -156,7 +156,7 @@ def metric_claims(config: GapConfig, table: Table, label: str) -> Iterator[Claim
         yield _metric_claim(config, table, metric, label, minimum=limit)
 
 
-def gap_claims(config: GapConfig, table: Table, labels: Sequence[str]) -> Iterator[Claim]:
+def gap_claims(config: GapConfig, table: MetricTable, labels: Sequence[str]) -> Iterator[Claim]:
     """How far every slice may be from what it is compared with."""
     versus = config.gap_versus
     for label in labels:
@@ -177,7 +177,7 @@ def gap_claims(config: GapConfig, table: Table, labels: Sequence[str]) -> Iterat
 
 def ratio_claim(
     config: GapConfig,
-    table: Table,
+    table: MetricTable,
     metric: str,
     label: str,
     *,
@@ -200,7 +200,7 @@ def ratio_claim(
 
 def _metric_claim(
     config: GapConfig,
-    table: Table,
+    table: MetricTable,
     metric: str,
     label: str,
     *,

@@ -14,7 +14,7 @@ from mlflow_eval_plugin.stats.multiclass.metrics import MULTICLASS_METRICS, Mult
 from mlflow_eval_plugin.stats.multiclass.metrics import OF_PROBABILITIES as OF_CLASS_PROBABILITIES
 from mlflow_eval_plugin.stats.paired.differences import ChangeTable
 from mlflow_eval_plugin.stats.regression.metrics import RegressionTable
-from mlflow_eval_plugin.stats.slices.gaps import Table
+from mlflow_eval_plugin.stats.slices.gaps import MetricTable
 from mlflow_eval_plugin.stats.slices.unchecked import Looked, unchecked_changes, unchecked_gaps
 
 # Without the average precision: it follows the share of positives, so that slices differ in it however they are served.
@@ -87,7 +87,7 @@ def changes_for_the_worse(
 
 
 def _gaps(
-    table: Table,
+    table: MetricTable,
     labels: Sequence[str],
     names: Iterable[str],
     claims: Iterable[Claim],
@@ -128,11 +128,11 @@ def _rate_of(table: SliceTable) -> float:
     return 2 * min(event, 1 - event) or 1.0
 
 
-def _root(table: Table, name: str) -> float:
+def _root(table: MetricTable, name: str) -> float:
     return float(table.metric("rmse").value[0]) if name == "bias" else 0.0
 
 
-def _places(table: Table | ChangeTable[Any], labels: Sequence[str]) -> list[int]:
+def _places(table: MetricTable | ChangeTable[Any], labels: Sequence[str]) -> list[int]:
     place = {one.label: i for i, one in enumerate(table.slices)}
     return [place[label] for label in labels]
 

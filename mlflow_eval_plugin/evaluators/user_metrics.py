@@ -8,11 +8,11 @@ from typing import Any
 from mlflow_eval_plugin.evaluators.config.disaggregated_base import DisaggregatedBase
 from mlflow_eval_plugin.evaluators.document import as_json
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, estimates
-from mlflow_eval_plugin.stats.slices.gaps import Table
+from mlflow_eval_plugin.stats.slices.gaps import MetricTable
 from mlflow_eval_plugin.stats.slices.user_metrics import RowMaker, SliceRows, row_metric
 
 
-def add_own_metrics(config: DisaggregatedBase, table: Table, reports: Iterable[Mapping[str, Any]]) -> None:
+def add_own_metrics(config: DisaggregatedBase, table: MetricTable, reports: Iterable[Mapping[str, Any]]) -> None:
     """Add the user's metrics to those of the reports of slices of a table."""
     found: dict[str, dict[str, Any]] = {one.label: {} for one in table.slices}
     for name in config.custom_metrics:
@@ -22,11 +22,11 @@ def add_own_metrics(config: DisaggregatedBase, table: Table, reports: Iterable[M
         report["metrics"].update(found[report["label"]])
 
 
-def metrics_of_rows(config: DisaggregatedBase, arrays: Callable[[Table], SliceRows]) -> dict[str, RowMaker]:
+def metrics_of_rows(config: DisaggregatedBase, arrays: Callable[[MetricTable], SliceRows]) -> dict[str, RowMaker]:
     """The metrics of the config that are functions of rows; ``arrays`` gives the rows of a table, and is asked once."""
     kept: list[SliceRows] = []
 
-    def once(table: Table) -> SliceRows:
+    def once(table: MetricTable) -> SliceRows:
         # Rows are sorted when the first metric is asked.
         if not kept:
             kept.append(arrays(table))

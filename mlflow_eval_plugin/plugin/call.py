@@ -15,8 +15,8 @@ from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.document import About
 from mlflow_eval_plugin.evidence import Evidence, Producer, Subject
 from mlflow_eval_plugin.plugin.data.tables import (
+    GivenTable,
     Scorer,
-    Table,
     check_tables,
     given_rows,
     reference_data,
@@ -32,7 +32,7 @@ from mlflow_eval_plugin.plugin.references import reference_table
 from mlflow_eval_plugin.plugin.registered import registered_as
 from mlflow_eval_plugin.plugin.tasks import TASKS, task_of
 from mlflow_eval_plugin.plugin.value_names import require_named_columns
-from mlflow_eval_plugin.reports.pages.page import Part
+from mlflow_eval_plugin.reports.pages.page import PagePart
 from mlflow_eval_plugin.stats.counts.threads import both
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -68,21 +68,21 @@ class Call:
 
     request: Request
     configs: dict[str, Config]
-    table: Table
-    references: dict[int, Table] = field(default_factory=dict)
+    table: GivenTable
+    references: dict[int, GivenTable] = field(default_factory=dict)
     late: LateLabels = field(default_factory=LateLabels)
     not_judged: dict[str, str] = field(default_factory=dict)
     logged_references: set[int] = field(default_factory=set)
     evidence: dict[str, Evidence] = field(default_factory=dict)
     logged: set[str] = field(default_factory=set)
-    parts: dict[str, Part] = field(default_factory=dict)
+    parts: dict[str, PagePart] = field(default_factory=dict)
 
-    def reference(self, config: Config) -> Table | None:
+    def reference(self, config: Config) -> GivenTable | None:
         """The reference that a config gives, read once however many evaluators share it."""
         given = getattr(config, "reference", None)
         return None if given is None else self.references[id(given)]
 
-    def judged(self, config: Config) -> tuple[Table, Table | None]:
+    def judged(self, config: Config) -> tuple[GivenTable, GivenTable | None]:
         """The rows that a config judges, and its reference: all of them, or those whose labels have arrived."""
         reference = self.reference(config)
         return self.late.judged(self.table, config), reference and self.late.judged(reference, config)

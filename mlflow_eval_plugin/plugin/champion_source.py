@@ -21,7 +21,7 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import (
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.config.comparison import Champion
 from mlflow_eval_plugin.plugin.asking import lacking, needed_columns
-from mlflow_eval_plugin.plugin.data.tables import Table
+from mlflow_eval_plugin.plugin.data.tables import GivenTable
 from mlflow_eval_plugin.plugin.files import digest_at
 from mlflow_eval_plugin.plugin.registered import registered_as
 from mlflow_eval_plugin.stats.counts.slice import level_label
@@ -32,7 +32,7 @@ Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, eq=False)
-class Reader(Generic[Said]):
+class ChampionReader(Generic[Said]):
     """How what models of one kind say is read.
 
     Attributes:
@@ -52,13 +52,15 @@ class Evaluated:
         own: the column that holds the challenger's predictions, where one of the data does.
     """
 
-    table: Table
+    table: GivenTable
     frame: pd.DataFrame
     features: Sequence[str]
     own: str | None
 
 
-def said_by(champion: Champion, config: Config, rows: Evaluated, reader: Reader[Said]) -> tuple[Said, dict[str, Any]]:
+def said_by(
+    champion: Champion, config: Config, rows: Evaluated, reader: ChampionReader[Said]
+) -> tuple[Said, dict[str, Any]]:
     """Ask the champion, or read what it said; and whose predictions these are, as JSON.
 
     Raises:
@@ -71,7 +73,7 @@ def said_by(champion: Champion, config: Config, rows: Evaluated, reader: Reader[
     return _of_column(config.column(str(champion.column)), rows, reader)
 
 
-def _of_column(name: str, rows: Evaluated, reader: Reader[Said]) -> tuple[Said, dict[str, Any]]:
+def _of_column(name: str, rows: Evaluated, reader: ChampionReader[Said]) -> tuple[Said, dict[str, Any]]:
     if name == rows.own:
         raise InputError(f"{name!r} holds the challenger's predictions; name the column of the champion's")
     values = column_of(rows.frame, name, argument="champion").to_numpy()
@@ -79,7 +81,9 @@ def _of_column(name: str, rows: Evaluated, reader: Reader[Said]) -> tuple[Said, 
     return reader.of_values(values, f"column {name!r}"), source
 
 
-def _of_model(uri: str, column: str | None, rows: Evaluated, reader: Reader[Said]) -> tuple[Said, dict[str, Any]]:
+def _of_model(
+    uri: str, column: str | None, rows: Evaluated, reader: ChampionReader[Said]
+) -> tuple[Said, dict[str, Any]]:
     try:
         model = mlflow.pyfunc.load_model(uri)
     except Exception as error:
@@ -107,7 +111,9 @@ def _inputs(model: Any, uri: str, rows: Evaluated) -> Any:
     return rows.frame
 
 
-def _of_run(champion: Champion, config: Config, rows: Evaluated, reader: Reader[Said]) -> tuple[Said, dict[str, Any]]:
+def _of_run(
+    champion: Champion, config: Config, rows: Evaluated, reader: ChampionReader[Said]
+) -> tuple[Said, dict[str, Any]]:
     where = f"{champion.path} of run {champion.run}"
     found = _read(str(champion.run), str(champion.path), champion.key)
     require_columns(found, [name for name in (champion.column, champion.key) if name], argument=where)

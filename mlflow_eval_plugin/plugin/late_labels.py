@@ -18,7 +18,7 @@ from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
 from mlflow_eval_plugin.evaluators.config.base import Config, SlicedConfig
 from mlflow_eval_plugin.evaluators.document import LabelsReceived
 from mlflow_eval_plugin.evaluators.slicing import slicing_of
-from mlflow_eval_plugin.plugin.data.tables import Table, with_columns
+from mlflow_eval_plugin.plugin.data.tables import GivenTable, with_columns
 from mlflow_eval_plugin.plugin.data.values import missing_values
 from mlflow_eval_plugin.reports.sentences.wording import listed
 from mlflow_eval_plugin.stats.errors import InputError
@@ -28,9 +28,9 @@ from mlflow_eval_plugin.stats.errors import InputError
 class LateLabels:
     """The rows whose labels have arrived, of every table, each found once, so that it is scored and digested once."""
 
-    found: dict[int, Table] = field(default_factory=dict)
+    found: dict[int, GivenTable] = field(default_factory=dict)
 
-    def judged(self, table: Table, config: Config) -> Table:
+    def judged(self, table: GivenTable, config: Config) -> GivenTable:
         """The rows that a config judges: all, unless it leaves out those whose labels have not arrived."""
         if not _leaves_out(config):
             return table
@@ -39,7 +39,7 @@ class LateLabels:
         return self.found[id(table)]
 
 
-def require_labels(table: Table, given: Sequence[tuple[Config, Table | None]]) -> None:
+def require_labels(table: GivenTable, given: Sequence[tuple[Config, GivenTable | None]]) -> None:
     """Refuse labels that are missing where somebody needs all of them, for all evaluators and references at once.
 
     Args:
@@ -60,7 +60,7 @@ def require_labels(table: Table, given: Sequence[tuple[Config, Table | None]]) -
         )
 
 
-def not_judged(table: Table, late: LateLabels, configs: Mapping[str, Config]) -> dict[str, str]:
+def not_judged(table: GivenTable, late: LateLabels, configs: Mapping[str, Config]) -> dict[str, str]:
     """The evaluators that leave out rows and cannot judge what is left, each with the reason; drift has to be judged.
 
     Raises:
@@ -79,7 +79,7 @@ def not_judged(table: Table, late: LateLabels, configs: Mapping[str, Config]) ->
     return reasons
 
 
-def _why_not(config: SlicedConfig, table: Table) -> str:
+def _why_not(config: SlicedConfig, table: GivenTable) -> str:
     received, rows = len(table.features), len(table.given.features)
     if received == rows:
         return ""
@@ -97,7 +97,7 @@ def _why_not(config: SlicedConfig, table: Table) -> str:
     return ""
 
 
-def labels_received(table: Table, reference: Table | None) -> LabelsReceived | None:
+def labels_received(table: GivenTable, reference: GivenTable | None) -> LabelsReceived | None:
     """How many labels have arrived, where others are left out; None where nothing was to be left out."""
     if table.whole is None:
         return None
@@ -125,7 +125,7 @@ def _missing(labels: Any, kinds: Sequence[str]) -> list[str]:
     return [f"label: {how_many(late)} missing, and {listed(kinds)} {judge} every row by its label"]
 
 
-def _received(table: Table) -> Table:
+def _received(table: GivenTable) -> GivenTable:
     if table.labels is None:
         return table
     arrived = _arrived(table.labels)

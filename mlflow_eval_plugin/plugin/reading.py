@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from mlflow_eval_plugin.evaluators.config.base import Config
-from mlflow_eval_plugin.plugin.data.tables import Table
+from mlflow_eval_plugin.plugin.data.tables import GivenTable
 
 
 class Reader(Protocol):
@@ -15,16 +15,16 @@ class Reader(Protocol):
     methods raise InputError for what cannot be evaluated.
     """
 
-    def ask(self, table: Table, reference: Table | None, config: Any) -> None:
+    def ask(self, table: GivenTable, reference: GivenTable | None, config: Any) -> None:
         """Ask the model about all rows, once for all evaluators, before anything else is held."""
 
-    def rows(self, table: Table, config: Any) -> Any:
+    def rows(self, table: GivenTable, config: Any) -> Any:
         """Everything that an evaluator needs of the evaluated data set."""
 
-    def reference(self, table: Table, like: Any, config: Any) -> Any:
+    def reference(self, table: GivenTable, like: Any, config: Any) -> Any:
         """Everything that an evaluator needs of a reference; ``like`` are the evaluated rows."""
 
-    def champion(self, table: Table, rows: Any, config: Any) -> Any:
+    def champion(self, table: GivenTable, rows: Any, config: Any) -> Any:
         """What the champion says of the evaluated rows."""
 
 

@@ -8,11 +8,11 @@ from mlflow.utils.string_utils import generate_feature_name_if_not_string
 
 from mlflow_eval_plugin.plugin.asking import further_columns, needed_columns
 from mlflow_eval_plugin.plugin.data.frames import Frame, given_table
-from mlflow_eval_plugin.plugin.data.tables import Table
+from mlflow_eval_plugin.plugin.data.tables import GivenTable
 from mlflow_eval_plugin.stats.errors import InputError
 
 
-def reference_table(given: Any, name: str, like: Table, model: Any) -> Table:
+def reference_table(given: Any, name: str, like: GivenTable, model: Any) -> GivenTable:
     """A reference given as a frame of any library, a mapping of columns, or an MLflow data set.
 
     Its inputs are what the model's signature names, without one the features of the evaluated data; None where it lacks
@@ -34,7 +34,7 @@ def reference_table(given: Any, name: str, like: Table, model: Any) -> Table:
     labels_name = str(found.labels or like.labels_name)
     predictions_name = found.predictions or like.predictions_name
     special = {found.labels, found.predictions}
-    return Table(
+    return GivenTable(
         name=str(found.name or name),
         features=frame,
         inputs=_inputs(frame, like) if needed is None else (own if set(needed) <= set(own.columns) else None),
@@ -60,7 +60,7 @@ def _named(frame: Frame) -> Frame:
     return named
 
 
-def _inputs(frame: Frame, like: Table) -> Any:
+def _inputs(frame: Frame, like: GivenTable) -> Any:
     """The features of the evaluated data in their order and form; None where some are missing."""
     names = list(map(str, like.features.columns))
     if not set(names) <= set(frame.columns):

@@ -19,7 +19,7 @@ from mlflow_eval_plugin.evaluators.regression import comparison as regression_co
 from mlflow_eval_plugin.evaluators.regression import disaggregated as regression_disaggregated
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.plugin.binary.reader import BinaryReader
-from mlflow_eval_plugin.plugin.data.tables import Scorer, Table
+from mlflow_eval_plugin.plugin.data.tables import GivenTable, Scorer
 from mlflow_eval_plugin.plugin.multiclass.reader import MulticlassReader
 from mlflow_eval_plugin.plugin.multiclass.rows import is_multiclass
 from mlflow_eval_plugin.plugin.reading import Reader
@@ -50,7 +50,7 @@ class Task:
     evaluate: Mapping[str, Evaluate]
     reader: Callable[[Scorer], Reader]
     scalars: Mapping[str, scalars.Scalars] = field(default_factory=dict)
-    is_of: Callable[[Table, Config, Scorer], bool] = lambda table, config, scorer: True
+    is_of: Callable[[GivenTable, Config, Scorer], bool] = lambda table, config, scorer: True
     of_many_classes: bool = False
 
 
@@ -124,7 +124,7 @@ def model_types_of(kind: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(task.model_type for task in TASKS.values() if kind in task.configs))
 
 
-def task_of(model_type: str, table: Table, config: Any, scorer: Scorer) -> str:
+def task_of(model_type: str, table: GivenTable, config: Any, scorer: Scorer) -> str:
     """The name of the task at which a config evaluates.
 
     Raises:

@@ -10,7 +10,7 @@ from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.nearest import nearest
 from mlflow_eval_plugin.plugin.data.frames import framed
-from mlflow_eval_plugin.plugin.data.tables import Table
+from mlflow_eval_plugin.plugin.data.tables import GivenTable
 from mlflow_eval_plugin.reports.sentences.naming import unused_names
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -18,7 +18,7 @@ _OF_MODELS = ("score", "prediction")  # what the columns of a model's answers ar
 _logger = logging.getLogger(__name__)
 
 
-def require_named_columns(table: Table, references: Iterable[Table], configs: Mapping[str, Config]) -> None:
+def require_named_columns(table: GivenTable, references: Iterable[GivenTable], configs: Mapping[str, Config]) -> None:
     """Refuse ``value_labels`` of columns that nothing in the call has.
 
     A column of one evaluator's ``slice_data``, or of a reference, is enough: one dictionary serves all evaluators.
@@ -49,7 +49,7 @@ def warn_of_unused_names(evidences: Iterable[Evidence]) -> None:
         _logger.warning("value_labels: %s", said)
 
 
-def _columns_of(table: Table) -> list[str]:
+def _columns_of(table: GivenTable) -> list[str]:
     further = (table.labels_name, table.predictions_name)
     return [*map(str, table.features.columns), *(str(name) for name in further if name is not None)]
 

@@ -15,7 +15,7 @@ from mlflow_eval_plugin.reports.figures.pictures import (
     mean_reliability_diagrams,
     reliability_diagrams,
 )
-from mlflow_eval_plugin.reports.tables.cells import Table
+from mlflow_eval_plugin.reports.tables.cells import PageTable
 from mlflow_eval_plugin.reports.tables.drift import drift_tables
 from mlflow_eval_plugin.reports.tables.full import (
     calibration_tables,
@@ -47,7 +47,7 @@ class Kind:
     title: str
     question: str
     scope: str
-    tables: Callable[[Mapping[str, Any]], list[Table]]
+    tables: Callable[[Mapping[str, Any]], list[PageTable]]
     pictures: Callable[[Evidence], Gallery | None] | None = None
     heatmap: Callable[[Evidence], Heatmap | None] | None = None
     drawn: Callable[[Check], bool] = lambda check: True

@@ -42,7 +42,7 @@ Duration = Annotated[timedelta, BeforeValidator(duration)]
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\s\x00]([^\n\x00]*[^\s\x00])?$")]
 
 
-class Part(BaseModel):
+class PolicyPart(BaseModel):
     """A mapping within a policy; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
@@ -54,7 +54,7 @@ def _near(kind: str) -> str:
     return f"; {known} No version is promoted before another evaluator has written it"
 
 
-class RoleMembers(Part):
+class RoleMembers(PolicyPart):
     """Who holds a role: login names, and MLflow RBAC roles whose holders hold it too."""
 
     users: tuple[Name, ...] = ()
@@ -76,7 +76,7 @@ class RoleMembers(Part):
         return actor.name in self.users or not actor.mlflow_roles.isdisjoint(self.mlflow_roles)
 
 
-class RequiredEvidence(Part):
+class RequiredEvidence(PolicyPart):
     """One kind of Evidence that must pass; ``insufficient: allow`` says that only a ``fail`` blocks.
 
     A ``comparison`` must be with the champion, and is not asked for while there is none.
@@ -94,7 +94,7 @@ class RequiredEvidence(Part):
         return verdict == "pass" or (verdict == "insufficient" and self.insufficient == "allow")
 
 
-class RequiredApprovals(Part):
+class RequiredApprovals(PolicyPart):
     """How many holders of a role must say yes; a yes counts for as long as ``expires`` says, or as the Proposal does.
 
     Each person fills one seat: who holds two roles that the quorum asks for counts for one of them.
@@ -105,13 +105,13 @@ class RequiredApprovals(Part):
     expires: Duration | None = None
 
 
-class Nominate(Part):
+class Nominate(PolicyPart):
     """Who may make a version the challenger."""
 
     by: tuple[Name, ...] = Field(min_length=1)
 
 
-class Promote(Part):
+class Promote(PolicyPart):
     """What makes the challenger the champion.
 
     ``reauthenticate`` asks every approver for the password once more. ``settled`` asks that an approver's account, its
@@ -140,33 +140,33 @@ class Promote(Part):
         return approvals
 
 
-class Rollback(Part):
+class Rollback(PolicyPart):
     """Who may go back, and when the review of it falls due."""
 
     by: tuple[Name, ...] = Field(min_length=1)
     review_due: Duration = timedelta(hours=24)
 
 
-class BreakGlass(Part):
+class BreakGlass(PolicyPart):
     """Who may promote past Evidence and approvals in an emergency, and when the review of it falls due."""
 
     by: tuple[Name, ...] = Field(min_length=1)
     review_due: Duration = timedelta(hours=4)
 
 
-class Reviews(Part):
+class Reviews(PolicyPart):
     """Who may close a review with a finding; never the one whose act opened it."""
 
     by: tuple[Name, ...] = Field(min_length=1)
 
 
-class Delegations(Part):
+class Delegations(PolicyPart):
     """For how long at most a holder of a role may lend it to somebody else."""
 
     longest: Duration = timedelta(days=14)
 
 
-class Policy(Part):
+class Policy(PolicyPart):
     """A whole policy; make one with ``load_policy``.
 
     ``models`` are names, or patterns with ``*`` and ``?``; ``"*"`` makes governed the default. ``exempt`` takes names

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from rapidfuzz import process
 
 from registry_hooks.errors import Invalid, Reason
-from registry_hooks.rules.policy import Part, Policy, RoleMembers
+from registry_hooks.rules.policy import Policy, PolicyPart, RoleMembers
 from registry_hooks.rules.quorum import Seat, seated
 
 DEEPEST = 32  # brackets within brackets; PyYAML's time grows with the square of the depth
@@ -165,13 +165,13 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     for part in location:
         if isinstance(part, int):
             continue
-        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, Part) else None
+        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, PolicyPart) else None
         if field is None:
             model = RoleMembers
             continue
         inner = getattr(field.annotation, "__args__", (field.annotation,))
-        model = next((t for t in inner if isinstance(t, type) and issubclass(t, Part)), field.annotation)
-    fields = model.model_fields.items() if isinstance(model, type) and issubclass(model, Part) else ()
+        model = next((t for t in inner if isinstance(t, type) and issubclass(t, PolicyPart)), field.annotation)
+    fields = model.model_fields.items() if isinstance(model, type) and issubclass(model, PolicyPart) else ()
     return [field.alias or name for name, field in fields]
 
 

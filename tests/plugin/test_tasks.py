@@ -19,7 +19,7 @@ from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.document import About, document
 from mlflow_eval_plugin.evidence import KNOWN_KINDS, KNOWN_TASKS, Data, Evidence, EvidenceError, dumps, loads, seal
 from mlflow_eval_plugin.plugin import _Evaluator
-from mlflow_eval_plugin.plugin.data.tables import Scorer, Table, given_rows
+from mlflow_eval_plugin.plugin.data.tables import GivenTable, Scorer, given_rows
 from mlflow_eval_plugin.plugin.tasks import TASKS, Task
 from mlflow_eval_plugin.reports.kinds import TOLD, Kind
 from mlflow_eval_plugin.reports.pages.page import render
@@ -53,11 +53,11 @@ class RankingReader:
     def __init__(self, scorer: Scorer) -> None:
         self.scorer = scorer
 
-    def ask(self, table: Table, reference: Table | None, config: Config) -> None:
+    def ask(self, table: GivenTable, reference: GivenTable | None, config: Config) -> None:
         """There is no model to ask."""
         assert self.scorer.model is None and reference is None
 
-    def rows(self, table: Table, config: Config) -> Ranking:
+    def rows(self, table: GivenTable, config: Config) -> Ranking:
         """Whether the first choice is the relevant one."""
         frame, _, data = given_rows(table, config, self.scorer)
         return Ranking(frame, data, np.asarray(table.labels) == np.asarray(table.predictions))

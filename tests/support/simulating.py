@@ -27,7 +27,7 @@ from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.inference.contrasts import Widest
 from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
 from mlflow_eval_plugin.stats.slices.fairness import Larger
-from mlflow_eval_plugin.stats.slices.gaps import compared
+from mlflow_eval_plugin.stats.slices.gaps import gap_between
 
 CENSUS = Path(__file__).parents[2] / "examples/data/acs_employment_ma.parquet"
 COLUMNS = ("SEX", "MAR", "CIT", "NATIVITY", "DEAR", "DEYE")  # with their pairs 138 slices of 30 rows or more in 2015
@@ -134,7 +134,7 @@ def coverage_of_gaps(n: int, m: int, kind: str) -> Coverage:
     Where the second proportion is 0, a ratio is not defined and has no interval that could miss it.
     """
     a, b = (side.ravel() for side in np.meshgrid(np.arange(n + 1), np.arange(m + 1), indexing="ij"))
-    gap = compared(_proportions(a / n, np.full(len(a), n)), _proportions(b / m, np.full(len(b), m)), kind)
+    gap = gap_between(_proportions(a / n, np.full(len(a), n)), _proportions(b / m, np.full(len(b), m)), kind)
     lower, upper = gap.limits(0.025, exact=False)
     undefined = np.isnan(gap.value)
     covered, where = [], []
@@ -216,7 +216,7 @@ def _widest(hits: np.ndarray, n: int) -> Widest:
     made = _proportions(hits.ravel() / n, np.full(hits.size, n))
     places = (np.arange(runs)[:, None, None] * groups + pairs).reshape(-1, 2)
     return Widest(
-        candidates=compared(made.take(places[:, 0]), made.take(places[:, 1]), "difference"),
+        candidates=gap_between(made.take(places[:, 0]), made.take(places[:, 1]), "difference"),
         owner=np.repeat(np.arange(runs), len(pairs)),
         itself=np.zeros(runs),
         n=np.full(runs, n * groups),

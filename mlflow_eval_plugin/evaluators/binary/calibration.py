@@ -12,7 +12,7 @@ from mlflow_eval_plugin.evaluators.document import About, as_json, document, sli
 from mlflow_eval_plugin.evaluators.slicing import slicing_of, wanted_labels
 from mlflow_eval_plugin.evaluators.unchecked import gaps_in_calibration
 from mlflow_eval_plugin.evidence import Evidence
-from mlflow_eval_plugin.stats.binary.calibration.changes import change_bounds, changes
+from mlflow_eval_plugin.stats.binary.calibration.changes import bounds_of_change_since, changes
 from mlflow_eval_plugin.stats.binary.calibration.recalibration import recalibrate
 from mlflow_eval_plugin.stats.binary.calibration.report import ScoreTable, calibrate, calibration_bounds
 from mlflow_eval_plugin.stats.binary.calibration.slices import slice_calibrations
@@ -96,6 +96,6 @@ def _change_claims(summary: ScoreSummary, before: ScoreSummary | None, config: C
     if before is None:
         return
     for metric, limit in config.max_change.items():
-        bounds = change_bounds(summary, before, metric, bins=config.bins)
+        bounds = bounds_of_change_since(summary, before, metric, bins=config.bins)
         fallen = metric.startswith("calibration_")
         yield change_claim(metric, "overall", bounds, limit, fallen=fallen, risen=True)

@@ -10,7 +10,7 @@ from mlflow_eval_plugin.engines.contract import ErrorCounts, Sought
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.claims import (
     MOST_FULLY_COMPARED,
-    compared,
+    comparisons_of,
     cost_claims,
     gap_claims,
     limit_in_words,
@@ -41,7 +41,7 @@ from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.inference.costs import Costs
 from mlflow_eval_plugin.stats.inference.estimate import Estimate
-from mlflow_eval_plugin.stats.slices.gaps import Table
+from mlflow_eval_plugin.stats.slices.gaps import MetricTable
 from mlflow_eval_plugin.stats.slices.user_metrics import RowMaker, SliceRows
 
 _NO_SCORES = Estimate(None, None, 0.0, "predictions are classes, not probabilities")
@@ -80,7 +80,7 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, _: None, about: About) -> 
 
 def _compared(config: DisaggregatedConfig, rows: Rows, table: SliceTable) -> dict[str, list[str]]:
     usual = [metric for metric in DEFAULT_GAP_METRICS if _known(metric, rows)]
-    return compared(config, len(table.summary.slices), usual)
+    return comparisons_of(config, len(table.summary.slices), usual)
 
 
 def _pooled(config: DisaggregatedConfig, table: SliceTable) -> list[str]:
@@ -191,7 +191,7 @@ def _prepared(config: DisaggregatedConfig, rows: Rows) -> Prepared | None:
 def _own_metrics(config: DisaggregatedConfig, rows: Rows) -> dict[str, Maker | RowMaker]:
     """The metrics of the config, for a ``SliceTable``."""
 
-    def told(table: Table) -> SliceRows:
+    def told(table: MetricTable) -> SliceRows:
         return rows.scored.slice_rows(table.slices, slicing_of(config), config.threshold)
 
     counted = {name: counted_metric(name, function) for name, function in config.metrics.items()}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlflow_eval_plugin.engines.contract import ErrorCounts, Sought
-from mlflow_eval_plugin.evaluators.claims import compared, cost_claims, gap_claims, metric_claims
+from mlflow_eval_plugin.evaluators.claims import comparisons_of, cost_claims, gap_claims, metric_claims
 from mlflow_eval_plugin.evaluators.config.classes import OF_ONE_CLASS, split_metric
 from mlflow_eval_plugin.evaluators.config.costs import costs_of_classes
 from mlflow_eval_plugin.evaluators.config.disaggregated import DisaggregatedConfig
@@ -30,7 +30,7 @@ from mlflow_eval_plugin.stats.multiclass.disaggregated import MulticlassSlice, m
 from mlflow_eval_plugin.stats.multiclass.metrics import MULTICLASS_METRICS, OF_PROBABILITIES, MulticlassTable
 from mlflow_eval_plugin.stats.multiclass.summary import MOST_RANKED
 from mlflow_eval_plugin.stats.multiclass.user_metrics import ClassMaker, counted_class_metric
-from mlflow_eval_plugin.stats.slices.gaps import Table
+from mlflow_eval_plugin.stats.slices.gaps import MetricTable
 from mlflow_eval_plugin.stats.slices.user_metrics import RowMaker, SliceRows
 
 _USUAL_GAPS = ("accuracy", "precision", "recall", "f1", "fpr", "fnr", "auc")
@@ -148,7 +148,7 @@ def _costs(costs: ClassCosts, cost: MeanCost, places: Mapping[str, int]) -> dict
 
 def _gaps(config: DisaggregatedConfig, table: MulticlassTable, labels: set[str]) -> list[Any]:
     usual = [metric for metric in _USUAL_GAPS if metric != "auc" or table.summary.ranks is not None]
-    some = compared(config, len(table.summary.slices), usual)
+    some = comparisons_of(config, len(table.summary.slices), usual)
     return [
         as_json(one)
         for metric in some["gap_metrics"]
@@ -177,7 +177,7 @@ def _prepared(config: DisaggregatedConfig, rows: MulticlassRows) -> Prepared | N
 def _own_metrics(config: DisaggregatedConfig, rows: MulticlassRows) -> dict[str, ClassMaker | RowMaker]:
     """The custom metrics of the config, for a ``MulticlassTable``."""
 
-    def told(table: Table) -> SliceRows:
+    def told(table: MetricTable) -> SliceRows:
         return rows.known.slice_rows(table.slices, slicing_of(config))
 
     counted = {name: counted_class_metric(name, function) for name, function in config.metrics.items()}

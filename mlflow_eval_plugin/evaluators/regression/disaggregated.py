@@ -23,7 +23,7 @@ from mlflow_eval_plugin.stats.inference.estimate import Estimate
 from mlflow_eval_plugin.stats.regression.disaggregated import regression_slices
 from mlflow_eval_plugin.stats.regression.metrics import RegressionTable
 from mlflow_eval_plugin.stats.regression.names import OF_ALL, can_be_best, can_be_divided
-from mlflow_eval_plugin.stats.slices.gaps import VERSUS, Table
+from mlflow_eval_plugin.stats.slices.gaps import VERSUS, MetricTable
 from mlflow_eval_plugin.stats.slices.user_metrics import RowMaker, SliceRows
 
 _MOST_FULLY_COMPARED = 100
@@ -94,7 +94,7 @@ def _prepared(config: RegressionDisaggregatedConfig, rows: RegressionRows) -> Pr
 def _own_metrics(config: DisaggregatedBase, rows: RegressionRows) -> dict[str, RowMaker]:
     """The custom metrics of the config, for a ``RegressionTable``: the label is the target, and there is no score."""
 
-    def told(table: Table) -> SliceRows:
+    def told(table: MetricTable) -> SliceRows:
         return rows.known.slice_rows(table.slices, slicing_of(config))
 
     return metrics_of_rows(config, told)

@@ -10,12 +10,12 @@ from mlflow_eval_plugin.evaluators.binary.comparison import ChampionRows
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.comparison import ComparisonConfig
 from mlflow_eval_plugin.plugin.binary.scores import Scores, classes_of, column_scores, model_scores
-from mlflow_eval_plugin.plugin.champion_source import Evaluated, Reader, of_champion, said_by
-from mlflow_eval_plugin.plugin.data.tables import Table
+from mlflow_eval_plugin.plugin.champion_source import ChampionReader, Evaluated, of_champion, said_by
+from mlflow_eval_plugin.plugin.data.tables import GivenTable
 from mlflow_eval_plugin.plugin.data.values import as_column
 
 
-def champion_rows(config: ComparisonConfig, table: Table, rows: Rows) -> ChampionRows:
+def champion_rows(config: ComparisonConfig, table: GivenTable, rows: Rows) -> ChampionRows:
     """Two classes: the champion's scores, or its classes.
 
     Raises:
@@ -29,7 +29,7 @@ def champion_rows(config: ComparisonConfig, table: Table, rows: Rows) -> Champio
         return model_scores(model, inputs, rows.pos_label, column or config.probability_column, labels)
 
     def read() -> ChampionRows:
-        reader = Reader(lambda values, name: column_scores(values, rows.pos_label, name, labels), asked)
+        reader = ChampionReader(lambda values, name: column_scores(values, rows.pos_label, name, labels), asked)
         own = table.predictions_name if table.predictions is not None else None
         if config.probability_column is not None:
             own = config.column(config.probability_column)

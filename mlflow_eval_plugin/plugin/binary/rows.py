@@ -19,8 +19,8 @@ from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.plugin.binary.scores import Scores, class_text, scores_of
 from mlflow_eval_plugin.plugin.data.frames import Frame
 from mlflow_eval_plugin.plugin.data.tables import (
+    GivenTable,
     Scorer,
-    Table,
     beside,
     check_tables,
     free_name,
@@ -31,7 +31,7 @@ from mlflow_eval_plugin.plugin.data.values import as_column, distinct_values, kn
 from mlflow_eval_plugin.stats.errors import InputError
 
 
-def score_first(table: Table, reference: Table | None, config: Config, scorer: Scorer) -> None:
+def score_first(table: GivenTable, reference: GivenTable | None, config: Config, scorer: Scorer) -> None:
     """Ask the model about all rows before anything else is held: the copy that it makes of them is the peak of memory.
 
     Raises:
@@ -44,7 +44,7 @@ def score_first(table: Table, reference: Table | None, config: Config, scorer: S
             scores_of(one, positive, config.probability_column, scorer)
 
 
-def rows_of(table: Table, config: Config, scorer: Scorer) -> Rows:
+def rows_of(table: GivenTable, config: Config, scorer: Scorer) -> Rows:
     """Everything an evaluator needs of the evaluated data set.
 
     Raises:
@@ -75,7 +75,7 @@ class Labelled:
 
 
 def as_rows(
-    table: Table,
+    table: GivenTable,
     frame: Frame,
     data: Data,
     labelled: Labelled,
@@ -98,7 +98,7 @@ def as_rows(
     )
 
 
-def _coded(table: Table, config: Config) -> tuple[Any, str]:
+def _coded(table: GivenTable, config: Config) -> tuple[Any, str]:
     try:
         label, positive = table.coded(config.positive)
     except InputError:
@@ -125,7 +125,7 @@ def probability_column(config: Config, scorer: Scorer) -> str | None:
     return config.column(config.probability_column) if scorer.model is None else config.probability_column
 
 
-def reference_rows(table: Table, like: Rows, config: Config, scorer: Scorer) -> Rows:
+def reference_rows(table: GivenTable, like: Rows, config: Config, scorer: Scorer) -> Rows:
     """Everything an evaluator needs of a reference, which may lack labels and, where no model is given, scores.
 
     Raises:
@@ -139,7 +139,7 @@ def reference_rows(table: Table, like: Rows, config: Config, scorer: Scorer) -> 
     return as_rows(table, table.features, data, Labelled(label, like.pos_label), scores, like.score_name)
 
 
-def _reference_label(table: Table, positive: str) -> Any:
+def _reference_label(table: GivenTable, positive: str) -> Any:
     labels = as_column(table.labels)
     known = next((one for one in known_values(labels) if class_text(one) == positive), positive)
     try:
@@ -148,7 +148,7 @@ def _reference_label(table: Table, positive: str) -> Any:
         raise InputError(f"reference: {error}") from error
 
 
-def _reference_scores(table: Table, like: Rows, config: Config, scorer: Scorer) -> Scores:
+def _reference_scores(table: GivenTable, like: Rows, config: Config, scorer: Scorer) -> Scores:
     column = probability_column(config, scorer)
     if scorer.model is None:
         known = column in table.features.columns if column else table.predictions is not None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.engines.arrow.columns.inputs import clipped_scores, column_of, how_many, numbers_of
 from mlflow_eval_plugin.plugin.asking import ask, ask_probabilities, probabilistic
 from mlflow_eval_plugin.plugin.data.frames import Frame
-from mlflow_eval_plugin.plugin.data.tables import Scorer, Table
+from mlflow_eval_plugin.plugin.data.tables import GivenTable, Scorer
 from mlflow_eval_plugin.plugin.data.values import (
     coded_values,
     distinct_values,
@@ -34,7 +34,7 @@ class Scores:
     prediction: Any
 
 
-def scores_of(table: Table, positive: str, column: str | None, scorer: Scorer) -> Scores:
+def scores_of(table: GivenTable, positive: str, column: str | None, scorer: Scorer) -> Scores:
     """Probabilities or classes of a table's rows; neither where there is neither a model nor predictions.
 
     Raises:
@@ -43,7 +43,7 @@ def scores_of(table: Table, positive: str, column: str | None, scorer: Scorer) -
     return scorer.once(("binary", id(table), positive, column), lambda: _asked(table, positive, column, scorer))
 
 
-def _asked(table: Table, positive: str, column: str | None, scorer: Scorer) -> Scores:
+def _asked(table: GivenTable, positive: str, column: str | None, scorer: Scorer) -> Scores:
     if table.whole is not None:
         found = scores_of(table.whole, positive, column, scorer)
         return Scores(table.taken(found.probability), table.taken(found.prediction))

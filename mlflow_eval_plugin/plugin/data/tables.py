@@ -27,7 +27,7 @@ Said = TypeVar("Said")
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class GivenTable:
     """Features with what belongs to them, as given; nothing here is a copy.
 
     Attributes:
@@ -53,7 +53,7 @@ class Table:
     expected: tuple[str, ...] = ()
     optional: frozenset[str] = frozenset()
     is_reference: bool = False
-    whole: Table | None = None
+    whole: GivenTable | None = None
     received: Any = None
     _coded: dict[str, tuple[Any, str]] = field(default_factory=dict, init=False, repr=False)
 
@@ -74,7 +74,7 @@ class Table:
         return self._coded[key]
 
     @property
-    def given(self) -> Table:
+    def given(self) -> GivenTable:
         """The table as it was given, with the rows whose labels have not arrived."""
         return self.whole or self
 
@@ -120,7 +120,7 @@ class Scorer:
 
     model: Any
     output_column: str | None
-    evaluated: Table
+    evaluated: GivenTable
     said: dict[tuple[object, ...], object] = field(default_factory=dict)
     digests: dict[tuple[int | str, ...], str] = field(default_factory=dict)
 
@@ -137,7 +137,7 @@ class Scorer:
         return self.digests[key]
 
 
-def table_of(dataset: Any) -> Table:
+def table_of(dataset: Any) -> GivenTable:
     """The evaluated data set, as MLflow holds it."""
     features = dataset.features_data
     names = [str(name) for name in dataset.feature_names]
@@ -148,7 +148,7 @@ def table_of(dataset: Any) -> Table:
         features.columns = names
     label_name = str(dataset.targets_name or "label")
     predictions = dataset.predictions_data
-    return Table(
+    return GivenTable(
         name=dataset.name,
         features=features,
         inputs=dataset.features_data,
@@ -159,7 +159,7 @@ def table_of(dataset: Any) -> Table:
     )
 
 
-def check_tables(table: Table, *references: Table | None) -> None:
+def check_tables(table: GivenTable, *references: GivenTable | None) -> None:
     """Refuse what no evaluator can use.
 
     Raises:
@@ -175,7 +175,7 @@ def check_tables(table: Table, *references: Table | None) -> None:
             raise InputError(f"data {one.name!r}: there are several columns {twice!r}; rename all but one")
 
 
-def require_features(table: Table, model: Any) -> None:
+def require_features(table: GivenTable, model: Any) -> None:
     """Refuse data that hold nothing for a model to see; predictions that are given with the labels need no features.
 
     Raises:
@@ -188,7 +188,7 @@ def require_features(table: Table, model: Any) -> None:
         )
 
 
-def given_rows(table: Table, config: Config, scorer: Scorer) -> tuple[pd.DataFrame, Any, Data]:
+def given_rows(table: GivenTable, config: Config, scorer: Scorer) -> tuple[pd.DataFrame, Any, Data]:
     """The features with ``slice_data``, the weights, and the name of all that was given.
 
     Raises:
@@ -204,13 +204,13 @@ def given_rows(table: Table, config: Config, scorer: Scorer) -> tuple[pd.DataFra
     return table.taken(frame), table.taken(weight), data
 
 
-def data_of(table: Table, stored: pd.DataFrame, key: tuple[int | str, ...], scorer: Scorer) -> Data:
+def data_of(table: GivenTable, stored: pd.DataFrame, key: tuple[int | str, ...], scorer: Scorer) -> Data:
     """The name of a data set by content; the same key is digested once."""
     digest = scorer.digest(stored, key)
     return Data(name=table.name, digest=digest, rows=len(stored), columns=tuple(map(str, stored.columns)))
 
 
-def reference_data(table: Table, scorer: Scorer) -> Data:
+def reference_data(table: GivenTable, scorer: Scorer) -> Data:
     """The name of a reference, with all of its rows."""
     return data_of(table.given, table.given.features, (id(table.given),), scorer)
 
@@ -265,7 +265,7 @@ def weight_of(frame: pd.DataFrame, config: Config) -> Any:
     return checked_weights(column_of(frame, column, argument="sample_weights"))
 
 
-def _stored(table: Table, frame: pd.DataFrame, weight: Any) -> pd.DataFrame:
+def _stored(table: GivenTable, frame: pd.DataFrame, weight: Any) -> pd.DataFrame:
     # What is digested is what was given; a model's scores follow from it.
     stored: pd.DataFrame = frame.copy(deep=False)
     stored[table.labels_name] = table.labels

@@ -9,15 +9,15 @@ from mlflow_eval_plugin.engines.arrow.multiclass.rows import ArrowMulticlassRows
 from mlflow_eval_plugin.evaluators.config.comparison import ComparisonConfig
 from mlflow_eval_plugin.evaluators.multiclass.comparison import ClassChampion
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
-from mlflow_eval_plugin.plugin.champion_source import Evaluated, Reader, of_champion, said_by
-from mlflow_eval_plugin.plugin.data.tables import Table
+from mlflow_eval_plugin.plugin.champion_source import ChampionReader, Evaluated, of_champion, said_by
+from mlflow_eval_plugin.plugin.data.tables import GivenTable
 from mlflow_eval_plugin.plugin.data.values import missing_values
 from mlflow_eval_plugin.plugin.multiclass.rows import scored_classes
 from mlflow_eval_plugin.plugin.multiclass.scores import ClassScores, are_classes, model_class_scores
 from mlflow_eval_plugin.stats.errors import InputError
 
 
-def class_champion(config: ComparisonConfig, table: Table, rows: MulticlassRows) -> ClassChampion:
+def class_champion(config: ComparisonConfig, table: GivenTable, rows: MulticlassRows) -> ClassChampion:
     """Three or more classes: the champion's probabilities, or its classes; it may know other classes than the rows.
 
     Raises:
@@ -45,7 +45,7 @@ def class_champion(config: ComparisonConfig, table: Table, rows: MulticlassRows)
         return ClassScores(prediction=values)
 
     def read() -> ClassChampion:
-        reader = Reader(column_of_classes, asked)
+        reader = ChampionReader(column_of_classes, asked)
         # Where probabilities are, 'predictions' are no part of the call.
         given = table.predictions is not None and config.probability_columns is None
         own = table.predictions_name if given else None

@@ -26,7 +26,14 @@ from mlflow_eval_plugin.evaluators.config.classes import ClassColumns
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
 from mlflow_eval_plugin.plugin.binary.rows import Labelled, as_rows
 from mlflow_eval_plugin.plugin.binary.scores import Scores
-from mlflow_eval_plugin.plugin.data.tables import Scorer, Table, check_tables, free_name, given_rows, reference_data
+from mlflow_eval_plugin.plugin.data.tables import (
+    GivenTable,
+    Scorer,
+    check_tables,
+    free_name,
+    given_rows,
+    reference_data,
+)
 from mlflow_eval_plugin.plugin.data.values import categories, distinct_values, known_values, missing_values
 from mlflow_eval_plugin.plugin.multiclass.scores import (
     ClassScores,
@@ -40,7 +47,7 @@ from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.errors import InputError
 
 
-def is_multiclass(table: Table, config: Config, scorer: Scorer) -> bool:
+def is_multiclass(table: GivenTable, config: Config, scorer: Scorer) -> bool:
     """Whether the config, the model or the labels have three or more classes, and no positive one makes them binary."""
     if config.positive is not None:
         return False
@@ -55,7 +62,7 @@ def is_multiclass(table: Table, config: Config, scorer: Scorer) -> bool:
     return table.classes > 2
 
 
-def score_classes_first(table: Table, reference: Table | None, config: Config, scorer: Scorer) -> None:
+def score_classes_first(table: GivenTable, reference: GivenTable | None, config: Config, scorer: Scorer) -> None:
     """``score_first`` for three or more classes.
 
     Raises:
@@ -67,7 +74,7 @@ def score_classes_first(table: Table, reference: Table | None, config: Config, s
             _scores(one, config, scorer)
 
 
-def multiclass_rows_of(table: Table, config: Config, scorer: Scorer) -> MulticlassRows | Rows:
+def multiclass_rows_of(table: GivenTable, config: Config, scorer: Scorer) -> MulticlassRows | Rows:
     """Everything an evaluator needs of the evaluated data set; ``drift`` gets the predicted class as a column.
 
     Raises:
@@ -92,7 +99,7 @@ def multiclass_rows_of(table: Table, config: Config, scorer: Scorer) -> Multicla
 
 
 def multiclass_reference_rows(
-    table: Table, like: MulticlassRows | Rows, config: Config, scorer: Scorer
+    table: GivenTable, like: MulticlassRows | Rows, config: Config, scorer: Scorer
 ) -> MulticlassRows | Rows:
     """Everything an evaluator needs of a reference, which may lack labels and, where no model is given, scores.
 
@@ -115,7 +122,7 @@ def multiclass_reference_rows(
     return MulticlassRows(data, like.features, ArrowMulticlassRows(table.features, scored))
 
 
-def _can_be_scored(table: Table, config: Config, scorer: Scorer) -> bool:
+def _can_be_scored(table: GivenTable, config: Config, scorer: Scorer) -> bool:
     if scorer.model is not None:
         return table.inputs is not None
     if config.probability_columns is None:
@@ -125,13 +132,13 @@ def _can_be_scored(table: Table, config: Config, scorer: Scorer) -> bool:
     return set(names) <= set(table.features.columns)
 
 
-def _scores(table: Table, config: Config, scorer: Scorer) -> ClassScores:
+def _scores(table: GivenTable, config: Config, scorer: Scorer) -> ClassScores:
     """What is predicted of a table, asked for once."""
     key = ("multiclass", id(table), repr(config.probability_columns))
     return scorer.once(key, lambda: _asked(table, config, scorer))
 
 
-def _asked(table: Table, config: Config, scorer: Scorer) -> ClassScores:
+def _asked(table: GivenTable, config: Config, scorer: Scorer) -> ClassScores:
     if table.whole is not None:
         found = _scores(table.whole, config, scorer)
         return replace(found, probability=table.taken(found.probability), prediction=table.taken(found.prediction))

@@ -12,13 +12,15 @@ from mlflow_eval_plugin.evaluators.config.regression import RegressionComparison
 from mlflow_eval_plugin.evaluators.regression.comparison import PredictedChampion
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.plugin.asking import ask
-from mlflow_eval_plugin.plugin.champion_source import Evaluated, Reader, of_champion, said_by
-from mlflow_eval_plugin.plugin.data.tables import Table
+from mlflow_eval_plugin.plugin.champion_source import ChampionReader, Evaluated, of_champion, said_by
+from mlflow_eval_plugin.plugin.data.tables import GivenTable
 from mlflow_eval_plugin.plugin.data.values import as_column
 from mlflow_eval_plugin.plugin.regression.rows import chosen_column, output_columns
 
 
-def predicted_champion(config: RegressionComparisonConfig, table: Table, rows: RegressionRows) -> PredictedChampion:
+def predicted_champion(
+    config: RegressionComparisonConfig, table: GivenTable, rows: RegressionRows
+) -> PredictedChampion:
     """A regression: the champion's predictions of the mean.
 
     Raises:
@@ -37,7 +39,7 @@ def predicted_champion(config: RegressionComparisonConfig, table: Table, rows: R
         return finite_numbers(as_column(values), argument=name, largest=LARGEST)
 
     def read() -> PredictedChampion:
-        reader: Reader[Any] = Reader(numbers, asked)
+        reader: ChampionReader[Any] = ChampionReader(numbers, asked)
         evaluated = Evaluated(table, held.frame, rows.features, rows.score_name)
         said, source = said_by(config.champion, config, evaluated, reader)
         known = held.predicted

@@ -6,7 +6,7 @@ from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.config.regression import RegressionComparisonConfig
 from mlflow_eval_plugin.evaluators.regression.comparison import PredictedChampion
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
-from mlflow_eval_plugin.plugin.data.tables import Scorer, Table, check_tables
+from mlflow_eval_plugin.plugin.data.tables import GivenTable, Scorer, check_tables
 from mlflow_eval_plugin.plugin.regression.champion import predicted_champion
 from mlflow_eval_plugin.plugin.regression.rows import Predictor, regression_reference_rows, regression_rows_of
 
@@ -17,21 +17,23 @@ class RegressionReader:
     def __init__(self, scorer: Scorer) -> None:
         self._predictor = Predictor(scorer)
 
-    def ask(self, table: Table, reference: Table | None, config: Config) -> None:
+    def ask(self, table: GivenTable, reference: GivenTable | None, config: Config) -> None:
         """Ask the model about all rows: the copy that it makes of them is the peak of memory."""
         check_tables(table, reference)
         for one in (table, reference):
             if one is not None:
                 self._predictor.output(one.given)
 
-    def rows(self, table: Table, config: Config) -> RegressionRows:
+    def rows(self, table: GivenTable, config: Config) -> RegressionRows:
         """The evaluated rows."""
         return regression_rows_of(table, config, self._predictor)
 
-    def reference(self, table: Table, like: RegressionRows, config: Config) -> RegressionRows:
+    def reference(self, table: GivenTable, like: RegressionRows, config: Config) -> RegressionRows:
         """The rows of the reference."""
         return regression_reference_rows(table, like, config, self._predictor)
 
-    def champion(self, table: Table, rows: RegressionRows, config: RegressionComparisonConfig) -> PredictedChampion:
+    def champion(
+        self, table: GivenTable, rows: RegressionRows, config: RegressionComparisonConfig
+    ) -> PredictedChampion:
         """What the champion predicts of the evaluated rows."""
         return predicted_champion(config, table, rows)

@@ -19,7 +19,7 @@ from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.plugin.asking import ask
 from mlflow_eval_plugin.plugin.data.frames import Frame, headings
-from mlflow_eval_plugin.plugin.data.tables import Scorer, Table, beside, free_name, given_rows, reference_data
+from mlflow_eval_plugin.plugin.data.tables import GivenTable, Scorer, beside, free_name, given_rows, reference_data
 from mlflow_eval_plugin.plugin.data.values import to_numbers
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.regression.names import pairs_of
@@ -34,7 +34,7 @@ class Predictor:
     scorer: Scorer
     outputs: dict[int, Any] = field(default_factory=dict)
 
-    def output(self, table: Table) -> Frame | None:
+    def output(self, table: GivenTable) -> Frame | None:
         """The model's output as columns, one row a row; None where there is no model, or it cannot be asked.
 
         Raises:
@@ -49,7 +49,7 @@ class Predictor:
         found: Frame = table.taken(self.outputs[id(whole)])
         return found
 
-    def prediction(self, table: Table, config: Config) -> Any:
+    def prediction(self, table: GivenTable, config: Config) -> Any:
         """The predictions of the mean, or None where there are none.
 
         Raises:
@@ -70,7 +70,7 @@ class Predictor:
         return None if column is None or self.scorer.model is not None else config.column(column)
 
 
-def regression_rows_of(table: Table, config: Config, predictor: Predictor) -> RegressionRows:
+def regression_rows_of(table: GivenTable, config: Config, predictor: Predictor) -> RegressionRows:
     """Everything an evaluator needs of the evaluated data set.
 
     Raises:
@@ -89,7 +89,7 @@ def regression_rows_of(table: Table, config: Config, predictor: Predictor) -> Re
 
 
 def regression_reference_rows(
-    table: Table, like: RegressionRows, config: Config, predictor: Predictor
+    table: GivenTable, like: RegressionRows, config: Config, predictor: Predictor
 ) -> RegressionRows:
     """Everything an evaluator needs of a reference, which may lack targets and, where no model is given, predictions.
 
@@ -112,7 +112,7 @@ def regression_reference_rows(
 
 
 def _rows(
-    table: Table, frame: Frame, data: Data, predictions: Mapping[str, Any], predicted: Predicted | None
+    table: GivenTable, frame: Frame, data: Data, predictions: Mapping[str, Any], predicted: Predicted | None
 ) -> RegressionRows:
     """A table's rows; ``predictions`` are columns by name, that of the mean first, None where there are none."""
     score_name, *forecasts = predictions
@@ -149,7 +149,7 @@ def _forecast(column: str, output: Frame | None, frame: Frame, config: Config, *
     return column_of(frame, config.column(column), argument=argument).to_numpy()
 
 
-def _predicted(table: Table, frame: Frame, config: Config, predictor: Predictor, weight: Any) -> Predicted | None:
+def _predicted(table: GivenTable, frame: Frame, config: Config, predictor: Predictor, weight: Any) -> Predicted | None:
     if config.kind == "drift":
         return None  # it takes columns as they are, with whatever is missing in them
     output = predictor.output(table)

@@ -23,12 +23,12 @@ from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.scalars import labels_scalars, scalars
 from mlflow_eval_plugin.evidence import Data, Evidence
 from mlflow_eval_plugin.plugin.call import Call, Request
-from mlflow_eval_plugin.plugin.data.tables import Table
+from mlflow_eval_plugin.plugin.data.tables import GivenTable
 from mlflow_eval_plugin.plugin.run.interactive import attach_evidently
 from mlflow_eval_plugin.plugin.run.summary import further_lines, lines_of, tag, tell
 from mlflow_eval_plugin.plugin.tasks import TASKS
 from mlflow_eval_plugin.plugin.value_names import warn_of_unused_names
-from mlflow_eval_plugin.reports.pages.page import Part, part_of, render_parts
+from mlflow_eval_plugin.reports.pages.page import PagePart, page_part, render_parts
 from mlflow_eval_plugin.reports.png.figures import figures
 
 _SCHEMA_ROWS = 100  # MLflow infers a schema from all values of a text column, which takes minutes on large ones
@@ -67,7 +67,7 @@ def logged(call: Call, kind: str) -> EvaluationResult:
         return _not_judged(client, call, kind)
     evidence, config, request = call.evidence[kind], call.configs[kind], call.request
     root = client.get_run(request.run_id).info.artifact_uri
-    call.parts[kind] = part_of(evidence)
+    call.parts[kind] = page_part(evidence)
     files = _files(root, call.parts[kind], config)
     call.logged.add(kind)
     last = call.logged == set(call.evidence)
@@ -106,7 +106,7 @@ def _not_judged(client: MlflowClient, call: Call, kind: str) -> EvaluationResult
     return EvaluationResult(metrics=metrics, artifacts={}, run_id=call.request.run_id)
 
 
-def _files(root: str, part: Part, config: Config) -> list[File]:
+def _files(root: str, part: PagePart, config: Config) -> list[File]:
     evidence, kind, name = part.evidence, part.evidence.kind, f"{config.metric_prefix}{part.evidence.kind}"
     stem = _free_stem(root, "evidence", name)
     document = evidence.document()
@@ -173,7 +173,7 @@ def _log_reference(client: MlflowClient, call: Call, evidence: Evidence, config:
     call.logged_references.add(id(table))
 
 
-def _entity(table: Table, data: Data) -> Dataset:
+def _entity(table: GivenTable, data: Data) -> Dataset:
     # MLflow's own digest looks at every value of the frame to hash the first 10,000 rows: 3 s on a million. Ours is
     # there already; MLflow keeps at most 36 characters.
     digest = table.mlflow_digest or data.digest.removeprefix("sha256:")[:32]

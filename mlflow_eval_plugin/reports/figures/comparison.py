@@ -14,7 +14,7 @@ from mlflow_eval_plugin.reports.figures.svg import Scale, element, path
 from mlflow_eval_plugin.reports.sentences.wording import count, in_order, metric_label, number
 from mlflow_eval_plugin.reports.tables.cells import (
     Cell,
-    Table,
+    PageTable,
     count_cell,
     estimate_cells,
     named_slices,
@@ -31,17 +31,19 @@ _JOINT = (
 )
 
 
-def comparison_tables(measurements: Mapping[str, Any]) -> list[Table]:
+def comparison_tables(measurements: Mapping[str, Any]) -> list[PageTable]:
     """Both classifiers on all rows, for whom they differ, and every change of every slice."""
     return _tables(measurements, _for_whom)
 
 
-def error_comparison_tables(measurements: Mapping[str, Any]) -> list[Table]:
+def error_comparison_tables(measurements: Mapping[str, Any]) -> list[PageTable]:
     """Both regressions on all rows, for whom which is closer, and every change of every slice."""
     return _tables(measurements, _who_is_closer)
 
 
-def _tables(measurements: Mapping[str, Any], for_whom: Callable[[list[Mapping[str, Any]]], Table]) -> list[Table]:
+def _tables(
+    measurements: Mapping[str, Any], for_whom: Callable[[list[Mapping[str, Any]]], PageTable]
+) -> list[PageTable]:
     reports = [measurements["overall"], *measurements["slices"]]
     tables = [_both(measurements["overall"]), for_whom(reports)]
     if "by_class" in measurements:
@@ -49,7 +51,7 @@ def _tables(measurements: Mapping[str, Any], for_whom: Callable[[list[Mapping[st
     return [*tables, _changes(reports), *named_slices(reports)] if len(reports) > 1 else tables
 
 
-def _both(overall: Mapping[str, Any]) -> Table:
+def _both(overall: Mapping[str, Any]) -> PageTable:
     metrics = overall["metrics"]
     rows = [(Cell(metric_label(name)), *_side_by_side(metrics[name])) for name in in_order(metrics)]
     return table_of("Both models on all rows", ("Metric", *_BOTH), rows)
@@ -66,7 +68,7 @@ def _side_by_side(metric: Mapping[str, Any]) -> tuple[Cell, ...]:
     )
 
 
-def _by_class(by_class: Mapping[str, Mapping[str, Any]]) -> Table:
+def _by_class(by_class: Mapping[str, Mapping[str, Any]]) -> PageTable:
     rows = [
         (Cell(one), Cell(metric_label(name)), *_side_by_side(metrics[name]))
         for one, metrics in by_class.items()
@@ -75,7 +77,7 @@ def _by_class(by_class: Mapping[str, Mapping[str, Any]]) -> Table:
     return table_of("Both models by class", ("Class", "Metric", *_BOTH), rows)
 
 
-def _moves(moves: list[Mapping[str, Any]]) -> Table:
+def _moves(moves: list[Mapping[str, Any]]) -> PageTable:
     rows = [
         (
             Cell(one["champion"]),
@@ -90,7 +92,7 @@ def _moves(moves: list[Mapping[str, Any]]) -> Table:
     return table_of("Where decisions moved", headers, rows)
 
 
-def _who_is_closer(reports: list[Mapping[str, Any]]) -> Table:
+def _who_is_closer(reports: list[Mapping[str, Any]]) -> PageTable:
     rows = [
         (
             Cell("all rows" if one["label"] == "overall" else one["label"]),
@@ -110,7 +112,7 @@ def _who_is_closer(reports: list[Mapping[str, Any]]) -> Table:
     return table_of("Whose predictions are closer, and for whom", headers, rows)
 
 
-def _for_whom(reports: list[Mapping[str, Any]]) -> Table:
+def _for_whom(reports: list[Mapping[str, Any]]) -> PageTable:
     rows = [
         (
             Cell("all rows" if one["label"] == "overall" else one["label"]),
@@ -130,7 +132,7 @@ def _for_whom(reports: list[Mapping[str, Any]]) -> Table:
     return table_of("Where they disagree, and for whom", headers, rows)
 
 
-def _changes(reports: list[Mapping[str, Any]]) -> Table:
+def _changes(reports: list[Mapping[str, Any]]) -> PageTable:
     names = in_order(reports[0]["metrics"])
     rows = [
         (

@@ -14,7 +14,7 @@ from mlflow_eval_plugin.reports.figures.mean_reliability import mean_reliability
 from mlflow_eval_plugin.reports.figures.reliability import CONFIDENCE, reliability
 from mlflow_eval_plugin.reports.sentences import wording
 from mlflow_eval_plugin.reports.sentences.ranking import worst_first
-from mlflow_eval_plugin.reports.tables.cells import Table
+from mlflow_eval_plugin.reports.tables.cells import PageTable
 from mlflow_eval_plugin.reports.tables.full import key_numbers
 from mlflow_eval_plugin.reports.tables.multiclass import diagram_of, worst_class
 
@@ -39,7 +39,7 @@ class Gallery:
     title: str = ""
     legend: Markup | None = None
     small: bool = False
-    aside: Table | None = None
+    aside: PageTable | None = None
 
 
 def reliability_diagrams(evidence: Evidence) -> Gallery:

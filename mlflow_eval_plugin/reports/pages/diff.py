@@ -13,7 +13,7 @@ from mlflow_eval_plugin.reports.pages.page import config_of, template
 from mlflow_eval_plugin.reports.sentences import wording
 from mlflow_eval_plugin.reports.sentences.naming import named
 from mlflow_eval_plugin.reports.sentences.unchecked import harm_in_words
-from mlflow_eval_plugin.reports.tables.cells import Cell, Table
+from mlflow_eval_plugin.reports.tables.cells import Cell, PageTable
 from mlflow_eval_plugin.reports.tables.full import verdict_cell
 
 _MOST = 100
@@ -129,7 +129,7 @@ def _cautions(before: Evidence, after: Evidence, changes: Sequence[CheckChange])
         yield "They allow for different chances of a false failure (alpha)."
 
 
-def _table(title: str, changes: Sequence[CheckChange]) -> Table:
+def _table(title: str, changes: Sequence[CheckChange]) -> PageTable:
     rows = tuple(_row(change) for change in changes[:_MOST])
     headers = ("Where", "What", "Before", "After", "Value before", "Value after", "Change", "Interval before",
                "Interval after", "Tolerance", "n")  # fmt: skip
@@ -137,7 +137,7 @@ def _table(title: str, changes: Sequence[CheckChange]) -> Table:
     note = (
         f"The first {_MOST} of {wording.count(len(changes))}; the documents hold all." if len(changes) > _MOST else ""
     )
-    return Table(title, headers, rows, numeric, note)
+    return PageTable(title, headers, rows, numeric, note)
 
 
 def _row(change: CheckChange) -> tuple[Cell, ...]:
@@ -162,7 +162,7 @@ def _number(value: float | None) -> Cell:
     return _NONE if value is None else Cell(wording.number(value), value)
 
 
-def _facts(before: Evidence, after: Evidence) -> Table:
+def _facts(before: Evidence, after: Evidence) -> PageTable:
     """Everything else that differs: subject, data, reference, inference, software and config, member by member."""
     sides = dict(_members(before)), dict(_members(after))
     names = list(dict.fromkeys([*sides[0], *sides[1]]))
@@ -173,7 +173,7 @@ def _facts(before: Evidence, after: Evidence) -> Table:
     )
     same = len(names) - len(rows)
     note = f"{same} others are the same." if rows else f"All {same} are the same."
-    return Table("What else changed", ("Member", "Before", "After"), rows, (False, False, False), note)
+    return PageTable("What else changed", ("Member", "Before", "After"), rows, (False, False, False), note)
 
 
 def _members(evidence: Evidence) -> Iterator[tuple[str, str]]:

@@ -24,7 +24,7 @@ from mlflow_eval_plugin.reports.sentences.naming import named
 from mlflow_eval_plugin.reports.sentences.ranking import by_verdict, too_few
 from mlflow_eval_plugin.reports.sentences.unchecked import Unchecked, first_lines, unchecked_of_page
 from mlflow_eval_plugin.reports.tables import late_labels
-from mlflow_eval_plugin.reports.tables.cells import Table
+from mlflow_eval_plugin.reports.tables.cells import PageTable
 from mlflow_eval_plugin.reports.tables.full import checks_table
 from mlflow_eval_plugin.reports.tables.heatmap import Heatmap
 
@@ -55,7 +55,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Part:
+class PagePart:
     """What a page shows of one document; ``told`` is the document with the names that its values have."""
 
     evidence: Evidence
@@ -68,7 +68,7 @@ class Part:
     forests: tuple[Forest, ...]
     gallery: Gallery | None
     unchecked: Unchecked | None
-    tables: tuple[Table, ...]
+    tables: tuple[PageTable, ...]
     config: tuple[tuple[str, str], ...]
 
 
@@ -90,10 +90,10 @@ def render_joined(evidences: Sequence[Evidence]) -> str:
     Raises:
         ValueError: for no document at all.
     """
-    return render_parts([part_of(evidence) for evidence in evidences])
+    return render_parts([page_part(evidence) for evidence in evidences])
 
 
-def render_parts(parts: Sequence[Part]) -> str:
+def render_parts(parts: Sequence[PagePart]) -> str:
     """``render_joined`` of documents whose parts are made; they may stand on several pages.
 
     Raises:
@@ -114,11 +114,11 @@ def render_parts(parts: Sequence[Part]) -> str:
     )
 
 
-def part_of(evidence: Evidence) -> Part:
+def page_part(evidence: Evidence) -> PagePart:
     """What a page shows of one document, with all rows of its tables; most of the work of a page."""
     told = named(evidence)
     kind, small = kind_of(told), too_few(told).checks
-    return Part(
+    return PagePart(
         evidence=evidence,
         told=told,
         id=evidence.kind,
@@ -162,9 +162,9 @@ def _listed(evidences: Sequence[Evidence], title: str, verdict: Verdict, most: i
     return Listed(title, tuple(joined.worst(evidences, verdict, most)), total, tuple(filter(None, lines)))
 
 
-def _placed(parts: Sequence[Part]) -> list[Part]:
+def _placed(parts: Sequence[PagePart]) -> list[PagePart]:
     """The parts of one page: with ids and names that differ, their tables cut to what it can hold."""
-    placed: list[Part] = []
+    placed: list[PagePart] = []
     evidences = [part.told for part in parts]
     most = _ROWS if len(parts) == 1 else _ROWS_OF_MANY
     for part, name, unchecked in zip(parts, joined.names(evidences), unchecked_of_page(evidences), strict=True):

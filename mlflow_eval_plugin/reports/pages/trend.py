@@ -17,7 +17,7 @@ from mlflow_eval_plugin.reports.sentences.findings import sentence
 from mlflow_eval_plugin.reports.sentences.naming import named
 from mlflow_eval_plugin.reports.sentences.ranking import gravity, too_few
 from mlflow_eval_plugin.reports.sentences.unchecked import harm_in_words
-from mlflow_eval_plugin.reports.tables.cells import Cell, Table
+from mlflow_eval_plugin.reports.tables.cells import Cell, PageTable
 from mlflow_eval_plugin.reports.tables.full import verdict_cell
 
 _MOST_POINTS = 1200
@@ -239,12 +239,12 @@ def _cautions(trend: Trend) -> Iterator[str]:
         yield f"They are of {len(models)} models, or of unknown ones: the first and last are named below."
 
 
-def _table(trend: Trend, most: int) -> Table:
+def _table(trend: Trend, most: int) -> PageTable:
     rows = tuple(_row(line) for line in trend.lines[:most])
     headers = ("Where", "What", "Verdict at the end", *trend.dates, "Tolerance")
     numeric = (False, False, False, *(True for _ in trend.dates), False)
     cut = f"The first {most} of {wording.count(len(trend.lines))}; the documents hold all." * (len(trend.lines) > most)
-    return Table("All checks by time", headers, rows, numeric, cut_short=cut)
+    return PageTable("All checks by time", headers, rows, numeric, cut_short=cut)
 
 
 def _row(line: Line) -> tuple[Cell, ...]:

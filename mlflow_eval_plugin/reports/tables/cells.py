@@ -22,7 +22,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Table:
+class PageTable:
     """A table whose first column names its rows; ``numeric`` says which columns are numbers, and so set right.
 
     ``note`` is what a reader must know of its numbers, ``cut_short`` how many of its rows are shown, where not all are.
@@ -35,7 +35,7 @@ class Table:
     note: str = ""
     cut_short: str = ""
 
-    def cut(self, most: int) -> Table:
+    def cut(self, most: int) -> PageTable:
         """The table with its first rows only, which it then says."""
         if len(self.rows) <= most:
             return self
@@ -43,7 +43,9 @@ class Table:
         return replace(self, rows=self.rows[:most], cut_short=cut)
 
 
-def table_of(caption: str, headers: Sequence[str], rows: Sequence[tuple[Cell, ...]], total: int | None = None) -> Table:
+def table_of(
+    caption: str, headers: Sequence[str], rows: Sequence[tuple[Cell, ...]], total: int | None = None
+) -> PageTable:
     """A table of at most 150 rows; ``total`` says of how many where that is not all that are given."""
     total = len(rows) if total is None else total
     cut = f"The first {_MOST_ROWS} of {count(total)} rows; the Evidence document holds all." * (total > _MOST_ROWS)
@@ -51,10 +53,10 @@ def table_of(caption: str, headers: Sequence[str], rows: Sequence[tuple[Cell, ..
         any(row[i].key is not None and row[i].verdict is None for row in rows) or "interval" in headers[i].lower()
         for i in range(len(headers))
     )
-    return Table(caption, tuple(headers), tuple(rows[:_MOST_ROWS]), numeric, cut_short=cut)
+    return PageTable(caption, tuple(headers), tuple(rows[:_MOST_ROWS]), numeric, cut_short=cut)
 
 
-def named_slices(reports: Sequence[Mapping[str, Any]]) -> list[Table]:
+def named_slices(reports: Sequence[Mapping[str, Any]]) -> list[PageTable]:
     """Which rows each named slice holds, as one table; none where there are no such slices."""
     named = [(Cell(one["label"]), Cell(one["query"])) for one in reports if one.get("query")]
     return [table_of("Named slices", ("Slice", "Its rows"), named)] if named else []

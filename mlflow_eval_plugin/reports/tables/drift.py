@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlflow_eval_plugin.reports.sentences.wording import metric_label
-from mlflow_eval_plugin.reports.tables.cells import Cell, Table, number_cell, table_of
+from mlflow_eval_plugin.reports.tables.cells import Cell, PageTable, number_cell, table_of
 
 
-def drift_tables(measurements: Mapping[str, Any]) -> list[Table]:
+def drift_tables(measurements: Mapping[str, Any]) -> list[PageTable]:
     """Changes of schema, and every column."""
     endless = any("infinite_change" in column["metrics"] for column in measurements["columns"])
     names = ("psi", "wasserstein", "ks", "js", "chi2", "new_share", "missing_change", *(["infinite_change"] * endless))
@@ -35,7 +35,7 @@ def drift_tables(measurements: Mapping[str, Any]) -> list[Table]:
     return [*first, table_of("Drift by column", headers, rows)]
 
 
-def _schema_table(measurements: Mapping[str, Any]) -> Table | None:
+def _schema_table(measurements: Mapping[str, Any]) -> PageTable | None:
     def side(change: Mapping[str, Any], name: str) -> Cell:
         if change[name] is None:
             return Cell("not there")
@@ -51,6 +51,6 @@ def _schema_table(measurements: Mapping[str, Any]) -> Table | None:
     return table_of("Changes of schema", headers, rows) if rows else None
 
 
-def _passed_over_table(measurements: Mapping[str, Any]) -> Table | None:
+def _passed_over_table(measurements: Mapping[str, Any]) -> PageTable | None:
     rows = [(Cell(one["column"]), Cell(one["reason"])) for one in measurements.get("passed_over") or ()]
     return table_of("Columns that were not compared", ("Column", "Reason"), rows) if rows else None

@@ -23,7 +23,7 @@ from mlflow_eval_plugin.reports.sentences.wording import (
 from mlflow_eval_plugin.reports.sentences.wording import tolerance as tolerance_of
 from mlflow_eval_plugin.reports.tables.cells import (
     Cell,
-    Table,
+    PageTable,
     count_cell,
     estimate_cells,
     named_slices,
@@ -46,7 +46,7 @@ _SLICE_METRICS = (
 )  # fmt: skip
 
 
-def checks_table(checks: Sequence[Check]) -> Table:
+def checks_table(checks: Sequence[Check]) -> PageTable:
     """All Checks, worst first."""
     rows = [
         (
@@ -70,7 +70,7 @@ def verdict_cell(verdict: Verdict) -> Cell:
     return Cell(f"{GLYPHS[verdict]} {VERDICTS[verdict]}", float(SEVERITY[verdict]), verdict)
 
 
-def key_numbers(measurements: Mapping[str, Any], caption: str = "Calibration metrics") -> Table:
+def key_numbers(measurements: Mapping[str, Any], caption: str = "Calibration metrics") -> PageTable:
     """The calibration metrics, to stand beside the diagram: those of what it draws."""
     rows = []
     metrics = diagram_of(measurements)["metrics"]
@@ -83,12 +83,12 @@ def key_numbers(measurements: Mapping[str, Any], caption: str = "Calibration met
     return table_of(caption, ("Metric", "Value", "95 % interval"), rows)
 
 
-def class_calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
+def class_calibration_tables(measurements: Mapping[str, Any]) -> list[PageTable]:
     """All classes, each of them, and what else there is of the confidence."""
     return [*class_tables(measurements), *calibration_tables(measurements, "the confidence")]
 
 
-def calibration_tables(measurements: Mapping[str, Any], calibrated: str = "it") -> list[Table]:
+def calibration_tables(measurements: Mapping[str, Any], calibrated: str = "it") -> list[PageTable]:
     """The reference, the slices, what recalibration would give, the tests and the bins.
 
     Args:
@@ -110,7 +110,7 @@ def calibration_tables(measurements: Mapping[str, Any], calibrated: str = "it") 
     return tables
 
 
-def reference_table(metrics: Mapping[str, Any], change: Mapping[str, Any]) -> Table:
+def reference_table(metrics: Mapping[str, Any], change: Mapping[str, Any]) -> PageTable:
     """The metrics of the reference rows, and what is known to have changed since; of coverages only the change."""
     none = (Cell("–"), Cell("–"))
     rows = [
@@ -125,7 +125,7 @@ def reference_table(metrics: Mapping[str, Any], change: Mapping[str, Any]) -> Ta
     return table_of("The reference rows, and what has changed since", headers, rows)
 
 
-def _calibration_by_slice(slices: Sequence[Mapping[str, Any]]) -> Table:
+def _calibration_by_slice(slices: Sequence[Mapping[str, Any]]) -> PageTable:
     names = in_order(slices[0]["metrics"])
     rows = [
         (
@@ -148,7 +148,7 @@ OF_MEANS = ("mse_change", "mean squared error", "mean_error", "Mean error of a b
 
 def recalibration_table(
     recalibration: Mapping[str, Any], what: str, told: tuple[str, str, str, str] = OF_SCORES
-) -> Table:
+) -> PageTable:
     """What each recalibration would do, and which one is suggested."""
     changed, loss, remaining, error = told
     rows = []
@@ -170,7 +170,7 @@ def recalibration_table(
     return table_of(caption, headers, rows)
 
 
-def _tests(measurements: Mapping[str, Any]) -> Table | None:
+def _tests(measurements: Mapping[str, Any]) -> PageTable | None:
     named = (("Spiegelhalter", "spiegelhalter", "z"), ("Hosmer-Lemeshow", "hosmer_lemeshow", "chi_squared"),
              ("ECCE-R", "ecce_test", "sigmas"), ("Cox", "cox_test", "chi_squared"))  # fmt: skip
     rows = [
@@ -187,7 +187,7 @@ def bins_table(
     bins: Sequence[Mapping[str, Any]],
     headers: tuple[str, str, str] = ("Scores", "Mean score", "Event rate"),
     members: tuple[str, str] = ("mean_score", "event_rate"),
-) -> Table:
+) -> PageTable:
     """Bins of predictions: of each its range, its rows, the mean of what was said and of what was so.
 
     Args:
@@ -208,13 +208,13 @@ def bins_table(
     return table_of(caption, (headers[0], "n", *headers[1:], "95 % interval"), rows)
 
 
-def class_disaggregated_tables(measurements: Mapping[str, Any]) -> list[Table]:
+def class_disaggregated_tables(measurements: Mapping[str, Any]) -> list[PageTable]:
     """The tables of ``disaggregated`` for three or more classes: without positives, and each class comes second."""
     first, *others = disaggregated_tables(measurements, many=True)
     return [first, *slice_class_tables(measurements), *others]
 
 
-def disaggregated_tables(measurements: Mapping[str, Any], *, many: bool = False) -> list[Table]:
+def disaggregated_tables(measurements: Mapping[str, Any], *, many: bool = False) -> list[PageTable]:
     """Metrics by slice, pooled rates, costs, latencies, fairness and gaps.
 
     Args:
@@ -247,7 +247,7 @@ def disaggregated_tables(measurements: Mapping[str, Any], *, many: bool = False)
     return tables
 
 
-def _pooled(pooled: Sequence[Mapping[str, Any]]) -> Table:
+def _pooled(pooled: Sequence[Mapping[str, Any]]) -> PageTable:
     rows = [
         (
             Cell(one["label"]),
@@ -265,7 +265,7 @@ def _pooled(pooled: Sequence[Mapping[str, Any]]) -> Table:
     return table_of("Rare slices: what their rates are likely to be, given those of their neighbours", headers, rows)
 
 
-def _costs(costs: Mapping[str, Any]) -> Table:
+def _costs(costs: Mapping[str, Any]) -> PageTable:
     nowhere = all(one.get("cost_at_best") is None for one in costs["slices"])
     rows = [
         (
@@ -285,7 +285,7 @@ def _costs(costs: Mapping[str, Any]) -> Table:
     return table_of(f"What decisions cost, where a row costs {by_kind}", headers, rows)
 
 
-def tables_of_any_model(measurements: Mapping[str, Any]) -> list[Table]:
+def tables_of_any_model(measurements: Mapping[str, Any]) -> list[PageTable]:
     """What slices wait and cost, and what a search has found: where they were asked for, whatever is predicted."""
     tables = []
     if system := measurements.get("system"):
@@ -295,7 +295,7 @@ def tables_of_any_model(measurements: Mapping[str, Any]) -> list[Table]:
     return tables
 
 
-def _system(system: Mapping[str, Any]) -> Table:
+def _system(system: Mapping[str, Any]) -> PageTable:
     names = in_order(system["slices"][0]["metrics"])
     rows = [
         (
@@ -312,7 +312,7 @@ def _system(system: Mapping[str, Any]) -> Table:
     )
 
 
-def _weak_slices(weak: Mapping[str, Any]) -> Table:
+def _weak_slices(weak: Mapping[str, Any]) -> PageTable:
     rows = [
         (
             Cell(one["label"]),
@@ -352,7 +352,7 @@ def _threshold(one: Mapping[str, Any]) -> Cell:
     return number_cell(one["best_threshold"])
 
 
-def _fairness(fairness: Mapping[str, Mapping[str, Any]]) -> Table | None:
+def _fairness(fairness: Mapping[str, Mapping[str, Any]]) -> PageTable | None:
     if not fairness:
         return None
     names = in_order(next(iter(fairness.values())))
@@ -364,7 +364,7 @@ def _fairness(fairness: Mapping[str, Mapping[str, Any]]) -> Table | None:
     return table_of("Fairness of a column: the largest difference between its slices", ("Column", *headers), rows)
 
 
-def gaps_table(gaps: Sequence[Mapping[str, Any]]) -> Table:
+def gaps_table(gaps: Sequence[Mapping[str, Any]]) -> PageTable:
     """Every gap, largest first."""
     ordered = sorted(gaps, key=lambda gap: -abs(gap["difference"]["value"] or 0.0))
     rows = [

@@ -7,7 +7,7 @@ from typing import Any
 
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.reports.sentences.wording import count, listed
-from mlflow_eval_plugin.reports.tables.cells import Cell, Table, number_cell, table_of
+from mlflow_eval_plugin.reports.tables.cells import Cell, PageTable, number_cell, table_of
 
 
 def late_in_words(evidences: Sequence[Evidence]) -> str:
@@ -25,7 +25,7 @@ def late_in_words(evidences: Sequence[Evidence]) -> str:
     return f"{who} only the {received} whose labels have arrived; those whose labels come late may be unlike them."
 
 
-def tables(measurements: Mapping[str, Any]) -> list[Table]:
+def tables(measurements: Mapping[str, Any]) -> list[PageTable]:
     """How many labels have arrived, where some have not."""
     if not _is_late(measurements):
         return []

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlflow_eval_plugin.reports.sentences.wording import metric_label
-from mlflow_eval_plugin.reports.tables.cells import Cell, Table, count_cell, estimate_cells, number_cell, table_of
+from mlflow_eval_plugin.reports.tables.cells import Cell, PageTable, count_cell, estimate_cells, number_cell, table_of
 
 _MOST_CONFUSED = 15
 _RATES = ("precision", "recall", "f1", "fpr", "auc")
@@ -26,7 +26,7 @@ def worst_class(measurements: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]
     return None if worst is None else (worst, drawn[worst])
 
 
-def class_tables(measurements: Mapping[str, Any]) -> list[Table]:
+def class_tables(measurements: Mapping[str, Any]) -> list[PageTable]:
     """Calibration of all classes together, of each against the rest, and of the predictions of each."""
     metrics = measurements["metrics"]
     rows = [(Cell(metric_label(name)), *estimate_cells(metrics[name])) for name in sorted(metrics)]
@@ -39,7 +39,7 @@ def class_tables(measurements: Mapping[str, Any]) -> list[Table]:
     ]
 
 
-def slice_class_tables(measurements: Mapping[str, Any]) -> list[Table]:
+def slice_class_tables(measurements: Mapping[str, Any]) -> list[PageTable]:
     """Of all rows: every class against the rest, and which is taken for which; and the recalls of every slice."""
     overall, classes = measurements["overall"]["classes"], measurements["classes"]
     rows = [
@@ -67,7 +67,7 @@ def slice_class_tables(measurements: Mapping[str, Any]) -> list[Table]:
     return tables
 
 
-def _by_class(caption: str, measurements: Mapping[str, Any], member: str) -> Table:
+def _by_class(caption: str, measurements: Mapping[str, Any], member: str) -> PageTable:
     rows = []
     for one in measurements["classes"]:
         made = measurements[member][one]

@@ -8,7 +8,7 @@ from typing import Any
 from mlflow_eval_plugin.reports.sentences.wording import metric_label, number, short
 from mlflow_eval_plugin.reports.tables.cells import (
     Cell,
-    Table,
+    PageTable,
     count_cell,
     estimate_cells,
     named_slices,
@@ -27,7 +27,7 @@ from mlflow_eval_plugin.reports.tables.full import (
 _METRICS = ("mae", "rmse", "bias", "r2")
 
 
-def mean_calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
+def mean_calibration_tables(measurements: Mapping[str, Any]) -> list[PageTable]:
     """Quantiles, intervals, bins, and the metrics of the reference."""
     tables = []
     if measurements["quantiles"]:
@@ -44,14 +44,14 @@ def mean_calibration_tables(measurements: Mapping[str, Any]) -> list[Table]:
     return [*tables, bins_table("Bins of equal mass", measurements["bins_equal_mass"], headers, members)]
 
 
-def error_tables(measurements: Mapping[str, Any]) -> list[Table]:
+def error_tables(measurements: Mapping[str, Any]) -> list[PageTable]:
     """Metrics by slice, and gaps."""
     reports = [measurements["overall"], *measurements["slices"]]
     by_slice = _by_slice("Metrics by slice", reports)
     return [by_slice, *named_slices(reports), *tables_of_any_model(measurements), gaps_table(measurements["gaps"])]
 
 
-def _by_slice(caption: str, reports: Sequence[Mapping[str, Any]]) -> Table:
+def _by_slice(caption: str, reports: Sequence[Mapping[str, Any]]) -> PageTable:
     metrics = [*_METRICS, *sorted(set(reports[0]["metrics"]) - set(_METRICS))]
     rows = [
         (
@@ -67,7 +67,7 @@ def _by_slice(caption: str, reports: Sequence[Mapping[str, Any]]) -> Table:
     return table_of(caption, headers, rows)
 
 
-def _quantiles(measurements: Mapping[str, Any]) -> Table:
+def _quantiles(measurements: Mapping[str, Any]) -> PageTable:
     rows = [
         (
             Cell(f"{short(one['level'])} ({one['column']})", one["level"]),
@@ -83,7 +83,7 @@ def _quantiles(measurements: Mapping[str, Any]) -> Table:
     return table_of(caption, ("Level", "Coverage", "95 % interval", "Pinball loss", "95 % interval"), rows)
 
 
-def _intervals(intervals: Sequence[Mapping[str, Any]]) -> Table:
+def _intervals(intervals: Sequence[Mapping[str, Any]]) -> PageTable:
     rows = [
         (
             Cell(one["name"]),

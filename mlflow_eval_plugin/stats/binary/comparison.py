@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.binary.metrics import Part, sums_of
+from mlflow_eval_plugin.stats.binary.metrics import SlicePart, sums_of
 from mlflow_eval_plugin.stats.binary.paired import PairedSummary, PlacementSummary
 from mlflow_eval_plugin.stats.binary.paired_changes import (
     SHARES,
@@ -29,7 +29,7 @@ from mlflow_eval_plugin.stats.inference.contrasts import Apart
 from mlflow_eval_plugin.stats.inference.costs import Costs
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, estimates
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
-from mlflow_eval_plugin.stats.paired.differences import NEITHER, ChangeTable, ComparedMetric, compared
+from mlflow_eval_plugin.stats.paired.differences import NEITHER, ChangeTable, ComparedMetric, compared_metrics
 from mlflow_eval_plugin.stats.paired.intervals import mcnemar
 from mlflow_eval_plugin.stats.paired.quantities import PairedBalancedAccuracy, PairedMean
 
@@ -172,13 +172,13 @@ class PairedTable(ChangeTable[PairedSummary]):
         return largest
 
     @property
-    def _part(self) -> Part:
+    def _part(self) -> SlicePart:
         return self.tables[0].part()
 
 
 def compare(table: PairedTable) -> Comparison:
     """Every metric of every slice, with pointwise 95 % intervals of the differences; slices of any size."""
-    metrics = {name: compared(*table.values(name), table.change(name)) for name in table.metrics}
+    metrics = {name: compared_metrics(*table.values(name), table.change(name)) for name in table.metrics}
     disagreement = estimates(disagreement_of(table.summary))
     reports = tuple(
         slice_comparison(one, table.summary.n[i], disagreement[i], {name: found[i] for name, found in metrics.items()})
@@ -211,7 +211,7 @@ def slice_comparison(
     )
 
 
-def _total(part: Part, metric: str) -> FloatArray:
+def _total(part: SlicePart, metric: str) -> FloatArray:
     if metric == "calibration_in_the_large":
         return np.asarray(part.score.sum(axis=(1, 2)) - part.cells[:, 1].sum(axis=1))
     return part.loss if metric == "log_loss" else part.square_error

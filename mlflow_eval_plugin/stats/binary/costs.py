@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlflow_eval_plugin.stats.binary.metrics import Part, part_of
+from mlflow_eval_plugin.stats.binary.metrics import SlicePart, slice_part
 from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.counts.ranks import Ranked
 from mlflow_eval_plugin.stats.inference.costs import Costs
@@ -53,11 +53,11 @@ def cost_bounds(table: SliceTable, costs: Costs, label: str = "overall") -> Quan
     Raises:
         KeyError: when there is no such slice.
     """
-    only = part_of(table.summary, np.array([table.summary.index(label)]))
+    only = slice_part(table.summary, np.array([table.summary.index(label)]))
     return bounds_at(_mean_cost(only, costs), 0)
 
 
-def _mean_cost(part: Part, costs: Costs) -> MeanCost:
+def _mean_cost(part: SlicePart, costs: Costs) -> MeanCost:
     return mean_cost(part.cells.reshape(-1, 4), costs.matrix.reshape(-1), part.effective, part.n)
 
 

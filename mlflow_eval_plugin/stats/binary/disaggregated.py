@@ -4,7 +4,7 @@
     metric_bounds, gap_bounds, fairness_bounds         what a Check judges: one quantity with limits at any level
 
 The bounds take a ``SliceSummary``, or a ``SliceTable(summary)``, which computes each metric once for many of them;
-those of metrics and gaps take any ``Table``.
+those of metrics and gaps take any ``MetricTable``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, QuantityBounds, Shared, bounds_at, estimates
 from mlflow_eval_plugin.stats.slices.fairness import FAIRNESS, fairness
-from mlflow_eval_plugin.stats.slices.gaps import VERSUS, Table, best_of, gap
+from mlflow_eval_plugin.stats.slices.gaps import VERSUS, MetricTable, best_of, gap
 
 DEFAULT_GAP_METRICS = ("selection_rate", "accuracy", "precision", "recall", "fpr", "fnr", "auc")
 
@@ -140,7 +140,7 @@ def disaggregate(
     )
 
 
-def metric_bounds(summary: SliceSummary | Table, metric: str, label: str = "overall") -> QuantityBounds:
+def metric_bounds(summary: SliceSummary | MetricTable, metric: str, label: str = "overall") -> QuantityBounds:
     """A metric of one slice, for a Check.
 
     Raises:
@@ -151,7 +151,7 @@ def metric_bounds(summary: SliceSummary | Table, metric: str, label: str = "over
 
 
 def gap_bounds(
-    summary: SliceSummary | Table,
+    summary: SliceSummary | MetricTable,
     metric: str,
     label: str,
     versus: str,
@@ -182,7 +182,7 @@ def fairness_bounds(
     return bounds_at(fairness(_slice_table(summary), column, name, minimum_count=minimum_count), 0)
 
 
-def _bounds(table: Table, key: tuple[object, ...], label: str, make: Callable[[], Quantity]) -> QuantityBounds:
+def _bounds(table: MetricTable, key: tuple[object, ...], label: str, make: Callable[[], Quantity]) -> QuantityBounds:
     if key not in table.shared:
         table.shared[key] = Shared(make())
     return table.shared[key].bounds(_index(table, label))
@@ -192,11 +192,11 @@ def _slice_table(summary: SliceSummary | SliceTable) -> SliceTable:
     return summary if isinstance(summary, SliceTable) else SliceTable(summary)
 
 
-def _table(summary: SliceSummary | Table) -> Table:
+def _table(summary: SliceSummary | MetricTable) -> MetricTable:
     return SliceTable(summary) if isinstance(summary, SliceSummary) else summary
 
 
-def _index(table: Table, label: str) -> int:
+def _index(table: MetricTable, label: str) -> int:
     labels = [one.label for one in table.slices]
     if label not in labels:
         raise InputError(f"slice: no rows are in {label!r}; slices look like {', '.join(map(repr, labels[:4]))}")
@@ -234,7 +234,7 @@ def _report(one: Slice, n: int, cell: list[list[float]], metrics: SliceMetrics) 
     )
 
 
-def gaps_of(table: Table, metric: str, versus: str, minimum_count: int) -> list[Gap]:
+def gaps_of(table: MetricTable, metric: str, versus: str, minimum_count: int) -> list[Gap]:
     """The gaps of one metric, of every slice but "overall".
 
     Raises:
@@ -251,7 +251,7 @@ def gaps_of(table: Table, metric: str, versus: str, minimum_count: int) -> list[
     ]
 
 
-def _against(table: Table, metric: str, versus: str, minimum_count: int) -> list[str]:
+def _against(table: MetricTable, metric: str, versus: str, minimum_count: int) -> list[str]:
     slices = table.slices
     if versus == "complement":
         return [f"not ({one.label})" if " & " in one.label or one.query else f"not {one.label}" for one in slices]

@@ -1,6 +1,6 @@
 """Metrics of slices: which cells of a ``SliceSummary`` make which Quantity.
 
-A ``Part`` is a set of slices, or of their complements, in plain sums; ``quantity`` makes any metric of it.
+A ``SlicePart`` is a set of slices, or of their complements, in plain sums; ``quantity`` makes any metric of it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _RATES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class SlicePart:
     """Sums over ``S`` slices or complements of slices, as float64.
 
     Attributes:
@@ -112,7 +112,7 @@ class Part:
         return kish(self.cells.sum(axis=2), self.cells_square.sum(axis=2))
 
 
-def part_of(summary: SliceSummary, index: NDArray[np.intp], *, rest_of: Part | None = None) -> Part:
+def slice_part(summary: SliceSummary, index: NDArray[np.intp], *, rest_of: SlicePart | None = None) -> SlicePart:
     """The slices at ``index``, or everything but each of them.
 
     Args:
@@ -124,7 +124,7 @@ def part_of(summary: SliceSummary, index: NDArray[np.intp], *, rest_of: Part | N
 
     scale = summary.weight_scale
     counts, unit = (summary.n, 1.0) if summary.weight is None else (summary.weight, scale / ONE)
-    return Part(
+    return SlicePart(
         n=np.asarray(lane(summary.cells).sum(axis=(1, 2)), dtype=np.int64),
         cells=lane(summary.cell_weight) * (scale / ONE),
         cells_square=lane(summary.cell_weight_square) * (scale**2 / ONE),
@@ -144,7 +144,7 @@ def _in_order(summary: SliceSummary, index: NDArray[np.intp], *, complement: boo
     return map(ranks.others if complement else ranks.entry, index.tolist())
 
 
-def quantity(part: Part, metric: str) -> Quantity:
+def quantity(part: SlicePart, metric: str) -> Quantity:
     """A metric of every slice of a part.
 
     Raises:
@@ -199,37 +199,37 @@ def rate(part: Confusion, metric: str) -> ProportionQuantity:
     )
 
 
-def _auc(part: Part) -> Quantity:
+def _auc(part: SlicePart) -> Quantity:
     found = auc(part.ranked(), part.effective_by_label)
     df = part.effective_by_label.min(axis=1) - 1
     reason = "AUC needs rows of both classes"
     return AucQuantity(found.value, found.standard_error, df, found.bound, part.n, reason)
 
 
-def _average_precision(part: Part) -> Quantity:
+def _average_precision(part: SlicePart) -> Quantity:
     return average_precision(part.ranked(), part.effective_by_label, part.n)
 
 
-def _brier(part: Part) -> Quantity:
+def _brier(part: SlicePart) -> Quantity:
     sums = part.by_score
     return brier(sums_of(part), part.square_error, sums.fourth_power, sums.spread, sums.spread_square)
 
 
-def _log_loss(part: Part) -> Quantity:
+def _log_loss(part: SlicePart) -> Quantity:
     return log_loss(sums_of(part), part.loss, part.loss_square, part.by_score.loss, part.by_score.loss_square)
 
 
-def _calibration_in_the_large(part: Part) -> Quantity:
+def _calibration_in_the_large(part: SlicePart) -> Quantity:
     events, score = part.cells[:, 1].sum(axis=1), part.score.sum(axis=(1, 2))
     return in_the_large(sums_of(part), score, events, part.square_error, part.by_score.spread)
 
 
-def sums_of(part: Part) -> Sums:
+def sums_of(part: SlicePart) -> Sums:
     """Rows, weights and effective rows of every slice."""
     return Sums(part.n, part.weight, part.effective)
 
 
-def calibration_error(part: Part, kind: NormKind) -> NoisyNorm:
+def calibration_error(part: SlicePart, kind: NormKind) -> NoisyNorm:
     """ECE, debiased L2 error or MCE of every slice on ``ECE_BINS`` equal-width bins, see ``binned_norm``."""
     weight = part.ece_weight
     score = part.score.reshape(len(part.n), ECE_BINS, COARSE_BINS // ECE_BINS, 2).sum(axis=(2, 3))
@@ -248,7 +248,7 @@ def norm_of_bins(
         return binned_norm(weight, events, score - events, variance, weight / inflation, sums.n, kind)
 
 
-def _ece(part: Part) -> Quantity:
+def _ece(part: SlicePart) -> Quantity:
     return calibration_error(part, "sum")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.binary.metrics import Part, part_of, quantity
+from mlflow_eval_plugin.stats.binary.metrics import SlicePart, quantity, slice_part
 from mlflow_eval_plugin.stats.binary.summary import SliceSummary
 from mlflow_eval_plugin.stats.inference.estimate import Quantity
 from mlflow_eval_plugin.stats.slices.gaps import Index, families_of
@@ -20,11 +20,11 @@ class SliceTable(MetricTableBase[SliceSummary]):
         """Rows per slice, ``(S,)``."""
         return np.asarray(self.summary.cells.sum(axis=(1, 2)), dtype=np.int64)
 
-    def part(self, *, complement: bool = False) -> Part:
+    def part(self, *, complement: bool = False) -> SlicePart:
         """The sums of every slice, or of everything but it."""
         rest_of = self.part() if complement else None
         every = np.arange(len(self.slices))
-        return self.once(lambda: part_of(self.summary, every, rest_of=rest_of), "part", complement)
+        return self.once(lambda: slice_part(self.summary, every, rest_of=rest_of), "part", complement)
 
     def _metric(self, name: str, complement: bool) -> Quantity:
         return quantity(self.part(complement=complement), name)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.binary.metrics import Part
+from mlflow_eval_plugin.stats.binary.metrics import SlicePart
 from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, SliceSummary
 from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.errors import InputError
@@ -111,7 +111,7 @@ _EDGES = np.arange(VIEW_BINS + 1) / VIEW_BINS
 _EDGES.setflags(write=False)
 
 
-def _cells(part: Part, summary: SliceSummary, labels: list[str]) -> list[_Cells]:
+def _cells(part: SlicePart, summary: SliceSummary, labels: list[str]) -> list[_Cells]:
     if summary.threshold is None:
         raise InputError("metrics: the Summary was counted with given predictions; count it at a threshold")
     cut = min(int(summary.threshold * FINE_BINS), FINE_BINS - 1) // (FINE_BINS // VIEW_BINS)

@@ -36,7 +36,7 @@ from mlflow_eval_plugin.stats.multiclass.metrics import (
     MulticlassTable,
 )
 from mlflow_eval_plugin.stats.multiclass.paired import PairedClassSummary
-from mlflow_eval_plugin.stats.paired.differences import NEITHER, ChangeTable, ComparedMetric, compared
+from mlflow_eval_plugin.stats.paired.differences import NEITHER, ChangeTable, ComparedMetric, compared_metrics
 from mlflow_eval_plugin.stats.paired.quantities import PairedMean
 
 OF_A_CLASS = ("selection_rate", "precision", "recall", "f1", "fpr", "fnr", "auc")
@@ -53,7 +53,7 @@ _TOGETHER = {
 
 
 @dataclass(frozen=True)
-class Move:
+class ClassMove:
     """Rows that the champion took for one class and the challenger for another, and on how many each is right."""
 
     champion: str
@@ -75,7 +75,7 @@ class ClassComparison:
     overall: SliceComparison
     slices: tuple[SliceComparison, ...]
     classes: dict[str, dict[str, ComparedMetric]]
-    moves: tuple[Move, ...]
+    moves: tuple[ClassMove, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,7 +214,7 @@ class PairedClassTable(ChangeTable[PairedClassSummary]):
 
 def compare_classes(table: PairedClassTable) -> ClassComparison:
     """Every metric of every slice, and of every class over all rows; slices of any size."""
-    metrics = {name: compared(*table.values(name), table.change(name)) for name in table.metrics}
+    metrics = {name: compared_metrics(*table.values(name), table.change(name)) for name in table.metrics}
     disagreement, right = estimates(table.disagreement()), table.summary.by_right().n
     slices = tuple(
         slice_comparison(one, right[i], disagreement[i], {name: found[i] for name, found in metrics.items()})
@@ -228,17 +228,17 @@ def compare_classes(table: PairedClassTable) -> ClassComparison:
 
 def _of_all(table: PairedClassTable, metric: str, first: NDArray[np.intp]) -> ComparedMetric:
     champion, challenger = (one[first] for one in table.values(metric))
-    return compared(champion, challenger, table.change(metric).take(first))[0]
+    return compared_metrics(champion, challenger, table.change(metric).take(first))[0]
 
 
-def _moves(summary: PairedClassSummary) -> tuple[Move, ...]:
+def _moves(summary: PairedClassSummary) -> tuple[ClassMove, ...]:
     counts, names = summary.moves, summary.classes
     total = counts.sum(axis=2)
     np.fill_diagonal(total, 0)
     order = np.argsort(-total, axis=None, kind="stable")[:MOST_MOVES]
     pairs = [np.unravel_index(place, total.shape) for place in order]
     return tuple(
-        Move(names[a], names[b], int(total[a, b]), int(counts[a, b, 1]), int(counts[a, b, 2]))
+        ClassMove(names[a], names[b], int(total[a, b]), int(counts[a, b, 1]), int(counts[a, b, 2]))
         for a, b in pairs
         if total[a, b]
     )

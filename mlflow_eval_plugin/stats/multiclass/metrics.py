@@ -60,11 +60,11 @@ class MulticlassTable(MetricTableBase[MulticlassSummary]):
         """Rows per slice, ``(S,)``."""
         return self.summary.rows
 
-    def part(self, *, complement: bool = False) -> Part:
+    def part(self, *, complement: bool = False) -> ClassPart:
         """The sums of every slice, or of everything but it."""
 
-        def made() -> Part:
-            return Part(self.summary.complement() if complement else self.summary, complement=complement)
+        def made() -> ClassPart:
+            return ClassPart(self.summary.complement() if complement else self.summary, complement=complement)
 
         return self.once(made, "part", complement)
 
@@ -116,7 +116,7 @@ class OneVsRest:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class ClassPart:
     """The sums of slices, or of their complements, as metrics."""
 
     summary: MulticlassSummary

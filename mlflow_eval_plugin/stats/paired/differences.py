@@ -55,7 +55,7 @@ class ChangeTable(Memo[Counted], ABC):
             raise InputError(f"metric: {metric!r} cannot be compared; expected one of {', '.join(self.metrics)}")
 
 
-def compared(champion: FloatArray, challenger: FloatArray, change: Quantity) -> list[ComparedMetric]:
+def compared_metrics(champion: FloatArray, challenger: FloatArray, change: Quantity) -> list[ComparedMetric]:
     """A metric of both and the difference, slice by slice."""
     values = zip(champion.tolist(), challenger.tolist(), estimates(change), strict=True)
     return [ComparedMetric(finite(first), finite(second), difference) for first, second, difference in values]

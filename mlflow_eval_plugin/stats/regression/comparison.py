@@ -23,7 +23,7 @@ from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, esti
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.means import LEAST_EVENTS, NO_ROWS
 from mlflow_eval_plugin.stats.inference.skewed_means import PositiveMean, SkewedMean
-from mlflow_eval_plugin.stats.paired.differences import ChangeTable, ComparedMetric, compared
+from mlflow_eval_plugin.stats.paired.differences import ChangeTable, ComparedMetric, compared_metrics
 from mlflow_eval_plugin.stats.paired.intervals import mcnemar
 from mlflow_eval_plugin.stats.regression.metrics import CONSTANT_TARGET, Moments
 from mlflow_eval_plugin.stats.regression.names import OF_ALL
@@ -179,7 +179,7 @@ class PairedRegressionTable(ChangeTable[PairedMomentSummary]):
 
 def compare_regressions(table: PairedRegressionTable) -> RegressionComparison:
     """Every metric of every slice; slices of any size."""
-    metrics = {name: compared(*table.values(name), table.change(name)) for name in table.metrics}
+    metrics = {name: compared_metrics(*table.values(name), table.change(name)) for name in table.metrics}
     distance = estimates(table.distance())
     slices = tuple(
         _slice(one, table.summary.closer[i], distance[i], {name: found[i] for name, found in metrics.items()})

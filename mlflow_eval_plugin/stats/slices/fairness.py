@@ -17,7 +17,7 @@ from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.contrasts import Widest
 from mlflow_eval_plugin.stats.inference.estimate import Ends, Quantity, ends_of
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits
-from mlflow_eval_plugin.stats.slices.gaps import Table, compared
+from mlflow_eval_plugin.stats.slices.gaps import MetricTable, gap_between
 
 FAIRNESS = (
     "demographic_parity_difference",
@@ -67,7 +67,7 @@ class Larger:
         return replace(self, first=self.first.take(index), second=self.second.take(index))
 
 
-def fairness(table: Table, column: str, name: str, *, minimum_count: int) -> Quantity:
+def fairness(table: MetricTable, column: str, name: str, *, minimum_count: int) -> Quantity:
     """One measure of one slice column; a Quantity of length one.
 
     Levels below ``minimum_count`` rows do not count: the largest gap among tiny groups is noise.
@@ -84,7 +84,7 @@ def fairness(table: Table, column: str, name: str, *, minimum_count: int) -> Qua
     return _spread(table, column, metric, "ratio" if name.endswith("ratio") else "difference", minimum_count)
 
 
-def _spread(table: Table, column: str, metric: str, kind: str, minimum_count: int) -> Widest:
+def _spread(table: MetricTable, column: str, metric: str, kind: str, minimum_count: int) -> Widest:
     levels = [i for i, one in enumerate(table.slices) if one.columns == (column,)]
     if not levels:
         columns = sorted({one.columns[0] for one in table.slices if len(one.columns) == 1})
@@ -95,7 +95,7 @@ def _spread(table: Table, column: str, metric: str, kind: str, minimum_count: in
     undefined = len(defined) < 2 or (kind == "ratio" and not made.value[defined].any())
     itself = np.nan if undefined else float(kind == "ratio")
     return Widest(
-        candidates=compared(made.take(pairs[:, 0]), made.take(pairs[:, 1]), kind),
+        candidates=gap_between(made.take(pairs[:, 0]), made.take(pairs[:, 1]), kind),
         owner=np.zeros(len(pairs), dtype=np.intp),
         itself=np.array([itself]),
         n=np.array([int(table.rows[defined].sum())], dtype=np.int64),

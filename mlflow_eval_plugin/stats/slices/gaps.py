@@ -29,7 +29,7 @@ ZERO_BELOW = "the slice has no value of this metric, or what it is compared with
 Index = NDArray[np.intp]
 
 
-class Table(Protocol):
+class MetricTable(Protocol):
     """Metrics of slices, whatever they were counted from; entry 0 of everything is "overall"."""
 
     @property
@@ -51,7 +51,7 @@ class Table(Protocol):
         """What several Checks are about, by what it is, each made once."""
 
 
-def gap(table: Table, metric: str, versus: str, kind: str, *, minimum_count: int) -> Quantity:
+def gap(table: MetricTable, metric: str, versus: str, kind: str, *, minimum_count: int) -> Quantity:
     """The gap of every slice; entry 0, "overall", compares with itself and means nothing.
 
     Args:
@@ -60,13 +60,13 @@ def gap(table: Table, metric: str, versus: str, kind: str, *, minimum_count: int
         minimum_count: rows that a slice needs to be the best.
     """
     if versus == "complement":
-        return compared(table.metric(metric), table.metric(metric, complement=True), kind)
+        return gap_between(table.metric(metric), table.metric(metric, complement=True), kind)
     if versus == "overall":
         return _gap_to_overall(table, metric, kind)
     return _gap_to_best(table, metric, kind, minimum_count)
 
 
-def compared(first: Quantity, second: Quantity, kind: str, share: FloatArray | None = None) -> Quantity:
+def gap_between(first: Quantity, second: Quantity, kind: str, share: FloatArray | None = None) -> Quantity:
     """Difference or ratio of independent estimates, entry by entry."""
     if isinstance(first, Macro) and isinstance(second, Macro):
         first, second = first.where(second), second.where(first)
@@ -76,7 +76,7 @@ def compared(first: Quantity, second: Quantity, kind: str, share: FloatArray | N
     return Difference(first, second, share, f"{NOTHING_TO_COMPARE}: {first.reason}")
 
 
-def best_of(table: Table, metric: str, *, minimum_count: int) -> NDArray[np.intp]:
+def best_of(table: MetricTable, metric: str, *, minimum_count: int) -> NDArray[np.intp]:
     """For every slice the index of the best of its columns; -1 where no slice has a value and the rows."""
     values = table.metric(metric).value
     eligible = np.where(table.rows >= minimum_count, values, np.nan)
@@ -88,7 +88,7 @@ def best_of(table: Table, metric: str, *, minimum_count: int) -> NDArray[np.intp
     return best
 
 
-def _gap_to_overall(table: Table, metric: str, kind: str) -> Quantity:
+def _gap_to_overall(table: MetricTable, metric: str, kind: str) -> Quantity:
     """The gap to the complement, scaled, since rates and mean losses of all rows mix slice and complement.
 
     For other metrics slice and whole are taken as independent: they correlate positively, so the interval is too wide
@@ -100,11 +100,11 @@ def _gap_to_overall(table: Table, metric: str, kind: str) -> Quantity:
     if isinstance(rest, _MEANS) or (isinstance(rest, ProportionQuantity) and not rest.f1):
         weights = np.asarray(rest.weight), np.asarray(getattr(whole, "weight"))  # noqa: B009 - both kinds have it
         with np.errstate(divide="ignore", invalid="ignore"):
-            return compared(inside, rest, kind, weights[0] / weights[1])
-    return compared(inside, whole, kind)
+            return gap_between(inside, rest, kind, weights[0] / weights[1])
+    return gap_between(inside, whole, kind)
 
 
-def _gap_to_best(table: Table, metric: str, kind: str, minimum_count: int) -> Quantity:
+def _gap_to_best(table: MetricTable, metric: str, kind: str, minimum_count: int) -> Quantity:
     made = table.metric(metric)
     eligible = (table.rows >= minimum_count) & ~np.isnan(made.value)
     pairs = [_pairs(peers, eligible) for peers in families_of(table.slices)]
@@ -116,7 +116,7 @@ def _gap_to_best(table: Table, metric: str, kind: str, minimum_count: int) -> Qu
     # A slice too small to be the best has no gap to itself to fall back on, but its gap can still not change sign.
     itself = np.where(comparable, 1.0 if kind == "ratio" else 0.0, np.nan)
     return Widest(
-        candidates=compared(made.take(owner), made.take(candidate), kind),
+        candidates=gap_between(made.take(owner), made.take(candidate), kind),
         owner=owner,
         itself=itself,
         n=made.n,

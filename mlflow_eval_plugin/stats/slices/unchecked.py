@@ -25,7 +25,7 @@ from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.inference.estimate import Quantity, widened
 from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.paired.differences import ChangeTable
-from mlflow_eval_plugin.stats.slices.gaps import Table, gap
+from mlflow_eval_plugin.stats.slices.gaps import MetricTable, gap
 
 MOST_FOUND = 60
 
@@ -114,7 +114,7 @@ class _Differences:
 
 
 def unchecked_gaps(
-    table: Table,
+    table: MetricTable,
     places: Sequence[int],
     looked: Sequence[Looked],
     checked: Collection[tuple[str, str]],

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.wald import Wald
-from mlflow_eval_plugin.stats.slices.gaps import Table
+from mlflow_eval_plugin.stats.slices.gaps import MetricTable
 
 REPLICATES = 200
 BLOCKS = 50
 UNDEFINED = "the metric is not a finite number here"
-RowMaker = Callable[[Table, bool], Wald]
+RowMaker = Callable[[MetricTable, bool], Wald]
 RowFunction = Callable[[Any, Any, Any, Any], Any]
 
 
@@ -57,7 +57,9 @@ class SliceRows:
         return tuple(None if one is None else one[places] for one in self.arrays)
 
 
-def row_metric(name: str, function: RowFunction, rows: Callable[[Table], SliceRows], *, seed: int = 0) -> RowMaker:
+def row_metric(
+    name: str, function: RowFunction, rows: Callable[[MetricTable], SliceRows], *, seed: int = 0
+) -> RowMaker:
     """A metric of the arrays ``(label, score, prediction, weight)`` of a slice's rows.
 
     The function is called once with the rows of a slice and once without each of 50 blocks of them, drawn with a fixed
@@ -71,7 +73,7 @@ def row_metric(name: str, function: RowFunction, rows: Callable[[Table], SliceRo
         InputError: from the Maker, when the function fails or does not give a number; names metric and slice.
     """
 
-    def make(table: Table, complement: bool) -> Wald:
+    def make(table: MetricTable, complement: bool) -> Wald:
         given = rows(table)
         found = []
         for index, label in enumerate(labels_of(table, complement)):
@@ -128,7 +130,7 @@ def called(name: str, function: Callable[..., Any], label: str, *given: Any) -> 
     return float(found) if math.isfinite(found) else math.nan
 
 
-def labels_of(table: Table, complement: bool) -> list[str]:
+def labels_of(table: MetricTable, complement: bool) -> list[str]:
     """What each slice, or everything but it, is called in messages."""
     labels = [one.label for one in table.slices]
     return [f"not {label}" for label in labels] if complement else labels

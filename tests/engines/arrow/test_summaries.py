@@ -20,7 +20,7 @@ from mlflow_eval_plugin.engines.arrow import (
     slice_summary,
 )
 from mlflow_eval_plugin.engines.slicing import Slicing
-from mlflow_eval_plugin.stats.binary.metrics import part_of
+from mlflow_eval_plugin.stats.binary.metrics import slice_part
 from mlflow_eval_plugin.stats.binary.summary import FINE_BINS
 from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE, LOSS_SQUARE_ONE
 from mlflow_eval_plugin.stats.drift.summary import DriftSummary
@@ -157,7 +157,7 @@ def test_whole_weights_are_counted_exactly():
 def test_effective_rows_never_exceed_the_rows_however_small_the_weights():
     rows = _rows(3, 500).assign(w=lambda d: np.where(d.index == 0, 1e5, np.linspace(0.5, 2.0, len(d))))
     summary = slice_summary(rows, label="y", score="s", slicing=Slicing(["g", "h"]), weight="w")
-    part = part_of(summary, np.arange(len(summary.slices)))
+    part = slice_part(summary, np.arange(len(summary.slices)))
     assert (part.weight > 0).all()
     assert (part.effective > 0).all() and (part.effective <= part.n).all()
 

@@ -12,29 +12,29 @@ from click.testing import CliRunner
 from registry_hooks.cli import main
 from registry_hooks.cli.commands.policy import template
 from registry_hooks.cli.failures import DONE, USAGE
-from registry_hooks.rules.policy import Part, Policy
+from registry_hooks.rules.policy import Policy, PolicyPart
 from registry_hooks.rules.policy_file import load_policy
 
 KEY = re.compile(r"^ *(?:#: )?(?:- )?([a-z_]+):")
 FULL = template().replace("#: ", "")
 
 
-def parts(part: Part) -> Iterator[Part]:
+def parts(part: PolicyPart) -> Iterator[PolicyPart]:
     """``part`` and every mapping within it."""
     yield part
     for name in type(part).model_fields:
         value = getattr(part, name)
         for each in value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,):
-            if isinstance(each, Part):
+            if isinstance(each, PolicyPart):
                 yield from parts(each)
 
 
-def written(policy: Policy) -> dict[type[Part], Part]:
+def written(policy: Policy) -> dict[type[PolicyPart], PolicyPart]:
     """Of each kind of mapping the one that says most."""
     return {type(each): each for each in sorted(parts(policy), key=lambda each: len(each.model_fields_set))}
 
 
-def kinds(part: type[Part] = Part) -> Iterator[type[Part]]:
+def kinds(part: type[PolicyPart] = PolicyPart) -> Iterator[type[PolicyPart]]:
     for each in part.__subclasses__():
         yield each
         yield from kinds(each)
@@ -45,7 +45,7 @@ def test_the_template_is_a_sound_policy_as_it_stands_and_with_every_key_written_
 
 
 @pytest.mark.parametrize("kind", sorted(kinds(), key=lambda kind: kind.__name__))
-def test_every_key_of_the_policy_stands_in_the_template_with_its_default(kind: type[Part]):
+def test_every_key_of_the_policy_stands_in_the_template_with_its_default(kind: type[PolicyPart]):
     said = written(load_policy(FULL))[kind]
     assert said.model_fields_set == set(kind.model_fields)
     optional = {name: field.default for name, field in kind.model_fields.items() if not field.is_required()}

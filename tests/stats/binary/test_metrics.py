@@ -6,7 +6,7 @@ import pytest
 
 from mlflow_eval_plugin.engines.arrow import slice_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
-from mlflow_eval_plugin.stats.binary.metrics import calibration_error, gap_variance, part_of, quantity
+from mlflow_eval_plugin.stats.binary.metrics import calibration_error, gap_variance, quantity, slice_part
 from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.inference.means import kish
 
@@ -82,7 +82,7 @@ def test_more_slices_than_fit_a_block_are_those_of_each(rows):
     summary = slice_summary(many, label="y", score="s", slicing=Slicing(["g"], depth=1, max_levels=70))
     everything, last = np.arange(len(summary.slices)), np.array([len(summary.slices) - 1])
     for metric in ("ece", "brier", "auc"):
-        together, alone = (quantity(part_of(summary, index), metric) for index in (everything, last))
+        together, alone = (quantity(slice_part(summary, index), metric) for index in (everything, last))
         assert together.value[-1] == alone.value[0]
         assert [side[-1] for side in together.limits(0.05, exact=True)] == [
             side[0] for side in alone.limits(0.05, exact=True)

@@ -8,7 +8,7 @@ import pytest
 
 from mlflow_eval_plugin.engines.arrow import moment_summary, predicted_rows, score_summary, slice_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
-from mlflow_eval_plugin.stats.binary.calibration.changes import CHANGES, change_bounds
+from mlflow_eval_plugin.stats.binary.calibration.changes import CHANGES, bounds_of_change_since
 from mlflow_eval_plugin.stats.binary.calibration.report import CALIBRATION_METRICS, calibration_quantity
 from mlflow_eval_plugin.stats.binary.metrics import METRICS
 from mlflow_eval_plugin.stats.binary.table import SliceTable
@@ -53,7 +53,7 @@ def test_calibration_and_its_changes(seed, n):
     for metric in CALIBRATION_METRICS:
         widen(calibration_quantity(summaries[0], metric), metric)
     for metric in CHANGES:
-        widen(change_bounds(*summaries, metric).quantity, metric)
+        widen(bounds_of_change_since(*summaries, metric).quantity, metric)
 
 
 @pytest.mark.parametrize(("seed", "n"), [(0, 25), (1, 500)])

@@ -1,7 +1,7 @@
 """Has calibration changed since the reference? Differences between two independent samples of rows.
 
     changes(current, reference) -> {metric: Estimate}            what a report shows
-    change_bounds(current, reference, metric) -> QuantityBounds  one of them, for a Check
+    bounds_of_change_since(current, reference, metric) -> QuantityBounds  one of them, for a Check
 
 A change is the metric of the current rows less that of the reference, see ``contrasts.change_of``.
 """
@@ -35,7 +35,9 @@ def changes(current: ScoreSummary, reference: ScoreSummary, *, bins: int = 15) -
     return {name: estimates(_change(current, reference, name, bins))[0] for name in CHANGES}
 
 
-def change_bounds(current: ScoreSummary, reference: ScoreSummary, metric: str, *, bins: int = 15) -> QuantityBounds:
+def bounds_of_change_since(
+    current: ScoreSummary, reference: ScoreSummary, metric: str, *, bins: int = 15
+) -> QuantityBounds:
     """The change of one metric, for a Check.
 
     Raises:

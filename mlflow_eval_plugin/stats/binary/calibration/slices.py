@@ -17,7 +17,7 @@ from scipy import special
 
 from mlflow_eval_plugin.stats.binary.calibration.hypotheses import SpiegelhalterTest
 from mlflow_eval_plugin.stats.binary.calibration.slope import cells_of_ranked, intercept, slope
-from mlflow_eval_plugin.stats.binary.metrics import Part, calibration_error, part_of, quantity
+from mlflow_eval_plugin.stats.binary.metrics import SlicePart, calibration_error, quantity, slice_part
 from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates
@@ -60,7 +60,7 @@ def slice_calibrations(table: SliceTable, labels: Sequence[str]) -> tuple[SliceC
         KeyError: for a slice there is none of.
     """
     index = [table.summary.index(label) for label in labels]
-    part = part_of(table.summary, np.array(index, dtype=np.intp))
+    part = slice_part(table.summary, np.array(index, dtype=np.intp))
     columns = {name: estimates(_quantity(part, name)) for name in METRICS}
     tests = _spiegelhalter(part)
     return tuple(
@@ -87,11 +87,11 @@ def slice_calibration_bounds(table: SliceTable, metric: str, label: str) -> Quan
     """
     if metric not in METRICS:
         raise InputError(f"metric: there is no {metric!r}; expected one of {', '.join(METRICS)}")
-    part = part_of(table.summary, np.array([table.summary.index(label)]))
+    part = slice_part(table.summary, np.array([table.summary.index(label)]))
     return bounds_at(_quantity(part, metric), 0)
 
 
-def _quantity(part: Part, metric: str) -> Quantity:
+def _quantity(part: SlicePart, metric: str) -> Quantity:
     if metric == "ece_debiased":
         return calibration_error(part, "root_mean_square")
     if metric in ("calibration_slope", "calibration_intercept"):
@@ -103,7 +103,7 @@ def _quantity(part: Part, metric: str) -> Quantity:
     return quantity(part, metric)
 
 
-def _spiegelhalter(part: Part) -> list[SpiegelhalterTest]:
+def _spiegelhalter(part: SlicePart) -> list[SpiegelhalterTest]:
     """Spiegelhalter's z: sum w (y - s)(1 - 2 s), which is that of squared errors less that of s (1 - s)."""
     events, score = part.cells[:, 1].sum(axis=1), part.score.sum(axis=1)
     square = part.square_error - events + 2 * score[:, 1]

@@ -8,7 +8,7 @@ import pytest
 
 from mlflow_eval_plugin.engines.arrow import score_summary
 from mlflow_eval_plugin.evaluators.config import keys as config
-from mlflow_eval_plugin.stats.binary.calibration.changes import CHANGES, change_bounds, changes
+from mlflow_eval_plugin.stats.binary.calibration.changes import CHANGES, bounds_of_change_since, changes
 from mlflow_eval_plugin.stats.binary.calibration.report import CALIBRATION_METRICS, calibrate, calibration_bounds
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.contrasts import Apart
@@ -31,14 +31,14 @@ def test_a_change_is_the_difference_of_the_two():
     for name in CHANGES:
         assert found[name].value == pytest.approx(getattr(now, name).value - getattr(then, name).value, abs=1e-12)
         assert found[name].interval[0] <= found[name].value <= found[name].interval[1]
-        assert change_bounds(current, reference, name).value == found[name].value
+        assert bounds_of_change_since(current, reference, name).value == found[name].value
 
 
 def test_what_may_be_named_in_a_config_is_what_there_is():
     assert config.CHANGES == CHANGES
     assert set(CHANGES) <= set(CALIBRATION_METRICS)
     with pytest.raises(InputError, match="there is none of 'ecce'"):
-        change_bounds(_summary(100), _summary(100), "ecce")
+        bounds_of_change_since(_summary(100), _summary(100), "ecce")
 
 
 def test_limits_of_the_difference_of_two_estimates_by_hand():
@@ -57,13 +57,13 @@ def test_norms_are_apart_and_means_differ_by_mover():
     current, reference = _summary(300, 2.0), _summary(200, seed=1)
     for name in ("ece_equal_width", "ece_equal_mass", "ece_debiased"):
         first, second = (calibration_bounds(one, name) for one in (current, reference))
-        found = change_bounds(current, reference, name)
+        found = bounds_of_change_since(current, reference, name)
         assert found.lower(0.05) == pytest.approx(first.lower(0.025) - second.upper(0.025), abs=1e-12)
         assert found.upper(0.05) == pytest.approx(first.upper(0.025) - second.lower(0.025), abs=1e-12)
         assert found.n == 300
     for name in ("brier", "log_loss", "calibration_in_the_large"):
         first, second = (calibration_bounds(one, name) for one in (current, reference))
-        found = change_bounds(current, reference, name)
+        found = bounds_of_change_since(current, reference, name)
         # Zou & Donner (2008): the distances of the two by the root of squares.
         down = math.hypot(first.value - first.lower(0.05), second.upper(0.05) - second.value)
         up = math.hypot(first.upper(0.05) - first.value, second.value - second.lower(0.05))
@@ -84,7 +84,7 @@ def test_without_a_change_few_checks_say_so(n, n_reference):
     for seed in range(trials):
         pair = _summary(n, seed=2 * seed), _summary(n_reference, seed=2 * seed + 1)
         for name in wrong:
-            bounds = change_bounds(*pair, name)
+            bounds = bounds_of_change_since(*pair, name)
             wrong[name] += bounds.lower(0.05) > 0 or bounds.upper(0.05) < 0
     slack = 3 * math.sqrt(trials * 0.1 * 0.9)
     assert max(wrong.values()) <= trials * 0.1 + slack  # 5 % on either side
@@ -106,6 +106,9 @@ def test_limits_of_norms_hold_where_mover_would_be_too_sure():
 
 
 def test_a_change_that_is_there_is_found():
-    bounds = change_bounds(_summary(20_000, 1.6), _summary(20_000, seed=1), "ece_equal_mass")
+    bounds = bounds_of_change_since(_summary(20_000, 1.6), _summary(20_000, seed=1), "ece_equal_mass")
     assert bounds.lower(0.001) > 0.03
-    assert change_bounds(_summary(20_000, 1.6), _summary(20_000, seed=1), "calibration_intercept").upper(0.001) < -0.2
+    assert (
+        bounds_of_change_since(_summary(20_000, 1.6), _summary(20_000, seed=1), "calibration_intercept").upper(0.001)
+        < -0.2
+    )
