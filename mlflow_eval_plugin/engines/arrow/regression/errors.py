@@ -17,7 +17,7 @@ from mlflow_eval_plugin.engines.arrow.search import CodedErrors, counts_of
 from mlflow_eval_plugin.engines.contract import RegressionErrorKind
 from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE
 
-SHARE_SQUARE_ONE = float(2**35)  # squares of errors that are at most 1, of ``MAX_ROWS`` of them
+SHARE_SQUARE_ONE = float(2**35)  # squares of errors that are at most 1, of ``COUNTED_ROWS`` of them
 
 FloatArray = NDArray[np.floating[Any]]
 
