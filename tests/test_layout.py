@@ -49,6 +49,7 @@ def test_statistics_have_at_most_twelve_rooms_and_modules_at_the_top() -> None:
     ("floor", "ideas"),
     [
         ("stats", {"summary", "metrics", "disaggregated", "paired", "comparison"}),
+        ("engines/arrow", {"rows", "errors", "paired", "slices", "scores"}),
         ("evaluators", {"rows", "calibration", "disaggregated", "comparison"}),
         ("plugin", {"rows", "champion"}),
     ],

@@ -16,8 +16,8 @@ import pytest
 from mlflow_eval_plugin.engines.arrow import data_digest, predicted_rows
 from mlflow_eval_plugin.engines.arrow import rows as arrow_rows
 from mlflow_eval_plugin.engines.arrow.binary.rows import ArrowBinaryRows
+from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored
 from mlflow_eval_plugin.engines.arrow.multiclass.rows import ArrowMulticlassRows
-from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
 from mlflow_eval_plugin.engines.arrow.regression.rows import ArrowRegressionRows
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.evaluators.binary import calibration, disaggregated

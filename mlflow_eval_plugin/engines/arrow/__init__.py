@@ -29,13 +29,9 @@ from mlflow_eval_plugin.engines.arrow.drift import (
     drift_summary,
     examples_of,
 )
-from mlflow_eval_plugin.engines.arrow.regression.summaries import (
-    fold_summary,
-    moment_summary,
-    predicted_rows,
-    prediction_folds,
-    prediction_summary,
-)
+from mlflow_eval_plugin.engines.arrow.regression.inputs import predicted_rows
+from mlflow_eval_plugin.engines.arrow.regression.scores import fold_summary, prediction_folds, prediction_summary
+from mlflow_eval_plugin.engines.arrow.regression.slices import moment_summary
 from mlflow_eval_plugin.engines.arrow.slice_rows import slice_rows
 from mlflow_eval_plugin.engines.arrow.system import system_summary
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlflow_eval_plugin.engines.arrow.multiclass.inputs import (
+    ClassScored,
     checked_count,
     checked_probabilities,
     class_codes,
@@ -19,7 +20,6 @@ from mlflow_eval_plugin.engines.arrow.multiclass.inputs import (
     require_known,
 )
 from mlflow_eval_plugin.engines.arrow.multiclass.rows import ArrowMulticlassRows
-from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.config.classes import ClassColumns

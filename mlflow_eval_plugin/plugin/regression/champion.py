@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from mlflow_eval_plugin.engines.arrow import predicted_rows
 from mlflow_eval_plugin.engines.arrow.columns.inputs import finite_numbers
+from mlflow_eval_plugin.engines.arrow.regression.inputs import LARGEST
 from mlflow_eval_plugin.engines.arrow.regression.rows import ArrowPairedRegressionRows, ArrowRegressionRows
-from mlflow_eval_plugin.engines.arrow.regression.summaries import LARGEST
 from mlflow_eval_plugin.evaluators.config.regression import RegressionComparisonConfig
 from mlflow_eval_plugin.evaluators.regression.comparison import PredictedChampion
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows

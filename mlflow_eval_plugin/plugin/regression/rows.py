@@ -10,8 +10,8 @@ import numpy as np
 
 from mlflow_eval_plugin.engines.arrow import predicted_rows
 from mlflow_eval_plugin.engines.arrow.columns.inputs import column_of, require_columns
+from mlflow_eval_plugin.engines.arrow.regression.inputs import Predicted
 from mlflow_eval_plugin.engines.arrow.regression.rows import ArrowRegressionRows
-from mlflow_eval_plugin.engines.arrow.regression.summaries import Predicted
 from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.config.regression import PredictionConfig

@@ -11,9 +11,9 @@ from sklearn.metrics import log_loss, mean_absolute_error, mean_squared_error
 from sliceline.slicefinder import Slicefinder
 
 from mlflow_eval_plugin.engines.arrow.multiclass.errors import class_error_counts
-from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
+from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored
 from mlflow_eval_plugin.engines.arrow.regression.errors import regression_error_counts
-from mlflow_eval_plugin.engines.arrow.regression.summaries import predicted_rows
+from mlflow_eval_plugin.engines.arrow.regression.inputs import predicted_rows
 from mlflow_eval_plugin.engines.arrow.search import (
     CodedErrors,
     searched_columns,

@@ -9,7 +9,8 @@ from sklearn.metrics import confusion_matrix as sk_confusion
 from sklearn.metrics import matthews_corrcoef, roc_auc_score
 
 from mlflow_eval_plugin.engines.arrow import slice_rows, slice_summary
-from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, multiclass_summary
+from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored
+from mlflow_eval_plugin.engines.arrow.multiclass.slices import multiclass_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.disaggregated import gap_bounds, metric_bounds
 from mlflow_eval_plugin.stats.binary.table import SliceTable

@@ -16,7 +16,8 @@ from mlflow_eval_plugin.engines.arrow import (
     score_summary,
     slice_summary,
 )
-from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, multiclass_summary
+from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored
+from mlflow_eval_plugin.engines.arrow.multiclass.slices import multiclass_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.calibration.changes import changes
 from mlflow_eval_plugin.stats.binary.calibration.report import CALIBRATION_METRICS, calibrate, calibration_bounds

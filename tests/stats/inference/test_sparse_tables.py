@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from mlflow_eval_plugin.engines.arrow import score_summary
-from mlflow_eval_plugin.engines.arrow.regression.summaries import moment_summary, predicted_rows
+from mlflow_eval_plugin.engines.arrow.regression.inputs import predicted_rows
+from mlflow_eval_plugin.engines.arrow.regression.slices import moment_summary
 from mlflow_eval_plugin.reports.figures.mean_reliability import pit_caption
 from mlflow_eval_plugin.stats.binary.calibration.hypotheses import hosmer_lemeshow
 from mlflow_eval_plugin.stats.drift.divergences import chi_squared

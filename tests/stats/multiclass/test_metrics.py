@@ -10,13 +10,9 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sklearn
 
-from mlflow_eval_plugin.engines.arrow.multiclass.summaries import (
-    ClassScored,
-    class_summary,
-    confidence_summary,
-    multiclass_summary,
-    top_label_summary,
-)
+from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored
+from mlflow_eval_plugin.engines.arrow.multiclass.scores import class_summary, confidence_summary, top_label_summary
+from mlflow_eval_plugin.engines.arrow.multiclass.slices import multiclass_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.binary.calibration.report import calibration_quantities
 from mlflow_eval_plugin.stats.binary.disaggregated import gap_bounds, metric_bounds

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.summaries import arrays
 
 from mlflow_eval_plugin.engines.arrow import fold_summary, predicted_rows, prediction_folds
-from mlflow_eval_plugin.engines.arrow.regression import summaries
+from mlflow_eval_plugin.engines.arrow.regression import scores
 from mlflow_eval_plugin.stats.counts.exact_sums import totals
 from mlflow_eval_plugin.stats.regression import folds as folding
 from mlflow_eval_plugin.stats.regression.calibration.recalibration import recalibrate_mean
@@ -45,7 +45,7 @@ def assert_same(first, second):
 @pytest.fixture(params=["all distinct rows are held", "none is held", "shards hold theirs, all do not"])
 def held(request, monkeypatch):
     most = {"all": 2**14, "non": 1, "sha": 60}[request.param[:3]]
-    for module in (folding, summaries):
+    for module in (folding, scores):
         monkeypatch.setattr(module, "MOST_DISTINCT", most)
     return most
 
@@ -65,7 +65,7 @@ def test_shards_give_the_folds_of_the_whole_in_any_order(seed, parts):
 
 
 def test_the_shards_of_the_test_hold_what_all_of_them_do_not(monkeypatch):
-    for module in (folding, summaries):
+    for module in (folding, scores):
         monkeypatch.setattr(module, "MOST_DISTINCT", 60)
     assert counted(people()).distinct is None and counted(people()[:50]).distinct is not None
 
@@ -91,7 +91,7 @@ def test_rows_that_hold_the_same_are_in_all_folds_where_distinct_rows_are_few():
 
 
 def test_rows_that_are_predicted_alike_are_told_apart_by_what_else_they_hold(monkeypatch):
-    for module in (folding, summaries):
+    for module in (folding, scores):
         monkeypatch.setattr(module, "MOST_DISTINCT", 1)
     rows = people(2000, values=1).assign(age=np.random.default_rng(1).random(2000))
     folds = counted(rows).folds

@@ -28,8 +28,9 @@ from mlflow_eval_plugin.engines.arrow import (
     score_summary,
     slice_summary,
 )
+from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored
 from mlflow_eval_plugin.engines.arrow.multiclass.paired import paired_class_summary
-from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, multiclass_summary
+from mlflow_eval_plugin.engines.arrow.multiclass.slices import multiclass_summary
 from mlflow_eval_plugin.engines.arrow.regression.paired import paired_moment_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.engines.arrow.columns.levels import CodedColumn
 from mlflow_eval_plugin.engines.arrow.counting import chunked
 from mlflow_eval_plugin.engines.arrow.logarithm import logarithm
-from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored
+from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored
 from mlflow_eval_plugin.engines.arrow.search import CodedErrors, counts_of
 from mlflow_eval_plugin.engines.contract import ErrorKind
 from mlflow_eval_plugin.stats.binary.summary import SMALLEST_PROBABILITY

@@ -6,15 +6,19 @@ Classes are text, the same for 1, 1.0 and "1", in canonical order: numbers by va
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.engines.arrow.columns.inputs import ROUNDING, how_many
+from mlflow_eval_plugin.engines.arrow.columns.inputs import ROUNDING, how_many, scale_of
 from mlflow_eval_plugin.stats.counts.slice import level_label, level_order
 from mlflow_eval_plugin.stats.errors import InputError
+
+FloatArray = NDArray[np.float64]
 
 MOST_CLASSES = 50
 DECIMALS = 5e-5  # what rounding to four decimals changes of a probability
@@ -128,3 +132,25 @@ def require_known(found: Sequence[str], known: Sequence[str], *, argument: str, 
 def listed(classes: Sequence[str]) -> str:
     """The first classes, quoted."""
     return ", ".join(map(repr, classes[:6])) + (", …" if len(classes) > 6 else "")
+
+
+@dataclass(frozen=True, eq=False)
+class ClassScored:
+    """Checked rows of ``K`` classes; arrays of one length.
+
+    Attributes:
+        label, prediction: positions among ``classes``.
+        probability: ``(n, K)`` float64 in [0, 1], rows summing to 1; None where predictions are classes.
+        weight: float64, non-negative; None when unweighted.
+    """
+
+    classes: tuple[str, ...]
+    label: NDArray[np.intp]
+    prediction: NDArray[np.intp]
+    probability: FloatArray | None
+    weight: FloatArray | None
+
+    @cached_property
+    def weight_scale(self) -> float:
+        """The power of two at or above the largest weight; 1.0 when unweighted."""
+        return 1.0 if self.weight is None else scale_of(self.weight, None)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, size, tabulated
-from mlflow_eval_plugin.engines.arrow.multiclass.inputs import in_canonical_order, on_classes, positions
-from mlflow_eval_plugin.engines.arrow.multiclass.summaries import ClassScored, counted_classes, row_losses, score_bin
+from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored, in_canonical_order, on_classes, positions
+from mlflow_eval_plugin.engines.arrow.multiclass.slices import counted_classes, row_losses, score_bin
 from mlflow_eval_plugin.engines.arrow.queries import Sliced
 from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, SCORE_BINS
 from mlflow_eval_plugin.stats.counts.fixed_point import Places, add_at, fixed_point, squares_up

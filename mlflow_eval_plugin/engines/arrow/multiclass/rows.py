@@ -8,15 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mlflow_eval_plugin.engines.arrow.multiclass.errors import class_error_counts
+from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored
 from mlflow_eval_plugin.engines.arrow.multiclass.paired import paired_class_summary
-from mlflow_eval_plugin.engines.arrow.multiclass.summaries import (
-    ClassScored,
-    class_summary,
-    confidence_slices,
-    confidence_summary,
-    counted_classes,
-    top_label_summary,
-)
+from mlflow_eval_plugin.engines.arrow.multiclass.scores import class_summary, confidence_summary, top_label_summary
+from mlflow_eval_plugin.engines.arrow.multiclass.slices import confidence_slices, counted_classes
 from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
 from mlflow_eval_plugin.engines.arrow.search import sought_columns
 from mlflow_eval_plugin.engines.arrow.slice_rows import rows_of_slices

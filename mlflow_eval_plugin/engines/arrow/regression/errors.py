@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.engines.arrow.columns.inputs import scale_of
 from mlflow_eval_plugin.engines.arrow.columns.levels import CodedColumn
 from mlflow_eval_plugin.engines.arrow.counting import chunked
-from mlflow_eval_plugin.engines.arrow.regression.summaries import Predicted
+from mlflow_eval_plugin.engines.arrow.regression.inputs import Predicted
 from mlflow_eval_plugin.engines.arrow.search import CodedErrors, counts_of
 from mlflow_eval_plugin.engines.contract import RegressionErrorKind
 from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE

@@ -10,15 +10,8 @@ import numpy as np
 from mlflow_eval_plugin.engines.arrow.counting import Lanes
 from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.arrow.queries import Sliced
-from mlflow_eval_plugin.engines.arrow.regression.summaries import (
-    SUM_CELLS,
-    Predicted,
-    PredictedChunk,
-    Terms,
-    add_terms,
-    chunks_of,
-    counted_moments,
-)
+from mlflow_eval_plugin.engines.arrow.regression.inputs import Predicted, PredictedChunk, Terms, add_terms, chunks_of
+from mlflow_eval_plugin.engines.arrow.regression.slices import SUM_CELLS, counted_moments
 from mlflow_eval_plugin.stats.counts.exact_sums import carried
 from mlflow_eval_plugin.stats.counts.fixed_point import add_at
 from mlflow_eval_plugin.stats.regression.paired import PAIRED_LANES, PairedMomentSummary

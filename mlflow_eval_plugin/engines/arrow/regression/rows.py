@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mlflow_eval_plugin.engines.arrow.regression.errors import regression_error_counts
+from mlflow_eval_plugin.engines.arrow.regression.inputs import Predicted
 from mlflow_eval_plugin.engines.arrow.regression.paired import paired_moment_summary
-from mlflow_eval_plugin.engines.arrow.regression.summaries import (
-    Predicted,
-    counted_moments,
-    prediction_folds,
-    prediction_summary,
-)
+from mlflow_eval_plugin.engines.arrow.regression.scores import prediction_folds, prediction_summary
+from mlflow_eval_plugin.engines.arrow.regression.slices import counted_moments
 from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
 from mlflow_eval_plugin.engines.arrow.search import sought_columns
 from mlflow_eval_plugin.engines.arrow.slice_rows import rows_of_slices

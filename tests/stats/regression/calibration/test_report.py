@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn.isotonic import IsotonicRegression
 
 from mlflow_eval_plugin.engines.arrow import moment_summary, predicted_rows, prediction_summary
-from mlflow_eval_plugin.engines.arrow.regression import summaries as regression
+from mlflow_eval_plugin.engines.arrow.regression import scores
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim, judge
 from mlflow_eval_plugin.stats.regression.calibration.quantiles import calibrate_quantiles, coverage_bounds
@@ -50,7 +50,7 @@ def test_the_decomposition_is_that_of_model_diagnostics(weighted, digits, at):
 def test_more_predictions_than_bins_change_little_and_are_told(monkeypatch):
     y, p, _ = drawn()
     exact = calibrate_mean(*summaries(y, p))
-    monkeypatch.setattr(regression, "MOST_BINS", 400)
+    monkeypatch.setattr(scores, "MOST_BINS", 400)
     coarse = calibrate_mean(*summaries(y, p))
     assert exact.exact and not coarse.exact
     # Rows of one bin share their value, so the coarse fit can only follow less noise.

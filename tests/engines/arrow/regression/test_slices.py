@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlflow_eval_plugin.engines.arrow import counting, moment_summary, predicted_rows, prediction_summary
-from mlflow_eval_plugin.engines.arrow.regression import summaries as regression
+from mlflow_eval_plugin.engines.arrow.regression import scores
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.counts.exact_sums import add_parts, centred_squares, empty_lane, parts_of, totals
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
@@ -119,7 +119,7 @@ def test_different_scales_edges_and_quantiles_do_not_merge():
 def test_many_predictions_share_bins_and_few_have_their_own(monkeypatch):
     rows = rows_of(0, 400)
     assert prediction_summary(read(rows)).exact and len(prediction_summary(read(rows)).edges) == 400
-    monkeypatch.setattr(regression, "MOST_BINS", 50)
+    monkeypatch.setattr(scores, "MOST_BINS", 50)
     coarse = prediction_summary(read(rows))
     assert not coarse.exact and coarse.rows.sum() == 400 and (coarse.rows == 8).all()
 

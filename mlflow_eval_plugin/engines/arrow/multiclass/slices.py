@@ -1,9 +1,8 @@
-"""Rows of three or more classes into Summaries: one of all classes, and binary ones of one against the rest."""
+"""Rows of three or more classes into a Summary by slice: of all classes, and of the confidence."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,19 +10,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.binary.ranking import ranks_of
-from mlflow_eval_plugin.engines.arrow.binary.scores import summary_of
 from mlflow_eval_plugin.engines.arrow.binary.slices import counted_slices
-from mlflow_eval_plugin.engines.arrow.columns.inputs import Scored, scale_of
+from mlflow_eval_plugin.engines.arrow.columns.inputs import Scored
 from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.arrow.joint import JOINT_CELLS, Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.arrow.logarithm import logarithm
+from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored, FloatArray
+from mlflow_eval_plugin.engines.arrow.multiclass.scores import confidence_of, probabilities_of
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.engines.slicing import UNSLICED, Slicing
 from mlflow_eval_plugin.stats.binary.summary import (
     COARSE_BINS,
     SCORE_BINS,
     SMALLEST_PROBABILITY,
-    ScoreSummary,
     SliceSummary,
 )
 from mlflow_eval_plugin.stats.counts.fixed_point import Places, add_at, fixed_point, squares_up
@@ -31,29 +30,6 @@ from mlflow_eval_plugin.stats.counts.slice import ONE, rows_countable
 from mlflow_eval_plugin.stats.multiclass.summary import MOMENTS, MOST_RANKED, MulticlassSummary
 
 IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class ClassScored:
-    """Checked rows of ``K`` classes; arrays of one length.
-
-    Attributes:
-        label, prediction: positions among ``classes``.
-        probability: ``(n, K)`` float64 in [0, 1], rows summing to 1; None where predictions are classes.
-        weight: float64, non-negative; None when unweighted.
-    """
-
-    classes: tuple[str, ...]
-    label: NDArray[np.intp]
-    prediction: NDArray[np.intp]
-    probability: FloatArray | None
-    weight: FloatArray | None
-
-    @cached_property
-    def weight_scale(self) -> float:
-        """The power of two at or above the largest weight; 1.0 when unweighted."""
-        return 1.0 if self.weight is None else scale_of(self.weight, None)
 
 
 def multiclass_summary(
@@ -105,16 +81,6 @@ def counted_classes(rows: ClassScored, columns: Columns, depth: int, *, ranked: 
     )
 
 
-def class_summary(rows: ClassScored, position: int) -> ScoreSummary:
-    """One class against the rest: its probability as score, whether the row is of the class as label."""
-    return _binary(rows, _known(rows)[:, position], rows.label == position)
-
-
-def confidence_summary(rows: ClassScored) -> ScoreSummary:
-    """The largest probability of each row as score, whether the prediction is right as label."""
-    return _binary(rows, _confidence(rows), rows.label == rows.prediction)
-
-
 def confidence_slices(rows: ClassScored, sliced: Sliced) -> SliceSummary:
     """``confidence_summary`` slice by slice.
 
@@ -122,37 +88,13 @@ def confidence_slices(rows: ClassScored, sliced: Sliced) -> SliceSummary:
         TooManyLevels: for more than ``MAX_SLICES`` slices.
     """
     right = (rows.label == rows.prediction).astype(np.uint8)
-    scored = Scored(right, _confidence(rows), rows.weight, rows.weight_scale, "1")
+    scored = Scored(right, confidence_of(rows), rows.weight, rows.weight_scale, "1")
     return counted_slices(scored, np.ones_like(right), sliced.columns, sliced.depth, None)
-
-
-def top_label_summary(rows: ClassScored, position: int) -> ScoreSummary:
-    """One class against the rest, of the rows that are predicted as that class (Gupta & Ramdas 2022)."""
-    chosen = rows.prediction == position
-    return _binary(rows, _known(rows)[chosen, position], rows.label[chosen] == position, chosen)
-
-
-def _confidence(rows: ClassScored) -> FloatArray:
-    found: FloatArray = np.take_along_axis(_known(rows), rows.prediction[:, None], axis=1)[:, 0]
-    return found
-
-
-def _known(rows: ClassScored) -> FloatArray:
-    if rows.probability is None:
-        raise ValueError("there are no probabilities")
-    return rows.probability
 
 
 def _against_rest(rows: ClassScored, position: int) -> Scored:
     label = (rows.label == position).astype(np.uint8)
-    return Scored(label, np.ascontiguousarray(_known(rows)[:, position]), rows.weight, rows.weight_scale, "1")
-
-
-def _binary(
-    rows: ClassScored, score: FloatArray, label: NDArray[np.bool_], chosen: NDArray[np.bool_] | None = None
-) -> ScoreSummary:
-    weight = rows.weight if rows.weight is None or chosen is None else rows.weight[chosen]
-    return summary_of(Scored(label.astype(np.uint8), score, weight, rows.weight_scale, "1"))
+    return Scored(label, np.ascontiguousarray(probabilities_of(rows)[:, position]), rows.weight, rows.weight_scale, "1")
 
 
 def _fits(columns: Columns, depth: int, classes: int) -> bool:

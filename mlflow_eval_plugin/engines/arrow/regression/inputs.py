@@ -1,10 +1,10 @@
-"""Rows into the Summaries of a regression: in chunks, each number split into the limbs of exact sums."""
+"""What the rows of a regression must be before anything is counted, and how they are read in chunks."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -21,32 +21,23 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import (
     power_of_two,
     scale_of,
 )
-from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked, counted
+from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.arrow.digest import row_digests
-from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, size, tabulated
-from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
-from mlflow_eval_plugin.engines.slicing import UNSLICED, Slicing
-from mlflow_eval_plugin.stats.counts.exact_sums import add_parts, carried, empty_lane, parts_of, product
+from mlflow_eval_plugin.stats.counts.exact_sums import add_parts, empty_lane, parts_of, product
 from mlflow_eval_plugin.stats.counts.fixed_point import Places, add_at
 from mlflow_eval_plugin.stats.counts.slice import rows_countable
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.regression.folds import MOST_DISTINCT, Distinct, FoldSummary, fold_of
 from mlflow_eval_plugin.stats.regression.names import level_text
 from mlflow_eval_plugin.stats.regression.summary import (
-    MOST_BINS,
-    Band,
-    MomentSummary,
-    PredictionSummary,
     RegressionScale,
     checked_levels,
 )
 
-SUM_CELLS = 4096  # of a joint table: 6 MB; more costs more than the passes that it saves
-LARGEST = 1e70  # fourth powers of larger numbers could overflow
-
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.int64]
 Terms = tuple[str, tuple[FloatArray, ...]]  # the name of a lane, and numbers whose sum a row adds to it
+
+LARGEST = 1e70  # fourth powers of larger numbers could overflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,107 +115,6 @@ def predicted_rows(
     w = None if weight is None else checked_weights(column_of(rows, weight, argument="weight"))
     known = _scale(y, p, by_level, given, None if w is None else scale_of(w, scale.weight if scale else None), scale)
     return Predicted(y, p, by_level, given, w, known, rows)
-
-
-def moment_summary(
-    rows: pd.DataFrame,
-    predicted: Predicted,
-    *,
-    slicing: Slicing = UNSLICED,
-) -> MomentSummary:
-    """Sum errors and targets by slice.
-
-    Where predicted quantiles cross, ``pit`` counts those below the target in any order, as if the row's quantiles were
-    sorted (Chernozhukov, Fernandez-Val & Galichon 2010); each quantile's own coverage and loss take it as it is.
-
-    Args:
-        rows: the data with the slice columns; neither changed nor copied.
-        predicted: see ``predicted_rows``.
-        slicing: what the rows are sliced by.
-
-    Raises:
-        InputError: for a slice column that is missing or cannot be cut.
-        TooManyLevels: for a column with more than ``max_levels`` levels, or too many slices.
-    """
-    columns = sliced_columns(rows, slicing)
-    return counted_moments(predicted, columns, slicing.depth)
-
-
-def counted_moments(predicted: Predicted, columns: Columns, depth: int) -> MomentSummary:
-    """``moment_summary`` of slice columns that are coded.
-
-    Raises:
-        TooManyLevels: for too many slices.
-    """
-
-    def count(some: Columns, rows: slice) -> Lanes:
-        lanes: Lanes = {"cells": np.zeros(size(some), dtype=np.int64)}
-        for part in chunks_of(predicted, rows):
-            add_terms(part.moments(), lanes, cell_codes(some, part.rows))
-        return lanes
-
-    found, lanes = tabulated(count, len(predicted.target), columns, depth, cells=SUM_CELLS)
-    return MomentSummary(
-        slices=found,
-        rows=lanes.pop("cells"),
-        lanes={name: carried(lane) for name, lane in lanes.items()},
-        scale=predicted.scale,
-        weighted=predicted.weight is not None,
-        levels=tuple(predicted.quantiles),
-        bands=tuple(Band(one.name, one.level) for one in predicted.intervals),
-    )
-
-
-def prediction_summary(predicted: Predicted, *, edges: FloatArray | None = None) -> PredictionSummary:
-    """Sum targets and errors by bin of the prediction; arguments as in ``fold_summary``."""
-    chosen, exact = _chosen(predicted, edges)
-    return _by_fold(predicted, 1, chosen, _places(predicted, chosen), exact)[0]
-
-
-def prediction_folds(
-    predicted: Predicted, folds: int, *, edges: FloatArray | None = None
-) -> tuple[PredictionSummary, ...]:
-    """Sum targets and errors by bin of the prediction, in folds of disjoint rows, which add up to all.
-
-    Of shards take the ``fold_summary`` of each; arguments are the same.
-    """
-    return fold_summary(predicted, folds, edges=edges).folds
-
-
-def fold_summary(predicted: Predicted, folds: int, *, edges: FloatArray | None = None) -> FoldSummary:
-    """The same where shards are to be merged.
-
-    Args:
-        edges: increasing lower ends of the bins, for shards that are to be merged. By default each different prediction
-            has a bin of its own, or where there are more than ``MOST_BINS`` the bins are equally full.
-    """
-    chosen, exact = _chosen(predicted, edges)
-    places = _places(predicted, chosen)
-    return FoldSummary(_by_fold(predicted, folds, chosen, places, exact), _distinct(predicted, places))
-
-
-def _by_fold(
-    predicted: Predicted, folds: int, edges: FloatArray, places: IntArray, exact: bool
-) -> tuple[PredictionSummary, ...]:
-    bins = len(edges)
-    cells = places if folds == 1 else places + bins * fold_of(predicted.digests, folds)
-
-    def count(rows: slice) -> Lanes:
-        lanes: Lanes = {"cells": np.zeros(folds * bins, dtype=np.int64)}
-        for part in chunks_of(predicted, rows):
-            add_terms(part.by_prediction(), lanes, cells[part.rows])
-        return lanes
-
-    lanes = counted(len(predicted.target), count)
-    n, weighted = lanes.pop("cells"), predicted.weight is not None
-    sums = {name: carried(lane) for name, lane in lanes.items()}
-    return tuple(
-        PredictionSummary(
-            edges, n[at : at + bins], {name: lane[at : at + bins] for name, lane in sums.items()}, predicted.scale,
-            weighted, exact,
-        )
-        for at in range(0, folds * bins, bins)
-    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -326,43 +216,6 @@ def add_terms(terms_of: Iterator[Terms], lanes: Lanes, cell: Places) -> None:
         lane = lanes.setdefault(name, empty_lane(len(lanes["cells"])))
         for term in terms:
             add_parts(lane, cell, parts_of(term))
-
-
-def _chosen(predicted: Predicted, edges: FloatArray | None) -> tuple[FloatArray, bool]:
-    """The edges, and whether no bin holds two different predictions."""
-    if edges is not None:
-        return np.asarray(edges, dtype=np.float64), False
-    return _bins(predicted.prediction)
-
-
-def _places(predicted: Predicted, edges: FloatArray) -> IntArray:
-    """The bin of every row."""
-    return np.maximum(np.searchsorted(edges, predicted.prediction, side="right") - 1, 0).astype(np.int64)
-
-
-def _bins(prediction: FloatArray) -> tuple[FloatArray, bool]:
-    distinct = np.unique(prediction)
-    if len(distinct) <= MOST_BINS:
-        return distinct, True
-    ordered = np.sort(prediction)
-    return np.unique(ordered[(np.arange(MOST_BINS) * len(ordered)) // MOST_BINS]), False
-
-
-def _distinct(predicted: Predicted, places: IntArray) -> Distinct | None:
-    """The distinct rows, each with the place of its bin; None where they are more than ``MOST_DISTINCT``."""
-    digests = predicted.digests
-    if len(np.unique(digests[: 2 * MOST_DISTINCT])) > MOST_DISTINCT:  # as of most data
-        return None
-    key, first, rows = np.unique(digests, return_index=True, return_counts=True)
-    if len(key) > MOST_DISTINCT:
-        return None
-    lanes: Lanes = {"cells": np.zeros(len(key), dtype=np.int64)}
-    weight = None if predicted.weight is None else predicted.weight[first]
-    once = replace(predicted, target=predicted.target[first], prediction=predicted.prediction[first], weight=weight)
-    for part in chunks_of(once, slice(0, len(key))):
-        add_terms(part.by_prediction(), lanes, np.arange(len(key))[part.rows])
-    del lanes["cells"]
-    return Distinct(key, rows.astype(np.int64), places[first], {name: carried(lane) for name, lane in lanes.items()})
 
 
 def _ends_in_order(one: Interval) -> None:
