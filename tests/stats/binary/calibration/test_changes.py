@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mlflow_eval_plugin.engines.arrow import score_summary
-from mlflow_eval_plugin.evaluators.config import keys as config
+from mlflow_eval_plugin.evaluators.config import calibration as config
 from mlflow_eval_plugin.stats.binary.calibration.changes import CHANGES, bounds_of_change_since, changes
 from mlflow_eval_plugin.stats.binary.calibration.report import CALIBRATION_METRICS, calibrate, calibration_bounds
 from mlflow_eval_plugin.stats.errors import InputError
