@@ -9,13 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.columns.plain import plain
-from mlflow_eval_plugin.engines.arrow.counting import chunked
+from mlflow_eval_plugin.engines.arrow.counting import CHUNK_ROWS, chunked
 from mlflow_eval_plugin.stats.errors import InputError
 
 CLOSE = 4096  # whole numbers of a smaller range are their own codes
 _LARGEST = 2**53  # in size; beyond it floats skip whole numbers
 
-Codes = NDArray[np.signedinteger[Any]]
+Codes = NDArray[np.integer[Any]]
 
 
 def factorized(column: pd.Series[Any]) -> tuple[Codes, Any]:
@@ -40,6 +40,26 @@ def factorized(column: pd.Series[Any]) -> tuple[Codes, Any]:
         ) from error
     # An index gives its numbers as Python has them, in another precision.
     return codes, uniques.to_numpy() if isinstance(uniques, pd.Index) and uniques.dtype.kind in "iuf" else uniques
+
+
+def two_numbers(column: pd.Series[Any]) -> tuple[NDArray[np.uint8], NDArray[Any]] | None:
+    """``factorized`` where there are two whole numbers, close together, and both early: codes of a byte a row.
+
+    Memory that is asked of the system costs more than reading the values, so that codes are written once, and small.
+    """
+    values = column.to_numpy() if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf" else None
+    if values is None or len(values) == 0:
+        return None
+    low, high = values[:CHUNK_ROWS].min().item(), values[:CHUNK_ROWS].max().item()
+    if not (low < high < low + CLOSE and abs(low) <= _LARGEST and low == int(low) and high == int(high)):
+        return None
+    codes = np.empty(len(values), dtype=np.uint8)
+    for rows in chunked(slice(0, len(values))):
+        above = np.equal(values[rows], high, out=codes[rows].view(np.bool_))
+        # What is neither, or missing, is equal to neither.
+        if np.count_nonzero(above) + np.count_nonzero(values[rows] == low) < len(above):
+            return None
+    return codes, np.array([low, high]).astype(values.dtype)
 
 
 def _whole_numbers(values: NDArray[Any]) -> tuple[NDArray[np.int16], NDArray[np.int64]] | None:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from mlflow_eval_plugin.engines.arrow.columns.factorizing import factorized
+from mlflow_eval_plugin.engines.arrow.columns.factorizing import Codes, factorized, two_numbers
 from mlflow_eval_plugin.engines.arrow.counting import chunked
 from mlflow_eval_plugin.nearest import nearest
 from mlflow_eval_plugin.stats.counts.slice import level_label, rows_countable
@@ -117,12 +117,7 @@ def coded_labels(labels: pd.Series[Any], pos_label: object | None) -> tuple[NDAr
     Raises:
         InputError: for missing labels, more than two classes, or text without ``pos_label``.
     """
-    absent = labels.isna().to_numpy()
-    if absent.any():
-        raise InputError(
-            f"label: {how_many(absent)} missing; labels decide every metric, so drop those rows or wait for them"
-        )
-    codes, classes = factorized(labels)
+    codes, classes = two_numbers(labels) or _known(labels)
     listed = ", ".join(repr(_plain(one)) for one in classes[:6]) + (", …" if len(classes) > 6 else "")
     if len(classes) > 2:
         raise InputError(
@@ -133,7 +128,18 @@ def coded_labels(labels: pd.Series[Any], pos_label: object | None) -> tuple[NDAr
     at = _positive_class(known, pos_label, listed)
     if at is None:
         return np.zeros(len(labels), np.uint8), level_label(1 if pos_label is None else pos_label)
+    if at == 1 and codes.dtype == np.uint8:  # then codes are 0 and 1 already
+        return codes.view(np.uint8), level_label(known[at])
     return (codes == at).view(np.uint8), level_label(known[at])
+
+
+def _known(labels: pd.Series[Any]) -> tuple[Codes, Any]:
+    absent = labels.isna().to_numpy()
+    if absent.any():
+        raise InputError(
+            f"label: {how_many(absent)} missing; labels decide every metric, so drop those rows or wait for them"
+        )
+    return factorized(labels)
 
 
 def clipped_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:

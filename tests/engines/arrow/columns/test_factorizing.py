@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from mlflow_eval_plugin.engines.arrow import counting
-from mlflow_eval_plugin.engines.arrow.columns.factorizing import CLOSE, factorized
+from mlflow_eval_plugin.engines.arrow.columns.factorizing import CLOSE, factorized, two_numbers
 
 NUMBERS = ("bool", "int8", "uint8", "int16", "int64", "uint64", "float32", "float64")
 
@@ -92,3 +92,32 @@ def test_a_value_of_the_last_rows_only() -> None:
     codes, values = factorized(pd.Series(late))
     assert codes.dtype == np.int16
     assert values.tolist() == [0.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers"),
+    [
+        *((kind, numbers) for kind in ("uint8", "int8", "float32") for numbers in ([0, 1], [1, 0, 1], [3, 7, 7])),
+        *((kind, numbers) for kind in ("int16", "int64", "float64") for numbers in ([0, 1], [-1, 1], [0, 4095])),
+    ],
+)
+def test_two_numbers_are_told_apart_as_any_are(kind: str, numbers: list[int]) -> None:
+    column = pd.Series(numbers * 40_000, dtype=kind)
+    found = two_numbers(column)
+    assert found is not None and found[0].dtype == np.uint8
+    codes, classes = factorized(column)
+    np.testing.assert_array_equal(found[0], codes)
+    np.testing.assert_array_equal(found[1], classes)
+    assert found[1].dtype == classes.dtype
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.0, 1.0, np.nan] * 40_000, [*[0, 1] * 40_000, 2], [0] * 80_000, [0.5, 1.5], [0, 5000],
+        [], ["0", "1"], [True, False],
+        [np.nan, 1.0], [0.0, np.inf], [2.0**60, 2.0**60 + 512],
+    ],
+)  # fmt: skip
+def test_what_is_not_two_numbers_is_left_to_others(values: list[Any]) -> None:
+    assert two_numbers(pd.Series(values)) is None
