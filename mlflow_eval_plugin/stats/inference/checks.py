@@ -177,7 +177,27 @@ def _decide(claim: Claim, p: float, level: float, p_adjusted: float, alpha: floa
     least, most = claim.passing
     passed = (most is None or upper <= most) and (least is None or lower >= least)
     verdict: Verdict = "fail" if failed else "pass" if passed else "insufficient"
-    interval = (lower, upper) if math.isfinite(lower) and math.isfinite(upper) else None
+    return _record(
+        claim,
+        verdict,
+        _reason(claim, verdict, lower, upper),
+        interval=(lower, upper) if math.isfinite(lower) and math.isfinite(upper) else None,
+        p_value=p,
+        p_adjusted=p_adjusted,
+        n_to_decide=_rows_to_decide(claim, lower, upper) if verdict == "insufficient" else None,
+    )
+
+
+def _record(
+    claim: Claim,
+    verdict: Verdict,
+    reason: str,
+    *,
+    n_to_decide: int | None,
+    interval: tuple[float, float] | None = None,
+    p_value: float | None = None,
+    p_adjusted: float | None = None,
+) -> CheckRecord:
     return CheckRecord(
         id=claim.id,
         claim=claim.claim,
@@ -188,11 +208,11 @@ def _decide(claim: Claim, p: float, level: float, p_adjusted: float, alpha: floa
         maximum=claim.maximum,
         value=claim.bounds.value,
         interval=interval,
-        p_value=p,
+        p_value=p_value,
         p_adjusted=p_adjusted,
         verdict=verdict,
-        reason=_reason(claim, verdict, lower, upper),
-        n_to_decide=_rows_to_decide(claim, lower, upper) if verdict == "insufficient" else None,
+        reason=reason,
+        n_to_decide=n_to_decide,
         passes_at=claim.passes_at,
     )
 
@@ -238,23 +258,7 @@ def _untestable(claim: Claim) -> str | None:
 
 def _insufficient(claim: Claim) -> CheckRecord:
     small = claim.bounds.n < claim.minimum_count
-    return CheckRecord(
-        id=claim.id,
-        claim=claim.claim,
-        metric=claim.metric,
-        scope=claim.scope,
-        n=claim.bounds.n,
-        minimum=claim.minimum,
-        maximum=claim.maximum,
-        value=claim.bounds.value,
-        interval=None,
-        p_value=None,
-        p_adjusted=None,
-        verdict="insufficient",
-        reason=_untestable(claim) or "",
-        n_to_decide=claim.minimum_count if small else None,
-        passes_at=claim.passes_at,
-    )
+    return _record(claim, "insufficient", _untestable(claim) or "", n_to_decide=claim.minimum_count if small else None)
 
 
 def _rows_to_decide(claim: Claim, lower: float, upper: float) -> int | None:
