@@ -25,8 +25,13 @@ from registry_hooks.errors import Reason, Refused, RegistryError
 from registry_hooks.identity import SYSTEM, acting_as
 from registry_hooks.records import Nomination, Review
 from registry_hooks.rules import pair
-from registry_hooks.rules.approval.people import ask_one_of, lacks_role, who_could
-from registry_hooks.rules.approval.stakes import Signature, judged_against
+from registry_hooks.rules.approval.emergency import (
+    closer_lacks_role,
+    closer_put_there,
+    lacks_break_glass,
+    no_need_to_break,
+)
+from registry_hooks.rules.approval.people import lacks_role
 from registry_hooks.rules.files import Files, differing_files, files_reason
 from registry_hooks.storage.mlflow_io import manifest
 from registry_hooks.storage.mlflow_rows import VersionRow
@@ -105,14 +110,12 @@ class Emergency:
                               changed_evidence(case, version))  # fmt: skip
             row = case.registry.version(model, version)  # it may have been deleted while its files were read
             overridden = [r for r in promote_reasons(case, version) if r.rule not in ("meddled", "files")]
-            reasons = [*_break_glass_role(case), *case.meddling(), *pair.may_break_glass(case.state, version),
-                       *changed_files(case, version)]  # fmt: skip
-            if not reasons and not overridden:
-                mend = f"registry-hooks promote {model} {version}"
-                reasons = [Reason("break-glass", "a rule that stands in the way", "none: it may be promoted", mend)]
+            reasons = [*lacks_break_glass(case.actor, model, case.facts), *case.meddling(),
+                       *pair.may_break_glass(case.state, version), *changed_files(case, version)]  # fmt: skip
+            reasons = reasons or no_need_to_break(model, version, overridden)
             refuse_if(f"version {version} of {model} cannot become champion by break-glass", reasons)
             power = case.applied.policy.break_glass
-            assert power is not None  # _break_glass_role has seen to it
+            assert power is not None  # lacks_break_glass has seen to it
             nomination = case.state.nominations.get(version) or Nomination(
                 version=version, evidence=(), files_digest=files.digest, actor=case.actor.name, at=case.facts.now,
                 comment=reason, content=files.content,
@@ -133,18 +136,11 @@ class Emergency:
         """Close a review with what was found; by a holder of the policy's role who did not open it."""
         check_text("finding", finding, required=True)
         with self.cases.case(model, write=True) as case:
-            policy = case.applied.policy
             opener = next((each.opened_by for each in case.state.reviews if each.id == review), None)
             reasons = [
-                *lacks_role(
-                    case.actor,
-                    policy.review_roles,
-                    f"close reviews of {model}",
-                    case.facts,
-                    ask_one_of(who_could(policy.review_roles, case.facts, {opener, case.actor.name}), case.facts),
-                ),
+                *closer_lacks_role(case.actor, model, opener, case.facts),
                 *pair.may_close(case.state, review, case.actor.name),
-                *_put_there(case, review, opener),
+                *closer_put_there(case.actor, review, opener, case.facts),
             ]
             refuse_if(f"review {review[:80]} cannot be closed", reasons)
             closed = next(each for each in case.state.reviews if each.id == review)
@@ -166,7 +162,8 @@ class Emergency:
     def _refuse_absent(self, model: str, version: int) -> None:
         """Refuse a break-glass to files that are not there, or whose store does not answer in time."""
         with self.cases.case(model, write=False) as case:
-            role, looks = _break_glass_role(case), _presence_of(case, version)
+            role = lacks_break_glass(case.actor, model, case.facts)
+            looks = _presence_of(case, version)
         _, _, absent = looks()
         if absent:
             refuse_if(f"version {version} of {model} cannot become champion by break-glass", [*role, *absent])
@@ -273,30 +270,6 @@ def _rollback_reasons(case: Case, to: int | None, expected: int | None) -> list[
         *pair.may_roll_back(case.state, to),
         *pair.meant_twice(case.state, case.facts.now, expected, to),
     ]
-
-
-def _break_glass_role(case: Case) -> list[Reason]:
-    policy = case.applied.policy
-    if policy.break_glass is None:
-        return [Reason("break-glass", "a policy that lets somebody break the glass", f"none in policy {policy.name!r}",
-                       "an admin adds break_glass: to the policy")]  # fmt: skip
-    what = f"promote a version of {case.model} past the rules"
-    return lacks_role(case.actor, policy.break_glass.by, what, case.facts)
-
-
-def _put_there(case: Case, review: str, opener: str | None) -> list[Reason]:
-    """A reason where the person whose act opened the review made the closer's account, or gave it its role."""
-    actor, facts, policy = case.actor, case.facts, case.applied.policy
-    roles = tuple(role for role in policy.roles_of(actor) if role in policy.review_roles)
-    if opener in (None, actor.name) or not roles:
-        return []
-    signature = Signature(actor.name, actor.name, roles, facts.now)
-    worth = judged_against({str(opener): f"opened {review[:80]}"}, signature, facts)
-    if worth.roles:
-        return []
-    mend = ask_one_of(who_could(policy.review_roles, facts, {opener, actor.name}), facts)
-    expected = "an account and a role that do not come from the one whose act opened the review"
-    return [Reason(why.rule, expected, why.found, mend) for why in worth.why_not if why.rule == "stake"]
 
 
 def _review(case: Case, kind: Literal["rollback", "break-glass"], version: int, reason: str, due: timedelta) -> Review:

@@ -8,12 +8,13 @@ from registry_hooks.desk.adopting import Adopt, Adoption, adoption
 from registry_hooks.desk.answers import Answer
 from registry_hooks.desk.grounds.case import Cases, refuse_if, require_admin
 from registry_hooks.desk.grounds.visible import shown_policies
-from registry_hooks.errors import Conflict, Invalid, NotFound, Reason
+from registry_hooks.errors import Conflict, Invalid, NotFound
 from registry_hooks.identity import Actor, current_actor, current_sight
 from registry_hooks.records import Entry
+from registry_hooks.rules.governing.applying import clash, unprovable
 from registry_hooks.rules.policy import Policy, governing
 from registry_hooks.rules.policy_file import load_policy, policy_digest
-from registry_hooks.storage.ledger import AppliedPolicy, Ledger
+from registry_hooks.storage.ledger import Ledger
 from registry_hooks.storage.mlflow_rows import Registry
 from registry_hooks.storage.places import rests_of
 from registry_hooks.storage.retry import again_if_undone
@@ -50,7 +51,8 @@ class Policies:
             ledger.lock_policies()
             registry.lock_all()
             in_force = ledger.policies()
-            _refuse_clash(policy, in_force)
+            if reasons := clash(policy, (applied.policy for applied in in_force)):
+                raise Conflict(f"policy {policy.name!r} is not applied: other policies have its models", reasons)
             old = next((applied for applied in in_force if applied.policy.name == policy.name), None)
             version = old.version if old and old.text == yaml else (old.version if old else 0) + 1
             answer = {"name": policy.name, "version": version, "digest": policy_digest(yaml)}
@@ -129,22 +131,8 @@ def _models_under(policy: Policy, others: list[tuple[Policy, str]], registry: Re
 
 
 def _refuse_unprovable(policy: Policy, actor: Actor | None) -> None:
-    """Refuse ``reauthenticate`` where logins are not MLflow's passwords: nobody could ever sign."""
-    if policy.promote.reauthenticate and actor is not None and not actor.by_password:
-        mend = "take reauthenticate out of the policy, or use MLflow's own logins (authorization_function)"
-        reason = Reason("re-authentication", "logins by MLflow's own passwords, which a signature can prove once more",
-                        f"logins by {actor.authenticated_by}", mend)  # fmt: skip
-        raise Invalid(f"policy {policy.name!r} asks for what nobody on this server can give", [reason])
-
-
-def _refuse_clash(policy: Policy, in_force: list[AppliedPolicy]) -> None:
-    for applied in in_force:
-        both = sorted(set(applied.policy.models) & set(policy.models))
-        if applied.policy.name != policy.name and both:
-            raise Conflict(
-                f"{', '.join(both)} is governed by policy {applied.policy.name!r} already; a model has one policy. "
-                "Take it out of the other policy first"
-            )
+    if reasons := unprovable(policy, actor):
+        raise Invalid(f"policy {policy.name!r} asks for what nobody on this server can give", reasons)
 
 
 def _let_go(

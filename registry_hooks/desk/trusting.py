@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from registry_hooks.desk.answers import Answer
 from registry_hooks.desk.grounds.case import Cases, check_text, refuse_if, remembering, require_admin
 from registry_hooks.desk.grounds.visible import shown_policies
-from registry_hooks.errors import Invalid, NotFound, Reason, Refused
+from registry_hooks.errors import Invalid, NotFound
 from registry_hooks.identity import Actor, current_directory, current_sight, require_actor
 from registry_hooks.records import Action, Delegation, Entry, TrustedKey
-from registry_hooks.rules.approval.people import Facts, holds_role
+from registry_hooks.rules.approval.lending import may_end, may_lend
+from registry_hooks.rules.approval.people import Facts
 from registry_hooks.rules.log import trust
 from registry_hooks.rules.policy import duration
 from registry_hooks.rules.signatures import key_id, read_public
-from registry_hooks.storage.ledger import AppliedPolicy, Ledger
+from registry_hooks.storage.ledger import Ledger
 from registry_hooks.storage.mlflow_rows import Registry
 from registry_hooks.storage.retry import again_if_undone
 
@@ -80,7 +80,9 @@ class Trusting:
             now = self.cases.clock()
             if not applied.policy.roles_of(actor) and not _visible(ledger, session, policy):
                 raise _no_policy(policy)
-            refuse_if(f"{role} cannot be lent to {to}", self._cannot_lend(applied, ledger, actor, role, to, length))
+            directory = remembering(current_directory())
+            facts = Facts(now, applied.policy, applied.digest, trust=ledger.trust(), directory=directory)
+            refuse_if(f"{role} cannot be lent to {to}", may_lend(actor, role, to, length, facts))
             lent = Delegation(
                 id=f"D-{ledger.next_seq}", policy=policy, role=role, by=actor.name, to=to, since=now,
                 until=now + length, reason=reason,
@@ -101,9 +103,7 @@ class Trusting:
             seen = mine or (found is not None and _visible(ledger, session, found.policy))
             if found is None or not seen or not found.in_force(self.cases.clock()):
                 raise NotFound(f"there is no delegation {delegation[:80]!r} in force")
-            if not mine and not actor.is_admin:
-                reason = Reason("role", f"{found.by}, {found.to} or an administrator", actor.name, f"ask {found.by}")
-                raise Refused(f"delegation {found.id} is not yours to end", [reason])
+            refuse_if(f"delegation {found.id} is not yours to end", may_end(actor, found))
             entry = self._note(ledger, "delegation-ended", actor, {"delegation": found.id})
         return {"delegation": found.as_json(), "entry": entry.seq}
 
@@ -119,32 +119,6 @@ class Trusting:
 
     def _note(self, ledger: Ledger, action: Action, actor: Actor, body: dict[str, Any]) -> Entry:
         return ledger.append(action, actor, self.cases.clock(), model=None, version=None, body=body, scope=trust.SCOPE)
-
-    def _cannot_lend(
-        self, applied: AppliedPolicy, ledger: Ledger, actor: Actor, role: str, to: str, length: timedelta
-    ) -> list[Reason]:
-        policy, directory = applied.policy, remembering(current_directory())
-        facts = Facts(self.cases.clock(), policy, applied.digest, trust=ledger.trust(), directory=directory)
-        if policy.delegation is None:
-            mend = "an admin adds delegation: to the policy"
-            return [Reason("delegation", "a policy that lets roles be lent", f"none in {policy.name!r}", mend)]
-        reasons, to_tell = [], True
-        if role not in policy.roles_of(actor):  # what is lent to somebody is not theirs to lend on
-            held = ", ".join(policy.roles_of(actor)) or "no role of this policy"
-            wanted = f"a holder of {role[:80]}, in their own right"
-            reasons.append(Reason("role", wanted, f"{actor.name}, who holds {held}", "ask somebody who holds it"))
-            to_tell = False  # who is a user, and who holds what, is not for everybody to try out
-        if length > policy.delegation.longest:
-            reasons.append(
-                Reason("delegation", f"at most {policy.delegation.longest}", str(length), "lend it for less")
-            )
-        if not to_tell:
-            return reasons
-        if to == actor.name or (directory is not None and directory(to) is None):
-            reasons.append(Reason("delegation", "another user of this server", to[:80], "name one by login"))
-        elif role in policy.roles and holds_role(to, role, facts, otherwise=False):
-            reasons.append(Reason("delegation", f"somebody who does not hold {role}", f"{to} does", "nothing to lend"))
-        return reasons
 
 
 def _visible(ledger: Ledger, session: Any, policy: str) -> bool:
