@@ -24,6 +24,7 @@ from mlflow_eval_plugin.stats.drift.summary import DriftSummary, Role
 from mlflow_eval_plugin.stats.inference.costs import ClassCosts
 from mlflow_eval_plugin.stats.multiclass.paired import PairedClassSummary
 from mlflow_eval_plugin.stats.multiclass.summary import MulticlassSummary
+from mlflow_eval_plugin.stats.regression.folds import FoldSummary
 from mlflow_eval_plugin.stats.regression.paired import PairedMomentSummary
 from mlflow_eval_plugin.stats.regression.summary import MomentSummary, PredictionSummary
 from mlflow_eval_plugin.stats.slices.lattice import ErrorCounter
@@ -257,8 +258,11 @@ class RegressionData(RowData, Protocol):
     def moments(self, slicing: Slicing = UNSLICED) -> MomentSummary:
         """Errors and targets by slice."""
 
-    def folds(self, folds: int) -> tuple[PredictionSummary, ...]:
-        """Targets and errors by bin of the prediction, in folds of disjoint rows, which add up to all."""
+    def folds(self, folds: int) -> FoldSummary:
+        """Targets and errors by bin of the prediction, in folds of disjoint rows, which add up to all.
+
+        The fold of a row is drawn by what the row holds, so that parts of the rows have folds that add up, too.
+        """
 
     def predictions(self) -> PredictionSummary:
         """Targets and errors of all rows, by bin of the prediction."""

@@ -30,7 +30,7 @@ from mlflow_eval_plugin.engines.arrow.drift import (
     examples_of,
 )
 from mlflow_eval_plugin.engines.arrow.regression.inputs import predicted_rows
-from mlflow_eval_plugin.engines.arrow.regression.scores import fold_summary, prediction_folds, prediction_summary
+from mlflow_eval_plugin.engines.arrow.regression.scores import fold_summary, prediction_summary
 from mlflow_eval_plugin.engines.arrow.regression.slices import moment_summary
 from mlflow_eval_plugin.engines.arrow.slice_rows import slice_rows
 from mlflow_eval_plugin.engines.arrow.system import system_summary
@@ -50,7 +50,6 @@ __all__ = [
     "paired_summary",
     "placement_summary",
     "predicted_rows",
-    "prediction_folds",
     "prediction_summary",
     "ranked_slices",
     "schema_of",

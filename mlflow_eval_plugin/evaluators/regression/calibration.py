@@ -47,7 +47,7 @@ def evaluate(
         InputError: for slice columns that cannot be evaluated, or a change since a reference that lacks targets or
             predictions.
     """
-    folds = rows.known.folds(FOLDS)
+    folds = rows.known.folds(FOLDS).folds
     # Of slices everything but their own reports takes "overall", the first of them.
     moments = rows.known.moments(slicing_of(config))
     summaries = MeanSummaries(moments, reduce(add, folds))

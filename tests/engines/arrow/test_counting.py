@@ -13,12 +13,12 @@ from support.summaries import arrays
 from mlflow_eval_plugin.engines.arrow import (
     counting,
     digest_summary,
+    fold_summary,
     moment_summary,
     paired_rows,
     paired_summary,
     placement_summary,
     predicted_rows,
-    prediction_folds,
     score_summary,
     slice_summary,
     system_summary,
@@ -95,7 +95,7 @@ COUNTS: dict[str, Callable[[pd.DataFrame], object]] = {
     "classes": lambda people: multiclass_summary(people, classes(people, 1), slicing=SLICED),
     "pairs of classes": class_pairs,
     "moments": lambda people: moment_summary(people, predicted(people, "u"), slicing=SLICED),
-    "folds": lambda people: prediction_folds(predicted(people, "u"), 3),
+    "folds": lambda people: fold_summary(predicted(people, "u"), 3),
     "pairs of moments": moment_pairs,
     "digest": digest_summary,
 }

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.summaries import arrays
 
-from mlflow_eval_plugin.engines.arrow import fold_summary, predicted_rows, prediction_folds
+from mlflow_eval_plugin.engines.arrow import fold_summary, predicted_rows, prediction_summary
 from mlflow_eval_plugin.engines.arrow.regression import scores
 from mlflow_eval_plugin.stats.counts.exact_sums import totals
 from mlflow_eval_plugin.stats.regression import folds as folding
@@ -105,6 +105,18 @@ def test_rows_that_are_predicted_alike_are_told_apart_by_what_else_they_hold(mon
 
 def test_rows_that_come_once_are_where_their_digest_is():
     rows = people().assign(y=np.random.default_rng(2).random(300))
-    parts = [prediction_folds(predicted_rows(one, target="y", prediction="p", scale=SCALE), FOLDS, edges=EDGES)
+    parts = [fold_summary(predicted_rows(one, target="y", prediction="p", scale=SCALE), FOLDS, edges=EDGES).folds
              for one in (rows[:100], rows[100:], rows)]  # fmt: skip
     assert_same(tuple(map(add, parts[0], parts[1])), parts[2])
+
+
+def test_bins_that_are_given_are_exact_where_each_holds_one_prediction():
+    def exact(edges, **changed):
+        known = predicted_rows(people(values=3).assign(**changed), target="y", prediction="p", scale=SCALE)
+        folds, whole = fold_summary(known, FOLDS, edges=edges), prediction_summary(known, edges=edges)
+        found = {one.exact for one in (*folds.by_digest, whole)}
+        assert len(found) == 1
+        return found.pop()
+
+    assert exact(np.array([0.0, 1.0, 2.0])) and exact(None)
+    assert not exact(np.array([0.0, 1.0])) and not exact(np.array([0.0, 1.0, 1.5, 2.5]))

@@ -19,12 +19,12 @@ from support.summaries import digests
 
 from mlflow_eval_plugin.engines.arrow import (
     drift_binning,
+    fold_summary,
     moment_summary,
     paired_rows,
     paired_summary,
     placement_summary,
     predicted_rows,
-    prediction_folds,
     score_summary,
     slice_summary,
 )
@@ -53,7 +53,7 @@ def main() -> None:
     found = {
         "moments": moment_summary(people, champion, slicing=BY_LABEL),
         "pairs of moments": paired_moment_summary(champion, challenger),
-        "folds": prediction_folds(champion, 3),
+        "folds": fold_summary(champion, 3),
         "scores": score_summary(people, label="y", score="s"),
         "slices": slice_summary(people, label="y", score="s", slicing=BY_LABEL),
         "pairs": paired,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from mlflow_eval_plugin.engines.arrow.regression.errors import regression_error_counts
 from mlflow_eval_plugin.engines.arrow.regression.inputs import Predicted
 from mlflow_eval_plugin.engines.arrow.regression.paired import paired_moment_summary
-from mlflow_eval_plugin.engines.arrow.regression.scores import prediction_folds, prediction_summary
+from mlflow_eval_plugin.engines.arrow.regression.scores import fold_summary, prediction_summary
 from mlflow_eval_plugin.engines.arrow.regression.slices import counted_moments
 from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
 from mlflow_eval_plugin.engines.arrow.search import sought_columns
@@ -16,6 +16,7 @@ from mlflow_eval_plugin.engines.arrow.slice_rows import rows_of_slices
 from mlflow_eval_plugin.engines.contract import ErrorCounts, RegressionErrorKind, Sought
 from mlflow_eval_plugin.engines.slicing import UNSLICED, Slicing
 from mlflow_eval_plugin.stats.counts.slice import Slice
+from mlflow_eval_plugin.stats.regression.folds import FoldSummary
 from mlflow_eval_plugin.stats.regression.paired import PairedMomentSummary
 from mlflow_eval_plugin.stats.regression.summary import MomentSummary, PredictionSummary
 from mlflow_eval_plugin.stats.slices.user_metrics import SliceRows
@@ -36,9 +37,9 @@ class ArrowRegressionRows(ArrowRows):
         cut = self.cut(slicing)
         return counted_moments(self.predicted, cut.columns, cut.depth)
 
-    def folds(self, folds: int) -> tuple[PredictionSummary, ...]:
+    def folds(self, folds: int) -> FoldSummary:
         """Targets and errors by bin of the prediction, in folds of disjoint rows."""
-        return prediction_folds(self.predicted, folds)
+        return fold_summary(self.predicted, folds)
 
     def predictions(self) -> PredictionSummary:
         """Targets and errors of all rows, by bin of the prediction."""

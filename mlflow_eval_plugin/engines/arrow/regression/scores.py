@@ -18,35 +18,23 @@ from mlflow_eval_plugin.stats.regression.summary import (
 
 def prediction_summary(predicted: Predicted, *, edges: FloatArray | None = None) -> PredictionSummary:
     """Sum targets and errors by bin of the prediction; arguments as in ``fold_summary``."""
-    chosen, exact = _chosen(predicted, edges)
-    return _by_fold(predicted, 1, chosen, _places(predicted, chosen), exact)[0]
-
-
-def prediction_folds(
-    predicted: Predicted, folds: int, *, edges: FloatArray | None = None
-) -> tuple[PredictionSummary, ...]:
-    """Sum targets and errors by bin of the prediction, in folds of disjoint rows, which add up to all.
-
-    Of shards take the ``fold_summary`` of each; arguments are the same.
-    """
-    return fold_summary(predicted, folds, edges=edges).folds
+    chosen = _bins(predicted.prediction) if edges is None else np.asarray(edges, dtype=np.float64)
+    return _by_fold(predicted, 1, chosen, _places(predicted, chosen))[0]
 
 
 def fold_summary(predicted: Predicted, folds: int, *, edges: FloatArray | None = None) -> FoldSummary:
-    """The same where shards are to be merged.
+    """Sum targets and errors by bin of the prediction, in folds of disjoint rows, which add up to all.
 
     Args:
         edges: increasing lower ends of the bins, for shards that are to be merged. By default each different prediction
             has a bin of its own, or where there are more than ``MOST_BINS`` the bins are equally full.
     """
-    chosen, exact = _chosen(predicted, edges)
+    chosen = _bins(predicted.prediction) if edges is None else np.asarray(edges, dtype=np.float64)
     places = _places(predicted, chosen)
-    return FoldSummary(_by_fold(predicted, folds, chosen, places, exact), _distinct(predicted, places))
+    return FoldSummary(_by_fold(predicted, folds, chosen, places), _distinct(predicted, places))
 
 
-def _by_fold(
-    predicted: Predicted, folds: int, edges: FloatArray, places: IntArray, exact: bool
-) -> tuple[PredictionSummary, ...]:
+def _by_fold(predicted: Predicted, folds: int, edges: FloatArray, places: IntArray) -> tuple[PredictionSummary, ...]:
     bins = len(edges)
     cells = places if folds == 1 else places + bins * fold_of(predicted.digests, folds)
 
@@ -59,6 +47,8 @@ def _by_fold(
     lanes = counted(len(predicted.target), count)
     n, weighted = lanes.pop("cells"), predicted.weight is not None
     sums = {name: carried(lane) for name, lane in lanes.items()}
+    # Where every prediction is the edge of its bin, no bin of all shards holds two different ones.
+    exact = bool((edges[places] == predicted.prediction).all())
     return tuple(
         PredictionSummary(
             edges, n[at : at + bins], {name: lane[at : at + bins] for name, lane in sums.items()}, predicted.scale,
@@ -68,24 +58,18 @@ def _by_fold(
     )  # fmt: skip
 
 
-def _chosen(predicted: Predicted, edges: FloatArray | None) -> tuple[FloatArray, bool]:
-    """The edges, and whether no bin holds two different predictions."""
-    if edges is not None:
-        return np.asarray(edges, dtype=np.float64), False
-    return _bins(predicted.prediction)
-
-
 def _places(predicted: Predicted, edges: FloatArray) -> IntArray:
     """The bin of every row."""
     return np.maximum(np.searchsorted(edges, predicted.prediction, side="right") - 1, 0).astype(np.int64)
 
 
-def _bins(prediction: FloatArray) -> tuple[FloatArray, bool]:
+def _bins(prediction: FloatArray) -> FloatArray:
+    """Each different prediction, or where there are too many edges that make bins equally full."""
     distinct = np.unique(prediction)
     if len(distinct) <= MOST_BINS:
-        return distinct, True
+        return distinct
     ordered = np.sort(prediction)
-    return np.unique(ordered[(np.arange(MOST_BINS) * len(ordered)) // MOST_BINS]), False
+    return np.unique(ordered[(np.arange(MOST_BINS) * len(ordered)) // MOST_BINS])
 
 
 def _distinct(predicted: Predicted, places: IntArray) -> Distinct | None:

@@ -10,7 +10,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold
 
-from mlflow_eval_plugin.engines.arrow import predicted_rows, prediction_folds, prediction_summary
+from mlflow_eval_plugin.engines.arrow import fold_summary, predicted_rows, prediction_summary
 from mlflow_eval_plugin.stats.regression.calibration.recalibration import METHODS, recalibrate_mean
 
 FOLDS = 5
@@ -23,7 +23,7 @@ def _rows(n=800, seed=0, curve=lambda p: 0.8 * p + 14, digits=1):
 
 
 def _folds(rows, weight=None):
-    return prediction_folds(predicted_rows(rows, target="y", prediction="p", weight=weight), FOLDS)
+    return fold_summary(predicted_rows(rows, target="y", prediction="p", weight=weight), FOLDS).folds
 
 
 def _fold_of_each(rows, weight):
@@ -120,7 +120,7 @@ def test_few_rows_and_predictions_that_are_all_the_same():
 def test_folds_are_all_rows_and_know_no_order():
     rows = _rows(n=500)
     known = predicted_rows(rows, target="y", prediction="p")
-    folds, whole = prediction_folds(known, FOLDS), prediction_summary(known)
+    folds, whole = fold_summary(known, FOLDS).folds, prediction_summary(known)
     assert sum(one.rows for one in folds).tolist() == whole.rows.tolist()
     total = folds[3] + folds[1] + folds[0] + folds[4] + folds[2]
     assert all((total.lanes[name] == lane).all() for name, lane in whole.lanes.items())
