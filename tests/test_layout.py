@@ -44,6 +44,16 @@ def test_statistics_have_at_most_twelve_rooms_and_modules_at_the_top() -> None:
     assert len(entries) <= 12
 
 
+def test_a_type_of_arrays_has_one_home() -> None:
+    homes: dict[str, set[str]] = {}
+    for path in MODULES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("NDArray["):
+                homes.setdefault(ast.unparse(node.targets[0]), set()).add(name_of(path))
+    assert "FloatArray" in homes
+    assert {name: sorted(at) for name, at in homes.items() if len(at) > 1} == {}
+
+
 # What each task has, by the same name under each: a new task is a folder with these.
 @pytest.mark.parametrize(
     ("floor", "ideas"),

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.columns.factorizing import factorized
 from mlflow_eval_plugin.engines.arrow.columns.inputs import require_columns
 from mlflow_eval_plugin.engines.arrow.columns.plain import examples, is_declared_category, is_single, kind_of, plain
 from mlflow_eval_plugin.engines.arrow.digest import UNITS
 from mlflow_eval_plugin.engines.contract import DriftCounts
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.counts.threads import side_by_side
 from mlflow_eval_plugin.stats.drift.new_values import NEW_SHARE, new_share
@@ -45,8 +45,6 @@ LOW_SHARES, HIGH_SHARES = np.array([0.25, 0.15, 0.05, 0.01]), np.array([0.75, 0.
 # What a normal value is below in so many cases. Written out: computed, the last bit differs between processors.
 NORMAL_QUANTILES = np.array([0.6744897501960817, 1.0364333894937898, 1.6448536269514722, 2.3263478740408408])
 SORTED_ROWS = 2**18  # at a time; larger temporaries are asked of the system anew for every column
-
-FloatArray = NDArray[np.float64]
 
 
 def drift_binning(

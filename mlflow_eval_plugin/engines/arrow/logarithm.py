@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from mlflow_eval_plugin.stats.arrays import Float64Array
 
 _MANTISSA = np.int64(52)  # bits of a double below its exponent
 _LEAST = np.int64(0x3FE6A09E) << np.int64(32)  # the bits of sqrt(1/2), and 0 in the lower half
@@ -23,7 +23,7 @@ _SERIES = (
 _BLOCK = 2**14  # numbers at a time: larger temporaries leave the cache, and are asked of the system anew
 
 
-def logarithm(numbers: FloatArray) -> FloatArray:
+def logarithm(numbers: Float64Array) -> Float64Array:
     """The logarithm of each number, within one unit in the last place; 0 of 1.
 
     Args:
@@ -36,7 +36,7 @@ def logarithm(numbers: FloatArray) -> FloatArray:
     return found
 
 
-def _fill(found: FloatArray, bits: NDArray[np.int64]) -> None:
+def _fill(found: Float64Array, bits: NDArray[np.int64]) -> None:
     """The way of FDLIBM (Sun 1993): a number is ``2**k (1 + f)``, and ``log(1 + f)`` a series in ``f / (2 + f)``."""
     octave = bits - _LEAST
     octave >>= _MANTISSA

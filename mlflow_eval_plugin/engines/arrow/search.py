@@ -20,16 +20,15 @@ from mlflow_eval_plugin.engines.arrow.columns.plain import kind_of, plain
 from mlflow_eval_plugin.engines.arrow.counting import chunked
 from mlflow_eval_plugin.engines.contract import PassedOver, Sought
 from mlflow_eval_plugin.engines.slicing import Edge
+from mlflow_eval_plugin.stats.arrays import Index, IntArray
 from mlflow_eval_plugin.stats.counts.fixed_point import add_at
 from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE, LOSS_SQUARE_ONE, ONE, Slice
 from mlflow_eval_plugin.stats.errors import TooManyLevels
 from mlflow_eval_plugin.stats.slices.chance import SPECTRUM_BINS, Spectrum
-from mlflow_eval_plugin.stats.slices.lattice import Codes, Errors
+from mlflow_eval_plugin.stats.slices.lattice import Errors
 from mlflow_eval_plugin.stats.slices.weak import can_be_searched
 
 _SAMPLE = 1000
-
-IntArray = NDArray[np.int64]
 
 
 def searched_columns(
@@ -166,7 +165,7 @@ class CodedErrors:
         counted = np.bincount(bins, minlength=SPECTRUM_BINS)
         return Spectrum(counted, offset, largest / self.one, self._square(self.errors))
 
-    def split(self, columns: tuple[int, ...], cells: Codes) -> RowsOfCells:
+    def split(self, columns: tuple[int, ...], cells: Index) -> RowsOfCells:
         """The rows of some cells."""
         rows, place = np.arange(len(self.errors)), np.zeros(len(self.errors), dtype=np.intp)
         known = np.zeros(len(cells), dtype=np.intp)  # which beginning of a cell each cell has
@@ -181,11 +180,11 @@ class CodedErrors:
         # Beginnings of full length are the cells, in another order.
         return RowsOfCells(self, rows, np.argsort(known)[place], len(cells))
 
-    def square(self, columns: tuple[int, ...], cell: Codes) -> float:
+    def square(self, columns: tuple[int, ...], cell: Index) -> float:
         """The sum of squared errors of one cell."""
         return self._square(self.errors[self.split(columns, cell[None, :]).rows])
 
-    def slice_of(self, columns: tuple[int, ...], cell: Codes) -> Slice:
+    def slice_of(self, columns: tuple[int, ...], cell: Index) -> Slice:
         """What a cell is called."""
         return slice_of((self.columns[c][0], self.columns[c][1][code]) for c, code in zip(columns, cell, strict=True))
 

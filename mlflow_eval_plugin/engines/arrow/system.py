@@ -14,12 +14,11 @@ from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
 from mlflow_eval_plugin.engines.slicing import Slicing
+from mlflow_eval_plugin.stats.arrays import IntArray
 from mlflow_eval_plugin.stats.counts.fixed_point import add_at, fixed_point, squares_up
 from mlflow_eval_plugin.stats.counts.slice import ONE, rows_countable
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.slices.system import SystemSummary, latency_bins
-
-IntArray = NDArray[np.int64]
 
 
 def system_summary(

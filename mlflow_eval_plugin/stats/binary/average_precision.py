@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.counts.ranks import Ranked
 from mlflow_eval_plugin.stats.inference.estimate import Ends
-from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits, clopper_pearson, logit_student
+from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, clopper_pearson, logit_student
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.binary.metrics import SlicePart, sums_of
 from mlflow_eval_plugin.stats.binary.paired import PairedSummary, PlacementSummary
 from mlflow_eval_plugin.stats.binary.paired_changes import (
@@ -28,7 +29,6 @@ from mlflow_eval_plugin.stats.counts.slice import ONE, Slice
 from mlflow_eval_plugin.stats.inference.contrasts import Apart
 from mlflow_eval_plugin.stats.inference.costs import Costs
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, estimates
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.paired.differences import NEITHER, ChangeTable, ComparedMetric, compared_metrics
 from mlflow_eval_plugin.stats.paired.intervals import mcnemar
 from mlflow_eval_plugin.stats.paired.quantities import PairedBalancedAccuracy, PairedMean

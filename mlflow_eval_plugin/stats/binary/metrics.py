@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.binary.average_precision import average_precision
 from mlflow_eval_plugin.stats.binary.ranking import auc
 from mlflow_eval_plugin.stats.binary.score_sums import ECE_BINS, ScoreSums
@@ -20,7 +21,6 @@ from mlflow_eval_plugin.stats.counts.ranks import Ranked, known
 from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE, LOSS_SQUARE_ONE, ONE
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Quantity
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.means import Sums, brier, in_the_large, kish, log_loss
 from mlflow_eval_plugin.stats.inference.norms import NoisyNorm, NormKind, binned_norm
 from mlflow_eval_plugin.stats.inference.quantities import AucQuantity, BalancedAccuracy, ProportionQuantity

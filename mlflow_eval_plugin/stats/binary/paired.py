@@ -11,20 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
 from mlflow_eval_plugin.stats.binary.ranking import placements
 from mlflow_eval_plugin.stats.binary.summary import SliceSummary
 from mlflow_eval_plugin.stats.counts.ranks import Ranked
-from mlflow_eval_plugin.stats.counts.slice import (
-    LOSS_SQUARE_ONE,
-    ONE,
-    IntArray,
-    Slice,
-    lanes_added,
-    placed,
-    union_of_slices,
-)
+from mlflow_eval_plugin.stats.counts.slice import LOSS_SQUARE_ONE, ONE, Slice, lanes_added, placed, union_of_slices
 from mlflow_eval_plugin.stats.errors import MergeError
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 
 JOINT_BINS = 15
 PLACEMENT_ONE = 2**30

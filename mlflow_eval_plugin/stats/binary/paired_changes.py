@@ -10,10 +10,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.binary.metrics import Confusion
 from mlflow_eval_plugin.stats.inference.costs import Costs
 from mlflow_eval_plugin.stats.inference.estimate import Quantity
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.means import NO_ROWS, kish
 from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity, mean_cost
 from mlflow_eval_plugin.stats.paired.quantities import PairedCost, PairedShare

@@ -22,10 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.binary.metrics import rate
 from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.inference.estimate import Estimate
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 
 POOLED = ("prevalence", "selection_rate", "accuracy", "precision", "recall", "fpr", "fnr")
 FEWEST_SLICES = 3

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.counts.ranks import Ranked
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
 from mlflow_eval_plugin.stats.counts.ranks import Ranks
 from mlflow_eval_plugin.stats.counts.slice import (
     LOSS_ONE,
     LOSS_SQUARE_ONE,
     ONE,
-    FloatArray,
-    IntArray,
     Slice,
     lanes_added,
     rows_fit,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import Index
 from mlflow_eval_plugin.stats.binary.metrics import SlicePart, quantity, slice_part
 from mlflow_eval_plugin.stats.binary.summary import SliceSummary
 from mlflow_eval_plugin.stats.inference.estimate import Quantity
-from mlflow_eval_plugin.stats.slices.gaps import Index, families_of
+from mlflow_eval_plugin.stats.slices.gaps import families_of
 from mlflow_eval_plugin.stats.slices.table import MetricTableBase
 
 

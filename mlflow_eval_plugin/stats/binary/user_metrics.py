@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.binary.metrics import SlicePart
 from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, SliceSummary
 from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.wald import Wald
 from mlflow_eval_plugin.stats.slices.user_metrics import (
     REPLICATES,

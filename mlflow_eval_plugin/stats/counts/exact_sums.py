@@ -11,11 +11,11 @@ can be counted in one pass. Then limbs are *carried*, all but the last below 2**
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
 from mlflow_eval_plugin.stats.counts.fixed_point import Places, add_at
 
 LIMBS = 8
@@ -23,8 +23,6 @@ LOWEST = -192  # the exponent of the lowest bit; with eight limbs the highest is
 _BITS, _MASK = 32, 2**32 - 1
 _SPLITTER = 2.0**27 + 1
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.floating[Any]]
 Parts = tuple[IntArray, tuple[IntArray, IntArray, IntArray]]
 
 

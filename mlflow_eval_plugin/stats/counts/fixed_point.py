@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import IntArray
+
 _csc_matvec: Callable[..., None] | None
 try:
     # numpy's own add.at takes twice as long and keeps the interpreter's lock, so that two threads wait for each other.
@@ -15,7 +17,6 @@ try:
 except ImportError:  # it is not public, though unchanged for long
     _csc_matvec = None
 
-IntArray = NDArray[np.int64]
 Places = NDArray[np.signedinteger[Any]]  # of 32 or 64 bits
 
 _ONE = {np.dtype(kind): np.ones(1, kind) for kind in (np.int32, np.int64)}

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import IntArray
 from mlflow_eval_plugin.stats.errors import InputError
 
 EXACT_ROWS = 2**23  # of all slices together: 100 MB
@@ -36,7 +37,6 @@ _OCTAVES = 32  # nearer to an end than 2**-_OCTAVES, an octave is one coarse cel
 _HALF = 1022  # the exponent of one half, as a double holds it
 _HIGH = np.int64(2**62)
 
-IntArray = NDArray[np.int64]
 Keys = NDArray[np.int64]
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import IntArray
 from mlflow_eval_plugin.stats.errors import MergeError
 
 ONE = float(2**32)  # the fixed-point one of weights, offsets and scores
@@ -20,8 +21,6 @@ LOSS_ONE = float(2**30)  # of log losses, which reach 36.04
 LOSS_SQUARE_ONE = float(2**22)  # of their squares, which reach 1299
 MAX_ROWS = 2**31 - 1  # of a Summary: so many ones are what 63 bits hold, and a count of 32 bits
 COUNTED_ROWS = 2**27  # in one pass: so many of the largest loss are
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.floating[Any]]
 
 
 class Scaled(Protocol):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mlflow_eval_plugin.stats.drift.divergences import Counts, coarse_counts
+from mlflow_eval_plugin.stats.arrays import IntArray
+from mlflow_eval_plugin.stats.drift.divergences import coarse_counts
 from mlflow_eval_plugin.stats.drift.summary import CategoricalColumn, Column, NumericColumn
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -13,7 +14,7 @@ def levels_of(before: Column, after: Column) -> tuple[str, ...]:
     return tuple(sorted(set().union(*both)))
 
 
-def cells_of(before: Column, after: Column) -> tuple[Counts, Counts]:
+def cells_of(before: Column, after: Column) -> tuple[IntArray, IntArray]:
     """The counts of every level, or of ten bins.
 
     Raises:
@@ -22,7 +23,7 @@ def cells_of(before: Column, after: Column) -> tuple[Counts, Counts]:
     return _of_levels(before, after) or (coarse_counts(_number(before)), coarse_counts(_number(after)))
 
 
-def fine_cells(before: Column, after: Column) -> tuple[Counts, Counts]:
+def fine_cells(before: Column, after: Column) -> tuple[IntArray, IntArray]:
     """The counts of every level, or of every bin.
 
     Raises:
@@ -31,7 +32,7 @@ def fine_cells(before: Column, after: Column) -> tuple[Counts, Counts]:
     return _of_levels(before, after) or (_number(before).counts, _number(after).counts)
 
 
-def _of_levels(before: Column, after: Column) -> tuple[Counts, Counts] | None:
+def _of_levels(before: Column, after: Column) -> tuple[IntArray, IntArray] | None:
     if not isinstance(before, CategoricalColumn) or not isinstance(after, CategoricalColumn):
         return None
     levels = levels_of(before, after)

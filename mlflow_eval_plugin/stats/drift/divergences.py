@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
 from mlflow_eval_plugin.stats.drift.summary import NumericColumn
 from mlflow_eval_plugin.stats.inference.estimate import Ends
-from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits, normal_quantile
+from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, normal_quantile
 from mlflow_eval_plugin.stats.inference.norms import HALF_NORMAL_MEAN
 from mlflow_eval_plugin.stats.inference.sparse_tables import exact_two_by_two, is_sparse, p_value
 
 DivergenceKind = Literal["psi", "js"]
-Counts = NDArray[np.int64]
 LARGE_SAMPLE = 10_000
 LEAST_EXPECTED = 5
 NO_VALUES = "one of the data sets has no value of this column"
@@ -48,10 +48,10 @@ class Divergence:
 
     kind: DivergenceKind
     raw: FloatArray
-    cells: Counts
+    cells: IntArray
     size: FloatArray
     inflation: FloatArray
-    n: Counts
+    n: IntArray
     rare: int = 0
     firm: Divergence | None = None
     reason: str = NO_VALUES
@@ -108,7 +108,7 @@ class DistributionDistance:
     noise_mean: FloatArray
     noise_deviation: FloatArray
     bound: FloatArray
-    n: Counts
+    n: IntArray
     reason: str = NO_VALUES
     shift: FloatArray | None = None
     widening: FloatArray | None = None
@@ -141,7 +141,7 @@ class DistributionDistance:
         return replace(self, **taken)
 
 
-def divergence(kind: DivergenceKind, reference: Counts, current: Counts) -> Divergence:
+def divergence(kind: DivergenceKind, reference: IntArray, current: IntArray) -> Divergence:
     """PSI or Jensen-Shannon of two rows of counts over the same cells; cells empty in both do not count.
 
     PSI takes an empty cell of one side for half a row, as its logarithm would be infinite.
@@ -175,7 +175,7 @@ def _rare(kind: DivergenceKind, a: FloatArray, b: FloatArray) -> dict[str, Any]:
     return {"rare": int(rare.sum()), "firm": divergence(kind, *firm)}
 
 
-def coarse_counts(column: NumericColumn) -> Counts:
+def coarse_counts(column: NumericColumn) -> IntArray:
     """The counts of the ten-bin table."""
     below = np.concatenate([[0], np.cumsum(column.counts)[column.coarse], [column.present]])
     return np.diff(below)
@@ -247,7 +247,7 @@ def wasserstein(reference: NumericColumn, current: NumericColumn) -> Distributio
     )
 
 
-def chi_squared(reference: Counts, current: Counts) -> tuple[float, float | None] | None:
+def chi_squared(reference: IntArray, current: IntArray) -> tuple[float, float | None] | None:
     """Pearson's statistic of homogeneity and its p-value (``scipy.stats.chi2_contingency(correction=False)``).
 
     Of a sparse table of two levels the p-value is exact, given the sums; of a sparse one of more there is none.

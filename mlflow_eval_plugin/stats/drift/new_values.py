@@ -12,20 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.inference.intervals import (
-    Alpha,
-    FloatArray,
-    Limits,
-    least_proportion,
-    most_proportion,
-    mover_lower,
-)
+from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
+from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, least_proportion, most_proportion, mover_lower
 
 HARDLY = 0.001
 NEW_SHARE = 0.001  # a rise that is worth a word
 MOST_CELLS = 50  # those with the largest rise; the limits of others are not computed
 
-Counts = NDArray[np.int64]
 NO_VALUES = "one of the data sets has no value of this column"
 
 
@@ -59,7 +52,7 @@ class NewShare:
         return self.rise
 
     @property
-    def n(self) -> Counts:
+    def n(self) -> IntArray:
         """Rows with a value in the current data."""
         return np.array([self.n_after], dtype=np.int64)
 
@@ -92,7 +85,7 @@ class NewShare:
         return -mover_lower(self.before, least, self.after, most)
 
 
-def new_share(before: Counts, after: Counts) -> NewShare:
+def new_share(before: IntArray, after: IntArray) -> NewShare:
     """Of two rows of counts over the same cells; a cell that neither has is one more."""
     n, m = int(before.sum()), int(after.sum())
     if n == 0 or m == 0:

@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from mlflow_eval_plugin.histograms import HISTOGRAM_BARS
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.drift.cells import cells_of, fine_cells
 from mlflow_eval_plugin.stats.drift.divergences import (
     DistributionDistance,
@@ -31,7 +32,6 @@ from mlflow_eval_plugin.stats.drift.triage import Hint, hint_level, triage
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.contrasts import Difference
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
 
 NUMERIC_METRICS = ("psi", "ks", "js", "wasserstein", "new_share", "missing_change", "infinite_change")

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
 from mlflow_eval_plugin.stats.counts.slice import lanes_added
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 
@@ -24,9 +24,6 @@ FORMAT = "mlflow-eval-plugin/drift-summary/1"
 STEPS = 2.0**18  # fixed-point steps of a value per reference standard deviation
 STEP_LIMIT = 2**35  # a value further from the first edge, in steps, counts as this: 131,072 standard deviations
 NO_FENCES = (-np.inf, np.inf)
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)

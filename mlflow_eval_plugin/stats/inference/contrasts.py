@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray, Index, IntArray
 from mlflow_eval_plugin.stats.inference.estimate import (
     Ends,
     Quantity,
     ends_of,
     ends_of_difference,
 )
-from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits, mover_difference, mover_ratio
+from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, mover_difference, mover_ratio
 from mlflow_eval_plugin.stats.inference.norms import NoisyNorm
-from mlflow_eval_plugin.stats.inference.quantities import Counts, Index
 from mlflow_eval_plugin.stats.inference.skewed_means import Monotone
 
 
@@ -43,7 +43,7 @@ class Difference:
         return np.asarray(self.share * (self.first.value - self.second.value))
 
     @property
-    def n(self) -> Counts:
+    def n(self) -> IntArray:
         """Rows of the first."""
         return self.first.n
 
@@ -90,7 +90,7 @@ class Ratio:
         return self._to_whole(ratio)
 
     @property
-    def n(self) -> Counts:
+    def n(self) -> IntArray:
         """Rows of the first."""
         return self.first.n
 
@@ -142,7 +142,7 @@ class Widest:
     candidates: Quantity
     owner: Index
     itself: FloatArray
-    n: Counts
+    n: IntArray
     smallest: bool
     reason: str
 

@@ -15,7 +15,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits
+from mlflow_eval_plugin.stats.arrays import FloatArray
+from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits
 
 TWO_SIDED_95 = 0.025
 Ends = tuple[float, float]

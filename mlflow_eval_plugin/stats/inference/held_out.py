@@ -11,8 +11,9 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.inference.estimate import Estimate
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray, student
+from mlflow_eval_plugin.stats.inference.intervals import student
 from mlflow_eval_plugin.stats.inference.isotonic import equal_mass_member
 
 FOLDS = 5

@@ -6,13 +6,12 @@ where the estimate is defined.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-FloatArray = NDArray[np.floating[Any]]
+from mlflow_eval_plugin.stats.arrays import FloatArray
+
 Limits = tuple[FloatArray, FloatArray]
 Alpha = float | FloatArray  # one error for all, or one for each
 

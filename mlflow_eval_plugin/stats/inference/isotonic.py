@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
+from mlflow_eval_plugin.stats.arrays import FloatArray
 
 MAX_POINTS = 512
 

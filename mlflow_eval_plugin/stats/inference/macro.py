@@ -21,8 +21,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.inference.estimate import Ends, Quantity, ends_of
-from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits, clopper_pearson, wilson
+from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, clopper_pearson, wilson
 from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
 
 NEVER_TOGETHER, IN_PAIRS, ANY = 1.0, 2.0, float("inf")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.inference.quantities import MeanQuantity, UnitMean, trials_of
 
 NO_ROWS = "there are no rows with weight"

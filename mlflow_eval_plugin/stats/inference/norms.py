@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.inference.estimate import Ends
-from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits, normal_quantile
+from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, normal_quantile
 
 HALF_NORMAL_MEAN = float(np.sqrt(2 / np.pi))
 HALF_NORMAL_VARIANCE = 1 - 2 / np.pi

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray, Index, IntArray
 from mlflow_eval_plugin.stats.inference.estimate import Ends
 from mlflow_eval_plugin.stats.inference.intervals import (
     Alpha,
-    FloatArray,
     Limits,
     clopper_pearson,
     logit_student,
@@ -25,8 +25,6 @@ from mlflow_eval_plugin.stats.inference.intervals import (
 )
 
 FEW = 10.0  # rows of the smaller class that are ranked wrongly, below which DeLong's variance is not relied on
-Counts = NDArray[np.int64]
-Index = NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +38,7 @@ class ProportionQuantity:
 
     proportion: FloatArray
     trials: FloatArray
-    n: Counts
+    n: IntArray
     weight: FloatArray
     reason: str
     f1: bool = False
@@ -84,7 +82,7 @@ class MeanQuantity:
     value: FloatArray
     standard_error: FloatArray
     effective: FloatArray
-    n: Counts
+    n: IntArray
     weight: FloatArray
     reason: str
     lowest: float = 0.0
@@ -135,7 +133,7 @@ class UnitMean:
 
     mean: FloatArray
     trials: FloatArray
-    n: Counts
+    n: IntArray
     weight: FloatArray
     reason: str
     base: FloatArray | None = None
@@ -195,7 +193,7 @@ class AucQuantity:
     standard_error: FloatArray
     df: FloatArray
     bound: FloatArray
-    n: Counts
+    n: IntArray
     reason: str
 
     @property
@@ -235,7 +233,7 @@ class BalancedAccuracy:
 
     recall: ProportionQuantity
     specificity: ProportionQuantity
-    n: Counts
+    n: IntArray
     reason: str = "balanced accuracy needs rows of both classes"
 
     @property

@@ -15,14 +15,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
+from mlflow_eval_plugin.stats.arrays import FloatArray, Index, IntArray
 from mlflow_eval_plugin.stats.inference.estimate import Quantity
-from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits, normal_quantile, student
+from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, normal_quantile, student
 
-Counts = NDArray[np.int64]
-Index = NDArray[np.intp]
 _NEAR_HALF = 1e-3  # where the quantiles of both the normal and Student's distribution are nearly 0
 
 
@@ -41,7 +39,7 @@ class PositiveMean:
     value: FloatArray
     standard_error: FloatArray
     effective: FloatArray
-    n: Counts
+    n: IntArray
     weight: FloatArray
     reason: str
     fixed: bool = False
@@ -85,7 +83,7 @@ class SkewedMean:
     standard_error: FloatArray
     skewness: FloatArray
     effective: FloatArray
-    n: Counts
+    n: IntArray
     weight: FloatArray
     reason: str
 
@@ -135,7 +133,7 @@ class Monotone:
         return self.function(self.of.value)
 
     @property
-    def n(self) -> Counts:
+    def n(self) -> IntArray:
         """Rows behind each."""
         return self.of.n
 
@@ -179,7 +177,7 @@ class Standardized:
             return np.where(self.deviation.value > 0, self.mean.value / self.deviation.value, np.nan)
 
     @property
-    def n(self) -> Counts:
+    def n(self) -> IntArray:
         """Rows behind each."""
         return self.mean.n
 
@@ -214,7 +212,7 @@ class Determination:
     ratio: FloatArray
     relative_error: FloatArray
     effective: FloatArray
-    n: Counts
+    n: IntArray
     reason: str
 
     @property

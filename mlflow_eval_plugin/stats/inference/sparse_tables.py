@@ -7,10 +7,9 @@ least one row is expected in every cell, and five in four of five.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
-FloatArray = NDArray[np.float64]
+from mlflow_eval_plugin.stats.arrays import FloatArray
 
 _TIE = 1e-9  # a table whose statistic is lower by no more than rounding is as far from what is expected
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits, student
+from mlflow_eval_plugin.stats.arrays import FloatArray
+from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, student
 
 
 @dataclass(frozen=True, eq=False)

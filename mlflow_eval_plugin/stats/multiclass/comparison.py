@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.binary.comparison import SliceComparison, slice_comparison
 from mlflow_eval_plugin.stats.binary.paired_changes import cost_of_kinds, share_change, spread_of_ratios
 from mlflow_eval_plugin.stats.binary.summary import FINE_BINS
@@ -23,7 +24,6 @@ from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.contrasts import Apart
 from mlflow_eval_plugin.stats.inference.costs import ClassCosts
 from mlflow_eval_plugin.stats.inference.estimate import Quantity, estimates
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.macro import Macro
 from mlflow_eval_plugin.stats.inference.means import NO_ROWS, Sums, kish
 from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.binary.metrics import norm_of_bins, rate
 from mlflow_eval_plugin.stats.binary.ranking import auc
 from mlflow_eval_plugin.stats.binary.score_sums import ECE_BINS
@@ -19,7 +20,6 @@ from mlflow_eval_plugin.stats.binary.summary import COARSE_BINS
 from mlflow_eval_plugin.stats.counts.slice import ONE
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Quantity
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.macro import ANY, IN_PAIRS, NEVER_TOGETHER, Macro
 from mlflow_eval_plugin.stats.inference.means import NO_ROWS, Sums, in_the_large, kish, log_loss
 from mlflow_eval_plugin.stats.inference.quantities import AucQuantity, ProportionQuantity, UnitMean, trials_of

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_eval_plugin.stats.counts.slice import LOSS_SQUARE_ONE, ONE, IntArray, Slice, lanes_added, placed
+from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
+from mlflow_eval_plugin.stats.counts.slice import LOSS_SQUARE_ONE, ONE, Slice, lanes_added, placed
 from mlflow_eval_plugin.stats.errors import MergeError
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.multiclass.summary import MulticlassSummary
 
 # The changes whose squares are summed, and the fixed-point one of each. Brier scores are halved, so that they lie in

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.inference.wald import Wald
 from mlflow_eval_plugin.stats.multiclass.metrics import MulticlassTable
 from mlflow_eval_plugin.stats.slices.user_metrics import (

@@ -9,10 +9,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.counts.memo import Counted, Memo
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates, finite
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 
 NEITHER = "one of the two models, or both, has no value of this metric"
 

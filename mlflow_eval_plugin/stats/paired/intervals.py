@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits, clopper_pearson, normal_quantile
+from mlflow_eval_plugin.stats.arrays import FloatArray
+from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, clopper_pearson, normal_quantile
 
 FEW = 100  # pairs, below which no approximation is used
 _HALVINGS = 52  # to the last digit of a double

@@ -5,23 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray, Index, IntArray
 from mlflow_eval_plugin.stats.inference.estimate import Ends, Quantity
-from mlflow_eval_plugin.stats.inference.intervals import (
-    Alpha,
-    FloatArray,
-    Limits,
-    clopper_pearson,
-    mover_difference,
-    student,
-)
+from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, clopper_pearson, mover_difference, student
 from mlflow_eval_plugin.stats.inference.means import LEAST_EVENTS
 from mlflow_eval_plugin.stats.paired.intervals import discordant, empirical_bernstein, tango
 
 MOST_KINDS = 8
-Counts = NDArray[np.int64]
-Index = NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +29,7 @@ class PairedShare:
     gained: FloatArray
     lost: FloatArray
     trials: FloatArray
-    n: Counts
+    n: IntArray
     reason: str
 
     @property
@@ -84,7 +75,7 @@ class PairedBalancedAccuracy:
         return (self.recall.value - self.fpr.value) / 2
 
     @property
-    def n(self) -> Counts:
+    def n(self) -> IntArray:
         """Rows of the slices."""
         return self.recall.n
 
@@ -130,7 +121,7 @@ class PairedMean:
     influence: FloatArray
     effective: FloatArray
     bound: FloatArray
-    n: Counts
+    n: IntArray
     reason: str
     furthest: float = np.inf
 
@@ -177,7 +168,7 @@ class PairedCost:
         return self.mean.value
 
     @property
-    def n(self) -> Counts:
+    def n(self) -> IntArray:
         """Rows of the slices."""
         return self.mean.n
 

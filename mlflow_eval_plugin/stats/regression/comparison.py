@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.counts.exact_sums import totals
 from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, estimates
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.means import LEAST_EVENTS, NO_ROWS
 from mlflow_eval_plugin.stats.inference.skewed_means import PositiveMean, SkewedMean
 from mlflow_eval_plugin.stats.paired.differences import ChangeTable, ComparedMetric, compared_metrics

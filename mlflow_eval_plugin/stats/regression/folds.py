@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.counts.exact_sums import IntArray, with_times
+from mlflow_eval_plugin.stats.arrays import IntArray
+from mlflow_eval_plugin.stats.counts.exact_sums import with_times
 from mlflow_eval_plugin.stats.regression.summary import Lanes, PredictionSummary
 
 MOST_DISTINCT = 2**14

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.directions import way
-from mlflow_eval_plugin.stats.counts.exact_sums import IntArray, centred_squares, totals
+from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
+from mlflow_eval_plugin.stats.counts.exact_sums import centred_squares, totals
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Quantity
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.means import NO_ROWS, kish
 from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
 from mlflow_eval_plugin.stats.inference.skewed_means import Determination, Monotone, PositiveMean, SkewedMean

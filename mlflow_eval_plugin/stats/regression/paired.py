@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.counts.exact_sums import IntArray, carried, empty_lane
+from mlflow_eval_plugin.stats.arrays import IntArray
+from mlflow_eval_plugin.stats.counts.exact_sums import carried, empty_lane
 from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.regression.summary import Lanes, MomentSummary
 

@@ -14,10 +14,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.counts.exact_sums import IntArray, carried, empty_lane
+from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
+from mlflow_eval_plugin.stats.counts.exact_sums import carried, empty_lane
 from mlflow_eval_plugin.stats.counts.slice import Slice, union_of_slices
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.regression.names import SMALLEST_LEVEL
 
 Lanes = Mapping[str, IntArray]

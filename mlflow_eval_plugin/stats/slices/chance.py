@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.counts.slice import ONE
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 
 SPECTRUM_BINS = 1024
 _HALVINGS = 60

@@ -13,10 +13,11 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.contrasts import Widest
 from mlflow_eval_plugin.stats.inference.estimate import Ends, Quantity, ends_of
-from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits
+from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits
 from mlflow_eval_plugin.stats.slices.gaps import MetricTable, gap_between
 
 FAIRNESS = (

@@ -12,10 +12,10 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray, Index
 from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.inference.contrasts import Difference, Ratio, Widest
 from mlflow_eval_plugin.stats.inference.estimate import Quantity, Shared
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.macro import Macro
 from mlflow_eval_plugin.stats.inference.quantities import MeanQuantity, ProportionQuantity, UnitMean
 from mlflow_eval_plugin.stats.inference.skewed_means import PositiveMean, SkewedMean
@@ -25,8 +25,6 @@ VERSUS: tuple[Versus, ...] = get_args(Versus)
 NOTHING_TO_COMPARE = "the slice, or what it is compared with, has no value of this metric"
 _MEANS = (MeanQuantity, UnitMean, PositiveMean, SkewedMean)
 ZERO_BELOW = "the slice has no value of this metric, or what it is compared with has none or 0"
-
-Index = NDArray[np.intp]
 
 
 class MetricTable(Protocol):

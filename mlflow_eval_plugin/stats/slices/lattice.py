@@ -18,15 +18,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray, Index, IntArray
 from mlflow_eval_plugin.stats.counts.slice import Slice
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.slices.chance import Spectrum
 
 # Bounds and scores come from different formulas; what is lost in their last digits must not lose a slice.
 _SLACK = 1e-9
 
-Codes = NDArray[np.intp]
-IntArray = NDArray[np.int64]
 Counts = IntArray | FloatArray
 
 
@@ -75,13 +73,13 @@ class ErrorCounter(Protocol):
     def spectrum(self) -> Spectrum:
         """The errors of all rows."""
 
-    def split(self, columns: tuple[int, ...], cells: Codes) -> Split:
+    def split(self, columns: tuple[int, ...], cells: Index) -> Split:
         """The rows of cells, each a code for every column, ``(cells, columns)``; all rows for the one cell of none."""
 
-    def square(self, columns: tuple[int, ...], cell: Codes) -> float:
+    def square(self, columns: tuple[int, ...], cell: Index) -> float:
         """The sum of squared errors of one cell, in squared errors."""
 
-    def slice_of(self, columns: tuple[int, ...], cell: Codes) -> Slice:
+    def slice_of(self, columns: tuple[int, ...], cell: Index) -> Slice:
         """What a cell is called."""
 
 
@@ -116,10 +114,10 @@ class Cells:
     """Cells of one set of columns that have the minimum of rows: their codes ``(cells, columns)`` and errors."""
 
     columns: tuple[int, ...]
-    codes: Codes
+    codes: Index
     errors: Errors
 
-    def take(self, index: NDArray[np.bool_] | Codes) -> Cells:
+    def take(self, index: NDArray[np.bool_] | Index) -> Cells:
         """The cells at ``index``."""
         return Cells(self.columns, self.codes[index], self.errors.take(index))
 
@@ -222,7 +220,7 @@ class Lattice:
             within = within.least(pair.take(cells.codes[:, place]))
         return within
 
-    def _cells(self, columns: tuple[int, ...], codes: Codes, errors: Errors) -> Cells:
+    def _cells(self, columns: tuple[int, ...], codes: Index, errors: Errors) -> Cells:
         """Those of a table, cells by levels of a further column, that have the minimum of rows."""
         cell, level = np.nonzero(errors.n >= self.best.scoring.minimum)
         return Cells(columns, np.column_stack([codes[cell], level]), errors.take((cell, level)))

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from mlflow_eval_plugin.stats.counts.slice import ONE, IntArray, Slice, lanes_added, rows_fit, union_of_slices
+from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
+from mlflow_eval_plugin.stats.counts.slice import ONE, Slice, lanes_added, rows_fit, union_of_slices
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates
-from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits
+from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits
 from mlflow_eval_plugin.stats.inference.quantities import MeanQuantity
 
 LATENCIES = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.directions import same_metric
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.inference.estimate import Quantity, widened
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.paired.differences import ChangeTable
 from mlflow_eval_plugin.stats.slices.gaps import MetricTable, gap
 

@@ -23,14 +23,14 @@ from math import comb
 
 import numpy as np
 
+from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.contrasts import Difference
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, estimates
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.means import Sums
 from mlflow_eval_plugin.stats.inference.quantities import UnitMean, trials_of
 from mlflow_eval_plugin.stats.slices.chance import chance_of_mean
-from mlflow_eval_plugin.stats.slices.lattice import NO_CODES, Best, Entry, ErrorCounter, IntArray, Lattice, Scoring
+from mlflow_eval_plugin.stats.slices.lattice import NO_CODES, Best, Entry, ErrorCounter, Lattice, Scoring
 
 MOST_SUBSETS = 50_000
 NO_REST = "the slice holds all rows"

@@ -7,16 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.binary.scores import chunks
 from mlflow_eval_plugin.engines.arrow.columns.inputs import ColumnArgument, Scored, scored_rows
 from mlflow_eval_plugin.engines.arrow.columns.levels import CodedColumn
 from mlflow_eval_plugin.engines.arrow.search import CodedErrors, counts_of
 from mlflow_eval_plugin.engines.contract import ErrorKind
+from mlflow_eval_plugin.stats.arrays import IntArray
 from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE
-
-IntArray = NDArray[np.int64]
 
 
 def error_counts(

@@ -26,6 +26,7 @@ from mlflow_eval_plugin.engines.arrow.families import families
 from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
 from mlflow_eval_plugin.engines.slicing import UNSLICED, Slicing
+from mlflow_eval_plugin.stats.arrays import IntArray
 from mlflow_eval_plugin.stats.binary.paired import (
     JOINT_BINS,
     PLACEMENT_ONE,
@@ -37,8 +38,6 @@ from mlflow_eval_plugin.stats.counts.fixed_point import add_at, fixed_point
 from mlflow_eval_plugin.stats.counts.ranks import Ranks, known
 from mlflow_eval_plugin.stats.counts.slice import LOSS_SQUARE_ONE, ONE
 from mlflow_eval_plugin.stats.counts.threads import side_by_side
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

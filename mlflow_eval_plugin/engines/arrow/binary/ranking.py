@@ -17,6 +17,7 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import Scored
 from mlflow_eval_plugin.engines.arrow.counting import CHUNK_ROWS, Lanes, chunked, in_parts
 from mlflow_eval_plugin.engines.arrow.families import Family, families
 from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, in_views, size, tabulated
+from mlflow_eval_plugin.stats.arrays import IntArray
 from mlflow_eval_plugin.stats.counts.fixed_point import add_at, fixed_point
 from mlflow_eval_plugin.stats.counts.ranks import (
     COARSE,
@@ -41,8 +42,6 @@ JOINT_CELLS, MOST_JOINT_CELLS, ROWS_A_CELL = 2**20, 2**21, 4
 ROW_CELLS = 8192
 _LEADING = 21  # bits of a key, of which coarse cells are cut
 _SHIFT = 63 - _LEADING
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

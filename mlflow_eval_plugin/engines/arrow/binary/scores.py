@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.engines.arrow.columns.inputs import ColumnArgument, Scored, scored_rows
 from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked, counted
 from mlflow_eval_plugin.engines.arrow.logarithm import logarithm
+from mlflow_eval_plugin.stats.arrays import Float64Array, IntArray
 from mlflow_eval_plugin.stats.binary.summary import (
     FINE_BINS,
     SCORE_BINS,
@@ -21,9 +22,6 @@ from mlflow_eval_plugin.stats.binary.summary import (
 )
 from mlflow_eval_plugin.stats.counts.fixed_point import Places, add_at, fixed_point, squares_up
 from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE, LOSS_SQUARE_ONE, ONE
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 
 def score_summary(
@@ -92,9 +90,9 @@ class Chunk:
 
     key: Places
     label: Places
-    score: FloatArray
-    place: FloatArray
-    weight: FloatArray | None
+    score: Float64Array
+    place: Float64Array
+    weight: Float64Array | None
 
     def taken(self, at: NDArray[np.intp]) -> Chunk:
         """Some of its rows."""
@@ -116,20 +114,20 @@ class Chunk:
         return found
 
     @property
-    def offset(self) -> FloatArray:
+    def offset(self) -> Float64Array:
         """The place of the score inside its score bin, in [0, 1]."""
         below = (self.key >> 1).astype(np.float64)
         return np.subtract(self.place, below, out=below)
 
     @property
-    def error(self) -> FloatArray:
+    def error(self) -> Float64Array:
         """The distance of the score from the label."""
         distance = self.label.astype(np.float64)
         np.subtract(self.score, distance, out=distance)
         return np.abs(distance, out=distance)
 
     @property
-    def loss(self) -> FloatArray:
+    def loss(self) -> Float64Array:
         """Log loss in nats; probabilities below ``SMALLEST_PROBABILITY`` are clipped there."""
         # The probability of the label is the distance of the score from the other one; 1 - (1 - s) would round.
         loss = (self.label ^ 1).astype(np.float64)
@@ -154,7 +152,7 @@ class Chunk:
         """The squared weight in units of ``1 / ONE``, rounded up."""
         return squares_up(np.ones(len(self.key)) if self.weight is None else self.weight, ONE)
 
-    def fixed(self, amount: FloatArray, one: float) -> IntArray:
+    def fixed(self, amount: Float64Array, one: float) -> IntArray:
         """``weight * amount`` in units of ``1 / one``, rounded to the nearest integer."""
         return fixed_point(amount if self.weight is None else self.weight * amount, one)
 

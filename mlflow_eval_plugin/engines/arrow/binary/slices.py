@@ -16,6 +16,7 @@ from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
 from mlflow_eval_plugin.engines.slicing import Slicing
+from mlflow_eval_plugin.stats.arrays import IntArray
 from mlflow_eval_plugin.stats.binary.summary import COARSE_BINS, FINE_BINS, SliceSummary
 from mlflow_eval_plugin.stats.counts.fixed_point import add_at, fixed_point
 from mlflow_eval_plugin.stats.counts.ranks import Ranks
@@ -24,7 +25,6 @@ from mlflow_eval_plugin.stats.errors import InputError
 
 # Larger joint tables leave the cache, which costs more than the passes they save: 8 MB of histograms and of sums.
 HISTOGRAM_CELLS, SUM_CELLS = 256, 8192
-IntArray = NDArray[np.int64]
 
 
 def slice_summary(  # noqa: PLR0913 - the options of a report

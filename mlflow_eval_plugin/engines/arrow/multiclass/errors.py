@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.columns.levels import CodedColumn
 from mlflow_eval_plugin.engines.arrow.counting import chunked
@@ -14,10 +12,9 @@ from mlflow_eval_plugin.engines.arrow.logarithm import logarithm
 from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored
 from mlflow_eval_plugin.engines.arrow.search import CodedErrors, counts_of
 from mlflow_eval_plugin.engines.contract import ErrorKind
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.binary.summary import SMALLEST_PROBABILITY
 from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE
-
-FloatArray = NDArray[np.floating[Any]]
 
 
 def class_error_counts(columns: Sequence[CodedColumn], rows: ClassScored, error: ErrorKind) -> CodedErrors:

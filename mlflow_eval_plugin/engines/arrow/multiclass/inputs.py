@@ -15,10 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.columns.inputs import ROUNDING, how_many, scale_of
+from mlflow_eval_plugin.stats.arrays import Float64Array
 from mlflow_eval_plugin.stats.counts.slice import level_label, level_order
 from mlflow_eval_plugin.stats.errors import InputError
-
-FloatArray = NDArray[np.float64]
 
 MOST_CLASSES = 50
 DECIMALS = 5e-5  # what rounding to four decimals changes of a probability
@@ -49,9 +48,7 @@ def positions(names: Sequence[str], classes: Sequence[str]) -> NDArray[np.intp]:
     return np.array([at.get(name, -1) for name in names], dtype=np.intp)
 
 
-def on_classes(
-    probability: NDArray[np.float64], names: tuple[str, ...], classes: tuple[str, ...]
-) -> NDArray[np.float64]:
+def on_classes(probability: Float64Array, names: tuple[str, ...], classes: tuple[str, ...]) -> Float64Array:
     """Probabilities of the named classes as columns of all of them, 0 where there is none; unchanged where all are."""
     if names == classes:
         return probability
@@ -73,7 +70,7 @@ def checked_count(classes: Sequence[str]) -> None:
         )
 
 
-def checked_probabilities(values: Any, classes: Sequence[str]) -> NDArray[np.float64]:
+def checked_probabilities(values: Any, classes: Sequence[str]) -> Float64Array:
     """Probabilities, one column a class, as float64.
 
     Rows whose sum is as far off 1 as rounding to four decimals can make it are divided by it.
@@ -147,8 +144,8 @@ class ClassScored:
     classes: tuple[str, ...]
     label: NDArray[np.intp]
     prediction: NDArray[np.intp]
-    probability: FloatArray | None
-    weight: FloatArray | None
+    probability: Float64Array | None
+    weight: Float64Array | None
 
     @cached_property
     def weight_scale(self) -> float:

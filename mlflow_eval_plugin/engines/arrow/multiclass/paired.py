@@ -13,6 +13,7 @@ from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, size, ta
 from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored, in_canonical_order, on_classes, positions
 from mlflow_eval_plugin.engines.arrow.multiclass.slices import counted_classes, row_losses, score_bin
 from mlflow_eval_plugin.engines.arrow.queries import Sliced
+from mlflow_eval_plugin.stats.arrays import Float64Array, IntArray
 from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, SCORE_BINS
 from mlflow_eval_plugin.stats.counts.fixed_point import Places, add_at, fixed_point, squares_up
 from mlflow_eval_plugin.stats.counts.slice import ONE
@@ -23,8 +24,6 @@ from mlflow_eval_plugin.stats.multiclass.paired import CHANGES, PairedClassSumma
 CELLS = 4096  # of a joint table, times classes
 MOST_COST_CHANGES = 1024
 _UNSLICED = Sliced()
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 
 def paired_class_summary(
@@ -75,7 +74,7 @@ def _on_classes(rows: ClassScored, classes: tuple[str, ...], *, blind: bool) -> 
     return replace(rows, classes=classes, label=at[rows.label], prediction=at[rows.prediction], probability=known)
 
 
-def _cost_changes(costs: ClassCosts | None, classes: tuple[str, ...]) -> tuple[FloatArray, NDArray[np.intp] | None]:
+def _cost_changes(costs: ClassCosts | None, classes: tuple[str, ...]) -> tuple[Float64Array, NDArray[np.intp] | None]:
     """How much more a row can cost, and which of these it is by label, champion's and challenger's class."""
     if costs is None:
         return np.empty(0), None
@@ -98,7 +97,7 @@ class _Counter:
 
     champion: ClassScored
     challenger: ClassScored
-    changes: FloatArray
+    changes: Float64Array
     kind: NDArray[np.intp] | None
 
     @property
@@ -165,7 +164,7 @@ class _Counter:
             add_at(lanes["changes"].reshape(-1), cell * len(CHANGES) + position, amount)
 
     def _changes(
-        self, part: slice, label: IntArray, first: IntArray, second: IntArray, weight: FloatArray
+        self, part: slice, label: IntArray, first: IntArray, second: IntArray, weight: Float64Array
     ) -> Iterator[IntArray]:
         """What the squares of the changes of ``CHANGES`` add, in its order."""
         if self.champion.probability is None or self.challenger.probability is None:

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.binary.scores import summary_of
 from mlflow_eval_plugin.engines.arrow.columns.inputs import Scored
-from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored, FloatArray
+from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored
+from mlflow_eval_plugin.stats.arrays import Float64Array
 from mlflow_eval_plugin.stats.binary.summary import (
     ScoreSummary,
 )
@@ -29,13 +30,13 @@ def top_label_summary(rows: ClassScored, position: int) -> ScoreSummary:
     return _binary(rows, probabilities_of(rows)[chosen, position], rows.label[chosen] == position, chosen)
 
 
-def confidence_of(rows: ClassScored) -> FloatArray:
+def confidence_of(rows: ClassScored) -> Float64Array:
     """The probability of the predicted class of each row."""
-    found: FloatArray = np.take_along_axis(probabilities_of(rows), rows.prediction[:, None], axis=1)[:, 0]
+    found: Float64Array = np.take_along_axis(probabilities_of(rows), rows.prediction[:, None], axis=1)[:, 0]
     return found
 
 
-def probabilities_of(rows: ClassScored) -> FloatArray:
+def probabilities_of(rows: ClassScored) -> Float64Array:
     """The probabilities, of rows that have them."""
     if rows.probability is None:
         raise ValueError("there are no probabilities")
@@ -43,7 +44,7 @@ def probabilities_of(rows: ClassScored) -> FloatArray:
 
 
 def _binary(
-    rows: ClassScored, score: FloatArray, label: NDArray[np.bool_], chosen: NDArray[np.bool_] | None = None
+    rows: ClassScored, score: Float64Array, label: NDArray[np.bool_], chosen: NDArray[np.bool_] | None = None
 ) -> ScoreSummary:
     weight = rows.weight if rows.weight is None or chosen is None else rows.weight[chosen]
     return summary_of(Scored(label.astype(np.uint8), score, weight, rows.weight_scale, "1"))

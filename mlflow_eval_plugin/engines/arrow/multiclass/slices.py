@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.binary.ranking import ranks_of
 from mlflow_eval_plugin.engines.arrow.binary.slices import counted_slices
@@ -15,10 +14,11 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import Scored
 from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.arrow.joint import JOINT_CELLS, Columns, cell_codes, size, tabulated
 from mlflow_eval_plugin.engines.arrow.logarithm import logarithm
-from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored, FloatArray
+from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored
 from mlflow_eval_plugin.engines.arrow.multiclass.scores import confidence_of, probabilities_of
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.engines.slicing import UNSLICED, Slicing
+from mlflow_eval_plugin.stats.arrays import Float64Array, IntArray
 from mlflow_eval_plugin.stats.binary.summary import (
     COARSE_BINS,
     SCORE_BINS,
@@ -28,8 +28,6 @@ from mlflow_eval_plugin.stats.binary.summary import (
 from mlflow_eval_plugin.stats.counts.fixed_point import Places, add_at, fixed_point, squares_up
 from mlflow_eval_plugin.stats.counts.slice import ONE, rows_countable
 from mlflow_eval_plugin.stats.multiclass.summary import MOMENTS, MOST_RANKED, MulticlassSummary
-
-IntArray = NDArray[np.int64]
 
 
 def multiclass_summary(
@@ -161,7 +159,7 @@ class _Counter:
         add_at(lanes["confidence_spread"].reshape(-1), coarse, spread)
 
 
-def row_losses(probability: FloatArray, label: IntArray) -> tuple[FloatArray, FloatArray]:
+def row_losses(probability: Float64Array, label: IntArray) -> tuple[Float64Array, Float64Array]:
     """The log loss and half the Brier score of each row."""
     own = np.take_along_axis(probability, label[:, None], axis=1)[:, 0]
     square = np.zeros(len(label))
@@ -172,7 +170,11 @@ def row_losses(probability: FloatArray, label: IntArray) -> tuple[FloatArray, Fl
 
 
 def _moments(
-    probability: FloatArray, label: IntArray, confidence: FloatArray, right: IntArray, weight: FloatArray
+    probability: Float64Array,
+    label: IntArray,
+    confidence: Float64Array,
+    right: IntArray,
+    weight: Float64Array,
 ) -> list[IntArray]:
     """The sums of ``MOMENTS`` row by row, in its order."""
     square, cube, entropy, entropy_square = (np.zeros(len(label)) for _ in range(4))
@@ -191,6 +193,6 @@ def _moments(
     return [fixed_point(weight * value, unit) for value, unit in zip(values, MOMENTS.values(), strict=True)]
 
 
-def score_bin(score: FloatArray) -> IntArray:
+def score_bin(score: Float64Array) -> IntArray:
     """Which of the ``SCORE_BINS`` bins each probability lies in."""
     return np.minimum((score * SCORE_BINS).astype(np.int64), SCORE_BINS - 1)

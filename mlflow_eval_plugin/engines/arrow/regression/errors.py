@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.columns.inputs import scale_of
 from mlflow_eval_plugin.engines.arrow.columns.levels import CodedColumn
@@ -15,11 +13,10 @@ from mlflow_eval_plugin.engines.arrow.counting import chunked
 from mlflow_eval_plugin.engines.arrow.regression.inputs import Predicted
 from mlflow_eval_plugin.engines.arrow.search import CodedErrors, counts_of
 from mlflow_eval_plugin.engines.contract import RegressionErrorKind
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE
 
 SHARE_SQUARE_ONE = float(2**35)  # squares of errors that are at most 1, of ``COUNTED_ROWS`` of them
-
-FloatArray = NDArray[np.floating[Any]]
 
 
 def regression_error_counts(columns: Sequence[CodedColumn], rows: Predicted, error: RegressionErrorKind) -> CodedErrors:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +22,7 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import (
 )
 from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.arrow.digest import row_digests
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.counts.exact_sums import add_parts, empty_lane, parts_of, product
 from mlflow_eval_plugin.stats.counts.fixed_point import Places, add_at
 from mlflow_eval_plugin.stats.counts.slice import rows_countable
@@ -33,8 +33,6 @@ from mlflow_eval_plugin.stats.regression.summary import (
     checked_levels,
 )
 
-FloatArray = NDArray[np.floating[Any]]
-IntArray = NDArray[np.int64]
 Terms = tuple[str, tuple[FloatArray, ...]]  # the name of a lane, and numbers whose sum a row adds to it
 
 LARGEST = 1e70  # fourth powers of larger numbers could overflow

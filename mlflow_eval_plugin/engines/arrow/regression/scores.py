@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from mlflow_eval_plugin.engines.arrow.counting import Lanes, counted
-from mlflow_eval_plugin.engines.arrow.regression.inputs import FloatArray, IntArray, Predicted, add_terms, chunks_of
+from mlflow_eval_plugin.engines.arrow.regression.inputs import Predicted, add_terms, chunks_of
+from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
 from mlflow_eval_plugin.stats.counts.exact_sums import carried
 from mlflow_eval_plugin.stats.regression.folds import MOST_DISTINCT, Distinct, FoldSummary, fold_of
 from mlflow_eval_plugin.stats.regression.summary import (

@@ -24,11 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, optimize, special
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.binary.calibration.bins import score_spread
 from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS, ScoreSummary
 from mlflow_eval_plugin.stats.counts.slice import over_labels
 from mlflow_eval_plugin.stats.inference.estimate import Ends
-from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits, normal_quantile
+from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, normal_quantile
 from mlflow_eval_plugin.stats.inference.norms import EMPTY, HALF_NORMAL_MEAN
 
 SMALLEST_BANDWIDTH = 1 / SCORE_BINS  # below it the grid is coarser than the kernel

@@ -13,11 +13,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.binary.metrics import gap_variance
 from mlflow_eval_plugin.stats.binary.summary import FINE_BINS, SCORE_BINS, ScoreSummary
 from mlflow_eval_plugin.stats.counts.slice import over_labels
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray, wilson
+from mlflow_eval_plugin.stats.inference.intervals import wilson
 from mlflow_eval_plugin.stats.inference.isotonic import equal_mass_member
 from mlflow_eval_plugin.stats.inference.means import kish
 from mlflow_eval_plugin.stats.inference.norms import NoisyNorm, NormKind, binned_norm

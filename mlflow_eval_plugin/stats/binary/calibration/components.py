@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.binary.calibration.corp import (
     Scoring,
     decomposed,
@@ -23,7 +24,7 @@ from mlflow_eval_plugin.stats.binary.summary import ScoreSummary, grouped
 from mlflow_eval_plugin.stats.counts.slice import over_labels
 from mlflow_eval_plugin.stats.counts.threads import side_by_side, streams
 from mlflow_eval_plugin.stats.inference.estimate import Ends
-from mlflow_eval_plugin.stats.inference.intervals import Alpha, FloatArray, Limits, normal_quantile
+from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, normal_quantile
 from mlflow_eval_plugin.stats.inference.isotonic import Curve, isotonic
 from mlflow_eval_plugin.stats.inference.means import kish
 

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS, ScoreSummary
 from mlflow_eval_plugin.stats.counts.slice import over_labels
 from mlflow_eval_plugin.stats.counts.threads import side_by_side, streams
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.isotonic import MAX_POINTS, Curve, isotonic
 from mlflow_eval_plugin.stats.inference.means import kish
 

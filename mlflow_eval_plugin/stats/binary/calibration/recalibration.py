@@ -21,12 +21,12 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.binary.calibration.slope import likeliest, logit
 from mlflow_eval_plugin.stats.binary.summary import ScoreSummary
 from mlflow_eval_plugin.stats.counts.slice import over_labels
 from mlflow_eval_plugin.stats.inference.estimate import Estimate
 from mlflow_eval_plugin.stats.inference.held_out import FOLDS, Recalibration, mean_change, recalibration, remaining_gap
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.isotonic import isotonic
 from mlflow_eval_plugin.stats.inference.means import kish
 

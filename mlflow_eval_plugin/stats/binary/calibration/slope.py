@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS, ScoreSummary
 from mlflow_eval_plugin.stats.counts.ranks import WIDEST_CELL, Ranked
 from mlflow_eval_plugin.stats.counts.slice import over_labels
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.means import kish
 from mlflow_eval_plugin.stats.inference.wald import Wald
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.counts.exact_sums import totals
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.means import kish
 from mlflow_eval_plugin.stats.regression.summary import PredictionSummary
 

@@ -23,9 +23,9 @@ from typing import Literal
 import numpy as np
 from scipy import optimize
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.inference.estimate import Estimate
 from mlflow_eval_plugin.stats.inference.held_out import FOLDS, Recalibration, mean_change, recalibration, remaining_gap
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray
 from mlflow_eval_plugin.stats.inference.means import kish
 from mlflow_eval_plugin.stats.regression.calibration.bins import SAME_PREDICTION, BinSums, bin_sums
 from mlflow_eval_plugin.stats.regression.summary import PredictionSummary, RegressionScale

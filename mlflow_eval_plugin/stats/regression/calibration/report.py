@@ -14,10 +14,11 @@ from functools import cached_property
 import numpy as np
 from scipy import optimize
 
+from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.counts.exact_sums import totals
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates
-from mlflow_eval_plugin.stats.inference.intervals import FloatArray, student
+from mlflow_eval_plugin.stats.inference.intervals import student
 from mlflow_eval_plugin.stats.inference.isotonic import MAX_POINTS, Curve, equal_mass_member, thinned
 from mlflow_eval_plugin.stats.inference.means import NO_ROWS, kish
 from mlflow_eval_plugin.stats.inference.norms import NoisyNorm
