@@ -11,7 +11,7 @@ import pandas as pd
 from mlflow.data.dataset import Dataset
 from mlflow.data.evaluation_dataset import EvaluationDataset
 
-from mlflow_eval_plugin.engines.arrow.streams import frame_of, is_stream
+from mlflow_eval_plugin.engines.arrow.streams import is_arrow, read_arrow, read_column
 from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -68,9 +68,11 @@ def framed(given: Any, *, argument: str) -> Frame:
         return given
     try:
         if isinstance(given, Mapping):
-            return pd.DataFrame(dict(given))
+            return pd.DataFrame({name: by_position(one) if is_arrow(one) else one for name, one in given.items()})
         collected = given.collect() if hasattr(given, "collect") and hasattr(given, "lazy") else given
         found = _converted(collected)
+        if isinstance(found, pd.Series):
+            raise ValueError("it is a column without a name; give a mapping of columns")
     except (TypeError, ValueError) as error:
         raise InputError(f"{argument}: it cannot be read as a table ({error})") from error
     if not isinstance(found, pd.DataFrame):
@@ -82,10 +84,22 @@ def framed(given: Any, *, argument: str) -> Frame:
     return found
 
 
-def _converted(table: Any) -> Any:
-    if is_stream(table):
-        return frame_of(table)
-    own = getattr(table, "to_pandas", None) or getattr(table, "toPandas", None)
+def by_position(values: Any) -> Any:
+    """A column of any library as pandas or NumPy hold it, without an index.
+
+    Raises:
+        ValueError: when it has a type that pyarrow does not know.
+    """
+    column = read_column(values) if is_arrow(values) else values
+    return column.array if isinstance(column, pd.Series) else np.asarray(column)
+
+
+def _converted(given: Any) -> Any:
+    """A table or column of another library as pandas has it; None where it is neither."""
+    if is_arrow(given):
+        return read_arrow(given)
+    # Spark, and older releases of others, export no Arrow.
+    own = getattr(given, "to_pandas", None) or getattr(given, "toPandas", None)
     return None if own is None else own()
 
 
@@ -124,8 +138,12 @@ def _columns(output: Any) -> Any:
             raise InputError(
                 f"model: its output is a {'list' if listed else 'mapping'} that is no table of one row a row ({error})"
             ) from error
-    elif hasattr(output, "to_pandas"):
-        output = output.to_pandas()
+    elif not isinstance(output, (pd.Series, pd.DataFrame)):
+        try:
+            converted = _converted(output)
+        except ValueError as error:
+            raise InputError(f"model: its output cannot be read as a table or a column ({error})") from error
+        output = output if converted is None else converted
     if isinstance(output, pd.Series):
         return output.to_numpy()
     if isinstance(output, pd.DataFrame):
@@ -136,5 +154,6 @@ def _columns(output: Any) -> Any:
 
 
 def _flat(values: Any) -> Any:
-    array = np.asarray(values)
-    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else values
+    column = by_position(values) if is_arrow(values) else values
+    array = np.asarray(column)
+    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else column

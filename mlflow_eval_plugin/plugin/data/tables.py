@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
-import numpy as np
 import pandas as pd
 
 from mlflow_eval_plugin.engines.arrow import data_digest
@@ -20,7 +19,7 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import (
 )
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evidence import Data
-from mlflow_eval_plugin.plugin.data.frames import framed
+from mlflow_eval_plugin.plugin.data.frames import by_position, framed
 from mlflow_eval_plugin.stats.errors import InputError
 
 Said = TypeVar("Said")
@@ -248,7 +247,10 @@ def with_columns(features: pd.DataFrame, given: Any) -> pd.DataFrame:
         if len(values) != len(frame):
             raise InputError(f"slice_data: column {name!r} has {len(values)} values, the data has {len(frame)} rows")
         # By position: the two frames need not share an index.
-        frame[name] = values.array if isinstance(values, pd.Series) else np.asarray(values)
+        try:
+            frame[name] = by_position(values)
+        except ValueError as error:
+            raise InputError(f"slice_data: column {name!r} cannot be read ({error})") from error
     return frame
 
 

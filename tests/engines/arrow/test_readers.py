@@ -20,9 +20,11 @@ from support.summaries import arrays
 from mlflow_eval_plugin.engines.arrow import data_digest, digest_summary, drift_counts, schema_of
 from mlflow_eval_plugin.engines.arrow.columns.levels import coded_columns
 from mlflow_eval_plugin.engines.arrow.columns.plain import kind_of, plain
-from mlflow_eval_plugin.engines.arrow.streams import frame_of, is_stream
-from mlflow_eval_plugin.plugin.data.frames import framed
+from mlflow_eval_plugin.engines.arrow.streams import is_arrow, read_arrow, read_column
+from mlflow_eval_plugin.plugin.data.frames import framed, tabled
+from mlflow_eval_plugin.plugin.data.tables import with_columns
 from mlflow_eval_plugin.stats.drift.report import schema_changes
+from mlflow_eval_plugin.stats.errors import InputError
 
 DAY, NOON = dt.date(2024, 1, 2), dt.datetime(2024, 1, 2, 12, 0, 0, 5)
 FAR, OLD = dt.datetime(9999, 12, 31), dt.datetime(1600, 3, 1)
@@ -80,8 +82,11 @@ LOST = {"keys": pa.array([2**53 + 1, None, 3, -7]), "unsigned": pa.array([2**64 
 class Relation:
     """What is known of a DuckDB relation, and of whatever library comes next: it gives an Arrow stream."""
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table | pa.ChunkedArray) -> None:
         self._table = table
+
+    def __len__(self) -> int:
+        return len(self._table)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         return self._table.__arrow_c_stream__(requested_schema)
@@ -96,6 +101,13 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "polars, lazily": pl.scan_parquet,
     "an Arrow stream": lambda path: Relation(pq.read_table(path)),
     "duckdb": lambda path: duckdb.read_parquet(str(path)),
+}
+# A column by itself, as mappings of columns hold it.
+HOLDERS: dict[str, Callable[[pa.Array], Any]] = {
+    "polars": pl.Series,
+    "pyarrow": lambda values: pa.chunked_array([values[:2], values[2:]]),
+    "pyarrow, an array": lambda values: values,
+    "an Arrow stream": lambda values: Relation(pa.chunked_array([values])),
 }
 # What Parquet itself has not, and Arrow writes beside it: DuckDB reads integers, and the same times in UTC.
 OF_ARROW = {"duckdb": {"duration", "time with a zone"}}
@@ -155,7 +167,7 @@ def test_whole_numbers_that_no_float_is_equal_to_stay_whole_beside_missing_ones(
 
 
 def test_whole_numbers_beside_missing_ones_are_floats_where_floats_are_equal_to_them():
-    frame = frame_of(pa.table({"x": [2**53, None, -(2**53)], "y": pa.nulls(3, pa.int64()), "z": [2**60, 1, 2]}))
+    frame = read_arrow(pa.table({"x": [2**53, None, -(2**53)], "y": pa.nulls(3, pa.int64()), "z": [2**60, 1, 2]}))
     assert frame.dtypes.astype(str).tolist() == ["float64", "float64", "int64"]
 
 
@@ -176,4 +188,38 @@ def test_singles_beside_missing_ones_stay_single():
 
 
 def test_what_gives_a_stream_is_known_by_it():
-    assert is_stream(Relation(pa.table({"x": [1]}))) and not is_stream({"x": [1]}) and not is_stream(None)
+    assert is_arrow(Relation(pa.table({"x": [1]}))) and not is_arrow({"x": [1]}) and not is_arrow(None)
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+@pytest.mark.parametrize("name", [*COLUMNS, *LOST])
+def test_a_column_by_itself_is_what_it_is_in_a_table(holder, name):
+    given = LOST[name] if name in LOST else COLUMNS[name][0]
+    table = framed(pa.table({"x": given}), argument="data")
+    beside = pd.DataFrame({"y": range(4)}, index=[3, 1, 0, 2])
+    for found in (
+        framed({"x": HOLDERS[holder](given)}, argument="reference"),
+        with_columns(beside, {"x": HOLDERS[holder](given)})[["x"]],
+    ):
+        assert digest_summary(found) == digest_summary(table)
+        (one,), (other,) = (coded_columns(rows, ["x"], edges={}, quantiles={}, max_levels=9) for rows in (found, table))
+        assert [one.levels[code] for code in one.codes] == [other.levels[code] for code in other.codes]
+
+
+def test_predictions_may_be_held_by_any_library():
+    risk, decided = pa.array([0.25, None, 1.0]), pa.array(["yes", "no", "yes"])
+    for holder in HOLDERS.values():
+        np.testing.assert_array_equal(tabled(holder(risk), 3), [0.25, np.nan, 1.0])
+        assert tabled(holder(decided), 3).tolist() == ["yes", "no", "yes"]
+        named = tabled({"said": holder(decided.dictionary_encode()), "risk": holder(risk)}, 3)
+        assert named["said"].tolist() == ["yes", "no", "yes"] and named["risk"].iloc[2] == 1
+    for table in (pl.DataFrame({"p": risk}), pa.table({"p": risk}), Relation(pa.table({"p": risk}))):
+        assert tabled(table, 3)["p"].iloc[0] == 0.25
+
+
+def test_a_column_of_structs_stays_one_where_a_column_is_asked_for():
+    assert read_column(LISTS["structs"]).tolist() == LISTS["structs"].to_pylist()
+    with pytest.raises(InputError, match="reference: it cannot be read as a table"):
+        framed(pl.Series([1.0]), argument="reference")
+    with pytest.raises(ValueError, match="int"):
+        read_column(3)
