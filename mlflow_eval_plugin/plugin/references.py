@@ -8,7 +8,7 @@ from mlflow.utils.string_utils import generate_feature_name_if_not_string
 
 from mlflow_eval_plugin.plugin.asking import further_columns, needed_columns
 from mlflow_eval_plugin.plugin.data.frames import Frame, given_table
-from mlflow_eval_plugin.plugin.data.tables import GivenTable
+from mlflow_eval_plugin.plugin.data.tables import GivenTable, require_countable
 from mlflow_eval_plugin.stats.errors import InputError
 
 
@@ -19,7 +19,7 @@ def reference_table(given: Any, name: str, like: GivenTable, model: Any) -> Give
     some of them.
 
     Raises:
-        InputError: when it is none of these, or has no rows or no columns.
+        InputError: when it is none of these, or has no rows, too many, or no columns.
     """
     found = given_table(
         given, argument="reference", features=list(map(str, like.features.columns)), labels=like.labels_name
@@ -27,6 +27,7 @@ def reference_table(given: Any, name: str, like: GivenTable, model: Any) -> Give
     frame = found.frame
     if len(frame) == 0:
         raise InputError("reference: there are no rows to compare with; check the filter that made it")
+    require_countable(len(frame), "reference")
     if frame.shape[1] == 0:
         raise InputError("reference: there are no columns to compare with; give the rows with their features")
     own, frame = frame, _named(frame)

@@ -9,6 +9,9 @@ import pandas as pd
 import pytest
 from support.evaluating import ALL, FEATURES, LABEL, World, refused, three
 
+from mlflow_eval_plugin.plugin import asking
+from mlflow_eval_plugin.stats.counts import slice as counts
+
 CONFIGS = [
     ({"drift": {"max_pis": 0.1}}, "drift: there is no key 'max_pis'; did you mean 'max_psi'?"),
     ({"drift": {"max_ece": 0.1}}, "key 'max_ece' belongs to calibration"),
@@ -261,3 +264,18 @@ def test_bands_that_cannot_be_cut(world: World) -> None:
 
 def test_a_label_list_without_order_needs_the_positive_label(world: World) -> None:
     assert "give 'pos_label'" in refused(world, **three(world, calibration={"label_list": ["a", 1]}))
+
+
+@pytest.mark.parametrize("whose", ["data 'dataset'", "reference"])
+def test_more_rows_than_are_counted_are_refused_before_a_model_is_asked(
+    world: World, monkeypatch: pytest.MonkeyPatch, whose: str
+) -> None:
+    monkeypatch.setattr(counts, "COUNTED_ROWS", len(world.rows) - 1)
+    monkeypatch.setattr(asking, "_answered", lambda *_: pytest.fail("the model was asked"))
+    few, many = world.rows.head(50), world.rows
+    data, reference = (few, many) if whose == "reference" else (many, few)
+    message = refused(world, data, **three(world, drift={"reference": reference}))
+    expected = (
+        f"{whose}: at most {len(many) - 1:,} rows are counted in one pass, found {len(many):,}; give a random sample"
+    )
+    assert expected in message

@@ -19,7 +19,7 @@ from mlflow_eval_plugin.engines.arrow.columns.plain import examples, is_declared
 from mlflow_eval_plugin.engines.arrow.digest import UNITS
 from mlflow_eval_plugin.engines.contract import DriftCounts
 from mlflow_eval_plugin.stats.arrays import FloatArray
-from mlflow_eval_plugin.stats.counts.slice import level_label
+from mlflow_eval_plugin.stats.counts.slice import level_label, rows_countable
 from mlflow_eval_plugin.stats.counts.threads import side_by_side
 from mlflow_eval_plugin.stats.drift.new_values import NEW_SHARE, new_share
 from mlflow_eval_plugin.stats.drift.summary import (
@@ -247,6 +247,7 @@ def _counted_on(like: Column, given: pd.Series[Any]) -> Column:
 def _checked(rows: pd.DataFrame, columns: Sequence[str] | None) -> list[str]:
     if len(rows) == 0:
         raise InputError("there are no rows to compare; expected at least one, check the filter that made the data")
+    rows_countable(len(rows))
     names = [str(name) for name in rows.columns] if columns is None else list(columns)
     require_columns(rows, names, argument="columns")
     return names

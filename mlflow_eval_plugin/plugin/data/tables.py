@@ -20,6 +20,7 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import (
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.plugin.data.frames import by_position, framed
+from mlflow_eval_plugin.stats.counts.slice import rows_countable
 from mlflow_eval_plugin.stats.errors import InputError
 
 Said = TypeVar("Said")
@@ -162,16 +163,26 @@ def check_tables(table: GivenTable, *references: GivenTable | None) -> None:
     """Refuse what no evaluator can use.
 
     Raises:
-        InputError: when there are no rows or labels, or several columns of one name.
+        InputError: when there are no rows or labels, more rows than are counted, or several columns of one name.
     """
     if len(table.features) == 0:
         raise InputError(f"data {table.name!r}: there are no rows to evaluate; check the filter that made the data")
+    require_countable(len(table.features), f"data {table.name!r}")
     if table.labels is None:
         raise InputError("there are no labels or targets; give mlflow 'targets'")
     for one in (table, *references):
         if one is not None and not one.features.columns.is_unique:
             twice = one.features.columns[one.features.columns.duplicated()][0]
             raise InputError(f"data {one.name!r}: there are several columns {twice!r}; rename all but one")
+
+
+def require_countable(rows: int, of: str) -> None:
+    """Refuse more rows than one call counts, before a model is asked about them.
+
+    Raises:
+        InputError: names whose rows they are, and both numbers.
+    """
+    rows_countable(rows, of=f"{of}: ", fix="give a random sample of them, or evaluate parts in calls of their own")
 
 
 def require_features(table: GivenTable, model: Any) -> None:

@@ -146,17 +146,18 @@ def rows_fit(rows: int) -> None:
         raise MergeError(f"a Summary holds at most {MAX_ROWS:,} rows, found {rows:,}; evaluate a part of the data")
 
 
-def rows_countable(rows: int) -> None:
+def rows_countable(rows: int, *, of: str = "", fix: str = "count parts of the data, and add their Summaries") -> None:
     """Refuse more rows than can be counted in one pass without overflow, whatever they hold.
+
+    Args:
+        of: whose rows they are, for the message.
+        fix: what whoever gave them can do.
 
     Raises:
         MergeError: above ``COUNTED_ROWS``.
     """
     if rows > COUNTED_ROWS:
-        raise MergeError(
-            f"at most {COUNTED_ROWS:,} rows are counted in one pass, found {rows:,}; count parts of the data, and add "
-            "their Summaries"
-        )
+        raise MergeError(f"{of}at most {COUNTED_ROWS:,} rows are counted in one pass, found {rows:,}; {fix}")
 
 
 def lanes_added(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:

@@ -170,6 +170,7 @@ def test_more_rows_than_one_pass_counts_are_refused_with_the_way_out(people, mon
     for count in (
         partial(score_summary, people, label="y", score="s"), partial(system_summary, people, latency="t", slicing=BY),
         partial(predicted_rows, people, target="t", prediction="u"), partial(multiclass_summary, people, one),
+        partial(drift_binning, people), partial(paired, people),
     ):  # fmt: skip
         with pytest.raises(MergeError, match="499 rows are counted in one pass, found 500; count parts of the data"):
             count()
