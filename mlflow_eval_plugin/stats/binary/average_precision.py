@@ -7,19 +7,19 @@ there; without interpolation, and rows of one score share a threshold. Its mean 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.counts.ranks import Ranked
-from mlflow_eval_plugin.stats.inference.estimate import Ends
+from mlflow_eval_plugin.stats.inference.estimate import Ends, Entries
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, clopper_pearson, logit_student
 
 
 @dataclass(frozen=True, eq=False)
-class AveragePrecision:
+class AveragePrecision(Entries):
     """Average precisions of slices, ``(S,)``; NaN without a positive. Limits are Student's on the logit scale.
 
     Attributes:
@@ -54,11 +54,6 @@ class AveragePrecision:
             low, high = clopper_pearson(self.value, self.df + 1, alpha)
             lower, upper = np.minimum(lower, low), np.maximum(upper, high)
         return np.minimum(lower, self.value), np.maximum(upper, self.value)
-
-    def take(self, index: NDArray[np.intp]) -> AveragePrecision:
-        """The entries at ``index``."""
-        arrays = {name: getattr(self, name)[index] for name in ("value", "standard_error", "df", "bound", "n")}
-        return replace(self, **arrays)
 
 
 def average_precision(slices: Iterable[Ranked], effective: FloatArray, n: NDArray[np.int64]) -> AveragePrecision:

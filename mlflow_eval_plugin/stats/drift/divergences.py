@@ -15,7 +15,7 @@ from scipy import special, stats
 
 from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
 from mlflow_eval_plugin.stats.drift.summary import NumericColumn
-from mlflow_eval_plugin.stats.inference.estimate import Ends
+from mlflow_eval_plugin.stats.inference.estimate import Ends, Entries
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, normal_quantile
 from mlflow_eval_plugin.stats.inference.norms import HALF_NORMAL_MEAN
 from mlflow_eval_plugin.stats.inference.sparse_tables import exact_two_by_two, is_sparse, p_value
@@ -27,7 +27,7 @@ NO_VALUES = "one of the data sets has no value of this column"
 
 
 @dataclass(frozen=True, eq=False)
-class Divergence:
+class Divergence(Entries):
     """PSI (bias-corrected) or the Jensen-Shannon distance (base 2, as ``scipy.spatial.distance.jensenshannon``).
 
     Near no drift ``steepness * N * divergence`` is noncentral chi-squared with ``cells - 1`` degrees of freedom, where
@@ -83,15 +83,9 @@ class Divergence:
             lower = self.firm.limits(alpha, exact=True)[0]
         return np.minimum(lower, self.value), np.maximum(upper, self.value)
 
-    def take(self, index: NDArray[np.intp]) -> Divergence:
-        """The entries at ``index``."""
-        names = ("raw", "cells", "size", "inflation", "n")
-        firm = None if self.firm is None else self.firm.take(index)
-        return replace(self, **{name: getattr(self, name)[index] for name in names}, firm=firm)
-
 
 @dataclass(frozen=True, eq=False)
-class DistributionDistance:
+class DistributionDistance(Entries):
     """KS or Wasserstein: the observed distance, and what noise alone makes of it.
 
     By the triangle inequality the observed distance exceeds the true one by at most the noise. KS: the noise is
@@ -132,13 +126,6 @@ class DistributionDistance:
             if change is not None and deviation is not None:
                 lower = np.maximum(lower, change - each * deviation)
         return np.maximum(lower, 0.0), upper
-
-    def take(self, index: NDArray[np.intp]) -> DistributionDistance:
-        """The entries at ``index``."""
-        names = ("value", "noise_mean", "noise_deviation", "bound", "n", "shift", "widening", "widening_deviation")
-        arrays: dict[str, Any] = {name: getattr(self, name) for name in names}
-        taken: dict[str, Any] = {name: None if one is None else one[index] for name, one in arrays.items()}
-        return replace(self, **taken)
 
 
 def divergence(kind: DivergenceKind, reference: IntArray, current: IntArray) -> Divergence:

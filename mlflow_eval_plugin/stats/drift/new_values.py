@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
+from mlflow_eval_plugin.stats.inference.estimate import Entries
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, least_proportion, most_proportion, mover_lower
 
 HARDLY = 0.001
@@ -23,7 +24,7 @@ NO_VALUES = "one of the data sets has no value of this column"
 
 
 @dataclass(frozen=True, eq=False)
-class NewShare:
+class NewShare(Entries):
     """The largest rise of a cell's share among the cells that the reference hardly has, at least 0.
 
     The lower limit is the largest of those of all cells, each at a level divided by their number. The upper one needs

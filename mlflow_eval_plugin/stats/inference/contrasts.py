@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.stats.arrays import FloatArray, Index, IntArray
 from mlflow_eval_plugin.stats.inference.estimate import (
     Ends,
+    Entries,
     Quantity,
     ends_of,
     ends_of_difference,
@@ -25,7 +26,7 @@ from mlflow_eval_plugin.stats.inference.skewed_means import Monotone
 
 
 @dataclass(frozen=True, eq=False)
-class Difference:
+class Difference(Entries):
     """``share * (first - second)`` entry by entry, for independent estimates, by MOVER (Newcombe for proportions).
 
     ``share`` is 1 but for a part against its whole: there the difference is that to the complement times the
@@ -65,13 +66,9 @@ class Difference:
         )
         return self.share * lower, self.share * upper
 
-    def take(self, index: Index) -> Difference:
-        """The entries at ``index``."""
-        return Difference(self.first.take(index), self.second.take(index), self.share[index], self.reason)
-
 
 @dataclass(frozen=True, eq=False)
-class Ratio:
+class Ratio(Entries):
     """``first / second`` entry by entry, for independent non-negative estimates, by MOVER-R.
 
     ``share`` is 1 but for a part against its whole, where the whole is ``share`` of the second and the rest the first.
@@ -114,10 +111,6 @@ class Ratio:
         )
         return self._to_whole(lower), self._to_whole(upper)
 
-    def take(self, index: Index) -> Ratio:
-        """The entries at ``index``."""
-        return Ratio(self.first.take(index), self.second.take(index), self.share[index], self.reason)
-
     def _to_whole(self, ratio: FloatArray) -> FloatArray:
         # r / (1 - share + share * ... ) written so that r = inf gives its finite limit.
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -125,7 +118,7 @@ class Ratio:
 
 
 @dataclass(frozen=True, eq=False)
-class Widest:
+class Widest(Entries):
     """For each of ``S`` owners the largest, or with ``smallest`` the least, of its candidate gaps.
 
     The largest of noisy estimates is biased upwards. Its limits are not: the lower one is the largest of the lower
@@ -193,7 +186,7 @@ UNDEFINED = "the rows, or those of the reference, have no value of this metric"
 
 
 @dataclass(frozen=True, eq=False)
-class Apart:
+class Apart(Entries):
     """``first - second`` of any two estimates, from any limits that hold, however lopsided and dependent.
 
     Each limit has half of the error (Bonferroni), so that both hold at once.
@@ -228,10 +221,6 @@ class Apart:
         each = np.asarray(alpha) / 2
         (low, high), (low_2, high_2) = (one.limits(each, exact=exact) for one in (self.first, self.second))
         return low - high_2, high - low_2
-
-    def take(self, index: NDArray[np.intp]) -> Apart:
-        """The entries at ``index``."""
-        return Apart(self.first.take(index), self.second.take(index), self.reason)
 
 
 def change_of(current: Quantity, reference: Quantity) -> Quantity:

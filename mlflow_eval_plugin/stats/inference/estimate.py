@@ -8,20 +8,21 @@ which is what a Check needs. Infinite limits are legal here (one row has no vari
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.arrays import FloatArray
+from mlflow_eval_plugin.stats.arrays import FloatArray, Index
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits
 
 TWO_SIDED_95 = 0.025
 Ends = tuple[float, float]
 NO_ENDS: Ends = (-math.inf, math.inf)
 _MOST_LEVELS = 64
+Made = TypeVar("Made", bound="Entries")
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,23 @@ class Quantity(Protocol):
 
     def take(self, index: NDArray[np.intp]) -> Quantity:
         """The entries at ``index``."""
+
+
+class Entries:
+    """A Quantity that is a data class: its arrays have an element or a row an entry, or are overridden in ``take``.
+
+    What it is made of besides, such as a reason or a scale, holds for all entries.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    def take(self: Made, index: Index) -> Made:
+        """The entries at ``index``, of every array and every Quantity that this one is made of."""
+        parts = map(self.__dict__.__getitem__, self.__dataclass_fields__)
+        return type(self)(*[
+            one[index] if isinstance(one, np.ndarray) else one.take(index) if isinstance(one, Entries) else one
+            for one in parts
+        ])  # fmt: skip
 
 
 def ends_of(quantity: Quantity) -> Ends:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.arrays import FloatArray
-from mlflow_eval_plugin.stats.inference.estimate import Ends, Quantity, ends_of
+from mlflow_eval_plugin.stats.inference.estimate import Ends, Entries, Quantity, ends_of
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, clopper_pearson, wilson
 from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
 
@@ -31,7 +31,7 @@ NO_CLASS = "no class has a value of it here"
 
 
 @dataclass(frozen=True, eq=False)
-class Macro:
+class Macro(Entries):
     """Unweighted means over the classes that have a value.
 
     Attributes:
@@ -122,7 +122,7 @@ class Macro:
 
 
 @dataclass(frozen=True, eq=False)
-class MeanOfNorms:
+class MeanOfNorms(Entries):
     """The mean of estimates of length one that noise inflates, each with limits at ``alpha / k`` (Bonferroni)."""
 
     parts: tuple[Quantity, ...]

@@ -8,7 +8,7 @@ quantile of the norm of the noise alone, lies above the truth with probability a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from mlflow_eval_plugin.stats.arrays import FloatArray
-from mlflow_eval_plugin.stats.inference.estimate import Ends
+from mlflow_eval_plugin.stats.inference.estimate import Ends, Entries
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, normal_quantile
 
 HALF_NORMAL_MEAN = float(np.sqrt(2 / np.pi))
@@ -31,7 +31,7 @@ NormKind = Literal["sum", "root_mean_square", "maximum"]
 
 
 @dataclass(frozen=True, eq=False)
-class NoisyNorm:
+class NoisyNorm(Entries):
     """A norm of gaps per slice.
 
     Attributes:
@@ -80,13 +80,6 @@ class NoisyNorm:
         }[self.kind](alpha)
         value = self.value
         return np.clip(lower, 0.0, value), np.maximum(np.minimum(upper, self.highest), value)
-
-    def take(self, index: NDArray[np.intp]) -> NoisyNorm:
-        """The entries at ``index``."""
-        correction = None if self.correction is None else self.correction[index]
-        return replace(
-            self, gap=self.gap[index], deviation=self.deviation[index], n=self.n[index], correction=correction
-        )
 
     @cached_property
     def _raw(self) -> FloatArray:

@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.stats.arrays import FloatArray, Index, IntArray
-from mlflow_eval_plugin.stats.inference.estimate import Ends
+from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
+from mlflow_eval_plugin.stats.inference.estimate import Ends, Entries
 from mlflow_eval_plugin.stats.inference.intervals import (
     Alpha,
     Limits,
@@ -28,7 +28,7 @@ FEW = 10.0  # rows of the smaller class that are ranked wrongly, below which DeL
 
 
 @dataclass(frozen=True, eq=False)
-class ProportionQuantity:
+class ProportionQuantity(Entries):
     """Proportions ``value`` of ``trials`` effective trials; Wilson limits, or Clopper-Pearson where exact.
 
     Attributes:
@@ -64,19 +64,9 @@ class ProportionQuantity:
         lower, upper = method(self.proportion, self.trials, alpha)
         return (_f1_of(lower), _f1_of(upper)) if self.f1 else (lower, upper)
 
-    def take(self, index: Index) -> ProportionQuantity:
-        """The entries at ``index``."""
-        return replace(
-            self,
-            proportion=self.proportion[index],
-            trials=self.trials[index],
-            n=self.n[index],
-            weight=self.weight[index],
-        )
-
 
 @dataclass(frozen=True, eq=False)
-class MeanQuantity:
+class MeanQuantity(Entries):
     """Means of per-row values, with Student limits; ``effective`` is Kish's effective number of rows."""
 
     value: FloatArray
@@ -104,20 +94,9 @@ class MeanQuantity:
         lower, upper = student(self.value, self.standard_error, self.effective - 1, alpha)
         return np.maximum(lower, self.lowest), np.minimum(upper, self.highest)
 
-    def take(self, index: Index) -> MeanQuantity:
-        """The entries at ``index``."""
-        return replace(
-            self,
-            value=self.value[index],
-            standard_error=self.standard_error[index],
-            effective=self.effective[index],
-            n=self.n[index],
-            weight=self.weight[index],
-        )
-
 
 @dataclass(frozen=True, eq=False)
-class UnitMean:
+class UnitMean(Entries):
     """Means of per-row values in [0, 1], with the limits of a proportion of as many trials as have their variance.
 
     Student's limits of a mean trust the variance that is seen, and among a few dozen rows without an event that is next
@@ -167,12 +146,6 @@ class UnitMean:
         # The mean score less the rate, neither of which leaves [0, 1].
         return np.maximum(self.base - upper, -1.0), np.minimum(self.base - lower, 1.0)
 
-    def take(self, index: Index) -> UnitMean:
-        """The entries at ``index``."""
-        arrays = {name: getattr(self, name)[index] for name in ("mean", "trials", "n", "weight")}
-        base, beyond = (None if one is None else one[index] for one in (self.base, self.beyond))
-        return replace(self, **arrays, base=base, beyond=beyond)
-
 
 def trials_of(mean: FloatArray, variance: FloatArray, effective: FloatArray) -> FloatArray:
     """How many trials of a proportion vary as much as the mean of ``effective`` rows of this variance; never fewer."""
@@ -181,7 +154,7 @@ def trials_of(mean: FloatArray, variance: FloatArray, effective: FloatArray) -> 
 
 
 @dataclass(frozen=True, eq=False)
-class AucQuantity:
+class AucQuantity(Entries):
     """Areas under the ROC curve with DeLong standard errors; limits are Student's on the logit scale.
 
     The variance of an AUC is at most ``A (1 - A) / min(n0, n1)`` (Birnbaum & Klose 1957), that of a proportion of the
@@ -215,20 +188,9 @@ class AucQuantity:
             upper = np.where(self.value * trials < FEW, high, upper)
         return np.clip(lower, low, self.value), np.clip(upper, self.value, high)
 
-    def take(self, index: Index) -> AucQuantity:
-        """The entries at ``index``."""
-        return replace(
-            self,
-            value=self.value[index],
-            standard_error=self.standard_error[index],
-            df=self.df[index],
-            bound=self.bound[index],
-            n=self.n[index],
-        )
-
 
 @dataclass(frozen=True, eq=False)
-class BalancedAccuracy:
+class BalancedAccuracy(Entries):
     """The mean of two independent rates, recall and specificity, with limits by MOVER."""
 
     recall: ProportionQuantity
@@ -260,17 +222,13 @@ class BalancedAccuracy:
         )
         return np.maximum(lower / 2, 0.0), np.minimum(upper / 2, 1.0)
 
-    def take(self, index: Index) -> BalancedAccuracy:
-        """The entries at ``index``."""
-        return BalancedAccuracy(self.recall.take(index), self.specificity.take(index), self.n[index], self.reason)
-
 
 def _f1_of(p: FloatArray) -> FloatArray:
     return 2 * p / (1 + p)
 
 
 @dataclass(frozen=True, eq=False)
-class MeanCost:
+class MeanCost(Entries):
     """``low + span * unit``: a mean of costs, with the limits of one in [0, 1]."""
 
     unit: UnitMean
@@ -306,10 +264,6 @@ class MeanCost:
         """One-sided limits."""
         lower, upper = self.unit.limits(alpha, exact=exact)
         return self.low + self.span * lower, self.low + self.span * upper
-
-    def take(self, index: NDArray[np.intp]) -> MeanCost:
-        """The entries at ``index``."""
-        return replace(self, unit=self.unit.take(index))
 
 
 def mean_cost(cells: FloatArray, costs: FloatArray, effective: FloatArray, n: NDArray[np.int64]) -> MeanCost:

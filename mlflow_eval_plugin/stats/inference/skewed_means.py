@@ -11,21 +11,20 @@ one for a Check.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
-from mlflow_eval_plugin.stats.arrays import FloatArray, Index, IntArray
-from mlflow_eval_plugin.stats.inference.estimate import Quantity
+from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
+from mlflow_eval_plugin.stats.inference.estimate import Entries, Quantity
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, normal_quantile, student
 
 _NEAR_HALF = 1e-3  # where the quantiles of both the normal and Student's distribution are nearly 0
 
 
 @dataclass(frozen=True, eq=False)
-class PositiveMean:
+class PositiveMean(Entries):
     """Means of values of 0 or more, with the limits of a gamma variable; ``effective`` is Kish's number of rows.
 
     The shape of the gamma variable is ``(mean / standard error)**2``, times ``(z / t)**2`` for the variance that had to
@@ -59,10 +58,6 @@ class PositiveMean:
         unknown = ((self.effective < 2) | same) & ~np.isnan(self.value)
         return np.where(unknown, 0.0, lower), np.where(unknown, np.inf, upper)
 
-    def take(self, index: Index) -> PositiveMean:
-        """The entries at ``index``."""
-        return replace(self, **_taken(self, index, ("value", "standard_error", "effective", "n", "weight")))
-
     def _gamma(self, alpha: FloatArray) -> Limits:
         away = np.where(np.abs(alpha - 0.5) < _NEAR_HALF, 0.5 - _NEAR_HALF, alpha)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -76,7 +71,7 @@ class PositiveMean:
 
 
 @dataclass(frozen=True, eq=False)
-class SkewedMean:
+class SkewedMean(Entries):
     """Means of signed values, with Hall's (1992) limits: Student's, transformed for the skewness that is seen."""
 
     value: FloatArray
@@ -101,11 +96,6 @@ class SkewedMean:
         unknown = ((self.effective < 2) | (self.standard_error == 0)) & ~np.isnan(self.value)
         return np.where(unknown, -np.inf, lower), np.where(unknown, np.inf, upper)
 
-    def take(self, index: Index) -> SkewedMean:
-        """The entries at ``index``."""
-        names = ("value", "standard_error", "skewness", "effective", "n", "weight")
-        return replace(self, **_taken(self, index, names))
-
     def _transformed(self, alpha: Alpha) -> Limits:
         t = -special.stdtrit(np.maximum(self.effective - 1, 1.0), alpha)
         return (
@@ -121,7 +111,7 @@ class SkewedMean:
 
 
 @dataclass(frozen=True, eq=False)
-class Monotone:
+class Monotone(Entries):
     """An increasing function of estimates, such as the root of a mean square; ``function`` maps arrays."""
 
     of: Quantity
@@ -152,13 +142,9 @@ class Monotone:
         lower, upper = self.of.limits(alpha, exact=exact)
         return self.function(lower), self.function(upper)
 
-    def take(self, index: Index) -> Monotone:
-        """The entries at ``index``."""
-        return replace(self, of=self.of.take(index))
-
 
 @dataclass(frozen=True, eq=False)
-class Standardized:
+class Standardized(Entries):
     """A mean in standard deviations: each of the two has its limits at half of the error, whatever their dependence.
 
     Attributes:
@@ -195,13 +181,9 @@ class Standardized:
         defined = self.deviation.value > 0
         return np.where(defined, lower, np.nan), np.where(defined, upper, np.nan)
 
-    def take(self, index: Index) -> Standardized:
-        """The entries at ``index``."""
-        return replace(self, mean=self.mean.take(index), deviation=self.deviation.take(index))
-
 
 @dataclass(frozen=True, eq=False)
-class Determination:
+class Determination(Entries):
     """Coefficients of determination, 1 - ``ratio``, with Student limits of the logarithm of the ratio.
 
     Attributes:
@@ -236,11 +218,3 @@ class Determination:
             factor = np.exp(t * self.relative_error)
             lower, upper = 1 - self.ratio * factor, 1 - self.ratio / factor
         return np.where(known, lower, -np.inf), np.where(known, upper, 1.0)
-
-    def take(self, index: Index) -> Determination:
-        """The entries at ``index``."""
-        return replace(self, **_taken(self, index, ("ratio", "relative_error", "effective", "n")))
-
-
-def _taken(quantity: object, index: Index, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: getattr(quantity, name)[index] for name in names}

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_eval_plugin.stats.arrays import FloatArray
+from mlflow_eval_plugin.stats.inference.estimate import Entries
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, student
 
 
 @dataclass(frozen=True, eq=False)
-class Wald:
+class Wald(Entries):
     """A vector of estimates; NaN where undefined.
 
     Attributes:
@@ -31,8 +32,3 @@ class Wald:
         """One-sided limits; the same whether exact or not."""
         del exact
         return student(self.value, self.standard_error, self.df, alpha)
-
-    def take(self, index: NDArray[np.intp]) -> Wald:
-        """The entries at ``index``."""
-        value, error, df, bound = (one[index] for one in (self.value, self.standard_error, self.df, self.bound))
-        return Wald(value, error, df, bound, self.n[index], self.reason)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mlflow_eval_plugin.stats.arrays import FloatArray, Index, IntArray
-from mlflow_eval_plugin.stats.inference.estimate import Ends, Quantity
+from mlflow_eval_plugin.stats.inference.estimate import Ends, Entries, Quantity
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, clopper_pearson, mover_difference, student
 from mlflow_eval_plugin.stats.inference.means import LEAST_EVENTS
 from mlflow_eval_plugin.stats.paired.intervals import discordant, empirical_bernstein, tango
@@ -16,7 +16,7 @@ MOST_KINDS = 8
 
 
 @dataclass(frozen=True, eq=False)
-class PairedShare:
+class PairedShare(Entries):
     """A difference of two shares of the same rows; Tango's limits, or those of ``discordant`` where exact.
 
     Attributes:
@@ -51,18 +51,13 @@ class PairedShare:
         """One-sided limits."""
         return (discordant if exact else tango)(self.gained, self.lost, self.trials, alpha)
 
-    def take(self, index: Index) -> PairedShare:
-        """The entries at ``index``."""
-        arrays = {name: getattr(self, name)[index] for name in ("gained", "lost", "trials", "n")}
-        return replace(self, **arrays)
-
     def reversed(self) -> PairedShare:
         """The difference with the other sign."""
         return replace(self, gained=self.lost, lost=self.gained)
 
 
 @dataclass(frozen=True, eq=False)
-class PairedBalancedAccuracy:
+class PairedBalancedAccuracy(Entries):
     """Half the difference in recall less half that in FPR, which rest on different rows, by MOVER."""
 
     recall: PairedShare
@@ -95,13 +90,9 @@ class PairedBalancedAccuracy:
         lower, upper = mover_difference(self.recall.value, first, self.fpr.value, second)
         return lower / 2, upper / 2
 
-    def take(self, index: Index) -> PairedBalancedAccuracy:
-        """The entries at ``index``."""
-        return replace(self, recall=self.recall.take(index), fpr=self.fpr.take(index))
-
 
 @dataclass(frozen=True, eq=False)
-class PairedMean:
+class PairedMean(Entries):
     """A difference of two averages over the same rows, from how much it varies; Student's limits.
 
     Two models that agree on all of a few rows, or nearly, need not agree on the next: what ``LEAST_EVENTS`` rows that
@@ -136,14 +127,9 @@ class PairedMean:
         error = np.sqrt(self.variance + LEAST_EVENTS * self.influence**2)
         return student(self.value, error, self.effective - 1, np.minimum(alpha, 0.5))
 
-    def take(self, index: Index) -> PairedMean:
-        """The entries at ``index``."""
-        names = ("value", "variance", "influence", "effective", "bound", "n")
-        return replace(self, **{name: getattr(self, name)[index] for name in names})
-
 
 @dataclass(frozen=True, eq=False)
-class PairedCost:
+class PairedCost(Entries):
     """A difference in the mean cost of a row: of each kind of pair, its share times what it costs more or saves.
 
     Kinds that are rare and dear make the sum too skewed for the limits of a mean, which a report has. In a Check every

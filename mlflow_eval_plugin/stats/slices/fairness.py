@@ -7,7 +7,7 @@ that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.contrasts import Widest
-from mlflow_eval_plugin.stats.inference.estimate import Ends, Quantity, ends_of
+from mlflow_eval_plugin.stats.inference.estimate import Ends, Entries, Quantity, ends_of
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits
 from mlflow_eval_plugin.stats.slices.gaps import MetricTable, gap_between
 
@@ -30,7 +30,7 @@ TOO_FEW = "fewer than two levels have the minimum count of rows and a value of t
 
 
 @dataclass(frozen=True, eq=False)
-class Larger:
+class Larger(Entries):
     """The larger of two quantities of length one; its limits hold for any dependence between the two."""
 
     first: Quantity
@@ -62,10 +62,6 @@ class Larger:
         low = [one.limits(np.asarray(alpha) / 2, exact=exact)[0] for one in (self.first, self.second)]
         high = [one.limits(alpha, exact=exact)[1] for one in (self.first, self.second)]
         return np.maximum(*low), np.maximum(*high)
-
-    def take(self, index: NDArray[np.intp]) -> Larger:
-        """The entries at ``index``."""
-        return replace(self, first=self.first.take(index), second=self.second.take(index))
 
 
 def fairness(table: MetricTable, column: str, name: str, *, minimum_count: int) -> Quantity:

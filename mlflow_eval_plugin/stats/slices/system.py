@@ -20,7 +20,14 @@ from scipy import special
 from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
 from mlflow_eval_plugin.stats.counts.slice import ONE, Slice, lanes_added, rows_fit, union_of_slices
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
-from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates
+from mlflow_eval_plugin.stats.inference.estimate import (
+    Entries,
+    Estimate,
+    Quantity,
+    QuantityBounds,
+    bounds_at,
+    estimates,
+)
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits
 from mlflow_eval_plugin.stats.inference.quantities import MeanQuantity
 
@@ -115,7 +122,7 @@ def system_bounds(summary: SystemSummary, metric: str, label: str) -> QuantityBo
 
 
 @dataclass(frozen=True, eq=False)
-class Percentile:
+class Percentile(Entries):
     """The smallest value that a share of the rows does not exceed: the order statistic of rank ``ceil(share * n)``.
 
     Attributes:

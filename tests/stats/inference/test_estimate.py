@@ -1,11 +1,15 @@
 """Quantities as records: estimates with their intervals, and one entry as the bounds of a Check."""
 
+import pkgutil
+from dataclasses import fields, is_dataclass
+from importlib import import_module
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from mlflow_eval_plugin.stats.binary.calibration.slope import NO_SLOPE
-from mlflow_eval_plugin.stats.inference.estimate import Estimate, bounds_at, estimates
+from mlflow_eval_plugin.stats.inference.estimate import Entries, Estimate, bounds_at, estimates
 from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
 from mlflow_eval_plugin.stats.inference.skewed_means import PositiveMean
 from mlflow_eval_plugin.stats.inference.wald import Wald
@@ -45,3 +49,50 @@ def test_what_is_undefined_has_a_reason_and_no_bound():
     assert (bounds.value, bounds.n, bounds.reason) == (1.2, 20, None)
     assert (bounds_at(made, 0).value, bounds_at(made, 0).reason) == (None, NO_SLOPE)
     assert Estimate(1.0, (0.0, 2.0)) == Estimate(1.0, (0.0, 2.0), 0.0, None)
+
+
+def quantities() -> list[type]:
+    """Every data class of statistics that has limits and entries."""
+    names = [
+        found.name for found in pkgutil.walk_packages(mlflow_eval_plugin.stats.__path__, "mlflow_eval_plugin.stats.")
+    ]
+    known = {one for name in names for one in vars(import_module(name)).values() if isinstance(one, type)}
+    found = [one for one in known if is_dataclass(one) and hasattr(one, "limits") and hasattr(one, "take")]
+    return sorted(found, key=lambda one: one.__name__)
+
+
+def test_the_entries_of_every_quantity_are_taken_in_one_place():
+    found = quantities()
+    assert len(found) >= 28
+    assert [one for one in found if not issubclass(one, Entries)] == []
+    # A class has a way of its own where an array of it is not by entry, or where it has one entry.
+    own = {one.__name__ for one in found if "take" in vars(one)}
+    assert own == {"Macro", "MeanOfNorms", "NewShare", "NormOfSums", "PairedCost", "Percentile", "Widest"}
+
+
+@pytest.mark.parametrize("kind", [one for one in quantities() if "take" not in vars(one)], ids=lambda one: one.__name__)
+def test_entries_are_those_of_every_array_and_what_is_no_array_stays(kind):
+    n = np.arange(4)
+    within = ProportionQuantity(n / 4, n * 1.0, n, n * 1.0, "there are no rows")
+    values = {"FloatArray": n / 7, "IntArray": n, "str": "none", "float": 2.0, "bool": True, "int": 3}
+
+    def value(annotation: str) -> object:
+        plain = (
+            annotation.removesuffix(" | None")
+            .replace("np.ndarray", "IntArray")
+            .replace("NDArray[np.int64]", "IntArray")
+        )
+        return values.get(plain, within)
+
+    made = kind(**{one.name: value(one.type) for one in fields(kind)})
+    taken, at = made.take(np.array([3, 1])), [3, 1]
+    assert type(taken) is kind
+    for one in fields(kind):
+        before, after = getattr(made, one.name), getattr(taken, one.name)
+        if isinstance(before, np.ndarray):
+            np.testing.assert_array_equal(after, before[at])
+        elif before is within:
+            np.testing.assert_array_equal(after.value, within.value[at])
+            assert after.n.tolist() == at
+        else:
+            assert after == before

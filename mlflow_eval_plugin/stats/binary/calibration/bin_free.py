@@ -28,7 +28,7 @@ from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.binary.calibration.bins import score_spread
 from mlflow_eval_plugin.stats.binary.summary import SCORE_BINS, ScoreSummary
 from mlflow_eval_plugin.stats.counts.slice import over_labels
-from mlflow_eval_plugin.stats.inference.estimate import Ends
+from mlflow_eval_plugin.stats.inference.estimate import Ends, Entries
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, normal_quantile
 from mlflow_eval_plugin.stats.inference.norms import EMPTY, HALF_NORMAL_MEAN
 
@@ -40,7 +40,7 @@ _TERMS = np.arange(1, 101)[:, None]
 
 
 @dataclass(frozen=True, eq=False)
-class NormOfSums:
+class NormOfSums(Entries):
     """A value with the limits of the module's text, cut off at 0 and 1.
 
     Attributes:

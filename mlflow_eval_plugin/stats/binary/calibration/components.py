@@ -7,7 +7,7 @@ bootstrap shows; the upper one does not, so it errs on the wide side.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from mlflow_eval_plugin.stats.binary.calibration.corp import (
 from mlflow_eval_plugin.stats.binary.summary import ScoreSummary, grouped
 from mlflow_eval_plugin.stats.counts.slice import over_labels
 from mlflow_eval_plugin.stats.counts.threads import side_by_side, streams
-from mlflow_eval_plugin.stats.inference.estimate import Ends
+from mlflow_eval_plugin.stats.inference.estimate import Ends, Entries
 from mlflow_eval_plugin.stats.inference.intervals import Alpha, Limits, normal_quantile
 from mlflow_eval_plugin.stats.inference.isotonic import Curve, isotonic
 from mlflow_eval_plugin.stats.inference.means import kish
@@ -35,7 +35,7 @@ _HIGHEST |= dict.fromkeys(("log_loss_dsc", "log_loss_unc"), math.log(2))
 
 
 @dataclass(frozen=True, eq=False)
-class ReplicatedQuantity:
+class ReplicatedQuantity(Entries):
     """Estimates with the standard deviation and the bias that replicates show; normal limits, cut off at 0."""
 
     value: FloatArray
@@ -56,11 +56,6 @@ class ReplicatedQuantity:
         del exact
         reach = np.maximum(normal_quantile(alpha), 0.0) * self.deviation
         return np.maximum(self.value - np.maximum(self.bias, 0.0) - reach, 0.0), self.value + reach
-
-    def take(self, index: NDArray[np.intp]) -> ReplicatedQuantity:
-        """The entries at ``index``."""
-        arrays = {name: getattr(self, name)[index] for name in ("value", "deviation", "bias", "bound", "n")}
-        return replace(self, **arrays)
 
 
 @dataclass(frozen=True, eq=False)

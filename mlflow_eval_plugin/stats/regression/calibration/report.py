@@ -14,10 +14,17 @@ from functools import cached_property
 import numpy as np
 from scipy import optimize
 
-from mlflow_eval_plugin.stats.arrays import FloatArray
+from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
 from mlflow_eval_plugin.stats.counts.exact_sums import totals
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates
+from mlflow_eval_plugin.stats.inference.estimate import (
+    Entries,
+    Estimate,
+    Quantity,
+    QuantityBounds,
+    bounds_at,
+    estimates,
+)
 from mlflow_eval_plugin.stats.inference.intervals import student
 from mlflow_eval_plugin.stats.inference.isotonic import MAX_POINTS, Curve, equal_mass_member, thinned
 from mlflow_eval_plugin.stats.inference.means import NO_ROWS, kish
@@ -137,11 +144,11 @@ def bias_in_deviations(moments: MomentSummary) -> Standardized:
 
 
 @dataclass(frozen=True, eq=False)
-class _Known:
+class _Known(Entries):
     """A number without limits."""
 
     value: FloatArray
-    n: np.ndarray
+    n: IntArray
     reason: str
 
     @property
@@ -151,9 +158,6 @@ class _Known:
     def limits(self, alpha: object, *, exact: bool) -> tuple[FloatArray, FloatArray]:
         del alpha, exact
         return np.full_like(self.value, -np.inf), np.full_like(self.value, np.inf)
-
-    def take(self, index: np.ndarray) -> _Known:
-        return _Known(self.value[index], self.n[index], self.reason)
 
 
 @dataclass(frozen=True, eq=False)
