@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mlflow_eval_plugin import stats as ours
 from mlflow_eval_plugin.stats.binary.calibration.slope import NO_SLOPE
 from mlflow_eval_plugin.stats.inference.estimate import Entries, Estimate, bounds_at, estimates
 from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
@@ -53,9 +54,7 @@ def test_what_is_undefined_has_a_reason_and_no_bound():
 
 def quantities() -> list[type]:
     """Every data class of statistics that has limits and entries."""
-    names = [
-        found.name for found in pkgutil.walk_packages(mlflow_eval_plugin.stats.__path__, "mlflow_eval_plugin.stats.")
-    ]
+    names = [found.name for found in pkgutil.walk_packages(ours.__path__, f"{ours.__name__}.")]
     known = {one for name in names for one in vars(import_module(name)).values() if isinstance(one, type)}
     found = [one for one in known if is_dataclass(one) and hasattr(one, "limits") and hasattr(one, "take")]
     return sorted(found, key=lambda one: one.__name__)
