@@ -19,11 +19,10 @@ def create_app() -> Any:
     """
     # Not at the top: mlflow.server.auth reads its configuration when it is imported, and MLflow's launching process
     # imports this module only to see whether `create_app` is a function.
-    from flask import Flask
     from mlflow.server import app as flask_app
     from mlflow.server import auth
 
-    from registry_hooks.app import startup
+    from registry_hooks.app import background, startup
     from registry_hooks.app.api import door
     from registry_hooks.app.artifacts import serving_files, sources, traces
     from registry_hooks.app.guards import origins
@@ -45,10 +44,11 @@ def create_app() -> Any:
     door.install(flask_app)
     startup.require_known_routes(flask_app, served)
     _guard_in_flask(flask_app, allowed)
-    if isinstance(served, Flask):
+    if served is flask_app:
         origins.refuse_in_flask(flask_app, pages)
     else:
         _guard_in_asgi(served, allowed, pages)
+    background.begin(flask_app)
     return served
 
 

@@ -81,6 +81,55 @@ condemned = sa.Table(
     sa.Column("content", sa.String(80)),
     sa.Index("registry_hooks_condemned_content", "content"),
 )
+background = sa.Table(
+    "registry_hooks_background",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("owner", sa.String(64), nullable=False),
+    sa.Column("beat", sa.BigInteger, nullable=False),
+    sa.Column("notices", sa.BigInteger, nullable=False),
+)
+notices = sa.Table(
+    "registry_hooks_notices",
+    metadata,
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("said", sa.String(80), nullable=False),
+    sa.Column("model", sa.String(256)),
+    sa.Column("event", sa.String(32), nullable=False),
+    sa.Column("body", LONG, nullable=False),
+    sa.Index("registry_hooks_notices_said", "said", unique=True),
+)
+targets = sa.Table(
+    "registry_hooks_targets",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(80), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("sealed", LONG),
+    sa.Column("chosen", LONG, nullable=False),
+    sa.Column("added_by", sa.String(256), nullable=False),
+    sa.Column("added_at", sa.String(40), nullable=False),
+    sa.Column("ledger_to", sa.BigInteger, nullable=False),
+    sa.Column("notices_to", sa.BigInteger, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("failing_since", sa.BigInteger),
+    sa.Column("retry_at", sa.BigInteger, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Index("registry_hooks_targets_name", "name", unique=True),
+)
+held = sa.Table(
+    "registry_hooks_held",
+    metadata,
+    sa.Column("target", sa.String(64), primary_key=True),
+    sa.Column("stream", sa.String(8), primary_key=True),
+    sa.Column("scope", sa.String(256), primary_key=True),
+    sa.Column("done_to", sa.BigInteger, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("failing_since", sa.BigInteger, nullable=False),
+    sa.Column("retry_at", sa.BigInteger, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+)
 
 
 def migration_scripts() -> tuple[str, frozenset[str]]:
