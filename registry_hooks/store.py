@@ -23,10 +23,10 @@ from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 from registry_hooks.desk import Desk
-from registry_hooks.desk.native import is_role
 from registry_hooks.errors import Invalid, RegistryError
 from registry_hooks.mlflow_surface.releases import version_number
 from registry_hooks.mlflow_surface.store_methods import check_closure
+from registry_hooks.rules.governing.names import is_role
 from registry_hooks.storage.databases import DATABASES, SCHEME
 from registry_hooks.storage.retry import again_if_undone, lost_connection, says_nothing
 from registry_hooks.storage.schema import migrate

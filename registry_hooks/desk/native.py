@@ -7,7 +7,6 @@ one in a way that no use case has, is refused with the command to use instead.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,33 +16,13 @@ from registry_hooks.desk.grounds.case import Cases, governing_policy, refuse_if
 from registry_hooks.desk.transitions import Transitions
 from registry_hooks.errors import Invalid, Reason, Refused
 from registry_hooks.identity import require_actor
-from registry_hooks.records import ROLES
+from registry_hooks.rules.governing.calls import governed, no_direct_change
+from registry_hooks.rules.governing.names import misspelt_role, passes_for_matched, passes_for_named
 from registry_hooks.rules.pair import may_delete
-from registry_hooks.rules.policy import Policy, governing
 from registry_hooks.storage.ledger import Ledger
 from registry_hooks.storage.mlflow_rows import Registry
 
 VIA = "mlflow"
-# Letters that no decomposition takes apart, and that the collations of MySQL and MariaDB hold for others.
-_LIKE_OTHERS = str.maketrans({"ø": "o", "Ø": "o", "ł": "l", "Ł": "l", "đ": "d", "Đ": "d", "ð": "d", "Ð": "d", "ı": "i",
-                              "æ": "ae", "Æ": "ae", "œ": "oe", "Œ": "oe", "þ": "th", "Þ": "th"})  # fmt: skip
-
-
-def is_role(alias: str) -> bool:
-    """Whether an alias is the name of a role, in any letter case: some databases compare without it."""
-    return alias.strip().casefold() in ROLES
-
-
-def _loosely(name: str) -> str:
-    """A name without what a database's collation may not see: letter case, accents, spaces at the end."""
-    apart = unicodedata.normalize("NFKD", name.translate(_LIKE_OTHERS))
-    plain = "".join(letter for letter in apart if unicodedata.category(letter) not in ("Mn", "Me", "Cf", "Cc"))
-    return plain.strip().casefold()
-
-
-def _loosened(policy: Policy) -> Policy:
-    names = {part: tuple(map(_loosely, getattr(policy, part))) for part in ("models", "exempt")}
-    return policy.model_copy(update=names)
 
 
 @dataclass(frozen=True)
@@ -154,50 +133,35 @@ class Native:
     def refuse_lookalike(self, model: str, *, new: bool = False, patterns: bool = True) -> None:
         """Refuse a name that the database may take for a governed model's, though it is spelt differently.
 
-        MLflow on MySQL finds ``churn`` when asked for ``CHURN``: what is allowed to an ungoverned ``CHURN`` would be
-        seen by all who ask for the governed ``churn``, now or when it is registered. With ``new`` the name is one that
-        a model would take; ``patterns`` are else asked only about models that are there, since they govern no prompts.
+        With ``new`` the name is one that a model would take. Else ``patterns`` are asked only about models that are
+        there, since they govern no prompts.
         """
         with self.cases.unit_of_work(write=False) as session:
             ledger, registry = Ledger(session), Registry(session)
             policies = [applied.policy for applied in ledger.policies()]
-            meant = {name for policy in policies for name in policy.names if _loosely(name) == _loosely(model)}
             there = registry.spelt(model)
-            if there not in (None, model) and governing_policy(ledger, registry, there) is not None:
-                meant.add(there)
-            if meant and model not in meant:
-                governed = min(meant)
-                raise Invalid(
-                    f"the model {model!r} may be {governed!r} to this database, which is governed; write it so"
-                )
+            held = there not in (None, model) and governing_policy(ledger, registry, str(there)) is not None
+            _refuse_name(model, passes_for_named(model, policies, there if held else None))
             if not patterns or (not new and (there is None or registry.is_prompt(there))):
                 return
-        loosely = governing(_loosely(model), ((_loosened(policy), policy) for policy in policies))
-        if loosely is not None and governing(model, ((policy, policy) for policy in policies)) is None:
-            meant_by = ", ".join(loosely.models[:5])
-            raise Invalid(
-                f"the model {model!r} may be one that policy {loosely.name!r} governs ({meant_by}) to this database, "
-                "which sees no letter case; write it as the policy does, or choose another name"
-            )
+        _refuse_name(model, passes_for_matched(model, policies))
 
     def refuse_misspelt(self, alias: str) -> None:
         """Refuse an alias that is a role's name in other letters, or may be to the database."""
-        if alias not in ROLES:
-            said = f"reads as a role; write {alias.strip().casefold()!r}, or" if is_role(alias) else (
-                "may be a role's name to this database, which may compare without accents;"
-            )  # fmt: skip
-            raise Invalid(f"alias {alias!r} {said} choose another name")
+        if reasons := misspelt_role(alias):
+            raise Invalid(f"the alias {alias!r} is refused", reasons)
+
+
+def _refuse_name(model: str, reasons: list[Reason]) -> None:
+    if reasons:
+        raise Invalid(f"the name {model!r} is refused", reasons)
 
 
 def _governed(model: str, what: str) -> Refused:
     require_actor()
-    mend = "an admin takes it out of the policy first (registry-hooks policy apply)"
-    reason = Reason("policy", "a model that no policy names", f"{model!r} is named by one", mend)
-    return Refused(f"{what} is refused: {model!r} is governed", [reason])
+    return Refused(f"{what} is refused: {model!r} is governed", [governed(model)])
 
 
 def _no_such_way(model: str, what: str, why: str) -> Refused:
     require_actor()
-    commands = f"registry-hooks nominate, promote or rollback {model}"
-    reason = Reason("role", "a nomination, promotion or rollback", f"a direct change of {what}; {why}", commands)
-    return Refused(f"{what} of {model} cannot be changed directly", [reason])
+    return Refused(f"{what} of {model} cannot be changed directly", [no_direct_change(model, what, why)])

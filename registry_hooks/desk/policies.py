@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from registry_hooks.desk.adopting import Adopt, Adoption, adoption
+from registry_hooks.desk.adopting import Adoption, adoption
 from registry_hooks.desk.answers import Answer
 from registry_hooks.desk.grounds.case import Cases, refuse_if, require_admin
 from registry_hooks.desk.grounds.visible import shown_policies
 from registry_hooks.errors import Conflict, Invalid, NotFound
 from registry_hooks.identity import Actor, current_actor, current_sight
 from registry_hooks.records import Entry
+from registry_hooks.rules.governing.adopting import Adopt
 from registry_hooks.rules.governing.applying import clash, unprovable
 from registry_hooks.rules.policy import Policy, governing
 from registry_hooks.rules.policy_file import load_policy, policy_digest

@@ -18,10 +18,11 @@ from registry_hooks.desk.grounds.case import (
 )
 from registry_hooks.desk.grounds.condemning import condemned_since
 from registry_hooks.desk.transitions import request_reasons
-from registry_hooks.errors import Conflict, NotFound, Reason
+from registry_hooks.errors import Conflict, NotFound
 from registry_hooks.records import Action, Approval, Nomination, Proposal
 from registry_hooks.rules.approval.approvals import holds, may_sign, would_not_count
-from registry_hooks.rules.approval.people import Standing, is_gone, standing
+from registry_hooks.rules.approval.people import Standing, standing
+from registry_hooks.rules.approval.proposals import already_open, another_than_read, may_withdraw
 from registry_hooks.rules.approval.stakes import role_sources
 from registry_hooks.storage.retry import again_if_undone
 
@@ -45,7 +46,8 @@ class Signing:
         """Open a Proposal to promote ``version``, bound to its files, Evidence, the policy and the champion."""
         check_text("comment", comment)
         with self.cases.case(model, write=True, **self.cases.as_it_is(model, version)) as case:
-            _refuse_second_proposal(case, version)
+            if reasons := already_open(case.state, version, case.facts):
+                raise Conflict(f"version {version} of {model} has an open Proposal already", reasons)
             nomination = case.state.nominations.get(version)
             refuse_if(
                 f"the promotion of version {version} of {model} cannot be requested", request_reasons(case, version)
@@ -83,7 +85,7 @@ class Signing:
             as_ = standing(case.actor, case.facts, for_whom)
             reasons = [
                 *may_sign(case.actor, found, case.state, case.facts, as_),
-                *_another_than_read(found, digest),
+                *another_than_read(found, digest),
             ]
             if decision == "yes":
                 reasons += [
@@ -111,14 +113,8 @@ class Signing:
             if case.actor.name == found.requester:
                 entry = case.record("withdrawn", found.version, body)
                 return {"model": model, "version": found.version, "withdrawn": found.id, "entry": entry.seq}
-            if not any(signed.actor == case.actor.name for signed in found.approvals):
-                gone = is_gone(found.requester, case.facts)
-                mend = ("" if gone else f"ask {found.requester} to withdraw it, or ") + (
-                    "say no with registry-hooks reject"
-                )
-                reason = Reason("withdraw", f"the requester of {found.id}, or somebody who signed it",
-                                case.actor.name, mend)  # fmt: skip
-                refuse_if(f"{case.actor.name} has nothing to withdraw from {found.id}", [reason])
+            headline = f"{case.actor.name} has nothing to withdraw from {found.id}"
+            refuse_if(headline, may_withdraw(case.actor, found, case.facts))
             case.record("approval-withdrawn", found.version, body)
             state = case.ledger.state(model)
             return proposal_json(state.proposals[found.id], state, case.facts)
@@ -128,26 +124,6 @@ class Signing:
             found = _find_proposal(case, version, proposal)
             nomination, trust = case.state.nominations.get(found.version), case.facts.trust
         return bound(nomination, trust)
-
-
-def _another_than_read(proposal: Proposal, digest: str | None) -> list[Reason]:
-    if digest in (None, proposal.digest):
-        return []
-    mend = f"read it again: registry-hooks status {proposal.model}"
-    return [
-        Reason(
-            "digest", f"the Proposal that was read ({str(digest)[:80]})", f"{proposal.id} is {proposal.digest}", mend
-        )
-    ]
-
-
-def _refuse_second_proposal(case: Case, version: int) -> None:
-    proposal = case.state.open_proposal(version)
-    if proposal and not holds(proposal, case.state, case.facts):
-        raise Conflict(
-            f"version {version} of {case.model} has an open Proposal already: {proposal.id}, requested by "
-            f"{proposal.requester}; approve or reject it (registry-hooks approve|reject {case.model} {version})"
-        )
 
 
 def _proposal(case: Case, nomination: Nomination, comment: str) -> Proposal:
