@@ -12,6 +12,8 @@ from registry_hooks.errors import Unauthenticated
 
 MLFLOW_AUTH = "mlflow-auth"
 """How who logged in by MLflow's own password is authenticated; ``mlflow-auth:FUNCTION`` is by another function."""
+SSO = "sso"
+"""How who was signed on by the proxy in front is authenticated."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Actor:
 
     Args:
         name: the login name.
-        authenticated_by: how, e.g. ``mlflow-auth``.
+        authenticated_by: how, e.g. ``mlflow-auth`` or ``sso``.
         is_admin: an administrator of MLflow's auth; may apply policies, and counts for no approval by that alone.
         mlflow_roles: names of the MLflow RBAC roles held; a policy may map them to its own roles.
         reauthenticated: whether this very request proved the password once more, apart from the login.
@@ -34,8 +36,8 @@ class Actor:
 
     @property
     def by_password(self) -> bool:
-        """Whether the login was a password of MLflow's own, or may have been: ``mlflow-auth:NAME`` was none."""
-        return not self.authenticated_by.startswith(f"{MLFLOW_AUTH}:")
+        """Whether the login was a password of MLflow's own, or may have been: ``mlflow-auth:NAME`` and sso are not."""
+        return self.authenticated_by != SSO and not self.authenticated_by.startswith(f"{MLFLOW_AUTH}:")
 
 
 SYSTEM = Actor("registry-hooks", "system")

@@ -24,7 +24,6 @@ def create_app() -> Any:
 
     from registry_hooks.app import background, startup
     from registry_hooks.app.api import door
-    from registry_hooks.app.artifacts import serving_files, sources, traces
     from registry_hooks.app.guards import origins
     from registry_hooks.app.people import actors, attempts, keeping
 
@@ -32,9 +31,8 @@ def create_app() -> Any:
     startup.require_known_accounts(auth)
     allowed, pages = startup.require_known_loosening()
     startup.require_known_acts()
-    serving_files.hold()
-    traces.keep_places()
-    sources.keep_to_places()
+    startup.require_sign_on(auth)
+    _hold_files()
     with startup.one_worker_at_a_time(auth.auth_config.database_uri):
         served = auth.create_app(flask_app)
     keeping.keep_accounts(auth)
@@ -50,6 +48,15 @@ def create_app() -> Any:
         _guard_in_asgi(served, allowed, pages)
     background.begin(flask_app)
     return served
+
+
+def _hold_files() -> None:
+    """What is written and read of files is asked about in the methods that all routes end in."""
+    from registry_hooks.app.artifacts import serving_files, sources, traces
+
+    serving_files.hold()
+    traces.keep_places()
+    sources.keep_to_places()
 
 
 def _guard_in_flask(flask_app: Any, allowed: frozenset[Any]) -> None:
@@ -68,7 +75,7 @@ def _guard_in_flask(flask_app: Any, allowed: frozenset[Any]) -> None:
 def _guard_in_asgi(served: Any, allowed: frozenset[Any], pages: frozenset[str]) -> None:
     """The guards of FastAPI, which serves MLflow's native routes and Flask's; the last one added is asked first."""
     from registry_hooks.app.guards import limits, once, origins, powers, workspaces
-    from registry_hooks.app.people import actors, attempts
+    from registry_hooks.app.people import actors, attempts, sso
 
     actors.name_the_actor_in_asgi(served)
     native = tuple(powers.native_routes(served.routes))
@@ -78,3 +85,4 @@ def _guard_in_asgi(served: Any, allowed: frozenset[Any], pages: frozenset[str]) 
     served.add_middleware(powers.PowersMiddleware, routes=native, powers=allowed)
     served.add_middleware(attempts.AttemptMiddleware)
     served.add_middleware(limits.LimitsMiddleware)
+    served.add_middleware(sso.CameMiddleware)

@@ -9,16 +9,19 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 from registry_hooks.app.artifacts import serving_files
 from registry_hooks.app.guards import powers
+from registry_hooks.app.people import sso
 from registry_hooks.errors import Invalid, RegistryError
 from registry_hooks.mlflow_surface.http_routes import Power, effect_of, unknown_routes
 from registry_hooks.mlflow_surface.loosening import ALLOW, ALLOW_ORIGINS, origins_in, powers_in, warnings
 from registry_hooks.rules.log.accounts import check_methods
+from registry_hooks.storage.databases import SCHEME, is_a_databases
+from registry_hooks.storage.upgrading import alone
 
 _logger = logging.getLogger(__name__)
 
@@ -58,7 +61,8 @@ def require_governed_store() -> None:
         _end_server(NOT_GOVERNED.format(found="--artifacts-only"))
     # MLflow opens the tracking store with the first request about runs, and only then do clients within this process
     # ask it; before, they would follow MLFLOW_TRACKING_URI, or make a database of their own.
-    tracking, registry = _get_tracking_store(), _get_model_registry_store()
+    with one_worker_at_a_time(*_store_uris()):
+        tracking, registry = _get_tracking_store(), _get_model_registry_store()
     if getattr(registry, "desk", None) is None:
         uri = os.environ.get(REGISTRY_STORE_URI_ENV_VAR)
         # Only the scheme is told: a database URI may hold a password.
@@ -93,6 +97,20 @@ def require_known_loosening() -> tuple[frozenset[Power], frozenset[str]]:
     for told in warnings(allowed, origins):
         _logger.warning("%s", told)
     return allowed, origins
+
+
+def require_sign_on(auth: Any) -> None:
+    """Make single sign-on ready, where it is used; end the server when it is set up in a way that means nothing.
+
+    Raises:
+        SystemExit: naming each variable.
+    """
+    if not sso.is_used(auth):
+        return
+    try:
+        sso.prepare()
+    except Invalid as error:
+        _end_server(f"registry-hooks: refusing to start: {error}")
 
 
 def require_known_routes(flask_app: Any, served: Any) -> None:
@@ -141,12 +159,32 @@ def _end_server(message: str) -> NoReturn:
 
 
 @contextmanager
-def one_worker_at_a_time(database_uri: str) -> Iterator[None]:
-    """Let one worker of this host at a time create or upgrade the auth database and its first administrator.
+def one_worker_at_a_time(*database_uris: str) -> Iterator[None]:
+    """Let one worker at a time, of all replicas, make the tables of databases, or the first administrator in one.
 
     MLflow itself does that once, before there are workers, but only for the app named ``basic-auth``. Four workers that
-    migrate one empty SQLite file at once fail with "table already exists".
+    migrate one empty SQLite file at once fail with "table already exists", and so do two replicas on PostgreSQL.
     """
+    with ExitStack() as held:
+        for uri in sorted(set(database_uris)):
+            held.enter_context(_one_of_this_host(uri))
+            try:
+                held.enter_context(alone(uri))
+            except RegistryError as error:
+                _end_server(f"registry-hooks: refusing to start: {error}")
+        yield
+
+
+def _store_uris() -> list[str]:
+    """Where runs and the registry are kept, as far as MLflow's launching process has said."""
+    from mlflow.server.constants import BACKEND_STORE_URI_ENV_VAR, REGISTRY_STORE_URI_ENV_VAR
+
+    said = (os.environ.get(name, "") for name in (BACKEND_STORE_URI_ENV_VAR, REGISTRY_STORE_URI_ENV_VAR))
+    return [uri.removeprefix(SCHEME) for uri in said if is_a_databases(uri)]
+
+
+@contextmanager
+def _one_of_this_host(database_uri: str) -> Iterator[None]:
     try:
         import fcntl
     except ImportError:  # Windows, where MLflow serves with waitress: one process

@@ -33,6 +33,17 @@ class Keeping:
         """Write down that the change of entry ``of`` was refused, and that nothing of it was done."""
         self._keep(actor, "account-undone", {"of": of, "why": why})
 
+    def was_removed(self, user: str) -> bool:
+        """Whether the last that was written down of an account is that somebody deleted it."""
+        deleted: dict[int, bool] = {}
+        with self.cases.unit_of_work(write=False) as session:
+            for entry in Ledger(session).each_entry(accounts.SCOPE):
+                if entry.action in ("user-created", "user-deleted") and entry.body.get("user") == user:
+                    deleted[entry.seq] = entry.action == "user-deleted"
+                elif entry.action == "account-undone":
+                    deleted.pop(int(entry.body["of"]), None)
+        return bool(deleted) and deleted[max(deleted)]
+
     def _keep(self, actor: Actor, action: AccountAction, body: dict[str, Any]) -> int:
         with self.cases.unit_of_work(write=True) as session:
             ledger = Ledger(session)

@@ -24,6 +24,7 @@ from registry_hooks.storage.places import held_by, rests_of
 from registry_hooks.storage.schema import VERSION_TABLE, migrate, migration_scripts
 
 MLFLOW_TABLE = "alembic_version"
+_OF_DATABASE = "CONCAT('registry_hooks_start_', SHA1(DATABASE()))"  # such locks of MySQL are the server's; 64 at most
 
 
 class Unreachable(RegistryError):
@@ -116,6 +117,52 @@ def refuse_unfit(uri: str) -> None:
             f"the database is older than this version: {told}. Stop the servers, make a backup, and run: "
             f"registry-hooks db upgrade {without_password(uri)}"
         )
+
+
+def make_ready(uri: str) -> None:
+    """Make MLflow's tables in a database that has none, and refuse one that this version cannot serve from.
+
+    Raises:
+        Unfit, Invalid, Unreachable: as `refuse_unfit`.
+    """
+    with alone(uri):
+        refuse_unfit(uri)
+        with _engine(_url(uri)) as engine:
+            if _revisions(engine)[0].state == "missing":
+                _upgrade_mlflow(engine, fresh=True)
+
+
+@contextmanager
+def alone(uri: str) -> Iterator[None]:
+    """Let one process at a time, of all machines, make or change the tables of a database; SQLite is one machine's.
+
+    MLflow's own lock is a file of one machine: replicas that start together on an empty database would both make it.
+    The lock is a transaction's, so that a pool of connections between here and the database does not keep it.
+
+    Raises:
+        Invalid, Unreachable: as `check_database`; the latter also when another process has it for five minutes.
+    """
+    url = _url(uri)
+    if url.get_backend_name() == "sqlite":
+        yield
+        return
+    with _engine(url) as engine:
+        connection = engine.connect()
+        if not _locked(connection):
+            raise Unreachable(f"another process has been making the tables of {_shown(url)} for minutes; start again")
+    with connection:
+        try:
+            yield
+        finally:
+            if connection.dialect.name != "postgresql":
+                connection.exec_driver_sql(f"SELECT RELEASE_LOCK({_OF_DATABASE})")
+
+
+def _locked(connection: sa.Connection) -> bool:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7217046952)")
+        return True
+    return bool(connection.exec_driver_sql(f"SELECT GET_LOCK({_OF_DATABASE}, 300)").scalar() == 1)
 
 
 def without_password(uri: str) -> str:

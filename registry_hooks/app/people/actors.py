@@ -15,8 +15,9 @@ from types import ModuleType
 from typing import Any
 
 from registry_hooks.errors import Reason, Refused
-from registry_hooks.identity import MLFLOW_AUTH, Actor, Whoever, acting_as
+from registry_hooks.identity import MLFLOW_AUTH, SSO, Actor, Whoever, acting_as
 from registry_hooks.mlflow_surface.releases import UserSight
+from registry_hooks.mlflow_surface.sign_on import FUNCTION
 
 _SYNTHETIC_ROLE = "__user_"  # the prefix under which MLflow stores a user's own grants as a role of one
 _ACTING = "_registry_hooks_acting"
@@ -32,7 +33,6 @@ def look_up(username: str) -> Actor | None:
     """The Actor whom MLflow's auth store knows by that name; None for somebody deleted since."""
     from mlflow.exceptions import MlflowException
     from mlflow.server import auth
-    from mlflow.server.auth.config import DEFAULT_AUTHORIZATION_FUNCTION
     from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
 
     try:
@@ -44,9 +44,14 @@ def look_up(username: str) -> Actor | None:
             raise  # a database that does not answer says nothing about who asks
         return None
     how = auth.auth_config.authorization_function
-    named = MLFLOW_AUTH if how == DEFAULT_AUTHORIZATION_FUNCTION else f"{MLFLOW_AUTH}:{how}"
     held = frozenset(role.name for role in roles if not role.name.startswith(_SYNTHETIC_ROLE))
-    return Actor(user.username, named, is_admin=user.is_admin, mlflow_roles=held)
+    return Actor(user.username, _told(how), is_admin=user.is_admin, mlflow_roles=held)
+
+
+def _told(function: str) -> str:
+    from mlflow.server.auth.config import DEFAULT_AUTHORIZATION_FUNCTION
+
+    return {DEFAULT_AUTHORIZATION_FUNCTION: MLFLOW_AUTH, FUNCTION: SSO}.get(function, f"{MLFLOW_AUTH}:{function}")
 
 
 def reauthenticated(actor: Actor, password: str) -> Actor:
@@ -59,7 +64,7 @@ def reauthenticated(actor: Actor, password: str) -> Actor:
     from mlflow.server.auth.config import DEFAULT_AUTHORIZATION_FUNCTION
 
     if auth.auth_config.authorization_function != DEFAULT_AUTHORIZATION_FUNCTION:
-        found = f"logins are made by {auth.auth_config.authorization_function}"
+        found = f"logins are made by {_told(auth.auth_config.authorization_function)}"
         mend = "leave the password out; a policy that asks for it (reauthenticate: true) does not fit this server"
         raise Refused("not re-authenticated", [Reason("re-authentication", "MLflow's own logins", found, mend)])
     if not auth.store.authenticate_user(actor.name, password):

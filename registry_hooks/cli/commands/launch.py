@@ -16,6 +16,7 @@ from registry_hooks.cli.failures import NO_ANSWER, USAGE, Failure
 from registry_hooks.cli.output import heading
 from registry_hooks.errors import Invalid, RegistryError
 from registry_hooks.mlflow_surface.releases import create_first_administrator, demanded_settings
+from registry_hooks.mlflow_surface.sign_on import FUNCTION
 
 SECRET, CONFIGURATION, LOGINS = "secret.key", "auth.ini", "auth.db"
 
@@ -27,11 +28,13 @@ def launch(options: dict[str, Any], mlflow_arguments: tuple[str, ...]) -> NoRetu
     for uri in dict.fromkeys(
         options[f"{name}_store_uri"].removeprefix("governed:") for name in ("backend", "registry")
     ):
-        _refuse_unfit(uri)
+        _make_ready(uri)
     os.environ.setdefault("MLFLOW_FLASK_SERVER_SECRET_KEY", _secret_key(state / SECRET))
     if not os.environ.get("MLFLOW_AUTH_CONFIG_PATH"):
         os.environ["MLFLOW_AUTH_CONFIG_PATH"] = str(_write_configuration(state, options))
     _make_administrator()
+    if options["signed_on"]:
+        _require_sign_on()
     _share_job_token()
     if hasattr(signal, "SIGHUP"):
         # A closed terminal makes uvicorn restart its workers, and would end only the process above them.
@@ -43,12 +46,12 @@ def launch(options: dict[str, Any], mlflow_arguments: tuple[str, ...]) -> NoRetu
     raise SystemExit(0)
 
 
-def _refuse_unfit(database_uri: str) -> None:
+def _make_ready(database_uri: str) -> None:
     """End with one message, before there are workers that would each end with a traceback and be started again."""
-    from registry_hooks.storage.upgrading import Unreachable, refuse_unfit
+    from registry_hooks.storage.upgrading import Unreachable, make_ready
 
     try:
-        refuse_unfit(database_uri)
+        make_ready(database_uri)
     except Unreachable as error:
         raise Failure(f"not started: {error}", NO_ANSWER) from error
     except RegistryError as error:
@@ -87,6 +90,7 @@ def _write_configuration(state: Path, options: dict[str, Any]) -> Path:
         "database_uri": options["auth_database_uri"] or f"sqlite:///{state / LOGINS}",
         "admin_username": os.environ.get("MLFLOW_AUTH_ADMIN_USERNAME") or "admin",
         "auth_cache_ttl_seconds": str(options["auth_cache_seconds"] or 0),
+        **({"authorization_function": FUNCTION} if options["signed_on"] else {}),
         **demanded_settings(),
     }
     # MLflow reads with interpolation, where a % (as in an escaped password) must be doubled.
@@ -109,17 +113,32 @@ def _make_administrator() -> None:
     from mlflow.exceptions import MlflowException
     from mlflow.server import auth
 
+    from registry_hooks.storage.upgrading import Unreachable, alone
+
     configured = auth.auth_config
     try:
-        auth.store.init_db(configured.database_uri, read_db_uri=configured.read_database_uri)
-        password = create_first_administrator(auth)
+        with alone(configured.database_uri):  # other replicas may start at this moment
+            auth.store.init_db(configured.database_uri, read_db_uri=configured.read_database_uri)
+            password = create_first_administrator(auth)
     except MlflowException as error:
         raise Failure(f"not started: {error.message}", USAGE) from error
+    except Unreachable as error:
+        raise Failure(f"not started: {error}", NO_ANSWER) from error
     except Invalid as error:
         raise Failure(f"not started: {error}", USAGE) from error
     if password:
         told = f"Administrator {configured.admin_username!r} was made. Password, told this once: {password}"
         click.echo(heading(told), err=True)
+
+
+def _require_sign_on() -> None:
+    """End where an auth configuration of the operator's own would leave the sign-on options without effect."""
+    from mlflow.server import auth
+
+    found = auth.auth_config.authorization_function
+    if found != FUNCTION:
+        told = f"the file of MLFLOW_AUTH_CONFIG_PATH says {found}; set authorization_function = {FUNCTION} in it"
+        raise Failure(f"not started: single sign-on is asked for, and {told}", USAGE)
 
 
 def _share_job_token() -> None:

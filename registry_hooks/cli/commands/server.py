@@ -14,6 +14,7 @@ import click
 from registry_hooks.cli.failures import USAGE, Failure
 from registry_hooks.cli.output import heading
 from registry_hooks.errors import Invalid
+from registry_hooks.mlflow_surface import sign_on
 from registry_hooks.mlflow_surface.http_routes import POWERS
 from registry_hooks.mlflow_surface.loosening import ALLOW, ALLOW_ORIGINS, origins_in, powers_in, warnings
 from registry_hooks.mlflow_surface.releases import LEGACY_PASSWORD
@@ -31,6 +32,12 @@ UNFIT_VARIABLES = {
     "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "--disable-security-middleware",
 }
 _TRUE = ("true", "1")
+_SIGN_ON = {
+    sign_on.SECRET_FILE: "sso_secret_file",
+    sign_on.PROXIES: "sso_proxies",
+    sign_on.HEADER: "sso_header",
+    sign_on.UNKNOWN_USERS: "sso_unknown_users",
+}
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
@@ -62,6 +69,17 @@ _TRUE = ("true", "1")
 @click.option("--unsafe-plain-http", is_flag=True,
               help="Listen beyond this host without TLS: passwords are then readable on the way. Only behind a proxy "
               "that does TLS.")  # fmt: skip
+@click.option("--sso-secret-file", envvar=sign_on.SECRET_FILE, metavar="FILE",
+              help="Sign people on by a header of the proxy in front, which proves itself by the secret in this file "
+              f"({sign_on.SHORTEST_SECRET} characters or more), sent as {sign_on.DEFAULT_SECRET_HEADER}.")  # fmt: skip
+@click.option("--sso-proxies", envvar=sign_on.PROXIES, metavar="ADDRESSES",
+              help="The proxy in front connects from one of these addresses or networks, separated by commas; "
+              "beside, or instead of, its secret.")  # fmt: skip
+@click.option("--sso-header", envvar=sign_on.HEADER, metavar="NAME", default=sign_on.DEFAULT_HEADER, show_default=True,
+              help="Where the proxy names the user. It must drop what clients send under this name.")  # fmt: skip
+@click.option("--sso-unknown-users", envvar=sign_on.UNKNOWN_USERS, type=click.Choice(["refuse", "create"]),
+              default="refuse", show_default=True,
+              help="What becomes of somebody whom the proxy signs on, and who has no account.")  # fmt: skip
 @click.option("--app-name", default="registry-hooks", hidden=True)
 @click.argument("mlflow_arguments", nargs=-1, type=click.UNPROCESSED)
 def server(mlflow_arguments: tuple[str, ...], **options: Any) -> None:
@@ -79,6 +97,7 @@ def server(mlflow_arguments: tuple[str, ...], **options: Any) -> None:
     """
     options["registry_store_uri"] = options["registry_store_uri"] or f"governed:{options['backend_store_uri']}"
     _tell_workers(options)
+    options["signed_on"] = bool(options["sso_secret_file"] or options["sso_proxies"])
     refuse_unsafe(options, mlflow_arguments)
     _refuse_busy_port(options["host"], options["port"])
     if options["unsafe_plain_http"] and not is_loopback(options["host"]):
@@ -111,6 +130,10 @@ def refuse_unsafe(options: dict[str, Any], mlflow_arguments: tuple[str, ...]) ->
             read(os.environ.get(variable, ""))
         except Invalid as error:
             reasons += [asdict(reason) for reason in error.reasons]
+    try:
+        sign_on.sign_on(os.environ)
+    except Invalid as error:
+        reasons += [asdict(reason) for reason in error.reasons]
     if reasons:
         answer = {"error_code": "INVALID_PARAMETER_VALUE", "message": "not started", "reasons": reasons}
         raise Failure("not started:", USAGE, answer)
@@ -120,6 +143,8 @@ def _tell_workers(options: dict[str, Any]) -> None:
     """Workers find in variables what is let in that is shut by default."""
     for variable, option in ((ALLOW, "unsafe_allow"), (ALLOW_ORIGINS, "unsafe_allow_origin")):
         os.environ[variable] = ",".join((*options[option], *filter(None, [os.environ.get(variable)])))
+    for variable, option in _SIGN_ON.items():
+        os.environ[variable] = options[option] or ""
 
 
 def _unfit(mlflow_arguments: tuple[str, ...]) -> list[dict[str, str]]:
