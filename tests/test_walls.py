@@ -52,6 +52,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "registry_hooks/rules": ("mlflow", "sqlalchemy", "flask", "requests", "time", "os", "registry_hooks.storage"),
     "registry_hooks/rules/approval": ("time", "os", "mlflow"),
     "registry_hooks/rules/governing": ("time", "sqlalchemy"),
+    "registry_hooks/rules/grounds": ("time", "sqlalchemy"),
     "registry_hooks/rules/log": ("time", "sqlalchemy"),
     "registry_hooks/storage": ("flask", "pandas", "mlflow_eval_plugin.evaluators", "mlflow_eval_plugin.reports"),
 }  # fmt: skip

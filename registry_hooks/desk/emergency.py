@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as StillRunning
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
@@ -32,7 +32,7 @@ from registry_hooks.rules.approval.emergency import (
     no_need_to_break,
 )
 from registry_hooks.rules.approval.people import lacks_role
-from registry_hooks.rules.files import Files, differing_files, files_reason
+from registry_hooks.rules.files import Files, changed_on_the_way_back, differing_files
 from registry_hooks.storage.mlflow_io import manifest
 from registry_hooks.storage.mlflow_rows import VersionRow
 from registry_hooks.storage.places import rests_of
@@ -243,23 +243,17 @@ def _outcome(case: Case, row: VersionRow, check: Future[tuple[str, ...]] | None,
     except StillRunning:
         return "pending"
     if differences:
-        earlier = _other_champions(case, row.version)
-        other = f"--to VERSION, with one of {earlier}, or " if earlier else ""
-        again = (
-            f"registry-hooks rollback {case.model} --reason … {other}--verify later, to serve these files as they are"
+        others = _other_champions(case, row.version)
+        refuse_if(
+            f"{case.model} cannot be rolled back",
+            [changed_on_the_way_back(case.model, row.version, differences, others)],
         )
-        reason = replace(files_reason(case.model, row.version, differences), mend=again)
-        raise Refused(f"{case.model} cannot be rolled back", [reason])
     return "match"
 
 
 def _now(case: Case, target: int, checked: Checked) -> FilesSaid:
     version, nomination = checked
-    if checked != (target, case.state.nominations.get(target)):
-        mend = f"look at registry-hooks status {case.model}, and decide again"
-        reason = Reason("champion-changed", f"version {version} to go back to, as its files were read",
-                        f"roles have moved; it would be version {target}", mend)  # fmt: skip
-        raise Refused(f"{case.model} cannot be rolled back", [reason])
+    refuse_if(f"{case.model} cannot be rolled back", pair.read_otherwise(case.state, target, version, nomination))
     return "unknown" if nomination is None else "match"
 
 

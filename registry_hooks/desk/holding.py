@@ -14,7 +14,7 @@ from registry_hooks.desk.answers import tenures
 from registry_hooks.desk.grounds.case import Cases, governing_policy, refuse_if
 from registry_hooks.errors import Reason
 from registry_hooks.identity import current_sight
-from registry_hooks.rules.serving import rested_on, standing
+from registry_hooks.rules.grounds.serving import rested_on, standing
 from registry_hooks.storage.ledger import Ledger
 from registry_hooks.storage.mlflow_rows import Registry
 from registry_hooks.storage.resting import Rest

@@ -32,7 +32,7 @@ POWERS: dict[Power, str] = {
 }
 """What can be turned on by name, and what that gives to whom."""
 
-ROUTES: dict[str, dict[str, Effect]] = {
+EFFECTS: dict[str, dict[str, Effect]] = {
     "/": {"GET": "page"},
     "/build/{filename}": {"GET": "page"},
     "/gateway/anthropic/v1/messages": {"POST": "gateway"},
@@ -315,7 +315,7 @@ def plain_path(path: str, prefix: str = "") -> str:
 def effect_of(verb: str, path: str, prefix: str = "") -> Effect | Literal["ours"] | None:
     """What a route can do; None for one that is not known."""
     plain = plain_path(path, prefix)
-    return "ours" if plain.startswith(OURS) else ROUTES.get(plain, {}).get(verb)
+    return "ours" if plain.startswith(OURS) else EFFECTS.get(plain, {}).get(verb)
 
 
 def power_of(verb: str, path: str, prefix: str = "") -> Power | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from mlflow_eval_plugin.evidence import Evidence
 from registry_hooks.errors import Reason
 from registry_hooks.records import EvidenceRef, ModelState, TrustState
 from registry_hooks.rules.approval.people import Facts
@@ -59,6 +60,22 @@ def judge_evidence(
         reasons += _with_another(found, state, version)
         reasons += _unsigned(required, found, model, version, facts.trust)
     return reasons
+
+
+def about_another(evidence: Evidence, path: str, run_id: str, version: int, files_digest: str) -> Reason | None:
+    """Why Evidence in a run is not about this version: it was copied in from elsewhere, or the files have changed."""
+    subject = evidence.subject
+    if subject.run_id != run_id:
+        what = f"was made in run {subject.run_id[:40]}"
+    elif subject.model_digest is None:
+        what = "speaks of no model's files: it is about predictions, or they could not be read"
+    elif subject.model_digest != files_digest:
+        what = "speaks of other files"
+    else:
+        return None
+    fix = "evaluate the model as it is registered, by its URI, and leave its files as they are"
+    expected = f"{evidence.kind} Evidence about the files of version {version}"
+    return Reason("evidence", expected, f"{path} of run {run_id} {what}", fix)
 
 
 def _with_another(found: EvidenceRef, state: ModelState, version: int) -> list[Reason]:

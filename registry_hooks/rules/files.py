@@ -1,4 +1,4 @@
-"""A version's files held against the list that was nominated: which differ, by name."""
+"""A version's files held against the list that was nominated: which differ, by name, and which are not there."""
 
 from __future__ import annotations
 
@@ -22,18 +22,42 @@ def differing_files(nominated: Files | None, found: Files) -> tuple[str, ...]:
 
 def files_reason(model: str, version: int, differences: tuple[str, ...]) -> Reason:
     """The refusal of a version whose files are not those that were nominated, by name."""
-    told = ", ".join(differences[:5]) + (f" and {len(differences) - 5} more" if len(differences) > 5 else "")
-    return Reason(
-        "files",
-        f"the files of version {version} as they were nominated",
-        told or "other files",
-        f"find out who changed the artifacts; register them as a new version of {model} and nominate that",
-    )
+    fix = f"find out who changed the artifacts; register them as a new version of {model} and nominate that"
+    return _changed(version, differences, fix)
+
+
+def changed_on_the_way_back(model: str, version: int, differences: tuple[str, ...], others: list[int]) -> Reason:
+    """The same, of the version that a rollback would return to; ``others`` are earlier champions."""
+    other = f"--to VERSION, with one of {others}, or " if others else ""
+    fix = f"registry-hooks rollback {model} --reason … {other}--verify later, to serve these files as they are"
+    return _changed(version, differences, fix)
 
 
 def missing_reason(model: str, version: int, missing: tuple[str, ...], others: list[int]) -> Reason:
     """The refusal of a version whose files are not there; ``others`` are earlier champions to go back to instead."""
-    told = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
     other = f", or registry-hooks rollback {model} --to VERSION --reason …, with one of {others}" if others else ""
-    mend = f"put the files back where they were{other}"
-    return Reason("files-missing", f"the files of version {version} where they were nominated", told, mend)
+    fix = f"put the files back where they were{other}"
+    return Reason("files-missing", f"the files of version {version} where they were nominated", _few(missing), fix)
+
+
+def unreachable_reason(version: int, told: str) -> Reason:
+    """The refusal of a version of whose files the artifact store does not say whether they are there."""
+    fix = "see that the server reaches the artifact store; what it cannot fetch, nobody can load who starts now"
+    expected = f"an artifact store that says whether the files of version {version} are there"
+    return Reason("files-unreachable", expected, told, fix)
+
+
+def deleted_reason(version: int, deleted: str) -> Reason:
+    """The refusal of a version that rests on a run or a logged model that is deleted; ``deleted`` says on which."""
+    expected = f"runs and logged models of version {version} that are not deleted"
+    fix = "restore it (mlflow runs restore, mlflow experiments restore), or log the model and evaluate it again"
+    return Reason("deleted", expected, deleted, fix)
+
+
+def _changed(version: int, differences: tuple[str, ...], fix: str) -> Reason:
+    expected = f"the files of version {version} as they were nominated"
+    return Reason("files", expected, _few(differences) or "other files", fix)
+
+
+def _few(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -120,6 +120,15 @@ def meant_twice(state: ModelState, now: datetime, expected: int | None, to: int 
     ]
 
 
+def read_otherwise(state: ModelState, target: int, version: int, nomination: Nomination | None) -> list[Reason]:
+    """Why a rollback does not rest on the files that were read: those of ``version``, as ``nomination`` has them."""
+    if (target, state.nominations.get(target)) == (version, nomination):
+        return []
+    fix = f"look at registry-hooks status {state.model}, and decide again"
+    return [Reason("champion-changed", f"version {version} to go back to, as its files were read",
+                   f"roles have moved; it would be version {target}", fix)]  # fmt: skip
+
+
 def nominate(state: ModelState, nomination: Nomination) -> ModelState:
     """The state with ``nomination.version`` as challenger."""
     _heed(may_nominate(state, nomination))

@@ -6,8 +6,10 @@ everybody who may READ the model. In which run it is, and what it says, is the r
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from registry_hooks.errors import Reason
 from registry_hooks.identity import Sight
 from registry_hooks.records import Condemned, EvidenceRef, Nomination, Proposal, Resemblance
 
@@ -33,6 +35,11 @@ def shown_nomination(nomination: Nomination, sight: Sight) -> Nomination:
     likes = _shown_likes(nomination.condemned_by, nomination.resembles, sight)
     update = {"evidence": shown_evidence(nomination.evidence, sight), "pages": pages, **likes}
     return nomination.model_copy(update=update)
+
+
+def shown_without_run(reason: Reason) -> Reason:
+    """A reason as told to somebody who may not READ the run that it is about: it names neither run nor file."""
+    return replace(reason, found="something else, in a run that you may not read")
 
 
 def shown_condemned(by: Condemned, sight: Sight) -> Condemned:

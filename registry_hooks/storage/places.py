@@ -17,6 +17,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 
 from registry_hooks.errors import Reason
 from registry_hooks.records import EvidenceRef, Page
+from registry_hooks.rules.files import deleted_reason
 from registry_hooks.rules.signatures import SUFFIX
 from registry_hooks.storage.mlflow_rows import VersionRow
 from registry_hooks.storage.resting import Rest
@@ -120,12 +121,8 @@ def deleted_reasons(row: VersionRow, runs: Iterable[str]) -> list[Reason]:
     """
     gone = [f"run {run_id}" for run_id in dict.fromkeys([row.run_id or "", *runs]) if run_id and _run_deleted(run_id)]
     gone += [f"logged model {each}" for each in _LOGGED_MODEL.findall(row.location) if _logged_model_deleted(each)]
-    mend = "restore it (mlflow runs restore, mlflow experiments restore), or log the model and evaluate it again"
-    return [
-        Reason("deleted", f"runs and logged models of version {row.version} that are not deleted",
-               f"{each} is deleted, and the next mlflow gc purges it with its files", mend)
-        for each in gone
-    ]  # fmt: skip
+    return [deleted_reason(row.version, f"{each} is deleted, and the next mlflow gc purges it with its files")
+            for each in gone]  # fmt: skip
 
 
 def _run_deleted(run_id: str) -> bool:

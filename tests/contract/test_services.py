@@ -14,7 +14,7 @@ from support.serving import clean_environment
 
 from registry_hooks.app.startup import require_known_routes, routes_of
 from registry_hooks.mlflow_surface.endings import GRAPHQL, NOT_SERVED, SERVED, SURFACE, ends_in
-from registry_hooks.mlflow_surface.http_routes import ROUTES, effect_of, plain_path, unknown_routes
+from registry_hooks.mlflow_surface.http_routes import EFFECTS, effect_of, plain_path, unknown_routes
 from registry_hooks.mlflow_surface.store_methods import CLOSURE
 
 PROBE = Path(__file__).parents[1] / "support/probes/surface_probe.py"
@@ -273,5 +273,5 @@ def test_a_static_prefix_is_known_and_no_other(monkeypatch):
 
 
 def test_every_route_that_touches_the_registry_is_so_classified():
-    touching = {(verb, path) for path, verbs in ROUTES.items() for verb, kind in verbs.items() if kind == "registry"}
+    touching = {(verb, path) for path, verbs in EFFECTS.items() for verb, kind in verbs.items() if kind == "registry"}
     assert touching | {route for route in SURFACE if effect_of(*route) in ("demo", "jobs", "webhooks")} == set(SURFACE)

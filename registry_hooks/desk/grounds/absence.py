@@ -11,7 +11,7 @@ from registry_hooks.desk.grounds.case import Case
 from registry_hooks.desk.grounds.presence import beside
 from registry_hooks.errors import NotFound, Reason, RegistryError
 from registry_hooks.records import ROLES
-from registry_hooks.rules.files import Files
+from registry_hooks.rules.files import Files, deleted_reason
 from registry_hooks.storage.mlflow_io import missing_files
 from registry_hooks.storage.mlflow_rows import VersionRow
 
@@ -50,13 +50,7 @@ def in_roles(case: Case) -> list[Needed]:
 
 def purged_soon(case: Case, version: int) -> list[Reason]:
     """A reason for each run or logged model of a version that is deleted in MLflow and not yet purged."""
-    mend = "restore it (mlflow runs restore, mlflow experiments restore), or evaluate and nominate a version anew"
-    expected = f"runs and logged models of version {version} that are not deleted"
-    return [
-        Reason("deleted", expected, what, mend)
-        for held in held_in(case, [version])
-        for what in held.deleted
-    ]  # fmt: skip
+    return [deleted_reason(version, what) for held in held_in(case, [version]) for what in held.deleted]
 
 
 def missing(held: Iterable[Needed], patience: float) -> list[str]:

@@ -14,8 +14,9 @@ from registry_hooks.desk.grounds.presence import absent
 from registry_hooks.errors import Invalid, NotFound, Reason, Refused
 from registry_hooks.identity import Actor, Directory, current_directory, current_sight, require_actor
 from registry_hooks.records import Action, Entry, ModelState, Pair
-from registry_hooks.rules.approval.people import Facts
+from registry_hooks.rules.approval.people import Facts, is_no_admin
 from registry_hooks.rules.files import differing_files, files_reason
+from registry_hooks.rules.grounds.model import clock_went_back, meddled, nominated_anew
 from registry_hooks.storage.ledger import AppliedPolicy, Ledger
 from registry_hooks.storage.mlflow_io import Manifest, manifest
 from registry_hooks.storage.mlflow_rows import Registry, VersionRow
@@ -81,34 +82,14 @@ class Case:
 
     def unsettled(self) -> list[Reason]:
         """Reasons against any decision about this model: roles changed past the server, or the clock is wrong."""
-        return [*self.meddling(), *self._clock_went_back()]
-
-    def _clock_went_back(self) -> list[Reason]:
-        if self.clock is None:
-            return []
-        return [
-            Reason(
-                "clock",
-                f"a time after this model's newest entry, {self.facts.now:%Y-%m-%d %H:%M:%S}Z",
-                f"the server's clock says {self.clock:%Y-%m-%d %H:%M:%S}Z",
-                "set the server's clock; if it is the entry's time that is wrong, an admin applies the policy again",
-            )
-        ]
+        return [*self.meddling(), *clock_went_back(self.facts.now, self.clock)]
 
     def meddling(self) -> list[Reason]:
         """A reason when MLflow's aliases or stages are not what the ledger says; nothing is decided on such ground."""
         if self.registry.agrees(self.model, self.state.pair):
             return []
-        stages = ", ".join(f"{stage} {held or 'none'}" for stage, held in self.registry.stages(self.model).items())
-        stages += "".join(f", alias {alias!r}" for alias in self.registry.misspelt(self.model))
-        return [
-            Reason(
-                "meddled",
-                f"aliases and stages as the ledger has them ({self.state.pair})",
-                f"{self.registry.pair(self.model)}, {stages}: they were changed in the database, past the server",
-                "find out who did; then an admin applies the policy again (--adopt alias|stage) to adopt what is there",
-            )
-        ]
+        registry, model = self.registry, self.model
+        return [meddled(self.state.pair, registry.pair(model), registry.stages(model), registry.misspelt(model))]
 
 
 class Cases:
@@ -218,9 +199,7 @@ def changed_evidence(case: Case, version: int) -> list[Reason]:
     if case.bound is None or nomination is None:
         return []
     if case.bound.nomination != nomination:
-        found = Reason("nomination-changed", f"version {version} as it was nominated when its Evidence was read",
-                       "it was nominated anew meanwhile", "ask again")  # fmt: skip
-        raise NominatedAnew("what was read is no longer what was nominated", [found])
+        raise NominatedAnew("what was read is no longer what was nominated", [nominated_anew(version)])
     return list(case.bound.reasons)
 
 
@@ -250,9 +229,7 @@ def refuse_if(headline: str, reasons: list[Reason]) -> None:
 def require_admin(what: str) -> Actor:
     """The Actor, who must be an administrator for ``what`` (a clause: "keys are trusted")."""
     actor = require_actor()
-    if not actor.is_admin:
-        reason = Reason("role", "an administrator of MLflow", actor.name, "ask an MLflow admin")
-        raise Refused(f"{what} by an admin", [reason])
+    refuse_if(f"{what} by an admin", is_no_admin(actor))
     return actor
 
 

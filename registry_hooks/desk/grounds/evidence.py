@@ -10,6 +10,7 @@ from datetime import datetime
 from registry_hooks.errors import Invalid, NotFound, Reason
 from registry_hooks.identity import current_sight
 from registry_hooks.records import EvidenceRef, TrustState
+from registry_hooks.rules.evidence_gate import about_another
 from registry_hooks.rules.signatures import signers
 from registry_hooks.storage.mlflow_io import FoundEvidence, Manifest, evidence_in
 from registry_hooks.storage.mlflow_rows import VersionRow
@@ -61,7 +62,7 @@ def trusted_evidence(
     for run_id in wanted:
         for found in evidence_in(run_id):
             evidence = found.evidence
-            if other := _of_something_else(found, run_id, files, row):
+            if other := about_another(evidence, found.path, run_id, row.version, files.digest):
                 others[evidence.kind] = other
                 continue
             ref = EvidenceRef(
@@ -85,22 +86,6 @@ def trusted_evidence(
 def _counts_before(one: EvidenceRef, other: EvidenceRef) -> bool:
     # A comparison with somebody else, made later, does not take away the one with the champion.
     return (one.champion is not None, one.created_at) > (other.champion is not None, other.created_at)
-
-
-def _of_something_else(found: FoundEvidence, run_id: str, files: Manifest, row: VersionRow) -> Reason | None:
-    """Why Evidence in a run is not about this version: it was copied in from elsewhere, or the files have changed."""
-    subject = found.evidence.subject
-    if subject.run_id != run_id:
-        what = f"was made in run {subject.run_id[:40]}"
-    elif subject.model_digest is None:
-        what = "speaks of no model's files: it is about predictions, or they could not be read"
-    elif subject.model_digest != files.digest:
-        what = "speaks of other files"
-    else:
-        return None
-    mend = "evaluate the model as it is registered, by its URI, and leave its files as they are"
-    return Reason("evidence", f"{found.evidence.kind} Evidence about the files of version {row.version}",
-                  f"{found.path} of run {run_id} {what}", mend)  # fmt: skip
 
 
 def _signed_by(found: FoundEvidence, trust: TrustState) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from threading import Thread
 from typing import TypeVar
 
 from registry_hooks.errors import Reason, RegistryError
-from registry_hooks.rules.files import Files, missing_reason
+from registry_hooks.rules.files import Files, missing_reason, unreachable_reason
 from registry_hooks.storage.mlflow_io import missing_files
 from registry_hooks.storage.mlflow_rows import VersionRow
 
@@ -54,7 +54,5 @@ def presence_reasons(row: VersionRow, nominated: Files | None, others: list[int]
     try:
         missing = absent(row, nominated)
     except RegistryError as error:
-        mend = "see that the server reaches the artifact store; what it cannot fetch, nobody can load who starts now"
-        expected = f"an artifact store that says whether the files of version {row.version} are there"
-        return [Reason("files-unreachable", expected, error.headline, mend)]
+        return [unreachable_reason(row.version, error.headline)]
     return [missing_reason(row.model, row.version, missing, others)] if missing else []

@@ -133,6 +133,11 @@ def listed(names: Collection[str]) -> str:
     return ", ".join(names) + (" or another" if len(names) == MOST_NAMED else "")
 
 
+def is_no_admin(actor: Actor) -> list[Reason]:
+    """Why ``actor`` may not do what administrators of MLflow do; empty when they are one."""
+    return [] if actor.is_admin else [Reason("role", "an administrator of MLflow", actor.name, "ask an MLflow admin")]
+
+
 def lacks_role(
     actor: Actor, allowed: tuple[str, ...], what: str, facts: Facts, others: str | None = None
 ) -> list[Reason]:

@@ -11,7 +11,7 @@ import pytest
 from support.attacking import AJAX, Attacker, Attempt, login, release
 from support.serving import ADMIN, Server, clean_environment, free_port, run, start
 
-from registry_hooks.mlflow_surface.http_routes import POWERS, ROUTES
+from registry_hooks.mlflow_surface.http_routes import EFFECTS, POWERS
 
 AJAX3 = "/ajax-api/3.0/"
 ASSISTANT = f"{AJAX3}mlflow/assistant/"
@@ -159,7 +159,7 @@ def test_no_location_leads_to_the_servers_disk_or_to_another_host(attacker: Atta
 def test_every_shut_route_is_tried() -> None:
     tried = {attempt.said.removesuffix(" is shut") for attempt in ATTEMPTS} - {""}
     assert tried == set(POWERS)
-    assert {kind for verbs in ROUTES.values() for kind in verbs.values()} >= set(POWERS)
+    assert {kind for verbs in EFFECTS.values() for kind in verbs.values()} >= set(POWERS)
 
 
 def test_no_web_socket_is_let_in(governed: Server) -> None:

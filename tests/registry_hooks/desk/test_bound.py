@@ -285,7 +285,7 @@ def silence(monkeypatch):
     over = threading.Event()
 
     def begin():
-        monkeypatch.setattr(bound, "PATIENCE", 0.2)
+        monkeypatch.setattr(bound, "GIVEN_WITHIN", 0.2)
         monkeypatch.setattr(bound, "on_this_disk", lambda run_id: False)
         monkeypatch.setattr(presence, "LOOK", 0.2)
         for where in (bound, presence, case):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from registry_hooks.records import ModelState, Pair
-from registry_hooks.rules.serving import rested_on, standing
+from registry_hooks.rules.grounds.serving import rested_on, standing
 
 STATE = ModelState(model="churn", pair=Pair(champion=3, challenger=2, fallback=2), champions=(1, 2, 3))
 
