@@ -184,7 +184,7 @@ def _inputs(call: Call, config: Config, reader: Reader) -> tuple[Any, Any]:
     table, reference = call.judged(config)
     apart, labels = columns_apart(call.configs), labels_received(table, reference)
     rows = replace(reader.rows(table, config), apart=apart, labels=labels)
-    if hasattr(config, "champion"):
+    if config.has_champion:
         return rows, reader.champion(table, rows, config)
     return rows, None if reference is None else reader.reference(reference, rows, config)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ class LateLabels:
 
     def judged(self, table: GivenTable, config: Config) -> GivenTable:
         """The rows that a config judges: all, unless it leaves out those whose labels have not arrived."""
-        if not _leaves_out(config):
+        if not config.leaves_out_late:
             return table
         if id(table) not in self.found:
             self.found[id(table)] = _received(table)
@@ -48,7 +48,7 @@ def require_labels(table: GivenTable, given: Sequence[tuple[Config, GivenTable |
     Raises:
         InputError: names the evaluators, how many labels are missing, and the key that leaves them out.
     """
-    needing = [pair for pair in given if _needs(pair[0]) and not _leaves_out(pair[0])]
+    needing = [pair for pair in given if not (pair[0].takes_columns or pair[0].leaves_out_late)]
     reasons = _missing(table.labels, [config.kind for config, _ in needing])
     for config, reference in needing:
         if reference is not None:
@@ -68,9 +68,7 @@ def not_judged(table: GivenTable, late: LateLabels, configs: Mapping[str, Config
     """
     if table.labels is None or len(table.labels) == 0:
         return {}
-    asked = {
-        kind: config for kind, config in configs.items() if isinstance(config, SlicedConfig) and _leaves_out(config)
-    }
+    asked = {kind: config for kind, config in configs.items() if _leaves_out(config)}
     found = {kind: _why_not(config, late.judged(table, config)) for kind, config in asked.items()}
     reasons = {kind: reason for kind, reason in found.items() if reason}
     if len(reasons) == len(configs):
@@ -105,12 +103,9 @@ def labels_received(table: GivenTable, reference: GivenTable | None) -> LabelsRe
     return LabelsReceived(table.labels_name, len(table.whole.features), len(table.features), before)
 
 
-def _needs(config: Config) -> bool:
-    return hasattr(config, "missing_labels")
-
-
-def _leaves_out(config: Config) -> bool:
-    return getattr(config, "missing_labels", None) == "received"
+def _leaves_out(config: Config) -> TypeGuard[SlicedConfig]:
+    # Whoever judges rows by label does it in slices.
+    return config.leaves_out_late
 
 
 def _arrived(labels: Any) -> NDArray[np.bool_]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from mlflow_eval_plugin.canonical import EvidenceError
 from mlflow_eval_plugin.evidence import Check, Evidence
+from mlflow_eval_plugin.reports.kinds import kind_and_task
 from mlflow_eval_plugin.reports.sentences.ranking import worst_first
-from mlflow_eval_plugin.reports.sentences.wording import kind_and_task
 
 
 @dataclass(frozen=True)

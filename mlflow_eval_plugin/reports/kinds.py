@@ -40,6 +40,7 @@ class Kind:
         heatmap: Evidence → its scopes × metrics, where it has both.
         drawn: which Checks are drawn as forest plots.
         forest_note: what a reader of its forest plots must know; where empty, what differences are taken to.
+        plain: whether the kind alone names its Checks; else the task does too, since those of another are not the same.
         figure: the name of the PNG beside the page: ``reliability``, ``confidence_reliability`` and
             ``mean_reliability`` are those diagrams (all under the first name), others rank the worst Checks.
     """
@@ -52,6 +53,7 @@ class Kind:
     heatmap: Callable[[Evidence], Heatmap | None] | None = None
     drawn: Callable[[Check], bool] = lambda check: True
     forest_note: str = ""
+    plain: bool = False
     figure: str = "forest"
 
 
@@ -63,6 +65,7 @@ _OF_TWO_CLASSES: Mapping[str, Kind] = {
         tables=calibration_tables,
         pictures=reliability_diagrams,
         drawn=lambda check: check.scope != "overall",
+        plain=True,
         figure="reliability",
     ),
     "disaggregated": Kind(
@@ -71,6 +74,7 @@ _OF_TWO_CLASSES: Mapping[str, Kind] = {
         scope="Slice",
         tables=disaggregated_tables,
         heatmap=slice_heatmap,
+        plain=True,
     ),
     "drift": Kind(
         title="Drift",
@@ -80,6 +84,8 @@ _OF_TWO_CLASSES: Mapping[str, Kind] = {
         pictures=drifted_columns,
         # A change of schema is a fact without an interval; its own table tells more than a dot.
         drawn=lambda check: check.metric != "schema_changes",
+        # Columns are compared alike, however many classes there are.
+        plain=True,
         figure="overview",
     ),
     "comparison": Kind(
@@ -88,6 +94,7 @@ _OF_TWO_CLASSES: Mapping[str, Kind] = {
         scope="Slice",
         tables=comparison_tables,
         pictures=both_scores,
+        plain=True,
         forest_note="Challenger less champion: a positive change means that the challenger has more.",
     ),
 }
@@ -97,9 +104,11 @@ _OF_MANY_CLASSES: Mapping[str, Kind] = {
         _OF_TWO_CLASSES["calibration"],
         tables=class_calibration_tables,
         pictures=class_reliability_diagrams,
+        plain=False,
         figure="confidence_reliability",
     ),
-    "disaggregated": replace(_OF_TWO_CLASSES["disaggregated"], tables=class_disaggregated_tables),
+    "disaggregated": replace(_OF_TWO_CLASSES["disaggregated"], tables=class_disaggregated_tables, plain=False),
+    "comparison": replace(_OF_TWO_CLASSES["comparison"], plain=False),
 }
 _OF_REGRESSIONS: Mapping[str, Kind] = {
     **_OF_TWO_CLASSES,
@@ -112,8 +121,9 @@ _OF_REGRESSIONS: Mapping[str, Kind] = {
         drawn=lambda check: check.metric == "coverage_error",
         figure="mean_reliability",
     ),
-    "disaggregated": replace(_OF_TWO_CLASSES["disaggregated"], tables=error_tables),
-    "comparison": replace(_OF_TWO_CLASSES["comparison"], tables=error_comparison_tables),
+    "disaggregated": replace(_OF_TWO_CLASSES["disaggregated"], tables=error_tables, plain=False),
+    "drift": replace(_OF_TWO_CLASSES["drift"], plain=False),
+    "comparison": replace(_OF_TWO_CLASSES["comparison"], tables=error_comparison_tables, plain=False),
 }
 TOLD: dict[str, Mapping[str, Kind]] = {
     "binary": _OF_TWO_CLASSES,
@@ -128,6 +138,11 @@ def kind_of(evidence: Evidence) -> Kind:
     return known[evidence.kind] if evidence.kind in known else _unknown(evidence)
 
 
+def kind_and_task(evidence: Evidence) -> str:
+    """What the Checks of a document are of: those of another kind, or at another task, are not the same Checks."""
+    return evidence.kind if kind_of(evidence).plain else f"{evidence.kind} ({evidence.of_task})"
+
+
 def _unknown(evidence: Evidence) -> Kind:
     what = f"kind {evidence.kind!r} of task {evidence.of_task!r}"
     of_task = TOLD.get(evidence.of_task)
@@ -137,4 +152,5 @@ def _unknown(evidence: Evidence) -> Kind:
         question=f"This release does not know {what}, and shows the Checks alone; known {known}.",
         scope="Scope",
         tables=lambda measurements: [],
+        plain=evidence.of_task == next(iter(TOLD)),
     )

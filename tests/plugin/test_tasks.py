@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import re
 from collections.abc import Iterator
 from configparser import ConfigParser
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,13 +17,14 @@ import pandas as pd
 import pytest
 from support.evaluating import World, evidence_of
 
+import mlflow_eval_plugin
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.document import About, document
 from mlflow_eval_plugin.evidence import KNOWN_KINDS, KNOWN_TASKS, Data, Evidence, EvidenceError, dumps, loads, seal
 from mlflow_eval_plugin.plugin import _Evaluator
 from mlflow_eval_plugin.plugin.data.tables import GivenTable, Scorer, given_rows
 from mlflow_eval_plugin.plugin.tasks import TASKS, Task
-from mlflow_eval_plugin.reports.kinds import TOLD, Kind
+from mlflow_eval_plugin.reports.kinds import TOLD, Kind, kind_and_task
 from mlflow_eval_plugin.reports.pages.page import render
 from mlflow_eval_plugin.reports.tables.cells import Cell, table_of
 from mlflow_eval_plugin.stats.inference.checks import Claim
@@ -130,7 +133,11 @@ def test_a_task_and_a_kind_are_an_entry_each(
     page = render(found)
     assert "does not know kind" in page and "binary, multiclass, regression" in page  # it is in no table of reports yet
     assert f"{found.checks[0].value:.3g}" in page
+    assert kind_and_task(found) == "first_choice (ranking)"
+    monkeypatch.setitem(TOLD, "ranking", {"first_choice": replace(TOLD_BY, plain=True)})
+    assert kind_and_task(found) == "first_choice"
     monkeypatch.setitem(TOLD, "ranking", {"first_choice": TOLD_BY})
+    assert kind_and_task(found) == "first_choice (ranking)"
     page = render(found)
     assert "does not know" not in page and TOLD_BY.question in page and "0.7" in page
     assert _evaluated(world, ranking, min_right=0.9).verdict == "fail"
@@ -140,6 +147,21 @@ def test_every_task_and_kind_that_this_release_writes_is_in_every_table() -> Non
     assert set(TASKS) == set(TOLD) == set(KNOWN_TASKS)
     for name, task in TASKS.items():
         assert set(task.configs) == set(task.evaluate) == set(task.scalars) == set(TOLD[name]) == set(KNOWN_KINDS)
+
+
+# Where a task is named by its word: the two tables that say what a task is, and what the format knows.
+_TABLES = {"evidence.py", "plugin/tasks.py", "reports/kinds.py"}
+_PACKAGE = Path(mlflow_eval_plugin.__file__).parent
+_OF_A_CONFIG = re.compile(r"""isinstance\([^()]*Config\b|hasattr\(config\b|\bconfig\.kind\b [!=]=""")
+
+
+@pytest.mark.parametrize("path", sorted(_PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(_PACKAGE)))
+def test_no_file_but_the_tables_asks_which_task_or_which_config_it_has(path: Path) -> None:
+    text, where = path.read_text(), str(path.relative_to(_PACKAGE))
+    assert _OF_A_CONFIG.findall(text) == []
+    words = {node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)}
+    # A room of a task may say whose it is, such as in a key of what is remembered.
+    assert where in _TABLES or {word for word in KNOWN_TASKS if word in words} <= set(path.parts)
 
 
 def test_every_kind_has_its_entry_point_and_no_other_has() -> None:

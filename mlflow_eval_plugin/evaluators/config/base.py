@@ -58,6 +58,10 @@ class Config(BaseModel):
     own_keys: ClassVar[frozenset[str]]
     # Keys whose tolerances have a range: of which metric, None where the key maps metrics to tolerances.
     ranged: ClassVar[Mapping[str, tuple[str | None, Of]]] = {}
+    # Whether columns are taken as they are, with whatever is missing in them; else rows are judged by their labels.
+    takes_columns: ClassVar[bool] = False
+    # Whether the rows are held against a champion's; else against those of a reference, where there is one.
+    has_champion: ClassVar[bool] = False
     # Values that are data: the Evidence names them and does not hold them.
     _DATA: ClassVar[frozenset[str]] = frozenset({"sample_weights", "slice_data", "reference"})
 
@@ -108,6 +112,16 @@ class Config(BaseModel):
                 yield from ((key, name, limit, of) for name, limit in (limits or {}).items())
             elif limits is not None:
                 yield from ((key, metric, limit, of) for limit in (limits if isinstance(limits, tuple) else (limits,)))
+
+    @property
+    def leaves_out_late(self) -> bool:
+        """Whether rows whose labels have not arrived are left out."""
+        return False
+
+    @property
+    def interactive(self) -> bool:
+        """Whether another project's report is wanted beside ours."""
+        return False
 
     @property
     def names_many_classes(self) -> bool:
@@ -191,6 +205,11 @@ class SlicedConfig(Config):
         for key in keys:
             if not given and key in self.model_fields_set and getattr(self, key):
                 raise ValueError(f"{key!r} has no effect without {what}; give some or leave it out")
+
+    @property
+    def leaves_out_late(self) -> bool:
+        """Whether rows whose labels have not arrived are left out."""
+        return self.missing_labels == "received"
 
     @property
     def subsets(self) -> tuple[tuple[SliceItem, ...], ...]:

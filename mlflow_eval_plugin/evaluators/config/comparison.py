@@ -72,6 +72,7 @@ class ComparisonBase(SlicedConfig):
     """
 
     kind: ClassVar[str] = "comparison"
+    has_champion: ClassVar[bool] = True
     own_keys: ClassVar[frozenset[str]] = frozenset({"champion", "champion_threshold", *MARGIN_KEYS})
     ranged: ClassVar[Mapping[str, tuple[str | None, Of]]] = dict.fromkeys(MARGIN_KEYS, (None, "difference"))
 

@@ -38,6 +38,7 @@ class DriftConfig(Config):
     """
 
     kind: ClassVar[str] = "drift"
+    takes_columns: ClassVar[bool] = True
     own_keys: ClassVar[frozenset[str]] = frozenset(
         {"reference", "columns", "exclude_columns", "categorical", "schema_changes", "max_psi", "max_ks", "max_js",
          "max_shift_sigma", "max_new_share", "evidently"}
@@ -80,6 +81,11 @@ class DriftConfig(Config):
         if isinstance(value, tuple) and value[1] < value[0]:
             raise ValueError("of two tolerances the first is to fail and the second, no smaller, to pass")
         return value
+
+    @property
+    def interactive(self) -> bool:
+        """Whether Evidently's report is wanted."""
+        return self.evidently
 
     def allows(self, column: str) -> bool:
         """Whether a column may come, go or change its type."""

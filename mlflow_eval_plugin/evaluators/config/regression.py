@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -38,6 +39,20 @@ class IntervalColumns(BaseModel):
     level: Level
 
 
+@dataclass(frozen=True)
+class Forecasts:
+    """Predicted quantiles by level, and intervals by name: the columns that hold them."""
+
+    quantiles: Mapping[float, str] = field(default_factory=dict)
+    intervals: Mapping[str, IntervalColumns] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Every column of a predicted quantile or of an end of an interval, with the key that names it."""
+        ends = {end: f"intervals {name!r}" for name, one in self.intervals.items() for end in (one.lower, one.upper)}
+        return {**ends, **dict.fromkeys(self.quantiles.values(), "quantiles")}
+
+
 class MeanConfig(Config):
     """Keys of every evaluator of a regression.
 
@@ -56,6 +71,11 @@ class MeanConfig(Config):
 
     def _apart(self) -> tuple[str | None, ...]:
         return *super()._apart(), self.prediction_column
+
+    @property
+    def forecasts(self) -> Forecasts:
+        """What is predicted beside the mean."""
+        return Forecasts()
 
 
 class PredictionConfig(MeanConfig):
@@ -82,13 +102,12 @@ class PredictionConfig(MeanConfig):
         return self
 
     def _apart(self) -> tuple[str | None, ...]:
-        return *super()._apart(), *self.forecasts
+        return *super()._apart(), *self.forecasts.columns
 
     @property
-    def forecasts(self) -> dict[str, str]:
-        """Every column of a predicted quantile or of an end of an interval, with the key that names it."""
-        ends = {end: f"intervals {name!r}" for name, one in self.intervals.items() for end in (one.lower, one.upper)}
-        return {**ends, **dict.fromkeys(self.quantiles.values(), "quantiles")}
+    def forecasts(self) -> Forecasts:
+        """What is predicted beside the mean."""
+        return Forecasts(self.quantiles, self.intervals)
 
     @property
     def bands(self) -> dict[str, float]:

@@ -57,7 +57,7 @@ def rows_of(table: GivenTable, config: Config, scorer: Scorer) -> Rows:
     if scores.probability is not None:
         known = scores.probability
         # Drift compares what is missing too.
-        late = np.isnan(known) if config.kind == "drift" else np.zeros(len(known), dtype=bool)
+        late = np.isnan(known) if config.takes_columns else np.zeros(len(known), dtype=bool)
         checked = checked_scores(as_column(known[~late] if late.any() else known))
         scores = Scores(known if late.any() else checked, None)
     # A column of the data that holds the score is the score, and no feature besides.
@@ -103,7 +103,7 @@ def _coded(table: GivenTable, config: Config) -> tuple[Any, str]:
         label, positive = table.coded(config.positive)
     except InputError:
         # Drift does not need labels: late ones, or a window of one class, are compared like any column.
-        if config.kind != "drift":
+        if not config.takes_columns:
             raise
         return None, class_text(1 if config.positive is None else config.positive)
     _require_listed(table.labels, config)
@@ -132,7 +132,7 @@ def reference_rows(table: GivenTable, like: Rows, config: Config, scorer: Scorer
         InputError: when it lacks a feature that the model needs, or its values cannot be evaluated.
     """
     # Drift compares labels as they are; whoever counts them needs them whole.
-    uncounted = table.labels is None or config.kind == "drift"
+    uncounted = table.labels is None or config.takes_columns
     label = None if uncounted else _reference_label(table, like.pos_label)
     scores = _reference_scores(table, like, config, scorer)
     data = reference_data(table, scorer)

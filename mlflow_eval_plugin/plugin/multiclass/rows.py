@@ -53,7 +53,7 @@ def is_multiclass(table: GivenTable, config: Config, scorer: Scorer) -> bool:
         return False
     if config.names_many_classes or len(classes_of_model(scorer.model)) > 2:
         return True
-    if config.kind == "drift" and scorer.model is None:
+    if config.takes_columns and scorer.model is None:
         # Drift compares columns of any kind: predicted classes are categories, whichever of them is positive.
         return are_classes(table.predictions) and config.probability_column is None
     if table.classes == 1 and scorer.model is None and config.probability_column is None:
@@ -87,7 +87,7 @@ def multiclass_rows_of(table: GivenTable, config: Config, scorer: Scorer) -> Mul
         )
     frame, weight, data = given_rows(table, config, scorer)
     scores = _scores(table, config, scorer)
-    if config.kind == "drift":
+    if config.takes_columns:
         predicted = _predicted(scores, config, in_canonical_order(known_values(table.labels)))
         name = free_name(table.predictions_name or "prediction", frame)
         return as_rows(table, frame, data, Labelled(None, ""), predicted, name, weight)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from mlflow_eval_plugin.evaluators.config.base import Config
-from mlflow_eval_plugin.evaluators.config.regression import RegressionComparisonConfig
+from mlflow_eval_plugin.evaluators.config.regression import MeanConfig, RegressionComparisonConfig
 from mlflow_eval_plugin.evaluators.regression.comparison import PredictedChampion
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.plugin.data.tables import GivenTable, Scorer, check_tables
@@ -17,18 +16,18 @@ class RegressionReader:
     def __init__(self, scorer: Scorer) -> None:
         self._predictor = Predictor(scorer)
 
-    def ask(self, table: GivenTable, reference: GivenTable | None, config: Config) -> None:
+    def ask(self, table: GivenTable, reference: GivenTable | None, config: MeanConfig) -> None:
         """Ask the model about all rows: the copy that it makes of them is the peak of memory."""
         check_tables(table, reference)
         for one in (table, reference):
             if one is not None:
                 self._predictor.output(one.given)
 
-    def rows(self, table: GivenTable, config: Config) -> RegressionRows:
+    def rows(self, table: GivenTable, config: MeanConfig) -> RegressionRows:
         """The evaluated rows."""
         return regression_rows_of(table, config, self._predictor)
 
-    def reference(self, table: GivenTable, like: RegressionRows, config: Config) -> RegressionRows:
+    def reference(self, table: GivenTable, like: RegressionRows, config: MeanConfig) -> RegressionRows:
         """The rows of the reference."""
         return regression_reference_rows(table, like, config, self._predictor)
 

@@ -13,8 +13,7 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import column_of, require_c
 from mlflow_eval_plugin.engines.arrow.regression.inputs import Predicted
 from mlflow_eval_plugin.engines.arrow.regression.rows import ArrowRegressionRows
 from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
-from mlflow_eval_plugin.evaluators.config.base import Config
-from mlflow_eval_plugin.evaluators.config.regression import PredictionConfig
+from mlflow_eval_plugin.evaluators.config.regression import MeanConfig
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.plugin.asking import ask
@@ -49,7 +48,7 @@ class Predictor:
         found: Frame = table.taken(self.outputs[id(whole)])
         return found
 
-    def prediction(self, table: GivenTable, config: Config) -> Any:
+    def prediction(self, table: GivenTable, config: MeanConfig) -> Any:
         """The predictions of the mean, or None where there are none.
 
         Raises:
@@ -57,20 +56,20 @@ class Predictor:
         """
         output = self.output(table)
         if output is not None:
-            column = getattr(config, "prediction_column", None)
+            column = config.prediction_column
             return output[chosen_column(output, column, self.scorer.output_column)].to_numpy()
         named = self.named(config)
         if named is not None:
             return column_of(table.features, named, argument="prediction_column").to_numpy()
         return table.predictions if self.scorer.model is None else None
 
-    def named(self, config: Config) -> str | None:
+    def named(self, config: MeanConfig) -> str | None:
         """The column of the data that the config names for the prediction; None where it names none, or of a model."""
-        column = getattr(config, "prediction_column", None)
+        column = config.prediction_column
         return None if column is None or self.scorer.model is not None else config.column(column)
 
 
-def regression_rows_of(table: GivenTable, config: Config, predictor: Predictor) -> RegressionRows:
+def regression_rows_of(table: GivenTable, config: MeanConfig, predictor: Predictor) -> RegressionRows:
     """Everything an evaluator needs of the evaluated data set.
 
     Raises:
@@ -78,7 +77,7 @@ def regression_rows_of(table: GivenTable, config: Config, predictor: Predictor) 
     """
     frame, weight, data = given_rows(table, config, predictor.scorer)
     prediction = predictor.prediction(table, config)
-    if prediction is None and config.kind != "drift":
+    if prediction is None and not config.takes_columns:
         raise InputError(
             f"{config.kind}: there is neither a model nor a column of predictions; give mlflow 'predictions'"
         )
@@ -89,7 +88,7 @@ def regression_rows_of(table: GivenTable, config: Config, predictor: Predictor) 
 
 
 def regression_reference_rows(
-    table: GivenTable, like: RegressionRows, config: Config, predictor: Predictor
+    table: GivenTable, like: RegressionRows, config: MeanConfig, predictor: Predictor
 ) -> RegressionRows:
     """Everything an evaluator needs of a reference, which may lack targets and, where no model is given, predictions.
 
@@ -98,7 +97,7 @@ def regression_reference_rows(
     """
     table.require_inputs(predictor.scorer.model, config)
     named = predictor.named(config)
-    lacking = config.kind == "drift" and named is not None and named not in table.features.columns
+    lacking = config.takes_columns and named is not None and named not in table.features.columns
     prediction = None if lacking else predictor.prediction(table, config)
     data = reference_data(table, predictor.scorer)
     known = table.labels is not None and prediction is not None
@@ -130,9 +129,9 @@ def _rows(
     )
 
 
-def _forecasts(output: Frame | None, frame: Frame, config: Config, *, required: bool) -> dict[str, Any]:
+def _forecasts(output: Frame | None, frame: Frame, config: MeanConfig, *, required: bool) -> dict[str, Any]:
     """Predicted quantiles and ends of intervals by column, of the model or of the data."""
-    columns = config.forecasts if isinstance(config, PredictionConfig) else {}
+    columns = config.forecasts.columns
     predicted = () if output is None else tuple(output.columns)
     return {
         config.column(column): _forecast(column, output, frame, config, argument=argument)
@@ -141,7 +140,7 @@ def _forecasts(output: Frame | None, frame: Frame, config: Config, *, required: 
     }
 
 
-def _forecast(column: str, output: Frame | None, frame: Frame, config: Config, *, argument: str) -> Any:
+def _forecast(column: str, output: Frame | None, frame: Frame, config: MeanConfig, *, argument: str) -> Any:
     if output is not None and column in output.columns:
         return output[column].to_numpy()
     known = frame if output is None else headings(frame, output)
@@ -149,15 +148,17 @@ def _forecast(column: str, output: Frame | None, frame: Frame, config: Config, *
     return column_of(frame, config.column(column), argument=argument).to_numpy()
 
 
-def _predicted(table: GivenTable, frame: Frame, config: Config, predictor: Predictor, weight: Any) -> Predicted | None:
-    if config.kind == "drift":
+def _predicted(
+    table: GivenTable, frame: Frame, config: MeanConfig, predictor: Predictor, weight: Any
+) -> Predicted | None:
+    if config.takes_columns:
         return None  # it takes columns as they are, with whatever is missing in them
     output = predictor.output(table)
 
     def values(column: str, argument: str) -> Any:
         return _forecast(column, output, frame, config, argument=argument)
 
-    known = config if isinstance(config, PredictionConfig) else PredictionConfig()
+    known = config.forecasts
     quantiles = {level: values(column, "quantiles") for level, column in known.quantiles.items()}
     given = {
         name: (one.level, values(one.lower, f"intervals {name!r}"), values(one.upper, f"intervals {name!r}"))

@@ -9,7 +9,6 @@ from typing import Any
 
 from mlflow.tracking.client import MlflowClient
 
-from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
 from mlflow_eval_plugin.plugin.call import Call
 
 WARNING_TAG = "mlflow_eval_plugin.drift.warning"
@@ -23,17 +22,17 @@ def attach_evidently(call: Call, kind: str, folder: Path) -> None:
     A failure becomes a Python warning and a tag of the run.
     """
     config = call.configs[kind]
-    if not isinstance(config, DriftConfig) or not config.evidently:
+    if not config.interactive:
         return
     try:
-        _write(call, config, folder / f"{config.metric_prefix}drift-evidently.html")
+        _write(call, kind, folder / f"{config.metric_prefix}drift-evidently.html")
     except Exception as error:  # noqa: BLE001 - another project's report: whatever it raises, ours is unharmed
         message = f"Evidently's report is missing: {type(error).__name__}: {error}"[:500]
         warnings.warn(message, stacklevel=2)
         MlflowClient().set_tag(call.request.run_id, WARNING_TAG, message)
 
 
-def _write(call: Call, config: DriftConfig, path: Path) -> None:
+def _write(call: Call, kind: str, path: Path) -> None:
     # Evidently reports its use to its makers unless these are set, to whatever value. What is judged here is nobody
     # else's business, so they are set for the whole process, before Evidently can read them.
     for name in _UNTRACKED:
@@ -41,10 +40,10 @@ def _write(call: Call, config: DriftConfig, path: Path) -> None:
     from evidently import Report
     from evidently.presets import DataDriftPreset
 
-    reference = call.reference(config)
+    reference = call.reference(call.configs[kind])
     if reference is None:
         return
-    compared = {column["name"] for column in call.evidence["drift"].measurements["columns"]}
+    compared = {column["name"] for column in call.evidence[kind].measurements["columns"]}
     shared = [c for c in call.table.features.columns if c in compared and c in reference.features.columns]
     report = Report([DataDriftPreset()])
     snapshot = report.run(_sample(call.table.features, shared), _sample(reference.features, shared))

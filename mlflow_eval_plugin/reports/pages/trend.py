@@ -10,7 +10,7 @@ from markupsafe import Markup
 from mlflow_eval_plugin.canonical import EvidenceError
 from mlflow_eval_plugin.evidence import VERDICT_WORDS, Check, Evidence, Verdict
 from mlflow_eval_plugin.reports.figures.svg import Scale, element, span_of
-from mlflow_eval_plugin.reports.kinds import kind_of
+from mlflow_eval_plugin.reports.kinds import kind_and_task, kind_of
 from mlflow_eval_plugin.reports.pages.page import config_of, template
 from mlflow_eval_plugin.reports.sentences import wording
 from mlflow_eval_plugin.reports.sentences.findings import sentence
@@ -100,7 +100,7 @@ def trend_of(evidences: Sequence[Evidence]) -> Trend:
     """
     if len(evidences) < 2:
         raise EvidenceError(f"expected two documents or more to draw over time, found {len(evidences)}")
-    kinds = list(dict.fromkeys(wording.kind_and_task(e) for e in evidences))
+    kinds = list(dict.fromkeys(kind_and_task(e) for e in evidences))
     if len(kinds) > 1:
         raise EvidenceError(f"expected documents of one kind, found {' and '.join(kinds)}; draw each kind apart")
     told = sorted((named(evidence) for evidence in evidences), key=lambda evidence: evidence.created_at)

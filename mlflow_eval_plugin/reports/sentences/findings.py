@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from mlflow_eval_plugin.evidence import Check, Evidence
 from mlflow_eval_plugin.reports.sentences.naming import spoken
@@ -16,8 +17,8 @@ from mlflow_eval_plugin.reports.sentences.wording import (
 )
 
 _OTHERS = {"complement": "all others", "overall": "all rows", "best": "the best slice"}
+_OF_SCORES = "calibration_in_the_large"
 _ROWS = {"complement": "all other rows", "overall": "all rows", "best": "the best slice"}
-SIGNED = ("calibration_in_the_large", "bias")
 FACT = "A fact, not an estimate: "  # how the reason of a Check without an uncertainty begins
 _CHANGES = 3  # of schema, that one sentence tells
 _FIRST = ("accuracy", "log_loss", "mae", "auc", "brier", "rmse")  # of a comparison without Checks of all rows
@@ -36,10 +37,10 @@ def _said(evidence: Evidence, check: Check) -> str:
     name = lower_first(metric_label(metric))
     if value is not None and check.metric == f"gap_{metric}" and versus in _ROWS:
         if metric in SIGNED:
-            return f"{too(evidence, metric, value, where)} compared with {_OTHERS[versus]}"
+            return f"{too(metric, value, where)} compared with {_OTHERS[versus]}"
         return f"{name} for {where} is {number(abs(value))} {_side(value)} than that of {_ROWS[versus]}"
     if value is not None and check.metric in SIGNED:
-        return too(evidence, metric, value, where) + _beside_all(evidence, check)
+        return too(metric, value, where) + _beside_all(evidence, check)
     if value is not None and check.metric == f"change_{metric}" and evidence.kind == "comparison":
         for_whom = "" if check.scope == "overall" else f" for {where}"
         return f"the challenger's {name}{for_whom} is {number(abs(value))} {_side(value)} than the champion's"
@@ -66,7 +67,7 @@ def plainest(check: Check, failed: Iterable[Check]) -> Check:
     if check.scope == "overall" or not check.metric.removeprefix("gap_").startswith("ece"):
         return check
     prefix = "gap_" if check.metric.startswith("gap_") else ""
-    same = (one for one in failed if one.scope == check.scope and one.metric == f"{prefix}{SIGNED[0]}")
+    same = (one for one in failed if one.scope == check.scope and one.metric == f"{prefix}{_OF_SCORES}")
     return next(same, check)
 
 
@@ -76,23 +77,18 @@ def _beside_all(evidence: Evidence, check: Check) -> str:
     value = (metrics.get(check.metric) or {}).get("value")
     if value is None or check.scope == "overall":
         return ""
-    return f" (all rows: {amount(evidence, value)} too {'high' if value > 0 else 'low'})"
+    return f" (all rows: {amount(check.metric, value)} too {'high' if value > 0 else 'low'})"
 
 
-def too(evidence: Evidence, metric: str, value: float, where: str) -> str:
-    """That predictions are too high or too low, by how much: scores in points, of a regression in its unit."""
-    what = "predictions" if _in_units(evidence) else "scores"
+def too(metric: str, value: float, where: str) -> str:
+    """That predictions are too high or too low, and by how much; ``metric`` is one of ``SIGNED``."""
     of = "" if where == "all rows" else f" of {where}"
-    return f"{what}{of} run {amount(evidence, value)} too {'high' if value > 0 else 'low'}"
+    return f"{SIGNED[metric].what}{of} run {amount(metric, value)} too {'high' if value > 0 else 'low'}"
 
 
-def amount(evidence: Evidence, value: float) -> str:
-    """How much predictions are off: scores in points, of a regression in its unit."""
-    return number(abs(value)) if _in_units(evidence) else points(value)
-
-
-def _in_units(evidence: Evidence) -> bool:
-    return evidence.of_task == "regression"
+def amount(metric: str, value: float) -> str:
+    """How much predictions are off, by one of ``SIGNED``."""
+    return SIGNED[metric].amount(value)
 
 
 def points(value: float) -> str:
@@ -100,6 +96,20 @@ def points(value: float) -> str:
     size = 100 * abs(value)
     text = f"{size:.1f}" if size >= 0.95 else f"{size:.2g}"
     return f"{text} {'point' if text == '1.0' else 'points'}"
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A metric that says in which direction predictions are off: what they are called, and how much is said."""
+
+    what: str
+    amount: Callable[[float], str]
+
+
+SIGNED: Mapping[str, Signed] = {
+    _OF_SCORES: Signed("scores", points),
+    "bias": Signed("predictions", lambda value: number(abs(value))),
+}
 
 
 def overall_effect(evidence: Evidence) -> str:

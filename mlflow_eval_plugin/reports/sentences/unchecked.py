@@ -180,8 +180,8 @@ def _line(evidence: Evidence, one: Unchecked, slice_: Harmed) -> str:
     side = "lower" if finding.difference < 0 else "higher"
     than = "with the champion" if one.against == CHAMPION else "for all other rows"
     if finding.metric in SIGNED:
-        apart = f"{amount(evidence, low)} to {amount(evidence, high)} {side} than {than}"
-        return f"{too(evidence, finding.metric, finding.value, spoken(evidence, slice_.label))}, {apart}"
+        apart = f"{amount(finding.metric, low)} to {amount(finding.metric, high)} {side} than {than}"
+        return f"{too(finding.metric, finding.value, spoken(evidence, slice_.label))}, {apart}"
     return (
         f"{spoken(evidence, slice_.label)}: {lower_first(metric_label(finding.metric))} {number(finding.value)}, "
         f"{number(low)} to {number(high)} {side} than {than}"
@@ -203,7 +203,7 @@ def _said(evidence: Evidence, worst: Harmed, *, champion: bool) -> str:
     finding = worst.findings[0]
     where = spoken(evidence, worst.label) + (f" ({worst.n} rows)" if worst.n < _FEW else "")
     if finding.metric in SIGNED and not champion:
-        return f"{too(evidence, finding.metric, finding.difference, where)} compared with all others"
+        return f"{too(finding.metric, finding.difference, where)} compared with all others"
     others = "with the champion" if champion else "for all other rows"
     name = lower_first(metric_label(finding.metric))
     return f"{name} for {where} is {number(finding.value)}; {others} it is {number(finding.other)}"

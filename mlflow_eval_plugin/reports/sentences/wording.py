@@ -183,13 +183,6 @@ def assurance(evidence: Evidence) -> str:
     )
 
 
-def kind_and_task(evidence: Evidence) -> str:
-    """What the Checks of a document are of: those of another kind, or at another task, are not the same Checks."""
-    # Drift compares columns alike, however many classes there are.
-    plain = ("binary", "multiclass") if evidence.kind == "drift" else ("binary",)
-    return evidence.kind if evidence.of_task in plain else f"{evidence.kind} ({evidence.of_task})"
-
-
 def on_what(*evidences: Evidence) -> str:
     """Of which model, on which rows, against which; what several documents share is said once."""
     models = [model_of(evidence) for evidence in evidences]
