@@ -12,6 +12,7 @@ from registry_hooks.client.logins import Login, read_login, server_address
 
 Adopt = Literal["alias", "stage"]
 Verify = Literal["parallel", "now", "later"]
+Files = Literal["digests", "copies"]
 
 
 class Client:
@@ -227,7 +228,21 @@ class Client:
 
     def audit_export(self) -> Iterator[bytes]:
         """The audit log in chunks of bytes, one entry a line as canonical JSON; asked for when the first is taken."""
-        return self._http.lines("audit/export")
+        return self._http.streamed("audit/export")
+
+    def dossier(
+        self, model: str, version: int, *, as_of: datetime | str | None = None, files: Files | None = None
+    ) -> Iterator[bytes]:
+        """Everything about one version as a zip file, in chunks of bytes; asked for when the first is taken.
+
+        Args:
+            model: its name.
+            version: its number.
+            as_of: what was decided later is left out.
+            files: ``copies`` puts the version's own files in; by default their digests are.
+        """
+        until = as_of.isoformat() if isinstance(as_of, datetime) else as_of
+        return self._http.streamed("audit/dossier", model=model, version=version, as_of=until, files=files)
 
     def health(self) -> answers.Health:
         """Which version the server runs; an answer means that its registry is governed."""

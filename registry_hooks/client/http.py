@@ -51,11 +51,11 @@ class Http:
         """The answer to a POST, taken for ``answered``; what is None is left out of the body."""
         return self._json_of(answered, self._ask("POST", path, json=_given(body)))
 
-    def lines(self, path: str) -> Iterator[bytes]:
-        """A streamed answer, as it arrives."""
+    def streamed(self, path: str, **query: object) -> Iterator[bytes]:
+        """An answer that comes piece by piece, as it arrives."""
         import requests
 
-        with self._ask("GET", path, stream=True) as response:
+        with self._ask("GET", path, params=_given(query), stream=True) as response:
             if response.status_code != 200:
                 raise self._error(response)
             try:

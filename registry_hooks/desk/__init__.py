@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
+from registry_hooks.desk.dossier.making import Dossiers
 from registry_hooks.desk.emergency import Emergency
 from registry_hooks.desk.grounds.case import Cases, UnitOfWork, utc_now
 from registry_hooks.desk.holding import Holding
@@ -59,6 +60,7 @@ class Desk:
         self.status, self.history, self.lineage = reading.status, reading.history, reading.lineage
         self.audit_verify, self.audit_export = reading.audit_verify, reading.audit_export
         self.reconcile = reconciling.reconcile
+        self.dossier = Dossiers(cases).dossier
         self.key_trust, self.key_revoke, self.keys = trusting.key_trust, trusting.key_revoke, trusting.keys
         self.delegate, self.delegation_end = trusting.delegate, trusting.delegation_end
         self.delegations = trusting.delegations

@@ -6,12 +6,12 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
 
 from registry_hooks.desk.answers import Answer, entry_json, reasons_json, state_json, status_json, tenures
 from registry_hooks.desk.grounds.absence import GLANCE, in_roles, missing
 from registry_hooks.desk.grounds.case import Case, Cases, case_at, remembering
-from registry_hooks.errors import Invalid, NotFound, Reason, RegistryError
+from registry_hooks.desk.grounds.times import moment
+from registry_hooks.errors import NotFound, RegistryError
 from registry_hooks.identity import Sight, current_directory, current_sight, require_actor
 from registry_hooks.records import Condemned, Entry, ModelState, Nomination
 from registry_hooks.rules.approval.people import Facts
@@ -74,17 +74,17 @@ class Reading:
 
         With ``at`` (RFC 3339) those until then, and the model as it stood at that time: the fold of those entries.
         """
-        moment = _moment(at) if at is not None else None
+        until = moment("at", at) if at is not None else None
         with self.cases.unit_of_work(write=False) as session:
             ledger = Ledger(session)
             known = Registry(session).exists(model) or ledger.entries(model, newest=1)
             if not known or model in SCOPES:
                 raise NotFound(f"there is no registered model {model!r}")
-            if moment is None:
+            if until is None:
                 return {"model": model, "entries": [entry_json(e) for e in ledger.entries(model, newest=limit)]}
             state, newest = ModelState(model=model), deque[Entry](maxlen=limit)
             for entry in ledger.each_entry(model):
-                if entry.at <= moment:
+                if entry.at <= until:
                     state = fold(state, entry)
                     newest.append(entry)
         return {
@@ -201,15 +201,6 @@ def _kept(entries: Iterable[Entry], version: int, mine: list[Entry]) -> Iterator
         if entry.version == version:
             mine.append(entry)
         yield entry
-
-
-def _moment(at: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(at.strip().upper().replace("Z", "+00:00"))
-    except ValueError as error:
-        reason = Reason("at", "a time such as 2026-11-25T03:00:00Z", at[:80], "give date, time and zone")
-        raise Invalid(f"at: no time: {at[:80]}", [reason]) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def disagreements(ledger: Ledger, registry: Registry, model: str) -> list[str]:

@@ -35,6 +35,7 @@ from registry_hooks.rules.policy import Policy, governing
 from registry_hooks.rules.policy_file import load_policy, policy_digest
 from registry_hooks.storage import schema
 from registry_hooks.storage.resting import Resting
+from registry_hooks.storage.stored_log import StoredLog
 
 State = TypeVar("State", ModelState, TrustState, AccountsState)
 # Scopes that are no model's, each with the kind of its state and the fold of its entries.
@@ -152,6 +153,11 @@ class Ledger:
     def rests(self) -> Resting:
         """What versions rest on."""
         return Resting(self._rows)
+
+    @property
+    def stored(self) -> StoredLog:
+        """The rows as they are stored."""
+        return StoredLog(self._rows)
 
     @property
     def next_seq(self) -> int:

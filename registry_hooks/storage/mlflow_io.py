@@ -93,6 +93,15 @@ def manifest(row: VersionRow) -> Manifest:
     return Manifest(files, model_digest(files), mlmodel)
 
 
+def version_files(row: VersionRow) -> Iterator[tuple[str, Path]]:
+    """Every file of a version: its path, and where it is on this machine until the next one is asked for.
+
+    Raises:
+        Invalid: when the version's files cannot be read.
+    """
+    yield from _files(row.location, f"version {row.version} of {row.model}")
+
+
 def missing_files(row: VersionRow, nominated: Files | None) -> tuple[str, ...]:
     """Files of a version that are not there, by name; looked for, and not read.
 

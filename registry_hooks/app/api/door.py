@@ -75,7 +75,7 @@ def _answer(route: Route, actor: Actor) -> Any:
     desk = governed_desk()
     answer = _as_reauthenticated(actor, arguments, getattr(desk, route.answers))
     if route.streams:
-        return _lines(answer, actor)
+        return _streamed(answer, actor, route.streams)
     return _json(answer)
 
 
@@ -132,14 +132,14 @@ def _json(answer: object, status: int = 200) -> Any:
     return Response(body, status, {"Cache-Control": "no-store"}, mimetype="application/json")
 
 
-def _lines(chunks: Iterator[bytes], actor: Actor) -> Any:
+def _streamed(chunks: Iterator[bytes], actor: Actor, media_type: str) -> Any:
     """Stream what the desk yields; the first chunk is awaited here, where an error still becomes a status."""
     from flask import Response
 
     first = _next_of(chunks, actor)
     rest = iter(lambda: _next_of(chunks, actor), None)
     body = rest if first is None else chain([first], rest)
-    response = Response(body, 200, {"Cache-Control": "no-store"}, mimetype="application/x-ndjson")
+    response = Response(body, 200, {"Cache-Control": "no-store"}, mimetype=media_type)
     if isinstance(chunks, Generator):
         response.call_on_close(chunks.close)  # a reader who goes away must not leave a transaction open
     return response

@@ -26,6 +26,9 @@ _ERRORS = {
 }
 
 
+_STREAMED = {"application/x-ndjson": "One JSON object a line.", "application/zip": "A zip file."}
+
+
 def document(routes: Iterable[Route] = ROUTES) -> dict[str, Any]:
     """The document of these routes."""
     paths: dict[str, dict[str, Any]] = {}
@@ -73,7 +76,7 @@ def _operation(route: Route) -> dict[str, Any]:
 
 def _answered(route: Route) -> dict[str, Any]:
     if route.streams:
-        return {"description": "One JSON object a line.", "content": {"application/x-ndjson": {}}}
+        return {"description": _STREAMED[route.streams], "content": {route.streams: {}}}
     return {"description": "Done.", "content": {"application/json": {"schema": {"type": "object"}}}}
 
 

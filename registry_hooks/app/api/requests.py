@@ -154,6 +154,13 @@ class History(OfModel):
     at: Id | None = None
 
 
+class Dossier(OfVersion):
+    """Which version, until when, and whether its files are copied into it."""
+
+    as_of: Id | None = None
+    files: Literal["digests", "copies"] | None = None
+
+
 class KeyTrust(Body):
     """A public key in PEM, and its name in policies."""
 

@@ -30,7 +30,7 @@ class Route:
             names, each of the ``models`` that the answer names (others are left out), ``everything`` in the registry,
             or ``nothing``.
         admin_only: whether only an administrator may.
-        streams: whether the desk answers with lines, not with an object.
+        streams: the media type of what the desk answers with piece by piece; None where it answers with an object.
         long: whether it may take longer than a second, and so is answered to few at a time.
     """
 
@@ -40,7 +40,7 @@ class Route:
     body: type[Body] = Body
     reads: Reads = "model"
     admin_only: bool = False
-    streams: bool = False
+    streams: Literal["application/x-ndjson", "application/zip"] | None = None
     long: bool = False
 
 
@@ -69,7 +69,8 @@ ROUTES = (
     Route("POST", "delegate/end", "delegation_end", requests.DelegationEnd, reads="nothing"),
     Route("GET", "delegate", "delegations", reads="nothing"),
     Route("GET", "audit/verify", "audit_verify", reads="nothing", long=True),
-    Route("GET", "audit/export", "audit_export", reads="everything", streams=True),
+    Route("GET", "audit/export", "audit_export", reads="everything", streams="application/x-ndjson"),
+    Route("GET", "audit/dossier", "dossier", requests.Dossier, streams="application/zip"),
     Route("GET", "health", "health", reads="nothing"),
     Route("GET", "openapi.json", "openapi", reads="nothing"),
 )

@@ -1,7 +1,9 @@
-"""The commands about the audit log: verify and export."""
+"""The commands about the audit log: verify it, export it, and make the dossier of a version."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +20,7 @@ from registry_hooks.client import Client
 
 @click.group(cls=Summarized)
 def audit() -> None:
-    """Verify and export the append-only log of every decision.
+    """Verify and export the append-only log of every decision, or all of one version.
 
     \b
     Example:
@@ -105,12 +107,55 @@ def export(client: Client, output: Path | None, as_json: bool) -> None:
     if output is None:
         sys.stdout.buffer.writelines(chunks)
         return
+    _write(output, chunks)
+
+
+@audit.command()
+@click.argument("model")
+@click.argument("version", type=click.IntRange(min=1))
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="The zip file; else MODEL-VERSION.zip here.",
+)  # fmt: skip
+@click.option("--as-of", metavar="TIME", help="Leave out what was decided later, such as 2026-11-25T03:00:00Z.")
+@click.option("--with-files", is_flag=True, help="Copy the version's own files into it, not their digests alone.")
+@talks_to_server
+def dossier(
+    client: Client, model: str, version: int, output: Path | None, as_of: str | None, with_files: bool, as_json: bool
+) -> None:
+    """Put everything about VERSION of MODEL into one zip file that an outsider verifies without the server.
+
+    It holds Proposals, policy, Evidence, reports, signatures, times of service, reviews, the proofs of each entry of
+    the audit log, an index.html to read, and verify.py.
+
+    \b
+    Example:
+      registry-hooks audit dossier acs-employment 2 --output dossier.zip
+    """
+    file = output if output is not None else Path(f"{re.sub(r'[^A-Za-z0-9._-]', '_', model)}-{version}.zip")
+    size, digest = _write(file, client.dossier(model, version, as_of=as_of, files="copies" if with_files else None))
+    answer = {"model": model, "version": version, "file": str(file), "size": size, "sha256": digest}
+    told = f"The dossier of {clean(model)} version {version} is in {clean(file)}: {size} bytes, SHA-256 {digest}."
+    show(
+        answer,
+        as_json,
+        [told, f"To verify it: unpack it, and run python verify.py there, or python verify.py {clean(file)}."],
+    )
+
+
+def _write(output: Path, chunks: Iterator[bytes]) -> tuple[int, str]:
+    """Write a file, whole or not at all; its size and SHA-256."""
     require_name(output)
-    # Beside the file first: a log that broke off must not look whole.
+    size, digest = 0, hashlib.sha256()
+    # Beside the file first: what broke off must not look whole.
     part = output.with_name(output.name + ".part")
     try:
         with part.open("wb") as file:
-            file.writelines(chunks)
+            for chunk in chunks:
+                file.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
         part.replace(output)
     finally:
         part.unlink(missing_ok=True)
+    return size, digest.hexdigest()

@@ -1,0 +1,166 @@
+"""What the registry knows of one version, gathered in one transaction: entries as they are stored, and their proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from registry_hooks.errors import Invalid, NotFound, Reason, Refused
+from registry_hooks.identity import Sight
+from registry_hooks.records import Entry, Nomination
+from registry_hooks.rules.files import Files
+from registry_hooks.rules.log import about, trust
+from registry_hooks.rules.log.merkle import StoredEntry
+from registry_hooks.rules.log.paths import inclusion_paths, root_from
+from registry_hooks.rules.policy import Policy, governing, is_pattern
+from registry_hooks.rules.policy_file import load_policy
+from registry_hooks.rules.signatures import SUFFIX
+from registry_hooks.storage.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """All that the ledger and its tables say of a version.
+
+    Args:
+        model, version: which.
+        entries: those that tell of it, and those that they rest on; in order.
+        rows: the same as they are stored.
+        size, root: of the tree in which they are proved.
+        paths: their audit paths, by number.
+        manifests: the lists of files that were nominated, by digest; None where one is not kept.
+    """
+
+    model: str
+    version: int
+    entries: tuple[Entry, ...]
+    rows: tuple[StoredEntry, ...]
+    size: int
+    root: bytes
+    paths: dict[int, tuple[bytes, ...]]
+    manifests: dict[str, Files | None]
+
+    @property
+    def mine(self) -> list[Entry]:
+        """The entries of the model itself."""
+        return [entry for entry in self.entries if entry.model == self.model]
+
+    @property
+    def nominations(self) -> list[Nomination]:
+        """Its nominations, in order."""
+        return about.nominations(self.mine, self.version)
+
+    @property
+    def documents(self) -> list[tuple[str, str, str | None, bool]]:
+        """Files of runs: run, path, the SHA-256 that a nomination is bound to, and whether it rests on the file."""
+        listed: dict[tuple[str, str], tuple[str | None, bool]] = {}
+        for nomination in self.nominations:
+            for item in nomination.evidence:
+                listed[item.run_id, item.path] = item.sha256, True
+                if item.envelope_sha256 is not None or item.signed_by:
+                    listed[item.run_id, item.path + SUFFIX] = item.envelope_sha256, bool(item.signed_by)
+            listed.update({(page.run_id, page.path): (page.sha256, True) for page in nomination.pages})
+        return [(*where, *bound) for where, bound in sorted(listed.items())]
+
+
+def gathered(ledger: Ledger, model: str, version: int, until: datetime | None) -> Gathered:
+    """What is known of a version from entries until a time; of all of them where that is None.
+
+    Raises:
+        NotFound: when no entry tells of it.
+    """
+    mine = [entry for entry in ledger.each_entry(model) if until is None or entry.at <= until]
+    told = about.about(mine, version)
+    if not told:
+        when = f" until {until:%Y-%m-%d %H:%M:%S}Z" if until else ""
+        raise NotFound(f"the audit log has nothing about version {version} of {model!r}{when}")
+    entries = sorted([*told, *_policies(ledger, model, told), *_trust(ledger, told, version, until)], key=_number)
+    rows = ledger.stored.of([entry.seq for entry in entries])
+    leaves = list(ledger.stored.leaf_hashes(entries[-1].seq))
+    paths = inclusion_paths(leaves, [entry.seq for entry in entries])
+    last = entries[-1].seq
+    root = root_from(last, leaves[-1], last, paths[last])
+    assert root is not None  # the path was made for this very tree
+    manifests = {
+        each.files_digest: ledger.manifest(model, version, each.files_digest)
+        for each in about.nominations(told, version)
+    }
+    return Gathered(model, version, tuple(entries), tuple(rows), len(leaves), root, paths, manifests)
+
+
+def _number(entry: Entry) -> int:
+    return entry.seq
+
+
+def _policies(ledger: Ledger, model: str, told: list[Entry]) -> list[Entry]:
+    """The policies on which the version's Proposals were made, and those that governed when something was decided."""
+    applied = [_entry(row) for row in ledger.stored.of_action("policy-applied")]
+    bound = {proposal.policy_digest for entry in told for proposal in about.proposals([entry], entry.version or 0)}
+    needed = {entry.seq: entry for entry in applied if entry.body["digest"] in bound and entry.seq < told[-1].seq}
+    in_force: dict[str, tuple[Policy, Entry]] = {}
+    rest = iter(applied)
+    following = next(rest, None)
+    for entry in told:
+        while following is not None and following.seq < entry.seq:
+            if (policy := _readable(following.body["text"])) is not None:
+                in_force[policy.name] = policy, following
+            following = next(rest, None)
+        found = governing(model, in_force.values())
+        needed.update({found.seq: found} if found is not None else {})
+    return list(needed.values())
+
+
+def _readable(text: str) -> Policy | None:
+    try:
+        return load_policy(text)
+    except Invalid:  # of another release
+        return None
+
+
+def _trust(ledger: Ledger, told: list[Entry], version: int, until: datetime | None) -> Iterator[Entry]:
+    keys, loans = about.trust_needed(told, version)
+    if not keys and not loans:
+        return
+    for row in ledger.stored.of_scope(trust.SCOPE):
+        entry = _entry(row)
+        if about.is_of_trust(entry, keys, loans) and (until is None or entry.at <= until):
+            yield entry
+
+
+def _entry(row: StoredEntry) -> Entry:
+    return Entry.model_validate_json(row.entry)
+
+
+def refuse_unseen(found: Gathered, sight: Sight) -> None:
+    """Refuse a dossier to whoever may not READ all that is in it: an entry is given whole, or cannot be verified.
+
+    Raises:
+        Refused: naming what may not be read by what it is, and not by its name.
+    """
+    if sight.everything():
+        return
+    runs = {item.run_id for each in found.nominations for item in each.evidence}
+    runs |= {page.run_id for each in found.nominations for page in each.pages}
+    others = {each.model for nomination in found.nominations for each in nomination.resembles}
+    others |= {each.condemned_by.model for each in found.nominations if each.condemned_by}
+    others |= set().union(*(_named(entry) for entry in found.entries if entry.action == "policy-applied"))
+    reasons = [
+        *_unseen("run", "that holds its Evidence", sum(not sight.run(run) for run in runs)),
+        *_unseen("model", "that its policy or its nominations name", sum(not sight.model(m) for m in others)),
+    ]
+    if reasons:
+        raise Refused(f"the dossier of version {found.version} of {found.model} is not yours to read", reasons)
+
+
+def _named(applied: Entry) -> set[str]:
+    """The models that a policy names; ``*`` for every model where it names some by a pattern."""
+    policy = _readable(applied.body["text"])
+    names = (*policy.models, *policy.exempt) if policy else ("*",)
+    return {"*" if is_pattern(name) else name for name in names}
+
+
+def _unseen(what: str, which: str, count: int) -> Iterable[Reason]:
+    if count:
+        yield Reason("mlflow-permission", f"READ on every {what} {which}", f"{count} of them may not be read",
+                     "ask an administrator to grant it, or to make the dossier")  # fmt: skip
