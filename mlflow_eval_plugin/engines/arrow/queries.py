@@ -47,8 +47,11 @@ _WRITTEN = {
 }
 
 
-def sliced_columns(rows: pd.DataFrame, slicing: Slicing) -> tuple[CodedColumn, ...]:
+def sliced_columns(rows: pd.DataFrame, slicing: Slicing, *, part: bool = False) -> tuple[CodedColumn, ...]:
     """Everything that rows are sliced by: the columns, and a column of its own for each named slice.
+
+    Args:
+        part: there are more rows than these, so that others may answer a query that none of these does.
 
     Raises:
         InputError: for slice columns or edges that cannot be used; a query with a column that is missing, a literal of
@@ -64,7 +67,7 @@ def sliced_columns(rows: pd.DataFrame, slicing: Slicing) -> tuple[CodedColumn, .
     )
     _no_other_names(columns, slicing.depth, slicing.queries)
     known = _Columns(rows)
-    return (*columns, *(_named(known, one) for one in slicing.queries))
+    return (*columns, *(_named(known, one, part=part) for one in slicing.queries))
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,13 +78,18 @@ class Sliced:
     depth: int = 1
 
 
-def _named(columns: _Columns, named: NamedQuery) -> CodedColumn:
+def unanswered(named: NamedQuery) -> InputError:
+    """The refusal of a query that no row answers."""
+    return InputError(f"queries: no row answers {named.name!r} ({named.text}); mend it or leave it out")
+
+
+def _named(columns: _Columns, named: NamedQuery, *, part: bool) -> CodedColumn:
     try:
         mask = _mask(columns, named.query)
     except InputError as error:
         raise InputError(f"queries: {named.name!r}: {error}") from error
-    if not mask.any():
-        raise InputError(f"queries: no row answers {named.name!r} ({named.text}); mend it or leave it out")
+    if not part and not mask.any():
+        raise unanswered(named)
     others = f"not {named.name}"
     return CodedColumn(named.name, mask.astype(np.int16), (others, named.name), Slice(named.name, (), named.text))
 

@@ -155,15 +155,24 @@ class CodedErrors:
         return LOSS_ONE / self.unit
 
     @property
+    def largest(self) -> int:
+        """The largest error."""
+        return int(self.errors.max())
+
+    @property
     def spectrum(self) -> Spectrum:
         """The errors of all rows."""
-        largest = int(self.errors.max())
+        largest = self.largest
+        counted, offset = self.binned(largest)
+        return Spectrum(counted, offset, largest / self.one, self.in_squares(self.squares()))
+
+    def binned(self, largest: int) -> tuple[IntArray, IntArray]:
+        """The rows of each bin of a ``Spectrum`` up to the largest error of all, and their places inside the bins."""
         place = self.errors * (SPECTRUM_BINS / max(largest, 1))
         bins = np.minimum(place.astype(np.int64), SPECTRUM_BINS - 1)
         offset = np.zeros(SPECTRUM_BINS, dtype=np.int64)
         add_at(offset, bins, np.rint((place - bins) * ONE).astype(np.int64))
-        counted = np.bincount(bins, minlength=SPECTRUM_BINS)
-        return Spectrum(counted, offset, largest / self.one, self._square(self.errors))
+        return np.bincount(bins, minlength=SPECTRUM_BINS), offset
 
     def split(self, columns: tuple[int, ...], cells: Index) -> RowsOfCells:
         """The rows of some cells."""
@@ -182,15 +191,19 @@ class CodedErrors:
 
     def square(self, columns: tuple[int, ...], cell: Index) -> float:
         """The sum of squared errors of one cell."""
-        return self._square(self.errors[self.split(columns, cell[None, :]).rows])
+        return self.in_squares(self.squares(self.split(columns, cell[None, :]).rows))
+
+    def squares(self, rows: NDArray[np.intp] | slice = slice(None)) -> int:
+        """The sum of the squared errors of some rows, in units of ``unit**2 / square_one``."""
+        return int(np.rint((self.errors[rows] / LOSS_ONE) ** 2 * self.square_one).astype(np.int64).sum())
+
+    def in_squares(self, total: int) -> float:
+        """Such a sum in squared errors."""
+        return float(total / self.square_one * self.unit**2)
 
     def slice_of(self, columns: tuple[int, ...], cell: Index) -> Slice:
         """What a cell is called."""
         return slice_of((self.columns[c][0], self.columns[c][1][code]) for c, code in zip(columns, cell, strict=True))
-
-    def _square(self, errors: IntArray) -> float:
-        squares = np.rint((errors / LOSS_ONE) ** 2 * self.square_one).astype(np.int64)
-        return float(squares.sum() / self.square_one * self.unit**2)
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,12 +35,14 @@ class ArrowBinaryRows(ArrowRows):
         score: probability of the positive class; None where only predicted classes are known.
         prediction: predicted class, 0 or 1; None where there are scores.
         weight: None when unweighted.
+        weight_scale: of parts of the rows, the scale of all; that of these rows by default.
     """
 
     label: Any = None
     score: Any = None
     prediction: Any = None
     weight: Any = None
+    weight_scale: float | None = None
 
     @property
     def has_labels(self) -> bool:
@@ -95,7 +97,12 @@ class ArrowBinaryRows(ArrowRows):
             InputError: when labels, scores or weights cannot be evaluated.
         """
         return scored_rows(
-            self.frame, label=self.label, score=score, pos_label=None, weight=self.weight, weight_scale=None
+            self.frame,
+            label=self.label,
+            score=score,
+            pos_label=None,
+            weight=self.weight,
+            weight_scale=self.weight_scale,
         )
 
     @cached_property
@@ -127,21 +134,28 @@ class ArrowPairedBinaryRows:
 
     def counted(self, slicing: Slicing, thresholds: Thresholds) -> tuple[PairedSummary, PlacementSummary | None]:
         """The rows by slice, label and both predictions, and how differently both place them."""
-        own = self.challenger
-        if self.champion_has_scores and own.has_scores:
-            pairs = self._pairs(slicing, (self.score, own.score), thresholds)
-            summary = paired_summary(pairs)
-            return summary, placement_summary(pairs, summary)
-        # Classes stand in for scores, to be counted; what would be measured of scores is left out.
-        classes = (
-            _classes(self.score, self.prediction, thresholds[0]),
-            _classes(own.score, own.prediction, thresholds[1]),
-        )
-        return paired_summary(self._pairs(slicing, classes, (0.5, 0.5))), None
+        pairs = self.pairs(slicing, thresholds)
+        summary = paired_summary(pairs)
+        return summary, placement_summary(pairs, summary) if self.are_placed else None
 
-    def _pairs(self, slicing: Slicing, scores: tuple[Any, Any], thresholds: Thresholds) -> PairedRows:
-        champion, challenger = map(self.challenger.scored_as, scores)
-        cut = self.challenger.cut(slicing)
+    @property
+    def are_placed(self) -> bool:
+        """Whether both models give probabilities, by which rows are placed."""
+        return self.champion_has_scores and self.challenger.has_scores
+
+    def pairs(self, slicing: Slicing, thresholds: Thresholds) -> PairedRows:
+        """The rows in the form that is counted."""
+        own = self.challenger
+        scores: tuple[Any, Any] = self.score, own.score
+        if not self.are_placed:
+            # Classes stand in for scores, to be counted; what would be measured of scores is left out.
+            scores = (
+                _classes(self.score, self.prediction, thresholds[0]),
+                _classes(own.score, own.prediction, thresholds[1]),
+            )
+            thresholds = (0.5, 0.5)
+        champion, challenger = map(own.scored_as, scores)
+        cut = own.cut(slicing)
         return PairedRows(champion, challenger, cut.columns, cut.depth, thresholds)
 
 

@@ -39,6 +39,9 @@ class _Ordered(Protocol):
     def counted(self, edges: Sequence[Edge]) -> NDArray[Any]:
         """Edges as numbers like the values."""
 
+    def edges(self, cuts: NDArray[Any]) -> tuple[Edge, ...]:
+        """Such numbers as edges."""
+
     def written(self, cuts: NDArray[Any]) -> list[str]:
         """Such numbers as text."""
 
@@ -70,12 +73,29 @@ def by_quantiles(column: pd.Series[Any], parts: int, name: str) -> tuple[Codes, 
         InputError: for fewer than two bands, or a column without a value, or of neither numbers nor times.
     """
     ordered = _ordered(column, name, "quantiles")
+    return _coded(ordered, _quantiles(ordered, parts, name))
+
+
+def quantile_edges(column: pd.Series[Any], parts: int, name: str) -> tuple[Edge, ...]:
+    """The edges with which ``by_edges`` cuts rows, of which these are all or a sample, as ``by_quantiles`` cuts these.
+
+    Args:
+        column: as ``plain`` has it; numbers, or times in steps of a microsecond or more, which edges can be.
+
+    Raises:
+        InputError: as ``by_quantiles``.
+    """
+    ordered = _ordered(column, name, "quantiles")
+    return ordered.edges(_quantiles(ordered, parts, name))
+
+
+def _quantiles(ordered: _Ordered, parts: int, name: str) -> NDArray[Any]:
     known = ordered.values[~ordered.missing & np.isfinite(ordered.values)]
     if parts < 2 or len(known) == 0:
         raise InputError(f"quantiles: column {name!r} needs 2 or more intervals and a value, found {parts}")
     places = np.ceil(np.linspace(0, 1, parts + 1) * (len(known) - 1)).astype(np.intp)
     cuts = np.unique(np.partition(known, np.unique(places))[places])
-    return _coded(ordered, cuts if len(cuts) > 1 else np.array([cuts[0], cuts[0] + ordered.step]))
+    return cuts if len(cuts) > 1 else np.array([cuts[0], cuts[0] + ordered.step])
 
 
 def can_be_cut(column: pd.Series[Any]) -> bool:
@@ -118,6 +138,9 @@ class _Numbers:
             raise InputError(f"edges: column {self.name!r} holds numbers, and its edges are times: {_listed(edges)}")
         return np.asarray(edges, dtype=np.float64)
 
+    def edges(self, cuts: NDArray[np.float64]) -> tuple[Edge, ...]:
+        return tuple(map(float, cuts))
+
     def written(self, cuts: NDArray[np.float64]) -> list[str]:
         return [number_label(cut) for cut in cuts]
 
@@ -136,9 +159,15 @@ class _Times:
     def counted(self, edges: Sequence[Edge]) -> NDArray[np.int64]:
         return np.array([self._count(edge, edges) for edge in edges], dtype=np.int64)
 
-    def written(self, cuts: NDArray[np.int64]) -> list[str]:
+    def edges(self, cuts: NDArray[np.int64]) -> tuple[Edge, ...]:
+        return tuple(time.to_pydatetime() for time in self._times(cuts))
+
+    def _times(self, cuts: NDArray[np.int64]) -> pd.DatetimeIndex:
         times = pd.DatetimeIndex(cuts.astype(f"M8[{self.index.unit}]"))
-        known = times if self.index.tz is None else times.tz_localize("UTC").tz_convert(self.index.tz)
+        return times if self.index.tz is None else times.tz_localize("UTC").tz_convert(self.index.tz)
+
+    def written(self, cuts: NDArray[np.int64]) -> list[str]:
+        known = self._times(cuts)
         days = all(time == time.normalize() for time in known)
         return [f"{time:%Y-%m-%d}" if days else time.isoformat(sep=" ") for time in known]
 

@@ -139,6 +139,7 @@ class ClassScored:
         label, prediction: positions among ``classes``.
         probability: ``(n, K)`` float64 in [0, 1], rows summing to 1; None where predictions are classes.
         weight: float64, non-negative; None when unweighted.
+        scale: of parts of the rows, a power of two at or above the largest weight of all; that of these by default.
     """
 
     classes: tuple[str, ...]
@@ -146,8 +147,9 @@ class ClassScored:
     prediction: NDArray[np.intp]
     probability: Float64Array | None
     weight: Float64Array | None
+    scale: float | None = None
 
     @cached_property
     def weight_scale(self) -> float:
         """The power of two at or above the largest weight; 1.0 when unweighted."""
-        return 1.0 if self.weight is None else scale_of(self.weight, None)
+        return 1.0 if self.weight is None else scale_of(self.weight, self.scale)

@@ -1,0 +1,378 @@
+"""Rows in shards, behind a second engine, give the bytes of the Summaries and of the Evidence that one holder gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial, reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from support import sharding
+from support.summaries import arrays
+
+from mlflow_eval_plugin.engines.arrow import data_digest, digest_summary, predicted_rows
+from mlflow_eval_plugin.engines.arrow.binary.rows import ArrowBinaryRows, ArrowPairedBinaryRows
+from mlflow_eval_plugin.engines.arrow.columns.inputs import power_of_two
+from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored
+from mlflow_eval_plugin.engines.arrow.multiclass.rows import ArrowMulticlassRows, ArrowPairedMulticlassRows
+from mlflow_eval_plugin.engines.arrow.regression.rows import ArrowPairedRegressionRows, ArrowRegressionRows
+from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
+from mlflow_eval_plugin.engines.contract import Sought
+from mlflow_eval_plugin.engines.slicing import Slicing
+from mlflow_eval_plugin.evaluators import drift
+from mlflow_eval_plugin.evaluators.binary import calibration, comparison, disaggregated
+from mlflow_eval_plugin.evaluators.binary.comparison import ChampionRows
+from mlflow_eval_plugin.evaluators.binary.rows import Rows
+from mlflow_eval_plugin.evaluators.config import regression as of_regression
+from mlflow_eval_plugin.evaluators.config.keys import parse
+from mlflow_eval_plugin.evaluators.document import About
+from mlflow_eval_plugin.evaluators.multiclass import calibration as class_calibration
+from mlflow_eval_plugin.evaluators.multiclass import comparison as class_comparison
+from mlflow_eval_plugin.evaluators.multiclass import disaggregated as class_disaggregated
+from mlflow_eval_plugin.evaluators.multiclass.comparison import ClassChampion
+from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
+from mlflow_eval_plugin.evaluators.regression import calibration as mean_calibration
+from mlflow_eval_plugin.evaluators.regression import comparison as mean_comparison
+from mlflow_eval_plugin.evaluators.regression import disaggregated as mean_disaggregated
+from mlflow_eval_plugin.evaluators.regression.comparison import PredictedChampion
+from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
+from mlflow_eval_plugin.evidence import Data, Producer, Subject, dumps
+from mlflow_eval_plugin.query import NamedQuery
+from mlflow_eval_plugin.query import parse as parsed
+from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
+from mlflow_eval_plugin.stats.inference.costs import ClassCosts
+
+ABOUT = About(Subject(run_id="r"), Producer(name="mlflow-registry-hooks", version="0"), "2026-01-01T00:00:00Z")
+ROWS, PARTS = 900, (slice(0, 300), slice(300, 312), slice(312, None))
+FEATURES = ("g", "part", "age", "day", "flag", "constant", "keys", "lists", "ms", "price")
+CLASSES = ("x", "y", "z")
+
+QUERIES = {"young": "age < 30", "few": "g == 'rare'", "known": "g is not missing"}
+SLICES = {"slices": ["g", {"column": "age", "quantiles": 4}, {"column": "day", "quantiles": 3}, "part"], "depth": 2,
+          "min_count": 5, "queries": QUERIES}  # fmt: skip
+SYSTEM = {"latency_column": "ms", "max_latency": {"p95": 90}, "cost_column": "price", "max_cost_per_1000": 900}
+SEARCH = {"search": {"columns": ["g", "part", "age", "day", "flag"], "min_support": 20}}
+SLICING = Slicing(("g", "day", "part"), 2, {}, {"day": 3}, 100,
+                  [NamedQuery(name, text, parsed(text)) for name, text in QUERIES.items()])  # fmt: skip
+
+
+def people(seed: int = 7) -> pd.DataFrame:
+    """Rows whose shards have other levels, scales, kinds of values and largest errors each."""
+    rng = np.random.default_rng(seed)
+    place, score = np.arange(ROWS), rng.random(ROWS)
+    g = rng.choice(np.array(["a", "b", None], dtype=object), ROWS)
+    g[place % 50 == 49] = np.where(place[place % 50 == 49] >= 312, "rare", "a")
+    return pd.DataFrame(
+        {
+            "g": g,
+            "part": np.where(place < 300, "first", "then"),
+            "age": rng.integers(18, 50, ROWS),
+            "day": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 366 * 24, ROWS), "h"),
+            "flag": np.where((place >= 300) & (place < 312), 1, rng.integers(0, 2, ROWS)),
+            "constant": 1,
+            "keys": [f"k{one}" for one in place],
+            "lists": [[one] for one in place],
+            "ms": rng.lognormal(3, 1, ROWS),
+            "price": rng.random(ROWS) * np.where(place < 312, 1, 40),
+            "score": np.where(place % 3 == 0, np.round(score, 1), score),
+            "other": np.clip(score + rng.normal(0, 0.2, ROWS), 0, 1),
+            "label": np.where((place >= 300) & (place < 312), 1, rng.random(ROWS) < score).astype(int),
+            "w": rng.random(ROWS) * np.where(place < 312, 1, 9),
+        }
+    )
+
+
+def data_of(frame: pd.DataFrame) -> Data:
+    return Data(name="people", digest=data_digest(frame), rows=len(frame), columns=tuple(frame.columns))
+
+
+def in_parts(frame: pd.DataFrame) -> list[pd.DataFrame]:
+    return [frame.iloc[part] for part in PARTS]
+
+
+def scale_of(frame: pd.DataFrame, *, weighted: bool) -> float | None:
+    return power_of_two(float(frame["w"].max())) if weighted else None
+
+
+Sides = tuple[tuple[Any, Any], tuple[Any, Any]]  # the rows and their pairs: of one holder, and in shards
+
+
+def of_two(frame: pd.DataFrame, *, weighted: bool = False, hard: bool = False) -> Sides:
+    scale = scale_of(frame, weighted=weighted)
+
+    def held(part: pd.DataFrame) -> ArrowBinaryRows:
+        said = {name: part[name].to_numpy() for name in ("label", "score")}
+        if hard:
+            said["prediction"] = (said.pop("score") >= 0.5).astype(np.uint8)
+        weight = part["w"].to_numpy() if weighted else None
+        return ArrowBinaryRows(part[list(FEATURES)], **said, weight=weight, weight_scale=scale)
+
+    def pair(part: pd.DataFrame, rows: ArrowBinaryRows) -> ArrowPairedBinaryRows:
+        return ArrowPairedBinaryRows(rows, part["other"].to_numpy(), None)
+
+    whole, shards = held(frame), sharding.BinaryShards(*map(held, in_parts(frame)))
+    pairs = map(pair, in_parts(frame), shards.shards)
+    return (whole, pair(frame, whole)), (shards, sharding.PairedBinaryShards(shards, *pairs))
+
+
+def of_three(frame: pd.DataFrame, *, weighted: bool = False, hard: bool = False) -> Sides:
+    scale = scale_of(frame, weighted=weighted)
+
+    def scored(part: pd.DataFrame, towards: str) -> ClassScored:
+        place = part[towards].to_numpy()
+        given = np.stack([1 - place, place / 3, place / 1.5], axis=1)
+        label = (part["age"] % 3).to_numpy()
+        weight = part["w"].to_numpy() if weighted else None
+        return ClassScored(CLASSES, label, given.argmax(axis=1), None if hard else given, weight, scale)
+
+    def held(part: pd.DataFrame) -> ArrowMulticlassRows:
+        return ArrowMulticlassRows(part[list(FEATURES)], scored(part, "score"))
+
+    def pair(part: pd.DataFrame, rows: ArrowMulticlassRows) -> ArrowPairedMulticlassRows:
+        return ArrowPairedMulticlassRows(rows, scored(part, "other"))
+
+    whole, shards = held(frame), sharding.MulticlassShards(*map(held, in_parts(frame)))
+    pairs = map(pair, in_parts(frame), shards.shards)
+    return (whole, pair(frame, whole)), (shards, sharding.PairedMulticlassShards(shards, *pairs))
+
+
+def of_numbers(frame: pd.DataFrame, *, weighted: bool = False, hard: bool = False) -> Sides:
+    del hard
+    target = frame["score"] * 10 + np.where(np.arange(len(frame)) < 312, 0.5, 4.0) * (frame["label"] - 0.5)
+    frame = frame.assign(target=target, low=frame["score"] * 10 - 2, high=frame["score"] * 10 + 2)
+    frame = frame.assign(score=frame["score"] * 10, other=frame["other"] * 12)
+    given: dict[str, Any] = {
+        "target": "target", "quantiles": {0.1: "low", 0.9: "high"}, "intervals": [("80", 0.8, "low", "high")],
+        "weight": "w" if weighted else None,
+    }  # fmt: skip
+    scales = [predicted_rows(frame, prediction=name, **given).scale for name in ("score", "other")]
+
+    def held(part: pd.DataFrame) -> ArrowRegressionRows:
+        return ArrowRegressionRows(
+            part[list(FEATURES)], predicted_rows(part, prediction="score", **given, scale=scales[0])
+        )
+
+    def pair(part: pd.DataFrame, rows: ArrowRegressionRows) -> ArrowPairedRegressionRows:
+        return ArrowPairedRegressionRows(rows, predicted_rows(part, prediction="other", **given, scale=scales[1]))
+
+    whole, shards = held(frame), sharding.RegressionShards(*map(held, in_parts(frame)))
+    pairs = map(pair, in_parts(frame), shards.shards)
+    return (whole, pair(frame, whole)), (shards, sharding.PairedRegressionShards(shards, *pairs))
+
+
+MADE: dict[str, Callable[..., Sides]] = {"binary": of_two, "multiclass": of_three, "regression": of_numbers}
+SOUGHT = Sought(FEATURES[:-2], 2, {"age": (20, 30, 40)}, {}, 5, 30, as_given=False)
+COSTS = ClassCosts({one: {other: float(ord(other) - ord(one) + 3) for other in CLASSES if other != one}
+                    for one in CLASSES})  # fmt: skip
+QUESTIONS: dict[str, dict[str, Callable[[Any, Any], Any]]] = {
+    "binary": {
+        "scores": lambda rows, _: rows.scores(),
+        "sliced": lambda rows, _: rows.sliced(SLICING, 0.4),
+        "counted": lambda _, pair: pair.counted(SLICING, (0.4, 0.6)),
+    },
+    "multiclass": {
+        "sliced": lambda rows, _: rows.sliced(SLICING),
+        "sliced, not ranked": lambda rows, _: rows.sliced(SLICING, ranked=False),
+        "confidence": lambda rows, _: rows.confidence(),
+        "sliced confidence": lambda rows, _: rows.sliced_confidence(SLICING),
+        "of a class": lambda rows, _: rows.of_class(1),
+        "top label": lambda rows, _: rows.top_label(2),
+        "counted": lambda _, pair: pair.counted(SLICING, COSTS),
+    },
+    "regression": {
+        "moments": lambda rows, _: rows.moments(SLICING),
+        "folds": lambda rows, _: rows.folds(5),
+        "folds as they are drawn": lambda rows, _: rows.folds(5).folds,
+        "predictions": lambda rows, _: rows.predictions(),
+        "counted": lambda _, pair: pair.counted(SLICING),
+    },
+}
+OF_ANY: dict[str, Callable[[Any, Any], Any]] = {
+    "names": lambda rows, _: rows.names,
+    "schema": lambda rows, _: rows.schema(),
+    "present": lambda rows, _: (rows.present("g"), rows.present("age"), rows.present("nowhere")),
+    "examples": lambda rows, _: (rows.examples("age"), rows.examples("nowhere")),
+    "system": lambda rows, _: rows.system(SLICING, latency="ms", cost="price"),
+    "system, costs alone": lambda rows, _: rows.system(SLICING, latency=None, cost="price"),
+}
+ERRORS = {"binary": ("log_loss", "brier", "wrong"), "multiclass": ("log_loss", "brier", "wrong"),
+          "regression": ("squared_error", "absolute_error")}  # fmt: skip
+
+
+def assert_same_bytes(found: Any, expected: Any) -> None:
+    found, expected = arrays(found), arrays(expected)
+    assert found.keys() == expected.keys()
+    for path, value in expected.items():
+        if isinstance(value, np.ndarray):
+            assert (found[path].dtype, found[path].shape) == (value.dtype, value.shape), path
+            assert found[path].tobytes() == value.tobytes(), path
+        else:
+            assert found[path] == value, path
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("task", "question"), [(task, name) for task, own in QUESTIONS.items() for name in {**own, **OF_ANY}]
+)
+def test_a_question_to_shards_has_the_answer_of_all_rows(task: str, question: str, weighted: bool) -> None:
+    whole, shards = MADE[task](people(), weighted=weighted)
+    ask = {**QUESTIONS[task], **OF_ANY}[question]
+    assert_same_bytes(ask(*shards), ask(*whole))
+
+
+@pytest.mark.parametrize(("task", "error"), [(task, error) for task, errors in ERRORS.items() for error in errors])
+def test_a_search_of_shards_is_that_of_all_rows(task: str, error: str) -> None:
+    """Cells of any columns by any other, sums of squares, and what is passed over."""
+    (whole, _), (shards, _) = MADE[task](people())
+    threshold = {"threshold": 0.4} if task == "binary" else {}
+    one, many = (rows.errors(SOUGHT, error, **threshold) for rows in (whole, shards))
+    assert (many.rows, many.columns, many.passed_over) == (one.rows, one.columns, one.passed_over)
+    assert {passed.column for passed in one.passed_over} == {"constant", "keys", "lists"}
+    assert (many.levels, many.one) == (one.levels, one.one)
+    assert_same_bytes(many.spectrum, one.spectrum)
+    cells = np.array([[0, 1], [1, 0], [2, 1]])
+    for column in range(2, len(one.levels)):
+        assert_same_bytes(many.split((0, 1), cells).by(column), one.split((0, 1), cells).by(column))
+    for cell in cells:
+        assert many.square((0, 1), cell) == one.square((0, 1), cell) > 0
+        assert many.slice_of((0, 1), cell) == one.slice_of((0, 1), cell)
+
+
+def test_columns_of_shards_have_drifted_as_those_of_all_rows() -> None:
+    names = [name for name in people() if name not in ("keys", "lists")]
+    before, after = people()[names], people(8)[names].assign(ms=lambda rows: rows.ms.mask(rows.index % 4 == 0, -999.0))
+    given: dict[str, Any] = {"columns": names, "roles": {"score": "score", "label": "label"}, "as_given": False}
+    for categorical in ([], ["flag", "age"]):
+        whole = ArrowRows(after).drift(ArrowRows(before), categorical=categorical, **given)
+        sides = (sharding.any_shards(side, PARTS) for side in (after, before))
+        found = next(sides).drift(next(sides), categorical=categorical, **given)
+        assert whole.repeated["ms"] == -999.0
+        assert_same_bytes(found, whole)
+
+
+def test_data_in_shards_have_the_digest_of_all_rows() -> None:
+    frame = people()
+    assert reduce(add, map(digest_summary, in_parts(frame))).digest == data_digest(frame)
+
+
+def test_levels_and_queries_are_judged_over_all_shards() -> None:
+    (whole, _), (shards, _) = of_two(people())
+    keys = Slicing(("keys",), 1, max_levels=600)  # of no shard more than 588
+    nobody = Slicing(("g",), 1, queries=[NamedQuery("q", "age > 90", parsed("age > 90"))])
+    for slicing, refusal in ((keys, TooManyLevels), (nobody, InputError)):
+        messages = []
+        for rows in (whole, shards):
+            with pytest.raises(refusal) as caught:
+                rows.sliced(slicing)
+            messages.append(str(caught.value))
+        assert (
+            refusal is TooManyLevels
+            or messages == ["queries: no row answers 'q' (age > 90); mend it or leave it out"] * 2
+        )
+
+
+def rows_of(task: str, frame: pd.DataFrame, side: tuple[Any, Any], everything: Any) -> tuple[Any, Any]:
+    """What evaluators of a task are given: the rows, and the champion."""
+    data, (held, both) = data_of(frame), side
+    if task == "binary":
+        return Rows(data, held, "1", FEATURES, "label", "score", everything), ChampionRows(both, {"column": "other"})
+    if task == "multiclass":
+        return MulticlassRows(data, FEATURES, held), ClassChampion(both, {"column": "other"})
+    found = RegressionRows(data, held, FEATURES, "label", "score", (), everything)
+    return found, PredictedChampion(both, {"column": "other"})
+
+
+COMPARED: dict[str, Any] = {
+    "champion": "other",
+    "slices": SLICES["slices"],
+    "depth": 2,
+    "min_count": 5,
+    "queries": QUERIES,
+}
+CONFIGS: dict[str, dict[str, Any]] = {
+    "binary": {
+        "calibration": (calibration, partial(parse, "calibration"),
+                        {**SLICES, "max_ece": 0.1, "max_brier": 0.3}),
+        "disaggregated": (disaggregated, partial(parse, "disaggregated"),
+                          {**SLICES, **SYSTEM, **SEARCH, "max_gap": {"fnr": 0.2}, "min_ratio": {"recall": 0.8}}),
+        "comparison": (comparison, partial(parse, "comparison"),
+                       {**COMPARED, "non_inferiority": {"auc": 0.02, "brier": 0.01, "accuracy": 0.01}}),
+    },
+    "multiclass": {
+        "calibration": (class_calibration, partial(parse, "calibration"), {**SLICES, "max_ece": 0.1}),
+        "disaggregated": (class_disaggregated, partial(parse, "disaggregated"),
+                          {**SLICES, **SYSTEM, **SEARCH, "max_gap": {"recall": 0.2}}),
+        "comparison": (class_comparison, partial(parse, "comparison"),
+                       {**COMPARED, "non_inferiority": {"accuracy": 0.01, "log_loss": 0.1}}),
+    },
+    "regression": {
+        "calibration": (mean_calibration, lambda given: of_regression.RegressionCalibrationConfig(**given),
+                        {**SLICES, "max_bias_sigma": 0.1, "quantiles": {0.1: "low", 0.9: "high"},
+                         "intervals": {"80": {"level": 0.8, "lower": "low", "upper": "high"}}}),
+        "disaggregated": (mean_disaggregated, lambda given: of_regression.RegressionDisaggregatedConfig(**given),
+                          {**SLICES, **SYSTEM, **SEARCH, "max_gap": {"mae": 0.1}}),
+        "comparison": (mean_comparison, lambda given: of_regression.RegressionComparisonConfig(**given),
+                       {**COMPARED, "non_inferiority": {"mae": 0.1, "rmse": 0.2}}),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("task", "kind"), [(task, kind) for task, kinds in CONFIGS.items() for kind in kinds])
+def test_rows_in_shards_give_the_same_evidence(task: str, kind: str, weighted: bool) -> None:
+    frame, (evaluator, config_of, given) = people(), CONFIGS[task][kind]
+    if weighted:
+        given = {key: value for key, value in given.items() if key != "search"} | {"sample_weights": "w"}
+    config, found = config_of(given), []
+    for side in MADE[task](frame, weighted=weighted):
+        rows, champion = rows_of(task, frame, side, side[0])
+        found.append(dumps(evaluator.evaluate(config, rows, champion if kind == "comparison" else None, ABOUT)))
+    assert found[0] == found[1]
+    assert len(found[0]) > 5_000
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_predicted_classes_in_shards_give_the_same_evidence(task: str) -> None:
+    frame, (evaluator, config_of, given) = people(), CONFIGS[task]["disaggregated"]
+    config, found = config_of(given), []
+    for side in MADE[task](frame, hard=True):
+        rows, _ = rows_of(task, frame, side, side[0])
+        found.append(dumps(evaluator.evaluate(config, rows, None, ABOUT)))
+    assert found[0] == found[1]
+
+
+def test_drift_of_shards_gives_the_same_evidence() -> None:
+    names = [name for name in people() if name not in ("keys", "lists")]
+    before, after = people()[names], people(9)[names].assign(age=lambda rows: rows.age + 0.5)
+    config = parse("drift", {"reference": before, "exclude_columns": ["part"]})
+    found = []
+    for held in (ArrowRows, partial(sharding.any_shards, parts=PARTS)):
+        sides = [
+            Rows(
+                data_of(side),
+                ArrowBinaryRows(side, score=side["score"]),
+                "1",
+                tuple(names[:-4]),
+                "label",
+                "score",
+                held(side),
+            )
+            for side in (after, before)
+        ]
+        found.append(dumps(drift.evaluate(config, *sides, ABOUT)))
+    assert found[0] == found[1]
+
+
+def test_a_metric_of_rows_is_refused_by_name() -> None:
+    frame = people()
+    spread = {"spread": lambda label, score, prediction, weight: float((score - label).std())}
+    config = parse("disaggregated", {"slices": ["g"], "row_metrics": spread})
+    whole, shards = of_two(frame)
+    rows = replace(rows_of("binary", frame, shards, shards[0])[0])
+    with pytest.raises(InputError, match="row_metrics: these rows lie in shards"):
+        disaggregated.evaluate(config, rows, None, ABOUT)
+    disaggregated.evaluate(config, rows_of("binary", frame, whole, whole[0])[0], None, ABOUT)
