@@ -8,6 +8,7 @@ from typing import Any
 
 from mlflow_eval_plugin.evidence import Check, Evidence
 from mlflow_eval_plugin.reports.figures.comparison import both_scores, comparison_tables, error_comparison_tables
+from mlflow_eval_plugin.reports.figures.diagrams import Diagram, confidence_diagram, mean_diagram, score_diagram
 from mlflow_eval_plugin.reports.figures.pictures import (
     Gallery,
     class_reliability_diagrams,
@@ -41,8 +42,8 @@ class Kind:
         drawn: which Checks are drawn as forest plots.
         forest_note: what a reader of its forest plots must know; where empty, what differences are taken to.
         plain: whether the kind alone names its Checks; else the task does too, since those of another are not the same.
-        figure: the name of the PNG beside the page: ``reliability``, ``confidence_reliability`` and
-            ``mean_reliability`` are those diagrams (all under the first name), others rank the worst Checks.
+        diagram: Evidence → what the PNG beside the page draws; where there is none it ranks the worst Checks.
+        figure: the name of that PNG.
     """
 
     title: str
@@ -54,6 +55,7 @@ class Kind:
     drawn: Callable[[Check], bool] = lambda check: True
     forest_note: str = ""
     plain: bool = False
+    diagram: Callable[[Evidence], Diagram] | None = None
     figure: str = "forest"
 
 
@@ -66,6 +68,7 @@ _OF_TWO_CLASSES: Mapping[str, Kind] = {
         pictures=reliability_diagrams,
         drawn=lambda check: check.scope != "overall",
         plain=True,
+        diagram=score_diagram,
         figure="reliability",
     ),
     "disaggregated": Kind(
@@ -105,7 +108,7 @@ _OF_MANY_CLASSES: Mapping[str, Kind] = {
         tables=class_calibration_tables,
         pictures=class_reliability_diagrams,
         plain=False,
-        figure="confidence_reliability",
+        diagram=confidence_diagram,
     ),
     "disaggregated": replace(_OF_TWO_CLASSES["disaggregated"], tables=class_disaggregated_tables, plain=False),
     "comparison": replace(_OF_TWO_CLASSES["comparison"], plain=False),
@@ -119,7 +122,8 @@ _OF_REGRESSIONS: Mapping[str, Kind] = {
         tables=mean_calibration_tables,
         pictures=mean_reliability_diagrams,
         drawn=lambda check: check.metric == "coverage_error",
-        figure="mean_reliability",
+        diagram=mean_diagram,
+        figure="reliability",
     ),
     "disaggregated": replace(_OF_TWO_CLASSES["disaggregated"], tables=error_tables, plain=False),
     "drift": replace(_OF_TWO_CLASSES["drift"], plain=False),

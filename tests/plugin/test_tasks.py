@@ -24,8 +24,10 @@ from mlflow_eval_plugin.evidence import KNOWN_KINDS, KNOWN_TASKS, Data, Evidence
 from mlflow_eval_plugin.plugin import _Evaluator
 from mlflow_eval_plugin.plugin.data.tables import GivenTable, Scorer, given_rows
 from mlflow_eval_plugin.plugin.tasks import TASKS, Task
+from mlflow_eval_plugin.reports.figures.diagrams import Bars, Diagram
 from mlflow_eval_plugin.reports.kinds import TOLD, Kind, kind_and_task
 from mlflow_eval_plugin.reports.pages.page import render
+from mlflow_eval_plugin.reports.png.figures import figures
 from mlflow_eval_plugin.reports.tables.cells import Cell, table_of
 from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.inference.estimate import QuantityBounds
@@ -98,6 +100,23 @@ TOLD_BY = Kind(
 )
 
 
+def diagram_of(evidence: Evidence) -> Diagram:
+    """What is right against what is asked for."""
+    share = evidence.measurements["share"]
+    return Diagram(
+        span=(0, 1),
+        observed="Right",
+        predicted="Asked for",
+        curve=((0, share), (1, share)),
+        curve_name="all queries",
+        band=(),
+        bins=({"asked": 0.5, "right": share, "interval": None},),
+        across="asked",
+        up="right",
+        bars=Bars((0, 1), (1,)),
+    )
+
+
 class FirstChoiceEvaluator(_Evaluator):
     """Is what stands first what was looked for?"""
 
@@ -138,6 +157,9 @@ def test_a_task_and_a_kind_are_an_entry_each(
     assert kind_and_task(found) == "first_choice"
     monkeypatch.setitem(TOLD, "ranking", {"first_choice": TOLD_BY})
     assert kind_and_task(found) == "first_choice (ranking)"
+    assert set(figures(found)) == {"forest"}
+    monkeypatch.setitem(TOLD, "ranking", {"first_choice": replace(TOLD_BY, diagram=diagram_of, figure="share")})
+    assert set(figures(found)) == {"share"}
     page = render(found)
     assert "does not know" not in page and TOLD_BY.question in page and "0.7" in page
     assert _evaluated(world, ranking, min_right=0.9).verdict == "fail"

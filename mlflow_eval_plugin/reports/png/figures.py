@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 from zlib import Z_RLE
 
 from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
-from mlflow_eval_plugin.reports.figures.mean_reliability import spans
-from mlflow_eval_plugin.reports.figures.reliability import CONFIDENCE, PROBABILITY, Words
+from mlflow_eval_plugin.reports.figures.diagrams import Bars, Diagram
 from mlflow_eval_plugin.reports.kinds import kind_of
 from mlflow_eval_plugin.reports.sentences.naming import named
 from mlflow_eval_plugin.reports.sentences.ranking import too_few, worst_first
 from mlflow_eval_plugin.reports.sentences.unchecked import harm_in_words
 from mlflow_eval_plugin.reports.sentences.wording import VERDICTS, metric_label, where
-from mlflow_eval_plugin.reports.tables.multiclass import diagram_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,8 +36,8 @@ def figures(evidence: Evidence) -> dict[str, bytes]:
     """
     evidence = named(evidence)
     kind = kind_of(evidence)
-    if kind.figure.endswith("reliability"):
-        return {"reliability": png(_DIAGRAMS[kind.figure](evidence))}
+    if kind.diagram is not None:
+        return {kind.figure: png(_reliability(evidence, kind.diagram(evidence)))}
     small = too_few(evidence).checks
     drawn = [check for check in evidence.checks if kind.drawn(check) and check not in small]
     return {kind.figure: png(_ranked(evidence, drawn))} if drawn else {}
@@ -94,80 +92,45 @@ def sober(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def _reliability(evidence: Evidence) -> Figure:
-    return _of_scores(evidence, PROBABILITY)
-
-
-def _confidence_reliability(evidence: Evidence) -> Figure:
-    return _of_scores(evidence, CONFIDENCE)
-
-
-def _of_scores(evidence: Evidence, words: Words) -> Figure:
-    measurements = diagram_of(evidence.measurements)
+def _reliability(evidence: Evidence, diagram: Diagram) -> Figure:
     figure = blank(5.6, 6.4)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     sober(upper)
-    upper.plot([0, 1], [0, 1], linestyle="--", color=GREY, linewidth=1)
-    if band := measurements["corp_band"]:
-        score, low, high = zip(*band, strict=True)
-        upper.fill_between(score, low, high, color=_BLUE, alpha=0.18, linewidth=0, label="95 % if calibrated")
-    upper.plot(*zip(*measurements["corp"], strict=True), color=_BLUE, linewidth=1.8, label="CORP curve")
-    _bins(upper, measurements["bins"])
-    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel=words.rate)
+    upper.plot(diagram.span, diagram.span, linestyle="--", color=GREY, linewidth=1)
+    if diagram.band:
+        place, low, high = zip(*diagram.band, strict=True)
+        upper.fill_between(place, low, high, color=_BLUE, alpha=0.18, linewidth=0, label="95 % if calibrated")
+    upper.plot(*zip(*diagram.curve, strict=True), color=_BLUE, linewidth=1.8, label=diagram.curve_name)
+    _bins(upper, diagram)
+    upper.set(xlim=diagram.span, ylim=diagram.span, ylabel=diagram.observed)
     _entitle(upper, evidence)
     upper.legend(loc="upper left", frameon=False, fontsize=9)
-    _scores(lower, measurements["histogram"], words)
+    _bars(lower, diagram.bars)
+    lower.set(xlabel=diagram.predicted)
     return figure
 
 
-def _mean_reliability(evidence: Evidence) -> Figure:
-    measurements = evidence.measurements
-    span = spans(measurements)
-    figure = blank(5.6, 6.4)
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
-    sober(upper)
-    upper.plot(span, span, linestyle="--", color=GREY, linewidth=1)
-    place, low, high = zip(*measurements["corp_band"], strict=True)
-    upper.fill_between(place, low, high, color=_BLUE, alpha=0.18, linewidth=0, label="95 % if calibrated")
-    upper.plot(*zip(*measurements["corp"], strict=True), color=_BLUE, linewidth=1.8, label="isotonic curve")
-    _bins(upper, measurements["bins_equal_mass"], "mean_prediction", "mean_target")
-    upper.set(xlim=span, ylim=span, ylabel="Mean target")
-    _entitle(upper, evidence)
-    upper.legend(loc="upper left", frameon=False, fontsize=9)
-    edges, weight = (measurements["histogram"][name] for name in ("edges", "weight"))
-    lower.stairs(weight, edges, fill=True, color=_BLUE)
-    sober(lower)
-    lower.set(xlabel="Prediction")
-    return figure
-
-
-_DIAGRAMS: Mapping[str, Callable[[Evidence], Figure]] = {
-    "reliability": _reliability,
-    "confidence_reliability": _confidence_reliability,
-    "mean_reliability": _mean_reliability,
-}
-
-
-def _bins(axes: Axes, bins: Sequence[Mapping[str, Any]], across: str = "mean_score", up: str = "event_rate") -> None:
-    drawn = [b for b in bins if b[across] is not None]
+def _bins(axes: Axes, diagram: Diagram) -> None:
+    drawn = [b for b in diagram.bins if b[diagram.across] is not None]
     known = [b for b in drawn if b["interval"]]
     low, high = ([b["interval"][end] for b in known] for end in (0, 1))
-    axes.vlines([b[across] for b in known], low, high, color="black", linewidth=0.9)
-    points = [b[across] for b in drawn], [b[up] for b in drawn]
+    axes.vlines([b[diagram.across] for b in known], low, high, color="black", linewidth=0.9)
+    points = [b[diagram.across] for b in drawn], [b[diagram.up] for b in drawn]
     axes.plot(*points, "o", color="white", markeredgecolor="black", markersize=5, label="bins, 95 %")
 
 
-def _scores(axes: Axes, histogram: Mapping[str, Sequence[float]], words: Words) -> None:
-    edges = histogram["edges"]
-    axes.stairs(histogram["positive"], edges, fill=True, color=_BLUE)
-    axes.stairs([-v for v in histogram["negative"]], edges, fill=True, color=_ORANGE)
+def _bars(axes: Axes, bars: Bars) -> None:
+    axes.stairs(bars.up, bars.edges, fill=True, color=_BLUE)
+    if not bars.down:
+        sober(axes)
+        return
+    axes.stairs([-v for v in bars.down], bars.edges, fill=True, color=_ORANGE)
     axes.axhline(0, color=GREY, linewidth=0.8)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(labelsize=9, colors=GREY)
-    axes.set(xlabel=words.score)
-    top = max([*histogram["positive"], *histogram["negative"]]) or 1.0
+    top = max([*bars.up, *bars.down]) or 1.0
     axes.set_ylim(-1.05 * top, 1.05 * top)
-    axes.set_yticks([-top / 2, top / 2], [words.negative, words.positive])
+    axes.set_yticks([-top / 2, top / 2], bars.sides)
 
 
 def _ranked(evidence: Evidence, checks: Sequence[Check]) -> Figure:
