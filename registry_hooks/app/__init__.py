@@ -23,13 +23,12 @@ def create_app() -> Any:
     from mlflow.server import auth
 
     from registry_hooks.app import background, startup
-    from registry_hooks.app.api import door
     from registry_hooks.app.guards import origins
     from registry_hooks.app.people import actors, attempts, keeping
 
     startup.require_governed_store()
     startup.require_known_accounts(auth)
-    allowed, pages = startup.require_known_loosening()
+    allowed, trusted = startup.require_known_loosening()
     startup.require_known_acts()
     startup.require_sign_on(auth)
     _hold_files()
@@ -39,13 +38,13 @@ def create_app() -> Any:
     attempts.guard_logins(auth)
     actors.authenticate_once_per_request(auth)
     actors.name_the_actor_in_flask(flask_app)
-    door.install(flask_app)
+    _add_ours(flask_app)
     startup.require_known_routes(flask_app, served)
     _guard_in_flask(flask_app, allowed)
     if served is flask_app:
-        origins.refuse_in_flask(flask_app, pages)
+        origins.refuse_in_flask(flask_app, trusted)
     else:
-        _guard_in_asgi(served, allowed, pages)
+        _guard_in_asgi(served, allowed, trusted)
     background.begin(flask_app)
     return served
 
@@ -57,6 +56,15 @@ def _hold_files() -> None:
     serving_files.hold()
     traces.keep_places()
     sources.keep_to_places()
+
+
+def _add_ours(flask_app: Any) -> None:
+    """Our own routes: for programs, and for people."""
+    from registry_hooks.app.api import door
+    from registry_hooks.app.pages import frame
+
+    door.install(flask_app)
+    frame.install(flask_app)
 
 
 def _guard_in_flask(flask_app: Any, allowed: frozenset[Any]) -> None:
@@ -72,7 +80,7 @@ def _guard_in_flask(flask_app: Any, allowed: frozenset[Any]) -> None:
     beside.require_leave(flask_app)
 
 
-def _guard_in_asgi(served: Any, allowed: frozenset[Any], pages: frozenset[str]) -> None:
+def _guard_in_asgi(served: Any, allowed: frozenset[Any], trusted: frozenset[str]) -> None:
     """The guards of FastAPI, which serves MLflow's native routes and Flask's; the last one added is asked first."""
     from registry_hooks.app.guards import limits, once, origins, powers, workspaces
     from registry_hooks.app.people import actors, attempts, sso
@@ -81,7 +89,7 @@ def _guard_in_asgi(served: Any, allowed: frozenset[Any], pages: frozenset[str]) 
     native = tuple(powers.native_routes(served.routes))
     served.add_middleware(once.OnceMiddleware, routes=native)
     served.add_middleware(workspaces.WorkspaceMiddleware)
-    served.add_middleware(origins.OriginMiddleware, allowed=pages)
+    served.add_middleware(origins.OriginMiddleware, allowed=trusted)
     served.add_middleware(powers.PowersMiddleware, routes=native, powers=allowed)
     served.add_middleware(attempts.AttemptMiddleware)
     served.add_middleware(limits.LimitsMiddleware)

@@ -8,14 +8,19 @@ from __future__ import annotations
 from typing import Literal, TypedDict, final
 
 from registry_hooks.client.members import (
+    AskedFor,
     CondemnedAnswer,
+    EntryAnswer,
+    EntryInList,
     EvidenceAnswer,
     NeedAnswer,
+    OpenReview,
     PageAnswer,
     PairAnswer,
     ReasonAnswer,
     ResemblanceAnswer,
     ReviewAnswer,
+    ReviewInList,
     StoredProposal,
 )
 
@@ -43,12 +48,6 @@ class Withdrawn(TypedDict):
     version: int
     withdrawn: str
     entry: int
-
-
-class OpenReview(ReviewAnswer):
-    """A review that nobody has closed."""
-
-    overdue: bool
 
 
 class Nominated(TypedDict):
@@ -149,15 +148,13 @@ class Status(TypedDict):
     models: list[ModelStatus]
 
 
-class EntryAnswer(TypedDict):
-    """One ledger entry in a sentence: who did what when."""
+class InboxAnswer(TypedDict):
+    """What waits for the caller's signature, what they asked for, open reviews, and what changed in the last day."""
 
-    seq: int
-    at: str
-    actor: str
-    action: str
-    version: int | None
-    summary: str
+    waiting: list[AskedFor]
+    asked: list[AskedFor]
+    reviews: list[ReviewInList]
+    changed: list[EntryInList]
 
 
 class StateAnswer(TypedDict):

@@ -179,6 +179,10 @@ class Client:
         """Close a review that a rollback or a break-glass promotion left, with what was found."""
         return self._http.post(answers.ReviewClosed, "review/close", model=model, review=review, finding=finding)
 
+    def inbox(self) -> answers.InboxAnswer:
+        """What waits for the caller: for a signature, as an answer, as a review; and what changed in the last day."""
+        return self._http.get(answers.InboxAnswer, "inbox")
+
     def status(self, model: str | None = None) -> answers.Status:
         """Who serves: the pair, Proposals and reviews, of one model or of every governed one."""
         return self._http.get(answers.Status, "status", model=model)

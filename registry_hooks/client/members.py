@@ -130,3 +130,48 @@ class ReviewAnswer(TypedDict):
     due_at: str
     reason: str
     kind: Literal["rollback", "break-glass"]
+
+
+class OpenReview(ReviewAnswer):
+    """A review that nobody has closed."""
+
+    overdue: bool
+
+
+class ReviewInList(OpenReview):
+    """A review that nobody has closed, of some model; ``yours_to_close`` where the caller may."""
+
+    model: str
+    yours_to_close: bool
+
+
+class EntryAnswer(TypedDict):
+    """One ledger entry in a sentence: who did what when."""
+
+    seq: int
+    at: str
+    actor: str
+    action: str
+    version: int | None
+    summary: str
+
+
+class EntryInList(EntryAnswer):
+    """A ledger entry of some model."""
+
+    model: str
+
+
+class AskedFor(TypedDict):
+    """A Proposal in a list: what was asked for, and how far it is. ``champion`` is the version that serves now."""
+
+    proposal: str
+    model: str
+    version: int
+    champion: int | None
+    requester: str
+    created_at: str
+    expires_at: str
+    comment: str
+    state: Literal["open", "approved", "rejected", "expired", "void"]
+    needs: list[NeedAnswer]

@@ -16,6 +16,7 @@ from registry_hooks.desk.dossier.making import Dossiers
 from registry_hooks.desk.emergency import Emergency
 from registry_hooks.desk.grounds.case import Cases, UnitOfWork, utc_now
 from registry_hooks.desk.holding import Holding
+from registry_hooks.desk.inbox import Inbox
 from registry_hooks.desk.keeping import Keeping
 from registry_hooks.desk.native import Native
 from registry_hooks.desk.policies import Policies
@@ -58,6 +59,7 @@ class Desk:
         self.rollback, self.break_glass = emergency.rollback, emergency.break_glass
         self.review_close = emergency.review_close
         self.status, self.history, self.lineage = reading.status, reading.history, reading.lineage
+        self.inbox = Inbox(cases).inbox
         self.audit_verify, self.audit_export = reading.audit_verify, reading.audit_export
         self.reconcile = reconciling.reconcile
         self.dossier = Dossiers(cases).dossier

@@ -293,7 +293,7 @@ EFFECTS: dict[str, dict[str, Effect]] = {
 """The kind of each verb of each path."""
 
 OURS = "/registry-hooks/"
-"""What our own routes are below; `registry_hooks.app.api.routes` is their table."""
+"""What our own routes are below, those of `registry_hooks.app.api.routes` and of `registry_hooks.app.pages.routes`."""
 
 _BEFORE = re.compile(r"^/(?:ajax-)?api/[23]\.0(?=/?\w)")
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\{(?:\w+\.)?(\w+)(?::\w+)?\}")  # Flask's, and FastAPI's or a service's

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterator
-from contextlib import nullcontext
+from functools import partial
 from itertools import chain
 from typing import Any
 
 from registry_hooks.app.api import openapi
-from registry_hooks.app.api.bodies import LARGEST_BODY, check, parse_json
-from registry_hooks.app.api.routes import PASSWORD, ROUTES, Route
-from registry_hooks.app.api.turns import Turns
+from registry_hooks.app.api.asking import ask_route
+from registry_hooks.app.api.bodies import LARGEST_BODY, parse_json
+from registry_hooks.app.api.routes import ROUTES, Route
 from registry_hooks.app.governed import governed_desk
 from registry_hooks.app.people import actors
 from registry_hooks.app.refusing import status_of
-from registry_hooks.errors import Invalid, Reason, Refused, RegistryError
-from registry_hooks.identity import Actor, current_sight, require_actor
+from registry_hooks.errors import Invalid, Reason, RegistryError
+from registry_hooks.identity import Actor, require_actor
 
 OURS = "registry-hooks:"  # what Flask's names of our routes begin with
 
@@ -33,9 +33,8 @@ def install(app: Any) -> None:
     from mlflow.server import auth
     from mlflow.server.handlers import _get_paths
 
-    turns = Turns()
     for route in ROUTES:
-        view = _view(route, turns)
+        view = _view(route)
         for path in _get_paths(f"/registry-hooks/{route.path}"):
             app.add_url_rule(path, f"{OURS}{route.method} {path}", view, methods=[route.method])
             auth.BEFORE_REQUEST_VALIDATORS[path, route.method] = _authorised_by_the_view
@@ -45,14 +44,12 @@ def _authorised_by_the_view() -> bool:
     return True
 
 
-def _view(route: Route, turns: Turns) -> Callable[[], Any]:
+def _view(route: Route) -> Callable[[], Any]:
     from mlflow.server.handlers import catch_mlflow_exception
 
     def view() -> Any:
         try:
-            actor = require_actor()
-            with turns.taken(actor.name) if route.long else nullcontext():
-                return _answer(route, actor)
+            return _answer(route, require_actor())
         except RegistryError as error:
             return _json(error.as_json(), status_of(error))
 
@@ -62,30 +59,11 @@ def _view(route: Route, turns: Turns) -> Callable[[], Any]:
 
 
 def _answer(route: Route, actor: Actor) -> Any:
-    if route.admin_only and not actor.is_admin:
-        found = f"{actor.name}, who is none"
-        raise Refused(
-            f"only an administrator may {route.path.replace('/', ' ')}",
-            [Reason("administrator", "an administrator of this server", found, "ask an administrator")],
-        )
-    arguments = check(route.body, _values(route))
-    _require_read(route, actor, arguments.get("model"))
-    if route.answers in _OF_THE_DOOR:
-        return _json(_OF_THE_DOOR[route.answers]())
-    desk = governed_desk()
-    answer = _as_reauthenticated(actor, arguments, getattr(desk, route.answers))
+    answers = _OF_THE_DOOR.get(route.answers) or getattr(governed_desk(), route.answers)
+    answer = ask_route(route, partial(_values, route), answers)
     if route.streams:
         return _streamed(answer, actor, route.streams)
     return _json(answer)
-
-
-def _as_reauthenticated(actor: Actor, arguments: dict[str, Any], answers: Callable[..., Any]) -> Any:
-    """The desk's answer, to an Actor who has proved the password once more where one was sent."""
-    password = arguments.pop(PASSWORD, None)
-    if password is None:
-        return answers(**arguments)
-    with actors.acting(actors.reauthenticated(actor, password)):
-        return answers(**arguments)
 
 
 def _values(route: Route) -> Any:
@@ -102,18 +80,6 @@ def _values(route: Route) -> Any:
         reason = Reason(twice[0], "one value", "several", "give it once")
         raise Invalid(f"the request is not understood: {twice[0]}", [reason])
     return request.args.to_dict()
-
-
-def _require_read(route: Route, actor: Actor, model: str | None) -> None:
-    if route.reads == "nothing":
-        return
-    sight = current_sight()
-    if sight.everything() if route.reads == "everything" else (model is None or sight.model(model)):
-        return
-    everything = "READ on every registered model and every experiment, without an exception"
-    expected = everything if route.reads == "everything" else f"READ on the registered model {model!r}"
-    reason = Reason("mlflow-permission", expected, f"{actor.name} has not", "ask an administrator to grant it")
-    raise Refused("permission denied", [reason])
 
 
 def _health() -> dict[str, Any]:

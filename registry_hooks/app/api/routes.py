@@ -58,6 +58,7 @@ ROUTES = (
     Route("POST", "break-glass", "break_glass", requests.BreakGlass),
     Route("POST", "review/close", "review_close", requests.ReviewClose),
     Route("POST", "rollback", "rollback", requests.Rollback),
+    Route("GET", "inbox", "inbox", reads="nothing"),
     Route("GET", "status", "status", requests.AnyModel, reads="models"),
     Route("GET", "history", "history", requests.History),
     Route("GET", "lineage", "lineage", requests.OfVersion),

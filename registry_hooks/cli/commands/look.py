@@ -1,4 +1,4 @@
-"""The commands that only look: plan, status and history."""
+"""The commands that only look: plan, inbox, status and history."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from registry_hooks.cli.output import Answer, clean, heading, numbered_reasons, 
 from registry_hooks.client import Client
 
 _KINDS = {"rollback": "the rollback from", "break-glass": heading("BREAK-GLASS", "red") + " promotion of"}
+_ASKED = ("proposal", "model", "version", "by", "state", "approvals", "comment")
 
 
 @click.command()
@@ -48,6 +49,44 @@ def _planned(answer: Answer) -> Iterator[str]:
         yield f"  After: {pair(answer['after'])}"
     if answer["proposal"]:
         yield from proposal(answer["proposal"])
+
+
+@click.command()
+@talks_to_server
+def inbox(client: Client, as_json: bool) -> None:
+    """Show what waits for your signature, what you asked for, open reviews, and what changed since yesterday.
+
+    \b
+    Example:
+      registry-hooks inbox
+    """
+    answer = client.inbox()
+    show(answer, as_json, _inbox(answer))
+
+
+def _inbox(held: Answer) -> Iterator[str]:
+    waiting = held["waiting"]
+    yield heading("Nothing waits for your signature." if not waiting else "For your signature:")
+    yield from table(_ASKED, map(_asked, waiting))
+    if held["asked"]:
+        yield heading("What you asked for:")
+        yield from table(_ASKED, map(_asked, held["asked"]))
+    for review in held["reviews"]:
+        due = heading("OVERDUE since", "red") if review["overdue"] else "due"
+        yours = ", yours to close" if review["yours_to_close"] else ""
+        yield (
+            f"Review {clean(review['id'])} of {_KINDS[review['kind']]} {clean(review['model'])} version "
+            f"{review['version']}, {due} {when(review['due_at'])}{yours}: {clean(review['reason'])}"
+        )
+    if held["changed"]:
+        yield heading("Since yesterday:")
+        rows = [(when(each["at"]), each["model"], each["actor"], each["summary"]) for each in held["changed"]]
+        yield from table(("at", "model", "actor", "summary"), rows)
+
+
+def _asked(each: Answer) -> tuple[object, ...]:
+    seats = ", ".join(f"{need['have']} of {need['count']} {need['role']}" for need in each["needs"])
+    return (each["proposal"], each["model"], each["version"], each["requester"], each["state"], seats, each["comment"])
 
 
 @click.command()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -17,29 +14,18 @@ from typing import Any
 import mlflow
 import pytest
 from PIL import Image
+from support.browsing import visiting
+from support.browsing.visiting import DARK, FLAGS, require_browser, start
 from support.documents import evidence as documents
 
 from mlflow_eval_plugin.reports import render_diff, render_joined
 
-BROWSER = Path(__file__).parents[2] / "support/documents/browser.py"
-FLAGS = "--disable-gpu --no-first-run --disable-background-networking"
-DARK = f"{FLAGS} --blink-settings=preferredColorScheme=0"
 LABELS = [f"RAC1P={i % 9} & AGEP=[{i}, {i + 1}) & SCHL={i % 24}" for i in range(36)]
-
-
-def start(*arguments: object, flags: str = FLAGS) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(BROWSER), *map(str, arguments)],
-        env={**os.environ, "QTWEBENGINE_CHROMIUM_FLAGS": flags}, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
 def browser() -> None:
-    started = start()
-    if started.returncode:
-        reason = (started.stderr.strip().splitlines() or [f"exit code {started.returncode}"])[-1]
-        pytest.skip(f"no browser to look at pages with (PySide6-Addons, of the extra 'test'): {reason}")
+    require_browser()
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +46,9 @@ def visit(
 ) -> tuple[list[Any], Image.Image]:
     """What the steps gave, and a picture of the window; nothing may have come to the console."""
     picture = Path(page).with_suffix(".png") if picture is None else picture
-    done = start(page, width, 1600, picture, *steps, flags=flags)
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert said["console"] == []
-    return said["results"], Image.open(picture).convert("L")
+    results, console, drawn = visiting.visit(page, *steps, width=width, flags=flags, picture=picture)
+    assert console == []
+    return results, drawn
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -1,0 +1,9 @@
+"""All pages, one literal table: each is shown by a GET, and its forms are posted to the same path."""
+
+from __future__ import annotations
+
+from registry_hooks.app.pages import inbox
+from registry_hooks.app.pages.table import Page
+
+PAGES = (Page("", inbox.show),)
+"""All pages."""
