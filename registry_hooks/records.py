@@ -37,6 +37,7 @@ Action = Literal[
     "key-revoked",
     "delegated",
     "delegation-ended",
+    "log-key-changed",
     "adopted",
     "registered",
     "deleted",
@@ -309,11 +310,22 @@ class Delegation(Record):
         return self.since <= now < self.until
 
 
+class LogKey(Record):
+    """A key that signs, or signed, the log's checkpoints: those from ``since`` entries on, until the next key's."""
+
+    vkey: str
+    since: int
+
+
 class TrustState(Record):
-    """Keys and delegations, of no single model: the fold of the ledger entries about them."""
+    """Keys and delegations, of no single model: the fold of the ledger entries about them.
+
+    ``log_keys`` are the keys of the log's checkpoints, oldest first; empty as long as the first one was never changed.
+    """
 
     keys: dict[str, TrustedKey] = Field(default_factory=dict)
     delegations: dict[str, Delegation] = Field(default_factory=dict)
+    log_keys: tuple[LogKey, ...] = ()
 
     def key_name(self, key_id: str) -> str | None:
         """The name of a key that is trusted now; None for one that is unknown or revoked."""

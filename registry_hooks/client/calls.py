@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from registry_hooks.client import answers
+from registry_hooks.client import answers, proofs
 from registry_hooks.client.http import Http
 from registry_hooks.client.logins import Login, read_login, server_address
 
@@ -229,6 +229,30 @@ class Client:
     def audit_verify(self) -> answers.Verified:
         """Have the server recompute the audit log; ``problems`` names what does not add up."""
         return self._http.get(answers.Verified, "audit/verify")
+
+    def audit_checkpoint(self) -> proofs.CheckpointAnswer:
+        """The audit log's head as a signed checkpoint; unsigned where the server cannot sign, with why."""
+        return self._http.get(proofs.CheckpointAnswer, "audit/checkpoint")
+
+    def audit_cosign(self, note: str) -> proofs.CheckpointAnswer:
+        """Hand in a checkpoint that witnesses have cosigned; the signatures of configured ones are kept with it."""
+        return self._http.post(proofs.CheckpointAnswer, "audit/cosign", note=note)
+
+    def audit_prove(self, seq: int, size: int | None = None) -> proofs.Proven:
+        """The proof that an entry, counted from 1, is in the audit log of ``size`` entries, by default of all."""
+        return self._http.get(proofs.Proven, "audit/prove", seq=seq, size=size)
+
+    def audit_consistency(self, old: int, new: int | None = None) -> proofs.Grown:
+        """The proof that the audit log of ``new`` entries, by default of all, has grown from that of ``old``."""
+        return self._http.get(proofs.Grown, "audit/consistency", old=old, new=new)
+
+    def audit_keys(self) -> proofs.LogKeys:
+        """The keys that the audit log's checkpoints are signed with, oldest first."""
+        return self._http.get(proofs.LogKeys, "audit/key")
+
+    def audit_key_rotate(self, reason: str) -> proofs.LogKeyChanged:
+        """Have checkpoints signed by the key that the server's file holds now; administrators only."""
+        return self._http.post(proofs.LogKeyChanged, "audit/key", reason=reason)
 
     def audit_export(self) -> Iterator[bytes]:
         """The audit log in chunks of bytes, one entry a line as canonical JSON; asked for when the first is taken."""

@@ -18,6 +18,8 @@ from registry_hooks.desk.grounds.case import Cases, UnitOfWork, utc_now
 from registry_hooks.desk.holding import Holding
 from registry_hooks.desk.inbox import Inbox
 from registry_hooks.desk.keeping import Keeping
+from registry_hooks.desk.log.checkpointing import Checkpointing
+from registry_hooks.desk.log.proving import Proving
 from registry_hooks.desk.native import Native
 from registry_hooks.desk.policies import Policies
 from registry_hooks.desk.reading import Reading
@@ -61,6 +63,11 @@ class Desk:
         self.status, self.history, self.lineage = reading.status, reading.history, reading.lineage
         self.inbox = Inbox(cases).inbox
         self.audit_verify, self.audit_export = reading.audit_verify, reading.audit_export
+        self.checkpointing = checkpointing = Checkpointing(cases)
+        proving = Proving(cases, checkpointing)
+        self.audit_checkpoint, self.audit_cosign = checkpointing.audit_checkpoint, checkpointing.audit_cosign
+        self.audit_keys, self.audit_key_rotate = checkpointing.audit_keys, checkpointing.audit_key_rotate
+        self.audit_prove, self.audit_consistency = proving.audit_prove, proving.audit_consistency
         self.reconcile = reconciling.reconcile
         self.dossier = Dossiers(cases).dossier
         self.key_trust, self.key_revoke, self.keys = trusting.key_trust, trusting.key_revoke, trusting.keys

@@ -226,14 +226,18 @@ class Ledger:
             yield StoredEntry(int(seq), text, str(leaf), Columns(scope, str(action)))
 
     @property
+    def head(self) -> Tree:
+        """The tree as its head has it."""
+        return self._tree(self._rows.execute(_HEAD).one())
+
+    @property
     def last_seq(self) -> int:
         """The number of the last entry that is there; 0 when there is none."""
         return int(self._rows.execute(sa.select(sa.func.max(_ledger.c.seq))).scalar_one() or 0)
 
     def verify(self, read: Callable[[int, dict[str, Any]], None] | None = None) -> Verification:
         """Recompute the Merkle tree from every entry and compare it with the head. ``read`` gets each entry."""
-        head = self._tree(self._rows.execute(_HEAD).one())
-        return verify(self.rows(), head, read)
+        return verify(self.rows(), self.head, read)
 
     def policies(self) -> list[AppliedPolicy]:
         """The policies in force, by name."""

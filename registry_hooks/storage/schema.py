@@ -130,6 +130,21 @@ held = sa.Table(
     sa.Column("retry_at", sa.BigInteger, nullable=False),
     sa.Column("error", sa.Text, nullable=False),
 )
+nodes = sa.Table(
+    "registry_hooks_nodes",
+    metadata,
+    sa.Column("level", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+checkpoints = sa.Table(
+    "registry_hooks_checkpoints",
+    metadata,
+    sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.String(40), nullable=False),
+    sa.Column("vkey", sa.Text, nullable=False),
+    sa.Column("note", LONG, nullable=False),
+)
 
 
 def migration_scripts() -> tuple[str, frozenset[str]]:

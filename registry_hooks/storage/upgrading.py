@@ -19,6 +19,7 @@ from registry_hooks.errors import Invalid, RegistryError
 from registry_hooks.records import ROLES, Nomination, Pair
 from registry_hooks.storage.databases import DATABASES, SCHEME
 from registry_hooks.storage.ledger import Ledger, read_model_state
+from registry_hooks.storage.log.nodes import Nodes
 from registry_hooks.storage.mlflow_rows import Registry, VersionRow
 from registry_hooks.storage.places import held_by, rests_of
 from registry_hooks.storage.schema import VERSION_TABLE, migrate, migration_scripts
@@ -258,6 +259,7 @@ def _rebuild_states(connection: sa.Connection) -> None:
         ledger = Ledger(session)
         ledger.rebuild_states()
         _find_rests(ledger, Registry(session))
+        Nodes(session).fill_anew()
 
 
 def _find_rests(ledger: Ledger, registry: Registry) -> None:

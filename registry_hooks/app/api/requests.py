@@ -189,3 +189,29 @@ class DelegationEnd(Body):
     """The id of a delegation."""
 
     delegation: Id
+
+
+class Cosign(Body):
+    """A checkpoint with the signatures of witnesses, as a note."""
+
+    note: Yaml
+
+
+class Prove(Body):
+    """The number of an entry, and the size of the log that it is proven to be in."""
+
+    seq: Number
+    size: Number | None = None
+
+
+class Consistency(Body):
+    """Two sizes of the log."""
+
+    old: Number
+    new: Number | None = None
+
+
+class KeyRotate(Body):
+    """Why."""
+
+    reason: Text

@@ -1,4 +1,4 @@
-"""The commands about the audit log: verify it, export it, and make the dossier of a version."""
+"""The commands about the audit log: verify it, export it, and make the dossier of a version; `log` has the others."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 import click
 
 from registry_hooks.cli.asking import talks_to_server
+from registry_hooks.cli.commands.log.checkpoints import checkpoint, cosign, key
+from registry_hooks.cli.commands.log.proofs import consistency, prove, verify_proof
 from registry_hooks.cli.failures import BROKEN_AUDIT, require_name
 from registry_hooks.cli.output import Answer, clean, heading, show
 from registry_hooks.cli.summaries import Summarized
@@ -159,3 +161,7 @@ def _write(output: Path, chunks: Iterator[bytes]) -> tuple[int, str]:
     finally:
         part.unlink(missing_ok=True)
     return size, digest.hexdigest()
+
+
+for command in (checkpoint, prove, consistency, verify_proof, cosign, key):
+    audit.add_command(command)

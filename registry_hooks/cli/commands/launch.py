@@ -19,6 +19,7 @@ from registry_hooks.mlflow_surface.releases import create_first_administrator, d
 from registry_hooks.mlflow_surface.sign_on import FUNCTION
 
 SECRET, CONFIGURATION, LOGINS = "secret.key", "auth.ini", "auth.db"
+LOG_KEY, CHECKPOINTS = "log.key", "checkpoints"
 
 
 def launch(options: dict[str, Any], mlflow_arguments: tuple[str, ...]) -> NoReturn:
@@ -30,6 +31,7 @@ def launch(options: dict[str, Any], mlflow_arguments: tuple[str, ...]) -> NoRetu
     ):
         _make_ready(uri)
     os.environ.setdefault("MLFLOW_FLASK_SERVER_SECRET_KEY", _secret_key(state / SECRET))
+    _keep_checkpoints(state)
     if not os.environ.get("MLFLOW_AUTH_CONFIG_PATH"):
         os.environ["MLFLOW_AUTH_CONFIG_PATH"] = str(_write_configuration(state, options))
     _make_administrator()
@@ -56,6 +58,14 @@ def _make_ready(database_uri: str) -> None:
         raise Failure(f"not started: {error}", NO_ANSWER) from error
     except RegistryError as error:
         raise Failure(f"not started: {error}", USAGE) from error
+
+
+def _keep_checkpoints(state: Path) -> None:
+    """Sign the audit log's checkpoints, and keep copies of them, unless told otherwise: with a key of this state."""
+    from registry_hooks.storage.log import outside
+
+    os.environ.setdefault(outside.KEY, str(state / LOG_KEY))
+    os.environ.setdefault(outside.DIRECTORY, str(state / CHECKPOINTS))
 
 
 def _arguments(options: dict[str, Any]) -> list[str]:

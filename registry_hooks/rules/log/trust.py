@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from registry_hooks.errors import Reason
-from registry_hooks.records import Delegation, Entry, TrustedKey, TrustState
+from registry_hooks.records import Delegation, Entry, LogKey, TrustedKey, TrustState
 from registry_hooks.rules.pair import PairError
 
 SCOPE = ":trust"
 """The scope of such entries in the ledger; no registered model can have a name with a colon."""
-ACTIONS = frozenset({"key-trusted", "key-revoked", "delegated", "delegation-ended"})
+ACTIONS = frozenset({"key-trusted", "key-revoked", "delegated", "delegation-ended", "log-key-changed"})
 """The actions of such entries."""
 
 
@@ -38,6 +38,10 @@ def fold_trust(state: TrustState, entry: Entry) -> TrustState:
         case "delegation-ended":
             left = {i: d for i, d in state.delegations.items() if i != body["delegation"]}
             return state.model_copy(update={"delegations": left})
+        case "log-key-changed":
+            first = () if body["before"] is None else (LogKey(vkey=body["before"], since=0),)
+            changed = LogKey(vkey=body["key"], since=entry.seq)
+            return state.model_copy(update={"log_keys": (*(state.log_keys or first), changed)})
     raise PairError(f"entry {entry.seq}: {entry.action} is no entry about keys or delegations")
 
 

@@ -1,0 +1,1 @@
+"""The commands of `audit` about checkpoints, proofs and copies of the log."""

@@ -1,0 +1,1 @@
+"""Checkpoints of the log, and proofs of what is in it."""

@@ -1,0 +1,158 @@
+"""What stands outside the database: the key that signs checkpoints, and copies of the checkpoints themselves.
+
+Who can write the database can rewrite the log; without the key they cannot sign what they made of it, and against a
+copy that they cannot reach it does not hold. So neither is kept in the database.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from registry_hooks.errors import Invalid, RegistryError
+from registry_hooks.rules.log.checkpoints import Checkpoint, read_checkpoint
+from registry_hooks.rules.log.notes import Vkey, read_note, read_vkey
+from registry_hooks.rules.signatures import new_key, private_pem, read_private
+
+KEY, PASSPHRASE = "REGISTRY_HOOKS_LOG_KEY", "REGISTRY_HOOKS_LOG_KEY_PASSPHRASE"
+ORIGIN, DIRECTORY = "REGISTRY_HOOKS_LOG_ORIGIN", "REGISTRY_HOOKS_CHECKPOINTS"
+WITNESSES = "REGISTRY_HOOKS_WITNESSES"
+NEWEST = "checkpoint"
+_LARGEST_KEY = 16 * 1024
+
+
+class NoKey(RegistryError):
+    """There is no key to sign with, and why."""
+
+    code = "INVALID_STATE"
+
+
+class NotKept(RegistryError):
+    """A checkpoint could not be kept outside the database, and why."""
+
+    code = "TEMPORARILY_UNAVAILABLE"
+
+
+def log_key(*, make: bool = False) -> Ed25519PrivateKey:
+    """The key that signs checkpoints, from the file that ``REGISTRY_HOOKS_LOG_KEY`` names.
+
+    Args:
+        make: whether to make it where there is no such file. Of several workers that do, all get the same.
+
+    Raises:
+        NoKey: when there is none, or it cannot be read or made.
+    """
+    if not (named := os.environ.get(KEY)):
+        raise NoKey(f"no key is configured: set {KEY} to the name of a file, which is made where there is none")
+    file = Path(named)
+    try:
+        return _read(file)
+    except FileNotFoundError:
+        if not make:
+            raise NoKey(f"the key's file {file} is not there: put it back, or have another one made and named in the "
+                        "log with registry-hooks audit key rotate") from None  # fmt: skip
+    except OSError as error:
+        raise NoKey(f"the key's file {file} cannot be read: {error.strerror}") from error
+    try:
+        _make(file)
+        return _read(file)
+    except OSError as error:
+        told = f"the key's file {file} cannot be made: {error.strerror}; name one that this server may write"
+        raise NoKey(told) from error
+
+
+def _read(file: Path) -> Ed25519PrivateKey:
+    with file.open("rb") as opened:
+        mode = os.fstat(opened.fileno()).st_mode
+        pem = opened.read(_LARGEST_KEY)
+    if mode & (stat.S_IRWXG | stat.S_IRWXO) and os.name == "posix":
+        raise NoKey(f"others can read the key's file {file}; run: chmod 600 {file}")
+    try:
+        return read_private(pem, os.environ.get(PASSPHRASE) or None)
+    except Invalid as error:
+        raise NoKey(f"the key's file {file} holds no key: {error}") from error
+
+
+def _make(file: Path) -> None:
+    """Whole or not at all, and never over a key that another worker has made meanwhile."""
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # mode 0600
+    made = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as part:
+            part.write(private_pem(new_key(), os.environ.get(PASSPHRASE) or None))
+            part.flush()
+            os.fsync(part.fileno())
+        with suppress(FileExistsError):
+            os.link(made, file)
+    finally:
+        made.unlink()
+
+
+def origin() -> str | None:
+    """The name that an operator gave the log."""
+    return os.environ.get(ORIGIN) or None
+
+
+def witnesses() -> tuple[Vkey, ...]:
+    """The keys of witnesses whose cosignatures are kept, one a line of the file ``REGISTRY_HOOKS_WITNESSES``.
+
+    Raises:
+        RegistryError: when the file cannot be read, or has a line that is no key.
+    """
+    if not (named := os.environ.get(WITNESSES)):
+        return ()
+    try:
+        lines = Path(named).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RegistryError(f"{WITNESSES}: {named} cannot be read: {error}") from error
+    return tuple(read_vkey(line) for line in lines if line.strip() and not line.startswith("#"))
+
+
+def newest_outside() -> Checkpoint | None:
+    """The newest checkpoint in the folder that ``REGISTRY_HOOKS_CHECKPOINTS`` names.
+
+    Raises:
+        NotKept: when the folder cannot be read, or what is there is no checkpoint.
+    """
+    if not (named := os.environ.get(DIRECTORY)):
+        return None
+    file = Path(named) / NEWEST
+    try:
+        return read_checkpoint(read_note(file.read_bytes()).text)
+    except FileNotFoundError:
+        return None
+    except (OSError, Invalid) as error:
+        raise NotKept(f"{file} is no checkpoint that can be read: {error}") from error
+
+
+def keep_outside(size: int, note: bytes) -> Path | None:
+    """Write a checkpoint into that folder, under its size and as the newest; None where no folder is configured.
+
+    Raises:
+        NotKept: when it cannot be written.
+    """
+    if not (named := os.environ.get(DIRECTORY)):
+        return None
+    folder = Path(named)
+    newest = folder / NEWEST
+    try:
+        if newest.is_file() and newest.read_bytes() == note:
+            return newest
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (f"{size:012}", NEWEST):
+            handle, made = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
+            part = Path(made)
+            with os.fdopen(handle, "wb") as file:
+                file.write(note)
+                file.flush()
+                os.fsync(file.fileno())
+            part.chmod(0o644)  # it is there to be read
+            part.replace(folder / name)
+    except OSError as error:
+        raise NotKept(f"the checkpoint cannot be kept in {folder}: {error.strerror}") from error
+    return newest

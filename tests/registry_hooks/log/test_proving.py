@@ -1,0 +1,237 @@
+"""Checkpoints and proofs from a real registry: what is signed, what is not and why, and that decisions go on."""
+
+import os
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from support.world import MODEL
+
+from registry_hooks.errors import Conflict, Invalid, NotFound, Refused, RegistryError
+from registry_hooks.identity import Actor
+from registry_hooks.rules.log.checkpoints import opened
+from registry_hooks.rules.log.notes import COSIGNS, Note, cosign, read_note, read_vkey, vkey_of
+from registry_hooks.rules.log.proof_texts import GrowthProof, grown, proven, read_proof
+from registry_hooks.rules.log.proofs import WIDTH, Torn, is_consistent
+from registry_hooks.rules.signatures import new_key
+from registry_hooks.storage.log import outside
+
+ADMIN = Actor("admin", "test", is_admin=True)
+
+
+@pytest.fixture
+def outdoors(tmp_path, monkeypatch):
+    """A key's file and a folder of checkpoints; neither is there yet."""
+    monkeypatch.setenv(outside.KEY, str(tmp_path / "log.key"))
+    monkeypatch.setenv(outside.DIRECTORY, str(tmp_path / "checkpoints"))
+    return tmp_path
+
+
+def sql(world, statement, **values):
+    with world.store.engine.begin() as connection:
+        connection.execute(sa.text(statement), values)
+
+
+def test_the_head_is_signed_on_first_need_and_every_entry_is_proven(any_world, outdoors):
+    world = any_world
+    world.govern()
+    world.quickly(3)
+    with world.acting("ana"):
+        for version in (1, 2, 3):
+            world.desk.nominate(MODEL, version)
+        head = world.desk.audit_checkpoint()
+    key = read_vkey(head["key"])
+    signed = opened(head["note"].encode(), [key])
+    verified = world.desk.audit_verify()
+    assert signed.checkpoint.size == verified["size"] == head["size"]
+    assert signed.checkpoint.root.hex() == verified["root"]
+    assert oct(Path(os.environ[outside.KEY]).stat().st_mode)[-3:] == "600"
+    exported = b"".join(world.desk.audit_export()).splitlines()
+    for seq, entry in enumerate(exported, 1):
+        answer = world.desk.audit_prove(seq)
+        assert answer["entry"].encode() == entry
+        proof = read_proof(answer["proof"].encode())
+        assert proof.entry == entry and proven(proof, [key]).checkpoint == signed.checkpoint
+    with pytest.raises(NotFound):
+        world.desk.audit_prove(len(exported) + 1)
+    world.assert_sound()
+
+
+def test_growth_is_proven_from_each_size(world, outdoors):
+    world.govern()
+    old = world.desk.audit_checkpoint()
+    world.quickly(2)
+    new = world.desk.audit_checkpoint()
+    assert new["size"] > old["size"]
+    proof = read_proof(world.desk.audit_consistency(old["size"])["proof"].encode())
+    assert isinstance(proof, GrowthProof)
+    assert grown(proof, old["note"].encode(), [read_vkey(new["key"])]).checkpoint.size == new["size"]
+    told = world.desk.audit_consistency(1, 2)
+    assert is_consistent(1, 2, [bytes.fromhex(each) for each in told["hashes"]],
+                         bytes.fromhex(told["old_root"]), bytes.fromhex(told["checkpoint"]["root"]))  # fmt: skip
+    with pytest.raises(Invalid):
+        world.desk.audit_consistency(new["size"] + 1)
+    with pytest.raises(NotFound):
+        world.desk.audit_consistency(1, new["size"] + 1)
+
+
+def test_without_a_key_nothing_is_called_signed_and_decisions_go_on(world, monkeypatch):
+    monkeypatch.delenv(outside.KEY, raising=False)
+    world.govern()
+    world.quickly()
+    head = world.desk.audit_checkpoint()
+    assert head["note"] is None and head["key"] is None and outside.KEY in head["why_unsigned"]
+    answer = world.desk.audit_prove(1)
+    assert answer["proof"] is None and answer["hashes"]
+    world.promote(1)
+    world.assert_sound()
+
+
+def bad_key(kind: str, file: Path) -> None:
+    if kind == "garbage":
+        file.write_text("no key")
+        file.chmod(0o600)
+    elif kind == "read by others":
+        file.chmod(0o644)
+    elif kind == "missing":
+        file.unlink()
+    elif kind == "another":
+        file.unlink()
+        outside.log_key(make=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("garbage", "holds no key"), ("read by others", "chmod 600"), ("missing", "is not there"),
+     ("another", "audit key rotate")],
+)  # fmt: skip
+def test_a_key_that_went_wrong_is_told_and_decisions_go_on(world, outdoors, kind, told):
+    world.govern()
+    first = world.desk.audit_checkpoint()
+    bad_key(kind, outdoors / "log.key")
+    world.quickly()
+    head = world.desk.audit_checkpoint()
+    assert head["note"] is None and told in head["why_unsigned"] and told in world.desk.audit_keys()["why_unsigned"]
+    assert told in world.desk.checkpointing.keep()
+    world.promote(1)
+    assert not (kind == "missing" and (outdoors / "log.key").exists()), "another key was made in silence"
+    # What was signed before stays proven.
+    assert proven(read_proof(world.desk.audit_prove(1, first["size"])["proof"].encode()), [read_vkey(first["key"])])
+
+
+def test_a_key_on_a_disk_that_cannot_be_written_is_told(world, outdoors, monkeypatch):
+    (outdoors / "no-folder").write_text("a file")
+    monkeypatch.setenv(outside.KEY, str(outdoors / "no-folder" / "log.key"))
+    world.govern()
+    head = world.desk.audit_checkpoint()
+    assert head["note"] is None and "cannot be" in head["why_unsigned"]
+    with world.acting("admin"), pytest.raises(RegistryError, match="cannot be"):
+        world.desk.audit_key_rotate("to no avail")
+    monkeypatch.setenv(outside.KEY, str(outdoors / "log.key"))
+    monkeypatch.setenv(outside.DIRECTORY, str(outdoors / "no-folder" / "checkpoints"))
+    assert world.desk.audit_checkpoint()["note"]
+    assert "cannot be kept" in world.desk.checkpointing.keep()
+    world.assert_sound()
+
+
+def test_another_key_is_an_entry_and_each_verifies_its_time(world, outdoors):
+    world.govern()
+    old = world.desk.audit_checkpoint()
+    (outdoors / "log.key").unlink()
+    with world.acting("ana"), pytest.raises(Refused):
+        world.desk.audit_key_rotate("not mine to do")
+    with world.acting("admin"):
+        changed = world.desk.audit_key_rotate("the disk was copied")
+        with pytest.raises(Conflict):
+            world.desk.audit_key_rotate("twice")
+    assert changed["before"] == old["key"] and changed["key"] != old["key"]
+    new = world.desk.audit_checkpoint()
+    assert new["key"] == changed["key"] and new["size"] == changed["entry"]
+    keys = world.desk.audit_keys()
+    assert [(each["vkey"], each["since"]) for each in keys["keys"]] == [(old["key"], 0), (new["key"], new["size"])]
+    standing = world.desk.checkpointing.standing()
+    assert [str(each) for each in standing.keys_at(old["size"])] == [old["key"]]
+    assert [str(each) for each in standing.keys_at(new["size"])] == [new["key"]]
+    with pytest.raises(Invalid):
+        opened(new["note"].encode(), standing.keys_at(old["size"]))
+    world.assert_sound()
+
+
+@pytest.mark.parametrize(("seq", "told"), [(1, "another log"), (2, "has not grown")])
+def test_a_log_that_was_rewritten_is_not_signed_again(world, outdoors, seq, told):
+    world.govern()
+    world.quickly(2)
+    assert world.desk.checkpointing.keep() is None
+    sql(world, "DELETE FROM registry_hooks_checkpoints")  # all that the database knows of it
+    sql(world, "UPDATE registry_hooks_ledger SET leaf_hash = :hash WHERE seq = :seq", hash="0" * 64, seq=seq)
+    with world.acting("ana"):
+        world.desk.nominate(MODEL, 1)
+    head = world.desk.audit_checkpoint()
+    assert head["note"] is None and told in head["why_unsigned"]
+
+
+def test_a_log_that_was_taken_back_is_signed_under_another_name_alone(world, outdoors, tmp_path, monkeypatch):
+    world.govern()
+    backup = (tmp_path / "mlflow.db").read_bytes()
+    world.quickly(2)
+    assert world.desk.checkpointing.keep() is None
+    world.store.engine.dispose()
+    (tmp_path / "mlflow.db").write_bytes(backup)
+    head = world.desk.audit_checkpoint()
+    assert head["note"] is None and "backup" in head["why_unsigned"] and outside.ORIGIN in head["why_unsigned"]
+    monkeypatch.setenv(outside.ORIGIN, "example.com/restored")
+    with world.acting("admin"):
+        world.desk.audit_key_rotate("restored from a backup")
+    head = world.desk.audit_checkpoint()
+    assert head["origin"] == "example.com/restored" and head["note"]
+    assert world.desk.checkpointing.keep() is None
+    assert outside.newest_outside().origin == "example.com/restored"
+
+
+def test_checkpoints_are_kept_outside_the_database(world, outdoors):
+    world.govern()
+    assert world.desk.checkpointing.keep() is None
+    world.quickly()
+    assert world.desk.checkpointing.keep() is None and world.desk.checkpointing.keep() is None
+    head = world.desk.audit_checkpoint()
+    folder = outdoors / "checkpoints"
+    assert (folder / "checkpoint").read_text() == (folder / f"{head['size']:012}").read_text() == head["note"]
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_witnesses_that_are_configured_are_kept_with_the_checkpoint(world, outdoors, monkeypatch):
+    world.govern()
+    head, witness, stranger = world.desk.audit_checkpoint(), new_key(), new_key()
+    known = vkey_of("witness.example/w1", witness, COSIGNS)
+    note = read_note(head["note"].encode())
+    lines = [cosign(note.text, "witness.example/w1", witness, 1_700_000_000),
+             cosign(note.text, "stranger.example", stranger, 1_700_000_000)]  # fmt: skip
+    cosigned = bytes(Note(note.text, (*note.signatures, *lines))).decode()
+    with world.acting("raj"), pytest.raises(Invalid, match="no configured witness"):
+        world.desk.audit_cosign(cosigned)
+    (outdoors / "witnesses").write_text(f"# ours\n{known}\n")
+    monkeypatch.setenv(outside.WITNESSES, str(outdoors / "witnesses"))
+    with world.acting("raj"):
+        told = world.desk.audit_cosign(cosigned)
+        assert world.desk.audit_cosign(cosigned) == told
+    assert told["witnesses"] == [{"name": "witness.example/w1", "at": 1_700_000_000}]
+    assert world.desk.audit_checkpoint() == told
+    signed = proven(read_proof(world.desk.audit_prove(1)["proof"].encode()), [read_vkey(head["key"]), known])
+    assert signed.witnesses == {"witness.example/w1": 1_700_000_000}
+    broken = cosigned.replace("witness.example/w1 ", "witness.example/w2 ")
+    with world.acting("raj"), pytest.raises(Invalid):
+        world.desk.audit_cosign(broken)
+
+
+def test_hashes_behind_are_filled_and_none_is_trusted(world, outdoors):
+    world.govern()
+    with world.acting("admin"):
+        for turn in range(WIDTH + 3):
+            world.desk.keeping.account_change(ADMIN, "user-created", {"user": f"u{turn}"})
+    assert world.desk.audit_prove(5)["proof"]
+    with world.store.engine.begin() as connection:
+        (row,) = connection.execute(sa.text("SELECT level, number, hash FROM registry_hooks_nodes")).all()
+    assert (row.level, row.number) == (1, 0)
+    sql(world, "UPDATE registry_hooks_nodes SET hash = :hash", hash="0" * 64)
+    with pytest.raises(Torn, match="does not lead to the log's root"):
+        world.desk.audit_prove(WIDTH + 2)
