@@ -33,7 +33,7 @@ def heading(text: str, colour: str | None = None) -> str:
 
 
 def numbered_reasons(reasons: Iterable[Answer], first: int = 1) -> Iterator[str]:
-    """Every reason with its number, and the command that mends it on a line of its own, to copy."""
+    """Every reason with its number, and the command that fixes it on a line of its own, to copy."""
     for number, reason in enumerate(reasons, first):
         told = {name: clean(reason.get(name, "")) for name in ("rule", "expected", "found", "mend")}
         yield f"  {number}. {told['rule']}: expected {told['expected']}; found {told['found']}."

@@ -79,11 +79,12 @@ def stale_reasons(model: str, version: int, evidence: tuple[EvidenceRef, ...], b
         f"has the files of version {by.version}" + (f" of {by.model}" if by.model != model else "")
         + ", which was rolled back from"
     )  # fmt: skip
+    older = f"its Evidence of {', '.join(stale)} is older" if stale else "it has no Evidence"
     return [
         Reason(
             "condemned",
             f"Evidence newer than the rollback of {by.at:%Y-%m-%d %H:%M:%S}Z",
-            f"version {version} {what}; older Evidence of {', '.join(stale) or 'every kind'}",
+            f"version {version} {what}; {older}",
             f"evaluate version {version} again, then registry-hooks nominate {model} {version}",
         )
     ]

@@ -9,7 +9,7 @@ from mlflow_eval_plugin.evidence import Evidence
 from registry_hooks.errors import Reason
 from registry_hooks.records import EvidenceRef, ModelState, TrustState
 from registry_hooks.rules.approval.people import Facts
-from registry_hooks.rules.policy import RequiredEvidence
+from registry_hooks.rules.policy import RequiredEvidence, in_words
 from registry_hooks.rules.sight import WITHHELD, shown_evidence
 
 
@@ -39,7 +39,7 @@ def judge_evidence(
             continue  # there is nothing to compare with
         found = by_kind.get(required.kind)
         if found is None:
-            missing = Reason("evidence", f"{required.kind} Evidence", "none taken in by a nomination", mend)
+            missing = Reason("evidence", f"{required.kind} Evidence", "none in the nomination", mend)
             reasons.append((passed_over or {}).get(required.kind, missing))
             continue
         if not required.accepts(found.verdict):
@@ -52,7 +52,7 @@ def judge_evidence(
             reasons.append(
                 Reason(
                     "evidence-age",
-                    f"{required.kind} Evidence of the last {required.max_age}",
+                    f"{required.kind} Evidence of the last {in_words(required.max_age)}",
                     f"made {found.created_at:%Y-%m-%d %H:%M}Z",
                     mend,
                 )
@@ -68,9 +68,9 @@ def about_another(evidence: Evidence, path: str, run_id: str, version: int, file
     if subject.run_id != run_id:
         what = f"was made in run {subject.run_id[:40]}"
     elif subject.model_digest is None:
-        what = "speaks of no model's files: it is about predictions, or they could not be read"
+        what = "names no model's files: it is about predictions alone, or the files could not be read"
     elif subject.model_digest != files_digest:
-        what = "speaks of other files"
+        what = "is about other files"
     else:
         return None
     fix = "evaluate the model as it is registered, by its URI, and leave its files as they are"

@@ -42,7 +42,7 @@ def missing_reason(model: str, version: int, missing: tuple[str, ...], others: l
 
 def unreachable_reason(version: int, told: str) -> Reason:
     """The refusal of a version of whose files the artifact store does not say whether they are there."""
-    fix = "see that the server reaches the artifact store; what it cannot fetch, nobody can load who starts now"
+    fix = "let the server reach the artifact store: nobody who starts now could load this version from it either"
     expected = f"an artifact store that says whether the files of version {version} are there"
     return Reason("files-unreachable", expected, told, fix)
 

@@ -83,7 +83,7 @@ def may_roll_back(state: ModelState, to: int | None) -> list[Reason]:
         "nominate and promote another version: no earlier champion exists"
     )  # fmt: skip
     if target is None:
-        return [Reason("pair", "a fallback", "none: no earlier champion that is not condemned", mend)]
+        return [Reason("pair", "a fallback", "none: there is no earlier champion that is not condemned", mend)]
     if target == state.pair.champion:
         return [Reason("pair", "a version that is not champion", f"version {target} is champion", "nothing to do")]
     if target not in earlier:

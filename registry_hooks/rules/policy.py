@@ -38,6 +38,15 @@ def duration(value: object) -> timedelta:
     return found
 
 
+def in_words(span: timedelta) -> str:
+    """A duration as policies write it: ``24h``, ``90m``."""
+    seconds = int(span.total_seconds())
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds % size == 0 and seconds // size > 1:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\s\x00]([^\n\x00]*[^\s\x00])?$")]
 

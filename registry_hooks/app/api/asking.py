@@ -32,7 +32,7 @@ def ask_route(route: Route, values: Callable[[], Mapping[str, object]], answers:
     actor = require_actor()
     with _TURNS.taken(actor.name) if route.long else nullcontext():
         if route.admin_only and not actor.is_admin:
-            found = f"{actor.name}, who is none"
+            found = f"{actor.name}, who is not one"
             raise Refused(
                 f"only an administrator may {route.path.replace('/', ' ')}",
                 [Reason("administrator", "an administrator of this server", found, "ask an administrator")],
@@ -64,5 +64,5 @@ def _require_read(route: Route, actor: Actor, model: str | None) -> None:
         return
     everything = "READ on every registered model and every experiment, without an exception"
     expected = everything if route.reads == "everything" else f"READ on the registered model {model!r}"
-    reason = Reason("mlflow-permission", expected, f"{actor.name} has not", "ask an administrator to grant it")
+    reason = Reason("mlflow-permission", expected, f"{actor.name} does not have it", "ask an administrator to grant it")
     raise Refused("permission denied", [reason])

@@ -53,7 +53,7 @@ def _asking(kind: str, named: Named) -> Callable[[Any, dict[str, Any]], Refused 
         names = sorted({*named(asked)} - {""})
         if actor.is_admin or all(may_update(actor.name, kind, name) for name in names):
             return None
-        reason = Reason("mlflow-permission", f"EDIT on each {kind} that is named", f"{actor.name} has not",
+        reason = Reason("mlflow-permission", f"EDIT on each {kind} that is named", f"{actor.name} does not have it",
                         "ask its owner to grant it")  # fmt: skip
         return Refused("permission denied", [reason])
 

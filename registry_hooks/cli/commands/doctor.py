@@ -113,5 +113,5 @@ def _asked(client: Client) -> str:
         raise Failure(f"it runs registry-hooks {health['version']}, and this is {here}", NO_ANSWER)
     lost = [f"{each['model']} {line}" for each in client.status()["models"] for line in each.get("missing") or ()]
     if lost:
-        raise Failure("what serves is not all there: " + "; ".join(lost[:5]), NO_ANSWER)
+        raise Failure("files of what serves are missing: " + "; ".join(lost[:5]), NO_ANSWER)
     return f"governed, registry-hooks {health['version']}, login accepted"

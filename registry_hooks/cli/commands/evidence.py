@@ -38,7 +38,7 @@ def evidence() -> None:
 def sign(files: tuple[Path, ...], run_id: str | None, model_uri: str, key_file: Path, as_json: bool) -> None:
     """Sign Evidence FILES, or all Evidence of a run, each in a FILE.dsse beside it.
 
-    Only documents that match their own digest are signed, and only those that speak of the files at --model: what a
+    Only documents that match their own digest are signed, and only those that are about the files at --model: what a
     model says of itself need not be true. An encrypted key is opened with the passphrase in
     REGISTRY_HOOKS_KEY_PASSPHRASE.
 
@@ -100,7 +100,7 @@ def verify(files: tuple[Path, ...], run_id: str | None, keys: tuple[Path, ...], 
 
 
 def _require_model(documents: dict[str, Any], uri: str) -> None:
-    """Refuse to sign anything where a document speaks of other files than those at ``uri``."""
+    """Refuse to sign anything where a document is about other files than those at ``uri``."""
     from mlflow.artifacts import download_artifacts
 
     from mlflow_eval_plugin.model_files import model_digest_at
@@ -113,7 +113,7 @@ def _require_model(documents: dict[str, Any], uri: str) -> None:
         found = model_digest_at(root)
     others = [name for name, document in documents.items() if document.subject.model_digest != found]
     if others:
-        raise Failure(f"{', '.join(others)}: does not speak of the files of {uri}; nothing was signed", REFUSED)
+        raise Failure(f"{', '.join(others)}: is not about the files of {uri}; nothing was signed", REFUSED)
 
 
 def _said(problem: str | None) -> str:
@@ -124,7 +124,7 @@ def _said(problem: str | None) -> str:
 def _documents(files: tuple[Path, ...], run_id: str | None) -> Iterator[tuple[list[tuple[str, Path]], Any]]:
     """The documents named, as files here, and what puts a file beside them where they came from."""
     if bool(files) == (run_id is not None):
-        raise Failure("say either which FILES, or which --run", USAGE)
+        raise Failure("give either FILES or --run, and not both", USAGE)
     if run_id is None:
         yield [(str(file), file) for file in files], lambda file: None
         return

@@ -85,7 +85,7 @@ def _secret_key(path: Path) -> str:
             raise Failure(f"not started: others can read {path}; run: chmod 600 {path}", USAGE) from None
         key = path.read_text().strip()
         if len(key) < 32:
-            raise Failure(f"not started: {path} holds no key; remove it, and one is made", USAGE) from None
+            raise Failure(f"not started: {path} holds no key; remove it, and the next start makes one", USAGE) from None
         return key
     with os.fdopen(handle, "w") as file:
         key = secrets.token_hex(32)
@@ -137,7 +137,9 @@ def _make_administrator() -> None:
     except Invalid as error:
         raise Failure(f"not started: {error}", USAGE) from error
     if password:
-        told = f"Administrator {configured.admin_username!r} was made. Password, told this once: {password}"
+        told = (
+            f"Administrator {configured.admin_username!r} was created. The password, shown only this once: {password}"
+        )
         click.echo(heading(told), err=True)
 
 

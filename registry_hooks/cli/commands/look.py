@@ -106,7 +106,9 @@ def status(client: Client, model: str | None, as_json: bool) -> None:
 
 def _status_of(held: Answer) -> Iterator[str]:
     policy = held["policy"]
-    ruled = f"policy {clean(policy['name'])} version {policy['version']}" if policy else "no policy: nothing is let in"
+    ruled = (
+        f"policy {clean(policy['name'])} version {policy['version']}" if policy else "no policy: nothing is promoted"
+    )
     yield f"{heading(clean(held['model']))} ({ruled})"
     yield f"  {pair(held['pair'])}"
     yield from numbered_reasons(held.get("meddled") or [])
@@ -114,7 +116,7 @@ def _status_of(held: Answer) -> Iterator[str]:
         yield f"  Rolled back from: {', '.join(map(str, held['condemned']))}"
     yield from _file_check(held.get("file_check"))
     if held.get("missing", ()) is None:
-        yield f"  Files were not looked for: registry-hooks status {clean(held['model'])}"
+        yield f"  There was no time to look for the files: registry-hooks status {clean(held['model'])}"
     for line in held.get("missing") or ():
         yield f"  {heading('MISSING', 'red')} {clean(line)}"
     for each in held["proposals"]:
@@ -131,7 +133,8 @@ def _file_check(check: Answer | None) -> Iterator[str]:
     if check is None:
         return
     if check["differences"] is None:
-        yield f"  Files of version {check['version']} are not held against its nomination yet: registry-hooks reconcile"
+        version = check["version"]
+        yield f"  Files of version {version} are not yet compared with its nomination: registry-hooks reconcile"
         return
     told = ", ".join(map(clean, check["differences"][:5]))
     yield f"  {heading('FILES CHANGED', 'red')} of version {check['version']} since it was nominated: {told}"

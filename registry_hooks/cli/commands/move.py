@@ -14,8 +14,8 @@ from registry_hooks.client.calls import Verify
 VERSION = click.IntRange(min=1)
 FILES_SAID = {
     "match": "as they were nominated.",
-    "pending": "being held against the nomination; registry-hooks status will say what differs.",
-    "unknown": "never nominated under this server, so there is nothing to hold them against.",
+    "pending": "being compared with the nomination; registry-hooks status will say what differs.",
+    "unknown": "never nominated under this server, so there is nothing to compare them with.",
 }
 
 
@@ -75,7 +75,7 @@ def _promoted(answer: Answer) -> Iterator[str]:
 @click.option("--to", type=VERSION, metavar="V", help="A version that was champion before; else the fallback.")
 @click.option("--from", "expected", type=VERSION, metavar="V", help="Roll back only if this version is champion.")
 @click.option("--verify", type=click.Choice(["parallel", "now", "later"]), default="parallel", show_default=True,
-              help="Hold the version's files against its nomination: beside the work without waiting for long, to the "
+              help="Compare the version's files with its nomination: beside the work without waiting for long, to the "
               "end before anything else, or only afterwards.")  # fmt: skip
 @talks_to_server
 def rollback(

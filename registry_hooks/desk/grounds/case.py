@@ -229,7 +229,7 @@ def refuse_if(headline: str, reasons: list[Reason]) -> None:
 def require_admin(what: str) -> Actor:
     """The Actor, who must be an administrator for ``what`` (a clause: "keys are trusted")."""
     actor = require_actor()
-    refuse_if(f"{what} by an admin", is_no_admin(actor))
+    refuse_if(f"{what} by an administrator alone", is_no_admin(actor))
     return actor
 
 

@@ -34,7 +34,7 @@ from registry_hooks.rules.quorum import Seat, seated
 
 _EXPECTED = {
     "stake": "an account and a role that come from nobody with a stake in the Proposal",
-    "settled": "an account and a role as settled as the policy asks",
+    "settled": "an account and a role that are as old as promote.settled of the policy asks",
 }
 ProposalState = Literal["open", "approved", "rejected", "void", "expired"]
 
@@ -53,7 +53,7 @@ def may_sign(actor: Actor, proposal: Proposal, state: ModelState, facts: Facts, 
     lenders = sorted({d.by for d in lent_to(actor.name, facts)})
     if not as_.roles and (not reasons or len(lenders) > 1):
         reasons = [Reason("delegation", "one person in whose place you sign", f"{', '.join(lenders) or 'nobody'} lent "
-                          "you a role", "say which with --for")]  # fmt: skip
+                          "you a role", "say which one: --for USER")]  # fmt: skip
     for name in dict.fromkeys((actor.name, as_.person)):
         if name == proposal.requester:
             reasons.append(Reason("four-eyes", "somebody other than the requester", f"{name} requested it", others()))
@@ -183,7 +183,7 @@ def _worth(approval: Approval, proposal: Proposal, state: ModelState, facts: Fac
 
 def _mend(why: Why, others: str) -> str:
     if why.rule == "settled":
-        return f"sign when that is settled, or {others}"
+        return f"sign once they are old enough, or {others}"
     return f"{others}; or have an administrator without a stake in it reset the password, or give the role anew"
 
 

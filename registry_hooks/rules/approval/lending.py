@@ -8,6 +8,7 @@ from registry_hooks.errors import Reason
 from registry_hooks.identity import Actor
 from registry_hooks.records import Delegation
 from registry_hooks.rules.approval.people import Facts, holds_role, is_gone
+from registry_hooks.rules.policy import in_words
 
 
 def may_lend(actor: Actor, role: str, to: str, length: timedelta, facts: Facts) -> list[Reason]:
@@ -23,7 +24,9 @@ def may_lend(actor: Actor, role: str, to: str, length: timedelta, facts: Facts) 
         found = f"{actor.name}, who holds {', '.join(own) or 'no role of this policy'}"
         reasons.append(Reason("role", wanted, found, "ask somebody who holds it"))
     if length > policy.delegation.longest:
-        reasons.append(Reason("delegation", f"at most {policy.delegation.longest}", str(length), "lend it for less"))
+        reasons.append(
+            Reason("delegation", f"at most {in_words(policy.delegation.longest)}", in_words(length), "lend it for less")
+        )
     # Who is a user, and who holds what, is not for everybody to try out.
     return reasons + (_may_borrow(actor, role, to, facts) if role in own else [])
 

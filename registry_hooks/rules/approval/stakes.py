@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from registry_hooks.identity import Actor
 from registry_hooks.records import Account, Given, ModelState, Proposal, RoleSource
 from registry_hooks.rules.approval.people import Facts, Standing, lent_to
+from registry_hooks.rules.policy import in_words
 
 
 @dataclass(frozen=True)
@@ -156,15 +157,6 @@ def _why_not(given: Given, signature: Signature, stakes: Mapping[str, str], fact
     if settled is not None and signature.at - given.at < settled:
         return Why("settled", f"at {given.at:%Y-%m-%d %H:%M:%S}Z, less than {in_words(settled)} before the signature")
     return None
-
-
-def in_words(span: timedelta) -> str:
-    """A duration as policies write it: ``24h``, ``90m``."""
-    seconds = int(span.total_seconds())
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds % size == 0 and seconds // size > 1:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
 
 
 def _mlflow_roles(person: str, role: str, facts: Facts, actor: Actor | None = None) -> dict[str, Given | None]:

@@ -26,5 +26,5 @@ def unprovable(policy: Policy, actor: Actor | None) -> list[Reason]:
     if not policy.promote.reauthenticate or actor is None or actor.by_password:
         return []
     fix = "take reauthenticate out of the policy, or use MLflow's own logins (authorization_function)"
-    return [Reason("re-authentication", "logins by MLflow's own passwords, which a signature can prove once more",
+    return [Reason("re-authentication", "logins by MLflow's own passwords, which a signer can be asked for once more",
                    f"logins by {actor.authenticated_by}", fix)]  # fmt: skip

@@ -16,7 +16,7 @@ _BACK = "put the nominated file back, or evaluate into a new run and nominate th
 
 def unreachable(told: str) -> Reason:
     """The refusal to decide on Evidence that the artifact store does not give."""
-    fix = "see that the server reaches the artifact store, then ask again"
+    fix = "let the server reach the artifact store, then ask again"
     return Reason(UNREACHABLE, "the Evidence that was nominated", told, fix)
 
 

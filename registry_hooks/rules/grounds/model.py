@@ -29,7 +29,7 @@ def meddled(pair: Pair, aliases: Pair, stages: Mapping[str, object], misspelt: I
     """
     told = ", ".join(f"{stage} {held or 'none'}" for stage, held in stages.items())
     told += "".join(f", alias {alias!r}" for alias in misspelt)
-    fix = "find out who did; then an admin applies the policy again (--adopt alias|stage) to adopt what is there"
+    fix = "find out who did it; then an admin applies the policy again (--adopt alias|stage) to adopt what is there"
     return Reason("meddled", f"aliases and stages as the ledger has them ({pair})",
                   f"{aliases}, {told}: they were changed in the database, past the server", fix)  # fmt: skip
 

@@ -30,7 +30,7 @@ def rested_on(model: str, version: int, run: str, held_as: str, *, evidence: boo
     fix = (
         "write beside it, under another name or into another run"
         if evidence
-        else "leave it; what a rollback may go back to is let go when its version is deleted from the registry"
+        else "leave it; it may go once its version is deleted from the registry"
     )
     found = f"the {'Evidence' if evidence else 'files'}{of_run} of version {version} of {named}, which {held_as}"
-    return Reason("serves", "what no version rests on that serves, did, or may again", found, fix)
+    return Reason("serves", "what no version needs that serves, has served or may serve again", found, fix)

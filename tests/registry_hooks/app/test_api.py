@@ -136,7 +136,7 @@ def test_errors_have_the_status_that_mlflow_gives_them(governed: Server, model: 
 
 def test_a_policy_is_applied_by_an_administrator_only(governed: Server, model: str) -> None:
     answer = governed.ask("raj", "POST", "policy/apply", json={"yaml": POLICY.format(name="x", model="y")})
-    assert answer.status_code == 403 and answer.json()["reasons"][0]["found"] == "raj, who is none"
+    assert answer.status_code == 403 and answer.json()["reasons"][0]["found"] == "raj, who is not one"
 
 
 def test_who_may_not_read_a_model_in_mlflow_learns_nothing_of_it(governed: Server) -> None:

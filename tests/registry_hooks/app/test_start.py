@@ -26,7 +26,7 @@ def test_a_first_start_makes_what_is_missing_and_a_second_one_keeps_it(tmp_path:
     command = [str(Path(sys.executable).parent / "registry-hooks"), "server", "--workers", "1", "--port", str(port)]
     first = Process(command, clean_environment(tmp_path), tmp_path)
     first.wait_until_healthy(f"http://127.0.0.1:{port}")
-    told = [line for line in first.told().splitlines() if "told this once" in line]
+    told = [line for line in first.told().splitlines() if "shown only this once" in line]
     assert len(told) == 1
     password = told[0].rsplit(" ", 1)[1]
     assert first.stop() == []
@@ -42,7 +42,7 @@ def test_a_first_start_makes_what_is_missing_and_a_second_one_keeps_it(tmp_path:
     second.wait_until_healthy(f"http://127.0.0.1:{port}")
     uri = f"http://127.0.0.1:{port}/api/2.0/registry-hooks/health"
     assert requests.get(uri, auth=("admin", password), timeout=30).json()["governed"] is True
-    assert "told this once" not in second.told() and (state / "secret.key").read_text() == key
+    assert "shown only this once" not in second.told() and (state / "secret.key").read_text() == key
     assert second.stop() == []
 
 

@@ -224,7 +224,7 @@ def test_only_evidence_of_the_model_that_was_evaluated_is_signed(governed: Serve
     sign = ("evidence", "sign", "--run", run_id, "--key", str(tmp_path / "build.key"), "--model")
     other = governed.cli("ana", *sign, f"models:/{model}/{second}")
     assert other.returncode == REFUSED
-    assert "evidence/calibration.json: does not speak of the files of models:/" in other.stderr
+    assert "evidence/calibration.json: is not about the files of models:/" in other.stderr
     gone = governed.cli("ana", *sign, f"models:/{model}/99")
     assert gone.returncode == NO_ANSWER and "cannot be read" in gone.stderr
     right = governed.cli("ana", *sign, f"models:/{model}/{first}")

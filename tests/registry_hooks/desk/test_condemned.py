@@ -95,7 +95,7 @@ def test_condemned_files_under_another_number_run_and_name_need_newer_evidence(l
     of = "" if model == MODEL else f" of {MODEL}"
     assert told(error) == (
         f"version {version} has the files of version 2{of}, which was rolled back from; "
-        "older Evidence of calibration, disaggregated, drift"
+        "its Evidence of calibration, disaggregated, drift is older"
     )
     with left.acting("ana"), pytest.raises(MlflowException, match="has the files of version 2"):
         left.client.set_registered_model_alias(model, "challenger", str(version))

@@ -85,7 +85,7 @@ def test_a_condemned_version_needs_newer_evidence(world):
 
 
 def test_only_an_admin_applies_a_policy(world):
-    with world.acting("ana"), pytest.raises(Refused, match="applied by an admin"):
+    with world.acting("ana"), pytest.raises(Refused, match="applied by an administrator"):
         world.desk.policy_apply(POLICY)
     assert world.desk.policy_show() == {"policies": []}
 

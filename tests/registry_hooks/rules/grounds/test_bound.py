@@ -98,9 +98,9 @@ def test_who_may_not_read_the_run_is_told_neither_run_nor_file():
             "r1",
             None,
             "sha256:" + "1" * 64,
-            "speaks of no model's files: it is about predictions, or they could not be read",
+            "names no model's files: it is about predictions alone, or the files could not be read",
         ),
-        ("r1", "sha256:" + "1" * 64, "sha256:" + "2" * 64, "speaks of other files"),
+        ("r1", "sha256:" + "1" * 64, "sha256:" + "2" * 64, "is about other files"),
     ],
 )
 def test_evidence_is_about_the_files_of_this_version(run_id, subject, digest, expected):
