@@ -13,7 +13,6 @@ import os
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -33,10 +32,10 @@ PASSWORDS = {name: f"{name}-demo-password" for name in PEOPLE}
 class Story:
     """The folder, the server, and everything that was said."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, uri: str, database: str) -> None:
         self.folder = folder
-        self.uri = f"http://127.0.0.1:{port}"
-        self.port = port
+        self.uri = uri
+        self.database = database
         self.started = time.monotonic()
         self.transcript = (folder / "transcript.txt").open("w", encoding="utf-8")
 
@@ -90,16 +89,25 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=EXAMPLES.parent / "demo")
     parser.add_argument("--port", type=int, default=5000)
     parser.add_argument("--ui", action="store_true", help="serve what an earlier run left, until Ctrl-C")
+    parser.add_argument("--server", metavar="URI", help="a governed server that runs already, and knows the people")
+    parser.add_argument("--database", metavar="URI", help="that server's database, which somebody tampers with")
     options = parser.parse_args()
-    folder, port = options.folder.resolve(), free_port(options.port)
+    if bool(options.server) != bool(options.database):
+        parser.error("--server and --database go together")
+    folder = options.folder.resolve()
+    if options.server:
+        clear(folder)
+        tell(Story(folder, options.server, options.database))
+        return
+    port = free_port(options.port)
     if port != options.port:
         print(f"Port {options.port} is in use; taking {port}.")
     if options.ui:
         serve_again(folder, port)
         return
     clear(folder)
-    story = Story(folder, port)
-    with serving(story):
+    story = Story(folder, f"http://127.0.0.1:{port}", f"sqlite:///{folder / 'mlflow.db'}")
+    with serving(story, port):
         tell(story)
 
 
@@ -136,16 +144,16 @@ def server_environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def serving(story: Story, workers: int = 2) -> Iterator[None]:
+def serving(story: Story, port: int, workers: int = 2) -> Iterator[None]:
     """A real server for the length of the block; its process group is ours, and ends with it."""
     with (story.folder / "server.log").open("w") as log:
         process = subprocess.Popen(
-            command(story.port, workers), cwd=story.folder, env=server_environment(), stdin=subprocess.DEVNULL,
+            command(port, workers), cwd=story.folder, env=server_environment(), stdin=subprocess.DEVNULL,
             stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
         story.step(f"A real MLflow server starts on {story.uri}: SQLite, logins, a governed registry")
-        story.say(f"  $ registry-hooks {' '.join(command(story.port, workers)[1:])}")
+        story.say(f"  $ registry-hooks {' '.join(command(port, workers)[1:])}")
         wait_until_it_answers(story, process)
         yield
     finally:
@@ -337,18 +345,25 @@ def tamper(story: Story) -> None:
     story.step("The audit log: every decision, and what happens when one byte of it is changed in the database")
     story.run("mei", "history", MODEL)
     story.run("mei", "audit", "verify")
-    with contextlib.closing(sqlite3.connect(story.folder / "mlflow.db")) as database:
-        find = "SELECT seq, entry FROM registry_hooks_ledger WHERE action = 'approved' ORDER BY seq LIMIT 1"
-        seq, entry = database.execute(find).fetchone()
-        change = "UPDATE registry_hooks_ledger SET entry = ? WHERE seq = ?"
-        with database:
-            database.execute(change, (entry.replace("raj", "ray", 1), seq))
-        story.say(f"  (somebody with the database changes one letter of entry {seq}: raj becomes ray)")
-        try:
-            told = story.run("mei", "audit", "verify", expect=4)
-        finally:
-            with database:
-                database.execute(change, (entry, seq))
+    import sqlalchemy as sa
+
+    ledger = sa.table("registry_hooks_ledger", *map(sa.column, ("seq", "action", "entry")))
+    database = sa.create_engine(story.database)
+    with database.connect() as connection:
+        find = sa.select(ledger.c.seq, ledger.c.entry).where(ledger.c.action == "approved").order_by(ledger.c.seq)
+        seq, entry = connection.execute(find).first() or (0, "")
+
+    def write(text: str) -> None:
+        with database.begin() as connection:
+            connection.execute(sa.update(ledger).where(ledger.c.seq == seq).values(entry=text))
+
+    write(entry.replace("raj", "ray", 1))
+    story.say(f"  (somebody with the database changes one letter of entry {seq}: raj becomes ray)")
+    try:
+        told = story.run("mei", "audit", "verify", expect=4)
+    finally:
+        write(entry)
+        database.dispose()
     if f"entry {seq}:" not in told:
         raise SystemExit(f"expected entry {seq} to be named")
     story.say("  (the letter is put back)")

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from registry_hooks.app import refusing
 from registry_hooks.app.governed import governed_desk
-from registry_hooks.errors import RegistryError
+from registry_hooks.errors import Reason, Refused, RegistryError
 from registry_hooks.storage.mlflow_rows import of_experiment
 from registry_hooks.storage.places import place_of
 
@@ -64,6 +64,9 @@ WRITES: dict[str, str | None] = {
 }
 """Methods of artifact repositories that write or remove, at ``artifact_path`` or, without one, anywhere in the
 repository; and the argument whose last part names the file below it."""
+
+LONGEST_ADDRESS = 900
+"""Seconds for which an address to write past the server may be good: a nomination does not take it back."""
 
 READS = frozenset(
     {
@@ -158,6 +161,8 @@ def _asked_at(method: Callable[..., Any], file_argument: str | None, uri: str) -
     def ask(*arguments: Any, **options: Any) -> None:
         given = signature.bind(*arguments, **options)
         given.apply_defaults()
+        if given.arguments.get("expiration", 0) > LONGEST_ADDRESS:
+            raise refusing.in_mlflow(_outlives(given.arguments["expiration"]))
         touched = [(uri, path) for path in _paths(given.arguments, file_argument)]
         _ask("the artifact store is not changed", [], touched)
 
@@ -172,6 +177,11 @@ def _asked_at(method: Callable[..., Any], file_argument: str | None, uri: str) -
         return await method(*arguments, **options)
 
     return asked_beside if inspect.iscoroutinefunction(method) else asked
+
+
+def _outlives(seconds: int) -> Refused:
+    expected = f"an address that is good for at most {LONGEST_ADDRESS} seconds, since it writes past the server"
+    return Refused("no such address is given", [Reason("expiration", expected, str(seconds)[:40], "ask for less")])
 
 
 def _paths(given: dict[str, Any], file_argument: str | None) -> Iterable[str]:

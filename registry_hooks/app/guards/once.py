@@ -26,6 +26,10 @@ RAW = frozenset(
     }
 )
 """Routes whose body is a file or a protobuf message, of which MLflow reads no field as JSON."""
+BELOW = frozenset(
+    ("POST", f"/mlflow-artifacts/mpu/{step}/{{artifact_path}}") for step in ("create", "complete", "abort")
+)
+"""Routes whose body names, as ``path``, a file below the folder that stands in the path of the route: two things."""
 LISTS: Mapping[tuple[str, str], frozenset[str]] = {
     ("GET", "/mlflow/metrics/get-history-bulk"): frozenset({"run_id"}),
     ("GET", "/mlflow/roles/list"): frozenset({"workspace"}),
@@ -132,7 +136,7 @@ def _of_flask(request: Any, messages: Mapping[tuple[str, str], Any]) -> list[Rea
     verb = "GET" if request.method == "HEAD" else request.method
     route = verb, plain_path(request.url_rule.rule, static_prefix())
     message = messages.get((verb, request.url_rule.rule))
-    given = [*in_headers(request.headers.items()), *_parameters(request), *_lists("query", request.args)]
+    given = [*in_headers(request.headers.items()), *_parameters(request, route), *_lists("query", request.args)]
     repeatable = LISTS.get(route, frozenset()) | _repeated(message)
     if route[1].startswith(OURS):  # whose bodies have rules of their own
         unread = [_unread("query", "a body")] if verb == "POST" and request.args else []
@@ -173,8 +177,10 @@ def _of_graphql(body: object) -> list[Reason]:
     return limits.too_much_in_graphql(document, variables) or in_graphql(document, variables)
 
 
-def _parameters(request: Any) -> list[Given]:
-    return [Given(name, "path", (str(value),)) for name, value in (request.view_args or {}).items()]
+def _parameters(request: Any, route: tuple[str, str]) -> list[Given]:
+    # With a colon, so that no field of that name is taken for the same thing.
+    end = ":" if route in BELOW else ""
+    return [Given(name + end, "path", (str(value),)) for name, value in (request.view_args or {}).items()]
 
 
 def _lists(place: Any, values: Any) -> list[Given]:

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
-import pytest
-from support.company.topology import Company, company
+from support.company.topology import Company
 from support.releasing import govern, serve
 from support.serving import ADMIN
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Company]:
-    with company() as found:
-        found.front.make_users()
-        yield found
 
 
 def test_a_version_is_promoted_through_both_replicas(place: Company) -> None:
