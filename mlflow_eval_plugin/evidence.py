@@ -23,15 +23,14 @@ from pydantic import (
 )
 
 from mlflow_eval_plugin.canonical import Digest, EvidenceError, canonical, digest_of
+from mlflow_eval_plugin.verdicts import Verdict
 
 SCHEMA: Final = "mlflow-eval-plugin/evidence/1"
 # Those that this release writes; documents may be of others.
 KNOWN_KINDS = ("calibration", "comparison", "disaggregated", "drift")
 KNOWN_TASKS = ("binary", "multiclass", "regression")
 
-Verdict = Literal["pass", "fail", "insufficient"]
 # How a verdict is said, wherever a person reads it.
-VERDICT_WORDS: dict[Verdict, str] = {"pass": "pass", "fail": "fail", "insufficient": "insufficient evidence"}
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]  # the name of a kind or of a task
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
 
-from mlflow_eval_plugin.evidence import Evidence, Verdict
+from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.verdicts import Verdict
 
 Scalars = Callable[[Evidence], dict[str, float | None]]
 VERDICT_VALUE: dict[Verdict, float] = {"pass": 1.0, "insufficient": 0.5, "fail": 0.0}

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
+from mlflow_eval_plugin.verdicts import VERDICT_WORDS
+
 Answer = Mapping[str, Any]
-# As every report says it.
-VERDICT_WORDS = {"insufficient": "insufficient evidence"}
 VERDICT_COLOURS = {"pass": "green", "fail": "red", "insufficient": "yellow"}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from mlflow_eval_plugin.evidence import VERDICT_WORDS
+from mlflow_eval_plugin.verdicts import VERDICT_WORDS
 from registry_hooks.errors import Reason
 from registry_hooks.identity import Sight
 from registry_hooks.records import Entry, ModelState, Nomination, Pair, Proposal, Resemblance

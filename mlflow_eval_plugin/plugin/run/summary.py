@@ -13,11 +13,11 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking.client import MlflowClient
 from mlflow.utils.uri import append_to_uri_path
 
-from mlflow_eval_plugin.evidence import VERDICT_WORDS
 from mlflow_eval_plugin.plugin.call import Call, Request
 from mlflow_eval_plugin.reports.pages import joined
 from mlflow_eval_plugin.reports.sentences.wording import listed
 from mlflow_eval_plugin.reports.tables.late_labels import late_in_words
+from mlflow_eval_plugin.verdicts import VERDICT_WORDS
 
 TAG = "mlflow_eval_plugin"
 _MOST = 1000  # characters of a tag, which MLflow limits, and of a line

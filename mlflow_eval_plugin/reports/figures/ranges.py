@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from mlflow_eval_plugin.evidence import VERDICT_WORDS, Check
+from mlflow_eval_plugin.evidence import Check
 from mlflow_eval_plugin.reports.figures.svg import Scale, element, span_of
 from mlflow_eval_plugin.reports.sentences.ranking import worst_first
 from mlflow_eval_plugin.reports.sentences.wording import GLYPHS, interval, number, short, where
+from mlflow_eval_plugin.verdicts import VERDICT_WORDS
 
 _ROWS = 25
 _HEIGHT = 22.0

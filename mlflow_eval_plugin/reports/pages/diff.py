@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_eval_plugin.evidence import Data, Evidence, Verdict
+from mlflow_eval_plugin.evidence import Data, Evidence
 from mlflow_eval_plugin.reports.check_changes import CheckChange, compare
 from mlflow_eval_plugin.reports.kinds import kind_of
 from mlflow_eval_plugin.reports.pages.page import config_of, template
@@ -15,6 +15,7 @@ from mlflow_eval_plugin.reports.sentences.naming import named
 from mlflow_eval_plugin.reports.sentences.unchecked import harm_in_words
 from mlflow_eval_plugin.reports.tables.cells import Cell, PageTable
 from mlflow_eval_plugin.reports.tables.full import verdict_cell
+from mlflow_eval_plugin.verdicts import Verdict
 
 _MOST = 100
 _NONE = Cell("–", float("-inf"))

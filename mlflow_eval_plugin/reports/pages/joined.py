@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
+from mlflow_eval_plugin.evidence import Check, Evidence
 from mlflow_eval_plugin.reports.kinds import kind_of
 from mlflow_eval_plugin.reports.sentences import wording
 from mlflow_eval_plugin.reports.sentences.findings import overall_effect, plainest, sentence
@@ -12,6 +12,7 @@ from mlflow_eval_plugin.reports.sentences.naming import named
 from mlflow_eval_plugin.reports.sentences.ranking import by_verdict, gravity, harmful_sides, nearness
 from mlflow_eval_plugin.reports.sentences.unchecked import harm_in_words
 from mlflow_eval_plugin.reports.tables.late_labels import late_in_words
+from mlflow_eval_plugin.verdicts import Verdict
 
 
 def verdict(evidences: Sequence[Evidence]) -> Verdict:

@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
+from mlflow_eval_plugin.evidence import Check, Evidence
 from mlflow_eval_plugin.reports.figures.pictures import Gallery
 from mlflow_eval_plugin.reports.figures.ranges import Forest, forests
 from mlflow_eval_plugin.reports.kinds import Kind, kind_of
@@ -27,6 +27,7 @@ from mlflow_eval_plugin.reports.tables import late_labels
 from mlflow_eval_plugin.reports.tables.cells import PageTable
 from mlflow_eval_plugin.reports.tables.full import checks_table
 from mlflow_eval_plugin.reports.tables.heatmap import Heatmap
+from mlflow_eval_plugin.verdicts import Verdict
 
 _ROWS, _ROWS_OF_MANY = 150, 75  # of a table
 _LISTED: tuple[tuple[str, Verdict, int], ...] = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from mlflow_eval_plugin.canonical import EvidenceError
-from mlflow_eval_plugin.evidence import VERDICT_WORDS, Check, Evidence, Verdict
+from mlflow_eval_plugin.evidence import Check, Evidence
 from mlflow_eval_plugin.reports.figures.svg import Scale, element, span_of
 from mlflow_eval_plugin.reports.kinds import kind_and_task, kind_of
 from mlflow_eval_plugin.reports.pages.page import config_of, template
@@ -19,6 +19,7 @@ from mlflow_eval_plugin.reports.sentences.ranking import gravity, too_few
 from mlflow_eval_plugin.reports.sentences.unchecked import harm_in_words
 from mlflow_eval_plugin.reports.tables.cells import Cell, PageTable
 from mlflow_eval_plugin.reports.tables.full import verdict_cell
+from mlflow_eval_plugin.verdicts import VERDICT_WORDS, Verdict
 
 _MOST_POINTS = 1200
 _HEIGHT, _PAD = 46.0, 7.0

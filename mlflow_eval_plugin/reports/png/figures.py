@@ -8,13 +8,14 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 from zlib import Z_RLE
 
-from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
+from mlflow_eval_plugin.evidence import Check, Evidence
 from mlflow_eval_plugin.reports.figures.diagrams import Bars, Diagram
 from mlflow_eval_plugin.reports.kinds import kind_of
 from mlflow_eval_plugin.reports.sentences.naming import named
 from mlflow_eval_plugin.reports.sentences.ranking import too_few, worst_first
 from mlflow_eval_plugin.reports.sentences.unchecked import harm_in_words
 from mlflow_eval_plugin.reports.sentences.wording import VERDICTS, metric_label, where
+from mlflow_eval_plugin.verdicts import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

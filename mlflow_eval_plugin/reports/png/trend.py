@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
+from mlflow_eval_plugin.evidence import Check, Evidence
 from mlflow_eval_plugin.reports.pages.trend import Line, trend_of
 from mlflow_eval_plugin.reports.png.figures import COLOURS, GREY, SHAPES, blank, cut, plain, png, sober
 from mlflow_eval_plugin.reports.sentences.wording import VERDICTS, metric_label, where
+from mlflow_eval_plugin.verdicts import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mlflow_eval_plugin.evidence import VERDICT_WORDS, Check, Data, Evidence, Verdict
+from mlflow_eval_plugin.evidence import Check, Data, Evidence
+from mlflow_eval_plugin.verdicts import VERDICT_WORDS, Verdict
 
 VERDICTS: dict[Verdict, str] = {verdict: text.capitalize() for verdict, text in VERDICT_WORDS.items()}
 SEVERITY: dict[Verdict, int] = {"fail": 0, "insufficient": 1, "pass": 2}

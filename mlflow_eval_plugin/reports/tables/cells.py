@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mlflow_eval_plugin.evidence import Verdict
 from mlflow_eval_plugin.reports.sentences.wording import count, interval, number
+from mlflow_eval_plugin.verdicts import Verdict
 
 _MOST_ROWS = 150
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mlflow_eval_plugin.evidence import Check, Verdict
+from mlflow_eval_plugin.evidence import Check
 from mlflow_eval_plugin.reports.sentences.ranking import worst_first
 from mlflow_eval_plugin.reports.sentences.wording import (
     GLYPHS,
@@ -31,6 +31,7 @@ from mlflow_eval_plugin.reports.tables.cells import (
     table_of,
 )
 from mlflow_eval_plugin.reports.tables.multiclass import class_tables, diagram_of, slice_class_tables
+from mlflow_eval_plugin.verdicts import Verdict
 
 _MOST_COSTS = 6
 _ERRORS = {

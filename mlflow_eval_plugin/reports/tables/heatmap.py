@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_eval_plugin.evidence import Check, Evidence, Verdict
+from mlflow_eval_plugin.evidence import Check, Evidence
 from mlflow_eval_plugin.reports.sentences.ranking import gravity
 from mlflow_eval_plugin.reports.sentences.unchecked import unchecked_of
 from mlflow_eval_plugin.reports.sentences.wording import (
@@ -18,6 +18,7 @@ from mlflow_eval_plugin.reports.sentences.wording import (
     number,
     short,
 )
+from mlflow_eval_plugin.verdicts import Verdict
 
 _ROWS, _COLUMNS = 30, 11
 _STEPS = (0.5, 1.0, 2.0)  # units at which the shades begin

@@ -21,14 +21,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.estimate import Bounds
-
-Verdict = Literal["pass", "fail", "insufficient"]
+from mlflow_eval_plugin.verdicts import Verdict
 
 METHOD = "Holm (1979) on one-sided p-values for fail; intersection-union at alpha for pass"
 SMALLEST_P = 1e-12

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from mlflow_eval_plugin.evidence import VERDICT_WORDS
+from mlflow_eval_plugin.verdicts import VERDICT_WORDS
 from registry_hooks.app.guards.powers import static_prefix
 
 # Cc control, Cf format (the bidirectional marks and those without width), Cs half of a pair, Co private, Zl and Zp line

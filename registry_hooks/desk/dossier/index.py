@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from mlflow_eval_plugin.evidence import VERDICT_WORDS
+from mlflow_eval_plugin.verdicts import VERDICT_WORDS
 from registry_hooks.desk.answers import entry_json, tenures, warnings
 from registry_hooks.desk.dossier.gathering import Gathered
 from registry_hooks.desk.dossier.program.telling import NOT_PROVEN

@@ -11,9 +11,10 @@ from support.documents.parsed_page import Page
 from support.documents.regression import regression_slices
 
 from mlflow_eval_plugin.canonical import EvidenceError
-from mlflow_eval_plugin.evidence import Check, Evidence, Verdict, seal
+from mlflow_eval_plugin.evidence import Check, Evidence, seal
 from mlflow_eval_plugin.reports import compare, render_diff
 from mlflow_eval_plugin.reports.pages.diff import VERDICT_MOVES
+from mlflow_eval_plugin.verdicts import Verdict
 
 
 def check(scope: str, value: float | None, verdict: Verdict, high: float = 0.1) -> Check:

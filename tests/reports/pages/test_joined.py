@@ -9,10 +9,11 @@ import pytest
 from support.documents import evidence as documents
 from support.documents.parsed_page import Page
 
-from mlflow_eval_plugin.evidence import KNOWN_KINDS, KNOWN_TASKS, Evidence, Verdict, loads
+from mlflow_eval_plugin.evidence import KNOWN_KINDS, KNOWN_TASKS, Evidence, loads
 from mlflow_eval_plugin.reports import render, render_diff, render_joined
 from mlflow_eval_plugin.reports.kinds import TOLD
 from mlflow_eval_plugin.reports.pages import joined
+from mlflow_eval_plugin.verdicts import Verdict
 
 GOLDEN = [
     loads((Path(__file__).parents[2] / "golden" / f"{kind}-v1.json").read_bytes())

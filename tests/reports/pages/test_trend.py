@@ -12,11 +12,12 @@ from support.documents import evidence as documents
 from support.documents.parsed_page import Page
 
 from mlflow_eval_plugin.canonical import EvidenceError
-from mlflow_eval_plugin.evidence import Check, Evidence, Verdict, dumps, overall_verdict, seal
+from mlflow_eval_plugin.evidence import Check, Evidence, dumps, overall_verdict, seal
 from mlflow_eval_plugin.report_cli import main
 from mlflow_eval_plugin.reports import render_trend
 from mlflow_eval_plugin.reports.pages.trend import headline, trend_of
 from mlflow_eval_plugin.reports.png.trend import trend_figure
+from mlflow_eval_plugin.verdicts import Verdict
 
 
 def written(day: str, *checks: Check, **config: Any) -> Evidence:

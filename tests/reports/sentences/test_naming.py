@@ -8,11 +8,12 @@ import pytest
 from support.documents import evidence as documents
 from support.documents.parsed_page import Page
 
-from mlflow_eval_plugin.evidence import Evidence, Verdict
+from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.reports import render, render_diff, render_joined
 from mlflow_eval_plugin.reports.pages import joined
 from mlflow_eval_plugin.reports.sentences.findings import points
 from mlflow_eval_plugin.reports.sentences.naming import named, spoken
+from mlflow_eval_plugin.verdicts import Verdict
 
 LABELS = {"SEX": {"1": "men", "2": "women"}, "AGEP": {"below 25": "people under 25"}, "DIS": {"1": "yes"}}
 SLICES: dict[str, dict[str, str]] = {

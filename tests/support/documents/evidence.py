@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlflow_eval_plugin.evidence import Check, Data, Evidence, Inference, Producer, Subject, Verdict, seal
+from mlflow_eval_plugin.evidence import Check, Data, Evidence, Inference, Producer, Subject, seal
+from mlflow_eval_plugin.verdicts import Verdict
 
 HOSTILE = '</td><script>alert("x")</script>&'
 

@@ -39,7 +39,7 @@ from mlflow_eval_plugin.stats.counts.threads import side_by_side
 
 # Of fewer rows the joint tables fit the cache; of many, passes over them cost more than leaving it does.
 JOINT_CELLS, MOST_JOINT_CELLS, ROWS_A_CELL = 2**20, 2**21, 4
-ROW_CELLS = 8192
+SUM_CELLS = 8192  # of a table of sums, 8 MB: a larger one leaves the cache, which costs more than passes that it saves
 _LEADING = 21  # bits of a key, of which coarse cells are cut
 _SHIFT = 63 - _LEADING
 
@@ -86,7 +86,7 @@ def ranked_alone(scored: Scored, columns: Columns, depth: int) -> tuple[tuple[Sl
         found, ranks = _tabulated(scored, _in_coarse_cells(scored.score), columns, depth, 1)
         if grid_of(ranks.rows) == COARSE:
             return found, ranks
-    found, lanes = tabulated(_rows, len(scored.score), columns, depth, cells=ROW_CELLS)
+    found, lanes = tabulated(_rows, len(scored.score), columns, depth, cells=SUM_CELLS)
     return found, ranks_of(scored, columns, depth, found, lanes["n"])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.engines.arrow.binary.ranking import ranked_alone, ranks_of
+from mlflow_eval_plugin.engines.arrow.binary.ranking import SUM_CELLS, ranked_alone, ranks_of
 from mlflow_eval_plugin.engines.arrow.binary.scores import Chunk, chunks
 from mlflow_eval_plugin.engines.arrow.columns.inputs import ColumnArgument, Scored, coded_labels, column_of, scored_rows
 from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked
@@ -23,8 +23,7 @@ from mlflow_eval_plugin.stats.counts.ranks import Ranks
 from mlflow_eval_plugin.stats.counts.slice import ONE, Slice
 from mlflow_eval_plugin.stats.errors import InputError
 
-# Larger joint tables leave the cache, which costs more than the passes they save: 8 MB of histograms and of sums.
-HISTOGRAM_CELLS, SUM_CELLS = 256, 8192
+HISTOGRAM_CELLS = 256  # of 8 MB, as those of sums
 
 
 def slice_summary(  # noqa: PLR0913 - the options of a report
