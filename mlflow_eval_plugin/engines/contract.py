@@ -2,11 +2,15 @@
 
 An evaluator holds one of these handles, and never the rows themselves. Every method is one question, and its answer is
 made of counts and sums (a Summary), so that it does not matter where rows lie, in what order they come, or in how many
-parts they are read. Two questions are answered by rows, since no Summary can: ``slice_rows``, for a user's own metrics,
-and ``errors``, for the search of weak slices. An engine that cannot give rows refuses these two by name.
+parts they are read: each part is counted, and the Summaries are added. What no part knows by itself (levels, edges,
+classes and scales of all rows) is found in a pass before. Three questions are of another kind:
+
+- ``errors`` is asked again and again as the search of weak slices goes on, each time for counts of cells, which add up.
+- ``examples`` are for a person to read: a few values, of whichever rows come first.
+- ``slice_rows``, for a user's own metrics, are rows. An engine that cannot give them refuses by name.
 
 Every method raises InputError for columns that are missing or cannot be evaluated, and TooManyLevels for too many
-levels or slices. An answer depends on the rows and not on their order.
+levels or slices. But for ``examples``, an answer depends on the rows and not on their order.
 """
 
 from __future__ import annotations
@@ -67,7 +71,7 @@ class PassedOver:
 
 
 class ErrorCounts(ErrorCounter, Protocol):
-    """Errors by coded columns, counted as the search goes on."""
+    """Errors by coded columns, counted as the search goes on: rows, sums and the largest of cells, and never a row."""
 
     @property
     def rows(self) -> int:
@@ -87,7 +91,8 @@ class DriftCounts:
     """Both sides of the columns that can be compared, and the others by name, each with the reason.
 
     Attributes:
-        repeated: by numeric column, the value that most of the rows in its newest bin have, if they have one.
+        repeated: by numeric column, the value that most of the rows in its newest bin have, if they have one; which bin
+            that is, the counts of both sides say, so that rows in parts are read once more.
     """
 
     reference: DriftSummary
@@ -110,7 +115,10 @@ class RowData(Protocol):
         """How many rows have a value of a column; None where there is no such column."""
 
     def examples(self, column: str) -> tuple[str, ...]:
-        """A few values of a column, as Python writes them; none where there is no such column."""
+        """A few values of a column, as Python writes them; none where there is no such column.
+
+        They are for a person to read, and of whichever rows come first.
+        """
 
     def drift(
         self: Own,
@@ -145,6 +153,7 @@ class PairedBinaryData(Protocol):
         """The rows by slice, label and both predictions, and how differently both place them among all rows.
 
         Where one of the two has classes alone, classes stand in for the scores of both, and there are no placements.
+        These are counted when the Summary of all rows is known, and add up then.
 
         Args:
             thresholds: of the champion and of the challenger; scores at or above it are predicted positive.

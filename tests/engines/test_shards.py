@@ -14,6 +14,7 @@ import pytest
 from support import sharding
 from support.summaries import arrays
 
+from mlflow_eval_plugin.engines import contract
 from mlflow_eval_plugin.engines.arrow import data_digest, digest_summary, predicted_rows
 from mlflow_eval_plugin.engines.arrow.binary.rows import ArrowBinaryRows, ArrowPairedBinaryRows
 from mlflow_eval_plugin.engines.arrow.columns.inputs import power_of_two
@@ -21,6 +22,7 @@ from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored
 from mlflow_eval_plugin.engines.arrow.multiclass.rows import ArrowMulticlassRows, ArrowPairedMulticlassRows
 from mlflow_eval_plugin.engines.arrow.regression.rows import ArrowPairedRegressionRows, ArrowRegressionRows
 from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
+from mlflow_eval_plugin.engines.arrow.search import CodedErrors
 from mlflow_eval_plugin.engines.contract import Sought
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.evaluators import drift
@@ -48,15 +50,16 @@ from mlflow_eval_plugin.stats.inference.costs import ClassCosts
 
 ABOUT = About(Subject(run_id="r"), Producer(name="mlflow-registry-hooks", version="0"), "2026-01-01T00:00:00Z")
 ROWS, PARTS = 900, (slice(0, 300), slice(300, 312), slice(312, None))
-FEATURES = ("g", "part", "age", "day", "flag", "constant", "keys", "lists", "ms", "price")
+FEATURES = ("g", "part", "age", "day", "flag", "seen", "paid", "constant", "keys", "lists", "ms", "price")
 CLASSES = ("x", "y", "z")
 
-QUERIES = {"young": "age < 30", "few": "g == 'rare'", "known": "g is not missing"}
-SLICES = {"slices": ["g", {"column": "age", "quantiles": 4}, {"column": "day", "quantiles": 3}, "part"], "depth": 2,
+QUERIES = {"young": "age < 30", "few": "g == 'rare'", "known": "g is not missing", "late": "seen >= '2024-01-20'"}
+SLICES = {"slices": ["g", {"column": "age", "quantiles": 4}, {"column": "day", "quantiles": 3}, "part",
+                     {"column": "seen", "quantiles": 2}], "depth": 2,
           "min_count": 5, "queries": QUERIES}  # fmt: skip
 SYSTEM = {"latency_column": "ms", "max_latency": {"p95": 90}, "cost_column": "price", "max_cost_per_1000": 900}
-SEARCH = {"search": {"columns": ["g", "part", "age", "day", "flag"], "min_support": 20}}
-SLICING = Slicing(("g", "day", "part"), 2, {}, {"day": 3}, 100,
+SEARCH = {"search": {"columns": ["g", "part", "age", "day", "flag", "seen", "paid"], "min_support": 20}}
+SLICING = Slicing(("g", "day", "part", "paid"), 2, {}, {"day": 3, "paid": 3}, 100,
                   [NamedQuery(name, text, parsed(text)) for name, text in QUERIES.items()])  # fmt: skip
 
 
@@ -73,6 +76,8 @@ def people(seed: int = 7) -> pd.DataFrame:
             "age": rng.integers(18, 50, ROWS),
             "day": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 366 * 24, ROWS), "h"),
             "flag": np.where((place >= 300) & (place < 312), 1, rng.integers(0, 2, ROWS)),
+            "seen": pd.Series(pd.Timestamp("2024-01-01") + pd.to_timedelta(place % 40, "D")).where(place >= 300),
+            "paid": pd.Series(rng.integers(0, 60, ROWS), dtype="Int64").mask((place >= 300) & (place < 312)),
             "constant": 1,
             "keys": [f"k{one}" for one in place],
             "lists": [[one] for one in place],
@@ -376,3 +381,24 @@ def test_a_metric_of_rows_is_refused_by_name() -> None:
     with pytest.raises(InputError, match="row_metrics: these rows lie in shards"):
         disaggregated.evaluate(config, rows, None, ABOUT)
     disaggregated.evaluate(config, rows_of("binary", frame, whole, whole[0])[0], None, ABOUT)
+
+
+@pytest.mark.parametrize(
+    ("asked", "engines"),
+    [
+        (contract.RowData, (ArrowRows, sharding.Shards)),
+        (contract.BinaryData, (ArrowBinaryRows, sharding.BinaryShards)),
+        (contract.MulticlassData, (ArrowMulticlassRows, sharding.MulticlassShards)),
+        (contract.RegressionData, (ArrowRegressionRows, sharding.RegressionShards)),
+        (contract.PairedBinaryData, (ArrowPairedBinaryRows, sharding.PairedBinaryShards)),
+        (contract.PairedMulticlassData, (ArrowPairedMulticlassRows, sharding.PairedMulticlassShards)),
+        (contract.PairedRegressionData, (ArrowPairedRegressionRows, sharding.PairedRegressionShards)),
+        (contract.ErrorCounts, (CodedErrors, sharding.ShardedErrors)),
+    ],
+)
+def test_both_engines_answer_every_question_of_the_contract(asked: type, engines: tuple[type, type]) -> None:
+    questions = {name for one in asked.__mro__ for name in vars(one) if not name.startswith("_")}
+    assert questions
+    for engine in engines:
+        fields = {*dir(engine), *getattr(engine, "__dataclass_fields__", ())}
+        assert questions <= fields, engine

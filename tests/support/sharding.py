@@ -152,7 +152,8 @@ class Shards:
         if not sought.as_given and any(kind_of(one) == "lists" for one in columns):
             return PassedOver(name, "lists, not one value a row")
         edges, parts = sought.edges.get(name), sought.quantiles.get(name)
-        if edges is None and parts is None and all(map(can_be_cut, columns)):
+        known = [one for one in columns if kind_of(one) != "nothing"]
+        if edges is None and parts is None and known and all(map(can_be_cut, known)):
             distinct = set().union(*(one.dropna().unique().tolist() for one in columns))
             parts = sought.bands if len(distinct) > sought.bands else None
         if parts:
