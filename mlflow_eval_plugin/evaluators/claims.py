@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mlflow_eval_plugin.directions import way
 from mlflow_eval_plugin.evaluators.config.calibration import CalibrationConfig
 from mlflow_eval_plugin.evaluators.config.classes import split_metric
 from mlflow_eval_plugin.evaluators.config.comparison import MARGIN_KEYS, ComparisonBase, ComparisonConfig
 from mlflow_eval_plugin.evaluators.config.disaggregated import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.config.regression import RegressionDisaggregatedConfig
+from mlflow_eval_plugin.known_metrics import way
 from mlflow_eval_plugin.stats.binary.calibration.slices import slice_calibration_bounds
 from mlflow_eval_plugin.stats.binary.disaggregated import (
     gap_bounds,

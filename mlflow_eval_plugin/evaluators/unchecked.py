@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mlflow_eval_plugin.directions import same_metric, way
 from mlflow_eval_plugin.evaluators.document import as_json
+from mlflow_eval_plugin.known_metrics import same_metric, way
 from mlflow_eval_plugin.stats.binary.metrics import OF_SCORES
 from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.inference.checks import Claim

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from math import inf
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from mlflow_eval_plugin.evaluators.config.classes import split_metric
+from mlflow_eval_plugin.known_metrics import metric_of
 
 Of = Literal["value", "difference"]  # what a tolerance is held against: a metric, or how far two values are apart
 
@@ -25,16 +24,6 @@ def _without_none(value: Any) -> Any:
 Tolerances = Annotated[dict[str, Tolerance], BeforeValidator(_without_none)]
 Limits = Annotated[dict[str, Limit], BeforeValidator(_without_none)]
 
-_SHARES = frozenset({
-    "prevalence", "selection_rate", "accuracy", "balanced_accuracy", "precision", "recall", "fpr", "fnr", "f1", "auc",
-    "average_precision", "ece", "ece_equal_width", "ece_equal_mass", "ece_debiased", "ks", "js", "new_share",
-    "demographic_parity_difference", "equal_opportunity_difference", "equalized_odds_difference",
-    "demographic_parity_ratio",
-})  # fmt: skip
-_SIGNED_SHARES = frozenset({"calibration_in_the_large", "missing_change", "infinite_change", "coverage_error"})
-_SIZES = frozenset({"log_loss", "cost", "cost_per_1000", "mae", "rmse", "mean_error", "psi", "wasserstein"})
-_SIZES_OF_FORECASTS = ("pinball_", "width_", "interval_score_", "latency_")
-
 
 def span_of(metric: str, *, many: bool) -> tuple[float, float]:
     """The least and the largest value that a metric can have; of a custom metric nothing is known.
@@ -42,16 +31,8 @@ def span_of(metric: str, *, many: bool) -> tuple[float, float]:
     Args:
         many: whether there may be three or more classes, of which the Brier score goes up to 2.
     """
-    name, _ = split_metric(metric)
-    if name == "brier":
-        return 0.0, 2.0 if many else 1.0
-    if name in _SHARES or (name.startswith("coverage_") and name not in _SIGNED_SHARES):
-        return 0.0, 1.0
-    if name in _SIGNED_SHARES:
-        return -1.0, 1.0
-    if name == "r2":
-        return -inf, 1.0
-    return (0.0, inf) if name in _SIZES or name.startswith(_SIZES_OF_FORECASTS) else (-inf, inf)
+    found = metric_of(metric)
+    return found.of_many or found.span if many else found.span
 
 
 def beyond(key: str, metric: str, tolerance: float, of: Of, *, many: bool) -> str | None:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mlflow_eval_plugin.directions import way
 from mlflow_eval_plugin.evidence import Check, Evidence
+from mlflow_eval_plugin.known_metrics import way
 from mlflow_eval_plugin.reports.sentences.wording import SEVERITY, count, measured_metric, where
 from mlflow_eval_plugin.verdicts import Verdict
 

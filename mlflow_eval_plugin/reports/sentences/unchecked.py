@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any
 
-from mlflow_eval_plugin.directions import same_metric, way
 from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.known_metrics import same_metric, way
 from mlflow_eval_plugin.reports.sentences.findings import SIGNED, amount, too
 from mlflow_eval_plugin.reports.sentences.naming import spoken
 from mlflow_eval_plugin.reports.sentences.wording import (

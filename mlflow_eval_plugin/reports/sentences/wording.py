@@ -5,65 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mlflow_eval_plugin.evidence import Check, Data, Evidence
+from mlflow_eval_plugin.known_metrics import METRICS
 from mlflow_eval_plugin.verdicts import VERDICT_WORDS, Verdict
 
 VERDICTS: dict[Verdict, str] = {verdict: text.capitalize() for verdict, text in VERDICT_WORDS.items()}
 SEVERITY: dict[Verdict, int] = {"fail": 0, "insufficient": 1, "pass": 2}
 GLYPHS: dict[Verdict, str] = {"pass": "✓", "fail": "✕", "insufficient": "?"}
 
-_METRICS = {
-    "ece_equal_width": "ECE (equal-width bins)",
-    "ece_equal_mass": "ECE (equal-mass bins)",
-    "ece_debiased": "Calibration error (L2, debiased)",
-    "ece": "ECE",
-    "classwise_ece": "Classwise ECE",
-    "smooth_ece": "Smooth ECE",
-    "ecce": "Cumulative calibration error (ECCE-R)",
-    "max_calibration_error": "Largest error of a bin",
-    "brier": "Brier score",
-    "log_loss": "Log loss",
-    "brier_mcb": "Miscalibration (Brier)",
-    "brier_dsc": "Discrimination (Brier)",
-    "brier_unc": "Uncertainty (Brier)",
-    "log_loss_mcb": "Miscalibration (log loss)",
-    "log_loss_dsc": "Discrimination (log loss)",
-    "log_loss_unc": "Uncertainty (log loss)",
-    "calibration_in_the_large": "Mean score minus event rate",
-    "mae": "Mean absolute error",
-    "rmse": "Root mean squared error",
-    "r2": "R²",
-    "bias": "Bias (prediction minus target)",
-    "bias_sigma": "Bias in σ of the target",
-    "mean_error": "Mean error of a bin",
-    "coverage_error": "Coverage minus level",
-    "slope": "Slope of target on prediction",
-    "intercept": "Intercept of target on prediction",
-    "mse": "Mean squared error",
-    "mse_mcb": "Miscalibration (squared error)",
-    "mse_dsc": "Discrimination (squared error)",
-    "mse_unc": "Uncertainty (squared error)",
-    "calibration_slope": "Calibration slope",
-    "calibration_intercept": "Calibration intercept (at slope 1)",
-    "fpr": "False-positive rate",
-    "fnr": "False-negative rate",
-    "auc": "AUC",
-    "average_precision": "Average precision",
-    "f1": "F1",
-    "psi": "PSI",
-    "ks": "Kolmogorov-Smirnov distance",
-    "js": "Jensen-Shannon distance",
-    "chi2": "Chi-squared statistic",
-    "wasserstein": "Wasserstein distance (reference σ)",
-    "cost": "Cost per row",
-    "latency_p50": "Latency, p50",
-    "latency_p95": "Latency, p95",
-    "latency_p99": "Latency, p99",
-    "cost_per_1000": "Cost per 1,000 rows",
-    "missing_change": "Change in share missing",
-    "infinite_change": "Change in share infinite",
-    "new_share": "Largest new share",
-    "schema_changes": "Changes of schema",
-}
 _NAMES = ("Brier", "Kolmogorov", "Jensen", "Wasserstein", "R²")
 _PREFIXES = {"gap": "Difference in {}", "ratio": "Ratio of {}", "change": "Change in {}"}
 _VERSUS = {
@@ -81,13 +29,14 @@ def metric_label(name: str) -> str:
     of_all, bracket, of_class = name.partition("[")
     if bracket:
         return f"{metric_label(of_all)} of {of_class.removesuffix(']')}"
-    return _METRICS.get(name, name.replace("_", " ")[:1].upper() + name.replace("_", " ")[1:])
+    known = METRICS.get(name)
+    return known.label if known and known.label else name.replace("_", " ")[:1].upper() + name.replace("_", " ")[1:]
 
 
 def in_order(names: Iterable[str]) -> list[str]:
     """Metric names in the order of a report: canonical JSON keeps none."""
-    known = list(_METRICS)
-    return sorted(names, key=lambda name: (known.index(name) if name in _METRICS else len(known), name))
+    place = {name: at for at, (name, metric) in enumerate(METRICS.items()) if metric.label}
+    return sorted(names, key=lambda name: (place.get(name, len(METRICS)), name))
 
 
 def number(value: float | None) -> str:

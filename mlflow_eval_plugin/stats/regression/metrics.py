@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.directions import way
+from mlflow_eval_plugin.known_metrics import way
 from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
 from mlflow_eval_plugin.stats.counts.exact_sums import centred_squares, totals
 from mlflow_eval_plugin.stats.errors import InputError

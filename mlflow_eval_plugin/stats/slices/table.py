@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlflow_eval_plugin.directions import way
+from mlflow_eval_plugin.known_metrics import way
 from mlflow_eval_plugin.stats.counts.memo import Counted, Memo
 from mlflow_eval_plugin.stats.inference.estimate import Quantity, Shared
 

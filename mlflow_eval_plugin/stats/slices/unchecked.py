@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mlflow_eval_plugin.directions import same_metric
+from mlflow_eval_plugin.known_metrics import same_metric
 from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.inference.estimate import Quantity, widened

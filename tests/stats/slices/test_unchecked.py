@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlflow_eval_plugin.directions import same_metric
 from mlflow_eval_plugin.engines.arrow import slice_summary
 from mlflow_eval_plugin.engines.slicing import Slicing
+from mlflow_eval_plugin.known_metrics import same_metric
 from mlflow_eval_plugin.stats.binary.disaggregated import gap_bounds
 from mlflow_eval_plugin.stats.binary.table import SliceTable
 from mlflow_eval_plugin.stats.slices.unchecked import MOST_FOUND, Looked, unchecked_gaps
