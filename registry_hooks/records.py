@@ -17,18 +17,9 @@ R = TypeVar("R", bound="Record")
 Role = Literal["champion", "challenger", "fallback"]
 ROLES: tuple[Role, ...] = ("champion", "challenger", "fallback")
 AccountAction = Literal[
-    "user-created",
-    "password-changed",
-    "admin-changed",
-    "user-deleted",
-    "role-created",
-    "role-changed",
-    "role-deleted",
-    "role-assigned",
-    "role-unassigned",
-    "permission-changed",
-    "account-undone",
-]
+    "user-created", "password-changed", "admin-changed", "user-deleted", "role-created", "role-changed", "role-deleted",
+    "role-assigned", "role-unassigned", "permission-changed", "account-undone",
+]  # fmt: skip
 """What is done to the accounts of MLflow's auth; each stands in the ledger before it is done."""
 
 Action = Literal[
@@ -52,6 +43,8 @@ Action = Literal[
     "rolled-back",
     "files-checked",
     "review-closed",
+    "notify-added",
+    "notify-removed",
     AccountAction,
 ]
 

@@ -50,7 +50,10 @@ def _sign_the_head(desk: Desk) -> None:
     desk.checkpointing.keep()
 
 
-JOBS: tuple[Job, ...] = (Job("checkpoint", 1.0, _sign_the_head),)
+JOBS: tuple[Job, ...] = (
+    Job("checkpoint", 1.0, _sign_the_head),
+    Job("notify", 0.25, lambda desk: desk.notifying.courier.round()),
+)
 """All jobs."""
 
 

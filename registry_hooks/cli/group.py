@@ -14,6 +14,7 @@ from registry_hooks.cli.commands.emergency import break_glass, review
 from registry_hooks.cli.commands.evidence import evidence
 from registry_hooks.cli.commands.look import history, inbox, lineage, plan, reconcile, status
 from registry_hooks.cli.commands.move import nominate, promote, rollback
+from registry_hooks.cli.commands.notify import notify
 from registry_hooks.cli.commands.policy import policy
 from registry_hooks.cli.commands.server import server
 from registry_hooks.cli.commands.trust import delegate, key
@@ -24,7 +25,7 @@ BY_ROLE: dict[str, tuple[click.Command, ...]] = {
     "Approvers, who answer for it": (inbox, approve, reject, review, delegate),
     "People on call": (status, rollback, break_glass),
     "Auditors": (history, lineage, reconcile, audit),
-    "Administrators, who run the server": (server, doctor, policy, key, db),
+    "Administrators, who run the server": (server, doctor, policy, key, notify, db),
 }
 """Every command, once, under the role that needs it most; what anybody may do is for the server and a policy to say."""
 

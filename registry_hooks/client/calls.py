@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from registry_hooks.client import answers, proofs
+from registry_hooks.client import answers, proofs, targets
 from registry_hooks.client.http import Http
 from registry_hooks.client.logins import Login, read_login, server_address
 
@@ -225,6 +225,38 @@ class Client:
     def delegations(self) -> answers.Delegations:
         """The delegations in force that the caller is shown."""
         return self._http.get(answers.Delegations, "delegate")
+
+    def notify_add(
+        self,
+        name: str,
+        kind: str,
+        address: str | None = None,
+        events: Sequence[str] | None = None,
+        models: Sequence[str] | None = None,
+    ) -> targets.TargetAdded:
+        """Have changes told to a target from now on, as an administrator; its secret is in this answer alone.
+
+        Args:
+            name: what to call it by.
+            kind: ``webhook``, ``apprise`` or ``stdout``.
+            address: of the receiver; of standard output, none.
+            events: which to tell; by default all.
+            models: names and patterns; by default all.
+        """
+        chosen = {"events": list(events) if events else None, "models": list(models) if models else None}
+        return self._http.post(targets.TargetAdded, "notify/add", name=name, kind=kind, address=address, **chosen)
+
+    def notify_list(self) -> targets.Targets:
+        """Whom changes are told to, how far each has heard, and why not further; for administrators."""
+        return self._http.get(targets.Targets, "notify")
+
+    def notify_test(self, name: str) -> targets.TargetTested:
+        """Send a target a message that says it is a test; for administrators."""
+        return self._http.post(targets.TargetTested, "notify/test", name=name)
+
+    def notify_remove(self, name: str) -> targets.TargetRemoved:
+        """Tell a target no more, and forget what waits for it; for administrators."""
+        return self._http.post(targets.TargetRemoved, "notify/remove", name=name)
 
     def audit_verify(self) -> answers.Verified:
         """Have the server recompute the audit log; ``problems`` names what does not add up."""

@@ -21,6 +21,7 @@ from registry_hooks.desk.keeping import Keeping
 from registry_hooks.desk.log.checkpointing import Checkpointing
 from registry_hooks.desk.log.proving import Proving
 from registry_hooks.desk.native import Native
+from registry_hooks.desk.notifying import Notifying
 from registry_hooks.desk.policies import Policies
 from registry_hooks.desk.reading import Reading
 from registry_hooks.desk.reconciling import Reconciling
@@ -46,6 +47,7 @@ class Desk:
         transitions, signing, policies, trusting = Transitions(cases), Signing(cases), Policies(cases), Trusting(cases)
         self.emergency = emergency = Emergency(cases)
         reading, reconciling = Reading(cases), Reconciling(cases, emergency)
+        self.notifying = notifying = Notifying(cases)
         # No route leads to these: the store and the app ask them.
         self.native, self.holding, self.keeping = (
             Native(cases, transitions, emergency),
@@ -73,3 +75,5 @@ class Desk:
         self.key_trust, self.key_revoke, self.keys = trusting.key_trust, trusting.key_revoke, trusting.keys
         self.delegate, self.delegation_end = trusting.delegate, trusting.delegation_end
         self.delegations = trusting.delegations
+        self.notify_add, self.notify_list = notifying.notify_add, notifying.notify_list
+        self.notify_test, self.notify_remove = notifying.notify_test, notifying.notify_remove

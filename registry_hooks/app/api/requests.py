@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from registry_hooks.rules.telling.events import EVENTS, Event
+
 LARGEST_WHOLE = 2**31 - 1  # what a version is in MLflow's tables
 _WHOLE = re.compile(r"[0-9]{1,10}")
 
@@ -48,6 +50,7 @@ Digest = Annotated[str, _text(80), Sound]
 Yaml = Annotated[str, _text(256 * 1024), Sound]
 Password = Annotated[str, _text(1024), Sound]
 Duration = Annotated[str, _text(16), Sound]
+TargetName = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Number = Annotated[int, _whole(LARGEST_WHOLE), BeforeValidator(_digits)]
 Page = Annotated[int, _whole(1000), BeforeValidator(_digits)]
 
@@ -215,3 +218,18 @@ class KeyRotate(Body):
     """Why."""
 
     reason: Text
+
+
+class NotifyTarget(Body):
+    """A target of notifications, by its name."""
+
+    name: TargetName
+
+
+class NotifyAdd(NotifyTarget):
+    """Whom to tell, of which events and of which models."""
+
+    kind: Literal["webhook", "stdout"]
+    address: Text | None = None
+    events: Annotated[list[Event], Field(min_length=1, max_length=len(EVENTS))] | None = None
+    models: Annotated[list[Name], Field(min_length=1, max_length=50)] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import configparser
 import os
 import secrets
@@ -18,8 +19,8 @@ from registry_hooks.errors import Invalid, RegistryError
 from registry_hooks.mlflow_surface.releases import create_first_administrator, demanded_settings
 from registry_hooks.mlflow_surface.sign_on import FUNCTION
 
-SECRET, CONFIGURATION, LOGINS = "secret.key", "auth.ini", "auth.db"
 LOG_KEY, CHECKPOINTS = "log.key", "checkpoints"
+SECRET, ENCRYPTION, CONFIGURATION, LOGINS = "secret.key", "webhooks.key", "auth.ini", "auth.db"
 
 
 def launch(options: dict[str, Any], mlflow_arguments: tuple[str, ...]) -> NoReturn:
@@ -32,6 +33,7 @@ def launch(options: dict[str, Any], mlflow_arguments: tuple[str, ...]) -> NoRetu
         _make_ready(uri)
     os.environ.setdefault("MLFLOW_FLASK_SERVER_SECRET_KEY", _secret_key(state / SECRET))
     _keep_checkpoints(state)
+    os.environ.setdefault("MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY", _encryption_key(state / ENCRYPTION))
     if not os.environ.get("MLFLOW_AUTH_CONFIG_PATH"):
         os.environ["MLFLOW_AUTH_CONFIG_PATH"] = str(_write_configuration(state, options))
     _make_administrator()
@@ -91,6 +93,11 @@ def _secret_key(path: Path) -> str:
         key = secrets.token_hex(32)
         file.write(key + "\n")
     return key
+
+
+def _encryption_key(path: Path) -> str:
+    """The key of what webhooks must keep secret, as Fernet takes it."""
+    return base64.urlsafe_b64encode(bytes.fromhex(_secret_key(path))).decode()
 
 
 def _write_configuration(state: Path, options: dict[str, Any]) -> Path:

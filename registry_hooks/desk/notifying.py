@@ -1,0 +1,162 @@
+"""Who is told of changes: targets are added, listed, tried and removed; a courier tells them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from registry_hooks.desk.answers import Answer
+from registry_hooks.desk.grounds.case import Cases, require_admin
+from registry_hooks.errors import Conflict, Invalid, NotFound, Reason
+from registry_hooks.identity import Actor
+from registry_hooks.notify.contract import Undelivered
+from registry_hooks.notify.courier import Courier
+from registry_hooks.notify.kinds import KINDS
+from registry_hooks.notify.sealing import sealed
+from registry_hooks.records import Action, Entry
+from registry_hooks.rules.telling.events import EVENTS, Chosen, Event
+from registry_hooks.rules.telling.messages import Message
+from registry_hooks.storage.ledger import Ledger
+from registry_hooks.storage.outbox.streams import STREAMS, Streams
+from registry_hooks.storage.outbox.targets import Kind, Line, Target, Targets
+from registry_hooks.storage.retry import again_if_undone
+
+MOST_TARGETS = 50  # each may keep a thread busy
+
+
+@dataclass(frozen=True)
+class Notifying:
+    """Targets, for administrators: what they are told leaves the house."""
+
+    cases: Cases
+    courier: Courier = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "courier", Courier(self.cases.unit_of_work, self.cases.clock))
+
+    @again_if_undone
+    def notify_add(
+        self,
+        name: str,
+        kind: Kind,
+        address: str = "",
+        events: Sequence[Event] = EVENTS,
+        models: Sequence[str] = ("*",),
+    ) -> Answer:
+        """Begin to tell a target of every change from now on; its secret is in this answer, and in no other."""
+        actor = require_admin("targets are added")
+        kept, shown = KINDS[kind].checked(address), KINDS[kind].shown(address)
+        chosen = Chosen(events=tuple(dict.fromkeys(events)), models=tuple(dict.fromkeys(models)))
+        encrypted = sealed(kept) if kept else None
+        with self.cases.unit_of_work(write=True) as session:
+            ledger, targets = Ledger(session), Targets(session)
+            ledger.lock_policies()
+            _refuse_more(targets.all(), name)
+            seq, now = ledger.next_seq, self.cases.clock()
+            target = Target(
+                f"T-{seq}", name, kind, shown, encrypted, chosen, actor.name, now.isoformat(),
+                {**Streams(session).sizes(), "ledger": seq},
+            )  # fmt: skip
+            targets.add(target)
+            entry = self._note(ledger, "notify-added", actor, target)
+        return {"target": _shown(target), "secret": kept.get("secret"), "entry": entry.seq}
+
+    def notify_list(self) -> Answer:
+        """Every target, how far each has heard, and what it does not take."""
+        require_admin("targets are listed")
+        with self.cases.unit_of_work(write=False) as session:
+            targets, streams = Targets(session), Streams(session)
+            sizes, held = streams.sizes(), targets.all_lines()
+            found = []
+            for each in targets.all():
+                lines = [line for target_id, line in held if target_id == each.id]
+                found.append({**_shown(each), **_behind(each, lines, streams, sizes)})
+        return {"targets": found}
+
+    def notify_test(self, name: str) -> Answer:
+        """Send a target a message that says it is a test, now; ``found`` is why it was not taken."""
+        actor = require_admin("targets are tried")
+        with self.cases.unit_of_work(write=False) as session:
+            target = _found(Targets(session), name)
+            try:
+                send = KINDS[target.kind].open(target, session)
+            except Undelivered as error:
+                return {"target": _shown(target), "ok": False, "found": str(error)}
+        now = self.cases.clock()
+        data = {"event": "test", "summary": "a test: nothing has changed", "actor": actor.name, "model": None}
+        message = Message(f"test-{uuid.uuid4().hex}", "other", now, data)
+        try:
+            if send is None:
+                raise Undelivered("it is turned off")
+            send(message)
+        except Undelivered as error:
+            return {"target": _shown(target), "ok": False, "found": str(error)}
+        return {"target": _shown(target), "ok": True, "found": "it was taken"}
+
+    @again_if_undone
+    def notify_remove(self, name: str) -> Answer:
+        """Tell a target no more; what waits for it is not sent."""
+        actor = require_admin("targets are removed")
+        with self.cases.unit_of_work(write=True) as session:
+            ledger, targets = Ledger(session), Targets(session)
+            ledger.lock_policies()
+            target = _found(targets, name)
+            targets.remove(target.id)
+            entry = self._note(ledger, "notify-removed", actor, target)
+        return {"target": _shown(target), "entry": entry.seq}
+
+    def _note(self, ledger: Ledger, action: Action, actor: Actor, target: Target) -> Entry:
+        return ledger.append(action, actor, self.cases.clock(), model=None, version=None, body=_shown(target))
+
+
+def _refuse_more(there: list[Target], name: str) -> None:
+    if any(each.name == name for each in there):
+        raise Conflict(f"there is a target {name!r} already; registry-hooks notify remove {name} ends it")
+    if len(there) >= MOST_TARGETS:
+        reason = Reason("targets", f"at most {MOST_TARGETS}", str(len(there)), "remove one that nobody needs")
+        raise Invalid("the target cannot be added", [reason])
+
+
+def _found(targets: Targets, name: str) -> Target:
+    found = next((each for each in targets.all() if each.name == name), None)
+    if found is None:
+        raise NotFound(f"there is no target {name[:80]!r}; registry-hooks notify list shows them")
+    return found
+
+
+def _shown(target: Target) -> Answer:
+    return {
+        "id": target.id,
+        "name": target.name,
+        "kind": target.kind,
+        "address": target.address,
+        "events": list(target.chosen.events),
+        "models": list(target.chosen.models),
+    }
+
+
+def _behind(target: Target, lines: list[Line], streams: Streams, sizes: dict[Any, int]) -> Answer:
+    """How much waits, since when, and why."""
+    first = min(lines, key=lambda line: line.failing.since or 0, default=None)
+    failing = target.failing if target.failing.failures or first is None else first.failing
+    since = [each for each in (target.failing.since, *(line.failing.since for line in lines)) if each]
+    return {
+        "added_by": target.added_by,
+        "added_at": target.added_at,
+        "waiting": sum(sizes[stream] - target.done_to[stream] for stream in STREAMS)
+        + sum(streams.waiting(line.stream, line.name, line.done_to, target.done_to[line.stream]) for line in lines),
+        "held": [line.name for line in lines],
+        "failing_since": _moment(min(since, default=None)),
+        "failures": failing.failures,
+        "retry_at": _moment(failing.retry_at or None),
+        "error": failing.error or None,
+    }
+
+
+def _moment(milliseconds: int | None) -> str | None:
+    if milliseconds is None:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).isoformat().replace("+00:00", "Z")

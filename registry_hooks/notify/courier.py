@@ -1,0 +1,220 @@
+"""Tells every target all that it chose, at least once, and in order within a line.
+
+A target has a number up to which it has heard each stream. What it does not take is *held*: the line (a model's
+entries, say) stands still at that message, and is tried again after a pause that grows; other lines go on. So a message
+that a receiver never takes delays its own line, and nothing else. A target that takes nothing at all is tried with
+one message a pause. Nothing is ever given up.
+
+Each target is told in a thread of its own, so that none waits for another. What is to be sent is read in one unit of
+work, sent in none, and noted in a second, which is refused where somebody else has noted more meanwhile. A courier that
+is killed between the two sends a message again, under the same id.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from registry_hooks.notify.contract import Send, TargetKind, Undelivered
+from registry_hooks.notify.kinds import KINDS
+from registry_hooks.notify.making import made
+from registry_hooks.rules.telling.messages import Message
+from registry_hooks.storage.outbox.streams import STREAMS, Item, Stream, Streams
+from registry_hooks.storage.outbox.targets import Failing, Kind, Line, Target, Targets
+
+BATCH = 50  # items that are read, sent and noted together
+LONGEST = 1.0  # seconds after which what was sent is noted, though there is more
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be sent to a target now.
+
+    Args:
+        target: as it was read.
+        items: what there is, in order, each with its message; None for what it did not choose, or has held.
+        done_to: how far it has heard the streams when all of it is sent; None where ``line`` says so.
+        line: the held line that the items are of.
+        last: whether there is no more of that line for now.
+        send: what sends.
+    """
+
+    target: Target
+    items: list[tuple[Item, Message | None]]
+    done_to: dict[Stream, int]
+    send: Send | None
+    line: Line | None = None
+    last: bool = False
+    failed: tuple[Item, str] | None = field(default=None)
+
+
+class Courier:
+    """Delivers what the streams hold to all targets.
+
+    Args:
+        unit_of_work: opens a transaction on the registry's database.
+        clock: gives the time in UTC.
+        kinds: how each kind of target is told.
+    """
+
+    def __init__(
+        self,
+        unit_of_work: Callable[..., Any],
+        clock: Callable[[], datetime],
+        kinds: Mapping[Kind, TargetKind] = KINDS,
+    ) -> None:
+        self._unit_of_work, self._clock, self._kinds = unit_of_work, clock, kinds
+        self._busy: set[str] = set()
+        self._lock = threading.Lock()
+
+    def round(self) -> None:
+        """Begin to tell each target for which there is something, unless it is being told already."""
+        for target_id in self.due():
+            with self._lock:
+                if target_id in self._busy:
+                    continue
+                self._busy.add(target_id)
+            threading.Thread(target=self._tell_alone, args=(target_id,), name=f"tell-{target_id}", daemon=True).start()
+
+    def due(self) -> list[str]:
+        """Ids of the targets for which there is something now."""
+        now = self._now()
+        with self._unit_of_work(write=False) as session:
+            targets, sizes = Targets(session), Streams(session).sizes()
+            waiting = {target_id for target_id, line in targets.all_lines() if line.failing.retry_at <= now}
+            return [
+                each.id
+                for each in targets.all()
+                if each.failing.retry_at <= now
+                and (each.id in waiting or any(each.done_to[stream] < sizes[stream] for stream in STREAMS))
+            ]
+
+    def tell(self, target_id: str) -> None:
+        """Tell a target all that it can be told now."""
+        more = True
+        while more:  # what is new first; then, however much of it there is, one line that was held
+            fresh, held = self._batch(target_id, self._fresh), self._batch(target_id, self._held)
+            more = fresh or held
+
+    def _tell_alone(self, target_id: str) -> None:
+        try:
+            self.tell(target_id)
+        except Exception as error:
+            _logger.error("target %s: %s", target_id, error, exc_info=error)
+        finally:
+            with self._lock:
+                self._busy.discard(target_id)
+
+    def _batch(self, target_id: str, part: Callable[[Target, list[Line], Any], Work | None]) -> bool:
+        """Send what there is, up to ``BATCH`` items; whether there may be more to send at once."""
+        with self._unit_of_work(write=False) as session:
+            target = Targets(session).get(target_id)
+            if target is None or target.failing.retry_at > self._now():
+                return False
+            work = part(target, Targets(session).lines(target_id), session)
+        if work is None:
+            return False
+        sent, failed = _sent(work)
+        with self._unit_of_work(write=True) as session:
+            noted = _note(work, sent, failed, Targets(session), self._now())
+        return noted and failed is None
+
+    def _fresh(self, target: Target, lines: list[Line], session: Any) -> Work | None:
+        streams, held = Streams(session), {(line.stream, line.name) for line in lines}
+        items = [item for stream in STREAMS for item in streams.items(stream, target.done_to[stream], BATCH)]
+        if not items:
+            return None
+        done_to = {**target.done_to, **{item.stream: item.number for item in items}}
+        open_ = [item for item in items if (item.stream, item.line) not in held]
+        return self._made(Work(target, [(item, None) for item in open_], done_to, None), session)
+
+    def _held(self, target: Target, lines: list[Line], session: Any) -> Work | None:
+        line = next((each for each in lines if each.failing.retry_at <= self._now()), None)
+        if line is None:
+            return None
+        upto = target.done_to[line.stream]
+        items = Streams(session).items(line.stream, line.done_to, BATCH, line=line.name, upto=upto)
+        work = Work(target, [(item, None) for item in items], target.done_to, None, line, len(items) < BATCH)
+        return self._made(work, session)
+
+    def _made(self, work: Work, session: Any) -> Work:
+        """The work with its messages, up to the first that cannot be made."""
+        wanted: list[tuple[Item, Message | None]] = []
+        send: Send | None = None
+        for item, _ in work.items:
+            event = work.target.chosen.event_for(item.events, item.model)
+            try:
+                if event is not None and send is None:
+                    send = self._kinds[work.target.kind].open(work.target, session)
+                message = made(item, event, session, server_address()) if event is not None and send else None
+            except Undelivered as error:
+                return replace(work, items=wanted, send=send, failed=(item, str(error)))
+            wanted.append((item, message))
+        return replace(work, items=wanted, send=send)
+
+    def _now(self) -> int:
+        return int(self._clock().timestamp() * 1000)
+
+
+def server_address() -> str:
+    """Where people reach this server's pages, as the operator says; empty where nobody does."""
+    return os.environ.get("REGISTRY_HOOKS_PUBLIC_URL", "")
+
+
+def _sent(work: Work) -> tuple[list[Item], tuple[Item, str] | None]:
+    """The items that are done with, in order, and the first that was not taken."""
+    done: list[Item] = []
+    until = time.monotonic() + LONGEST
+    for item, message in work.items:
+        if time.monotonic() > until:
+            return done, None
+        if message is not None and work.send is not None:
+            try:
+                work.send(message)
+            except Undelivered as error:
+                return done, (item, str(error))
+        done.append(item)
+    return done, work.failed
+
+
+def _note(work: Work, sent: list[Item], failed: tuple[Item, str] | None, targets: Targets, now: int) -> bool:
+    """Write down how far the target has heard; False where somebody else did meanwhile, or it was removed."""
+    told = any(message is not None for _, message in work.items[: len(sent)])
+    before = Failing() if told else work.target.failing
+    failing = before.again(now, failed[1]) if failed else before
+    if work.line is not None:
+        if not targets.move(work.target, work.target.done_to, failing):
+            return False
+        _note_line(work, work.line, sent, failed, targets, now)
+        return True
+    if failed is None and len(sent) == len(work.items):
+        return targets.move(work.target, work.done_to, failing)
+    done_to = {**work.target.done_to, **{each.stream: each.number for each in sent}}
+    if failed is None:
+        return targets.move(work.target, done_to, failing)
+    item, error = failed
+    # The target goes on behind it, and its line is held: what follows in it stays behind it.
+    if not targets.move(work.target, {**done_to, item.stream: item.number}, failing):
+        return False
+    targets.hold(work.target.id, [Line(item.stream, item.line, item.number - 1, Failing().again(now, error))])
+    return True
+
+
+def _note_line(
+    work: Work, line: Line, sent: list[Item], failed: tuple[Item, str] | None, targets: Targets, now: int
+) -> None:
+    done_to = sent[-1].number if sent else line.done_to
+    if failed is not None:
+        before = Failing() if sent else line.failing
+        targets.hold(work.target.id, [replace(line, done_to=done_to, failing=before.again(now, failed[1]))])
+    elif work.last and len(sent) == len(work.items):
+        targets.free(work.target.id, line)
+    else:
+        targets.hold(work.target.id, [replace(line, done_to=done_to, failing=Failing())])

@@ -1,0 +1,96 @@
+"""Requests to addresses that somebody else chose: to public ones only, never redirected, and never for long.
+
+MLflow has the same guard for its own webhooks, and an operator lets in the same for both: plain HTTP by
+``MLFLOW_WEBHOOK_ALLOWED_SCHEMES``, private addresses by ``MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS``. The address is held
+against them when it is given, and the peer of each connection when it is made, whatever a name resolves to then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+from mlflow.exceptions import MlflowException
+from mlflow.utils.validation import _validate_webhook_url
+from mlflow.webhooks.ssrf import SSRFProtectedHTTPAdapter, SSRFProtectionError
+
+from registry_hooks.errors import Invalid, Reason
+from registry_hooks.notify.contract import Undelivered
+
+CONNECT, READ = 5.0, 10.0  # seconds
+TOLD = 200  # bytes of an answer that are told to administrators
+_LET_IN = (
+    "give a public https address; an operator lets others in by MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS=true and "
+    "MLFLOW_WEBHOOK_ALLOWED_SCHEMES=http,https"
+)
+
+
+def check_address(address: str) -> None:
+    """Refuse an address that this server does not send to.
+
+    Raises:
+        Invalid: saying why.
+    """
+    if not (address.isascii() and address.isprintable()) or " " in address or len(address) > 2000:
+        reason = Reason("address", "a URL of at most 2,000 printable ASCII characters", ascii(address[:80]), _LET_IN)
+        raise Invalid("the target cannot be added", [reason])
+    try:
+        _validate_webhook_url(address)
+    except (MlflowException, ValueError) as error:
+        told = error.message if isinstance(error, MlflowException) else str(error)
+        reason = Reason("address", "an address that this server sends to", told[:400], _LET_IN)
+        raise Invalid("the target cannot be added", [reason]) from error
+
+
+class Session(requests.Session):
+    """Sends as `requests` does, to where MLflow's webhooks may be sent, and follows no redirection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False  # a proxy would be the peer that is looked at
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, SSRFProtectedHTTPAdapter(max_retries=0))
+
+    def request(self, method: Any, url: Any, *arguments: Any, **options: Any) -> requests.Response:
+        """As `requests` has it, with ``allow_redirects`` off and what is not asked for unread."""
+        kept = {**options, "allow_redirects": False, "stream": True}
+        return super().request(method, url, *arguments, **kept)
+
+
+def post(session: Session, address: str, body: bytes, headers: Mapping[str, str]) -> None:
+    """Send a body.
+
+    Raises:
+        Undelivered: unless the answer says that it was taken (2xx).
+    """
+    with told_as_undelivered():
+        _validate_webhook_url(address)
+        require_taken(session.post(address, data=body, headers=dict(headers), timeout=(CONNECT, READ)))
+
+
+def require_taken(response: requests.Response) -> None:
+    """Close the answer.
+
+    Raises:
+        Undelivered: unless it says that what was sent was taken (2xx).
+    """
+    with response:
+        if 200 <= response.status_code < 300:
+            return
+        if response.is_redirect or 300 <= response.status_code < 400:
+            raise Undelivered(f"HTTP {response.status_code}: it redirects, and redirections are not followed")
+        told = response.raw.read(TOLD, decode_content=False).decode("utf-8", "replace")
+        raise Undelivered(f"HTTP {response.status_code} {told}".strip())
+
+
+@contextmanager
+def told_as_undelivered() -> Iterator[None]:
+    """What `requests` and the guard raise, as `Undelivered`."""
+    try:
+        yield
+    except MlflowException as error:
+        raise Undelivered(str(error.message)) from error
+    except (requests.RequestException, SSRFProtectionError, OSError, ValueError) as error:
+        raise Undelivered(f"{type(error).__name__}: {error}") from error
