@@ -11,7 +11,7 @@ import pandas as pd
 from mlflow.data.dataset import Dataset
 from mlflow.data.evaluation_dataset import EvaluationDataset
 
-from mlflow_eval_plugin.engines.arrow.streams import is_arrow, read_arrow, read_column
+from mlflow_eval_plugin.engines.arrow.columns.streams import is_arrow, read_arrow, read_column
 from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.errors import InputError
 

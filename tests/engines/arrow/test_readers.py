@@ -18,9 +18,10 @@ import pytest
 from support.summaries import arrays
 
 from mlflow_eval_plugin.engines.arrow import data_digest, digest_summary, drift_counts, schema_of
+from mlflow_eval_plugin.engines.arrow.columns.inputs import column_of
 from mlflow_eval_plugin.engines.arrow.columns.levels import coded_columns
 from mlflow_eval_plugin.engines.arrow.columns.plain import kind_of, plain
-from mlflow_eval_plugin.engines.arrow.streams import is_arrow, read_arrow, read_column
+from mlflow_eval_plugin.engines.arrow.columns.streams import is_arrow, read_arrow, read_column
 from mlflow_eval_plugin.plugin.data.frames import framed, tabled
 from mlflow_eval_plugin.plugin.data.tables import with_columns
 from mlflow_eval_plugin.stats.drift.report import schema_changes
@@ -199,6 +200,7 @@ def test_a_column_by_itself_is_what_it_is_in_a_table(holder, name):
     beside = pd.DataFrame({"y": range(4)}, index=[3, 1, 0, 2])
     for found in (
         framed({"x": HOLDERS[holder](given)}, argument="reference"),
+        column_of(beside, HOLDERS[holder](given), argument="weight").to_frame("x"),
         with_columns(beside, {"x": HOLDERS[holder](given)})[["x"]],
     ):
         assert digest_summary(found) == digest_summary(table)

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mlflow_eval_plugin.engines.arrow.columns.factorizing import Codes, factorized, two_numbers
+from mlflow_eval_plugin.engines.arrow.columns.streams import is_arrow, read_column
 from mlflow_eval_plugin.engines.arrow.counting import chunked
 from mlflow_eval_plugin.nearest import nearest
 from mlflow_eval_plugin.stats.counts.slice import level_label, rows_countable
@@ -81,7 +82,7 @@ def column_of(rows: pd.DataFrame, column: ColumnArgument, *, argument: str) -> p
     """The values of a column argument.
 
     Raises:
-        InputError: when the column is missing or the array has another length.
+        InputError: when the column is missing, or the array has another length or cannot be read.
     """
     if isinstance(column, str):
         require_columns(rows, [column], argument=argument)
@@ -89,10 +90,19 @@ def column_of(rows: pd.DataFrame, column: ColumnArgument, *, argument: str) -> p
         if isinstance(found, pd.DataFrame):
             raise InputError(f"{argument}: the data has {found.shape[1]} columns named {column!r}; rename all but one")
         return found
-    values = column if isinstance(column, pd.Series) else pd.Series(np.asarray(column))
+    values = _given(column, argument)
     if len(values) != len(rows):
         raise InputError(f"{argument}: expected {len(rows)} values, one a row, found {len(values)}")
     return values.reset_index(drop=True)
+
+
+def _given(column: Any, argument: str) -> pd.Series[Any]:
+    try:
+        if is_arrow(column):
+            return read_column(column)
+        return column if isinstance(column, pd.Series) else pd.Series(np.asarray(column))
+    except ValueError as error:
+        raise InputError(f"{argument}: expected one value a row ({error})") from error
 
 
 def require_columns(rows: pd.DataFrame, columns: list[str], *, argument: str) -> None:
