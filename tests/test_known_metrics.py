@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from math import inf
 
+import numpy as np
 import pytest
 
+from mlflow_eval_plugin.evaluators.config.regression import RegressionCalibrationConfig, RegressionComparisonConfig
 from mlflow_eval_plugin.evaluators.config.tolerances import beyond, span_of
+from mlflow_eval_plugin.evaluators.regression.calibration import _change_claims
 from mlflow_eval_plugin.known_metrics import LESS, METRICS, MORE, SHARE, Metric, metric_of, way
 from mlflow_eval_plugin.reports.sentences.wording import in_order, metric_label
-from mlflow_eval_plugin.stats.regression.names import can_be_best, can_be_divided, metric_names
+from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
+from mlflow_eval_plugin.stats.regression.names import can_be_best, can_be_divided, changed_names, metric_names
 
 
 def test_a_new_metric_is_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,3 +39,20 @@ def test_what_can_be_best_and_divided_agrees_with_the_record(name: str) -> None:
     assert can_be_best(name) == (way(name) != 0)
     assert can_be_divided(name) == (metric_of(name).span[0] >= 0)
     assert metric_of(name) != Metric()
+
+
+def test_a_change_of_a_regression_is_harm_by_the_record() -> None:
+    known = changed_names((0.1,), ("80 %",))
+    assert {name: way(name) for name in known} == {
+        "mae": MORE, "rmse": MORE, "mean_error": MORE, "r2": LESS, "bias": 0, "slope": 0, "coverage_0.1": 0,
+        "coverage_80 %": 0,
+    }  # fmt: skip
+    quantity = ProportionQuantity(*(np.ones(1),) * 2, np.ones(1, dtype=np.int64), np.ones(1), "no rows")
+    config = RegressionCalibrationConfig(max_change=dict.fromkeys(known, 0.1), reference="given", quantiles={
+        0.1: "low", 0.9: "high"})  # fmt: skip
+    found = {one.metric: one for one in _change_claims(config, dict.fromkeys(known, quantity))}
+    assert found["change_mae"].minimum is None and found["change_mae"].maximum == 0.1
+    assert found["change_r2"].maximum is None and found["change_r2"].minimum == -0.1
+    assert (found["change_bias"].minimum, found["change_bias"].maximum) == (-0.1, 0.1)
+    with pytest.raises(ValueError, match="there is no metric with a margin 'bias'"):
+        RegressionComparisonConfig(champion="old", non_inferiority={"bias": 0.1})

@@ -26,7 +26,7 @@ from mlflow_eval_plugin.stats.regression.names import (
 
 Level = Annotated[float, Field(ge=SMALLEST_LEVEL, le=1 - SMALLEST_LEVEL)]
 _OF_FORECASTS = ("pinball_", "coverage_", "width_", "interval_score_")
-_MARGINS = ("mae", "rmse", "r2")
+_MARGINS = tuple(name for name in OF_ALL if can_be_best(name))
 _OF_CLASSES = ("pos_label", "label_list", "probability_column", "probability_columns")
 
 

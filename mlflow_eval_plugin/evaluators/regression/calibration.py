@@ -14,6 +14,7 @@ from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evaluators.slicing import slicing_of, wanted_labels
 from mlflow_eval_plugin.evaluators.unchecked import gaps_of_regression
 from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.known_metrics import way
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim
 from mlflow_eval_plugin.stats.inference.estimate import Quantity, bounds_at, estimates
@@ -120,9 +121,8 @@ def _coverage_claims(config: RegressionCalibrationConfig, moments: MomentSummary
 
 def _change_claims(config: RegressionCalibrationConfig, changed: Mapping[str, Quantity]) -> Iterator[Claim]:
     for metric, limit in config.max_change.items():
-        either_way = metric in ("bias", "slope") or metric.startswith("coverage_")
-        fallen, risen = either_way or metric == "r2", metric != "r2"
-        yield change_claim(metric, "overall", bounds_at(changed[metric], 0), limit, fallen=fallen, risen=risen)
+        bounds, harm = bounds_at(changed[metric], 0), way(metric)
+        yield change_claim(metric, "overall", bounds, limit, fallen=harm <= 0, risen=harm >= 0)
 
 
 def _slice_claims(

@@ -33,6 +33,7 @@ from mlflow_eval_plugin.stats.inference.quantities import MeanQuantity
 from mlflow_eval_plugin.stats.inference.skewed_means import Monotone, Standardized
 from mlflow_eval_plugin.stats.regression.calibration.bins import SAME_PREDICTION, BinSums, bin_sums
 from mlflow_eval_plugin.stats.regression.metrics import CONSTANT_TARGET, Moments
+from mlflow_eval_plugin.stats.regression.names import OF_ALL
 from mlflow_eval_plugin.stats.regression.summary import MomentSummary, PredictionSummary
 
 METRICS = ("bias", "bias_sigma", "mean_error", "mae", "rmse", "r2", "slope", "intercept", "mse", "mse_mcb", "mse_dsc",
@@ -184,7 +185,7 @@ class _Reliability:
     def quantity(self, name: str) -> Quantity:
         """A metric of ``METRICS``."""
         overall = Moments(self.moments)
-        if name in ("mae", "rmse", "r2", "bias"):
+        if name in OF_ALL:
             return overall.quantity(name).take(np.array([0]))
         if name == "bias_sigma":
             return bias_in_deviations(self.moments).take(np.array([0]))
