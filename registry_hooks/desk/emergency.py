@@ -30,6 +30,7 @@ from registry_hooks.rules.approval.emergency import (
     closer_put_there,
     lacks_break_glass,
     no_need_to_break,
+    past_the_rules,
 )
 from registry_hooks.rules.approval.people import lacks_role
 from registry_hooks.rules.files import Files, changed_on_the_way_back, differing_files
@@ -109,7 +110,7 @@ class Emergency:
                 raise Refused(f"version {version} of {model} cannot become champion by break-glass",
                               changed_evidence(case, version))  # fmt: skip
             row = case.registry.version(model, version)  # it may have been deleted while its files were read
-            overridden = [r for r in promote_reasons(case, version) if r.rule not in ("meddled", "files")]
+            overridden = past_the_rules(promote_reasons(case, version))
             reasons = [*lacks_break_glass(case.actor, model, case.facts), *case.meddling(),
                        *pair.may_break_glass(case.state, version), *changed_files(case, version)]  # fmt: skip
             reasons = reasons or no_need_to_break(model, version, overridden)

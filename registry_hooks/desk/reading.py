@@ -16,6 +16,7 @@ from registry_hooks.identity import Sight, current_directory, current_sight, req
 from registry_hooks.records import Condemned, Entry, ModelState, Nomination
 from registry_hooks.rules.approval.people import Facts
 from registry_hooks.rules.condemned import all_condemned
+from registry_hooks.rules.grounds.model import otherwise
 from registry_hooks.rules.log import accounts, trust
 from registry_hooks.rules.pair import fold
 from registry_hooks.rules.policy import governing
@@ -228,16 +229,5 @@ def _not_replayed(model: str, why: object) -> str:
 
 
 def _otherwise(registry: Registry, state: ModelState, replayed: ModelState) -> list[str]:
-    said, model = [], replayed.model
-    if state != replayed:
-        said.append(f"{model}: its cached state is not what its ledger entries say")
-    for alias in registry.misspelt(model):
-        said.append(f"{model}: the alias {alias!r} passes for a role in this database, and the ledger knows none")
-    pair, aliases = replayed.pair, registry.pair(model)
-    if aliases != pair:
-        said.append(f"{model}: the ledger says {pair}, the aliases say {aliases}")
-    stages = registry.stages(model)
-    for stage, version in (("Production", pair.champion), ("Staging", pair.challenger)):
-        if stages[stage] != ([version] if version else []):
-            said.append(f"{model}: the ledger says {stage} is {version or 'nobody'}, the registry says {stages[stage]}")
-    return said
+    model = replayed.model
+    return otherwise(state, replayed, registry.pair(model), registry.stages(model), registry.misspelt(model))

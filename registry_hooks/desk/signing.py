@@ -20,9 +20,9 @@ from registry_hooks.desk.grounds.condemning import condemned_since
 from registry_hooks.desk.transitions import request_reasons
 from registry_hooks.errors import Conflict, NotFound
 from registry_hooks.records import Action, Approval, Nomination, Proposal
-from registry_hooks.rules.approval.approvals import holds, may_sign, would_not_count
+from registry_hooks.rules.approval.approvals import may_sign, would_not_count
 from registry_hooks.rules.approval.people import Standing, standing
-from registry_hooks.rules.approval.proposals import already_open, another_than_read, may_withdraw
+from registry_hooks.rules.approval.proposals import already_open, another_than_read, may_withdraw, meant
 from registry_hooks.rules.approval.stakes import role_sources
 from registry_hooks.storage.retry import again_if_undone
 
@@ -164,10 +164,8 @@ def _approval(case: Case, found: Proposal, as_: Standing, decision: Decision, me
 
 
 def _find_proposal(case: Case, version: int | None, proposal_id: str | None) -> Proposal:
-    known = list(case.state.proposals.values())
-    matching = [p for p in known if proposal_id in (None, p.id) and version in (None, p.version)]
-    if len(matching) > 1:  # those that nobody can decide any more do not make the one that can be ambiguous
-        matching = [p for p in matching if not holds(p, case.state, case.facts)] or matching
+    known = case.state.proposals.values()
+    matching = meant(case.state, version, proposal_id, case.facts)
     if len(matching) != 1:
         listed = ", ".join(f"{p.id} (version {p.version})" for p in known) or "none"
         asked = proposal_id or (f"for version {version}" if version is not None else "at all")

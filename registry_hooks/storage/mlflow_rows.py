@@ -31,6 +31,7 @@ from sqlalchemy.orm import Session
 
 from registry_hooks.errors import NotFound
 from registry_hooks.records import ROLES, Pair
+from registry_hooks.rules.stages import STAGE_OF, staged
 
 _ALIASES, _VERSIONS, _MODELS, _MODEL_TAGS, _VERSION_TAGS = (
     cast(sa.Table, each.__table__)
@@ -40,7 +41,6 @@ _ALIASES, _VERSIONS, _MODELS, _MODEL_TAGS, _VERSION_TAGS = (
 )  # fmt: skip
 _RUNS, _LOGGED = cast(sa.Table, SqlRun.__table__), cast(sa.Table, SqlLoggedModel.__table__)
 _LOGGED_MODEL = re.compile(r"(?<=/)m-[0-9a-f]{32}(?=/|$)")
-_STAGE_OF = {"champion": STAGE_PRODUCTION, "challenger": STAGE_STAGING}
 _LARGEST_VERSION = 2**31 - 1  # what the column holds; SQLite's driver fails on a number beyond its own
 
 
@@ -71,7 +71,7 @@ _NUMBERS = sa.select(_v.version).where(_there).order_by(_v.version)
 # Roles and stages by one statement, so that they are of one moment on every database.
 _HELD = sa.union_all(
     sa.select(_a.alias.label("held"), _a.version).where(_here(_ALIASES), _a.alias.in_(ROLES)),
-    sa.select(_v.current_stage, _v.version).where(_here(_VERSIONS), _v.current_stage.in_(_STAGE_OF.values())),
+    sa.select(_v.current_stage, _v.version).where(_here(_VERSIONS), _v.current_stage.in_(STAGE_OF.values())),
 )
 _ALIASES_OF = sa.select(_a.alias).where(_here(_ALIASES))
 _GIVE_ROLE = sa.insert(_ALIASES)
@@ -209,17 +209,16 @@ class Registry:
 
     def agrees(self, model: str, pair: Pair) -> bool:
         """Whether aliases and stages are those of ``pair``, and no alias passes for a role's."""
-        wanted = {stage: [held] if (held := getattr(pair, role)) else [] for role, stage in _STAGE_OF.items()}
-        return self._held(model) == (pair, wanted, ())
+        return self._held(model) == (pair, staged(pair), ())
 
     def put_pair(self, model: str, pair: Pair, at_ms: int) -> None:
         """Make aliases and stages say what ``pair`` says; what leaves Production or Staging becomes Archived."""
         now, stages, _ = self._held(model)
         for role in ROLES:
             self._put_role(model, role, getattr(now, role), getattr(pair, role))
-        wanted = {getattr(pair, role): stage for role, stage in _STAGE_OF.items() if getattr(pair, role)}
-        staged = {version: stage for stage, held in stages.items() for version in held}
-        moved = {v: s for v, s in {**dict.fromkeys(staged, STAGE_ARCHIVED), **wanted}.items() if staged.get(v) != s}
+        wanted = {version: stage for stage, held in staged(pair).items() for version in held}
+        stage_of = {version: stage for stage, held in stages.items() for version in held}
+        moved = {v: s for v, s in {**dict.fromkeys(stage_of, STAGE_ARCHIVED), **wanted}.items() if stage_of.get(v) != s}
         of_model = {"in_workspace": self._workspace, "of_model": model, "at_ms": at_ms}
         if moved:
             self._rows.execute(_PUT_STAGE, [{**of_model, "of_version": v, "to_stage": s} for v, s in moved.items()])
@@ -261,7 +260,7 @@ class SweptRegistry(Registry):
             self._aliases.setdefault(str(name), {})[str(role)] = int(version)
         self._stages: dict[str, dict[str, list[int]]] = {}
         staged = sa.select(_v.name, _v.version, _v.current_stage).where(
-            _v.current_stage.in_(_STAGE_OF.values()), _v.workspace == workspace
+            _v.current_stage.in_(STAGE_OF.values()), _v.workspace == workspace
         )
         for name, version, stage in self._rows.execute(staged):
             self._stages.setdefault(str(name), {}).setdefault(str(stage), []).append(int(version))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from registry_hooks.errors import Reason
 from registry_hooks.identity import Actor
 from registry_hooks.rules.approval.people import Facts, ask_one_of, lacks_role, who_could
@@ -23,6 +25,11 @@ def no_need_to_break(model: str, version: int, overridden: list[Reason]) -> list
         return []
     fix = f"registry-hooks promote {model} {version}"
     return [Reason("break-glass", "a rule that stands in the way", "none: it may be promoted", fix)]
+
+
+def past_the_rules(reasons: Iterable[Reason]) -> list[Reason]:
+    """Those Reasons against a promotion that an emergency overrides: all but a meddled registry and changed files."""
+    return [reason for reason in reasons if reason.rule not in ("meddled", "files")]
 
 
 def closer_lacks_role(actor: Actor, model: str, opener: str | None, facts: Facts) -> list[Reason]:

@@ -28,6 +28,15 @@ def another_than_read(proposal: Proposal, digest: str | None) -> list[Reason]:
     return [Reason("digest", expected, f"{proposal.id} is {proposal.digest}", fix)]
 
 
+def meant(state: ModelState, version: int | None, proposal_id: str | None, facts: Facts) -> list[Proposal]:
+    """The Proposals that are meant by a version, an id, or neither; exactly one where it is clear which."""
+    found = [p for p in state.proposals.values() if proposal_id in (None, p.id) and version in (None, p.version)]
+    if len(found) < 2:
+        return found
+    # Those that nobody can decide any more do not make the one that can be ambiguous.
+    return [p for p in found if not holds(p, state, facts)] or found
+
+
 def may_withdraw(actor: Actor, proposal: Proposal, facts: Facts) -> list[Reason]:
     """Why ``actor`` has nothing to take back: the Proposal is its requester's, each signature its signer's."""
     if actor.name == proposal.requester or any(signed.actor == actor.name for signed in proposal.approvals):

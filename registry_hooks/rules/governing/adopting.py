@@ -14,9 +14,9 @@ from typing import Literal
 
 from registry_hooks.errors import Reason
 from registry_hooks.records import ROLES, Pair, Role
+from registry_hooks.rules.stages import STAGE_OF
 
 Adopt = Literal["alias", "stage"]
-_STAGE_OF: dict[Role, str] = {"champion": "Production", "challenger": "Staging"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Found:
 
     def pair(self, first: Adopt) -> Pair:
         """The roles that aliases and stages give; ``first`` of the two wins. Only a fallback may have another role."""
-        by_stage = {role: held[0] for role, stage in _STAGE_OF.items() if len(held := self.stages[stage]) == 1}
+        by_stage = {role: held[0] for role, stage in STAGE_OF.items() if len(held := self.stages[stage]) == 1}
         by_alias = {role: version for role in ROLES if (version := getattr(self.aliases, role))}
         one, other = (by_alias, by_stage) if first == "alias" else (by_stage, by_alias)
         taken = {v for role, v in one.items() if role != "fallback"}  # a fallback may have another role as well
@@ -52,10 +52,10 @@ class Found:
 
     def undecided(self, pair: Pair) -> list[str]:
         """Stages that hold several versions, of which nothing says which one counts."""
-        return [_STAGE_OF[role] for role, held in self._by_role() if len(held) > 1 and getattr(pair, role) not in held]
+        return [STAGE_OF[role] for role, held in self._by_role() if len(held) > 1 and getattr(pair, role) not in held]
 
     def _by_role(self) -> list[tuple[Role, list[int]]]:
-        return [(role, self.stages[stage]) for role, stage in _STAGE_OF.items()]
+        return [(role, self.stages[stage]) for role, stage in STAGE_OF.items()]
 
 
 def misleading(model: str, lookalikes: Iterable[str]) -> list[Reason]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from registry_hooks.errors import Reason
-from registry_hooks.records import Pair
+from registry_hooks.records import ModelState, Pair
+from registry_hooks.rules.stages import staged
 
 
 def clock_went_back(now: datetime, clock: datetime | None) -> list[Reason]:
@@ -32,6 +33,23 @@ def meddled(pair: Pair, aliases: Pair, stages: Mapping[str, object], misspelt: I
     fix = "find out who did it; then an admin applies the policy again (--adopt alias|stage) to adopt what is there"
     return Reason("meddled", f"aliases and stages as the ledger has them ({pair})",
                   f"{aliases}, {told}: they were changed in the database, past the server", fix)  # fmt: skip
+
+
+def otherwise(
+    state: ModelState, replayed: ModelState, aliases: Pair, stages: Mapping[str, list[int]], misspelt: Iterable[str]
+) -> list[str]:
+    """Where a model's cached state, aliases and stages are not what its ledger entries say: ``replayed``."""
+    model, pair = replayed.model, replayed.pair
+    said = [f"{model}: its cached state is not what its ledger entries say"] if state != replayed else []
+    said += [f"{model}: the alias {alias!r} passes for a role in this database, and the ledger knows none"
+             for alias in misspelt]  # fmt: skip
+    if aliases != pair:
+        said.append(f"{model}: the ledger says {pair}, the aliases say {aliases}")
+    for stage, held in staged(pair).items():
+        if stages[stage] != held:
+            is_there = held[0] if held else "nobody"
+            said.append(f"{model}: the ledger says {stage} is {is_there}, the registry says {stages[stage]}")
+    return said
 
 
 def nominated_anew(version: int) -> Reason:

@@ -15,6 +15,7 @@ from registry_hooks.rules.approval.emergency import (
     closer_put_there,
     lacks_break_glass,
     no_need_to_break,
+    past_the_rules,
 )
 from registry_hooks.rules.approval.people import Facts
 from registry_hooks.rules.policy_file import load_policy
@@ -46,6 +47,11 @@ def test_the_glass_is_broken_only_where_a_rule_stands_in_the_way():
     (reason,) = no_need_to_break(MODEL, 3, [])
     assert (reason.rule, reason.mend) == ("break-glass", f"registry-hooks promote {MODEL} 3")
     assert no_need_to_break(MODEL, 3, [Reason("approvals", "2 yes", "none", "ask")]) == []
+
+
+def test_no_emergency_overrides_a_meddled_registry_or_changed_files():
+    found = [Reason(rule, "", "", "") for rule in ("approvals", "meddled", "evidence", "files", "condemned")]
+    assert [reason.rule for reason in past_the_rules(found)] == ["approvals", "evidence", "condemned"]
 
 
 def test_a_review_is_closed_by_who_approves_and_others_are_named_but_the_one_who_opened_it():

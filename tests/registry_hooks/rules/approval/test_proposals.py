@@ -10,7 +10,7 @@ from support.world import MODEL, POLICY
 from registry_hooks.identity import Actor
 from registry_hooks.records import Approval, ModelState, Nomination, Pair, Proposal
 from registry_hooks.rules.approval.people import Facts
-from registry_hooks.rules.approval.proposals import already_open, another_than_read, may_withdraw
+from registry_hooks.rules.approval.proposals import already_open, another_than_read, may_withdraw, meant
 from registry_hooks.rules.policy_file import load_policy
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -44,6 +44,16 @@ def test_one_that_no_longer_holds_or_is_of_another_version_is_in_nobodys_way():
 @pytest.mark.parametrize(("digest", "rules"), [(None, []), ("sha256:9", []), ("sha256:8", ["digest"])])
 def test_what_is_signed_is_what_was_read(digest, rules):
     assert [reason.rule for reason in another_than_read(PROPOSED, digest)] == rules
+
+
+def test_one_that_still_holds_is_meant_among_those_that_do_not():
+    stale = PROPOSED.model_copy(update={"id": "P-3", "expires_at": NOW, "approvals": ()})
+    state = STATE.model_copy(update={"proposals": {"P-3": stale, "P-5": PROPOSED}})
+    ids = {
+        args: [p.id for p in meant(state, *args, facts())] for args in ((None, None), (2, None), (2, "P-3"), (3, None))
+    }
+    assert ids == {(None, None): ["P-5"], (2, None): ["P-5"], (2, "P-3"): ["P-3"], (3, None): []}
+    assert [p.id for p in meant(state, 2, None, facts(NOW + WEEK))] == ["P-3", "P-5"]  # nobody can say which
 
 
 def test_the_requester_and_each_signer_take_back_their_own():

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 from registry_hooks.records import ModelState, Nomination, Pair
-from registry_hooks.rules.grounds.model import clock_went_back, meddled, nominated_anew
+from registry_hooks.rules.grounds.model import clock_went_back, meddled, nominated_anew, otherwise
 from registry_hooks.rules.pair import read_otherwise
+from registry_hooks.rules.stages import staged
 
 NEWEST = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 
@@ -26,6 +27,29 @@ def test_what_was_changed_past_the_server_is_told_with_aliases_stages_and_look_a
     assert reason.found.startswith(
         f"{Pair(champion=2)}, Production [2], Staging none, alias 'Champion': they were changed"
     )
+
+
+def test_where_the_ledger_is_contradicted_each_place_is_named():
+    says = ModelState(model="churn", pair=Pair(champion=1, challenger=2))
+    agreed = {"Production": [1], "Staging": [2]}
+    assert otherwise(says, says, says.pair, agreed, ()) == []
+    cached = says.model_copy(update={"champions": (1,)})
+    assert otherwise(cached, says, Pair(champion=3), {"Production": [3], "Staging": []}, ["Champion"]) == [
+        "churn: its cached state is not what its ledger entries say",
+        "churn: the alias 'Champion' passes for a role in this database, and the ledger knows none",
+        f"churn: the ledger says {says.pair}, the aliases say {Pair(champion=3)}",
+        "churn: the ledger says Production is 1, the registry says [3]",
+        "churn: the ledger says Staging is 2, the registry says []",
+    ]
+    nobody = ModelState(model="churn")
+    assert otherwise(nobody, nobody, Pair(), {"Production": [1], "Staging": []}, ()) == [
+        "churn: the ledger says Production is nobody, the registry says [1]"
+    ]
+
+
+def test_stages_follow_from_roles_and_a_fallback_has_none():
+    assert staged(Pair(champion=3, challenger=2, fallback=1)) == {"Production": [3], "Staging": [2]}
+    assert staged(Pair()) == {"Production": [], "Staging": []}
 
 
 def test_what_was_read_before_a_newer_nomination_is_asked_for_again():
