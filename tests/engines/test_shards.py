@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from support import sharding
+from support.shards import engine
+from support.shards import people as sharded
+from support.shards.people import CLASSES, FEATURES, MADE, in_parts, of_two, people
 from support.summaries import arrays
 
 from mlflow_eval_plugin.engines import contract
-from mlflow_eval_plugin.engines.arrow import data_digest, digest_summary, predicted_rows
+from mlflow_eval_plugin.engines.arrow import data_digest, digest_summary
 from mlflow_eval_plugin.engines.arrow.binary.rows import ArrowBinaryRows, ArrowPairedBinaryRows
-from mlflow_eval_plugin.engines.arrow.columns.inputs import power_of_two
-from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored
 from mlflow_eval_plugin.engines.arrow.multiclass.rows import ArrowMulticlassRows, ArrowPairedMulticlassRows
 from mlflow_eval_plugin.engines.arrow.regression.rows import ArrowPairedRegressionRows, ArrowRegressionRows
 from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
@@ -49,9 +49,6 @@ from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 from mlflow_eval_plugin.stats.inference.costs import ClassCosts
 
 ABOUT = About(Subject(run_id="r"), Producer(name="mlflow-registry-hooks", version="0"), "2026-01-01T00:00:00Z")
-ROWS, PARTS = 900, (slice(0, 300), slice(300, 312), slice(312, None))
-FEATURES = ("g", "part", "age", "day", "flag", "seen", "paid", "constant", "keys", "lists", "ms", "price")
-CLASSES = ("x", "y", "z")
 
 QUERIES = {"young": "age < 30", "few": "g == 'rare'", "known": "g is not missing", "late": "seen >= '2024-01-20'"}
 SLICES = {"slices": ["g", {"column": "age", "quantiles": 4}, {"column": "day", "quantiles": 3}, "part",
@@ -63,113 +60,10 @@ SLICING = Slicing(("g", "day", "part", "paid"), 2, {}, {"day": 3, "paid": 3}, 10
                   [NamedQuery(name, text, parsed(text)) for name, text in QUERIES.items()])  # fmt: skip
 
 
-def people(seed: int = 7) -> pd.DataFrame:
-    """Rows whose shards have other levels, scales, kinds of values and largest errors each."""
-    rng = np.random.default_rng(seed)
-    place, score = np.arange(ROWS), rng.random(ROWS)
-    g = rng.choice(np.array(["a", "b", None], dtype=object), ROWS)
-    g[place % 50 == 49] = np.where(place[place % 50 == 49] >= 312, "rare", "a")
-    return pd.DataFrame(
-        {
-            "g": g,
-            "part": np.where(place < 300, "first", "then"),
-            "age": rng.integers(18, 50, ROWS),
-            "day": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 366 * 24, ROWS), "h"),
-            "flag": np.where((place >= 300) & (place < 312), 1, rng.integers(0, 2, ROWS)),
-            "seen": pd.Series(pd.Timestamp("2024-01-01") + pd.to_timedelta(place % 40, "D")).where(place >= 300),
-            "paid": pd.Series(rng.integers(0, 60, ROWS), dtype="Int64").mask((place >= 300) & (place < 312)),
-            "constant": 1,
-            "keys": [f"k{one}" for one in place],
-            "lists": [[one] for one in place],
-            "ms": rng.lognormal(3, 1, ROWS),
-            "price": rng.random(ROWS) * np.where(place < 312, 1, 40),
-            "score": np.where(place % 3 == 0, np.round(score, 1), score),
-            "other": np.clip(score + rng.normal(0, 0.2, ROWS), 0, 1),
-            "label": np.where((place >= 300) & (place < 312), 1, rng.random(ROWS) < score).astype(int),
-            "w": rng.random(ROWS) * np.where(place < 312, 1, 9),
-        }
-    )
-
-
 def data_of(frame: pd.DataFrame) -> Data:
     return Data(name="people", digest=data_digest(frame), rows=len(frame), columns=tuple(frame.columns))
 
 
-def in_parts(frame: pd.DataFrame) -> list[pd.DataFrame]:
-    return [frame.iloc[part] for part in PARTS]
-
-
-def scale_of(frame: pd.DataFrame, *, weighted: bool) -> float | None:
-    return power_of_two(float(frame["w"].max())) if weighted else None
-
-
-Sides = tuple[tuple[Any, Any], tuple[Any, Any]]  # the rows and their pairs: of one holder, and in shards
-
-
-def of_two(frame: pd.DataFrame, *, weighted: bool = False, hard: bool = False) -> Sides:
-    scale = scale_of(frame, weighted=weighted)
-
-    def held(part: pd.DataFrame) -> ArrowBinaryRows:
-        said = {name: part[name].to_numpy() for name in ("label", "score")}
-        if hard:
-            said["prediction"] = (said.pop("score") >= 0.5).astype(np.uint8)
-        weight = part["w"].to_numpy() if weighted else None
-        return ArrowBinaryRows(part[list(FEATURES)], **said, weight=weight, weight_scale=scale)
-
-    def pair(part: pd.DataFrame, rows: ArrowBinaryRows) -> ArrowPairedBinaryRows:
-        return ArrowPairedBinaryRows(rows, part["other"].to_numpy(), None)
-
-    whole, shards = held(frame), sharding.BinaryShards(*map(held, in_parts(frame)))
-    pairs = map(pair, in_parts(frame), shards.shards)
-    return (whole, pair(frame, whole)), (shards, sharding.PairedBinaryShards(shards, *pairs))
-
-
-def of_three(frame: pd.DataFrame, *, weighted: bool = False, hard: bool = False) -> Sides:
-    scale = scale_of(frame, weighted=weighted)
-
-    def scored(part: pd.DataFrame, towards: str) -> ClassScored:
-        place = part[towards].to_numpy()
-        given = np.stack([1 - place, place / 3, place / 1.5], axis=1)
-        label = (part["age"] % 3).to_numpy()
-        weight = part["w"].to_numpy() if weighted else None
-        return ClassScored(CLASSES, label, given.argmax(axis=1), None if hard else given, weight, scale)
-
-    def held(part: pd.DataFrame) -> ArrowMulticlassRows:
-        return ArrowMulticlassRows(part[list(FEATURES)], scored(part, "score"))
-
-    def pair(part: pd.DataFrame, rows: ArrowMulticlassRows) -> ArrowPairedMulticlassRows:
-        return ArrowPairedMulticlassRows(rows, scored(part, "other"))
-
-    whole, shards = held(frame), sharding.MulticlassShards(*map(held, in_parts(frame)))
-    pairs = map(pair, in_parts(frame), shards.shards)
-    return (whole, pair(frame, whole)), (shards, sharding.PairedMulticlassShards(shards, *pairs))
-
-
-def of_numbers(frame: pd.DataFrame, *, weighted: bool = False, hard: bool = False) -> Sides:
-    del hard
-    target = frame["score"] * 10 + np.where(np.arange(len(frame)) < 312, 0.5, 4.0) * (frame["label"] - 0.5)
-    frame = frame.assign(target=target, low=frame["score"] * 10 - 2, high=frame["score"] * 10 + 2)
-    frame = frame.assign(score=frame["score"] * 10, other=frame["other"] * 12)
-    given: dict[str, Any] = {
-        "target": "target", "quantiles": {0.1: "low", 0.9: "high"}, "intervals": [("80", 0.8, "low", "high")],
-        "weight": "w" if weighted else None,
-    }  # fmt: skip
-    scales = [predicted_rows(frame, prediction=name, **given).scale for name in ("score", "other")]
-
-    def held(part: pd.DataFrame) -> ArrowRegressionRows:
-        return ArrowRegressionRows(
-            part[list(FEATURES)], predicted_rows(part, prediction="score", **given, scale=scales[0])
-        )
-
-    def pair(part: pd.DataFrame, rows: ArrowRegressionRows) -> ArrowPairedRegressionRows:
-        return ArrowPairedRegressionRows(rows, predicted_rows(part, prediction="other", **given, scale=scales[1]))
-
-    whole, shards = held(frame), sharding.RegressionShards(*map(held, in_parts(frame)))
-    pairs = map(pair, in_parts(frame), shards.shards)
-    return (whole, pair(frame, whole)), (shards, sharding.PairedRegressionShards(shards, *pairs))
-
-
-MADE: dict[str, Callable[..., Sides]] = {"binary": of_two, "multiclass": of_three, "regression": of_numbers}
 SOUGHT = Sought(FEATURES[:-2], 2, {"age": (20, 30, 40)}, {}, 5, 30, as_given=False)
 COSTS = ClassCosts({one: {other: float(ord(other) - ord(one) + 3) for other in CLASSES if other != one}
                     for one in CLASSES})  # fmt: skip
@@ -229,6 +123,19 @@ def test_a_question_to_shards_has_the_answer_of_all_rows(task: str, question: st
     assert_same_bytes(ask(*shards), ask(*whole))
 
 
+@pytest.mark.parametrize(
+    ("task", "question"),
+    [(task, name) for task, own in QUESTIONS.items() for name in {**own, **OF_ANY} if name != "examples"],
+)
+def test_neither_the_order_nor_the_size_of_shards_matters(
+    task: str, question: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharded, "PARTS", (slice(500, None), slice(1, 500), slice(0, 1)))
+    whole, shards = MADE[task](people(), weighted=True)
+    ask = {**QUESTIONS[task], **OF_ANY}[question]
+    assert_same_bytes(ask(*shards), ask(*whole))
+
+
 @pytest.mark.parametrize(("task", "error"), [(task, error) for task, errors in ERRORS.items() for error in errors])
 def test_a_search_of_shards_is_that_of_all_rows(task: str, error: str) -> None:
     """Cells of any columns by any other, sums of squares, and what is passed over."""
@@ -253,7 +160,7 @@ def test_columns_of_shards_have_drifted_as_those_of_all_rows() -> None:
     given: dict[str, Any] = {"columns": names, "roles": {"score": "score", "label": "label"}, "as_given": False}
     for categorical in ([], ["flag", "age"]):
         whole = ArrowRows(after).drift(ArrowRows(before), categorical=categorical, **given)
-        sides = (sharding.any_shards(side, PARTS) for side in (after, before))
+        sides = (engine.any_shards(side, sharded.PARTS) for side in (after, before))
         found = next(sides).drift(next(sides), categorical=categorical, **given)
         assert whole.repeated["ms"] == -999.0
         assert_same_bytes(found, whole)
@@ -355,7 +262,7 @@ def test_drift_of_shards_gives_the_same_evidence() -> None:
     before, after = people()[names], people(9)[names].assign(age=lambda rows: rows.age + 0.5)
     config = parse("drift", {"reference": before, "exclude_columns": ["part"]})
     found = []
-    for held in (ArrowRows, partial(sharding.any_shards, parts=PARTS)):
+    for held in (ArrowRows, partial(engine.any_shards, parts=sharded.PARTS)):
         sides = [
             Rows(
                 data_of(side),
@@ -386,19 +293,18 @@ def test_a_metric_of_rows_is_refused_by_name() -> None:
 @pytest.mark.parametrize(
     ("asked", "engines"),
     [
-        (contract.RowData, (ArrowRows, sharding.Shards)),
-        (contract.BinaryData, (ArrowBinaryRows, sharding.BinaryShards)),
-        (contract.MulticlassData, (ArrowMulticlassRows, sharding.MulticlassShards)),
-        (contract.RegressionData, (ArrowRegressionRows, sharding.RegressionShards)),
-        (contract.PairedBinaryData, (ArrowPairedBinaryRows, sharding.PairedBinaryShards)),
-        (contract.PairedMulticlassData, (ArrowPairedMulticlassRows, sharding.PairedMulticlassShards)),
-        (contract.PairedRegressionData, (ArrowPairedRegressionRows, sharding.PairedRegressionShards)),
-        (contract.ErrorCounts, (CodedErrors, sharding.ShardedErrors)),
+        (contract.RowData, (ArrowRows, engine.Shards)),
+        (contract.BinaryData, (ArrowBinaryRows, engine.BinaryShards)),
+        (contract.MulticlassData, (ArrowMulticlassRows, engine.MulticlassShards)),
+        (contract.RegressionData, (ArrowRegressionRows, engine.RegressionShards)),
+        (contract.PairedBinaryData, (ArrowPairedBinaryRows, engine.PairedBinaryShards)),
+        (contract.PairedMulticlassData, (ArrowPairedMulticlassRows, engine.PairedMulticlassShards)),
+        (contract.PairedRegressionData, (ArrowPairedRegressionRows, engine.PairedRegressionShards)),
+        (contract.ErrorCounts, (CodedErrors, engine.ShardedErrors)),
     ],
 )
 def test_both_engines_answer_every_question_of_the_contract(asked: type, engines: tuple[type, type]) -> None:
     questions = {name for one in asked.__mro__ for name in vars(one) if not name.startswith("_")}
     assert questions
-    for engine in engines:
-        fields = {*dir(engine), *getattr(engine, "__dataclass_fields__", ())}
-        assert questions <= fields, engine
+    for one in engines:
+        assert questions <= {*dir(one), *getattr(one, "__dataclass_fields__", ())}, one
