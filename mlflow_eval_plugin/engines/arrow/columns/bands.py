@@ -80,10 +80,10 @@ def quantile_edges(column: pd.Series[Any], parts: int, name: str) -> tuple[Edge,
     """The edges with which ``by_edges`` cuts rows, of which these are all or a sample, as ``by_quantiles`` cuts these.
 
     Args:
-        column: as ``plain`` has it; numbers, or times in steps of a microsecond or more, which edges can be.
+        column: as ``plain`` has it.
 
     Raises:
-        InputError: as ``by_quantiles``.
+        InputError: as ``by_quantiles``, or for quantiles between microseconds, which no edge can be.
     """
     ordered = _ordered(column, name, "quantiles")
     return ordered.edges(_quantiles(ordered, parts, name))
@@ -160,6 +160,8 @@ class _Times:
         return np.array([self._count(edge, edges) for edge in edges], dtype=np.int64)
 
     def edges(self, cuts: NDArray[np.int64]) -> tuple[Edge, ...]:
+        if self.index.unit == "ns" and (cuts % 1000).any():
+            raise InputError(f"quantiles: column {self.name!r} has times between microseconds; round them")
         return tuple(time.to_pydatetime() for time in self._times(cuts))
 
     def _times(self, cuts: NDArray[np.int64]) -> pd.DatetimeIndex:

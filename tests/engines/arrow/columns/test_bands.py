@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlflow_eval_plugin.engines.arrow.columns.bands import by_edges, by_quantiles
+from mlflow_eval_plugin.engines.arrow.columns.bands import by_edges, by_quantiles, quantile_edges
 from mlflow_eval_plugin.engines.arrow.columns.levels import coded_columns
 from mlflow_eval_plugin.engines.arrow.columns.plain import plain
 from mlflow_eval_plugin.stats.errors import InputError
@@ -110,3 +110,27 @@ def test_one_time_only_is_one_band() -> None:
 def test_what_cannot_be_cut_is_named(column: Any, edges: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         by_edges(plain(pd.Series(column)), edges, "t")
+
+
+@pytest.mark.parametrize("held", ["numbers", "one number", "s", "us", "zone"])
+def test_edges_of_quantiles_cut_any_part_of_the_rows_as_quantiles_cut_all(held: str) -> None:
+    rng = np.random.default_rng(2)
+    hours = pd.Series(pd.Timestamp("2024-03-30") + pd.to_timedelta(rng.integers(0, 99, 200), "h"))
+    column = {
+        "numbers": pd.Series(rng.choice([0.1, np.nan, 2.5, -3.0, 7.0], 200)), "one number": pd.Series([4.0] * 200),
+        "s": hours.dt.as_unit("s"), "us": hours.dt.as_unit("us"),
+        "zone": hours.dt.tz_localize("UTC").dt.tz_convert("Europe/Zurich"),
+    }[held]  # fmt: skip
+    codes, labels = by_quantiles(column, 3, "x")
+    edges = quantile_edges(column.sample(frac=1, random_state=0), 3, "x")
+    for part in (slice(0, 200), slice(20, 60)):
+        found, said = by_edges(column.iloc[part], edges, "x")
+        assert [said[code] for code in found] == [labels[code] for code in codes[part]]
+    with pytest.raises(InputError, match="needs 2 or more intervals"):
+        quantile_edges(column, 1, "x")
+
+
+def test_edges_that_no_time_can_be_are_refused() -> None:
+    times = pd.Series(np.arange(1_700_000_000_000_000_001, 1_700_000_000_000_000_099).astype("M8[ns]"))
+    with pytest.raises(InputError, match="between microseconds"):
+        quantile_edges(times, 3, "x")
