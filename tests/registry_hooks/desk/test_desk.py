@@ -126,7 +126,7 @@ def test_evidence_of_another_model_or_run_does_not_count(world):
         assert all("none in the nomination" in reason.found for reason in error.reasons)
         world.put_evidence(other_run, other_digest)
         error = refused(Refused, world, lambda: world.desk.nominate(MODEL, 1, runs=[other_run]))
-    assert all(f"of run {other_run} speaks of other files" in reason.found for reason in error.reasons)
+    assert all(f"of run {other_run} is about other files" in reason.found for reason in error.reasons)
 
 
 def test_evidence_may_come_from_another_run_of_the_same_model(world):
