@@ -156,7 +156,7 @@ def test_evidence_about_predictions_alone_speaks_of_no_version(world):
         world.client.create_registered_model(MODEL)
         world.store.create_model_version(MODEL, uri, run_id)
         error = refused(Refused, world, lambda: world.desk.nominate(MODEL, 1))
-    assert "speaks of no model's files" in str(error)
+    assert "names no model's files" in str(error)
 
 
 def test_evidence_does_not_speak_of_other_weights_under_the_same_mlmodel(world):
@@ -168,7 +168,7 @@ def test_evidence_does_not_speak_of_other_weights_under_the_same_mlmodel(world):
     with world.acting("ana"):
         world.store.create_model_version(MODEL, uri, bad)
         error = refused(Refused, world, lambda: world.desk.nominate(MODEL, 2, runs=[good]))
-    assert "calibration.json of run " + good + " speaks of other files" in str(error)
+    assert "calibration.json of run " + good + " is about other files" in str(error)
 
 
 def test_weights_changed_after_they_were_evaluated_have_no_evidence(world):
@@ -177,7 +177,7 @@ def test_weights_changed_after_they_were_evaluated_have_no_evidence(world):
     (world.folder(1) / "weights.bin").write_bytes(b"others")
     with world.acting("ana"):
         error = refused(Refused, world, lambda: world.desk.nominate(MODEL, 1))
-    assert "speaks of other files" in str(error)
+    assert "is about other files" in str(error)
 
 
 class SealedStore(ArtifactRepository):
