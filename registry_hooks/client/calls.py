@@ -278,6 +278,10 @@ class Client:
         """The proof that the audit log of ``new`` entries, by default of all, has grown from that of ``old``."""
         return self._http.get(proofs.Grown, "audit/consistency", old=old, new=new)
 
+    def audit_leaves(self, after: int | None = None, until: int | None = None) -> Iterator[bytes]:
+        """The audit log's entries behind a number, up to another, in chunks of bytes: a line is hash, space, entry."""
+        return self._http.streamed("audit/leaves", after=after, until=until)
+
     def audit_keys(self) -> proofs.LogKeys:
         """The keys that the audit log's checkpoints are signed with, oldest first."""
         return self._http.get(proofs.LogKeys, "audit/key")

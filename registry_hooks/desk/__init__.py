@@ -70,6 +70,7 @@ class Desk:
         self.audit_checkpoint, self.audit_cosign = checkpointing.audit_checkpoint, checkpointing.audit_cosign
         self.audit_keys, self.audit_key_rotate = checkpointing.audit_keys, checkpointing.audit_key_rotate
         self.audit_prove, self.audit_consistency = proving.audit_prove, proving.audit_consistency
+        self.audit_leaves = proving.audit_leaves
         self.reconcile = reconciling.reconcile
         self.dossier = Dossiers(cases).dossier
         self.key_trust, self.key_revoke, self.keys = trusting.key_trust, trusting.key_revoke, trusting.keys

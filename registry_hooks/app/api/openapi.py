@@ -26,7 +26,11 @@ _ERRORS = {
 }
 
 
-_STREAMED = {"application/x-ndjson": "One JSON object a line.", "application/zip": "A zip file."}
+_STREAMED = {
+    "application/x-ndjson": "One JSON object a line.",
+    "application/zip": "A zip file.",
+    "text/plain": "Lines of text.",
+}
 
 
 def document(routes: Iterable[Route] = ROUTES) -> dict[str, Any]:

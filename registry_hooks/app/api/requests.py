@@ -214,6 +214,13 @@ class Consistency(Body):
     new: Number | None = None
 
 
+class Leaves(Body):
+    """Which entries of the log: those behind a number, up to another."""
+
+    after: Number | None = None
+    until: Number | None = None
+
+
 class KeyRotate(Body):
     """Why."""
 

@@ -40,7 +40,7 @@ class Route:
     body: type[Body] = Body
     reads: Reads = "model"
     admin_only: bool = False
-    streams: Literal["application/x-ndjson", "application/zip"] | None = None
+    streams: Literal["application/x-ndjson", "application/zip", "text/plain"] | None = None
     long: bool = False
 
 
@@ -78,6 +78,7 @@ ROUTES = (
     Route("POST", "audit/cosign", "audit_cosign", requests.Cosign, reads="nothing"),
     Route("GET", "audit/prove", "audit_prove", requests.Prove, reads="nothing"),
     Route("GET", "audit/consistency", "audit_consistency", requests.Consistency, reads="nothing"),
+    Route("GET", "audit/leaves", "audit_leaves", requests.Leaves, reads="everything", streams="text/plain"),
     Route("GET", "audit/key", "audit_keys", reads="nothing"),
     Route("POST", "audit/key", "audit_key_rotate", requests.KeyRotate, reads="nothing", admin_only=True),
     Route("GET", "audit/export", "audit_export", reads="everything", streams="application/x-ndjson"),

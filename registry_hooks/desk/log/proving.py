@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from registry_hooks.desk.answers import Answer
@@ -15,6 +16,8 @@ from registry_hooks.rules.log.proofs import Torn, consistency, inclusion, is_con
 from registry_hooks.storage.ledger import Ledger
 from registry_hooks.storage.log.checkpoints import Checkpoints
 from registry_hooks.storage.log.nodes import Nodes
+
+_BATCH = 2000  # entries
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,22 @@ class Proving:
             "proof": head["note"] and str(GrowthProof(old, tuple(path), head["note"].encode())),
             "checkpoint": head,
         }
+
+    def audit_leaves(self, after: int | None = None, until: int | None = None) -> Iterator[bytes]:
+        """Entries behind number ``after``, up to ``until``: a line is the hash in the tree, a space, and the entry.
+
+        An entry that was redacted is told as it is now, and its hash is that of what it was.
+        """
+        at, last = after or 0, until
+        while last is None or at < last:
+            # A transaction a batch: on SQLite an open one keeps everybody from writing while a reader dawdles.
+            with self.cases.unit_of_work(write=False) as session:
+                limit = _BATCH if last is None else min(_BATCH, last - at)
+                batch = list(Ledger(session).rows(at, limit))
+            if not batch:
+                return
+            at = batch[-1].seq
+            yield b"".join(b"%s %s\n" % (row.leaf_hash.encode(), row.entry) for row in batch)
 
     def _checkpoint(self, size: int | None) -> Answer:
         """The head, or the checkpoint of a size; unsigned where nobody signed at that size."""

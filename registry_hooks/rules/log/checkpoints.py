@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from registry_hooks.errors import Invalid
@@ -81,6 +81,18 @@ def opened(data: bytes, keys: Iterable[Vkey]) -> Signed:
         # A key of one log says nothing about another.
         raise Invalid(f"the checkpoint is of the log {checkpoint.origin[:80]!r}, and signed by {mine[0].name[:80]!r}")
     return Signed(checkpoint, note, signed)
+
+
+def forks(named: Mapping[str, Checkpoint]) -> list[str]:
+    """Where two checkpoints of one log, each under the name of where it was found, have one size and two roots."""
+    first: dict[tuple[str, int], str] = {}
+    found = []
+    for name, each in named.items():
+        other = first.setdefault((each.origin, each.size), name)
+        if named[other].root != each.root:
+            found.append(f"the log has forked: {other} and {name} are both of {each.size} entries, with the roots "
+                         f"{named[other].root.hex()} and {each.root.hex()}")  # fmt: skip
+    return found
 
 
 def number(text: str, what: str) -> int:

@@ -31,6 +31,11 @@ def split(hashes: bytes) -> list[bytes]:
     return [hashes[at : at + 32] for at in range(0, len(hashes), 32)]
 
 
+def bundle_path(number: int, width: int = WIDTH) -> str:
+    """Where the entries are of a bundle that cannot be one, because one of them is too long: a line is an entry."""
+    return tile_path("entries", number, width).removeprefix("tile/") + ".ndjson"
+
+
 def upper(hashes: list[bytes], level: int) -> Iterator[tuple[int, int, list[bytes]]]:
     """The tiles of ``level`` with these hashes, and all above them: level, number, hashes. The last may be partial."""
     while hashes:

@@ -5,26 +5,16 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from support.proofs.long_log import lengthen
 from support.world import MODEL
 
 from registry_hooks.errors import Conflict, Invalid, NotFound, Refused, RegistryError
-from registry_hooks.identity import Actor
 from registry_hooks.rules.log.checkpoints import opened
 from registry_hooks.rules.log.notes import COSIGNS, Note, cosign, read_note, read_vkey, vkey_of
 from registry_hooks.rules.log.proof_texts import GrowthProof, grown, proven, read_proof
 from registry_hooks.rules.log.proofs import WIDTH, Torn, is_consistent
 from registry_hooks.rules.signatures import new_key
 from registry_hooks.storage.log import outside
-
-ADMIN = Actor("admin", "test", is_admin=True)
-
-
-@pytest.fixture
-def outdoors(tmp_path, monkeypatch):
-    """A key's file and a folder of checkpoints; neither is there yet."""
-    monkeypatch.setenv(outside.KEY, str(tmp_path / "log.key"))
-    monkeypatch.setenv(outside.DIRECTORY, str(tmp_path / "checkpoints"))
-    return tmp_path
 
 
 def sql(world, statement, **values):
@@ -225,9 +215,7 @@ def test_witnesses_that_are_configured_are_kept_with_the_checkpoint(world, outdo
 
 def test_hashes_behind_are_filled_and_none_is_trusted(world, outdoors):
     world.govern()
-    with world.acting("admin"):
-        for turn in range(WIDTH + 3):
-            world.desk.keeping.account_change(ADMIN, "user-created", {"user": f"u{turn}"})
+    lengthen(world, WIDTH + 3)
     assert world.desk.audit_prove(5)["proof"]
     with world.store.engine.begin() as connection:
         (row,) = connection.execute(sa.text("SELECT level, number, hash FROM registry_hooks_nodes")).all()

@@ -87,12 +87,12 @@ def vkeys(given: Iterable[str]) -> list[Vkey]:
 
 
 @contextmanager
-def told_as_broken() -> Iterator[None]:
+def told_as_broken(where: str = "") -> Iterator[None]:
     """End with the code of a log that does not add up where a checkpoint or a proof does not hold."""
     try:
         yield
     except Invalid as error:
-        raise Failure(error.headline, BROKEN_AUDIT) from error
+        raise Failure(where + error.headline, BROKEN_AUDIT) from error
 
 
 def signers(signed: Any) -> str:
