@@ -25,6 +25,7 @@ def create_app() -> Any:
     from registry_hooks.app import background, startup
     from registry_hooks.app.guards import origins
     from registry_hooks.app.people import actors, attempts, keeping
+    from registry_hooks.app.watching import refusals
 
     startup.require_governed_store()
     startup.require_known_accounts(auth)
@@ -41,6 +42,7 @@ def create_app() -> Any:
     _add_ours(flask_app)
     startup.require_known_routes(flask_app, served)
     _guard_in_flask(flask_app, allowed)
+    refusals.tell_in_flask(flask_app, alone=served is flask_app)
     if served is flask_app:
         origins.refuse_in_flask(flask_app, trusted)
     else:
@@ -59,12 +61,18 @@ def _hold_files() -> None:
 
 
 def _add_ours(flask_app: Any) -> None:
-    """Our own routes: for programs, and for people."""
+    """Our own routes: for programs, for people, and for those who watch the server."""
+    from registry_hooks.app import startup
     from registry_hooks.app.api import door
+    from registry_hooks.app.guards import powers
     from registry_hooks.app.pages import frame
+    from registry_hooks.app.watching import logs, metrics, numbers
 
+    logs.as_operator_asks()
+    numbers.prepare()
     door.install(flask_app)
     frame.install(flask_app)
+    metrics.install(flask_app, startup.require_metrics_tokens(), powers.static_prefix())
 
 
 def _guard_in_flask(flask_app: Any, allowed: frozenset[Any]) -> None:
@@ -84,6 +92,7 @@ def _guard_in_asgi(served: Any, allowed: frozenset[Any], trusted: frozenset[str]
     """The guards of FastAPI, which serves MLflow's native routes and Flask's; the last one added is asked first."""
     from registry_hooks.app.guards import limits, once, origins, powers, workspaces
     from registry_hooks.app.people import actors, attempts, sso
+    from registry_hooks.app.watching import refusals
 
     actors.name_the_actor_in_asgi(served)
     native = tuple(powers.native_routes(served.routes))
@@ -94,3 +103,4 @@ def _guard_in_asgi(served: Any, allowed: frozenset[Any], trusted: frozenset[str]
     served.add_middleware(attempts.AttemptMiddleware)
     served.add_middleware(limits.LimitsMiddleware)
     served.add_middleware(sso.CameMiddleware)
+    served.add_middleware(refusals.RefusalMiddleware)

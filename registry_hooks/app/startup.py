@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from registry_hooks.app.artifacts import serving_files
 from registry_hooks.app.guards import powers
 from registry_hooks.app.people import sso
+from registry_hooks.app.watching import metrics
 from registry_hooks.errors import Invalid, RegistryError
 from registry_hooks.mlflow_surface.http_routes import Power, effect_of, unknown_routes
 from registry_hooks.mlflow_surface.loosening import ALLOW, ALLOW_ORIGINS, origins_in, powers_in, warnings
@@ -109,6 +110,18 @@ def require_sign_on(auth: Any) -> None:
         return
     try:
         sso.prepare()
+    except Invalid as error:
+        _end_server(f"registry-hooks: refusing to start: {error}")
+
+
+def require_metrics_tokens() -> tuple[bytes, ...]:
+    """The tokens of scrapers; end the server when they cannot be read.
+
+    Raises:
+        SystemExit: naming the file.
+    """
+    try:
+        return metrics.tokens()
     except Invalid as error:
         _end_server(f"registry-hooks: refusing to start: {error}")
 

@@ -19,6 +19,7 @@ from registry_hooks.desk.holding import Holding
 from registry_hooks.desk.inbox import Inbox
 from registry_hooks.desk.keeping import Keeping
 from registry_hooks.desk.log.checkpointing import Checkpointing
+from registry_hooks.desk.log.counting import Counting
 from registry_hooks.desk.log.proving import Proving
 from registry_hooks.desk.native import Native
 from registry_hooks.desk.notifying import Notifying
@@ -49,11 +50,8 @@ class Desk:
         reading, reconciling = Reading(cases), Reconciling(cases, emergency)
         self.notifying = notifying = Notifying(cases)
         # No route leads to these: the store and the app ask them.
-        self.native, self.holding, self.keeping = (
-            Native(cases, transitions, emergency),
-            Holding(cases),
-            Keeping(cases),
-        )
+        self.native = Native(cases, transitions, emergency)
+        self.holding, self.keeping, self.counting = Holding(cases), Keeping(cases), Counting(cases)
 
         self.policy_check, self.policy_apply = policies.policy_check, policies.policy_apply
         self.policy_show = policies.policy_show

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from registry_hooks.app.api.bodies import LARGEST_BODY
+from registry_hooks.app.asked import note_refusal
 from registry_hooks.app.pages import rendering, tokens
 from registry_hooks.app.pages.forms import fields_of_form, fields_of_query
 from registry_hooks.app.pages.routes import PAGES
@@ -87,6 +88,7 @@ def _told_to_people(view: Callable[[], Any]) -> Callable[[], Any]:
         try:
             return view()
         except RegistryError as error:
+            note_refusal(error)
             return _refusal(error.headline, error.reasons, status_of(error))
         except MlflowException as error:
             return _refusal(error.message, (), error.get_http_status_code())

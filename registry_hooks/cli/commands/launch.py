@@ -7,6 +7,7 @@ import configparser
 import os
 import secrets
 import signal
+import socket
 import stat
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,9 +18,10 @@ from registry_hooks.cli.failures import NO_ANSWER, USAGE, Failure
 from registry_hooks.cli.output import heading
 from registry_hooks.errors import Invalid, RegistryError
 from registry_hooks.mlflow_surface.releases import create_first_administrator, demanded_settings
+from registry_hooks.mlflow_surface.settings import SHARED_NUMBERS
 from registry_hooks.mlflow_surface.sign_on import FUNCTION
 
-LOG_KEY, CHECKPOINTS = "log.key", "checkpoints"
+LOG_KEY, CHECKPOINTS, NUMBERS = "log.key", "checkpoints", "numbers"
 SECRET, ENCRYPTION, CONFIGURATION, LOGINS = "secret.key", "webhooks.key", "auth.ini", "auth.db"
 
 
@@ -40,6 +42,8 @@ def launch(options: dict[str, Any], mlflow_arguments: tuple[str, ...]) -> NoRetu
     if options["signed_on"]:
         _require_sign_on()
     _share_job_token()
+    # Not the folder of another replica, where several have one state dir.
+    _share_numbers(state / NUMBERS / f"{socket.gethostname()}-{options['port']}")
     if hasattr(signal, "SIGHUP"):
         # A closed terminal makes uvicorn restart its workers, and would end only the process above them.
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
@@ -158,6 +162,16 @@ def _require_sign_on() -> None:
     if found != FUNCTION:
         told = f"the file of MLFLOW_AUTH_CONFIG_PATH says {found}; set authorization_function = {FUNCTION} in it"
         raise Failure(f"not started: single sign-on is asked for, and {told}", USAGE)
+
+
+def _share_numbers(folder: Path) -> None:
+    """A folder in which the workers of this start count together; what earlier ones counted is gone with them."""
+    if os.environ.get(SHARED_NUMBERS):  # the operator's own
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for file in folder.glob("*.db"):
+        file.unlink()
+    os.environ[SHARED_NUMBERS] = str(folder)
 
 
 def _share_job_token() -> None:

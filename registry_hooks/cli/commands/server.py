@@ -14,7 +14,7 @@ import click
 from registry_hooks.cli.failures import USAGE, Failure
 from registry_hooks.cli.output import heading
 from registry_hooks.errors import Invalid
-from registry_hooks.mlflow_surface import sign_on
+from registry_hooks.mlflow_surface import settings, sign_on
 from registry_hooks.mlflow_surface.http_routes import POWERS
 from registry_hooks.mlflow_surface.loosening import ALLOW, ALLOW_ORIGINS, origins_in, powers_in, warnings
 from registry_hooks.mlflow_surface.releases import LEGACY_PASSWORD
@@ -32,7 +32,9 @@ UNFIT_VARIABLES = {
     "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "--disable-security-middleware",
 }
 _TRUE = ("true", "1")
-_SIGN_ON = {
+_TOLD_BY_VARIABLE = {
+    settings.METRICS_TOKEN_FILE: "metrics_token_file",
+    settings.LOG_FORMAT: "log_format",
     sign_on.SECRET_FILE: "sso_secret_file",
     sign_on.PROXIES: "sso_proxies",
     sign_on.HEADER: "sso_header",
@@ -80,6 +82,11 @@ _SIGN_ON = {
 @click.option("--sso-unknown-users", envvar=sign_on.UNKNOWN_USERS, type=click.Choice(["refuse", "create"]),
               default="refuse", show_default=True,
               help="What becomes of somebody whom the proxy signs on, and who has no account.")  # fmt: skip
+@click.option("--metrics-token-file", envvar=settings.METRICS_TOKEN_FILE, metavar="FILE",
+              help="Who shows the token in this file (32 characters or more) as a bearer token may read "
+              "/registry-hooks/metrics; without one, who may READ everything.")  # fmt: skip
+@click.option("--log-format", envvar=settings.LOG_FORMAT, type=click.Choice(["text", "json"]), default="text",
+              show_default=True, help="json: one object a line, with the id of its request.")  # fmt: skip
 @click.option("--app-name", default="registry-hooks", hidden=True)
 @click.argument("mlflow_arguments", nargs=-1, type=click.UNPROCESSED)
 def server(mlflow_arguments: tuple[str, ...], **options: Any) -> None:
@@ -143,7 +150,7 @@ def _tell_workers(options: dict[str, Any]) -> None:
     """Workers find in variables what is let in that is shut by default."""
     for variable, option in ((ALLOW, "unsafe_allow"), (ALLOW_ORIGINS, "unsafe_allow_origin")):
         os.environ[variable] = ",".join((*options[option], *filter(None, [os.environ.get(variable)])))
-    for variable, option in _SIGN_ON.items():
+    for variable, option in _TOLD_BY_VARIABLE.items():
         os.environ[variable] = options[option] or ""
 
 
