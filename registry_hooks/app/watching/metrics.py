@@ -103,20 +103,10 @@ def install(app: Any, shown: tuple[bytes, ...], prefix: str) -> None:
         shown: the tokens that let a scraper in without a login.
         prefix: the server's static prefix.
     """
-    from flask import Response, request
+    from flask import request
     from mlflow.server import auth
 
     path, in_the_log = prefix + PATH, InTheLog()
-
-    def answer() -> Any:
-        from prometheus_client import CollectorRegistry
-        from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-
-        registry = CollectorRegistry()
-        for collector in (numbers.OfThisHost(), in_the_log):
-            registry.register(collector)
-        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-        return Response(generate_latest(registry), 200, headers, content_type=CONTENT_TYPE_LATEST)
 
     def by_token() -> Any:
         if request.path != path or request.method != "GET":
@@ -124,20 +114,36 @@ def install(app: Any, shown: tuple[bytes, ...], prefix: str) -> None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         # All are compared, so that the time does not tell which came near.
         known = [hmac.compare_digest(each, token.strip().encode()) for each in shown]
-        return answer() if scheme.lower() == "bearer" and any(known) else None
+        return _answer(in_the_log) if scheme.lower() == "bearer" and any(known) else None
 
     def view() -> Any:
         try:
-            actor = require_actor()
-            if not current_sight().everything():
-                expected = "READ on every registered model and every experiment, or the scraper's token"
-                reason = Reason("mlflow-permission", expected, f"{actor.name} does not have it",
-                                "ask an administrator to grant it, or for the token")  # fmt: skip
-                raise Refused("permission denied", [reason])
+            _require_read()
         except RegistryError as error:
             return in_flask(error)
-        return answer()
+        return _answer(in_the_log)
 
     app.add_url_rule(path, "registry-hooks-metrics", view, methods=["GET"])
     auth.BEFORE_REQUEST_VALIDATORS[path, "GET"] = lambda: True  # it authorises itself
     app.before_request_funcs.setdefault(None, []).insert(0, by_token)
+
+
+def _require_read() -> None:
+    actor = require_actor()
+    if not current_sight().everything():
+        expected = "READ on every registered model and every experiment, or the scraper's token"
+        mend = "ask an administrator to grant it, or for the token"
+        reason = Reason("mlflow-permission", expected, f"{actor.name} does not have it", mend)
+        raise Refused("permission denied", [reason])
+
+
+def _answer(in_the_log: InTheLog) -> Any:
+    from flask import Response
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+    registry = CollectorRegistry()
+    for collector in (numbers.OfThisHost(), in_the_log):
+        registry.register(collector)
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return Response(generate_latest(registry), 200, headers, content_type=CONTENT_TYPE_LATEST)

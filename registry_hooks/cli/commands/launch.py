@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import configparser
+import io
 import os
 import secrets
 import signal
 import socket
 import stat
+import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -83,9 +85,10 @@ def _arguments(options: dict[str, Any]) -> list[str]:
 
 
 def _secret_key(path: Path) -> str:
-    """The key that all workers, and all starts, share; made once, readable by its owner only."""
+    """The key that all workers, starts and replicas with this state share; made once, readable by its owner only."""
+    made = _written_beside(path, secrets.token_hex(32) + "\n")
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        os.link(made, path)  # whole, or not at all: another replica may read it at this moment
     except FileExistsError:
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise Failure(f"not started: others can read {path}; run: chmod 600 {path}", USAGE) from None
@@ -93,10 +96,17 @@ def _secret_key(path: Path) -> str:
         if len(key) < 32:
             raise Failure(f"not started: {path} holds no key; remove it, and the next start makes one", USAGE) from None
         return key
+    finally:
+        made.unlink()
+    return path.read_text().strip()
+
+
+def _written_beside(path: Path, text: str) -> Path:
+    """A file of that text, readable by its owner only, in the folder of ``path``."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "w") as file:
-        key = secrets.token_hex(32)
-        file.write(key + "\n")
-    return key
+        file.write(text)
+    return Path(name)
 
 
 def _encryption_key(path: Path) -> str:
@@ -119,10 +129,10 @@ def _write_configuration(state: Path, options: dict[str, Any]) -> Path:
     if not options["auth_database_uri"]:
         (state / LOGINS).touch(mode=0o600)  # SQLite would make it readable by others
     path = state / CONFIGURATION
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # the URI may hold a password
-    with os.fdopen(handle, "w") as file:
-        file.write("; Written by `registry-hooks server` at every start. For your own, set MLFLOW_AUTH_CONFIG_PATH.\n")
-        parser.write(file)
+    text = io.StringIO()
+    text.write("; Written by `registry-hooks server` at every start. For your own, set MLFLOW_AUTH_CONFIG_PATH.\n")
+    parser.write(text)
+    _written_beside(path, text.getvalue()).replace(path)  # the URI may hold a password
     return path
 
 

@@ -54,9 +54,10 @@ def company(
         command = [
             *("--backend-store-uri", database, "--auth-database-uri", logins, "--workers", "1"),
             *("--artifacts-destination", f"s3://{BUCKET}/mlflow", "--sso-secret-file", str(folder / "proxy.secret")),
+            *("--state-dir", str(folder / "state")),
             *options,
         ]
-        login = {"MLFLOW_AUTH_ADMIN_USERNAME": "admin", "MLFLOW_FLASK_SERVER_SECRET_KEY": "one for all replicas"}
+        login = {"MLFLOW_AUTH_ADMIN_USERNAME": "admin"}
         started = []
         for number in range(replicas):  # at the same time, on empty databases
             home = folder / f"replica{number}"
