@@ -12,7 +12,7 @@ from registry_hooks.cli.commands.decide import approve, reject, request, withdra
 from registry_hooks.cli.commands.doctor import doctor
 from registry_hooks.cli.commands.emergency import break_glass, review
 from registry_hooks.cli.commands.evidence import evidence
-from registry_hooks.cli.commands.look import history, inbox, lineage, plan, reconcile, status
+from registry_hooks.cli.commands.look import history, inbox, lineage, plan, read_proposal, reconcile, status
 from registry_hooks.cli.commands.move import nominate, promote, rollback
 from registry_hooks.cli.commands.notify import notify
 from registry_hooks.cli.commands.policy import policy
@@ -22,7 +22,7 @@ from registry_hooks.cli.summaries import Summarized
 
 BY_ROLE: dict[str, tuple[click.Command, ...]] = {
     "Data scientists, who bring a version into production": (nominate, plan, request, withdraw, promote, evidence),
-    "Approvers, who answer for it": (inbox, approve, reject, review, delegate),
+    "Approvers, who answer for it": (inbox, read_proposal, approve, reject, review, delegate),
     "People on call": (status, rollback, break_glass),
     "Auditors": (history, lineage, reconcile, audit),
     "Administrators, who run the server": (server, doctor, policy, key, notify, db),

@@ -10,6 +10,7 @@ from typing import Literal, TypedDict, final
 from registry_hooks.client.members import (
     AskedFor,
     CondemnedAnswer,
+    DataAnswer,
     EntryAnswer,
     EntryInList,
     EvidenceAnswer,
@@ -176,14 +177,6 @@ class History(_Entries, total=False):
     """Ledger entries of a model, oldest first; ``as_of`` is there where a time was asked for."""
 
     as_of: StateAnswer
-
-
-class DataAnswer(TypedDict):
-    """A data set that a run used, with MLflow's own digest."""
-
-    name: str
-    digest: str
-    context: str | None
 
 
 class _Run(TypedDict):

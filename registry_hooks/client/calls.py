@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from registry_hooks.client import answers, proofs, targets
+from registry_hooks.client import answers, proofs, proposals, targets
 from registry_hooks.client.http import Http
 from registry_hooks.client.logins import Login, read_login, server_address
 
@@ -182,6 +182,10 @@ class Client:
     def inbox(self) -> answers.InboxAnswer:
         """What waits for the caller: for a signature, as an answer, as a review; and what changed in the last day."""
         return self._http.get(answers.InboxAnswer, "inbox")
+
+    def proposal(self, model: str, version: int | None = None, proposal: str | None = None) -> proposals.ProposalShown:
+        """A Proposal with all that it rests on: what would change, what its Evidence says, and what the caller may."""
+        return self._http.get(proposals.ProposalShown, "proposal", model=model, version=version, proposal=proposal)
 
     def status(self, model: str | None = None) -> answers.Status:
         """Who serves: the pair, Proposals and reviews, of one model or of every governed one."""

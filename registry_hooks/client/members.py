@@ -175,3 +175,11 @@ class AskedFor(TypedDict):
     comment: str
     state: Literal["open", "approved", "rejected", "expired", "void"]
     needs: list[NeedAnswer]
+
+
+class DataAnswer(TypedDict):
+    """A data set that a run used, with MLflow's own digest."""
+
+    name: str
+    digest: str
+    context: str | None

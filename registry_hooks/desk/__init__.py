@@ -16,7 +16,6 @@ from registry_hooks.desk.dossier.making import Dossiers
 from registry_hooks.desk.emergency import Emergency
 from registry_hooks.desk.grounds.case import Cases, UnitOfWork, utc_now
 from registry_hooks.desk.holding import Holding
-from registry_hooks.desk.inbox import Inbox
 from registry_hooks.desk.keeping import Keeping
 from registry_hooks.desk.log.checkpointing import Checkpointing
 from registry_hooks.desk.log.counting import Counting
@@ -26,6 +25,8 @@ from registry_hooks.desk.notifying import Notifying
 from registry_hooks.desk.policies import Policies
 from registry_hooks.desk.reading import Reading
 from registry_hooks.desk.reconciling import Reconciling
+from registry_hooks.desk.shown.inbox import Inbox
+from registry_hooks.desk.shown.proposal import Shown
 from registry_hooks.desk.signing import Signing
 from registry_hooks.desk.transitions import Transitions
 from registry_hooks.desk.trusting import Trusting
@@ -61,7 +62,8 @@ class Desk:
         self.rollback, self.break_glass = emergency.rollback, emergency.break_glass
         self.review_close = emergency.review_close
         self.status, self.history, self.lineage = reading.status, reading.history, reading.lineage
-        self.inbox = Inbox(cases).inbox
+        shown = Shown(cases)
+        self.inbox, self.proposal, self.report = Inbox(cases).inbox, shown.proposal, shown.report
         self.audit_verify, self.audit_export = reading.audit_verify, reading.audit_export
         self.checkpointing = checkpointing = Checkpointing(cases)
         proving = Proving(cases, checkpointing)

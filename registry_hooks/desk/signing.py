@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mlflow_eval_plugin.canonical import digest_of
-from registry_hooks.desk.answers import Answer, proposal_json
+from registry_hooks.desk.answers import Answer, entry_json, proposal_json
 from registry_hooks.desk.grounds.bound import Bound, bound
 from registry_hooks.desk.grounds.case import (
     Case,
@@ -32,6 +32,8 @@ MEANINGS: dict[Decision, str] = {
     "no": "I reject this Proposal.",
 }
 """What a signature means where its signer does not say."""
+
+_NEWEST = 50  # entries among which is looked for what ended a Proposal
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Signing:
         # A no is for Evidence in any state.
         held = self._bound_of(model, version, proposal) if decision == "yes" else None
         with self.cases.case(model, write=True, bound=held) as case:
-            found = _find_proposal(case, version, proposal)
+            found = find_proposal(case, version, proposal)
             as_ = standing(case.actor, case.facts, for_whom)
             reasons = [
                 *may_sign(case.actor, found, case.state, case.facts, as_),
@@ -108,7 +110,7 @@ class Signing:
         """Take back one's own: the requester the Proposal, an approver the yes or no given to it."""
         check_text("comment", comment, required=True)
         with self.cases.case(model, write=True) as case:
-            found = _find_proposal(case, version, proposal)
+            found = find_proposal(case, version, proposal)
             body = {"proposal": found.id, "comment": comment}
             if case.actor.name == found.requester:
                 entry = case.record("withdrawn", found.version, body)
@@ -121,7 +123,7 @@ class Signing:
 
     def _bound_of(self, model: str, version: int | None, proposal: str | None) -> Bound:
         with self.cases.case(model, write=False) as case:
-            found = _find_proposal(case, version, proposal)
+            found = find_proposal(case, version, proposal)
             nomination, trust = case.state.nominations.get(found.version), case.facts.trust
         return bound(nomination, trust)
 
@@ -163,11 +165,28 @@ def _approval(case: Case, found: Proposal, as_: Standing, decision: Decision, me
     )
 
 
-def _find_proposal(case: Case, version: int | None, proposal_id: str | None) -> Proposal:
+def find_proposal(case: Case, version: int | None, proposal_id: str | None) -> Proposal:
+    """The Proposal of a version, or with an id; of several that of a version which still holds.
+
+    Raises:
+        NotFound: when there is none, or more than one. Of one that is no longer there it says what became of it.
+    """
     known = case.state.proposals.values()
     matching = meant(case.state, version, proposal_id, case.facts)
     if len(matching) != 1:
         listed = ", ".join(f"{p.id} (version {p.version})" for p in known) or "none"
         asked = proposal_id or (f"for version {version}" if version is not None else "at all")
-        raise NotFound(f"{len(matching)} Proposals of {case.model} {asked}; there are: {listed}")
+        became = _what_became_of(proposal_id, case) if proposal_id and not matching else ""
+        raise NotFound(f"{len(matching)} Proposals of {case.model} {asked}; there are: {listed}{became}")
     return matching[0]
+
+
+def _what_became_of(proposal_id: str, case: Case) -> str:
+    """Which entry ended a Proposal, in a clause; empty where none of the newest did."""
+    for entry in reversed(case.ledger.entries(case.model, newest=_NEWEST)):
+        held = entry.body.get("proposal")
+        ended = held.get("id") if isinstance(held, dict) else held
+        if entry.action in ("promoted", "withdrawn") and ended == proposal_id:
+            told = entry_json(entry)
+            return f". {proposal_id} has ended: {entry.actor}, {entry.at:%Y-%m-%d %H:%M:%S}Z: {told['summary']}"
+    return ""

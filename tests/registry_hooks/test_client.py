@@ -67,12 +67,12 @@ def wrong(value: object, kind: Any, where: str = "answer") -> Iterator[str]:
         yield from [] if [] in found else found[0]
     elif origin is Literal:
         yield from [] if value in arguments else [f"{where}: {value!r} is none of {arguments}"]
+    elif origin in (list, dict) and not isinstance(value, origin):
+        yield f"{where}: {value!r} is no {origin.__name__}"
     elif origin is list:
-        assert isinstance(value, list), where
         for number, each in enumerate(value):
             yield from wrong(each, arguments[0], f"{where}[{number}]")
     elif origin is dict:
-        assert isinstance(value, dict), where
         for name, each in value.items():
             yield from wrong(each, arguments[1], f"{where}.{name}")
     elif type(value) is not kind and not (kind is float and type(value) is int):

@@ -111,11 +111,24 @@ class Request(OfVersion):
     comment: Text | None = None
 
 
-class Withdraw(OfModel):
-    """Which Proposal of a model, and why."""
+class OfProposal(OfModel):
+    """Which Proposal of a model."""
 
     version: Number | None = None
     proposal: Id | None = None
+
+
+class Report(OfModel):
+    """Which report page of a Proposal: it is in a run, at a path."""
+
+    proposal: Id
+    run: Id
+    path: Annotated[str, _text(1000), Sound]
+
+
+class Withdraw(OfProposal):
+    """Which Proposal of a model, and why."""
+
     comment: Text | None = None
 
 

@@ -59,6 +59,7 @@ ROUTES = (
     Route("POST", "review/close", "review_close", requests.ReviewClose),
     Route("POST", "rollback", "rollback", requests.Rollback),
     Route("GET", "inbox", "inbox", reads="nothing"),
+    Route("GET", "proposal", "proposal", requests.OfProposal),
     Route("GET", "status", "status", requests.AnyModel, reads="models"),
     Route("GET", "history", "history", requests.History),
     Route("GET", "lineage", "lineage", requests.OfVersion),

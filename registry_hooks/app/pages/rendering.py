@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from mlflow_eval_plugin.known_metrics import METRICS
 from mlflow_eval_plugin.verdicts import VERDICT_WORDS
 from registry_hooks.app.guards.powers import static_prefix
 
@@ -44,6 +45,60 @@ def headers() -> dict[str, str]:
         "Cross-Origin-Resource-Policy": "same-origin",
         "Cache-Control": "no-store",
     }
+
+
+def headers_of_file() -> dict[str, str]:
+    """As `headers`, for a file that somebody else made: it has an origin of its own, and runs and loads nothing."""
+    policy = (
+        "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"
+    )
+    return {
+        **headers(),
+        "Content-Security-Policy": f"{policy}; frame-ancestors 'none'",
+        "Referrer-Policy": "no-referrer",
+    }
+
+
+def number(value: object) -> str:
+    """A number in four digits; a dash where there is none."""
+    return "–" if not isinstance(value, int | float) else f"{value:,.4g}".replace("-", "−")
+
+
+def interval(limits: object) -> str:
+    """``0.012 to 0.034``."""
+    return f"{number(limits[0])} to {number(limits[1])}" if isinstance(limits, list | tuple) else "no interval"
+
+
+def tolerance(check: Mapping[str, Any]) -> str:
+    """``at most 0.1``, or both limits."""
+    low, high = check["minimum"], check["maximum"]
+    if low is not None and high is not None:
+        return f"{number(low)} to {number(high)}"
+    return f"at most {number(high)}" if low is None else f"at least {number(low)}"
+
+
+def sentence(text: str) -> str:
+    """With a capital letter, and everything else as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def metric(name: str) -> str:
+    """A metric as people call it: ``gap_fnr`` is the gap in false-negative rate."""
+    for prefix, said in (("gap_", "gap in "), ("change_", "change in ")):
+        if name.startswith(prefix):
+            return said + metric(name.removeprefix(prefix))
+    base, bracket, rest = name.partition("[")
+    label = METRICS[base].label if base in METRICS else ""
+    plain = label[:1].lower() + label[1:] if label[1:2].islower() else label
+    return f"{plain or base.replace('_', ' ')}{bracket}{rest}"
+
+
+def size(count: int) -> str:
+    """A number of bytes for a reader."""
+    if count < 1000:
+        return f"{count} bytes"
+    thousands = min((len(str(count)) - 1) // 3, 3)
+    return f"{count / 1000**thousands:.3g} {('kB', 'MB', 'GB')[thousands - 1]}"
 
 
 def address(path: str, query: Mapping[str, object] | None = None) -> str:
@@ -95,7 +150,17 @@ def _environment() -> Environment:
         loader=PackageLoader("registry_hooks.app.pages"), autoescape=True, undefined=StrictUndefined,
         finalize=seen, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters.update(exact=exact, when=when, short=short)
+    environment.filters.update(
+        exact=exact,
+        when=when,
+        short=short,
+        number=number,
+        interval=interval,
+        tolerance=tolerance,
+        size=size,
+        sentence=sentence,
+        metric=metric,
+    )
     environment.globals.update(
         style=Markup(_style()), address=address, mlflow=f"{static_prefix()}/", verdicts=VERDICT_WORDS, glyphs=_GLYPHS
     )

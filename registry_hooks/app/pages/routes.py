@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from registry_hooks.app.pages import inbox
+from registry_hooks.app.pages import inbox, proposal
 from registry_hooks.app.pages.table import Page
 
-PAGES = (Page("", inbox.show),)
+PAGES = (
+    Page("", inbox.show),
+    Page("proposal", proposal.show, proposal.act, about=proposal.ABOUT, written=proposal.WRITTEN),
+    Page("report", proposal.report),
+)
 """All pages."""

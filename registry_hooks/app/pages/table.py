@@ -19,6 +19,14 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class File:
+    """A file that somebody else made, shown without its scripts and cut off from everything."""
+
+    content: bytes
+    kind: str
+
+
+@dataclass(frozen=True)
 class Done:
     """What a form has done, in a sentence, and the page that says it: its path and its query."""
 
@@ -35,8 +43,12 @@ class Page:
         path: below ``/registry-hooks/``.
         show: gives what a GET shows, from its query.
         act: does what a form asks for that is posted to the same path; None for a page without forms.
+        about: the fields of a form that say what the page is about, by which a refusal leads back to it.
+        written: the fields that a person has written, which a refusal gives back.
     """
 
     path: str
-    show: Callable[[Fields], Shown]
+    show: Callable[[Fields], Shown | File]
     act: Callable[[Fields], Done] | None = None
+    about: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()

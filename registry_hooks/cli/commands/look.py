@@ -1,4 +1,4 @@
-"""The commands that only look: plan, inbox, status and history."""
+"""The commands that only look: plan, inbox, proposal, status and history."""
 
 from __future__ import annotations
 
@@ -7,10 +7,22 @@ from collections.abc import Iterator
 
 import click
 
+from mlflow_eval_plugin.verdicts import VERDICT_WORDS
 from registry_hooks.cli.asking import talks_to_server
 from registry_hooks.cli.commands.move import VERSION
 from registry_hooks.cli.failures import BROKEN_AUDIT, REFUSED
-from registry_hooks.cli.output import Answer, clean, heading, numbered_reasons, pair, proposal, show, table, when
+from registry_hooks.cli.output import (
+    VERDICT_COLOURS,
+    Answer,
+    clean,
+    heading,
+    numbered_reasons,
+    pair,
+    proposal,
+    show,
+    table,
+    when,
+)
 from registry_hooks.client import Client
 
 _KINDS = {"rollback": "the rollback from", "break-glass": heading("BREAK-GLASS", "red") + " promotion of"}
@@ -87,6 +99,46 @@ def _inbox(held: Answer) -> Iterator[str]:
 def _asked(each: Answer) -> tuple[object, ...]:
     seats = ", ".join(f"{need['have']} of {need['count']} {need['role']}" for need in each["needs"])
     return (each["proposal"], each["model"], each["version"], each["requester"], each["state"], seats, each["comment"])
+
+
+@click.command("proposal")
+@click.argument("model")
+@click.argument("version", type=VERSION, required=False)
+@talks_to_server
+def read_proposal(client: Client, model: str, version: int | None, as_json: bool) -> None:
+    """Read a Proposal for VERSION of MODEL before you sign it: what would change, and what its Evidence says.
+
+    Its page in the browser shows the same: /registry-hooks/ on the server.
+
+    \b
+    Example:
+      registry-hooks proposal acs-employment 2
+    """
+    answer = client.proposal(model, version)
+    show(answer, as_json, _read(answer))
+
+
+def _read(held: Answer) -> Iterator[str]:
+    yield from proposal(held["proposal"])
+    yield f"  Champion {held['pair']['champion'] or 'none'} -> {held['after']['champion']}; {pair(held['after'])}."
+    for each in held["evidence"]:
+        colour = VERDICT_COLOURS[each["verdict"]]
+        yield heading(f"  {clean(each['kind'])}: {VERDICT_WORDS.get(each['verdict'], each['verdict'])}", colour)
+        found = each["findings"]
+        if found is None:
+            yield f"    Not shown: {clean(each['untold'])}."
+            continue
+        yield f"    {', '.join(f'{count} {verdict}' for verdict, count in found['counts'].items())}"
+        yield from (f"    {clean(check['claim'])}: {clean(check['reason'])}" for check in found["checks"][:3])
+        for one in found["unchecked"][:3]:
+            yield (
+                f"    Not checked: {clean(one['metric'])} of {clean(one['scope'])} is {one['value']:.4g}, of "
+                f"{one['versus']} {one['other']:.4g}"
+            )
+    yield from (f"  {clean(sentence)}" for sentence in held["policy"]["words"])
+    yield f"  Could still sign: {clean(', '.join(held['could_sign']) or 'nobody')}."
+    yield f"  Digest: {clean(held['proposal']['digest'])}"
+    yield from numbered_reasons(held["you"]["against_yes"])
 
 
 @click.command()

@@ -56,7 +56,7 @@ def bound(nomination: Nomination | None, trust: TrustState) -> Bound:
     held: tuple[EvidenceRef | Page, ...] = (*nomination.evidence, *nomination.pages)
     runs = dict.fromkeys(item.run_id for item in held)
     try:
-        found = _read(lambda: [(run, each) for run in runs for each in _changed(nomination, run, trust)], runs)
+        found = read_within(lambda: [(run, each) for run in runs for each in _changed(nomination, run, trust)], runs)
         sight = current_sight() if found else EVERYTHING
         return Bound(
             nomination, tuple(each if sight.run(run_id) else shown_without_run(each) for run_id, each in found)
@@ -68,7 +68,7 @@ def bound(nomination: Nomination | None, trust: TrustState) -> Bound:
     return Bound(nomination, (unreachable(told),))
 
 
-def _read(call: Callable[[], R], runs: Iterable[str]) -> R:
+def read_within(call: Callable[[], R], runs: Iterable[str]) -> R:
     """What ``call`` gives; within seconds where a store is asked, which may be silent. A thread costs as much as it."""
     return call() if all(map(on_this_disk, runs)) else beside(call).result(GIVEN_WITHIN)
 

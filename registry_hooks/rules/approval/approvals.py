@@ -47,7 +47,7 @@ def may_sign(actor: Actor, proposal: Proposal, state: ModelState, facts: Facts, 
     @cache  # looks people up, and only a refusal needs it
     def others() -> str:
         without = {actor.name, as_.person}
-        return ask_one_of(_who_could_sign(proposal, state, version, facts, without), facts)
+        return ask_one_of(who_could_sign(proposal, state, version, facts, without), facts)
 
     reasons = [] if as_.roles else lacks_role(actor, policy.approver_roles, what, facts, others())
     lenders = sorted({d.by for d in lent_to(actor.name, facts)})
@@ -218,7 +218,7 @@ def proposal_state(proposal: Proposal, state: ModelState, facts: Facts) -> tuple
     return ("open", missing) if missing else ("approved", [])
 
 
-def _who_could_sign(
+def who_could_sign(
     proposal: Proposal | None, state: ModelState, version: int, facts: Facts, without: Collection[str] = ()
 ) -> list[str]:
     """Names of a few whose yes would count: not the requester, author, signers, or whom one with a stake put there."""
@@ -237,7 +237,7 @@ def _who_could_sign(
 def _ask(
     proposal: Proposal | None, state: ModelState, version: int, facts: Facts, without: Collection[str] = ()
 ) -> str:
-    names = _who_could_sign(proposal, state, version, facts, without)
+    names = who_could_sign(proposal, state, version, facts, without)
     what = f"registry-hooks approve {state.model} {version}" + ("" if proposal else ", once requested")
     return f"ask {listed(names) or 'more holders of the role'} to run {what}"
 

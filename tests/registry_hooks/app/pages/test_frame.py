@@ -128,7 +128,10 @@ def test_what_no_eye_sees_stands_as_its_code_and_markup_is_text() -> None:
     assert seen("a\u202eb\u200bc\x07d\ne\u2028") == "a⟨U+202E⟩b⟨U+200B⟩c⟨U+0007⟩d\ne⟨U+2028⟩"
     assert seen("naïve 日本語 עברית") == "naïve 日本語 עברית"
     reasons = [Reason("rule", "<i>one</i>", "\u202eevil", "</li><script>x</script>")]
-    page = render("refusal.html.j2", actor=Actor("<mei>\u202e", "test"), headline="<b>no", reasons=reasons, said=None)
+    page = render(
+        "refusal.html.j2", actor=Actor("<mei>\u202e", "test"), headline="<b>no", reasons=reasons, said=None, back=None,
+        written={},
+    )  # fmt: skip
     assert "<i>" not in page and "<script" not in page and "<b>no" not in page and "\u202e" not in page
     assert "&lt;mei&gt;⟨U+202E⟩" in page
 

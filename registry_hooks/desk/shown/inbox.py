@@ -9,17 +9,15 @@ from datetime import datetime, timedelta
 from registry_hooks.desk.answers import Answer, entry_json, proposal_json
 from registry_hooks.desk.grounds.case import Case, Cases, case_at, remembering
 from registry_hooks.desk.reading import governed_models
-from registry_hooks.errors import Reason
+from registry_hooks.desk.shown.proposal import cannot_sign
 from registry_hooks.identity import Actor, current_directory, current_sight, require_actor
-from registry_hooks.records import ModelState, Proposal
-from registry_hooks.rules.approval.approvals import may_sign, would_not_count
-from registry_hooks.rules.approval.people import Facts, standing
+from registry_hooks.records import Proposal
+from registry_hooks.rules.approval.people import Facts
 from registry_hooks.storage.ledger import Ledger, read_model_state
 from registry_hooks.storage.mlflow_rows import Registry
 
 RECENT = timedelta(hours=24)
 _MOST_CHANGES = 50
-_WITH_THE_FORM = "re-authentication"  # which is done with the signature itself
 
 
 @dataclass(frozen=True)
@@ -51,16 +49,6 @@ class Inbox:
                 )
                 state = read_model_state(name, stored[name])
                 yield case_at(Case(actor, ledger, registry, state, applied, facts))
-
-
-def cannot_sign(actor: Actor, proposal: Proposal, state: ModelState, facts: Facts) -> list[Reason]:
-    """Why a yes of the Actor would be refused, apart from the password that the signature itself may ask for."""
-    as_ = standing(actor, facts)
-    reasons = [
-        *may_sign(actor, proposal, state, facts, as_),
-        *would_not_count(actor, proposal, state, facts, as_),
-    ]
-    return [reason for reason in reasons if reason.rule != _WITH_THE_FORM]
 
 
 def _waiting(case: Case) -> Iterator[Answer]:
