@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
-from registry_hooks.rules.log import accounts, trust
+from registry_hooks.rules.log import accounts, altered, trust
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -116,10 +116,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class Verification:
-    """The outcome of ``verify``: the tree as recomputed from the entries, and every problem found."""
+    """The outcome of ``verify``: the tree as recomputed from the entries, and every problem found.
+
+    ``states`` are the digests of the states that a purge kept, as `altered.Altered.states`.
+    """
 
     tree: Tree
     problems: tuple[Problem, ...]
+    states: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -132,11 +136,11 @@ def verify(
 ) -> Verification:
     """Recompute the tree from ``rows`` (in order of ``seq``, from 1) and hold it against ``head``.
 
-    A changed entry is named by its number: its bytes no longer give its leaf hash, or the next entry's ``tree`` no
-    longer matches. A missing row is named by the number that is missing, and one whose columns say something else
+    A changed entry is named by its number: its bytes no longer give its leaf hash and no later entry says so, or the
+    next entry's ``tree`` no longer matches. A missing row is named by the number that is missing, and one whose columns say something else
     than its entry by its own. ``read`` is given the number and the document of each entry that can be read.
     """
-    tree, problems, chained = Growing(), list[Problem](), True
+    tree, problems, chained, changes = Growing(), list[Problem](), True, altered.Altered()
     for row in rows:
         for missing in range(tree.size + 1, row.seq):
             problems.append(Problem(missing, "this entry is missing"))
@@ -147,19 +151,20 @@ def verify(
             problems.append(Problem(max(tree.size, 1), "this entry is not the one that the next entry was built on"))
             chained = False
         leaf = leaf_hash(row.entry)
-        if leaf.hex() != row.leaf_hash:
-            problems.append(Problem(row.seq, "this entry was changed: it does not match its leaf hash"))
-            # Going on from the stored hash keeps one changed entry from blaming all that follow it.
-            leaf = _from_hex(row.leaf_hash, leaf)
+        matches = leaf.hex() == row.leaf_hash
+        changes.read(row.seq, row.entry, document, matches=matches)
+        # Going on from the stored hash keeps one changed entry from blaming all that follow it.
+        leaf = leaf if matches else _from_hex(row.leaf_hash, leaf)
         problems += _misplaced(row, document)
         if read is not None and document:
             read(row.seq, document)
         tree.append(leaf)
+    problems = sorted((*problems, *(Problem(*each) for each in changes.problems())), key=lambda each: each.seq or 0)
     if tree.size != head.size:
         problems.append(Problem(None, f"the ledger's head says {head.size} entries, {tree.size} were found"))
     elif tree.root != head.root and not problems:
         problems.append(Problem(tree.size or None, "the tree's root differs from the ledger's head"))
-    return Verification(tree.tree(), tuple(problems))
+    return Verification(tree.tree(), tuple(problems), changes.states())
 
 
 def _misplaced(row: StoredEntry, document: dict[str, Any]) -> tuple[Problem, ...]:
@@ -167,7 +172,8 @@ def _misplaced(row: StoredEntry, document: dict[str, Any]) -> tuple[Problem, ...
         return (Problem(row.seq, "this entry is unreadable, or stands at another place than it was given"),)
     if row.columns is None:
         return ()
-    action, scope = document.get("action"), scope_of(document)
+    gone = altered.purged_by(document) is not None
+    action, scope = (altered.PURGED_BODY, altered.SCOPE) if gone else (document.get("action"), scope_of(document))
     if (row.columns.scope, row.columns.action) == (scope, action):
         return ()
     what = f"its row says {row.columns.action} of {row.columns.scope}, the entry itself {action} of {scope}"
