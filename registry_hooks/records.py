@@ -45,6 +45,8 @@ Action = Literal[
     "review-closed",
     "notify-added",
     "notify-removed",
+    "redacted",
+    "purged",
     AccountAction,
 ]
 

@@ -353,6 +353,15 @@ class Verified(TypedDict):
     problems: list[Problem]
 
 
+class Redacted(TypedDict):
+    """A text that was taken out of the log: the entries that had it, and the one that says so."""
+
+    seq: int
+    field: str
+    rows: list[int]
+    entry: int
+
+
 class Health(TypedDict):
     """The version that the server runs."""
 

@@ -13,6 +13,7 @@ from registry_hooks.client.logins import Login, read_login, server_address
 Adopt = Literal["alias", "stage"]
 Verify = Literal["parallel", "now", "later"]
 Files = Literal["digests", "copies"]
+Field = Literal["comment", "meaning", "reason", "finding", "why"]
 
 
 class Client:
@@ -311,6 +312,10 @@ class Client:
         """
         until = as_of.isoformat() if isinstance(as_of, datetime) else as_of
         return self._http.streamed("audit/dossier", model=model, version=version, as_of=until, files=files)
+
+    def redact(self, seq: int, field: Field, reason: str) -> answers.Redacted:
+        """Take a text that somebody wrote out of an entry of the audit log, and of all that repeats it; as an admin."""
+        return self._http.post(answers.Redacted, "audit/redact", seq=seq, field=field, reason=reason)
 
     def health(self) -> answers.Health:
         """Which version the server runs; an answer means that its registry is governed."""

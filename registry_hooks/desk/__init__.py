@@ -20,6 +20,7 @@ from registry_hooks.desk.keeping import Keeping
 from registry_hooks.desk.log.checkpointing import Checkpointing
 from registry_hooks.desk.log.counting import Counting
 from registry_hooks.desk.log.proving import Proving
+from registry_hooks.desk.log.redacting import Redacting
 from registry_hooks.desk.native import Native
 from registry_hooks.desk.notifying import Notifying
 from registry_hooks.desk.policies import Policies
@@ -72,7 +73,8 @@ class Desk:
         self.audit_prove, self.audit_consistency = proving.audit_prove, proving.audit_consistency
         self.audit_leaves = proving.audit_leaves
         self.reconcile = reconciling.reconcile
-        self.dossier = Dossiers(cases).dossier
+        self.dossier = Dossiers(cases, checkpointing).dossier
+        self.redact = Redacting(cases).redact
         self.key_trust, self.key_revoke, self.keys = trusting.key_trust, trusting.key_revoke, trusting.keys
         self.delegate, self.delegation_end = trusting.delegate, trusting.delegation_end
         self.delegations = trusting.delegations

@@ -17,7 +17,8 @@ from registry_hooks.records import Condemned, Entry, ModelState, Nomination
 from registry_hooks.rules.approval.people import Facts
 from registry_hooks.rules.condemned import all_condemned
 from registry_hooks.rules.grounds.model import otherwise
-from registry_hooks.rules.log import accounts, trust
+from registry_hooks.rules.log import accounts, altered, trust
+from registry_hooks.rules.log.merkle import StoredEntry, leaf_hash
 from registry_hooks.rules.pair import fold
 from registry_hooks.rules.policy import governing
 from registry_hooks.rules.sight import WITHHELD, shown_lineage, shown_nomination
@@ -25,7 +26,7 @@ from registry_hooks.storage.gc_pause import unsearched
 from registry_hooks.storage.ledger import SCOPES, AppliedPolicy, Ledger, read_model_state
 from registry_hooks.storage.mlflow_io import lineage
 from registry_hooks.storage.mlflow_rows import Registry, SweptRegistry
-from registry_hooks.storage.replay import Replay
+from registry_hooks.storage.replay import Replay, replayed_model
 
 _BATCH = 1000  # entries
 _NO_MODELS = {trust.SCOPE: "keys or delegations", accounts.SCOPE: "accounts or roles"}
@@ -148,21 +149,32 @@ class Reading:
         return {"ok": not problems, "size": found.tree.size, "root": found.tree.root.hex(), "problems": problems}
 
     def audit_export(self) -> Iterator[bytes]:
-        """Every entry as it is stored, one a line; the leaf hash of each line is RFC 6962's."""
+        """Every entry as it is stored, one a line; the leaf hash of each line is RFC 6962's.
+
+        One that was redacted or purged is told with its leaf hash, and the entry that did it with it, however new.
+        """
         after, last = 0, self._last_seq()
         while after < last:
             # A transaction a batch: on SQLite an open one keeps everybody from writing while a reader dawdles.
             with self.cases.unit_of_work(write=False) as session:
-                batch = list(Ledger(session).rows(after, min(_BATCH, last - after)))
+                ledger = Ledger(session)
+                batch = list(ledger.rows(after, min(_BATCH, last - after)))
+                lines = [_line(row) for row in batch]
+                if any(row.entry != line for row, line in zip(batch, lines, strict=True)):
+                    last = ledger.last_seq
             if not batch:
                 return
-            for row in batch:
-                yield row.entry + b"\n"
+            yield from (line + b"\n" for line in lines)
             after = batch[-1].seq
 
     def _last_seq(self) -> int:
         with self.cases.unit_of_work(write=False) as session:
             return Ledger(session).last_seq
+
+
+def _line(row: StoredEntry) -> bytes:
+    matches = leaf_hash(row.entry).hex() == row.leaf_hash
+    return row.entry if matches else altered.exported(row.entry, row.leaf_hash)
 
 
 def _condemned_by(replay: Replay) -> list[Condemned]:
@@ -207,7 +219,7 @@ def _kept(entries: Iterable[Entry], version: int, mine: list[Entry]) -> Iterator
 def disagreements(ledger: Ledger, registry: Registry, model: str) -> list[str]:
     """Where a model's cached state, aliases and stages are not what its ledger entries say."""
     try:
-        state, replayed = ledger.state(model), ledger.replayed_state(model)
+        state, replayed = ledger.state(model), replayed_model(ledger, model)
     except (RegistryError, ValueError) as error:
         return [_not_replayed(model, error)]
     return _otherwise(registry, state, replayed)

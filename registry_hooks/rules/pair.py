@@ -271,6 +271,8 @@ def _folded(state: ModelState, entry: Entry, body: dict[str, Any]) -> ModelState
             return break_glass(state, _version(entry), review, nomination)
         case "files-checked":
             return _files_checked(state, _version(entry), tuple(body["differences"]))
+        case "redacted":
+            return state  # the texts of earlier entries are without it already
         case "review-closed":
             return state.model_copy(update={"reviews": tuple(r for r in state.reviews if r.id != body["review"])})
     raise PairError(f"entry {entry.seq}: {entry.action} is not an entry of a model")

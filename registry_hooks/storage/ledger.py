@@ -35,7 +35,6 @@ from registry_hooks.rules.policy import Policy, governing
 from registry_hooks.rules.policy_file import load_policy, policy_digest
 from registry_hooks.storage import schema
 from registry_hooks.storage.resting import Resting
-from registry_hooks.storage.stored_log import StoredLog
 
 State = TypeVar("State", ModelState, TrustState, AccountsState)
 # Scopes that are no model's, each with the kind of its state and the fold of its entries.
@@ -155,11 +154,6 @@ class Ledger:
         return Resting(self._rows)
 
     @property
-    def stored(self) -> StoredLog:
-        """The rows as they are stored."""
-        return StoredLog(self._rows)
-
-    @property
     def next_seq(self) -> int:
         """The number that the next entry will get; the head stays locked until the unit of work ends."""
         self._promised = self._locked_head()
@@ -196,18 +190,12 @@ class Ledger:
         """The states as they are stored, of one scope and of those that are no model's."""
         return {row.model: row.state for row in self._rows.execute(_STATES, {"of_scope": scope})}
 
-    def replayed_state(self, model: str) -> ModelState:
-        """The state of a model folded anew from its entries; differs from ``state`` only if somebody meddled."""
-        state = ModelState(model=model)
-        for entry in self.entries(model):
-            state = fold(state, entry)
-        return state
-
-    def entries(self, scope: str | None = None, newest: int | None = None) -> list[Entry]:
-        """Entries in order, of one scope or of all; with ``newest`` only the last so many."""
+    def entries(self, scope: str | None = None, newest: int | None = None, after: int = 0) -> list[Entry]:
+        """Entries in order, of one scope or of all, behind number ``after``; with ``newest`` only the last so many."""
         query = sa.select(_ledger.c.entry).order_by(_ledger.c.seq.desc() if newest else _ledger.c.seq)
         if scope is not None:
             query = query.where(_ledger.c.model == scope)
+        query = query.where(_ledger.c.seq > after) if after else query
         rows = self._rows.execute(query.limit(newest) if newest else query).scalars()
         entries = [_parsed(row) for row in rows]
         return entries[::-1] if newest else entries
@@ -298,28 +286,22 @@ class Ledger:
         text = self._rows.execute(_MANIFEST, here).scalar_one_or_none()
         return None if text is None else _files(text)
 
-    def rebuild_states(self) -> None:
-        """Fold every scope anew and keep the result, as after an upgrade that changed what a state holds."""
+    def forget_states(self) -> None:
+        """Drop all states, to fold them anew from the entries."""
         self._rows.execute(sa.delete(_states))
         self._rows.execute(sa.delete(_condemned))
-        for scope, seq in self._rows.execute(
-            sa.select(_ledger.c.model, sa.func.max(_ledger.c.seq))
-            .where(_ledger.c.model.is_not(None))
-            .group_by(_ledger.c.model)
-        ).all():
-            if scope in SCOPES:
-                self._save(scope, self._replayed(scope), seq)
-                continue
-            state = self.replayed_state(scope)
-            self._save(scope, state, seq)
-            self._save_condemned(state)
 
-    def _replayed(self, scope: str) -> TrustState | AccountsState:
-        kind, fold_scope = SCOPES[scope]
-        state: TrustState | AccountsState = kind()
-        for entry in self.entries(scope):
-            state = fold_scope(state, entry)
-        return state
+    def scopes(self) -> dict[str, int]:
+        """Every scope that has entries, with the number of its newest."""
+        newest = sa.select(_ledger.c.model, sa.func.max(_ledger.c.seq)).where(_ledger.c.model.is_not(None))
+        return {str(scope): int(seq) for scope, seq in self._rows.execute(newest.group_by(_ledger.c.model))}
+
+    def save_state(self, scope: str, state: ModelState | TrustState | AccountsState, seq: int) -> None:
+        """Keep a state that was folded anew from the entries until number ``seq``."""
+        self._save(scope, state, seq)
+        if isinstance(state, ModelState):
+            self._written[scope] = state
+            self._save_condemned(state)
 
     def _save(self, scope: str, state: ModelState | TrustState | AccountsState, seq: int) -> None:
         text = state.model_dump_json()

@@ -22,6 +22,7 @@ from registry_hooks.storage.ledger import Ledger, read_model_state
 from registry_hooks.storage.log.nodes import Nodes
 from registry_hooks.storage.mlflow_rows import Registry, VersionRow
 from registry_hooks.storage.places import held_by, rests_of
+from registry_hooks.storage.replay import rebuild_states
 from registry_hooks.storage.schema import VERSION_TABLE, migrate, migration_scripts
 
 MLFLOW_TABLE = "alembic_version"
@@ -257,7 +258,7 @@ def _rebuild_states(connection: sa.Connection) -> None:
     # A session that joins a transaction leaves it open: it is committed together with the new revision.
     with Session(connection, join_transaction_mode="rollback_only") as session:
         ledger = Ledger(session)
-        ledger.rebuild_states()
+        rebuild_states(ledger)
         _find_rests(ledger, Registry(session))
         Nodes(session).fill_anew()
 

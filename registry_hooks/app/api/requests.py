@@ -177,6 +177,14 @@ class Dossier(OfVersion):
     files: Literal["digests", "copies"] | None = None
 
 
+class Redact(Body):
+    """Which text of which entry, and why."""
+
+    seq: Number
+    field: Literal["comment", "meaning", "reason", "finding", "why"]
+    reason: Text
+
+
 class KeyTrust(Body):
     """A public key in PEM, and its name in policies."""
 

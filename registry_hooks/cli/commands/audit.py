@@ -19,6 +19,7 @@ from registry_hooks.cli.failures import require_name
 from registry_hooks.cli.output import clean, show
 from registry_hooks.cli.summaries import Summarized
 from registry_hooks.client import Client
+from registry_hooks.client.calls import Field
 
 
 @click.group(cls=Summarized)
@@ -81,6 +82,28 @@ def dossier(
         as_json,
         [told, f"To verify it: unpack it, and run python verify.py there, or python verify.py {clean(file)}."],
     )
+
+
+@audit.command()
+@click.argument("seq", type=click.IntRange(min=1), metavar="ENTRY")
+@click.option(
+    "--field", type=click.Choice(["comment", "meaning", "reason", "finding", "why"]), required=True,
+    help="Which text of the entry.",
+)  # fmt: skip
+@click.option("--reason", required=True, help="Why; it goes into the audit log.")
+@talks_to_server
+def redact(client: Client, seq: int, field: Field, reason: str, as_json: bool) -> None:
+    """Take a text with personal data out of ENTRY, and of every entry and answer that repeats it; as an administrator.
+
+    The log says that it was done, by whom and why, and still verifies. What was exported before keeps the text.
+
+    \b
+    Example:
+      registry-hooks audit redact 12 --field comment --reason "names a patient"
+    """
+    answer = client.redact(seq, field, reason)
+    told = ", ".join(map(str, answer["rows"]))
+    show(answer, as_json, [f"The {field} of entry {seq} is gone from entries {told}; entry {answer['entry']} says so."])
 
 
 def _write(output: Path, chunks: Iterator[bytes]) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""What the registry knows of one version, gathered in one transaction: entries as they are stored, and their proofs."""
+"""What the registry knows of one version, gathered in one transaction: entries as they are stored, lists of files."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from registry_hooks.identity import Sight
 from registry_hooks.records import Entry, Nomination
 from registry_hooks.rules.files import Files
 from registry_hooks.rules.log import about, trust
+from registry_hooks.rules.log.checkpoints import Checkpoint
 from registry_hooks.rules.log.merkle import StoredEntry
-from registry_hooks.rules.log.paths import inclusion_paths, root_from
+from registry_hooks.rules.log.proofs import Hashes, Torn, inclusion, is_included
 from registry_hooks.rules.policy import Policy, governing, is_pattern
 from registry_hooks.rules.policy_file import load_policy
 from registry_hooks.rules.signatures import SUFFIX
 from registry_hooks.storage.ledger import Ledger
+from registry_hooks.storage.log.rows import StoredLog
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,6 @@ class Gathered:
         model, version: which.
         entries: those that tell of it, and those that they rest on; in order.
         rows: the same as they are stored.
-        size, root: of the tree in which they are proved.
-        paths: their audit paths, by number.
         manifests: the lists of files that were nominated, by digest; None where one is not kept.
     """
 
@@ -36,10 +36,12 @@ class Gathered:
     version: int
     entries: tuple[Entry, ...]
     rows: tuple[StoredEntry, ...]
-    size: int
-    root: bytes
-    paths: dict[int, tuple[bytes, ...]]
     manifests: dict[str, Files | None]
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest of them."""
+        return self.rows[-1].seq
 
     @property
     def mine(self) -> list[Entry]:
@@ -64,7 +66,7 @@ class Gathered:
         return [(*where, *bound) for where, bound in sorted(listed.items())]
 
 
-def gathered(ledger: Ledger, model: str, version: int, until: datetime | None) -> Gathered:
+def gathered(ledger: Ledger, stored: StoredLog, model: str, version: int, until: datetime | None) -> Gathered:
     """What is known of a version from entries until a time; of all of them where that is None.
 
     Raises:
@@ -75,27 +77,55 @@ def gathered(ledger: Ledger, model: str, version: int, until: datetime | None) -
     if not told:
         when = f" until {until:%Y-%m-%d %H:%M:%S}Z" if until else ""
         raise NotFound(f"the audit log has nothing about version {version} of {model!r}{when}")
-    entries = sorted([*told, *_policies(ledger, model, told), *_trust(ledger, told, version, until)], key=_number)
-    rows = ledger.stored.of([entry.seq for entry in entries])
-    leaves = list(ledger.stored.leaf_hashes(entries[-1].seq))
-    paths = inclusion_paths(leaves, [entry.seq for entry in entries])
-    last = entries[-1].seq
-    root = root_from(last, leaves[-1], last, paths[last])
-    assert root is not None  # the path was made for this very tree
+    entries = sorted([*told, *_policies(stored, model, told), *_trust(stored, told, version, until)], key=_number)
+    rows = stored.of([entry.seq for entry in entries])
     manifests = {
         each.files_digest: ledger.manifest(model, version, each.files_digest)
         for each in about.nominations(told, version)
     }
-    return Gathered(model, version, tuple(entries), tuple(rows), len(leaves), root, paths, manifests)
+    return Gathered(model, version, tuple(entries), tuple(rows), manifests)
+
+
+@dataclass(frozen=True)
+class Proved:
+    """The proofs of entries under one checkpoint.
+
+    Args:
+        checkpoint: the note; not signed where there is no key.
+        root: of the tree that it is over.
+        paths: audit paths (RFC 6962), by number.
+        signed: whether the log's key signed it.
+    """
+
+    checkpoint: bytes
+    root: bytes
+    paths: dict[int, list[bytes]]
+    signed: bool
+
+
+def proved(tree: Hashes, found: Gathered, checkpoint: Checkpoint, note: bytes | None) -> Proved:
+    """The proofs of all entries under a checkpoint; each was checked.
+
+    Raises:
+        Torn: when one does not lead to the root.
+    """
+    paths = {row.seq: inclusion(row.seq - 1, tree) for row in found.rows}
+    for row in found.rows:
+        leaf = bytes.fromhex(row.leaf_hash)
+        if not is_included(leaf, row.seq - 1, checkpoint.size, paths[row.seq], checkpoint.root):
+            raise Torn(
+                f"entry {row.seq} does not lead to the log's root; registry-hooks audit verify says what is wrong"
+            )
+    return Proved(note or f"{checkpoint.text}\n".encode(), checkpoint.root, paths, note is not None)
 
 
 def _number(entry: Entry) -> int:
     return entry.seq
 
 
-def _policies(ledger: Ledger, model: str, told: list[Entry]) -> list[Entry]:
+def _policies(stored: StoredLog, model: str, told: list[Entry]) -> list[Entry]:
     """The policies on which the version's Proposals were made, and those that governed when something was decided."""
-    applied = [_entry(row) for row in ledger.stored.of_action("policy-applied")]
+    applied = [_entry(row) for row in stored.of_action("policy-applied")]
     bound = {proposal.policy_digest for entry in told for proposal in about.proposals([entry], entry.version or 0)}
     needed = {entry.seq: entry for entry in applied if entry.body["digest"] in bound and entry.seq < told[-1].seq}
     in_force: dict[str, tuple[Policy, Entry]] = {}
@@ -118,11 +148,11 @@ def _readable(text: str) -> Policy | None:
         return None
 
 
-def _trust(ledger: Ledger, told: list[Entry], version: int, until: datetime | None) -> Iterator[Entry]:
+def _trust(stored: StoredLog, told: list[Entry], version: int, until: datetime | None) -> Iterator[Entry]:
     keys, loans = about.trust_needed(told, version)
     if not keys and not loans:
         return
-    for row in ledger.stored.of_scope(trust.SCOPE):
+    for row in stored.of_scope(trust.SCOPE):
         entry = _entry(row)
         if about.is_of_trust(entry, keys, loans) and (until is None or entry.at <= until):
             yield entry

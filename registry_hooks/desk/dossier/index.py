@@ -8,20 +8,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from mlflow_eval_plugin.verdicts import VERDICT_WORDS
-from registry_hooks.desk.answers import entry_json, tenures, warnings
-from registry_hooks.desk.dossier.gathering import Gathered
+from registry_hooks.desk.answers import tenures, warnings
+from registry_hooks.desk.dossier.gathering import Gathered, Proved
 from registry_hooks.desk.dossier.program.telling import NOT_PROVEN
 from registry_hooks.records import Entry, Nomination
-
-_TRUST = {
-    "key-trusted": lambda b: f"trusted the key {b['key']['name']}",
-    "key-revoked": lambda b: f"ended the trust in a key: {b['reason']}",
-    "delegated": lambda b: (
-        f"lent the role {b['delegation']['role']} to {b['delegation']['to']}: {b['delegation']['reason']}"
-    ),
-    "delegation-ended": lambda b: f"took the role of {b['delegation']} back",
-}
-
+from registry_hooks.rules.telling.sentences import sentence
 
 _BECAME = {
     "promoted": "by a promotion",
@@ -31,7 +22,7 @@ _BECAME = {
 }
 
 
-def index_page(found: Gathered, missing: list[dict[str, str]]) -> bytes:
+def index_page(found: Gathered, proofs: Proved, missing: list[dict[str, str]]) -> bytes:
     """The page, as UTF-8."""
     mine, nominations = found.mine, found.nominations
     newest = nominations[-1] if nominations else None
@@ -49,23 +40,18 @@ def index_page(found: Gathered, missing: list[dict[str, str]]) -> bytes:
         "files": found.manifests.get(newest.files_digest) if newest else None,
         "files_digest": newest.files_digest if newest else None,
         "policies": [(_when(e), e, e.body) for e in found.entries if e.action == "policy-applied"],
-        "log": [(_when(entry), entry, _said(entry)) for entry in found.entries],
+        "log": [(_when(entry), entry, sentence(entry)) for entry in found.entries],
         "warnings": warnings(newest) if newest else [],
         "missing": missing,
         "not_proven": NOT_PROVEN,
-        "root": found.root.hex(),
+        "root": proofs.root.hex(),
+        "signed": proofs.signed,
     }
     return _template().render(context).encode()
 
 
 def _when(entry: Entry) -> str:
     return f"{entry.at:%Y-%m-%d %H:%M:%S}Z"
-
-
-def _said(entry: Entry) -> str:
-    if entry.action in _TRUST:
-        return _TRUST[entry.action](entry.body)
-    return str(entry_json(entry)["summary"])
 
 
 def _headline(found: Gathered) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,20 +10,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mlflow_eval_plugin.canonical import canonical
-from registry_hooks.desk.dossier.gathering import Gathered, gathered, refuse_unseen
+from registry_hooks.desk.dossier.gathering import Gathered, Proved, gathered, proved, refuse_unseen
 from registry_hooks.desk.dossier.index import index_page
 from registry_hooks.desk.dossier.program import program
 from registry_hooks.desk.dossier.zipping import Packing
 from registry_hooks.desk.grounds.case import Cases
 from registry_hooks.desk.grounds.times import moment
+from registry_hooks.desk.log.checkpointing import Checkpointing
 from registry_hooks.errors import Invalid, NotFound, RegistryError
 from registry_hooks.identity import current_sight
+from registry_hooks.rules.log.checkpoints import Checkpoint
 from registry_hooks.storage.ledger import Ledger
+from registry_hooks.storage.log.nodes import Nodes
+from registry_hooks.storage.log.rows import StoredLog
 from registry_hooks.storage.mlflow_io import run_file, version_files
 from registry_hooks.storage.mlflow_rows import Registry, VersionRow
 
 SCHEMA = "registry-hooks/dossier/1"
-ORIGIN = "registry-hooks"
 Files = Literal["digests", "copies"]
 _CHUNK = 1 << 20
 
@@ -34,6 +36,7 @@ class Dossiers:
     """Makes dossiers; nothing here changes anything."""
 
     cases: Cases
+    checkpointing: Checkpointing
 
     def dossier(self, model: str, version: int, as_of: str | None = None, files: Files = "digests") -> Iterator[bytes]:
         """Everything about one version in one zip file, which an outsider verifies without the server.
@@ -47,19 +50,33 @@ class Dossiers:
         """
         until = moment("as_of", as_of) if as_of is not None else None
         with self.cases.unit_of_work(write=False) as session:
-            ledger, registry = Ledger(session), Registry(session)
-            found = gathered(ledger, model, version, until)
+            found = gathered(Ledger(session), StoredLog(session), model, version, until)
             refuse_unseen(found, current_sight())
-            row = _row(registry, model, version) if files == "copies" else None
-        packing = Packing()
-        yield from _facts(packing, found)
+            row = _row(Registry(session), model, version) if files == "copies" else None
+        proofs, packing = self._proved(found), Packing()
+        yield from _facts(packing, found, proofs)
         yield from _documents(packing, found)
         if row is not None:
             yield from _files(packing, row)
-        yield packing.put("index.html", index_page(found, packing.missing))
+        yield packing.put("index.html", index_page(found, proofs, packing.missing))
         yield packing.put("verify.py", program())
-        yield packing.put("dossier.json", packing.listing(_whose(found)))
+        listing = packing.listing(_whose(found))
+        yield packing.put("dossier.json", listing)
+        if (seal := self.checkpointing.sealed(f"{SCHEMA}\nsha256:{_sha256(listing)}\n")) is not None:
+            yield packing.put("dossier.note", seal)
         yield packing.close()
+
+    def _proved(self, found: Gathered) -> Proved:
+        """The proofs under the first checkpoint that has all entries, so that they stay the same as the log grows."""
+        self.checkpointing.fill()
+        kept, standing = self.checkpointing.covering(found.newest), self.checkpointing.standing()
+        with self.cases.unit_of_work(write=False) as session:
+            nodes = Nodes(session)
+            if kept is not None:
+                return proved(nodes.tree(kept.checkpoint.size), found, kept.checkpoint, bytes(kept.note))
+            tree = nodes.tree(found.newest)
+            unsigned = Checkpoint(standing.origin, tree.size, tree.root(0, tree.size))
+            return proved(tree, found, unsigned, None)
 
 
 def _row(registry: Registry, model: str, version: int) -> VersionRow:
@@ -79,15 +96,14 @@ def _whose(found: Gathered) -> dict[str, Any]:
     }
 
 
-def _facts(packing: Packing, found: Gathered) -> Iterator[bytes]:
+def _facts(packing: Packing, found: Gathered, proofs: Proved) -> Iterator[bytes]:
     """What the ledger itself says, and its proofs."""
-    root = base64.b64encode(found.root).decode()
-    yield packing.put("checkpoint", f"{ORIGIN}\n{found.size}\n{root}\n\n".encode())
-    proofs = {
-        str(row.seq): {"leaf_hash": row.leaf_hash, "path": [each.hex() for each in found.paths[row.seq]]}
+    yield packing.put("checkpoint", proofs.checkpoint)
+    paths = {
+        str(row.seq): {"leaf_hash": row.leaf_hash, "path": [each.hex() for each in proofs.paths[row.seq]]}
         for row in found.rows
     }
-    yield packing.put("proofs.json", canonical(proofs))
+    yield packing.put("proofs.json", canonical(paths))
     for row in found.rows:
         yield packing.put(f"entries/{row.seq:08d}.json", row.entry)
     texts = {e.body["digest"]: e.body["text"] for e in found.entries if e.action == "policy-applied"}

@@ -177,6 +177,25 @@ class Checkpointing:
             found = self._sign(key, vkey, copy)
         return found
 
+    def covering(self, size: int) -> Kept | None:
+        """The smallest signed checkpoint that has the first ``size`` entries; None where none can be signed."""
+        with self.cases.unit_of_work(write=False) as session:
+            kept = Checkpoints(session).covering(size)
+        if kept is not None:
+            return kept
+        try:
+            return self.signed()
+        except (NoKey, Contradicted, NotKept):
+            return None
+
+    def sealed(self, text: str) -> bytes | None:
+        """A text signed by the log's key, as a note; None where there is no key. It must be no checkpoint's text."""
+        try:
+            key, vkey = self._key(self.standing())
+        except NoKey:
+            return None
+        return bytes(sign(text, vkey.name, key))
+
     def fill(self) -> None:
         """Add the tree's hashes of entries that were written since."""
         with self.cases.unit_of_work(write=False) as session:

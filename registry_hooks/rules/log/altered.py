@@ -8,15 +8,20 @@ entry counts only for rows before it, and only where its own row is sound.
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from mlflow_eval_plugin.canonical import canonical
 
 PURGED_BODY = "purged-body"
 """The action of a row whose body is gone."""
 SCOPE = ":purged"
 """The scope of such rows; no registered model can have a name with a colon."""
-_SCHEMA = "registry-hooks/purged/1"
+_SCHEMA, _LINE = "registry-hooks/purged/1", "registry-hooks/altered/1"
+_HASH = re.compile(r"[0-9a-f]{64}")
 Json = dict[str, Any]
 Ranges = list[list[int]]
 
@@ -35,6 +40,23 @@ def purged_by(document: Json) -> int | None:
 def digest_of_text(text: bytes) -> str:
     """The digest by which a later entry binds the text of a row."""
     return "sha256:" + hashlib.sha256(text).hexdigest()
+
+
+def exported(text: bytes, leaf_hash: str) -> bytes:
+    """The line of an export for a row that does not match its leaf hash: both, as canonical JSON."""
+    return canonical({"leaf_hash": leaf_hash, "schema": _LINE, "text": text.decode()})
+
+
+def imported(line: bytes) -> tuple[bytes, str | None]:
+    """The text of a row from a line of an export, and its leaf hash where the line tells it."""
+    try:
+        held = json.loads(line) if _LINE.encode() in line else None
+    except ValueError:
+        return line, None
+    if not isinstance(held, dict) or held.get("schema") != _LINE:
+        return line, None
+    leaf_hash = str(held.get("leaf_hash"))
+    return str(held.get("text")).encode(errors="replace"), leaf_hash if _HASH.fullmatch(leaf_hash) else None
 
 
 def hidden(scope: str) -> str:
@@ -67,8 +89,11 @@ class Altered:
         if document.get("action") in ("redacted", "purged") and isinstance(document.get("body"), dict):
             self.changes[seq] = _sound_form(str(document["action"]), document["body"])
 
-    def problems(self) -> Iterator[tuple[int, str]]:
-        """Every row whose text no sound entry accounts for, and every row that is not as an entry left it."""
+    def problems(self, *, copied: bool = False) -> Iterator[tuple[int, str]]:
+        """Every row whose text no sound entry accounts for, and every row that is not as an entry left it.
+
+        Of rows that were ``copied`` while others wrote, some may be older than the entry that took their text.
+        """
         unsound = self._unsound()
         for seq in sorted(unsound):
             yield seq, "this entry was changed: it does not match its leaf hash"
@@ -77,6 +102,8 @@ class Altered:
         for by, ranges in self.gone.items():
             for seq in minus(ranges, purged.get(by, [])):
                 yield seq, f"this entry has no body, and entry {by} did not purge it"
+        if copied:
+            return
         for by, ranges in purged.items():
             for seq in minus(ranges, self.gone.get(by, [])):
                 yield seq, f"the body of this entry, which entry {by} purged, is there again"

@@ -98,7 +98,7 @@ class Columns(NamedTuple):
 
 
 class StoredEntry(NamedTuple):
-    """A ledger row as the database gives it back; nothing in it is trusted. A file has no ``columns``."""
+    """A ledger row as the database gives it back; nothing in it is trusted. One of a file has no ``columns``."""
 
     seq: int
     entry: bytes
@@ -137,10 +137,12 @@ def verify(
     """Recompute the tree from ``rows`` (in order of ``seq``, from 1) and hold it against ``head``.
 
     A changed entry is named by its number: its bytes no longer give its leaf hash and no later entry says so, or the
-    next entry's ``tree`` no longer matches. A missing row is named by the number that is missing, and one whose columns say something else
-    than its entry by its own. ``read`` is given the number and the document of each entry that can be read.
+    next entry's ``tree`` no longer matches. A missing row is named by the number that is missing, and one whose columns
+    say something else than its entry by its own. ``read`` is given the number and the document of each entry that can
+    be read.
     """
     tree, problems, chained, changes = Growing(), list[Problem](), True, altered.Altered()
+    copied = False
     for row in rows:
         for missing in range(tree.size + 1, row.seq):
             problems.append(Problem(missing, "this entry is missing"))
@@ -156,10 +158,12 @@ def verify(
         # Going on from the stored hash keeps one changed entry from blaming all that follow it.
         leaf = leaf if matches else _from_hex(row.leaf_hash, leaf)
         problems += _misplaced(row, document)
+        copied = copied or row.columns is None
         if read is not None and document:
             read(row.seq, document)
         tree.append(leaf)
-    problems = sorted((*problems, *(Problem(*each) for each in changes.problems())), key=lambda each: each.seq or 0)
+    found = (Problem(*each) for each in changes.problems(copied=copied))
+    problems = sorted((*problems, *found), key=lambda each: each.seq or 0)
     if tree.size != head.size:
         problems.append(Problem(None, f"the ledger's head says {head.size} entries, {tree.size} were found"))
     elif tree.root != head.root and not problems:

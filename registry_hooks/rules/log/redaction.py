@@ -1,8 +1,8 @@
 """Redaction: a text that people wrote is taken out of the log, of every place that repeats it, and nothing else.
 
-A text belongs to a *record*: a nomination, a Proposal, an Approval, a review, a loan, or the entry itself. Later entries
-and states repeat records whole, and are found by what a record is known by. What was asked, when, by whom and in which
-roles is no such text: it is what the log is for.
+A text belongs to a *record*: a nomination, a Proposal, an Approval, a review, a loan, or the entry itself. Later
+entries and states repeat records whole, and are found by what a record is known by. What was asked, when, by whom and
+in which roles is no such text: it is what the log is for.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ _RECORDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "review-closed": ("", ("finding",)),
     "key-revoked": ("", ("reason",)),
     "account-undone": ("", ("why",)),
+    "log-key-changed": ("", ("reason",)),
     "redacted": ("", ("reason",)),
     "purged": ("", ("reason",)),
 }

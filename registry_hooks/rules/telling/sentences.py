@@ -69,6 +69,8 @@ _SENTENCES: dict[str, Callable[[Entry, Body], str]] = {
         f"BROKE GLASS: version {e.version} became champion past {len(b['overridden'])} rules, because: "
         f"{b['review']['reason']}; now {_pair(b['after'])}"
     ),
+    "redacted": lambda e, b: f"redacted the {b['field']} of entry {b['seq']}, because: {b['reason']}",
+    "purged": lambda e, b: f"purged {b['count']} entries of before {b['before']}, because: {b['reason']}",
     "nominated": lambda e, b: f"version {e.version} nominated as challenger on {_evidence(b['nomination'])}",
     "requested": lambda e, b: (
         f"asked to promote version {e.version} ({b['proposal']['id']}): {b['proposal']['comment']}"

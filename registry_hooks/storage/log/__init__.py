@@ -1,1 +1,1 @@
-"""What the log's proofs rest on: its hashes, its checkpoints, the key that signs them, and copies outside."""
+"""The log as it is stored: rows that leave the house, and what a redaction or a purge does to them."""

@@ -39,6 +39,10 @@ class Checkpoints:
         """That of the largest size."""
         return self._one(_NEWEST)
 
+    def covering(self, size: int) -> Kept | None:
+        """That of the smallest size from a size on."""
+        return self._one(_ALL.where(_checkpoints.c.size >= size).order_by(_checkpoints.c.size).limit(1))
+
     def of(self, size: int, *, lock: bool = False) -> Kept | None:
         """That of a size; with ``lock`` nobody else changes it until the unit of work ends."""
         query = _ALL.where(_checkpoints.c.size == size)

@@ -18,6 +18,7 @@ from support.world import MODEL
 from registry_hooks.cli import main
 from registry_hooks.errors import RegistryError
 from registry_hooks.storage.ledger import Ledger
+from registry_hooks.storage.replay import replayed_model
 from registry_hooks.storage.schema import VERSION_TABLE, _config
 from registry_hooks.storage.upgrading import check_database, upgrade_database
 from registry_hooks.store import GovernedStore
@@ -126,7 +127,7 @@ def test_states_are_folded_anew_in_the_same_transaction(old):
     assert upgrade(old).exit_code == DONE
     with sa.orm.Session(engine) as session:
         ledger = Ledger(session)
-        assert ledger.state(MODEL) == ledger.replayed_state(MODEL) and ledger.state(MODEL).pair.champion == 1
+        assert ledger.state(MODEL) == replayed_model(ledger, MODEL) and ledger.state(MODEL).pair.champion == 1
     engine.dispose()
 
 

@@ -86,6 +86,7 @@ def _opened(files: tuple[Path, ...], keys: list[Vkey]) -> dict[str, Checkpoint]:
 
 
 def _recomputed(file: Path, root: str | None, kept: Mapping[str, Checkpoint]) -> dict[str, Any]:
+    from registry_hooks.rules.log.altered import imported
     from registry_hooks.rules.log.merkle import StoredEntry, Tree, leaf_hash, verify
 
     with file.open("rb") as lines:
@@ -93,8 +94,9 @@ def _recomputed(file: Path, root: str | None, kept: Mapping[str, Checkpoint]) ->
     wanted = {each.size for each in kept.values()}
     head, rows, roots = Tree(), [], {0: Tree().root}
     for seq, entry in enumerate(entries, 1):
-        leaf = leaf_hash(entry)
-        rows.append(StoredEntry(seq, entry, leaf.hex()))
+        text, told = imported(entry)
+        leaf = leaf_hash(text) if told is None else bytes.fromhex(told)
+        rows.append(StoredEntry(seq, text, leaf.hex()))
         head = head.append(leaf)
         if seq in wanted:
             roots[seq] = head.root

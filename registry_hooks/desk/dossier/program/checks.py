@@ -29,8 +29,8 @@ EVIDENCE_TYPE = b"application/vnd.mlflow-eval-plugin.evidence.v1+json"
 class Dossier:
     """A dossier while it is checked; ``problems`` says what does not hold, ``proven`` what does."""
 
-    def __init__(self, members: Members, key: str | None, root: str | None) -> None:
-        self.members, self.key, self.given_root = members, key, root
+    def __init__(self, members: Members, keys: list[str], root: str | None) -> None:
+        self.members, self.keys, self.given_root = members, keys, root
         self.problems: list[str] = []
         self.proven: list[str] = []
         self.entries: dict[int, Json] = {}
@@ -61,19 +61,21 @@ class Dossier:
             if self.members.measured(name) != (each["size"], each["sha256"]):
                 self.problems.append(f"{name} is not the file that was put into the dossier")
         self.problems += [f"{each['path']} is missing: {each['why']}" for each in self.index["missing"]]
-        if self.key:
-            sealed = signed_by(self.members.read("dossier.note"), self.key)
+        if self.keys:
+            sealed = signed_by(self.members.read("dossier.note"), self.keys)
             if sealed != f"{SEAL}\nsha256:{hashlib.sha256(data).hexdigest()}\n":
                 raise Broken("the seal of the dossier is over another list of members")
-            self.proven.append("The list of members, and with it every file here, is sealed by the key that you gave.")
+            self.proven.append("The list of members, and with it every file here, is sealed by a key that you gave.")
 
     def _checkpoint(self) -> None:
         data = self.members.read("checkpoint")
-        text = signed_by(data, self.key) if self.key else data.decode()
-        _, size, root, *_ = text.split("\n")
+        text = signed_by(data, self.keys) if self.keys else data.decode().rpartition("\n\n")[0] + "\n"
+        origin, size, root, rest = text.split("\n", 3)
+        if rest or not origin:
+            raise Broken("the checkpoint is not in its form")
         self.size, self.root = int(size), base64.b64decode(root, validate=True)
-        if self.key:
-            self.proven.append(f"The checkpoint of {self.size} entries is signed by the key that you gave.")
+        if self.keys:
+            self.proven.append(f"The checkpoint of {self.size} entries is signed by a key that you gave.")
         if self.given_root and self.given_root.lower() != self.root.hex():
             self.problems.append(f"the root is not the one that you gave: it is {self.root.hex()}")
         elif self.given_root:

@@ -156,25 +156,33 @@ def root_from(seq: int, leaf: bytes, size: int, path: list[bytes]) -> bytes | No
     return found if last == 0 else None
 
 
-def signed_by(note: bytes, vkey: str) -> str:
-    """The text of a note that the key signed.
+def signed_by(note: bytes, vkeys: list[str]) -> str:
+    """The text of a note that one of the keys signed."""
+    text, blank, lines = note.decode().rpartition("\n\n")
+    for vkey in vkeys if blank else ():
+        name, key_id, public = _vkey(vkey)
+        for line in lines.split("\n"):
+            dash, _, signature = line.rpartition(" ")
+            data = base64.b64decode(signature, validate=True) if dash == f"\u2014 {name}" else b""
+            if data[:4] != key_id:
+                continue
+            try:
+                Ed25519PublicKey.from_public_bytes(public).verify(data[4:], (text + "\n").encode())
+            except InvalidSignature as error:
+                raise Broken(f"the signature by {name} is not over this text") from error
+            return text + "\n"
+    raise Broken("it is not signed by a key that you gave")
 
-    A key is ``name+id+base64(0x01 || public key)``, its id the first four bytes of SHA-256(name, newline, these).
+
+def _vkey(text: str) -> tuple[str, bytes, bytes]:
+    """A key's name, id and public half.
+
+    It is ``name+id+base64(0x01 || public key)``, its id the first four bytes of SHA-256(name, newline, these).
     """
-    name, _, rest = vkey.strip().partition("+")
+    name, _, rest = text.strip().partition("+")
     told_id, _, told = rest.partition("+")
     key = base64.b64decode(told, validate=True)
     key_id = hashlib.sha256(name.encode() + b"\n" + key).digest()[:4]
     if len(key) != 33 or key[:1] != b"\x01" or key_id.hex() != told_id:
-        raise Broken(f"the key that you gave, {vkey[:60]!r}, is no key of a log")
-    text, blank, lines = note.decode().rpartition("\n\n")
-    for line in lines.split("\n") if blank else ():
-        dash, _, signature = line.rpartition(" ")
-        data = base64.b64decode(signature) if dash == f"\u2014 {name}" else b""
-        if data[:4] == key_id:
-            try:
-                Ed25519PublicKey.from_public_bytes(key[1:]).verify(data[4:], (text + "\n").encode())
-            except InvalidSignature as error:
-                raise Broken(f"the signature by {name} is not over this text") from error
-            return text + "\n"
-    raise Broken(f"it is not signed by the key that you gave, {name}")
+        raise Broken(f"{text[:60]!r}, which you gave, is no key of a log")
+    return name, key_id, key[1:]

@@ -88,7 +88,7 @@ def tell(dossier: Dossier) -> Iterator[str]:
         return
     yield from ("", "What the log says:", *story(dossier))
     yield from ("", "What this does not prove:", *(f"  {each}" for each in NOT_PROVEN))
-    if not (dossier.key or dossier.given_root):
+    if not (dossier.keys or dossier.given_root):
         yield "  WHOSE log this is: give its key (--key) or a root that you know (--root). Else all may be invented."
     yield from ("", "SOUND: all that can be checked holds.")
 
@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Verify the dossier of a model version, without its server.")
     here = Path(__file__).resolve().parent
     parser.add_argument("dossier", nargs="?", type=Path, default=here, help="a zip file or folder; else where this is")
-    parser.add_argument("--key", help="the log's public key, as name+id+base64")
+    parser.add_argument("--key", action="append", default=[], help="a public key of the log, as name+id+base64")
     parser.add_argument("--root", help="the root of the log that you know, in hex")
     given = parser.parse_args(arguments)
     try:

@@ -1,4 +1,4 @@
-"""Rows of the ledger exactly as they are stored, for what leaves the house and is checked elsewhere."""
+"""Rows of the ledger exactly as they are stored: for what leaves the house, and for what takes a text out of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from itertools import islice
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from registry_hooks.rules.log.merkle import Columns, StoredEntry
 from registry_hooks.storage.schema import ledger
@@ -17,8 +18,8 @@ _ROW = sa.select(ledger.c.seq, ledger.c.entry, ledger.c.leaf_hash, ledger.c.mode
 class StoredLog:
     """The rows within one unit of work."""
 
-    def __init__(self, rows: sa.Connection) -> None:
-        self._rows = rows
+    def __init__(self, session: Session) -> None:
+        self._rows = session.connection()
 
     def of(self, numbers: Collection[int]) -> list[StoredEntry]:
         """The rows with these numbers that are there, in order."""
@@ -35,11 +36,9 @@ class StoredLog:
         """The rows of a model or of another scope, in order."""
         return self._where(ledger.c.model == scope)
 
-    def leaf_hashes(self, size: int) -> Iterator[bytes]:
-        """The leaf hashes of the first ``size`` entries, in order."""
-        query = sa.select(ledger.c.leaf_hash).where(ledger.c.seq <= size).order_by(ledger.c.seq)
-        for leaf in self._rows.execute(query, execution_options={"yield_per": 5000}).scalars():
-            yield bytes.fromhex(leaf)
+    def rewrite(self, seq: int, text: bytes) -> None:
+        """Put another text in the place of an entry's. Its leaf hash stays: a later entry says what was done."""
+        self._rows.execute(sa.update(ledger).where(ledger.c.seq == seq).values(entry=text.decode()))
 
     def _where(self, condition: sa.ColumnElement[bool]) -> Iterator[StoredEntry]:
         rows = self._rows.execute(_ROW.where(condition).order_by(ledger.c.seq), execution_options={"yield_per": 500})
