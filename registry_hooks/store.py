@@ -317,6 +317,16 @@ class GovernedStore(SqlAlchemyStore):
             with self.desk.native.plainly(name):
                 super().delete_registered_model(name)
 
+    # Who is told of it --------------------------------------------------------------------------------------------
+
+    @again_if_undone
+    def create_webhook(self, *arguments: Any, **options: Any) -> Any:
+        """Gate: a webhook hears of every role that moves once it is there."""
+        with _told_to_mlflow(), self.unit_of_work(write=True) as session:
+            made = super().create_webhook(*arguments, **options)
+            self.desk.notifying.hear_webhooks(session)
+            return made
+
     # What hides a model from searches ------------------------------------------------------------------------------
 
     @_gate

@@ -61,8 +61,8 @@ def _hold_files() -> None:
 
 
 def _add_ours(flask_app: Any) -> None:
-    """Our own routes: for programs, for people, and for those who watch the server."""
-    from registry_hooks.app import startup
+    """Our own routes, for programs, people and those who watch; and word of roles goes our own way."""
+    from registry_hooks.app import roles_once, startup
     from registry_hooks.app.api import door
     from registry_hooks.app.guards import powers
     from registry_hooks.app.pages import frame
@@ -73,6 +73,7 @@ def _add_ours(flask_app: Any) -> None:
     door.install(flask_app)
     frame.install(flask_app)
     metrics.install(flask_app, startup.require_metrics_tokens(), powers.static_prefix())
+    roles_once.leave_roles_to_the_outbox()
 
 
 def _guard_in_flask(flask_app: Any, allowed: frozenset[Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ class Adoption:
         fresh: whether nothing that was recorded of it before counts.
         gone: versions that the ledger knows as champions, and that were deleted past the server.
         settled: which of aliases and stages counted and what each said, where they disagree; else empty.
+        aliases: the roles as the aliases had them.
     """
 
     model: str
@@ -31,6 +32,7 @@ class Adoption:
     fresh: bool
     gone: tuple[int, ...] = ()
     settled: tuple[tuple[str, Any], ...] = ()
+    aliases: Pair = field(default_factory=Pair)
 
     def body(self, registered: bool) -> dict[str, Any]:
         """The ledger entry's body."""
@@ -39,6 +41,7 @@ class Adoption:
             "pair": self.pair.as_json(),
             "fresh": self.fresh,
             "registered": registered,
+            "aliases": self.aliases.as_json(),
             **kept,
             **dict(self.settled),
         }
@@ -62,4 +65,4 @@ def adoption(
     if found.lost(pair):
         settled = {"adopt": adopt, "found": {"aliases": found.aliases.as_json(), "stages": found.stages}}
     gone = tuple(sorted(set(state.champions) - set(registry.versions(model))))
-    return Adoption(model, pair, fresh, gone, tuple(settled.items())), reasons
+    return Adoption(model, pair, fresh, gone, tuple(settled.items()), found.aliases), reasons

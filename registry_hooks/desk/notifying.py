@@ -20,6 +20,7 @@ from registry_hooks.records import Action, Entry
 from registry_hooks.rules.telling.events import EVENTS, Chosen, Event
 from registry_hooks.rules.telling.messages import Message
 from registry_hooks.storage.ledger import Ledger
+from registry_hooks.storage.outbox import webhooks
 from registry_hooks.storage.outbox.streams import STREAMS, Streams
 from registry_hooks.storage.outbox.targets import Kind, Line, Target, Targets
 from registry_hooks.storage.retry import again_if_undone
@@ -64,6 +65,10 @@ class Notifying:
             entry = self._note(ledger, "notify-added", actor, target)
         return {"target": _shown(target), "secret": kept.get("secret"), "entry": entry.seq}
 
+    def hear_webhooks(self, session: Any) -> None:
+        """In the unit of work that made a webhook of MLflow's: it hears from there on."""
+        webhooks.take_in(session)
+
     def notify_list(self) -> Answer:
         """Every target, how far each has heard, and what it does not take."""
         require_admin("targets are listed")
@@ -81,6 +86,7 @@ class Notifying:
         actor = require_admin("targets are tried")
         with self.cases.unit_of_work(write=False) as session:
             target = _found(Targets(session), name)
+            _refuse_mlflows(target, "MlflowClient().test_webhook tries it")
             try:
                 send = KINDS[target.kind].open(target, session)
             except Undelivered as error:
@@ -104,6 +110,7 @@ class Notifying:
             ledger, targets = Ledger(session), Targets(session)
             ledger.lock_policies()
             target = _found(targets, name)
+            _refuse_mlflows(target, "MlflowClient().delete_webhook ends it")
             targets.remove(target.id)
             entry = self._note(ledger, "notify-removed", actor, target)
         return {"target": _shown(target), "entry": entry.seq}
@@ -115,7 +122,7 @@ class Notifying:
 def _refuse_more(there: list[Target], name: str) -> None:
     if any(each.name == name for each in there):
         raise Conflict(f"there is a target {name!r} already; registry-hooks notify remove {name} ends it")
-    if len(there) >= MOST_TARGETS:
+    if len([each for each in there if each.kind != "mlflow"]) >= MOST_TARGETS:
         reason = Reason("targets", f"at most {MOST_TARGETS}", str(len(there)), "remove one that nobody needs")
         raise Invalid("the target cannot be added", [reason])
 
@@ -125,6 +132,12 @@ def _found(targets: Targets, name: str) -> Target:
     if found is None:
         raise NotFound(f"there is no target {name[:80]!r}; registry-hooks notify list shows them")
     return found
+
+
+def _refuse_mlflows(target: Target, mend: str) -> None:
+    if target.kind == "mlflow":
+        found = f"{target.name}, a webhook that MLflow keeps"
+        raise Invalid("MLflow keeps its webhooks itself", [Reason("kind", "a target that was added here", found, mend)])
 
 
 def _shown(target: Target) -> Answer:

@@ -58,7 +58,7 @@ CLOSURE: dict[str, Handling] = {
     "delete_prompt_version_tag": "through",
     "link_prompt_version_to_model": "pass",
     "link_prompt_version_to_run": "pass",
-    "create_webhook": "pass",
+    "create_webhook": "gate",
     "get_webhook": "read",
     "list_webhooks": "read",
     "list_webhooks_by_event": "read",

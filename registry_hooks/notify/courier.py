@@ -25,6 +25,7 @@ from registry_hooks.notify.contract import Send, TargetKind, Undelivered
 from registry_hooks.notify.kinds import KINDS
 from registry_hooks.notify.making import made
 from registry_hooks.rules.telling.messages import Message
+from registry_hooks.storage.outbox import webhooks
 from registry_hooks.storage.outbox.streams import STREAMS, Item, Stream, Streams
 from registry_hooks.storage.outbox.targets import Failing, Kind, Line, Target, Targets
 
@@ -76,12 +77,21 @@ class Courier:
 
     def round(self) -> None:
         """Begin to tell each target for which there is something, unless it is being told already."""
+        self.take_in_webhooks()
         for target_id in self.due():
             with self._lock:
                 if target_id in self._busy:
                     continue
                 self._busy.add(target_id)
             threading.Thread(target=self._tell_alone, args=(target_id,), name=f"tell-{target_id}", daemon=True).start()
+
+    def take_in_webhooks(self) -> None:
+        """Make targets of MLflow's webhooks that were made past the store, and forget those that are gone."""
+        with self._unit_of_work(write=False) as session:
+            same = not webhooks.unlike(session, Targets(session).all())
+        if not same:
+            with self._unit_of_work(write=True) as session:
+                webhooks.take_in(session)
 
     def due(self) -> list[str]:
         """Ids of the targets for which there is something now."""

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from registry_hooks.records import Entry, Pair
+from registry_hooks.rules.telling.aliases import Moved, aliases_moved
 from registry_hooks.rules.telling.events import Event
 from registry_hooks.rules.telling.sentences import sentence
 
@@ -25,15 +26,14 @@ class Message:
         event: under which event it is told.
         at: when it happened.
         data: what happened, as JSON.
-        before: the pair before it, ``after`` the pair after it; None of what is about no model.
+        moved: the aliases that MLflow has moved with it.
     """
 
     id: str
     event: Event
     at: datetime
     data: dict[str, Any]
-    before: Pair | None = None
-    after: Pair | None = None
+    moved: tuple[Moved, ...] = ()
 
     @property
     def body(self) -> bytes:
@@ -83,7 +83,9 @@ def of_entry(entry: Entry, event: Event, place: Place, pairs: tuple[Pair, Pair] 
     if "approval" in entry.body:
         known["proposal"] = entry.body["approval"]["proposal"]
     numbers = {name: held["id"] if isinstance(held, dict) else held for name, held in known.items()}
-    return Message(f"entry-{place.seq}-{place.leaf[:32]}", event, entry.at, {**data, **numbers}, *(pairs or ()))
+    return Message(
+        f"entry-{place.seq}-{place.leaf[:32]}", event, entry.at, {**data, **numbers}, aliases_moved(entry, pairs)
+    )
 
 
 def of_notice(number: int, said: str, event: Event, body: dict[str, Any], server: str) -> Message:

@@ -17,14 +17,12 @@ from sqlalchemy.orm import Session
 
 from registry_hooks.records import Entry, Pair
 from registry_hooks.rules.log.merkle import Tree
+from registry_hooks.rules.telling.aliases import MOVED_BY
 from registry_hooks.rules.telling.events import Event, events_of
 from registry_hooks.storage import schema
 
 Stream = Literal["ledger", "notices"]
 STREAMS: tuple[Stream, ...] = get_args(Stream)
-MOVES = ("adopted", "nominated", "promoted", "rolled-back", "broke-glass")
-"""Actions of the entries that change a pair."""
-
 _ledger, _head, _notices, _background = schema.ledger, schema.head, schema.notices, schema.background
 _SIZES = sa.select(
     sa.select(_head.c.size).where(_head.c.id == 1).scalar_subquery(),
@@ -93,14 +91,14 @@ class Streams:
         """A model's pair before and after an entry of it, as its entries say; None for an entry of no model."""
         if entry.model is None:
             return None
-        if entry.action in MOVES and "before" in entry.body:
+        if entry.action in MOVED_BY and "before" in entry.body:
             return Pair.model_validate(entry.body["before"]), Pair.model_validate(entry.body["after"])
         before = self._pair_before(entry.model, entry.seq)
         return before, Pair.model_validate(entry.body["pair"]) if entry.action == "adopted" else before
 
     def _pair_before(self, model: str, seq: int) -> Pair:
         moves = sa.select(_ledger.c.entry).where(
-            _ledger.c.model == model, _ledger.c.seq < seq, _ledger.c.action.in_(MOVES)
+            _ledger.c.model == model, _ledger.c.seq < seq, _ledger.c.action.in_(MOVED_BY)
         )
         text = self._rows.execute(moves.order_by(_ledger.c.seq.desc()).limit(1)).scalar_one_or_none()
         if text is None:

@@ -10,6 +10,7 @@ def told(tmp_path_factory):
     """A governed server with two workers, which may send to loopback."""
     served = start(
         tmp_path_factory.mktemp("told"), "--workers", "2", "--auth-cache-seconds", "600",
+        "--unsafe-allow", "webhooks", MLFLOW_WEBHOOK_CACHE_TTL="0",
         REGISTRY_HOOKS_PUBLIC_URL="https://models.example", **LET_IN,
     )  # fmt: skip
     yield served
