@@ -24,6 +24,7 @@ from registry_hooks.rules.policy import governing
 from registry_hooks.rules.sight import WITHHELD, shown_lineage, shown_nomination
 from registry_hooks.storage.gc_pause import unsearched
 from registry_hooks.storage.ledger import SCOPES, AppliedPolicy, Ledger, read_model_state
+from registry_hooks.storage.log.auditing import disagreeing
 from registry_hooks.storage.mlflow_io import lineage
 from registry_hooks.storage.mlflow_rows import Registry, SweptRegistry
 from registry_hooks.storage.replay import Replay, replayed_model
@@ -130,6 +131,7 @@ class Reading:
                 {"seq": problem.seq, "what": problem.what if whole else problem.what.split(":")[0]}
                 for problem in found.problems
             ]
+            problems += [{"seq": None, "what": what} for what in disagreeing(session, found.tree)]
             for scope, what in _NO_MODELS.items():
                 if scope in replay.broken or ledger.scope_state(scope) != replay.scopes[scope]:
                     problems.append({"seq": None, "what": f"{what} are not what their ledger entries say"})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -189,7 +190,14 @@ class Checkpointing:
             return None
 
     def sealed(self, text: str) -> bytes | None:
-        """A text signed by the log's key, as a note; None where there is no key. It must be no checkpoint's text."""
+        """A text signed by the log's key, as a note; None where there is no key.
+
+        Raises:
+            ValueError: when it could be read as a checkpoint, which says something about the log.
+        """
+        with suppress(Invalid):
+            read_checkpoint(text)
+            raise ValueError("a checkpoint is signed when the log is known to lead to it, and not otherwise")
         try:
             key, vkey = self._key(self.standing())
         except NoKey:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from registry_hooks.rules.log.merkle import Tree
 from registry_hooks.rules.log.proofs import WIDTH, Hashes, Torn, complete
+from registry_hooks.rules.log.tiles import upper
 from registry_hooks.storage import schema
 from registry_hooks.storage.ledger import Ledger
 
@@ -28,6 +29,7 @@ _ABOVE = (
     .where(_nodes.c.level == _level, _nodes.c.number >= _first, _nodes.c.number < _end)
     .order_by(_nodes.c.number)
 )
+_HEX = frozenset("0123456789abcdef")
 _NEXT = sa.select(sa.func.max(_nodes.c.number)).where(_nodes.c.level == _level)
 
 
@@ -72,6 +74,28 @@ class Nodes:
                 return False
             level, tiles, most = level + 1, tiles // WIDTH, most - len(added)
         return True
+
+    def lead_to(self, tree: Tree) -> bool:
+        """Whether the table's hashes are those of a tree: all of them lead to its root, and so no other could.
+
+        Raises:
+            Torn: when entries are missing.
+        """
+        query = sa.select(_nodes.c.level, _nodes.c.number, _nodes.c.hash).order_by(_nodes.c.level, _nodes.c.number)
+        stored = {(int(level), int(number)): str(text) for level, number, text in self._rows.execute(query)}
+        known = sum(level == 1 for level, _ in stored)
+        roots = [stored.get((1, number), "") for number in range(known)]
+        if any(len(each) != 64 or not set(each) <= _HEX for each in roots):
+            return False
+        above = [complete(self._tile(0, number)) for number in range(known, tree.size // WIDTH)]
+        tiles = {
+            (level, number): hashes
+            for level, number, hashes in upper([*(bytes.fromhex(each) for each in roots), *above], 1)
+        }
+        whole = Hashes(tree.size, lambda level, at: tiles.get((level, at), []) if level else self._tile(0, at))
+        made = {(level, number * WIDTH + at): each.hex() for (level, number), hashes in tiles.items()
+                for at, each in enumerate(hashes)}  # fmt: skip
+        return whole.root(0, tree.size) == tree.root and all(made.get(at) == text for at, text in stored.items())
 
     def fill_anew(self) -> None:
         """Empty the table, and fill it from the entries."""

@@ -1,16 +1,18 @@
 """Checkpoints and proofs from a real registry: what is signed, what is not and why, and that decisions go on."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
+import rfc8785
 import sqlalchemy as sa
-from support.proofs.long_log import lengthen
+from support.proofs.long_log import lengthen, some_log
 from support.world import MODEL
 
 from registry_hooks.errors import Conflict, Invalid, NotFound, Refused, RegistryError
 from registry_hooks.rules.log.checkpoints import opened
-from registry_hooks.rules.log.notes import COSIGNS, Note, cosign, read_note, read_vkey, vkey_of
+from registry_hooks.rules.log.notes import COSIGNS, Note, cosign, read_note, read_vkey, verified, vkey_of
 from registry_hooks.rules.log.proof_texts import GrowthProof, grown, proven, read_proof
 from registry_hooks.rules.log.proofs import WIDTH, Torn, is_consistent
 from registry_hooks.rules.signatures import new_key
@@ -220,6 +222,55 @@ def test_hashes_behind_are_filled_and_none_is_trusted(world, outdoors):
     with world.store.engine.begin() as connection:
         (row,) = connection.execute(sa.text("SELECT level, number, hash FROM registry_hooks_nodes")).all()
     assert (row.level, row.number) == (1, 0)
+    world.assert_sound()
     sql(world, "UPDATE registry_hooks_nodes SET hash = :hash", hash="0" * 64)
+    (problem,) = world.desk.audit_verify()["problems"]
+    assert "empty the table registry_hooks_nodes" in problem["what"]
     with pytest.raises(Torn, match="does not lead to the log's root"):
         world.desk.audit_prove(WIDTH + 2)
+
+
+def test_a_log_that_was_rewritten_whole_is_found_by_what_was_signed(world, outdoors):
+    """Every row and the head fit one another; the checkpoint that was signed does not fit them."""
+    from registry_hooks.rules.log.merkle import Tree, leaf_hash
+
+    some_log(world, 3)
+    world.desk.audit_checkpoint()
+    tree = Tree()
+    for row in b"".join(world.desk.audit_export()).splitlines():
+        document = json.loads(row)
+        document["tree"], document["authenticated_by"] = tree.root.hex(), "nobody"
+        text = rfc8785.dumps(document)
+        sql(world, "UPDATE registry_hooks_ledger SET entry = :entry, leaf_hash = :leaf WHERE seq = :seq",
+            entry=text.decode(), leaf=leaf_hash(text).hex(), seq=document["seq"])  # fmt: skip
+        tree = tree.append(leaf_hash(text))
+    sql(world, "UPDATE registry_hooks_head SET frontier = :f", f=",".join(each.hex() for each in tree.frontier))
+    (problem, *_) = world.desk.audit_verify()["problems"]
+    assert "has not grown from the checkpoint" in problem["what"] and problem["seq"] is None
+
+
+def test_an_upgrade_fills_the_hashes_of_a_log_without_them(world, outdoors, tmp_path):
+    from registry_hooks.storage.schema import VERSION_TABLE
+    from registry_hooks.storage.upgrading import upgrade_database
+
+    some_log(world, WIDTH)
+    for table in ("registry_hooks_nodes", "registry_hooks_checkpoints"):
+        sql(world, f"DROP TABLE {table}")
+    sql(world, f"UPDATE {VERSION_TABLE} SET version_num = 'r0005'")
+    world.store.engine.dispose()
+    upgrade_database(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    with world.store.engine.begin() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM registry_hooks_nodes")).scalar_one() == 1
+    assert world.desk.audit_prove(1)["proof"]
+    world.assert_sound()
+
+
+def test_another_text_is_sealed_and_a_checkpoint_is_not(world, outdoors):
+    world.govern()
+    head = world.desk.audit_checkpoint()
+    note = world.desk.checkpointing.sealed("a list of files\n")
+    assert [str(each) for each in verified(read_note(note), [read_vkey(head["key"])])] == [head["key"]]
+    with pytest.raises(ValueError, match="checkpoint"):
+        world.desk.checkpointing.sealed(text := read_note(head["note"].encode()).text)
+    assert text.startswith(head["origin"])
+    assert world.desk.checkpointing.covering(1).checkpoint.size == head["size"]
