@@ -65,22 +65,26 @@ def _add_ours(flask_app: Any) -> None:
     from registry_hooks.app import roles_once, startup
     from registry_hooks.app.api import door
     from registry_hooks.app.guards import powers
-    from registry_hooks.app.pages import frame
+    from registry_hooks.app.pages import frame, linking
     from registry_hooks.app.watching import logs, metrics, numbers
 
     logs.as_operator_asks()
     numbers.prepare()
     door.install(flask_app)
     frame.install(flask_app)
+    linking.link_from_mlflow(flask_app)
     metrics.install(flask_app, startup.require_metrics_tokens(), powers.static_prefix())
     roles_once.leave_roles_to_the_outbox()
 
 
 def _guard_in_flask(flask_app: Any, allowed: frozenset[Any]) -> None:
     """The guards of Flask; the first one added is asked first."""
-    from registry_hooks.app.artifacts import beside, locations
-    from registry_hooks.app.guards import malformed, once, powers, workspaces
+    from mlflow.server import auth
 
+    from registry_hooks.app.artifacts import beside, locations
+    from registry_hooks.app.guards import forbidden, malformed, once, powers, workspaces
+
+    forbidden.tell_in_json(auth)
     workspaces.refuse_in_flask(flask_app)
     powers.shut_in_flask(flask_app, allowed)
     once.refuse_in_flask(flask_app)

@@ -8,6 +8,7 @@ PAGE is a file or an address. A step is a JavaScript expression, or
     key:NAME          what a person does at the keyboard
     type:TEXT
     follow:SELECTOR   clicks on what CSS finds first, and waits until the page that it leads to is there
+    press:NAME        a key that leads to another page, and waits likewise
     open:ADDRESS      goes there, and waits likewise
     axe:FILE          gives what axe-core, in that file, has against the page
 
@@ -66,7 +67,7 @@ class Visit:
         self.leaving = True
         self.kinds: dict[str, Callable[[str], None]] = {
             "frame": self.in_frame, "key": self.key, "type": self.type, "follow": self.follow, "open": self.open,
-            "axe": self.axe,
+            "press": self.press, "axe": self.axe,
         }  # fmt: skip
 
     def begin(self, loaded: bool) -> None:
@@ -103,6 +104,10 @@ class Visit:
     def follow(self, selector: str) -> None:
         self.leaving = True
         self.run(f"document.querySelector({json.dumps(selector)}).click()", lambda _: None)
+
+    def press(self, name: str) -> None:
+        self.leaving = True
+        QTest.keyClick(self.view.focusProxy(), getattr(Qt.Key, f"Key_{name}"))
 
     def open(self, address: str) -> None:
         self.leaving = True
