@@ -13,6 +13,7 @@ from registry_hooks.cli.commands.doctor import doctor
 from registry_hooks.cli.commands.emergency import break_glass, review
 from registry_hooks.cli.commands.evidence import evidence
 from registry_hooks.cli.commands.look import history, inbox, lineage, plan, read_proposal, reconcile, status
+from registry_hooks.cli.commands.machine.admin import admin
 from registry_hooks.cli.commands.move import nominate, promote, rollback
 from registry_hooks.cli.commands.notify import notify
 from registry_hooks.cli.commands.policy import policy
@@ -25,7 +26,7 @@ BY_ROLE: dict[str, tuple[click.Command, ...]] = {
     "Approvers, who answer for it": (inbox, read_proposal, approve, reject, review, delegate),
     "People on call": (status, rollback, break_glass),
     "Auditors": (history, lineage, reconcile, audit),
-    "Administrators, who run the server": (server, doctor, policy, key, notify, db),
+    "Administrators, who run the server": (server, doctor, policy, key, notify, db, admin),
 }
 """Every command, once, under the role that needs it most; what anybody may do is for the server and a policy to say."""
 

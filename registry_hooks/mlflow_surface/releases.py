@@ -163,6 +163,13 @@ def create_first_administrator(auth: Any) -> str | None:
     return made_up
 
 
+def password_hash(password: str) -> str:
+    """What MLflow's auth keeps of a password."""
+    from mlflow.server.auth import sqlalchemy_store
+
+    return str(getattr(sqlalchemy_store, "generate_password_hash")(password))  # noqa: B009 (as MLflow's store does)
+
+
 def _knows_the_variable() -> bool:
     from mlflow import environment_variables
 

@@ -194,6 +194,17 @@ def _shown(url: sa.URL) -> str:
 
 
 @contextmanager
+def engine_of(uri: str) -> Iterator[sa.Engine]:
+    """An engine of a database, for as long as the block lasts.
+
+    Raises:
+        Invalid, Unreachable: as `check_database`; the latter for whatever the database says within the block, too.
+    """
+    with _engine(_url(uri)) as engine:
+        yield engine
+
+
+@contextmanager
 def _engine(url: sa.URL) -> Iterator[sa.Engine]:
     from mlflow.store.db.utils import create_sqlalchemy_engine
 

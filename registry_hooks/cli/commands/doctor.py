@@ -6,10 +6,13 @@ import importlib.metadata
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import click
 
 from registry_hooks.cli.asking import told_as_failure
+from registry_hooks.cli.commands.machine.addresses import databases
+from registry_hooks.cli.commands.machine.surveying import surveyed
 from registry_hooks.cli.failures import NO_ANSWER, Failure
 from registry_hooks.cli.output import clean, heading, show
 from registry_hooks.client import Client
@@ -42,15 +45,34 @@ class Finding:
 @click.option("--tracking-uri", metavar="URI", help="The server's address; else MLFLOW_TRACKING_URI.")
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=20, show_default=True)
 @click.option("--no-server", is_flag=True, help="Look at this installation only.")
+@click.option(
+    "--server",
+    "on_machine",
+    is_flag=True,
+    help="On the server's machine: look into its databases, which need not be governed yet, and change nothing.",
+)
+@databases
+@click.option(
+    "--artifacts-destination",
+    envvar="MLFLOW_ARTIFACTS_DESTINATION",
+    metavar="URI",
+    help="Where the server is to keep artifacts.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def doctor(tracking_uri: str | None, timeout: float, no_server: bool, as_json: bool) -> None:
+def doctor(
+    tracking_uri: str | None, timeout: float, no_server: bool, on_machine: bool, as_json: bool,
+    artifacts_destination: str | None, **options: Any,
+) -> None:  # fmt: skip
     """Check this installation and the server. Exit code 3 when something is wrong.
 
-    MLflow only warns when a plugin fails to import; here it is a finding.
+    MLflow only warns when a plugin fails to import; here it is a finding. With --server it tells what will bite a team
+    whose MLflow is taken over: missing drivers, users without grants on their own experiments, versions without
+    authors, aliases and stages that disagree.
 
     \b
     Example:
       registry-hooks doctor --tracking-uri http://127.0.0.1:5000
+      registry-hooks doctor --server --backend-store-uri postgresql://mlflow@db/mlflow
     """
     from mlflow_eval_plugin.evidence import KNOWN_KINDS
 
@@ -59,7 +81,9 @@ def doctor(tracking_uri: str | None, timeout: float, no_server: bool, as_json: b
     findings += [_probe(f"package {name}", _version, name) for name in DISTRIBUTIONS]
     findings += [_probe(f"plugin {name} ({group})", _load, group, name) for group, name in plugins]
     findings += [_probe(f"import {name}", _import, name) for name in MODULES]
-    if not no_server:
+    if on_machine:
+        findings += [Finding(*told) for told in surveyed(artifacts_destination, options)]
+    elif not no_server:
         findings.append(_probe("server", _server, tracking_uri, timeout))
     ok = all(each.ok for each in findings)
     show({"ok": ok, "findings": [asdict(each) for each in findings]}, as_json, _told(findings))
