@@ -159,3 +159,21 @@ def test_an_unsigned_log_says_so(tmp_path, monkeypatch):
     assert not (tmp_path / "c").exists() and not (tmp_path / "copy").exists()
     done = CliRunner().invoke(main, ["audit", "checkpoint", "--json", "--tracking-uri", "http://127.0.0.1:1"])
     assert done.exit_code == NO_ANSWER and json.loads(done.stdout)["note"] is None
+
+
+def test_a_key_that_was_replaced_does_not_speak_for_later(tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    from registry_hooks.cli import main
+    from registry_hooks.client import Client
+    from registry_hooks.rules.log.checkpoints import Checkpoint
+    from registry_hooks.rules.log.notes import sign, vkey_of
+    from registry_hooks.rules.signatures import new_key
+
+    old, new = new_key(), new_key()
+    keys = [{"vkey": str(vkey_of("o", key)), "since": since} for key, since in ((old, 0), (new, 10))]
+    monkeypatch.setattr(Client, "audit_keys", lambda self: {"keys": keys})
+    (tmp_path / "late").write_bytes(bytes(sign(Checkpoint("o", 10, bytes(32)).text, "o", old)))
+    arguments = ["audit", "verify", "--checkpoint", str(tmp_path / "late"), "--tracking-uri", "http://127.0.0.1:1"]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == BROKEN and "entry 10 put another" in done.stderr

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from support.proofs.long_log import lengthen, some_log
+from support.proofs.tampering import changed
+from support.world import MODEL
 
 from registry_hooks.cli.commands.log.copying import Copy, leaves
 from registry_hooks.errors import Invalid, RegistryError
@@ -54,22 +56,6 @@ def test_go_verifies_proofs_of_entries_and_of_growth(world, outdoors, gos):
     answers = gos.ask(*(("record", key, each) for each in records), *(("growth", key, old, each) for each in growths))
     assert [each.why for each in answers if not each.ok] == []
     assert {(each.size, each.root) for each in answers} == {(answers[0].size, world.desk.audit_verify()["root"])}
-
-
-def changed(data: bytes, chance: random.Random) -> bytes:
-    """One change that somebody who wants to deceive, or a bad disk, might make."""
-    at = chance.randrange(len(data))
-    match chance.randrange(4):
-        case 0:
-            return data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :]
-        case 1:
-            return data[:at] + data[at + 1 :]
-        case 2:
-            return data[:at] + bytes([chance.randrange(256)]) + data[at:]
-    lines = data.split(b"\n")
-    first, second = chance.randrange(len(lines)), chance.randrange(len(lines))
-    lines[first], lines[second] = lines[second], lines[first]
-    return b"\n".join(lines)
 
 
 def ours_takes(kind: str, data: bytes, key, old: bytes) -> bool:
@@ -158,3 +144,24 @@ def test_a_copy_of_a_log_that_forked_is_not_published(world, outdoors, gos):
     assert copy_to(outdoors / "copy", world)["size"] == new["size"]
     (answer,) = gos.ask(("log", new["key"], outdoors / "copy"))
     assert answer.ok and answer.size == new["size"]
+
+
+def test_what_was_redacted_is_told_apart_from_what_was_changed(world, outdoors, gos):
+    some_log(world, 3)
+    with world.acting("ana"):
+        world.desk.request(MODEL, 2, "call me: +49 171 5550100")
+        (entry,) = [each for each in world.desk.history(MODEL)["entries"] if "5550100" in str(each)]
+    with world.acting("admin"):
+        world.desk.redact(entry["seq"], "comment", "personal data")
+    head = world.desk.audit_checkpoint()
+    lines = b"".join(world.desk.audit_leaves(None, head["size"])).splitlines(keepends=True)
+    assert b"5550100" not in b"".join(lines)
+    for number, changed_too in ((None, []), (2, [3])):
+        copy = Copy(outdoors / f"copy-{number}")
+        for at, line in enumerate(lines):
+            text = line.replace(b'"schema"', b'"Schema"') if at == number else line
+            copy.add(*next(leaves([text])))
+        copy.publish(opened(head["note"].encode(), [read_vkey(head["key"])]))
+        assert copy.unsound() == changed_too and copy.other_text == 1 + len(changed_too)
+    (answer,) = gos.ask(("log", head["key"], outdoors / "copy-None"))
+    assert not answer.ok and f"entry {entry['seq'] - 1} is not what was hashed" in answer.why

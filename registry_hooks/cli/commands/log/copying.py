@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import Any
 
 from registry_hooks.errors import Invalid
+from registry_hooks.rules.log.altered import Altered
 from registry_hooks.rules.log.checkpoints import Checkpoint, Signed, read_checkpoint
 from registry_hooks.rules.log.merkle import leaf_hash
 from registry_hooks.rules.log.notes import read_note
@@ -16,6 +19,7 @@ from registry_hooks.rules.log.proofs import WIDTH, Hashes, complete
 from registry_hooks.rules.log.tiles import bundle, bundle_path, split, tile_path, upper
 
 NEWEST = "checkpoint"
+_ALTERS = (b'"action":"redacted"', b'"action":"purged"')
 
 
 class Unsound(Invalid):
@@ -37,8 +41,9 @@ class Copy:
         self._roots: list[bytes] = []  # of full tiles of the lowest level
         self._leaves: list[bytes] = []  # behind them
         self._entries: list[bytes] = []
-        self.changed: list[int] = []
-        """Numbers of entries whose text is not what was hashed."""
+        self._altered = Altered()
+        self.other_text = 0
+        """How many of the entries put in have another text than the one that was hashed."""
         self.long = 0
         """How many bundles hold an entry that is too long for one."""
         while (tile := self._read(tile_path(0, len(self._roots)))) is not None and len(tile) == 32 * WIDTH:
@@ -53,12 +58,18 @@ class Copy:
         """Put in the next entry, with the hash that it has in the tree."""
         self._leaves.append(leaf)
         self._entries.append(entry)
-        if leaf_hash(entry) != leaf:
-            self.changed.append(self.size)
+        matches = leaf_hash(entry) == leaf
+        self.other_text += not matches
+        if not matches or any(action in entry for action in _ALTERS):
+            self._altered.read(self.size, entry, _document(entry), matches=matches)
         if len(self._leaves) == WIDTH:
             self._write_leaves()
             self._roots.append(complete(self._leaves))
             self._leaves, self._entries = [], []
+
+    def unsound(self) -> list[int]:
+        """Numbers of entries put in whose text is not what was hashed, and no later entry says why."""
+        return [seq for seq, _ in self._altered.problems(copied=True)]
 
     def publish(self, signed: Signed) -> None:
         """Write what a checkpoint needs, and the checkpoint.
@@ -129,6 +140,14 @@ class Copy:
                 os.fsync(part.fileno())
         Path(part.name).chmod(0o644)  # it is there to be served
         Path(part.name).replace(file)
+
+
+def _document(entry: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(entry)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def leaves(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:

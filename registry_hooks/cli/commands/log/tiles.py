@@ -48,12 +48,13 @@ def tiles(client: Client, folder: Path, keys: tuple[str, ...], as_json: bool) ->
             copy, before = _copied(client, folder, signed, as_json)
         except OSError as error:
             raise Failure(f"cannot write {error.filename or folder}: {error.strerror}", USAGE) from error
+    unsound = copy.unsound()
     told = {
         "origin": answer["origin"], "size": answer["size"], "root": answer["root"], "added": copy.size - before,
-        "changed": copy.changed, "long_bundles": copy.long,
+        "redacted": copy.other_text - len(unsound), "unsound": unsound, "long_bundles": copy.long,
     }  # fmt: skip
     show(told, as_json, _lines(told, signed, folder))
-    if copy.changed:
+    if unsound:
         raise click.exceptions.Exit(BROKEN_AUDIT)
 
 
@@ -82,6 +83,8 @@ def _lines(told: dict[str, Any], signed: Signed, folder: Path) -> Iterator[str]:
     if told["long_bundles"]:
         yield (f"  {told['long_bundles']} bundles hold an entry that is too long for tlog-tiles (65,535 bytes); "
                "they are below entries/, an entry a line.")  # fmt: skip
-    if told["changed"]:
-        named = ", ".join(map(str, told["changed"][:_TOLD])) + ("…" if len(told["changed"]) > _TOLD else "")
+    if told["redacted"]:
+        yield f"  The text of {told['redacted']} entries was taken out later, as entries of the log say."
+    if unsound := told["unsound"]:
+        named = ", ".join(map(str, unsound[:_TOLD])) + ("…" if len(unsound) > _TOLD else "")
         yield f"  {heading('The text is not what was hashed', 'red')} of entries {named}: registry-hooks audit verify"

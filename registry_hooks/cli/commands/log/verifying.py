@@ -41,7 +41,7 @@ def verify(client: Client, files: tuple[Path, ...], keys: tuple[str, ...], as_js
     Example:
       registry-hooks audit verify --checkpoint march --checkpoint april --key log.vkey
     """
-    known = vkeys(keys) if keys or not files else _servers(client)
+    known = dict.fromkeys(vkeys(keys)) if keys or not files else _servers(client)
     kept = _opened(files, known)
     told = _forks(kept)
     if told:  # which needs no server's word
@@ -66,22 +66,29 @@ def verify_file(file: Path, root: str | None, files: tuple[Path, ...], keys: tup
     """
     if files and not keys:
         raise Failure("--key: expected a key of the log, found none", USAGE)
-    _tell(_recomputed(file, root, _opened(files, vkeys(keys))), as_json)
+    _tell(_recomputed(file, root, _opened(files, dict.fromkeys(vkeys(keys)))), as_json)
 
 
-def _servers(client: Client) -> list[Vkey]:
+def _servers(client: Client) -> dict[Vkey, int | None]:
+    """The keys that the server tells, each with the entry that put another in its place."""
     from registry_hooks.rules.log.notes import read_vkey
 
-    return [read_vkey(each["vkey"]) for each in client.audit_keys()["keys"]]
+    keys = client.audit_keys()["keys"]
+    ends = [*(each["since"] for each in keys[1:]), None]
+    return {read_vkey(each["vkey"]): end for each, end in zip(keys, ends, strict=True)}
 
 
-def _opened(files: tuple[Path, ...], keys: list[Vkey]) -> dict[str, Checkpoint]:
+def _opened(files: tuple[Path, ...], keys: Mapping[Vkey, int | None]) -> dict[str, Checkpoint]:
     from registry_hooks.rules.log.checkpoints import opened
 
     found = {}
     for file in files:
         with told_as_broken(f"{file}: "):
-            found[str(file)] = opened(read(file), keys).checkpoint
+            signed = opened(read(file), keys)
+        found[str(file)], ends = signed.checkpoint, [keys[key] for key in signed.keys]
+        if all(end is not None and signed.checkpoint.size >= end for end in ends):
+            told = f"{file}: signed by a key in whose place entry {ends[0]} put another"
+            raise Failure(told, BROKEN_AUDIT)
     return found
 
 
