@@ -24,8 +24,9 @@ def story(name: str, policy: str, people: tuple[str, ...]) -> Iterator[Story]:
     options = parser.parse_args()
     folder = options.folder.resolve()
     clear(folder)
-    told = Story(folder, free_port(options.port))
-    with serving(told, workers=1):
+    port = free_port(options.port)
+    told = Story(folder, f"http://127.0.0.1:{port}", f"sqlite:///{folder / 'mlflow.db'}")
+    with serving(told, port, workers=1):
         _quietly(told.uri)
         told.step("The administrator makes users and puts the policy in force")
         from mlflow.server.auth.client import AuthServiceClient
