@@ -362,6 +362,20 @@ class Redacted(TypedDict):
     entry: int
 
 
+class PurgePlan(TypedDict):
+    """What a purge takes until entry ``through``: how many bodies go, and how many stay because they are needed."""
+
+    through: int
+    count: int
+    kept: int
+
+
+class Purged(PurgePlan):
+    """A purge that was made, and the entry that says so."""
+
+    entry: int
+
+
 class Health(TypedDict):
     """The version that the server runs."""
 

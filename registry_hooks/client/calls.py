@@ -317,6 +317,16 @@ class Client:
         """Take a text that somebody wrote out of an entry of the audit log, and of all that repeats it; as an admin."""
         return self._http.post(answers.Redacted, "audit/redact", seq=seq, field=field, reason=reason)
 
+    def purge_plan(self, before: datetime | str) -> answers.PurgePlan:
+        """What `purge` would take out of the audit log; as an administrator."""
+        until = before.isoformat() if isinstance(before, datetime) else before
+        return self._http.get(answers.PurgePlan, "audit/purge", before=until)
+
+    def purge(self, before: datetime | str, reason: str) -> answers.Purged:
+        """Take the bodies of old entries out of the audit log, which still verifies; as an administrator."""
+        until = before.isoformat() if isinstance(before, datetime) else before
+        return self._http.post(answers.Purged, "audit/purge", before=until, reason=reason)
+
     def health(self) -> answers.Health:
         """Which version the server runs; an answer means that its registry is governed."""
         return self._http.get(answers.Health, "health")

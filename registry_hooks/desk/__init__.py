@@ -24,6 +24,7 @@ from registry_hooks.desk.log.redacting import Redacting
 from registry_hooks.desk.native import Native
 from registry_hooks.desk.notifying import Notifying
 from registry_hooks.desk.policies import Policies
+from registry_hooks.desk.purging import Purging
 from registry_hooks.desk.reading import Reading
 from registry_hooks.desk.reconciling import Reconciling
 from registry_hooks.desk.shown.inbox import Inbox
@@ -74,7 +75,8 @@ class Desk:
         self.audit_leaves = proving.audit_leaves
         self.reconcile = reconciling.reconcile
         self.dossier = Dossiers(cases, checkpointing).dossier
-        self.redact = Redacting(cases).redact
+        self.redact, purging = Redacting(cases).redact, Purging(cases)
+        self.purge, self.purge_plan = purging.purge, purging.purge_plan
         self.key_trust, self.key_revoke, self.keys = trusting.key_trust, trusting.key_revoke, trusting.keys
         self.delegate, self.delegation_end = trusting.delegate, trusting.delegation_end
         self.delegations = trusting.delegations

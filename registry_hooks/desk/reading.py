@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from registry_hooks.desk.answers import Answer, entry_json, reasons_json, state_json, status_json, tenures
 from registry_hooks.desk.grounds.absence import GLANCE, in_roles, missing
@@ -19,7 +20,6 @@ from registry_hooks.rules.condemned import all_condemned
 from registry_hooks.rules.grounds.model import otherwise
 from registry_hooks.rules.log import accounts, altered, trust
 from registry_hooks.rules.log.merkle import StoredEntry, leaf_hash
-from registry_hooks.rules.pair import fold
 from registry_hooks.rules.policy import governing
 from registry_hooks.rules.sight import WITHHELD, shown_lineage, shown_nomination
 from registry_hooks.storage.gc_pause import unsearched
@@ -27,7 +27,8 @@ from registry_hooks.storage.ledger import SCOPES, AppliedPolicy, Ledger, read_mo
 from registry_hooks.storage.log.auditing import disagreeing
 from registry_hooks.storage.mlflow_io import lineage
 from registry_hooks.storage.mlflow_rows import Registry, SweptRegistry
-from registry_hooks.storage.replay import Replay, replayed_model
+from registry_hooks.storage.replay import Replay, replayed_model, replayed_until
+from registry_hooks.storage.snapshots import Snapshot
 
 _BATCH = 1000  # entries
 _NO_MODELS = {trust.SCOPE: "keys or delegations", accounts.SCOPE: "accounts or roles"}
@@ -85,11 +86,8 @@ class Reading:
                 raise NotFound(f"there is no registered model {model!r}")
             if until is None:
                 return {"model": model, "entries": [entry_json(e) for e in ledger.entries(model, newest=limit)]}
-            state, newest = ModelState(model=model), deque[Entry](maxlen=limit)
-            for entry in ledger.each_entry(model):
-                if entry.at <= until:
-                    state = fold(state, entry)
-                    newest.append(entry)
+            newest = deque((each for each in ledger.each_entry(model) if each.at <= until), maxlen=limit)
+            state = replayed_until(ledger, model, until)
         return {
             "model": model,
             "entries": [entry_json(e) for e in newest],
@@ -122,33 +120,8 @@ class Reading:
 
         ``problems`` names every ledger entry that does not add up, and every model whose registry rows do not.
         """
-        sight = current_sight()
-        whole = sight.everything()
         with unsearched(), self.cases.unit_of_work(write=False) as session:
-            ledger, registry, replay = Ledger(session), SweptRegistry(session), Replay()
-            found = ledger.verify(replay.read)
-            problems: list[Answer] = [
-                {"seq": problem.seq, "what": problem.what if whole else problem.what.split(":")[0]}
-                for problem in found.problems
-            ]
-            problems += [{"seq": None, "what": what} for what in disagreeing(session, found.tree)]
-            for scope, what in _NO_MODELS.items():
-                if scope in replay.broken or ledger.scope_state(scope) != replay.scopes[scope]:
-                    problems.append({"seq": None, "what": f"{what} are not what their ledger entries say"})
-            if changed := _changed_policies(ledger.policy_texts(), replay.policies):
-                # Who is governed, and by whom, is then not known.
-                told = changed if whole else ["policies in force are not those that were applied last"]
-                problems += [{"seq": None, "what": what} for what in told]
-                return {"ok": False, "size": found.tree.size, "root": found.tree.root.hex(), "problems": problems}
-            stored = dict(ledger.stored_states())
-            for model in governed_models(ledger, registry):
-                told = _replayed_otherwise(replay, registry, model, stored.get(model))
-                if told and not sight.model(model):
-                    told = ["a model that you may not read is not what its ledger entries say"]
-                problems += [{"seq": None, "what": what} for what in told]
-            if _condemned_by(replay) != sorted(ledger.condemned(), key=str):
-                problems.append({"seq": None, "what": "what is condemned is not what the ledger entries say"})
-        return {"ok": not problems, "size": found.tree.size, "root": found.tree.root.hex(), "problems": problems}
+            return audited(session, Replay(Ledger(session).snapshots.all()))
 
     def audit_export(self) -> Iterator[bytes]:
         """Every entry as it is stored, one a line; the leaf hash of each line is RFC 6962's.
@@ -172,6 +145,45 @@ class Reading:
     def _last_seq(self) -> int:
         with self.cases.unit_of_work(write=False) as session:
             return Ledger(session).last_seq
+
+
+def audited(session: Any, replay: Replay) -> Answer:
+    """The log, its states and the registry held against each other; ``replay`` has read every entry then."""
+    ledger, registry, sight = Ledger(session), SweptRegistry(session), current_sight()
+    whole = sight.everything()
+    found = ledger.verify(replay.read)
+    problems: list[Answer] = [
+        {"seq": problem.seq, "what": problem.what if whole else problem.what.split(":")[0]}
+        for problem in found.problems
+    ]
+    told = {"ok": False, "size": found.tree.size, "root": found.tree.root.hex(), "problems": problems}
+    problems += [{"seq": None, "what": what} for what in disagreeing(session, found.tree)]
+    problems += [{"seq": None, "what": what} for what in _changed_snapshots(replay.snapshots, found.states)]
+    for scope, what in _NO_MODELS.items():
+        if scope in replay.broken or ledger.scope_state(scope) != replay.scopes[scope]:
+            problems.append({"seq": None, "what": f"{what} are not what their ledger entries say"})
+    if changed := _changed_policies(ledger.policy_texts(), replay.policies):
+        # Who is governed, and by whom, is then not known.
+        said = changed if whole else ["policies in force are not those that were applied last"]
+        problems += [{"seq": None, "what": what} for what in said]
+        return told
+    stored = dict(ledger.stored_states())
+    for model in governed_models(ledger, registry):
+        said = _replayed_otherwise(replay, registry, model, stored.get(model))
+        if said and not sight.model(model):
+            said = ["a model that you may not read is not what its ledger entries say"]
+        problems += [{"seq": None, "what": what} for what in said]
+    if _condemned_by(replay) != sorted(ledger.condemned(), key=str):
+        problems.append({"seq": None, "what": "what is condemned is not what the ledger entries say"})
+    return {**told, "ok": not problems}
+
+
+def _changed_snapshots(held: Mapping[str, Snapshot], bound: Mapping[str, str]) -> list[str]:
+    """What is wrong with states that purges kept; a scope is not named to whoever may not READ it."""
+    found = {altered.hidden(scope): altered.digest_of_text(each.state.encode()) for scope, each in held.items()}
+    if found == bound:
+        return []
+    return ["states that were kept when their entries were purged are not those that the purge bound"]
 
 
 def _line(row: StoredEntry) -> bytes:

@@ -20,6 +20,8 @@ from registry_hooks.identity import Actor
 
 MLFLOW_ROLE = "role:"
 """Before the name of an MLflow role, where it stands among names of users."""
+SHORTEST_RETENTION = timedelta(days=184)
+"""Six months, whichever six: nothing younger is ever taken out of the audit log."""
 _LONGEST = timedelta(days=3650)
 _DURATION = re.compile(r"^(\d{1,6})\s*(s|m|h|d|w)$")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -180,7 +182,8 @@ class Policy(PolicyPart):
 
     ``models`` are names, or patterns with ``*`` and ``?``; ``"*"`` makes governed the default. ``exempt`` takes names
     or patterns out again. Without ``break_glass`` there is no way past the rules, and without ``delegation`` nobody
-    lends a role. Without ``reviews`` those who hold the roles that approve close them.
+    lends a role. Without ``reviews`` those who hold the roles that approve close them. ``retention`` is of the whole
+    log: of several policies the longest counts.
     """
 
     schema_: Literal["registry-hooks/policy/1"] = Field(alias="schema")
@@ -194,6 +197,14 @@ class Policy(PolicyPart):
     break_glass: BreakGlass | None = None
     reviews: Reviews | None = None
     delegation: Delegations | None = None
+    retention: Duration = SHORTEST_RETENTION
+
+    @field_validator("retention")
+    @classmethod
+    def _not_shorter(cls, retention: timedelta) -> timedelta:
+        if retention < SHORTEST_RETENTION:
+            raise ValueError(f"expected at least {SHORTEST_RETENTION.days}d")
+        return retention
 
     @property
     def patterns(self) -> tuple[str, ...]:

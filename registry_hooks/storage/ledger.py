@@ -28,13 +28,14 @@ from registry_hooks.errors import RegistryError
 from registry_hooks.identity import Actor
 from registry_hooks.records import AccountsState, Action, Condemned, Entry, ModelState, TrustState
 from registry_hooks.rules.condemned import all_condemned
-from registry_hooks.rules.log import accounts, trust
+from registry_hooks.rules.log import accounts, altered, trust
 from registry_hooks.rules.log.merkle import Columns, StoredEntry, Tree, Verification, leaf_hash, verify
 from registry_hooks.rules.pair import fold
 from registry_hooks.rules.policy import Policy, governing
 from registry_hooks.rules.policy_file import load_policy, policy_digest
 from registry_hooks.storage import schema
 from registry_hooks.storage.resting import Resting
+from registry_hooks.storage.snapshots import Snapshots
 
 State = TypeVar("State", ModelState, TrustState, AccountsState)
 # Scopes that are no model's, each with the kind of its state and the fold of its entries.
@@ -154,6 +155,11 @@ class Ledger:
         return Resting(self._rows)
 
     @property
+    def snapshots(self) -> Snapshots:
+        """The states that purges kept."""
+        return Snapshots(self._rows)
+
+    @property
     def next_seq(self) -> int:
         """The number that the next entry will get; the head stays locked until the unit of work ends."""
         self._promised = self._locked_head()
@@ -191,10 +197,13 @@ class Ledger:
         return {row.model: row.state for row in self._rows.execute(_STATES, {"of_scope": scope})}
 
     def entries(self, scope: str | None = None, newest: int | None = None, after: int = 0) -> list[Entry]:
-        """Entries in order, of one scope or of all, behind number ``after``; with ``newest`` only the last so many."""
+        """Entries that are not purged, in order: of one scope or of all, behind number ``after``.
+
+        With ``newest`` only the last so many.
+        """
         query = sa.select(_ledger.c.entry).order_by(_ledger.c.seq.desc() if newest else _ledger.c.seq)
-        if scope is not None:
-            query = query.where(_ledger.c.model == scope)
+        there = sa.or_(_ledger.c.model.is_(None), _ledger.c.model != altered.SCOPE)
+        query = query.where(there if scope is None else _ledger.c.model == scope)
         query = query.where(_ledger.c.seq > after) if after else query
         rows = self._rows.execute(query.limit(newest) if newest else query).scalars()
         entries = [_parsed(row) for row in rows]
@@ -293,7 +302,7 @@ class Ledger:
 
     def scopes(self) -> dict[str, int]:
         """Every scope that has entries, with the number of its newest."""
-        newest = sa.select(_ledger.c.model, sa.func.max(_ledger.c.seq)).where(_ledger.c.model.is_not(None))
+        newest = sa.select(_ledger.c.model, sa.func.max(_ledger.c.seq)).where(_ledger.c.model != altered.SCOPE)
         return {str(scope): int(seq) for scope, seq in self._rows.execute(newest.group_by(_ledger.c.model))}
 
     def save_state(self, scope: str, state: ModelState | TrustState | AccountsState, seq: int) -> None:

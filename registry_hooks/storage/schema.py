@@ -145,6 +145,13 @@ checkpoints = sa.Table(
     sa.Column("vkey", sa.Text, nullable=False),
     sa.Column("note", LONG, nullable=False),
 )
+snapshots = sa.Table(
+    "registry_hooks_snapshots",
+    metadata,
+    sa.Column("model", sa.String(256), primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("state", LONG, nullable=False),
+)
 
 
 def migration_scripts() -> tuple[str, frozenset[str]]:

@@ -185,6 +185,18 @@ class Redact(Body):
     reason: Text
 
 
+class Before(Body):
+    """Until when."""
+
+    before: Id
+
+
+class Purge(Before):
+    """Until when, and why."""
+
+    reason: Text
+
+
 class KeyTrust(Body):
     """A public key in PEM, and its name in policies."""
 

@@ -84,6 +84,8 @@ ROUTES = (
     Route("POST", "audit/key", "audit_key_rotate", requests.KeyRotate, reads="nothing", admin_only=True),
     Route("GET", "audit/export", "audit_export", reads="everything", streams="application/x-ndjson"),
     Route("GET", "audit/dossier", "dossier", requests.Dossier, streams="application/zip"),
+    Route("GET", "audit/purge", "purge_plan", requests.Before, reads="nothing", admin_only=True, long=True),
+    Route("POST", "audit/purge", "purge", requests.Purge, reads="nothing", admin_only=True, long=True),
     Route("POST", "audit/redact", "redact", requests.Redact, reads="nothing", admin_only=True),
     Route("GET", "health", "health", reads="nothing"),
     Route("GET", "openapi.json", "openapi", reads="nothing"),

@@ -15,7 +15,7 @@ from registry_hooks.cli.commands.log.checkpoints import checkpoint, cosign, key
 from registry_hooks.cli.commands.log.proofs import consistency, prove, verify_proof
 from registry_hooks.cli.commands.log.tiles import tiles
 from registry_hooks.cli.commands.log.verifying import verify, verify_file
-from registry_hooks.cli.failures import require_name
+from registry_hooks.cli.failures import USAGE, Failure, require_name
 from registry_hooks.cli.output import clean, show
 from registry_hooks.cli.summaries import Summarized
 from registry_hooks.client import Client
@@ -104,6 +104,33 @@ def redact(client: Client, seq: int, field: Field, reason: str, as_json: bool) -
     answer = client.redact(seq, field, reason)
     told = ", ".join(map(str, answer["rows"]))
     show(answer, as_json, [f"The {field} of entry {seq} is gone from entries {told}; entry {answer['entry']} says so."])
+
+
+@audit.command()
+@click.option("--before", metavar="TIME", required=True, help="Entries of before it, such as 2026-01-01T00:00:00Z.")
+@click.option("--reason", help="Why; it goes into the audit log. Required, but for a dry run.")
+@click.option("--dry-run", is_flag=True, help="Say what would go, and change nothing.")
+@talks_to_server
+def purge(client: Client, before: str, reason: str | None, dry_run: bool, as_json: bool) -> None:
+    """Take the bodies of old entries out of the log, which still verifies; as an administrator.
+
+    Nothing goes that is younger than six months, or than the policies and the server keep. Entries of what serves, of
+    its fallback, and of what is undecided stay, and so do roles and states.
+
+    \b
+    Example:
+      registry-hooks audit purge --before 2026-01-01T00:00:00Z --dry-run
+    """
+    if dry_run:
+        plan = client.purge_plan(before)
+        told = f"{plan['count']} bodies would go, of entries until {plan['through']}; {plan['kept']} are still needed."
+        return show(plan, as_json, [told])
+    if not (reason or "").strip():
+        raise Failure("expected a sentence for the audit log, found nothing; give --reason TEXT", USAGE)
+    answer = client.purge(before, str(reason))
+    gone = f"{answer['count']} bodies are gone, of entries until {answer['through']}"
+    told = f"{gone}; {answer['kept']} are still needed. Entry {answer['entry']} says so."
+    return show(answer, as_json, [told])
 
 
 def _write(output: Path, chunks: Iterator[bytes]) -> tuple[int, str]:

@@ -77,7 +77,10 @@ def gathered(ledger: Ledger, stored: StoredLog, model: str, version: int, until:
     if not told:
         when = f" until {until:%Y-%m-%d %H:%M:%S}Z" if until else ""
         raise NotFound(f"the audit log has nothing about version {version} of {model!r}{when}")
-    entries = sorted([*told, *_policies(stored, model, told), *_trust(stored, told, version, until)], key=_number)
+    entries = sorted(
+        [*told, *_policies(stored, model, told), *_trust(stored, told, version, until), *_purges(stored, until)],
+        key=_number,
+    )
     rows = stored.of([entry.seq for entry in entries])
     manifests = {
         each.files_digest: ledger.manifest(model, version, each.files_digest)
@@ -156,6 +159,13 @@ def _trust(stored: StoredLog, told: list[Entry], version: int, until: datetime |
         entry = _entry(row)
         if about.is_of_trust(entry, keys, loans) and (until is None or entry.at <= until):
             yield entry
+
+
+def _purges(stored: StoredLog, until: datetime | None) -> Iterator[Entry]:
+    """What took entries out of the log: where some of the version's are not here, these say so."""
+    for row in stored.of_action("purged"):
+        if until is None or _entry(row).at <= until:
+            yield _entry(row)
 
 
 def _entry(row: StoredEntry) -> Entry:

@@ -18,6 +18,7 @@ from registry_hooks.storage.log.rows import StoredLog
 from registry_hooks.storage.mlflow_rows import Registry
 from registry_hooks.storage.replay import replayed
 from registry_hooks.storage.retry import again_if_undone
+from registry_hooks.storage.snapshots import Snapshot
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class Redacting:
             ])  # fmt: skip
             taken = redaction.texts(documents[seq], field)
             now = _rewritten(stored, documents, taken)
+            body = {"seq": seq, "field": field, "rows": now, "reason": reason, **_snapshot(ledger, scope, taken)}
             onto = _refolded(ledger, scope)
-            body = {"seq": seq, "field": field, "rows": now, "reason": reason}
             clock = self.cases.clock()
             at = max(clock, onto.last_at) if onto is not None and onto.last_at else clock
             version = documents[seq]["version"]
@@ -79,11 +80,14 @@ def _unsound(
 ) -> list[Reason]:
     """Reasons where rows, or what is folded from them, are not as they were written: nothing is written over that."""
     found, every = altered.Altered(), {row.seq: row for row in rows}
-    every.update({row.seq: row for row in stored.of_action("redacted")})
+    every.update({row.seq: row for row in stored.of_action("redacted", "purged")})
     for seq, row in sorted(every.items()):
         document = documents.get(seq) or json.loads(row.entry)
         found.read(seq, row.entry, document, matches=leaf_hash(row.entry).hex() == row.leaf_hash)
     told = [f"entry {seq}: {what}" for seq, what in found.problems() if seq in documents]
+    snapshot = ledger.snapshots.of(scope) if scope is not None else None
+    if snapshot and found.states().get(altered.hidden(snapshot.scope)) != _digest(snapshot):
+        told = ["a state that is not the one that a purge bound"]
     if scope is not None and not told and _kept(ledger, scope) != replayed(ledger, scope):
         told = ["a state that is not what its entries say"]
     return [Reason("log", "a log that adds up", each, "registry-hooks audit verify") for each in told]
@@ -103,6 +107,21 @@ def _rewritten(stored: StoredLog, documents: dict[int, dict[str, Any]], taken: l
             stored.rewrite(seq, text)
             now[str(seq)] = altered.digest_of_text(text)
     return now
+
+
+def _snapshot(ledger: Ledger, scope: str | None, taken: list[redaction.Text]) -> dict[str, Any]:
+    """Write the state that a purge kept without the texts; what binds it from now on, where it had any."""
+    snapshot = ledger.snapshots.of(scope) if scope is not None else None
+    state, had = redaction.without(json.loads(snapshot.state), taken) if snapshot else ({}, False)
+    if snapshot is None or not had:
+        return {}
+    now = snapshot._replace(state=json.dumps(state))
+    ledger.snapshots.put(now)
+    return {"states": {altered.hidden(now.scope): _digest(now)}}
+
+
+def _digest(snapshot: Snapshot) -> str:
+    return altered.digest_of_text(snapshot.state.encode())
 
 
 def _refolded(ledger: Ledger, scope: str | None) -> ModelState | None:

@@ -72,6 +72,12 @@ def texts(document: Json, field: str) -> list[Text]:
     return found
 
 
+def all_texts(document: Json) -> list[Text]:
+    """Every text that somebody wrote into an entry."""
+    _, fields = _RECORDS.get(document["action"], ("", ()))
+    return [text for field in fields for text in texts(document, field)]
+
+
 def without(value: Json, taken: Iterable[Text]) -> tuple[Json, bool]:
     """An entry or a state without these texts, and whether it had any of them."""
     wanted = {(text.record, text.field) for text in taken}

@@ -10,6 +10,7 @@ import os
 import stat
 import tempfile
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -17,13 +18,28 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from registry_hooks.errors import Invalid, RegistryError
 from registry_hooks.rules.log.checkpoints import Checkpoint, read_checkpoint
 from registry_hooks.rules.log.notes import Vkey, read_note, read_vkey
+from registry_hooks.rules.policy import duration
 from registry_hooks.rules.signatures import new_key, private_pem, read_private
 
 KEY, PASSPHRASE = "REGISTRY_HOOKS_LOG_KEY", "REGISTRY_HOOKS_LOG_KEY_PASSPHRASE"
 ORIGIN, DIRECTORY = "REGISTRY_HOOKS_LOG_ORIGIN", "REGISTRY_HOOKS_CHECKPOINTS"
 WITNESSES = "REGISTRY_HOOKS_WITNESSES"
+RETENTION = "REGISTRY_HOOKS_RETENTION"
 NEWEST = "checkpoint"
 _LARGEST_KEY = 16 * 1024
+
+
+def retention() -> timedelta | None:
+    """How long this server keeps entries at least, by ``REGISTRY_HOOKS_RETENTION``; None where none is set.
+
+    Raises:
+        Invalid: when that is no duration.
+    """
+    told = os.environ.get(RETENTION)
+    try:
+        return duration(told) if told else None
+    except ValueError as error:
+        raise Invalid(f"{RETENTION}: {error}; found {told!r}") from error
 
 
 class NoKey(RegistryError):

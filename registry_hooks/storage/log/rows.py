@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from registry_hooks.rules.log.altered import PURGED_BODY, SCOPE, purged_text
 from registry_hooks.rules.log.merkle import Columns, StoredEntry
 from registry_hooks.storage.schema import ledger
 
@@ -39,6 +40,14 @@ class StoredLog:
     def rewrite(self, seq: int, text: bytes) -> None:
         """Put another text in the place of an entry's. Its leaf hash stays: a later entry says what was done."""
         self._rows.execute(sa.update(ledger).where(ledger.c.seq == seq).values(entry=text.decode()))
+
+    def purge(self, ranges: Iterable[Sequence[int]], by: int) -> None:
+        """Take the bodies out of rows, as entry ``by`` says. Their leaf hashes stay."""
+        front, _, behind = purged_text("|", by).partition("|")
+        text = sa.literal(front) + sa.cast(ledger.c.seq, sa.String(20)) + sa.literal(behind)
+        gone = {"entry": text, "model": SCOPE, "action": PURGED_BODY}
+        for first, last in ranges:
+            self._rows.execute(sa.update(ledger).where(ledger.c.seq.between(first, last)).values(gone))
 
     def _where(self, condition: sa.ColumnElement[bool]) -> Iterator[StoredEntry]:
         rows = self._rows.execute(_ROW.where(condition).order_by(ledger.c.seq), execution_options={"yield_per": 500})

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from registry_hooks.records import Entry, Pair
+from registry_hooks.rules.log import altered
 from registry_hooks.rules.log.merkle import Tree
 from registry_hooks.rules.telling.aliases import MOVED_BY
 from registry_hooks.rules.telling.events import Event, events_of
@@ -66,6 +67,7 @@ class Streams:
         """The items behind a number, at most ``limit``; of one ``line`` only, and none beyond ``upto``, where given."""
         number, held = (_ledger.c.seq, _ledger) if stream == "ledger" else (_notices.c.number, _notices)
         query = sa.select(held).where(number > after).order_by(number).limit(limit)
+        query = query.where(_is_there) if stream == "ledger" else query
         if upto is not None:
             query = query.where(number <= upto)
         if line is not None:
@@ -83,7 +85,7 @@ class Streams:
         """The root of the tree of the first ``seq`` entries, in hex."""
         following = sa.select(_ledger.c.entry).where(_ledger.c.seq == seq + 1)
         if (text := self._rows.execute(following).scalar_one_or_none()) is not None:
-            return str(json.loads(text)["tree"])
+            return str(json.loads(text).get("tree", ""))  # not told by a row whose body was purged
         row = self._rows.execute(sa.select(_head.c.size, _head.c.frontier).where(_head.c.id == 1)).one()
         return Tree(int(row.size), tuple(bytes.fromhex(node) for node in row.frontier.split(",") if node)).root.hex()
 
@@ -121,6 +123,10 @@ class Streams:
         """Which of those were said before."""
         found = sa.select(_notices.c.said).where(_notices.c.said.in_(those))
         return set(map(str, self._rows.execute(found).scalars())) if those else set()
+
+
+_is_there = sa.or_(_ledger.c.model.is_(None), _ledger.c.model != altered.SCOPE)
+"""Rows of the ledger whose bodies were purged are nothing to tell."""
 
 
 def _in_line(held: sa.Table, line: str) -> sa.ColumnElement[bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from registry_hooks.desk.dossier.program.checks import Dossier
@@ -38,27 +38,44 @@ def story(dossier: Dossier) -> Iterator[str]:
 def said(entry: Json, body: Json) -> str:
     """One entry in words."""
     action, version = entry["action"], entry["version"]
-    if action in ("approved", "rejected"):
-        signed = body["approval"]
-        word = "signed" if action == "approved" else "rejected"
-        lent = f" for {signed['for_whom']}" if signed.get("for_whom") else ""
-        as_ = f"{word} {signed['proposal']} as {', '.join(signed['roles'])}{lent}"
-        return f"{as_}: {signed['meaning']!r}, {signed['comment']!r}"
-    if action == "nominated":
-        items = body["nomination"]["evidence"]
-        return f"nominated version {version} on {', '.join(i['kind'] + ' ' + i['verdict'] for i in items) or 'nothing'}"
-    if action == "requested":
-        return f"asked for version {version} as champion ({body['proposal']['id']}): {body['proposal']['comment']!r}"
-    if action in ("promoted", "broke-glass", "rolled-back", "adopted"):
-        why = f", because: {body['review']['reason']!r}" if "review" in body else ""
-        return f"{action}: champion is {(body.get('after') or body['pair']).get('champion')}{why}"
-    if action == "review-closed":
-        return f"closed review {body['review']}: {body['finding']!r}"
-    if action == "redacted":
-        return f"redacted the {body['field']} of entry {body['seq']}: {body['reason']!r}"
-    if action == "policy-applied":
-        return f"put policy {body['name']} version {body['version']} in force"
-    return f"{action}" + (f" version {version}" if version else "")
+    plainly = f"{action}" + (f" version {version}" if version else "")
+    return _SAID[action](entry, body) if action in _SAID else plainly
+
+
+def _signed(entry: Json, body: Json) -> str:
+    signed = body["approval"]
+    lent = f" for {signed['for_whom']}" if signed.get("for_whom") else ""
+    word = "signed" if entry["action"] == "approved" else "rejected"
+    as_ = f"{word} {signed['proposal']} as {', '.join(signed['roles'])}{lent}"
+    return f"{as_}: {signed['meaning']!r}, {signed['comment']!r}"
+
+
+def _nominated(entry: Json, body: Json) -> str:
+    verdicts = [f"{item['kind']} {item['verdict']}" for item in body["nomination"]["evidence"]]
+    return f"nominated version {entry['version']} on {', '.join(verdicts) or 'nothing'}"
+
+
+def _moved(entry: Json, body: Json) -> str:
+    why = f", because: {body['review']['reason']!r}" if "review" in body else ""
+    return f"{entry['action']}: champion is {(body.get('after') or body['pair']).get('champion')}{why}"
+
+
+_SAID: dict[str, Callable[[Json, Json], str]] = {
+    "approved": _signed,
+    "rejected": _signed,
+    "nominated": _nominated,
+    "promoted": _moved,
+    "broke-glass": _moved,
+    "rolled-back": _moved,
+    "adopted": _moved,
+    "requested": lambda entry, body: (
+        f"asked for version {entry['version']} as champion ({body['proposal']['id']}): {body['proposal']['comment']!r}"
+    ),
+    "review-closed": lambda _, body: f"closed review {body['review']}: {body['finding']!r}",
+    "redacted": lambda _, body: f"redacted the {body['field']} of entry {body['seq']}: {body['reason']!r}",
+    "purged": lambda _, body: f"purged {body['count']} entries of before {body['before']}: {body['reason']!r}",
+    "policy-applied": lambda _, body: f"put policy {body['name']} version {body['version']} in force",
+}
 
 
 def tenures(dossier: Dossier) -> Iterator[str]:
