@@ -61,6 +61,7 @@ class Client:
     def __init__(self, ours: Server, plain: Server, models: int) -> None:
         self.ours, self.plain = ours, plain
         self.oncall, self.ana, self.admin = session_of("oncall"), session_of("ana"), session_of("admin")
+        self.raj, self.guest = session_of("raj"), session_of("guest")
         self.names = itertools.cycle(name_of(number) for number in range(models))
         self.turn, self.champion = 0, dict[str, int]()
 
@@ -87,6 +88,19 @@ class Client:
         params = {"model": next(self.names), "version": CHALLENGER}
         return self.ana.get(self.ours.uri + API + "plan", params=params)
 
+    def inbox(self) -> requests.Response:
+        """The page of an approver who has signed what waits in every model."""
+        return self.raj.get(self.ours.uri + "/registry-hooks/")
+
+    def full_inbox(self) -> requests.Response:
+        """The page of an approver for whom a Proposal waits in every model, of which it shows 25."""
+        return self.guest.get(self.ours.uri + "/registry-hooks/")
+
+    def proposal(self) -> requests.Response:
+        """The page of the next model's Proposal."""
+        params = {"model": next(self.names), "version": CHALLENGER}
+        return self.raj.get(self.ours.uri + "/registry-hooks/proposal", params=params)
+
     def get(self) -> requests.Response:
         """A plain model as MLflow gives it."""
         return self.admin.get(self.plain.uri + MLFLOW + "registered-models/get", params={"name": PLAIN})
@@ -105,6 +119,9 @@ def over_http(kind: str, client: Client, calls: int) -> list[str]:
     return [
         row(kind, "status MODEL / get_registered_model", *in_turn(client.status, client.get, calls), 3),
         row(kind, "plan / get_registered_model", *in_turn(client.plan, client.get, calls), 3),
+        row(kind, "page of the inbox / get_registered_model", *in_turn(client.inbox, client.get, calls), 3),
+        row(kind, "page of a full inbox / get_registered_model", *in_turn(client.full_inbox, client.get, calls), 3),
+        row(kind, "page of a Proposal / get_registered_model", *in_turn(client.proposal, client.get, calls), 3),
         row(kind, "rollback / alias flip", *in_turn(client.rollback, client.flip, calls), 2),
     ]
 

@@ -24,6 +24,7 @@ from mlflow.store.model_registry.dbmodels.models import SqlModelVersion, SqlRegi
 
 from registry_hooks.records import Action, Approval, Entry, EvidenceRef, ModelState, Nomination, Proposal
 from registry_hooks.rules.log.merkle import Growing, leaf_hash
+from registry_hooks.rules.matters import Matter, matters
 from registry_hooks.rules.pair import fold, pair_after_promotion
 from registry_hooks.rules.policy_file import policy_digest
 from registry_hooks.storage import schema
@@ -37,7 +38,7 @@ name: scale
 models: ["scale-*"]
 roles:
   data-science: [ana]
-  risk: [raj, mei]
+  risk: [raj, mei, guest]
   oncall: [oncall]
 nominate: {by: [data-science]}
 promote:
@@ -119,6 +120,8 @@ class Population:
             frontier = ",".join(node.hex() for node in tree.frontier)
             connection.execute(sa.update(schema.head).values(size=tree.size, frontier=frontier))
             put(connection, schema.states, ("model", "seq", "state"), self._states())
+            waits = (matter for state in self.states.values() for matter in matters(state))
+            put(connection, schema.waiting, Matter._fields, waits)
             put(connection, schema.manifests, ("model", "version", "digest", "files"), self._manifests(names[:-1]))
             put(connection, schema.policies, ("name", "version", "text", "applied_by", "applied_at"),
                 [("scale", 1, POLICY, "admin", self.times[0].isoformat())])  # fmt: skip

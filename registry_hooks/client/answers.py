@@ -150,12 +150,13 @@ class Status(TypedDict):
 
 
 class InboxAnswer(TypedDict):
-    """What waits for the caller's signature, what they asked for, open reviews, and what changed in the last day."""
+    """What waits for the caller: at most 25 of each; ``more`` names the lists of which there may be others."""
 
     waiting: list[AskedFor]
     asked: list[AskedFor]
     reviews: list[ReviewInList]
     changed: list[EntryInList]
+    more: list[str]
 
 
 class StateAnswer(TypedDict):

@@ -20,6 +20,7 @@ from registry_hooks.rules.condemned import all_condemned
 from registry_hooks.rules.grounds.model import otherwise
 from registry_hooks.rules.log import accounts, altered, trust
 from registry_hooks.rules.log.merkle import StoredEntry, leaf_hash
+from registry_hooks.rules.matters import matters
 from registry_hooks.rules.policy import governing
 from registry_hooks.rules.sight import WITHHELD, shown_lineage, shown_nomination
 from registry_hooks.storage.gc_pause import unsearched
@@ -175,6 +176,8 @@ def audited(session: Any, replay: Replay) -> Answer:
         problems += [{"seq": None, "what": what} for what in said]
     if _condemned_by(replay) != sorted(ledger.condemned(), key=str):
         problems.append({"seq": None, "what": "what is condemned is not what the ledger entries say"})
+    if {each for state in replay.states.values() for each in matters(state)} != set(ledger.waiting.all()):
+        problems.append({"seq": None, "what": "what waits for people is not what the ledger entries say"})
     return {**told, "ok": not problems}
 
 

@@ -14,7 +14,7 @@ last and held for the few statements until commit.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -30,12 +30,14 @@ from registry_hooks.records import AccountsState, Action, Condemned, Entry, Mode
 from registry_hooks.rules.condemned import all_condemned
 from registry_hooks.rules.log import accounts, altered, trust
 from registry_hooks.rules.log.merkle import Columns, StoredEntry, Tree, Verification, leaf_hash, verify
+from registry_hooks.rules.matters import matters
 from registry_hooks.rules.pair import fold
 from registry_hooks.rules.policy import Policy, governing
 from registry_hooks.rules.policy_file import load_policy, policy_digest
 from registry_hooks.storage import schema
 from registry_hooks.storage.resting import Resting
 from registry_hooks.storage.snapshots import Snapshots
+from registry_hooks.storage.waiting import Waiting
 
 State = TypeVar("State", ModelState, TrustState, AccountsState)
 # Scopes that are no model's, each with the kind of its state and the fold of its entries.
@@ -139,6 +141,8 @@ class Ledger:
         self._save(model, self._written[model], entry.seq)
         if all_condemned(before) != all_condemned(self._written[model]):
             self._save_condemned(self._written[model])
+        if matters(before) != matters(self._written[model]):
+            self.waiting.keep(self._written[model])
 
     def _write(self, entry: Entry, tree: Tree, scope: str | None) -> None:
         text = rfc8785.dumps(entry.as_json())
@@ -160,6 +164,11 @@ class Ledger:
         return Snapshots(self._rows)
 
     @property
+    def waiting(self) -> Waiting:
+        """What waits for people."""
+        return Waiting(self._rows)
+
+    @property
     def next_seq(self) -> int:
         """The number that the next entry will get; the head stays locked until the unit of work ends."""
         self._promised = self._locked_head()
@@ -179,6 +188,11 @@ class Ledger:
         query = sa.select(_states.c.model, _states.c.state).where(_states.c.model.not_in(SCOPES))
         for model, text in self._rows.execute(query, execution_options={"yield_per": 1000}):
             yield str(model), str(text)
+
+    def states(self, models: Collection[str]) -> dict[str, ModelState]:
+        """The states of several models, by one query; those of which nothing was recorded are left out."""
+        query = sa.select(_states.c.model, _states.c.state).where(_states.c.model.in_(models))
+        return {str(model): read_model_state(model, text) for model, text in self._rows.execute(query)}
 
     def trust(self) -> TrustState:
         """The keys and delegations; empty when there never were any."""
@@ -299,6 +313,7 @@ class Ledger:
         """Drop all states, to fold them anew from the entries."""
         self._rows.execute(sa.delete(_states))
         self._rows.execute(sa.delete(_condemned))
+        self.waiting.forget()
 
     def scopes(self) -> dict[str, int]:
         """Every scope that has entries, with the number of its newest."""
@@ -311,6 +326,7 @@ class Ledger:
         if isinstance(state, ModelState):
             self._written[scope] = state
             self._save_condemned(state)
+            self.waiting.keep(state)
 
     def _save(self, scope: str, state: ModelState | TrustState | AccountsState, seq: int) -> None:
         text = state.model_dump_json()

@@ -153,6 +153,21 @@ snapshots = sa.Table(
     sa.Column("state", LONG, nullable=False),
 )
 
+waiting = sa.Table(
+    "registry_hooks_waiting",
+    metadata,
+    sa.Column("model", sa.String(256), primary_key=True),
+    sa.Column("item", sa.String(64), primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("who", sa.String(256), nullable=False),
+    sa.Column("policy", sa.String(80), nullable=False),
+    sa.Column("until", sa.String(40), nullable=False),
+    sa.Column("barred", LONG, nullable=False),
+    sa.Column("signed", LONG, nullable=False),
+    sa.Index("registry_hooks_waiting_policy", "kind", "policy", "until"),
+    sa.Index("registry_hooks_waiting_who", "who", "until"),
+)
+
 
 def migration_scripts() -> tuple[str, frozenset[str]]:
     """The newest revision of our tables, and all that this version knows."""
