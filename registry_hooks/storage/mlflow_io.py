@@ -281,6 +281,17 @@ def lineage(row: VersionRow) -> dict[str, Any]:
     return {"run_id": row.run_id, "data": data, "metrics": metrics, "source": source}
 
 
+def log_file(run_id: str, folder: str, name: str, data: bytes) -> None:
+    """Put a file among a run's artifacts, over one of that name.
+
+    Raises:
+        RegistryError: when there is no such run, or it cannot be written.
+    """
+    with tempfile.TemporaryDirectory() as made, _plainly_told(f"{folder}/{name} cannot be written to run {run_id}"):
+        (Path(made) / name).write_bytes(data)
+        _repository_of(run_id).log_artifact(str(Path(made) / name), folder)
+
+
 def _repository(uri: str) -> ArtifactRepository:
     if urlparse(uri).scheme == "mlflow-artifacts":
         root = os.environ.get(_ARTIFACT_ROOT)

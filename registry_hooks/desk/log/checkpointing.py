@@ -92,7 +92,8 @@ class Checkpointing:
         """
         try:
             kept = self.signed()
-            outside.keep_outside(kept.checkpoint.size, bytes(kept.note))
+            for keep in (outside.keep_outside, outside.keep_in_run):
+                keep(kept.checkpoint.size, bytes(kept.note))
         except Empty:
             return None
         except (NoKey, Contradicted, NotKept) as error:

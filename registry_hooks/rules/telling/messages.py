@@ -56,11 +56,15 @@ class Message:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an entry stands in the ledger: its number, its leaf hash, and the root of the tree that ends with it."""
+    """Where an entry stands in the ledger: its number, its leaf hash, and the root of the tree that ends with it.
+
+    ``checkpoint`` is the newest one that was signed when it was told, as a note; None where none ever was.
+    """
 
     seq: int
     leaf: str
     root: str
+    checkpoint: str | None = None
 
 
 def of_entry(entry: Entry, event: Event, place: Place, pairs: tuple[Pair, Pair] | None, server: str) -> Message:
@@ -76,7 +80,7 @@ def of_entry(entry: Entry, event: Event, place: Place, pairs: tuple[Pair, Pair] 
         "reason": _why(entry.body),
         "before": pairs[0].as_json() if pairs else None,
         "after": pairs[1].as_json() if pairs else None,
-        "ledger": {"seq": place.seq, "leaf": place.leaf, "root": place.root},
+        "ledger": {"seq": place.seq, "leaf": place.leaf, "root": place.root, "checkpoint": place.checkpoint},
         "page": page(server, entry.model),
     }
     known: dict[str, Any] = {name: entry.body[name] for name in ("review", "proposal") if name in entry.body}

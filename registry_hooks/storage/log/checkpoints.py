@@ -39,6 +39,11 @@ class Checkpoints:
         """That of the largest size."""
         return self._one(_NEWEST)
 
+    def newest_text(self) -> str | None:
+        """The note of that, as it is stored."""
+        text = self._rows.execute(_NEWEST.with_only_columns(_checkpoints.c.note)).scalar_one_or_none()
+        return None if text is None else str(text)
+
     def covering(self, size: int) -> Kept | None:
         """That of the smallest size from a size on."""
         return self._one(_ALL.where(_checkpoints.c.size >= size).order_by(_checkpoints.c.size).limit(1))

@@ -11,6 +11,7 @@ import stat
 import tempfile
 from contextlib import suppress
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -20,10 +21,11 @@ from registry_hooks.rules.log.checkpoints import Checkpoint, read_checkpoint
 from registry_hooks.rules.log.notes import Vkey, read_note, read_vkey
 from registry_hooks.rules.policy import duration
 from registry_hooks.rules.signatures import new_key, private_pem, read_private
+from registry_hooks.storage.mlflow_io import log_file
 
 KEY, PASSPHRASE = "REGISTRY_HOOKS_LOG_KEY", "REGISTRY_HOOKS_LOG_KEY_PASSPHRASE"
 ORIGIN, DIRECTORY = "REGISTRY_HOOKS_LOG_ORIGIN", "REGISTRY_HOOKS_CHECKPOINTS"
-WITNESSES = "REGISTRY_HOOKS_WITNESSES"
+WITNESSES, RUN = "REGISTRY_HOOKS_WITNESSES", "REGISTRY_HOOKS_CHECKPOINT_RUN"
 RETENTION = "REGISTRY_HOOKS_RETENTION"
 NEWEST = "checkpoint"
 _LARGEST_KEY = 16 * 1024
@@ -172,3 +174,21 @@ def keep_outside(size: int, note: bytes) -> Path | None:
     except OSError as error:
         raise NotKept(f"the checkpoint cannot be kept in {folder}: {error.strerror}") from error
     return newest
+
+
+def keep_in_run(size: int, note: bytes) -> None:
+    """Log a checkpoint to the run that ``REGISTRY_HOOKS_CHECKPOINT_RUN`` names; nothing where none is configured.
+
+    Raises:
+        NotKept: when it cannot be logged.
+    """
+    if run_id := os.environ.get(RUN):
+        _keep_in_run(run_id, size, note)
+
+
+@lru_cache(maxsize=1)  # the same one is asked for every second
+def _keep_in_run(run_id: str, size: int, note: bytes) -> None:
+    try:
+        log_file(run_id, "checkpoints", f"{size:012}", note)
+    except RegistryError as error:
+        raise NotKept(f"the checkpoint cannot be kept: {error}") from error

@@ -2,6 +2,7 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,14 @@ from support.proofs.long_log import lengthen, some_log
 from support.world import MODEL
 
 from registry_hooks.errors import Conflict, Invalid, NotFound, Refused, RegistryError
+from registry_hooks.notify.making import made
 from registry_hooks.rules.log.checkpoints import opened
 from registry_hooks.rules.log.notes import COSIGNS, Note, cosign, read_note, read_vkey, verified, vkey_of
 from registry_hooks.rules.log.proof_texts import GrowthProof, grown, proven, read_proof
 from registry_hooks.rules.log.proofs import WIDTH, Torn, is_consistent
 from registry_hooks.rules.signatures import new_key
 from registry_hooks.storage.log import outside
+from registry_hooks.storage.outbox.streams import Streams
 
 
 def sql(world, statement, **values):
@@ -274,3 +277,45 @@ def test_another_text_is_sealed_and_a_checkpoint_is_not(world, outdoors):
         world.desk.checkpointing.sealed(text := read_note(head["note"].encode()).text)
     assert text.startswith(head["origin"])
     assert world.desk.checkpointing.covering(1).checkpoint.size == head["size"]
+
+
+def test_checkpoints_are_kept_in_a_run_that_is_configured(world, outdoors, monkeypatch):
+    world.govern()
+    run_id = world.client.create_run(world.experiment).info.run_id
+    monkeypatch.setenv(outside.RUN, run_id)
+    assert world.desk.checkpointing.keep() is None
+    head = world.desk.audit_checkpoint()
+    (logged,) = world.client.list_artifacts(run_id, "checkpoints")
+    assert Path(world.client.download_artifacts(run_id, logged.path)).read_text() == head["note"]
+    monkeypatch.setenv(outside.RUN, "0" * 32)
+    world.quickly()
+    assert "cannot be kept" in world.desk.checkpointing.keep() and world.desk.audit_checkpoint()["note"]
+
+
+def test_many_workers_sign_at_once_while_others_write(row_locks, outdoors):
+    """None fails, every size has one checkpoint, and each has grown from the one before."""
+    world = row_locks
+    world.govern()
+    some = [lambda: [world.desk.checkpointing.signed() for _ in range(10)]] * 3
+    with ThreadPoolExecutor(4) as pool:
+        writing = pool.submit(lengthen, world, 60)
+        signed = [kept for each in [pool.submit(one) for one in some] for kept in each.result(60)]
+        writing.result(60)
+    last = world.desk.checkpointing.signed()
+    assert len({(kept.checkpoint.size, kept.note) for kept in signed}) == len({kept.checkpoint.size for kept in signed})
+    for kept in signed:
+        told = world.desk.audit_consistency(kept.checkpoint.size, last.checkpoint.size)
+        path = [bytes.fromhex(each) for each in told["hashes"]]
+        assert is_consistent(
+            kept.checkpoint.size, last.checkpoint.size, path, kept.checkpoint.root, last.checkpoint.root
+        )
+    world.assert_sound()
+
+
+def test_webhooks_carry_the_newest_checkpoint(world, outdoors):
+    world.govern()
+    head = world.desk.audit_checkpoint()
+    with world.store.unit_of_work(write=False) as session:
+        (item,) = Streams(session).items("ledger", 0, 1)
+        message = made(item, next(iter(item.events)), session, "")
+    assert message.data["ledger"]["checkpoint"] == head["note"]
