@@ -304,7 +304,9 @@ def _copy(standing: Standing, vkey: Vkey) -> Checkpoint | None:
 
 def _require_grown(nodes: Nodes, before: Checkpoint) -> None:
     size = nodes.head.size
-    if before.size <= size and nodes.tree(before.size).root(0, before.size) == before.root:
+    if before == Checkpoint(before.origin, size, nodes.head.root):
+        return
+    if before.size < size and nodes.tree(before.size).root(0, before.size) == before.root:
         return
     raise Contradicted(
         f"the log of {size} entries has not grown from the checkpoint of {before.size} entries that was signed before: "
