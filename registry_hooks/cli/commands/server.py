@@ -171,7 +171,13 @@ def _unfit(mlflow_arguments: tuple[str, ...]) -> list[dict[str, str]]:
 def _wrong_stores(options: dict[str, Any]) -> list[dict[str, str]]:
     reasons = []
     scheme, _, rest = options["registry_store_uri"].partition(":")
-    if options["app_name"] != "registry-hooks":
+    if options["app_name"] == "oidc-auth":
+        expected = "registry-hooks: mlflow-oidc-auth keeps accounts and roles where the gate cannot see who gave them"
+        mend = (
+            "leave it out; sign people on by a proxy such as oauth2-proxy, with the same provider (--sso-secret-file)"
+        )
+        reasons.append(_reason("--app-name", expected, "oidc-auth", mend))
+    elif options["app_name"] != "registry-hooks":
         reasons.append(_reason("--app-name", "registry-hooks: without it nobody would be known to the gate",
                                options["app_name"], "leave it out"))  # fmt: skip
     if scheme != "governed":
