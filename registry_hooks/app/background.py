@@ -53,6 +53,7 @@ def _sign_the_head(desk: Desk) -> None:
 JOBS: tuple[Job, ...] = (
     Job("checkpoint", 1.0, _sign_the_head),
     Job("notify", 0.25, lambda desk: desk.notifying.courier.round()),
+    Job("reviews", 10.0, lambda desk: desk.notifying.falling_due.look()),
 )
 """All jobs."""
 

@@ -66,14 +66,14 @@ class Desk:
         self.status, self.history, self.lineage = reading.status, reading.history, reading.lineage
         shown = Shown(cases)
         self.inbox, self.proposal, self.report = Inbox(cases).inbox, shown.proposal, shown.report
-        self.audit_verify, self.audit_export = reading.audit_verify, reading.audit_export
+        self.audit_verify, self.audit_export = notifying.of_tampering(reading.audit_verify), reading.audit_export
         self.checkpointing = checkpointing = Checkpointing(cases)
         proving = Proving(cases, checkpointing)
         self.audit_checkpoint, self.audit_cosign = checkpointing.audit_checkpoint, checkpointing.audit_cosign
         self.audit_keys, self.audit_key_rotate = checkpointing.audit_keys, checkpointing.audit_key_rotate
         self.audit_prove, self.audit_consistency = proving.audit_prove, proving.audit_consistency
         self.audit_leaves = proving.audit_leaves
-        self.reconcile = reconciling.reconcile
+        self.reconcile = notifying.of_tampering(reconciling.reconcile)
         self.dossier = Dossiers(cases, checkpointing).dossier
         self.redact, purging = Redacting(cases).redact, Purging(cases)
         self.purge, self.purge_plan = purging.purge, purging.purge_plan

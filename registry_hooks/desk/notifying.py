@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from functools import wraps
+from hashlib import sha256
+from typing import Any, ParamSpec
 
 from registry_hooks.desk.answers import Answer
 from registry_hooks.desk.grounds.case import Cases, require_admin
@@ -14,6 +16,7 @@ from registry_hooks.errors import Conflict, Invalid, NotFound, Reason
 from registry_hooks.identity import Actor
 from registry_hooks.notify.contract import Undelivered
 from registry_hooks.notify.courier import Courier
+from registry_hooks.notify.falling_due import FallingDue
 from registry_hooks.notify.kinds import KINDS
 from registry_hooks.notify.sealing import sealed
 from registry_hooks.records import Action, Entry
@@ -25,6 +28,7 @@ from registry_hooks.storage.outbox.streams import STREAMS, Streams
 from registry_hooks.storage.outbox.targets import Kind, Line, Target, Targets
 from registry_hooks.storage.retry import again_if_undone
 
+P = ParamSpec("P")
 MOST_TARGETS = 50  # each may keep a thread busy
 
 
@@ -34,8 +38,10 @@ class Notifying:
 
     cases: Cases
     courier: Courier = field(init=False)
+    falling_due: FallingDue = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "falling_due", FallingDue(self.cases.unit_of_work, self.cases.clock))
         object.__setattr__(self, "courier", Courier(self.cases.unit_of_work, self.cases.clock))
 
     @again_if_undone
@@ -64,6 +70,29 @@ class Notifying:
             targets.add(target)
             entry = self._note(ledger, "notify-added", actor, target)
         return {"target": _shown(target), "secret": kept.get("secret"), "entry": entry.seq}
+
+    def of_tampering(self, look: Callable[P, Answer]) -> Callable[P, Answer]:
+        """Have targets told of the problems that ``look`` finds: of the same ones once a day."""
+
+        @wraps(look)
+        def looking(*arguments: P.args, **options: P.kwargs) -> Answer:
+            answer = look(*arguments, **options)
+            if answer["problems"]:
+                self._note_tampering(answer)
+            return answer
+
+        return looking
+
+    @again_if_undone
+    def _note_tampering(self, answer: Answer) -> None:
+        told = [_problem(each) for each in answer["problems"]]
+        now, model = self.cases.clock(), answer.get("model")
+        said = sha256("\n".join([f"{now:%Y-%m-%d}", str(model), *sorted(told)]).encode()).hexdigest()
+        summary = f"what is there is not what the ledger says: {told[0][:300]}"
+        summary += f"; and {len(told) - 1} more" if len(told) > 1 else ""
+        body = {"summary": summary, "problems": [each[:300] for each in told[:20]], "version": None}
+        with self.cases.unit_of_work(write=True) as session:
+            Streams(session).note(said, "tampering-seen", model, now, body)
 
     def hear_webhooks(self, session: Any) -> None:
         """In the unit of work that made a webhook of MLflow's: it hears from there on."""
@@ -119,6 +148,12 @@ class Notifying:
         return ledger.append(action, actor, self.cases.clock(), model=None, version=None, body=_shown(target))
 
 
+def _problem(found: Answer | str) -> str:
+    if isinstance(found, str):
+        return found
+    return found["what"] if found["seq"] is None else f"entry {found['seq']}: {found['what']}"
+
+
 def _refuse_more(there: list[Target], name: str) -> None:
     if any(each.name == name for each in there):
         raise Conflict(f"there is a target {name!r} already; registry-hooks notify remove {name} ends it")
@@ -153,8 +188,7 @@ def _shown(target: Target) -> Answer:
 
 def _behind(target: Target, lines: list[Line], streams: Streams, sizes: dict[Any, int]) -> Answer:
     """How much waits, since when, and why."""
-    first = min(lines, key=lambda line: line.failing.since or 0, default=None)
-    failing = target.failing if target.failing.failures or first is None else first.failing
+    failing = max((target.failing, *(line.failing for line in lines)), key=lambda each: each.failures)
     since = [each for each in (target.failing.since, *(line.failing.since for line in lines)) if each]
     return {
         "added_by": target.added_by,

@@ -2,8 +2,8 @@
 
 A target has a number up to which it has heard each stream. What it does not take is *held*: the line (a model's
 entries, say) stands still at that message, and is tried again after a pause that grows; other lines go on. So a message
-that a receiver never takes delays its own line, and nothing else. A target that takes nothing at all is tried with
-one message a pause. Nothing is ever given up.
+that a receiver never takes delays its own line, and nothing else. Where what is new fails one line after the other, the
+whole target is given a pause that grows as well. Nothing is ever given up.
 
 Each target is told in a thread of its own, so that none waits for another. What is to be sent is read in one unit of
 work, sent in none, and noted in a second, which is refused where somebody else has noted more meanwhile. A courier that
@@ -183,14 +183,14 @@ def _sent(work: Work) -> tuple[list[Item], tuple[Item, str] | None]:
     done: list[Item] = []
     until = time.monotonic() + LONGEST
     for item, message in work.items:
-        if time.monotonic() > until:
-            return done, None
         if message is not None and work.send is not None:
             try:
                 work.send(message)
             except Undelivered as error:
                 return done, (item, str(error))
         done.append(item)
+        if time.monotonic() >= until and len(done) < len(work.items):
+            return done, None
     return done, work.failed
 
 
@@ -198,12 +198,12 @@ def _note(work: Work, sent: list[Item], failed: tuple[Item, str] | None, targets
     """Write down how far the target has heard; False where somebody else did meanwhile, or it was removed."""
     told = any(message is not None for _, message in work.items[: len(sent)])
     before = Failing() if told else work.target.failing
-    failing = before.again(now, failed[1]) if failed else before
-    if work.line is not None:
-        if not targets.move(work.target, work.target.done_to, failing):
+    if work.line is not None:  # which waits by itself, and does not make the target wait
+        if not targets.move(work.target, work.target.done_to, before):
             return False
         _note_line(work, work.line, sent, failed, targets, now)
         return True
+    failing = before.again(now, failed[1]) if failed else before
     if failed is None and len(sent) == len(work.items):
         return targets.move(work.target, work.done_to, failing)
     done_to = {**work.target.done_to, **{each.stream: each.number for each in sent}}
@@ -222,9 +222,9 @@ def _note_line(
 ) -> None:
     done_to = sent[-1].number if sent else line.done_to
     if failed is not None:
-        before = Failing() if sent else line.failing
+        before = Failing(since=line.failing.since) if sent else line.failing
         targets.hold(work.target.id, [replace(line, done_to=done_to, failing=before.again(now, failed[1]))])
     elif work.last and len(sent) == len(work.items):
         targets.free(work.target.id, line)
     else:
-        targets.hold(work.target.id, [replace(line, done_to=done_to, failing=Failing())])
+        targets.hold(work.target.id, [replace(line, done_to=done_to, failing=Failing(since=line.failing.since))])

@@ -7,8 +7,10 @@ against them when it is given, and the peer of each connection when it is made, 
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import requests
@@ -19,7 +21,8 @@ from mlflow.webhooks.ssrf import SSRFProtectedHTTPAdapter, SSRFProtectionError
 from registry_hooks.errors import Invalid, Reason
 from registry_hooks.notify.contract import Undelivered
 
-CONNECT, READ = 5.0, 10.0  # seconds
+CONNECT, READ = 5.0, 10.0  # seconds without a byte
+LONGEST = 15.0  # seconds for all of it
 TOLD = 200  # bytes of an answer that are told to administrators
 _LET_IN = (
     "give a public https address; an operator lets others in by MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS=true and "
@@ -44,19 +47,59 @@ def check_address(address: str) -> None:
         raise Invalid("the target cannot be added", [reason]) from error
 
 
+class _Adapter(SSRFProtectedHTTPAdapter):
+    """MLflow's guard, and a list of the connections, to cut them off."""
+
+    def __init__(self) -> None:
+        self.connections: list[Any] = []
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        manager: Any = self.poolmanager
+        guarded = manager.pool_classes_by_scheme
+        manager.pool_classes_by_scheme = {name: _noting(pool, self.connections) for name, pool in guarded.items()}
+
+
+def _noting(pool: Any, connections: list[Any]) -> type:
+    class Connection(pool.ConnectionCls):  # type: ignore[misc]
+        def connect(self) -> None:
+            super().connect()
+            connections[:] = [self]  # one thread sends: an older one is closed
+
+    return type("Pool", (pool,), {"ConnectionCls": Connection})
+
+
 class Session(requests.Session):
     """Sends as `requests` does, to where MLflow's webhooks may be sent, and follows no redirection."""
 
     def __init__(self) -> None:
         super().__init__()
         self.trust_env = False  # a proxy would be the peer that is looked at
+        self._adapter = _Adapter()
         for scheme in ("http://", "https://"):
-            self.mount(scheme, SSRFProtectedHTTPAdapter(max_retries=0))
+            self.mount(scheme, self._adapter)
 
     def request(self, method: Any, url: Any, *arguments: Any, **options: Any) -> requests.Response:
         """As `requests` has it, with ``allow_redirects`` off and what is not asked for unread."""
         kept = {**options, "allow_redirects": False, "stream": True}
         return super().request(method, url, *arguments, **kept)
+
+    @contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """End whatever is not done within ``LONGEST``: a receiver may send a byte now and then for ever."""
+        timer = threading.Timer(LONGEST, self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _cut(self) -> None:
+        for connection in self._adapter.connections:
+            with suppress(OSError, AttributeError):  # closed, or being closed
+                connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def post(session: Session, address: str, body: bytes, headers: Mapping[str, str]) -> None:
@@ -65,7 +108,7 @@ def post(session: Session, address: str, body: bytes, headers: Mapping[str, str]
     Raises:
         Undelivered: unless the answer says that it was taken (2xx).
     """
-    with told_as_undelivered():
+    with told_as_undelivered(), session.cut_off():
         _validate_webhook_url(address)
         require_taken(session.post(address, data=body, headers=dict(headers), timeout=(CONNECT, READ)))
 

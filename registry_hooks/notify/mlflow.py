@@ -64,5 +64,5 @@ def _tell(found: Webhook, model: str, moved: Moved, http: Session) -> None:
         if moved.version is None
         else ModelVersionAliasCreatedPayload(name=model, alias=moved.alias, version=str(moved.version))
     )
-    with told_as_undelivered():
+    with told_as_undelivered(), http.cut_off():
         require_taken(_send_webhook_request(found, payload, event, http))

@@ -269,7 +269,7 @@ class NotifyTarget(Body):
 class NotifyAdd(NotifyTarget):
     """Whom to tell, of which events and of which models."""
 
-    kind: Literal["webhook", "stdout"]
+    kind: Literal["webhook", "apprise", "stdout"]
     address: Text | None = None
     events: Annotated[list[Event], Field(min_length=1, max_length=len(EVENTS))] | None = None
     models: Annotated[list[Name], Field(min_length=1, max_length=50)] | None = None

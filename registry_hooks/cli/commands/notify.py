@@ -26,7 +26,7 @@ def notify() -> None:
 
 @notify.command()
 @click.argument("name")
-@click.argument("kind", type=click.Choice(["webhook", "stdout"]))
+@click.argument("kind", type=click.Choice(["webhook", "apprise", "stdout"]))
 @click.argument("address", required=False)
 @click.option("--event", "events", multiple=True, metavar="EVENT",
               help="Tell of this event, such as rolled-back. May be given more than once. [default: all]")  # fmt: skip
