@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from registry_hooks.client import answers, proofs, proposals, targets
+from registry_hooks.client import answers, models, proofs, proposals, targets
 from registry_hooks.client.http import Http
 from registry_hooks.client.logins import Login, read_login, server_address
 
@@ -191,6 +191,15 @@ class Client:
     def status(self, model: str | None = None) -> answers.Status:
         """Who serves: the pair, Proposals and reviews, of one model or of every governed one."""
         return self._http.get(answers.Status, "status", model=model)
+
+    def model(self, model: str, to: int | None = None) -> models.ModelAnswer:
+        """One model as a whole: who served when and why, its versions, and what a rollback by the caller would do.
+
+        Args:
+            model: its name.
+            to: the version that would serve then; by default the fallback.
+        """
+        return self._http.get(models.ModelAnswer, "model", model=model, to=to)
 
     def history(self, model: str, limit: int | None = None, at: datetime | str | None = None) -> answers.History:
         """The newest ledger entries of a model, 100 by default; with ``at`` those until then, and how it stood."""

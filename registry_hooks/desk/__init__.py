@@ -28,6 +28,7 @@ from registry_hooks.desk.purging import Purging
 from registry_hooks.desk.reading import Reading
 from registry_hooks.desk.reconciling import Reconciling
 from registry_hooks.desk.shown.inbox import Inbox
+from registry_hooks.desk.shown.model import Models
 from registry_hooks.desk.shown.proposal import Shown
 from registry_hooks.desk.signing import Signing
 from registry_hooks.desk.transitions import Transitions
@@ -65,6 +66,7 @@ class Desk:
         self.review_close = emergency.review_close
         self.status, self.history, self.lineage = reading.status, reading.history, reading.lineage
         shown = Shown(cases)
+        self.model = Models(cases).model
         self.inbox, self.proposal, self.report = Inbox(cases).inbox, shown.proposal, shown.report
         self.audit_verify, self.audit_export = notifying.of_tampering(reading.audit_verify), reading.audit_export
         self.checkpointing = checkpointing = Checkpointing(cases)

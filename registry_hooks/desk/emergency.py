@@ -76,7 +76,7 @@ class Emergency:
         looked = self._looked_for_first(model, to)
         checked = self._files_checked_first(model, to, looked) if verify == "now" else None
         with self.cases.case(model, write=True) as case:
-            refuse_if(f"{model} cannot be rolled back", _rollback_reasons(case, to, expected))
+            refuse_if(f"{model} cannot be rolled back", rollback_reasons(case, to, expected))
             before = case.state.pair
             target = pair.rollback_target(case.state, to)
             assert target is not None and before.champion is not None  # may_roll_back has seen to it
@@ -172,7 +172,7 @@ class Emergency:
     def _files_checked_first(self, model: str, to: int | None, looked: Looked | None) -> Checked:
         """The version to go back to, and its nomination. Its files were all read, and are as they were nominated."""
         with self.cases.case(model, write=False) as case:
-            reasons = _rollback_reasons(case, to, case.state.pair.champion) or (looked[2] if looked else [])
+            reasons = rollback_reasons(case, to, case.state.pair.champion) or (looked[2] if looked else [])
             refuse_if(f"{model} cannot be rolled back", reasons)
             target = pair.rollback_target(case.state, to)
             assert target is not None  # may_roll_back has seen to it
@@ -258,7 +258,8 @@ def _now(case: Case, target: int, checked: Checked) -> FilesSaid:
     return "unknown" if nomination is None else "match"
 
 
-def _rollback_reasons(case: Case, to: int | None, expected: int | None) -> list[Reason]:
+def rollback_reasons(case: Case, to: int | None, expected: int | None) -> list[Reason]:
+    """Why this actor may not roll back now, to ``to`` or to the fallback; empty when they may."""
     return [
         *lacks_role(case.actor, case.applied.policy.rollback.by, f"roll {case.model} back", case.facts),
         *case.meddling(),

@@ -223,6 +223,12 @@ class Ledger:
         entries = [_parsed(row) for row in rows]
         return entries[::-1] if newest else entries
 
+    def newest_of(self, model: str, actions: Collection[str], most: int) -> list[Entry]:
+        """The last ``most`` entries of a model with one of these actions, in order."""
+        wanted = sa.and_(_ledger.c.model == model, _ledger.c.action.in_(actions))
+        query = sa.select(_ledger.c.entry).where(wanted).order_by(_ledger.c.seq.desc()).limit(most)
+        return [_parsed(row) for row in self._rows.execute(query).scalars()][::-1]
+
     def each_entry(self, model: str) -> Iterator[Entry]:
         """Every entry of a model in order, read as they are asked for: a model may have more than memory holds."""
         query = sa.select(_ledger.c.entry).where(_ledger.c.model == model).order_by(_ledger.c.seq)

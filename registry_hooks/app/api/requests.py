@@ -92,6 +92,12 @@ class OfModel(Body):
     model: Name
 
 
+class Model(OfModel):
+    """One model, and to which version it might be rolled back."""
+
+    to: Number | None = None
+
+
 class OfVersion(OfModel):
     """One version."""
 

@@ -61,6 +61,7 @@ ROUTES = (
     Route("GET", "inbox", "inbox", reads="nothing"),
     Route("GET", "proposal", "proposal", requests.OfProposal),
     Route("GET", "status", "status", requests.AnyModel, reads="models"),
+    Route("GET", "model", "model", requests.Model),
     Route("GET", "history", "history", requests.History),
     Route("GET", "lineage", "lineage", requests.OfVersion),
     Route("POST", "reconcile", "reconcile", requests.OfModel, long=True),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from registry_hooks.app.pages import inbox, proposal
+from registry_hooks.app.pages import inbox, model, proposal, rollback
 from registry_hooks.app.pages.table import Page
 
 PAGES = (
     Page("", inbox.show),
     Page("proposal", proposal.show, proposal.act, about=proposal.ABOUT, written=proposal.WRITTEN),
+    Page("model", model.show),
+    Page("rollback", rollback.show, rollback.act, about=rollback.ABOUT, written=rollback.WRITTEN),
     Page("report", proposal.report),
 )
 """All pages."""

@@ -13,7 +13,7 @@ PAGES = "/registry-hooks/"
 
 
 class _Forms(HTMLParser):
-    """Every form of a page: where it goes, and the fields that it has before anybody writes in it."""
+    """Every form of a page that is posted: where it goes, and the fields that it has before anybody writes in it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,8 +23,7 @@ class _Forms(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = {name: value or "" for name, value in attrs}
-        if tag == "form":
-            assert named["method"] == "post"
+        if tag == "form" and named["method"] == "post":
             self.forms.append((named["action"], {}))
         elif tag == "input" and named.get("type") == "hidden":
             self.forms[-1][1][named["name"]] = named["value"]

@@ -9,8 +9,6 @@ from support.browsing.visiting import DARK, FLAGS, axe, require_browser, visit
 from support.releasing import go, govern, register, serve
 from support.serving import PASSWORDS, Server
 
-LOGIN = f"mei:{PASSWORDS['mei']}"
-
 
 @pytest.fixture(scope="module", autouse=True)
 def browser() -> None:
@@ -20,7 +18,9 @@ def browser() -> None:
 @pytest.fixture(scope="module")
 def model(governed: Server) -> str:
     name = govern(governed)
-    serve(governed, name)
+    for _ in range(3):
+        serve(governed, name)
+    assert governed.ask("oncall", "POST", "rollback", json={"model": name, "reason": "drift"}).ok
     version, _run = register(governed, name)
     go(governed, name, version, "ana nominate", "ana request")
     return name
@@ -37,15 +37,21 @@ def test_axe_looks_at_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
-    "address", ["", "?modle=wrong", "proposal?version=2&model={}"], ids=["inbox", "refusal", "proposal"]
-)
+    ("address", "user"),
+    [
+        ("", "mei"), ("?modle=wrong", "mei"), ("proposal?version=4&model={}", "mei"), ("model", "mei"),
+        ("model?model={}", "oncall"), ("rollback?model={}", "oncall"), ("rollback?model={}", "mei"),
+    ],
+    ids=["inbox", "refusal", "proposal", "models", "model", "rollback", "rollback-refused"],
+)  # fmt: skip
 def test_axe_finds_nothing_and_the_page_fits(
-    governed: Server, model: str, tmp_path: Path, address: str, scheme: str, width: int
+    governed: Server, model: str, tmp_path: Path, address: str, user: str, scheme: str, width: int
 ) -> None:
     (drawn, room, found), console, picture = visit(
         f"{governed.uri}/registry-hooks/{address.format(model)}", "document.documentElement.scrollWidth", "innerWidth",
         axe(),
-        login=LOGIN, width=width, flags=DARK if scheme == "dark" else FLAGS, picture=tmp_path / "page.png",
+        login=f"{user}:{PASSWORDS[user]}", width=width, flags=DARK if scheme == "dark" else FLAGS,
+        picture=tmp_path / "page.png",
     )  # fmt: skip
     assert drawn <= room == width and found == []
     assert console == (

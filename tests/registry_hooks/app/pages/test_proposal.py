@@ -19,7 +19,7 @@ from registry_hooks.rules.findings import findings
 def entries(server: Server, model: str) -> list[dict[str, Any]]:
     """The ledger entries of a model as they are stored."""
     lines = server.ask(ADMIN, "GET", "audit/export").text.splitlines()
-    return [entry for entry in map(json.loads, lines) if entry["model"] == model]
+    return [entry for entry in map(json.loads, lines) if entry.get("model") == model]
 
 
 @pytest.fixture

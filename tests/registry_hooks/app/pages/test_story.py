@@ -21,7 +21,7 @@ def browser() -> None:
 
 def entries(server: Server, model: str) -> list[dict[str, Any]]:
     lines = server.ask(ADMIN, "GET", "audit/export").text.splitlines()
-    return [entry for entry in map(json.loads, lines) if entry["model"] == model]
+    return [entry for entry in map(json.loads, lines) if entry.get("model") == model]
 
 
 def alike(entry: dict[str, Any]) -> dict[str, Any]:
@@ -82,3 +82,36 @@ def test_the_whole_way_by_keyboard(governed: Server, tmp_path: Path) -> None:
     )  # fmt: skip
     assert results[0] == "Skip to the page" and results[2:5] == ["yes", "comment", "Sign"]
     assert entries(governed, model)[-1]["body"]["approval"]["comment"] == "read by keyboard"
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+def test_from_the_address_of_the_server_to_a_rollback_in_two_clicks(
+    governed: Server, tmp_path: Path, width: int, scripts: bool
+) -> None:
+    model, other = govern(governed), govern(governed)
+    for name in (model, other):
+        serve(governed, name)
+        serve(governed, name)
+    before = len(entries(governed, model))
+    results, _console, _picture = visit(
+        governed.uri, "follow:#registry-hooks", "follow:nav a[href$='/model']", f"follow:.lines a[href*='{model}']",
+        "document.querySelector('h1').textContent", "follow:a.button", "document.querySelector('h1').textContent",
+        "document.querySelector('#reason').focus()", "type:scores drifted", "follow:.sign button",
+        "document.querySelector('.said').textContent", "document.querySelector('h1').textContent",
+        "document.documentElement.scrollWidth <= innerWidth",
+        login=f"oncall:{PASSWORDS['oncall']}", width=width, scripts=scripts, picture=tmp_path / "back.png",
+    )  # fmt: skip
+    assert results[0] == f"{model}: version 2 serves"
+    assert "from version 2 to version 1?" in results[1] and "Version 1 serves again" in results[-3]
+    assert results[-2] == f"{model}: version 1 serves" and results[-1] is True
+    assert governed.cli("oncall", "rollback", other, "--reason", "scores drifted").returncode == 0
+    by_page, by_command = entries(governed, model), entries(governed, other)
+    assert len(by_page) == before + 1
+    assert without_times(by_page[-1]) == without_times(by_command[-1])
+
+
+def without_times(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry of a rollback without its number, its time, and its model's name."""
+    body = {**entry["body"], "review": {**entry["body"]["review"], "id": "", "opened_at": "", "due_at": ""}}
+    return {**entry, "seq": 0, "at": "", "tree": "", "model": "", "body": body}
