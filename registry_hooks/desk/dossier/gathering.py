@@ -69,18 +69,23 @@ class Gathered:
 def gathered(ledger: Ledger, stored: StoredLog, model: str, version: int, until: datetime | None) -> Gathered:
     """What is known of a version from entries until a time; of all of them where that is None.
 
+    What was redacted since is redacted whatever the time, and the entries that say so are there.
+
     Raises:
         NotFound: when no entry tells of it.
     """
-    mine = [entry for entry in ledger.each_entry(model) if until is None or entry.at <= until]
+    mine, redactions = list[Entry](), [_entry(row) for row in stored.of_action("redacted")]
+    for entry in ledger.each_entry(model):
+        if entry.action == "redacted":
+            redactions.append(entry)
+        elif until is None or entry.at <= until:
+            mine.append(entry)
     told = about.about(mine, version)
     if not told:
         when = f" until {until:%Y-%m-%d %H:%M:%S}Z" if until else ""
         raise NotFound(f"the audit log has nothing about version {version} of {model!r}{when}")
-    entries = sorted(
-        [*told, *_policies(stored, model, told), *_trust(stored, told, version, until), *_purges(stored, until)],
-        key=_number,
-    )
+    beside = (*_policies(stored, model, told), *_trust(stored, told, version, until), *_purges(stored, until))
+    entries = sorted(about.with_redactions((*told, *beside), sorted(redactions, key=_number)), key=_number)
     rows = stored.of([entry.seq for entry in entries])
     manifests = {
         each.files_digest: ledger.manifest(model, version, each.files_digest)

@@ -25,6 +25,15 @@ def versions_of(entry: Entry) -> set[int]:
     return named
 
 
+def with_redactions(entries: Iterable[Entry], redactions: Iterable[Entry]) -> list[Entry]:
+    """Entries, and those of the redactions (in order) that took texts out of any of them."""
+    found = {entry.seq: entry for entry in entries}
+    for entry in redactions:
+        if any(int(seq) in found for seq in entry.body["rows"]):
+            found[entry.seq] = entry
+    return list(found.values())
+
+
 def nominations(entries: Iterable[Entry], version: int) -> list[Nomination]:
     """The nominations of a version, each once, in order: a break-glass repeats the one that it found."""
     found = (Nomination.model_validate(e.body["nomination"]) for e in entries if "nomination" in e.body)
