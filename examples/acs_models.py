@@ -21,16 +21,21 @@ ROWS = 12_000  # of 2015 that are held out, and half of those to train on: a dem
 
 
 def load() -> dict[str, pd.DataFrame]:
-    """Training and held-out rows of 2015, and what came in production from 2016 to 2018."""
+    """Training and held-out rows of 2015, and what came in production from 2016 to 2018, by its year."""
     rows = pd.read_parquet(DATA)
     for name in ("SCHL", "MAR", "DIS", "CIT", "SEX", "RAC1P"):
         rows[name] = rows[name].astype("int64")
     rows["AGEP"] = rows["AGEP"].astype("float64")
     rows[LABEL] = rows[LABEL].astype("int64")
     year = rows["year"]
-    before = rows[year == 2015].sample(3 * ROWS, random_state=7)
     production = {str(each): rows[year == each] for each in (2016, 2017, 2018)}
-    return {"train": before[: 2 * ROWS], "held-out": before[2 * ROWS :], **production}
+    return {**split(rows[year == 2015]), **production}
+
+
+def split(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Some of the rows of a year, to train on and to hold out."""
+    drawn = rows.sample(3 * ROWS, random_state=7)
+    return {"train": drawn[: 2 * ROWS], "held-out": drawn[2 * ROWS :]}
 
 
 def baseline() -> Any:
@@ -50,9 +55,12 @@ def better() -> Any:
 
 
 def train_and_evaluate(
-    name: str, model: Any, data: dict[str, pd.DataFrame], champion: str | None = None
+    name: str, model: Any, data: dict[str, pd.DataFrame], champion: str | None = None, year: str = "2015"
 ) -> tuple[str, str, dict[str, float]]:
-    """Fit, log and evaluate a model in one run, beside the champion if there is one; gives URI, run id and metrics."""
+    """Fit, log and evaluate a model in one run, beside the champion if there is one; gives URI, run id and metrics.
+
+    ``year`` is that of the data.
+    """
     train, held_out = data["train"], data["held-out"]
     compared = {} if champion is None else {"comparison": {"champion": champion, "slices": SLICES}}
     model.fit(train[FEATURES], train[LABEL])
@@ -63,14 +71,14 @@ def train_and_evaluate(
         )  # fmt: skip
         result = mlflow.models.evaluate(
             logged.model_uri,
-            mlflow.data.from_pandas(held_out[[*FEATURES, LABEL]], name="acs-2015-held-out", targets=LABEL),
+            mlflow.data.from_pandas(held_out[[*FEATURES, LABEL]], name=f"acs-{year}-held-out", targets=LABEL),
             model_type="classifier",
             evaluators=["default", "calibration", "disaggregated", "drift", *compared],
             evaluator_config={
                 "default": {"log_model_explainability": False},
                 "calibration": {"max_ece": 0.05},
                 "disaggregated": {"slices": SLICES, "max_gap": {"calibration_in_the_large": 0.05}},
-                "drift": {"reference": train[[*FEATURES, LABEL]], "reference_name": "acs-2015-train"},
+                "drift": {"reference": train[[*FEATURES, LABEL]], "reference_name": f"acs-{year}-train"},
                 **compared,
             },
         )

@@ -1,7 +1,8 @@
 """A governed release from the first model to a rollback, against a real MLflow server with real logins.
 
 Run it with ``make demo`` (or ``python examples/governed_release.py``). It leaves everything in ``demo/``; ``make ui``
-serves that again. The story: ana trains, raj and mei decide, production drifts, oncall goes back, somebody tampers.
+serves that again. The story: ana trains, raj and mei decide, production drifts, oncall goes back, somebody tampers, and
+at the end a Proposal waits for a signature in the browser.
 """
 
 from __future__ import annotations
@@ -193,6 +194,7 @@ def tell(story: Story) -> None:
 
     data = acs_models.load()
     with acting(story, "ana"):
+        mlflow.set_experiment(MODEL)
         trained = train(story, data)
         versions = register(story, trained)
     release(story, versions[0], "the first one: age and education, well calibrated")
@@ -201,7 +203,10 @@ def tell(story: Story) -> None:
         trained["production-2018"] = watch_production(story, trained["better"][0], data)
     seconds = roll_back(story)
     tamper(story)
-    close(story, trained, seconds)
+    with acting(story, "ana"):
+        trained["retrained"] = retrain(story, data, champion=trained["baseline"][0])
+    proposal = ask_for_a_signature(story)
+    close(story, trained, seconds, proposal)
 
 
 def meet_the_people(story: Story) -> None:
@@ -220,9 +225,7 @@ def meet_the_people(story: Story) -> None:
 def train(story: Story, data: dict[str, Any]) -> dict[str, tuple[str, str]]:
     """Ana trains two models and evaluates each; gives model URI and run id by name."""
     import acs_models
-    import mlflow
 
-    mlflow.set_experiment(MODEL)
     made: dict[str, tuple[str, str]] = {}
     champion = None
     for name, model in (("baseline", acs_models.baseline()), ("better", acs_models.better())):
@@ -231,13 +234,18 @@ def train(story: Story, data: dict[str, Any]) -> dict[str, tuple[str, str]]:
         with what_it_says() as said:
             champion, run_id, metrics = acs_models.train_and_evaluate(name, model, data, champion)
         made[name] = (champion, run_id)
-        story.say(f"  run {run_id}")
-        for metric in ("roc_auc", "accuracy_score", "log_loss"):
-            story.say(f"      {metric} {metrics[metric]:.4f}")
-        for line in said:
-            story.say(f"      {line}")
-        tell_checks(story, run_id)
+        tell_run(story, run_id, metrics, said)
     return made
+
+
+def tell_run(story: Story, run_id: str, metrics: dict[str, float], said: list[str]) -> None:
+    """What was measured of a model in its run, and what the evaluation said."""
+    story.say(f"  run {run_id}")
+    for metric in ("roc_auc", "accuracy_score", "log_loss"):
+        story.say(f"      {metric} {metrics[metric]:.4f}")
+    for line in said:
+        story.say(f"      {line}")
+    tell_checks(story, run_id)
 
 
 @contextlib.contextmanager
@@ -370,15 +378,41 @@ def tamper(story: Story) -> None:
     story.run("mei", "audit", "verify")
 
 
-def close(story: Story, trained: dict[str, tuple[str, str]], rollback_seconds: float) -> None:
+def retrain(story: Story, data: dict[str, Any], champion: str) -> tuple[str, str]:
+    """Ana trains the trees anew on people of 2018, and registers what comes of it."""
+    import acs_models
+    import mlflow
+
+    story.step("In the morning: ana trains the trees anew, on people of 2018, and evaluates them beside version 1")
+    rows = acs_models.split(data["2018"])
+    with what_it_says() as said:
+        uri, run_id, metrics = acs_models.train_and_evaluate(
+            "retrained", acs_models.better(), rows, champion, year="2018"
+        )
+    tell_run(story, run_id, metrics, said)
+    with contextlib.redirect_stderr(io.StringIO()):
+        mlflow.register_model(uri, MODEL)
+    return uri, run_id
+
+
+def ask_for_a_signature(story: Story) -> str:
+    """Ana asks for what only people can give; gives the address of the page on which they decide."""
+    story.step("Version 3 is nominated, and ana asks for two signatures: they wait in the browser")
+    story.run("ana", "nominate", MODEL, "3")
+    story.run("ana", "request", MODEL, "3", "--comment", "trained anew on 2018, after the rollback of version 2")
+    return f"{story.uri}/registry-hooks/"
+
+
+def close(story: Story, trained: dict[str, tuple[str, str]], rollback_seconds: float, page: str) -> None:
     """What happened, and what to open."""
     story.step("What happened")
     story.say(
         f"  Version 1 and then version 2 of {MODEL} were let in on Evidence and two approvals each. In 2018\n"
         f"  the calibration of a subgroup broke its tolerance, and oncall was back on version 1 after\n"
-        f"  {rollback_seconds:.2f} s. The audit log names each decision, and named the entry that was tampered with."
+        f"  {rollback_seconds:.2f} s. The audit log names each decision, and named the entry that was tampered with.\n"
+        f"  Version 3, trained anew, waits for the signatures of raj and mei."
     )
-    story.say(f"\nTo look at it:  make ui   (then {story.uri} or another port; it prints which)")
+    story.say("\nTo look at it:  make ui   (it prints the port that it takes)")
     for name, what in PEOPLE.items():
         story.say(f"  login {name:7} password {PASSWORDS[name]:20} {what}")
     for name, (_uri, run_id) in trained.items():
@@ -387,13 +421,17 @@ def close(story: Story, trained: dict[str, tuple[str, str]], rollback_seconds: f
         for path in found:
             story.say(f"    {path}")
     story.say(f"  This transcript:  {story.folder / 'transcript.txt'}")
+    story.say(f"\nTo sign or reject version 3:  make ui, then log in as mei or raj at\n  {page}")
 
 
 def serve_again(folder: Path, port: int) -> None:
     """Serve what an earlier run left, until Ctrl-C."""
     if not (folder / MARK).exists():
         raise SystemExit(f"nothing to serve in {folder}; run `make demo` first")
-    print(f"Open http://127.0.0.1:{port}  (Ctrl-C ends it)")
+    print(
+        f"Open http://127.0.0.1:{port}/registry-hooks/ to see what waits for you, or http://127.0.0.1:{port} for MLflow"
+    )
+    print("(Ctrl-C ends it)")
     for name, what in PEOPLE.items():
         print(f"  login {name:7} password {PASSWORDS[name]:20} {what}", flush=True)
     os.chdir(folder)

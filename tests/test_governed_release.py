@@ -42,10 +42,10 @@ def test_the_story_is_told_to_its_end_and_can_be_looked_at_again(tmp_path: Path)
         assert expected in told
     assert re.search(r"champion +1 +2\b", told) and re.search(r"fallback +none +1\b", told)
     page = r"Report: http://127\.0\.0\.1:\d+/#/experiments/\d+/runs/\w+/artifacts/reports/report\.html"
-    assert len(re.findall(page, told)) == 5 and "Verdict: fail (calibration " in told and "      Worst: " in told
+    assert len(re.findall(page, told)) == 6 and "Verdict: fail (calibration " in told and "      Worst: " in told
     assert re.search(r"Labels of 2018 .*?Evidence \w+: fail", told, re.DOTALL)
     assert float(re.findall(r"\[ *([\d.]+) s\]", told)[-1]) <= 180
-    assert told.rstrip().endswith("transcript.txt")
+    assert re.search(r"log in as mei or raj at\n  http://127\.0\.0\.1:\d+/registry-hooks/$", told.rstrip())
     assert (folder / "transcript.txt").read_text() in told
 
     port = free_port()
@@ -59,6 +59,11 @@ def test_the_story_is_told_to_its_end_and_can_be_looked_at_again(tmp_path: Path)
             [script, "audit", "verify", "--tracking-uri", f"http://127.0.0.1:{port}"], env={**env, **client}
         )
         assert done.returncode == 0
+        waiting = subprocess.run(
+            [script, "inbox", "--tracking-uri", f"http://127.0.0.1:{port}"], env={**env, **client},
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        assert re.search(r"For your signature:\n.*\n +P-\d+ +acs-employment +3 ", waiting)
         assert "login mei" in shown.told()
     finally:
         assert shown.stop() == []

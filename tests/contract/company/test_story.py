@@ -32,7 +32,7 @@ def test_the_story_is_told_to_the_end_with_one_replica_killed_in_the_middle(tmp_
             env=clean_environment(tmp_path), capture_output=True, text=True, timeout=500, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-        assert len(requests_for_approval) == 2 and place.replicas[0].process.process.poll() is not None
+        assert len(requests_for_approval) == 3 and place.replicas[0].process.process.poll() is not None
         dead, alive = (server.uri for server in place.replicas)
         answered = {replica for _, _, replica in place.proxy.answered}
         assert answered == {dead, alive}
@@ -44,5 +44,5 @@ def test_the_story_is_told_to_the_end_with_one_replica_killed_in_the_middle(tmp_
             "The audit log is BROKEN",
         ):
             assert expected in done.stdout
-        assert done.stdout.rstrip().endswith("transcript.txt")
+        assert done.stdout.rstrip().endswith("/registry-hooks/")
         assert "Traceback" not in place.replicas[1].process.told()
