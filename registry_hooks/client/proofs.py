@@ -53,12 +53,16 @@ class LogKeyAnswer(TypedDict):
 
 
 class LogKeys(TypedDict):
-    """The keys of the log's checkpoints and of its witnesses; ``why_unsigned`` says why this server cannot sign."""
+    """The keys of the log's checkpoints and of its witnesses.
+
+    ``why_unsigned`` says why this server cannot sign, and ``why_no_witnesses`` why no witness counts.
+    """
 
     origin: str
     keys: list[LogKeyAnswer]
     witnesses: list[str]
     why_unsigned: str | None
+    why_no_witnesses: str | None
 
 
 class LogKeyChanged(TypedDict):

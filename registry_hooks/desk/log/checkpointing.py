@@ -39,7 +39,7 @@ _logger = logging.getLogger(__name__)
 class Contradicted(RegistryError):
     """The log is not the one that was signed before: it was rewritten, or taken back to a backup."""
 
-    code = "INVALID_STATE"
+    code = "RESOURCE_CONFLICT"
 
 
 class Empty(NoKey):
@@ -102,16 +102,21 @@ class Checkpointing:
 
     def audit_keys(self) -> Answer:
         """The keys of the log's checkpoints, oldest first, and why this server cannot sign where it cannot."""
-        standing, why = self.standing(), None
+        standing, why, no_witnesses = self.standing(), None, None
         try:
             self._key(standing)
         except NoKey as error:
             why = str(error)
+        try:
+            witnesses = [str(key) for key in outside.witnesses()]
+        except RegistryError as error:
+            witnesses, no_witnesses = [], str(error)
         return {
             "origin": standing.origin,
             "keys": [key.as_json() for key in standing.keys],
-            "witnesses": [str(key) for key in outside.witnesses()],
+            "witnesses": witnesses,
             "why_unsigned": why,
+            "why_no_witnesses": no_witnesses,
         }
 
     @again_if_undone
@@ -245,7 +250,10 @@ class Checkpointing:
     @staticmethod
     def _key(standing: Standing, *, make: bool = False) -> tuple[Ed25519PrivateKey, Vkey]:
         key = outside.log_key(make=make and standing.key is None)
-        vkey = vkey_of(standing.origin, key)
+        try:
+            vkey = vkey_of(standing.origin, key)
+        except Invalid as error:
+            raise NoKey(f"{outside.ORIGIN}: {error}") from error
         if standing.key not in (None, vkey):
             raise NoKey(f"the key in the server's file is {vkey}, and the log's key is {standing.key}: put that one "
                         "back, or name the new one in the log with registry-hooks audit key rotate")  # fmt: skip
@@ -286,12 +294,17 @@ def _said(why: str | None) -> str | None:
     return why
 
 
+@lru_cache(maxsize=1)
+def _not_compared(name: str, why: str) -> None:
+    _logger.error("checkpoints of %s are not compared with their copies: %s", name, why)
+
+
 def _copy(standing: Standing, vkey: Vkey) -> Checkpoint | None:
     """The newest checkpoint outside; of another log only where an administrator named this one anew."""
     try:
         copy = outside.newest_outside()
     except NotKept as error:  # what cannot be read is no reason to leave the log unsigned
-        _logger.error("checkpoints of %s are not compared with their copies: %s", vkey.name, error)
+        _not_compared(vkey.name, str(error))
         return None
     named = bool(standing.keys) and standing.keys[-1].since > 0  # by an administrator, in an entry
     if copy is not None and copy.origin != vkey.name and not named:

@@ -23,7 +23,7 @@ Tile = Callable[[int, int], Sequence[bytes]]
 class Torn(RegistryError):
     """The log's hashes do not add up: it was changed in the database."""
 
-    code = "INVALID_STATE"
+    code = "RESOURCE_CONFLICT"
 
 
 def complete(hashes: Sequence[bytes]) -> bytes:

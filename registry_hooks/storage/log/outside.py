@@ -47,7 +47,7 @@ def retention() -> timedelta | None:
 class NoKey(RegistryError):
     """There is no key to sign with, and why."""
 
-    code = "INVALID_STATE"
+    code = "RESOURCE_CONFLICT"
 
 
 class NotKept(RegistryError):
@@ -85,8 +85,11 @@ def log_key(*, make: bool = False) -> Ed25519PrivateKey:
 
 
 def _read(file: Path) -> Ed25519PrivateKey:
-    with file.open("rb") as opened:
+    # What is no file (a pipe, say) must not keep us waiting.
+    with os.fdopen(os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as opened:
         mode = os.fstat(opened.fileno()).st_mode
+        if not stat.S_ISREG(mode):
+            raise NoKey(f"{file} is no file that could hold a key; {KEY} names one")
         pem = opened.read(_LARGEST_KEY)
     if mode & (stat.S_IRWXG | stat.S_IRWXO) and os.name == "posix":
         raise NoKey(f"others can read the key's file {file}; run: chmod 600 {file}")

@@ -8,16 +8,19 @@ from pathlib import Path
 import pytest
 import rfc8785
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from support.proofs.long_log import lengthen, some_log
 from support.world import MODEL
 
+from registry_hooks.app.refusing import status_of
 from registry_hooks.errors import Conflict, Invalid, NotFound, Refused, RegistryError
 from registry_hooks.notify.making import made
 from registry_hooks.rules.log.checkpoints import opened
 from registry_hooks.rules.log.notes import COSIGNS, Note, cosign, read_note, read_vkey, verified, vkey_of
 from registry_hooks.rules.log.proof_texts import GrowthProof, grown, proven, read_proof
 from registry_hooks.rules.log.proofs import WIDTH, Torn, is_consistent
-from registry_hooks.rules.signatures import new_key
+from registry_hooks.rules.signatures import new_key, private_pem
 from registry_hooks.storage.log import outside
 from registry_hooks.storage.outbox.streams import Streams
 
@@ -90,6 +93,19 @@ def bad_key(kind: str, file: Path) -> None:
         file.chmod(0o644)
     elif kind == "missing":
         file.unlink()
+    elif kind == "a pipe":
+        file.unlink()
+        os.mkfifo(file)
+    elif kind == "a folder":
+        file.unlink()
+        file.mkdir()
+    elif kind == "empty":
+        file.write_bytes(b"")
+    elif kind == "encrypted":
+        file.write_bytes(private_pem(new_key(), "a passphrase that is not told"))
+    elif kind == "of another kind":
+        file.write_bytes(generate_private_key(65537, 2048).private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))  # fmt: skip
     elif kind == "another":
         file.unlink()
         outside.log_key(make=True)
@@ -98,7 +114,8 @@ def bad_key(kind: str, file: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "told"),
     [("garbage", "holds no key"), ("read by others", "chmod 600"), ("missing", "is not there"),
-     ("another", "audit key rotate")],
+     ("a pipe", "is no file"), ("a folder", "cannot be read"), ("empty", "holds no key"), ("encrypted", "holds no key"),
+     ("of another kind", "holds no key"), ("another", "audit key rotate")],
 )  # fmt: skip
 def test_a_key_that_went_wrong_is_told_and_decisions_go_on(world, outdoors, kind, told):
     world.govern()
@@ -120,8 +137,9 @@ def test_a_key_on_a_disk_that_cannot_be_written_is_told(world, outdoors, monkeyp
     world.govern()
     head = world.desk.audit_checkpoint()
     assert head["note"] is None and "cannot be" in head["why_unsigned"]
-    with world.acting("admin"), pytest.raises(RegistryError, match="cannot be"):
+    with world.acting("admin"), pytest.raises(RegistryError, match="cannot be") as refusal:
         world.desk.audit_key_rotate("to no avail")
+    assert status_of(refusal.value) < 500
     monkeypatch.setenv(outside.KEY, str(outdoors / "log.key"))
     monkeypatch.setenv(outside.DIRECTORY, str(outdoors / "no-folder" / "checkpoints"))
     assert world.desk.audit_checkpoint()["note"]
@@ -229,8 +247,9 @@ def test_hashes_behind_are_filled_and_none_is_trusted(world, outdoors):
     sql(world, "UPDATE registry_hooks_nodes SET hash = :hash", hash="0" * 64)
     (problem,) = world.desk.audit_verify()["problems"]
     assert "empty the table registry_hooks_nodes" in problem["what"]
-    with pytest.raises(Torn, match="does not lead to the log's root"):
+    with pytest.raises(Torn, match="does not lead to the log's root") as refusal:
         world.desk.audit_prove(WIDTH + 2)
+    assert status_of(refusal.value) < 500
 
 
 def test_a_log_that_was_rewritten_whole_is_found_by_what_was_signed(world, outdoors):
@@ -319,3 +338,38 @@ def test_webhooks_carry_the_newest_checkpoint(world, outdoors):
         (item,) = Streams(session).items("ledger", 0, 1)
         message = made(item, next(iter(item.events)), session, "")
     assert message.data["ledger"]["checkpoint"] == head["note"]
+
+
+@pytest.mark.parametrize("name", ["two words", "a+b", "a\nb"])
+def test_a_name_that_no_key_can_have_is_told(world, outdoors, monkeypatch, name):
+    monkeypatch.setenv(outside.ORIGIN, name)
+    world.govern()
+    assert outside.ORIGIN in world.desk.audit_checkpoint()["why_unsigned"]
+    assert (
+        outside.ORIGIN in world.desk.checkpointing.keep() and outside.ORIGIN in world.desk.audit_keys()["why_unsigned"]
+    )
+
+
+@pytest.mark.parametrize("text", [None, b"no key\n", b"\xff\xfe"])
+def test_a_file_of_witnesses_that_cannot_be_read_is_told(world, outdoors, monkeypatch, text):
+    world.govern()
+    head, file = world.desk.audit_checkpoint(), outdoors / "witnesses"
+    if text is not None:
+        file.write_bytes(text)
+    monkeypatch.setenv(outside.WITNESSES, str(file))
+    told = world.desk.audit_keys()
+    assert told["witnesses"] == [] and told["why_no_witnesses"] and told["why_unsigned"] is None
+    assert world.desk.audit_checkpoint() == head
+    with world.acting("raj"), pytest.raises(RegistryError):
+        world.desk.audit_cosign(head["note"])
+
+
+def test_a_copy_that_is_no_checkpoint_is_told_once_and_put_right(world, outdoors, caplog):
+    world.govern()
+    assert world.desk.checkpointing.keep() is None
+    (outdoors / "checkpoints" / "checkpoint").write_text("no checkpoint")
+    for _ in range(3):
+        head = world.desk.audit_checkpoint()
+    assert head["note"] and sum("not compared" in each.message for each in caplog.records) == 1
+    assert world.desk.checkpointing.keep() is None
+    assert (outdoors / "checkpoints" / "checkpoint").read_text() == head["note"]

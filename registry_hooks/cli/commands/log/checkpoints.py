@@ -85,6 +85,8 @@ def _told(answer: Any) -> Iterator[str]:
     if not answer["keys"]:
         yield "  No checkpoint was signed yet."
     yield from (f"  Witness: {clean(each)}" for each in answer["witnesses"])
+    if answer["why_no_witnesses"]:
+        yield f"  {heading('No witness counts', 'red')}: {clean(answer['why_no_witnesses'])}"
     if answer["why_unsigned"]:
         yield f"  {heading('Checkpoints are not signed', 'red')}: {clean(answer['why_unsigned'])}"
 
