@@ -69,6 +69,10 @@ class Client:
         """The policies in force; the one that governs ``model``, or that has a ``name``."""
         return self._http.get(answers.Policies, "policy", model=model, name=name)
 
+    def policy_history(self, name: str) -> models.PolicyHistory:
+        """Every version of a policy that was put in force, newest first."""
+        return self._http.get(models.PolicyHistory, "policy/history", name=name)
+
     def nominate(
         self, model: str, version: int, runs: Sequence[str] = (), comment: str | None = None
     ) -> answers.Nominated:
@@ -275,6 +279,20 @@ class Client:
     def audit_verify(self) -> answers.Verified:
         """Have the server recompute the audit log; ``problems`` names what does not add up."""
         return self._http.get(answers.Verified, "audit/verify")
+
+    def audit_search(
+        self,
+        model: str | None = None,
+        actor: str | None = None,
+        action: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> models.EntriesFound:
+        """Entries of the audit log, newest first: about a model, by an actor, of an action, within a time."""
+        asked = {"model": model, "actor": actor, "action": action, "since": since, "until": until}
+        return self._http.get(models.EntriesFound, "audit/search", **asked, before=before, limit=limit)
 
     def audit_checkpoint(self) -> proofs.CheckpointAnswer:
         """The audit log's head as a signed checkpoint; unsigned where the server cannot sign, with why."""

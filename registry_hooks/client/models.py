@@ -1,11 +1,11 @@
-"""What the server answers about one model as a whole."""
+"""What the server answers about one model as a whole, and about what came before."""
 
 from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-from registry_hooks.client.answers import FileCheckAnswer, PolicyVersion, ProposalAnswer, Tenure
-from registry_hooks.client.members import OpenReview, PairAnswer, ReasonAnswer
+from registry_hooks.client.answers import FileCheckAnswer, PolicyAnswer, PolicyVersion, ProposalAnswer, Tenure
+from registry_hooks.client.members import EntryAnswer, OpenReview, PairAnswer, ReasonAnswer
 
 
 class TenureTold(Tenure):
@@ -76,6 +76,26 @@ class RollbackNow(TypedDict):
     review_due: str
     ends: list[str]
     reasons: list[ReasonAnswer]
+
+
+class EntryFound(EntryAnswer):
+    """A ledger entry that was searched for; ``model`` is None of one about no single model."""
+
+    model: str | None
+
+
+class EntriesFound(TypedDict):
+    """Entries, newest first; ``older`` is what to give as ``before`` to go on, None where nothing older is left."""
+
+    entries: list[EntryFound]
+    older: int | None
+
+
+class PolicyHistory(TypedDict):
+    """The versions of a policy, newest first."""
+
+    name: str
+    versions: list[PolicyAnswer]
 
 
 class ModelAnswer(TypedDict):

@@ -21,6 +21,7 @@ from registry_hooks.desk.log.checkpointing import Checkpointing
 from registry_hooks.desk.log.counting import Counting
 from registry_hooks.desk.log.proving import Proving
 from registry_hooks.desk.log.redacting import Redacting
+from registry_hooks.desk.log.searching import Searching
 from registry_hooks.desk.native import Native
 from registry_hooks.desk.notifying import Notifying
 from registry_hooks.desk.policies import Policies
@@ -58,7 +59,7 @@ class Desk:
         self.holding, self.keeping, self.counting = Holding(cases), Keeping(cases), Counting(cases)
 
         self.policy_check, self.policy_apply = policies.policy_check, policies.policy_apply
-        self.policy_show = policies.policy_show
+        self.policy_show, self.policy_history = policies.policy_show, policies.policy_history
         self.nominate, self.plan, self.promote = transitions.nominate, transitions.plan, transitions.promote
         self.request, self.withdraw = signing.request, signing.withdraw
         self.approve, self.reject = partial(signing.sign, "yes"), partial(signing.sign, "no")
@@ -74,6 +75,7 @@ class Desk:
         self.audit_checkpoint, self.audit_cosign = checkpointing.audit_checkpoint, checkpointing.audit_cosign
         self.audit_keys, self.audit_key_rotate = checkpointing.audit_keys, checkpointing.audit_key_rotate
         self.audit_prove, self.audit_consistency = proving.audit_prove, proving.audit_consistency
+        self.audit_search = Searching(cases).audit_search
         self.audit_leaves = proving.audit_leaves
         self.reconcile = notifying.of_tampering(reconciling.reconcile)
         self.dossier = Dossiers(cases, checkpointing).dossier

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 from registry_hooks.desk.adopting import Adoption, adoption
 from registry_hooks.desk.answers import Answer
@@ -15,7 +17,8 @@ from registry_hooks.rules.governing.adopting import Adopt
 from registry_hooks.rules.governing.applying import clash, unprovable
 from registry_hooks.rules.policy import Policy, governing
 from registry_hooks.rules.policy_file import load_policy, policy_digest
-from registry_hooks.storage.ledger import Ledger
+from registry_hooks.storage.ledger import AppliedPolicy, Ledger
+from registry_hooks.storage.log.rows import StoredLog
 from registry_hooks.storage.mlflow_rows import Registry
 from registry_hooks.storage.places import rests_of
 from registry_hooks.storage.retry import again_if_undone
@@ -91,6 +94,18 @@ class Policies:
             raise NotFound(f"no policy governs {model!r}" if model else f"there is no policy {name!r}")
         return {"policies": found}
 
+    def policy_history(self, name: str) -> Answer:
+        """Every version of a policy that was put in force and of which the caller is shown any, newest first."""
+        with self.cases.unit_of_work(write=False) as session:
+            applied = StoredLog(session).of_action("policy-applied")
+            every = [_as_applied(json.loads(row.entry)) for row in applied]
+            registry, sight = Registry(session), current_sight()
+            mine = [each for each in every if each.policy.name == name]
+            shown = [found for each in mine for found in shown_policies([each], registry, sight).values()]
+        if not shown:
+            raise NotFound(f"there is no policy {name[:80]!r}; registry-hooks policy show lists them")
+        return {"name": name, "versions": shown[::-1]}
+
     def _adoptions(
         self,
         ledger: Ledger,
@@ -119,6 +134,11 @@ class Policies:
             for version in {*after.champions, *([after.pair.challenger] if after.pair.challenger else ())}:
                 ledger.rests.note(rests_of(registry.version(model, version)))
         return entry
+
+
+def _as_applied(entry: dict[str, Any]) -> AppliedPolicy:
+    body, text = entry["body"], str(entry["body"]["text"])
+    return AppliedPolicy(load_policy(text), text, int(body["version"]), str(entry["actor"]), str(entry["at"]))
 
 
 def _models_under(policy: Policy, others: list[tuple[Policy, str]], registry: Registry) -> list[str]:

@@ -210,8 +210,10 @@ class Ledger:
         """The states as they are stored, of one scope and of those that are no model's."""
         return {row.model: row.state for row in self._rows.execute(_STATES, {"of_scope": scope})}
 
-    def entries(self, scope: str | None = None, newest: int | None = None, after: int = 0) -> list[Entry]:
-        """Entries that are not purged, in order: of one scope or of all, behind number ``after``.
+    def entries(
+        self, scope: str | None = None, newest: int | None = None, after: int = 0, actions: Collection[str] = ()
+    ) -> list[Entry]:
+        """Entries that are not purged, in order: of one scope or of all, behind number ``after``, with these actions.
 
         With ``newest`` only the last so many.
         """
@@ -219,15 +221,9 @@ class Ledger:
         there = sa.or_(_ledger.c.model.is_(None), _ledger.c.model != altered.SCOPE)
         query = query.where(there if scope is None else _ledger.c.model == scope)
         query = query.where(_ledger.c.seq > after) if after else query
-        rows = self._rows.execute(query.limit(newest) if newest else query).scalars()
-        entries = [_parsed(row) for row in rows]
+        query = query.where(_ledger.c.action.in_(actions)) if actions else query
+        entries = list(map(_parsed, self._rows.execute(query.limit(newest) if newest else query).scalars()))
         return entries[::-1] if newest else entries
-
-    def newest_of(self, model: str, actions: Collection[str], most: int) -> list[Entry]:
-        """The last ``most`` entries of a model with one of these actions, in order."""
-        wanted = sa.and_(_ledger.c.model == model, _ledger.c.action.in_(actions))
-        query = sa.select(_ledger.c.entry).where(wanted).order_by(_ledger.c.seq.desc()).limit(most)
-        return [_parsed(row) for row in self._rows.execute(query).scalars()][::-1]
 
     def each_entry(self, model: str) -> Iterator[Entry]:
         """Every entry of a model in order, read as they are asked for: a model may have more than memory holds."""

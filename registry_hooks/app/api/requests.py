@@ -92,6 +92,24 @@ class OfModel(Body):
     model: Name
 
 
+class PolicyNamed(Body):
+    """A policy by its name."""
+
+    name: Name
+
+
+class AuditSearch(Body):
+    """What to look for in the audit log."""
+
+    model: Name | None = None
+    actor: Name | None = None
+    action: Id | None = None
+    since: Id | None = None
+    until: Id | None = None
+    before: Number | None = None
+    limit: Page | None = None
+
+
 class Model(OfModel):
     """One model, and to which version it might be rolled back."""
 

@@ -34,7 +34,7 @@ class Models:
             policy = {"name": case.applied.policy.name, "version": case.applied.version}
             told = status_json(case.state, case.facts, policy)
             reviews = [{**each, "yours_to_close": _may_close(case, each["id"])} for each in told["reviews"]]
-            crowned = case.ledger.newest_of(model, _CROWNS, MOST_TENURES)
+            crowned = case.ledger.entries(model, MOST_TENURES, actions=_CROWNS)
             answer = {
                 **told,
                 "reviews": reviews,
@@ -80,7 +80,7 @@ def _may_close(case: Case, review: str) -> bool:
 
 def _closed(case: Case) -> Iterator[Answer]:
     """Reviews that were closed, newest first."""
-    for entry in reversed(case.ledger.newest_of(case.model, ("review-closed",), MOST_CLOSED)):
+    for entry in reversed(case.ledger.entries(case.model, MOST_CLOSED, actions=("review-closed",))):
         told = entry_json(entry)
         yield {"id": entry.body["review"], "version": entry.version, "finding": entry.body["finding"],
                "by": entry.actor, "at": told["at"], "seq": entry.seq}  # fmt: skip
@@ -106,7 +106,7 @@ def _versions(case: Case) -> Answer:
     there = case.registry.versions(case.model)
     held = {getattr(case.state.pair, role) for role in ROLES}
     told = sorted({*there[-MOST_VERSIONS:], *(v for v in there if v in held)}, reverse=True)
-    older = case.ledger.newest_of(case.model, ("nominated",), MOST_VERSIONS)
+    older = case.ledger.entries(case.model, MOST_VERSIONS, actions=("nominated",))
     found = [Nomination.model_validate(each.body["nomination"]) for each in older]
     known = {**{each.version: each for each in found}, **case.state.nominations}
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -37,6 +38,14 @@ class StoredLog:
         """The rows of a model or of another scope, in order."""
         return self._where(ledger.c.model == scope)
 
+    def newest(self, before: int | None, most: int, scope: str | None, action: str | None) -> list[StoredEntry]:
+        """The last rows with a body, newest first: before a number, of a scope, with an action, where it is given."""
+        query = _ROW.where(ledger.c.action != PURGED_BODY).order_by(ledger.c.seq.desc()).limit(most)
+        query = query if before is None else query.where(ledger.c.seq < before)
+        query = query if scope is None else query.where(ledger.c.model == scope)
+        query = query if action is None else query.where(ledger.c.action == action)
+        return list(_entries(self._rows.execute(query)))
+
     def rewrite(self, seq: int, text: bytes) -> None:
         """Put another text in the place of an entry's. Its leaf hash stays: a later entry says what was done."""
         self._rows.execute(sa.update(ledger).where(ledger.c.seq == seq).values(entry=text.decode()))
@@ -50,7 +59,11 @@ class StoredLog:
             self._rows.execute(sa.update(ledger).where(ledger.c.seq.between(first, last)).values(gone))
 
     def _where(self, condition: sa.ColumnElement[bool]) -> Iterator[StoredEntry]:
-        rows = self._rows.execute(_ROW.where(condition).order_by(ledger.c.seq), execution_options={"yield_per": 500})
-        for seq, entry, leaf, scope, action in rows:
-            text = entry if isinstance(entry, bytes) else str(entry).encode()
-            yield StoredEntry(int(seq), text, str(leaf), Columns(scope, str(action)))
+        query = _ROW.where(condition).order_by(ledger.c.seq)
+        return _entries(self._rows.execute(query, execution_options={"yield_per": 500}))
+
+
+def _entries(rows: Iterable[Any]) -> Iterator[StoredEntry]:
+    for seq, entry, leaf, scope, action in rows:
+        text = entry if isinstance(entry, bytes) else str(entry).encode()
+        yield StoredEntry(int(seq), text, str(leaf), Columns(scope, str(action)))
