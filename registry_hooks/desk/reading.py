@@ -24,7 +24,8 @@ from registry_hooks.rules.matters import matters
 from registry_hooks.rules.policy import governing
 from registry_hooks.rules.sight import WITHHELD, shown_lineage, shown_nomination
 from registry_hooks.storage.gc_pause import unsearched
-from registry_hooks.storage.ledger import SCOPES, AppliedPolicy, Ledger, read_model_state
+from registry_hooks.storage.kept.states import read_model_state
+from registry_hooks.storage.ledger import SCOPES, AppliedPolicy, Ledger
 from registry_hooks.storage.log.auditing import disagreeing
 from registry_hooks.storage.mlflow_io import lineage
 from registry_hooks.storage.mlflow_rows import Registry, SweptRegistry

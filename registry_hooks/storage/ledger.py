@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 import rfc8785
 import sqlalchemy as sa
@@ -35,11 +35,17 @@ from registry_hooks.rules.pair import fold
 from registry_hooks.rules.policy import Policy, governing
 from registry_hooks.rules.policy_file import load_policy, policy_digest
 from registry_hooks.storage import schema
+from registry_hooks.storage.kept.states import (
+    accounts_state,
+    model_state,
+    read_model_state,
+    scope_state_of,
+    trust_state,
+)
+from registry_hooks.storage.kept.waiting import Waiting
 from registry_hooks.storage.resting import Resting
 from registry_hooks.storage.snapshots import Snapshots
-from registry_hooks.storage.waiting import Waiting
 
-State = TypeVar("State", ModelState, TrustState, AccountsState)
 # Scopes that are no model's, each with the kind of its state and the fold of its entries.
 SCOPES: dict[str, tuple[type[TrustState] | type[AccountsState], Callable[[Any, Entry], Any]]] = {
     trust.SCOPE: (TrustState, trust.fold_trust),
@@ -176,12 +182,12 @@ class Ledger:
 
     def state(self, model: str) -> ModelState:
         """The state of a model; empty when nothing was ever recorded of it."""
-        return self._written.get(model) or _model_state(model, self._stored(model))
+        return self._written.get(model) or model_state(model, self._stored(model))
 
     def state_and_people(self, model: str) -> tuple[ModelState, TrustState, AccountsState]:
         """The state of a model, the keys and delegations, and the accounts, by one query."""
         stored = self._stored(model)
-        return _model_state(model, stored), _trust_state(stored), _accounts_state(stored)
+        return model_state(model, stored), trust_state(stored), accounts_state(stored)
 
     def stored_states(self) -> Iterator[tuple[str, str]]:
         """Every model whose state is kept, with that state as it is stored, a thousand at a time."""
@@ -196,15 +202,15 @@ class Ledger:
 
     def trust(self) -> TrustState:
         """The keys and delegations; empty when there never were any."""
-        return _trust_state(self._stored(trust.SCOPE))
+        return trust_state(self._stored(trust.SCOPE))
 
     def accounts(self) -> AccountsState:
         """What the ledger knows of the users of MLflow's auth; empty when it knows nothing yet."""
-        return _accounts_state(self._stored(accounts.SCOPE))
+        return accounts_state(self._stored(accounts.SCOPE))
 
     def scope_state(self, scope: str) -> TrustState | AccountsState:
         """The state of one of `SCOPES`."""
-        return _scope_state(scope, self._stored(scope))
+        return scope_state_of(scope, self._stored(scope))
 
     def _stored(self, scope: str) -> dict[str, str]:
         """The states as they are stored, of one scope and of those that are no model's."""
@@ -351,44 +357,6 @@ def _in_force(text: str) -> Policy:
 
 def _files(text: str) -> dict[str, tuple[int, str]]:
     return {path: (size, sha) for path, (size, sha) in json.loads(text).items()}
-
-
-def _model_state(model: str, stored: dict[str, str]) -> ModelState:
-    return read_model_state(model, stored[model]) if model in stored else ModelState(model=model)
-
-
-def _trust_state(stored: dict[str, str]) -> TrustState:
-    return _read_state(trust.SCOPE, TrustState, stored[trust.SCOPE]) if trust.SCOPE in stored else TrustState()
-
-
-def _accounts_state(stored: dict[str, str]) -> AccountsState:
-    return _read_accounts(stored[accounts.SCOPE]) if accounts.SCOPE in stored else AccountsState()
-
-
-@lru_cache(maxsize=4)
-def _read_accounts(text: str) -> AccountsState:
-    # The same for every model, and read with each.
-    return _read_state(accounts.SCOPE, AccountsState, text)
-
-
-def _scope_state(scope: str, stored: dict[str, str]) -> TrustState | AccountsState:
-    return _trust_state(stored) if scope == trust.SCOPE else _accounts_state(stored)
-
-
-def _read_state(scope: str, kind: type[State], text: str) -> State:
-    try:
-        return kind.model_validate_json(text)
-    except ValueError as error:
-        raise RegistryError(f"the state of {scope!r} cannot be read: it was changed in the database") from error
-
-
-def read_model_state(model: str, text: str) -> ModelState:
-    """A model's state from what `Ledger.stored_states` gives.
-
-    Raises:
-        RegistryError: when it cannot be read.
-    """
-    return _read_state(model, ModelState, text)
 
 
 def _parsed(text: str) -> Entry:

@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 from registry_hooks.errors import Invalid, RegistryError
 from registry_hooks.records import ROLES, Nomination, Pair
 from registry_hooks.storage.databases import DATABASES, SCHEME
-from registry_hooks.storage.ledger import Ledger, read_model_state
+from registry_hooks.storage.kept.states import read_model_state
+from registry_hooks.storage.ledger import Ledger
 from registry_hooks.storage.log.nodes import Nodes
 from registry_hooks.storage.mlflow_rows import Registry, VersionRow
 from registry_hooks.storage.places import held_by, rests_of

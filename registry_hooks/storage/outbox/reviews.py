@@ -6,7 +6,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from registry_hooks.records import Review
-from registry_hooks.storage.ledger import SCOPES, read_model_state
+from registry_hooks.storage.kept.states import read_model_state
+from registry_hooks.storage.ledger import SCOPES
 from registry_hooks.storage.schema import states as _states
 
 _WITH_REVIEWS = '%"reviews":[{%'  # in a state, as it is stored
