@@ -10,7 +10,7 @@ import json
 import logging
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -39,11 +39,11 @@ def tell(request: Asked, verb: str, path: str, status: int, body: bytes) -> None
     code, reasons = _found(request, body)
     if status < 400:
         if verb == "GET" and path.endswith("/registry-hooks/audit/verify"):
-            numbers.verified()
+            _count(numbers.verified)
         return
     if not reasons and status not in _TOLD:
         return
-    numbers.refused(path, code, [str(reason.get("rule")) for reason in reasons])
+    _count(numbers.refused, path, code, [str(reason.get("rule")) for reason in reasons])
     rules = ", ".join(str(reason.get("rule"))[:80] for reason in reasons[:20]) or code or "no reason given"
     shown, user = path[:_LONGEST], request.user or "nobody"
     _logger.warning(
@@ -51,6 +51,13 @@ def tell(request: Asked, verb: str, path: str, status: int, body: bytes) -> None
         extra={"fields": {"status": status, "verb": verb, "path": shown, "user": request.user, "error_code": code,
                           "reasons": [_short(reason) for reason in reasons[:20]]}},
     )  # fmt: skip
+
+
+def _count(count: Callable[..., None], *what: object) -> None:
+    try:
+        count(*what)
+    except OSError as error:  # a full disk must not keep anybody from an answer
+        _logger.error("refusals are not counted: %s", error)
 
 
 def _found(request: Asked, body: bytes) -> tuple[str | None, list[dict[str, Any]]]:

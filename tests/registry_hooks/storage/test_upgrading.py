@@ -6,6 +6,8 @@ and a request with one of its two approvals; a golden file is not written anew.
 
 import gc
 import json
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ from registry_hooks.errors import RegistryError
 from registry_hooks.storage.ledger import Ledger
 from registry_hooks.storage.replay import replayed_model
 from registry_hooks.storage.schema import VERSION_TABLE, _config
-from registry_hooks.storage.upgrading import check_database, upgrade_database
+from registry_hooks.storage.upgrading import Unreachable, alone, check_database, upgrade_database
 from registry_hooks.store import GovernedStore
 
 OLD = json.loads((Path(__file__).parents[2] / "golden" / "registry-r0001.json").read_text())
@@ -213,3 +215,38 @@ def test_a_server_on_another_versions_database_ends_with_one_message(old, tmp_pa
     assert told in done.stderr and revision in done.stderr and done.stderr.count("not started") == 1
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert not (tmp_path / "registry-hooks-state" / "auth.db").exists()
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mariadb"])
+def test_of_two_replicas_one_at_a_time_makes_the_tables_of_a_database(kind, request):
+    new = request.getfixturevalue(kind)
+    uri, other, order, first = new(), new(), [], threading.Event()
+
+    def second() -> None:
+        first.wait(30)
+        with alone(uri):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with alone(uri):
+        first.set()
+        with alone(other):  # another database is nobody's business
+            time.sleep(1)
+        order.append("first")
+    thread.join(60)
+    assert order == ["first", "second"]
+
+
+def test_a_lock_on_a_database_that_is_silent_is_one_clear_message():
+    with pytest.raises(Unreachable, match="gives no answer") as caught, alone("postgresql://u:word@127.0.0.1:1/x"):
+        pass
+    assert "word" not in str(caught.value)
+
+
+def test_an_error_within_the_lock_is_told_as_it_is_and_the_lock_is_free_again(postgres):
+    uri = postgres()
+    with pytest.raises(OSError, match="a disk"), alone(uri):
+        raise OSError("a disk")
+    with alone(uri):
+        pass
