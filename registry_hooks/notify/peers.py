@@ -10,7 +10,9 @@ from contextvars import ContextVar
 from functools import cache
 
 from mlflow.environment_variables import _MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS
-from mlflow.utils.validation import _is_public_ip
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _guarded: ContextVar[bool] = ContextVar("registry_hooks_public_peers_only", default=False)
 
@@ -44,8 +46,17 @@ def _look(event: str, arguments: tuple[object, ...]) -> None:
     address = arguments[1]
     host = address[0] if isinstance(address, tuple) and address else address
     try:
-        public = _is_public_ip(ipaddress.ip_address(str(host).partition("%")[0]))
+        public = _plain(ipaddress.ip_address(str(host).partition("%")[0])).is_global
     except ValueError:  # a name that was not resolved yet, or a socket of this host
         public = False
     if not public:
         raise PrivatePeer(f"{host} is not a public address")
+
+
+def _plain(address: _Address) -> _Address:
+    """The IPv4 address that an IPv6 one leads to, where it does; MLflow asks so too, from 3.16."""
+    if not isinstance(address, ipaddress.IPv6Address):
+        return address
+    teredo = address.teredo[1] if address.teredo else None
+    within = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
+    return address.ipv4_mapped or address.sixtofour or teredo or within or address
