@@ -1,6 +1,7 @@
 """What a kill -9 leaves behind; the long run is ``make soak``."""
 
 import pytest
+from support.faults.hearing import hear_through_kills
 from support.faults.killing import kill_loop
 
 
@@ -13,3 +14,10 @@ def test_four_kills_in_the_middle_of_everything_leave_all_agreeing(tmp_path):
 @pytest.mark.timeout(300)
 def test_kills_on_postgresql_one_of_them_of_its_own_process(tmp_path, postgres):
     assert kill_loop(tmp_path, postgres(), kills=3, seed=2, backends=2) > 0
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", [pytest.param("sqlite", marks=pytest.mark.long), "postgres"])
+def test_ten_kills_and_a_receiver_hears_of_every_change_in_order_and_of_nothing_else(request, tmp_path, kind):
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}" if kind == "sqlite" else request.getfixturevalue(kind)()
+    assert hear_through_kills(tmp_path, uri, kills=10, seed=4) > 0

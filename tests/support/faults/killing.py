@@ -24,7 +24,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from support.faults.hammering import Client, Playground, counted, ledger_of, playground
 from support.faults.linearizing import Op, anomalies
-from support.serving import Server, free_port, start
+from support.serving import ADMIN, Server, free_port, start
 
 from registry_hooks.identity import Actor, acting_as
 from registry_hooks.store import GovernedStore
@@ -93,10 +93,10 @@ def zygote(directory: Path, environment: dict[str, str]) -> Iterator[Servers]:
         process.wait()
 
 
-def prepared(directory: Path, database_uri: str) -> tuple[Server, Playground, dict[str, str]]:
+def prepared(directory: Path, database_uri: str, **env: str) -> tuple[Server, Playground, dict[str, str]]:
     """Start a real server once, make users and models, end it; with its workers' environment."""
     options = ["--workers", "1", "--auth-cache-seconds", "3600", "--backend-store-uri", database_uri]
-    server = start(directory, *options, PYTHONPATH=os.pathsep.join(sys.path))
+    server = start(directory, *options, PYTHONPATH=os.pathsep.join(sys.path), **env)
     try:
         ground = playground(server, MODELS)
         for pid in server.process.members():
@@ -151,19 +151,25 @@ def kill_loop(
     seed: int,
     tell: Callable[[str], None] = lambda line: None,
     backends: int = 0,
+    beside: Callable[[Server], Callable[[], str]] | None = None,
+    **env: str,
 ) -> int:
     """Kill servers ``kills`` times in the middle of their work; the number of ledger entries in the end.
 
     Where ``backends`` is 10, every tenth kill is of one of PostgreSQL's own processes instead, after which it recovers.
+    ``beside`` is called once servers answer, and what it returns when all clients have ended; ``env`` is the servers'.
 
     Raises:
         AssertionError: naming what disagreed after which kill.
     """
     chance, begun = random.Random(seed), time.monotonic()
-    server, ground, environment = prepared(directory, database_uri)
+    server, ground, environment = prepared(directory, database_uri, **env)
     store = GovernedStore(f"governed:{database_uri}")
     with zygote(directory, environment) as servers:
         servers.start(2)
+        served = Server(servers.uri, directory, server.process)
+        ended = beside(served) if beside else lambda: ""
+        ground.base = served.ask(ADMIN, "GET", "audit/verify").json()["size"]  # what players do comes behind it
         players = Players.begin(servers.uri, ground, seed)
         try:
             for number in range(1, kills + 1):
@@ -183,7 +189,7 @@ def kill_loop(
         # A server that starts while PostgreSQL recovers ends, and its supervisor would start another.
         most = 2 * (kills // backends) if backends else 0
         assert servers.ended <= most, f"{servers.ended} servers ended by themselves: {directory / 'zygote.log'}"
-        served = Server(servers.uri, directory, server.process)
+        tell(ended())
         entries = ledger_of(served)
     assert_agreement(store, list(ground.models), kills, whole=True)
     store.engine.dispose()
