@@ -3,7 +3,8 @@
 Every worker has a thread that keeps or wants the lease (`registry_hooks.storage.lease`). While a worker holds it, each
 job of `JOBS` runs in a thread of its own, so that a slow one delays no other. The holder beats every second; when it is
 killed, another worker has the lease ``PATIENCE`` seconds later. For a moment two workers may do the same job: every job
-is one that may be done twice. A job that fails is logged, and done again at its next turn.
+is one that may be done twice. A job that fails is done again at its next turn. The log says so once, and again after
+``REMINDER`` seconds: a database that is away for a night fills no disk.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import util
@@ -27,6 +27,7 @@ from registry_hooks.storage.lease import Lease, Seen
 
 BEAT = 1.0  # seconds between two looks at the lease
 PATIENCE = 5.0  # seconds without a beat after which a lease is anybody's
+REMINDER = 600.0  # seconds after which a failure that lasts is told again
 
 _logger = logging.getLogger(__name__)
 
@@ -76,10 +77,11 @@ class Background:
         self._seen: Seen | None = None
         self._seen_since = 0.0
         self._holding, self._ended = threading.Event(), threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="registry-hooks-lease", daemon=True)
 
     def start(self) -> Background:
         """Begin, in threads that do not keep the process from ending."""
-        threads = [threading.Thread(target=self._keep, name="registry-hooks-lease", daemon=True)]
+        threads = [self._keeper]
         threads += [
             threading.Thread(target=self._work, args=(job,), name=f"registry-hooks-{job.name}", daemon=True)
             for job in self._jobs
@@ -91,10 +93,12 @@ class Background:
     def stop(self) -> None:
         """End, and give the lease back, so that another need not wait for it."""
         self._ended.set()
-        if self._holding.is_set() and self._seen is not None:
-            self._holding.clear()
-            with _logged("the lease could not be given back"), self._desk.cases.unit_of_work(write=True) as session:
-                Lease(session).take("", self._seen)
+        self._keeper.join(self._patience)  # a beat that is under way would move the lease on after it was given back
+        if self._keeper.is_alive() or self._seen is None or self._seen.owner != self._owner:
+            return
+        unit_of_work = self._desk.cases.unit_of_work
+        with Complaints("the lease could not be given back"), unit_of_work(write=True) as session:
+            self._seen = Lease(session).take("", self._seen)
 
     @property
     def holding(self) -> bool:
@@ -102,12 +106,14 @@ class Background:
         return self._holding.is_set()
 
     def _keep(self) -> None:
+        complaints = Complaints("the lease cannot be asked for")
         while not self._ended.is_set():
             held = False
-            with _logged("the lease cannot be asked for"):
+            with complaints:
                 held = self._held()
             (self._holding.set if held and not self._ended.is_set() else self._holding.clear)()
             self._ended.wait(self._beat)
+        self._holding.clear()
 
     def _held(self) -> bool:
         with self._desk.cases.unit_of_work(write=False) as session:
@@ -124,19 +130,46 @@ class Background:
         return taken is not None
 
     def _work(self, job: Job) -> None:
+        complaints = Complaints(f"{job.name} failed, and is done again every {job.every:g} s")
         while not self._ended.wait(job.every):
             if self._holding.is_set():
-                with _logged(f"{job.name} failed, and is done again in {job.every:g} s"), acting_as(SYSTEM):
+                with complaints, acting_as(SYSTEM):
                     job.run(self._desk)
 
 
-@contextmanager
-def _logged(told: str) -> Iterator[None]:
-    """Any error is logged and goes no further: a background thread has nobody above it."""
-    try:
-        yield
-    except Exception as error:
-        _logger.error("%s: %s", told, error, exc_info=error)
+class Complaints:
+    """Any error is logged and goes no further: a background thread has nobody above it.
+
+    An error of one kind is told when it begins, every ``REMINDER`` seconds while it lasts, and when it has ended.
+
+    Args:
+        told: what an error means.
+        clock: gives seconds that only grow.
+    """
+
+    def __init__(self, told: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._told, self._clock = told, clock
+        self._kind: type[BaseException] | None = None
+        self._said_at = 0.0
+        self._times = 0
+
+    def __enter__(self) -> None:
+        """Nothing is logged yet."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if kind is None:
+            if self._kind is not None:
+                _logger.warning("%s: %d times, and no longer", self._told, self._times)
+            self._kind, self._times = None, 0
+            return False
+        if not issubclass(kind, Exception):
+            return False
+        self._times += 1
+        now = self._clock()
+        if kind is not self._kind or now - self._said_at >= REMINDER:
+            _logger.error("%s (%d times now): %s", self._told, self._times, error, exc_info=error)
+            self._kind, self._said_at = kind, now
+        return True
 
 
 def begin(app: Any) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from registry_hooks.app.background import Background, Job
+from registry_hooks.app.background import REMINDER, Background, Complaints, Job
 from registry_hooks.identity import require_actor
 from registry_hooks.storage.lease import Lease
 
@@ -151,3 +151,21 @@ def test_what_is_stopped_begins_nothing_more(world, ended):
         runs = job.runs
         time.sleep(5 * SOON)
         assert job.runs <= runs + 1
+
+
+def test_a_failure_that_lasts_is_told_once_again_after_a_while_and_when_it_has_ended(caplog):
+    caplog.set_level("WARNING", "registry_hooks.app.background")
+    clock = iter([0.0, 1.0, 2.0, 3.0, 2.0 + REMINDER])
+    complaints = Complaints("the lease cannot be asked for", lambda: next(clock))
+    for kind in (OSError, OSError, ValueError, ValueError, ValueError):
+        with complaints:
+            raise kind("made for a test")
+    assert [(record.levelname, record.exc_info[0]) for record in caplog.records] == [
+        ("ERROR", OSError), ("ERROR", ValueError), ("ERROR", ValueError),
+    ]  # fmt: skip
+    for _ in range(2):
+        with complaints:
+            assert True
+    assert caplog.messages[-1] == "the lease cannot be asked for: 5 times, and no longer" and len(caplog.records) == 4
+    with pytest.raises(KeyboardInterrupt), complaints:
+        raise KeyboardInterrupt
