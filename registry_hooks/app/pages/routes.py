@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from registry_hooks.app.pages import inbox, model, proposal, rollback
+from registry_hooks.app.pages import inbox, model, proposal, review, rollback
+from registry_hooks.app.pages.records import audit, keys, policy
 from registry_hooks.app.pages.table import Page
 
 PAGES = (
@@ -10,6 +11,10 @@ PAGES = (
     Page("proposal", proposal.show, proposal.act, about=proposal.ABOUT, written=proposal.WRITTEN),
     Page("model", model.show),
     Page("rollback", rollback.show, rollback.act, about=rollback.ABOUT, written=rollback.WRITTEN),
+    Page("review", review.show, review.act, about=review.ABOUT, written=review.WRITTEN),
+    Page("policy", policy.show),
+    Page("audit", audit.show),
+    Page("keys", keys.show, keys.act),
     Page("report", proposal.report),
 )
 """All pages."""

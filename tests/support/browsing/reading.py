@@ -18,14 +18,16 @@ class _Forms(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[tuple[str, dict[str, str]]] = []
+        self.posted = False
         self.links: list[str] = []
         self.text: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = {name: value or "" for name, value in attrs}
-        if tag == "form" and named["method"] == "post":
-            self.forms.append((named["action"], {}))
-        elif tag == "input" and named.get("type") == "hidden":
+        if tag == "form":
+            self.posted = named["method"] == "post"
+            self.forms += [(named["action"], {})] if self.posted else []
+        elif tag == "input" and named.get("type") == "hidden" and self.posted:
             self.forms[-1][1][named["name"]] = named["value"]
         elif tag == "a":
             self.links.append(named["href"])

@@ -41,15 +41,19 @@ def test_axe_looks_at_all(tmp_path: Path) -> None:
     [
         ("", "mei"), ("?modle=wrong", "mei"), ("proposal?version=4&model={}", "mei"), ("model", "mei"),
         ("model?model={}", "oncall"), ("rollback?model={}", "oncall"), ("rollback?model={}", "mei"),
+        ("review?model={}&review={review}", "raj"), ("policy", "mei"), ("policy?name={}", "mei"), ("audit", "mei"),
+        ("audit?seq=1", "admin"), ("keys", "mei"),
     ],
-    ids=["inbox", "refusal", "proposal", "models", "model", "rollback", "rollback-refused"],
+    ids=["inbox", "refusal", "proposal", "models", "model", "rollback", "rollback-refused", "review",
+         "policies", "policy", "audit", "entry", "keys"],
 )  # fmt: skip
 def test_axe_finds_nothing_and_the_page_fits(
     governed: Server, model: str, tmp_path: Path, address: str, user: str, scheme: str, width: int
 ) -> None:
+    (review,) = governed.ask("mei", "GET", f"model?model={model}").json()["reviews"]
     (drawn, room, found), console, picture = visit(
-        f"{governed.uri}/registry-hooks/{address.format(model)}", "document.documentElement.scrollWidth", "innerWidth",
-        axe(),
+        f"{governed.uri}/registry-hooks/{address.format(model, review=review['id'])}",
+        "document.documentElement.scrollWidth", "innerWidth", axe(),
         login=f"{user}:{PASSWORDS[user]}", width=width, flags=DARK if scheme == "dark" else FLAGS,
         picture=tmp_path / "page.png",
     )  # fmt: skip
