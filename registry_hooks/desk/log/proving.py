@@ -79,16 +79,14 @@ class Proving:
 
         An entry that was redacted is told as it is now, and its hash is that of what it was.
         """
-        at, last = after or 0, until
-        while last is None or at < last:
+        at, lines = after or 0, b"some"
+        while lines and (until is None or at < until):
             # A transaction a batch: on SQLite an open one keeps everybody from writing while a reader dawdles.
             with self.cases.unit_of_work(write=False) as session:
-                limit = _BATCH if last is None else min(_BATCH, last - at)
-                batch = list(Ledger(session).rows(at, limit))
-            if not batch:
-                return
-            at = batch[-1].seq
-            yield b"".join(b"%s %s\n" % (row.leaf_hash.encode(), row.entry) for row in batch)
+                lines = Nodes(session).lines(at, min(at + _BATCH, until or at + _BATCH))
+            at += _BATCH
+            if lines:
+                yield lines
 
     def _checkpoint(self, size: int | None) -> Answer:
         """The head, or the checkpoint of a size; unsigned where nobody signed at that size."""

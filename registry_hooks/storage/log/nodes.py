@@ -24,6 +24,11 @@ _LEAVES = (
     .where(_ledger.c.seq > _first, _ledger.c.seq <= _end)
     .order_by(_ledger.c.seq)
 )
+_ENTRIES = (
+    sa.select(_ledger.c.leaf_hash, _ledger.c.entry)
+    .where(_ledger.c.seq > _first, _ledger.c.seq <= _end)
+    .order_by(_ledger.c.seq)
+)
 _ABOVE = (
     sa.select(_nodes.c.number, _nodes.c.hash)
     .where(_nodes.c.level == _level, _nodes.c.number >= _first, _nodes.c.number < _end)
@@ -44,6 +49,13 @@ class Nodes:
     def head(self) -> Tree:
         """The tree as the ledger's head has it."""
         return self._head
+
+    def lines(self, first: int, end: int) -> bytes:
+        """Hash and entry of the entries behind number ``first`` up to ``end``, one a line; empty behind the last."""
+        rows = self._rows.execute(_ENTRIES, {"first": first, "end": end}).all()
+        if rows and isinstance(rows[0][1], bytes):
+            return b"".join(b"%s %s\n" % (leaf.encode(), entry) for leaf, entry in rows)
+        return "".join([f"{leaf} {entry}\n" for leaf, entry in rows]).encode()
 
     def tree(self, size: int | None = None) -> Hashes:
         """The tree of the first ``size`` entries, by default of all."""
