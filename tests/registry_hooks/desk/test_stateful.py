@@ -45,6 +45,12 @@ LIKELY = {
     "author": st.sampled_from(["ana", "ana", "bob", "raj"]),
     "risk": st.sampled_from(["raj", "mei", "sam", "bob"]),
 }
+# Which text somebody wrote into an entry: its record in the body, and its name there.
+WRITTEN = {
+    "approved": ("approval", "comment"), "rejected": ("approval", "comment"), "withdrawn": ("", "comment"),
+    "approval-withdrawn": ("", "comment"), "rolled-back": ("review", "reason"), "broke-glass": ("review", "reason"),
+    "review-closed": ("", "finding"),
+}  # fmt: skip
 
 
 class Shared:
@@ -199,6 +205,26 @@ class SideBySide(RuleBasedStateMachine):
         review = reviews[number]["id"] if number < len(reviews) else "R-0"
         call = lambda: self.desk.review_close(self.name, review, "found")  # noqa: E731
         self.both(who, call, self.model.close(who, number))
+
+    @rule(who=st.sampled_from(["admin", "admin", "ana"]), number=st.integers(0, 5))
+    def redact(self, who, number):
+        with self.world.store.unit_of_work(write=False) as session:
+            entries = [each for each in Ledger(session).entries(self.name) if each.action in WRITTEN]
+        if number >= len(entries):
+            return
+        entry, (record, name) = entries[number], WRITTEN[entries[number].action]
+        text = entry.body[record][name] if record else entry.body[name]
+        allowed = who == "admin" and text not in ("", "[redacted]")
+        self.both(who, lambda: self.desk.redact(entry.seq, name, "names a person"), self.model._wrote(allowed))
+
+    @rule(who=st.sampled_from(["admin", "admin", "mei"]))
+    def purge(self, who):
+        self.world.later(days=200)
+        self.model.clock = self.world.now
+        before = (self.world.now - timedelta(days=184)).isoformat()
+        with self.world.acting("admin"):
+            goes = self.desk.purge_plan(before)["count"]
+        self.both(who, lambda: self.desk.purge(before, "kept for long enough"), who == "admin" and goes > 0)
 
     @rule(version=st.integers(1, 4))
     def evaluate_again(self, version):

@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from support.databases import facts
 from support.world import MODEL, POLICY, World
 
 from registry_hooks.identity import Actor
+from registry_hooks.storage.ledger import Ledger
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 THROUGH, CRASHED, FAILED = 0, 9, 1
@@ -92,7 +94,22 @@ def account(world: World) -> None:
     world.desk.keeping.account_change(Actor("boss", "test"), "user-created", {"user": "raj"})
 
 
-STORY: list[Callable[[World], None]] = [account, register, delete, nominate, request, approve, promote, rollback, apply]
+def redact(world: World) -> None:
+    with world.store.unit_of_work(write=False) as session:
+        seq = [entry.seq for entry in Ledger(session).entries(MODEL) if entry.action == "requested"][-1]
+    with world.acting("admin"):
+        world.desk.redact(seq, "comment", "names a person")
+
+
+def purge(world: World) -> None:
+    world.later(days=400)
+    with world.acting("admin"):
+        world.desk.purge((world.now - timedelta(days=200)).isoformat(), "kept for long enough")
+
+
+STORY: list[Callable[[World], None]] = [
+    account, register, delete, nominate, request, approve, promote, rollback, apply, redact, purge,
+]  # fmt: skip
 
 
 def crash_in_child(world: World, act: Callable[[World], None], at: int) -> int:
