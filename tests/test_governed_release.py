@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -64,9 +65,24 @@ def test_the_story_is_told_to_its_end_and_can_be_looked_at_again(tmp_path: Path)
             capture_output=True, text=True, check=True,
         ).stdout  # fmt: skip
         assert re.search(r"For your signature:\n.*\n +P-\d+ +acs-employment +3 ", waiting)
+        dossier = ["audit", "dossier", "acs-employment", "2", "--output", str(tmp_path / "dossier.zip")]
+        done = subprocess.run([script, *dossier, "--tracking-uri", f"http://127.0.0.1:{port}"], env={**env, **client})
+        assert done.returncode == 0
         assert "login mei" in shown.told()
     finally:
         assert shown.stop() == []
+    verify(tmp_path / "dossier.zip")
+
+
+def verify(dossier: Path) -> None:
+    """As an auditor does it, who has no server: what was decided of version 2, and that the log says so."""
+    with zipfile.ZipFile(dossier) as held:
+        held.extractall(dossier.parent / "dossier")
+    program = dossier.parent / "dossier" / "verify.py"
+    done = subprocess.run([sys.executable, "-I", str(program)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    for expected in ("SOUND", "raj signed P-", "mei signed P-", "rolled-back: champion is 1", "Served from"):
+        assert expected in done.stdout
 
 
 def test_it_clears_no_folder_but_its_own(tmp_path: Path) -> None:
