@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from registry_hooks.notify.contract import Send, TargetKind, Undelivered
 from registry_hooks.notify.kinds import KINDS
@@ -43,7 +43,7 @@ class Work:
         items: what there is, in order, each with its message; None for what it did not choose, or has held.
         done_to: how far it has heard the streams when all of it is sent; None where ``line`` says so.
         line: the held line that the items are of.
-        last: whether there is no more of that line for now.
+        last: whether there was no more when it was read.
         send: what sends.
     """
 
@@ -54,6 +54,13 @@ class Work:
     line: Line | None = None
     last: bool = False
     failed: tuple[Item, str] | None = field(default=None)
+
+
+class Outcome(NamedTuple):
+    """Whether there may be more to send at once, and whether the target has lines that are held."""
+
+    more: bool = False
+    lines: bool = False
 
 
 class Courier:
@@ -110,8 +117,9 @@ class Courier:
         """Tell a target all that it can be told now."""
         more = True
         while more:  # what is new first; then, however much of it there is, one line that was held
-            fresh, held = self._batch(target_id, self._fresh), self._batch(target_id, self._held)
-            more = fresh or held
+            fresh = self._batch(target_id, self._fresh)
+            held = self._batch(target_id, self._held) if fresh.lines else Outcome()
+            more = fresh.more or held.more
 
     def _tell_alone(self, target_id: str) -> None:
         try:
@@ -122,19 +130,21 @@ class Courier:
             with self._lock:
                 self._busy.discard(target_id)
 
-    def _batch(self, target_id: str, part: Callable[[Target, list[Line], Any], Work | None]) -> bool:
-        """Send what there is, up to ``BATCH`` items; whether there may be more to send at once."""
+    def _batch(self, target_id: str, part: Callable[[Target, list[Line], Any], Work | None]) -> Outcome:
+        """Send what there is, up to ``BATCH`` items."""
         with self._unit_of_work(write=False) as session:
             target = Targets(session).get(target_id)
             if target is None or target.failing.retry_at > self._now():
-                return False
-            work = part(target, Targets(session).lines(target_id), session)
+                return Outcome()
+            lines = Targets(session).lines(target_id)
+            work = part(target, lines, session)
         if work is None:
-            return False
+            return Outcome(lines=bool(lines))
         sent, failed = _sent(work)
         with self._unit_of_work(write=True) as session:
             noted = _note(work, sent, failed, Targets(session), self._now())
-        return noted and failed is None
+        done = work.last and work.line is None and len(sent) == len(work.items)
+        return Outcome(more=noted and failed is None and not done, lines=bool(lines))
 
     def _fresh(self, target: Target, lines: list[Line], session: Any) -> Work | None:
         streams, held = Streams(session), {(line.stream, line.name) for line in lines}
@@ -143,7 +153,8 @@ class Courier:
             return None
         done_to = {**target.done_to, **{item.stream: item.number for item in items}}
         open_ = [item for item in items if (item.stream, item.line) not in held]
-        return self._made(Work(target, [(item, None) for item in open_], done_to, None), session)
+        last = all(sum(item.stream == stream for item in items) < BATCH for stream in STREAMS)
+        return self._made(Work(target, [(item, None) for item in open_], done_to, None, last=last), session)
 
     def _held(self, target: Target, lines: list[Line], session: Any) -> Work | None:
         line = next((each for each in lines if each.failing.retry_at <= self._now()), None)

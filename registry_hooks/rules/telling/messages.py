@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 from registry_hooks.records import Entry, Pair
 from registry_hooks.rules.telling.aliases import Moved, aliases_moved
@@ -14,6 +14,7 @@ from registry_hooks.rules.telling.events import Event
 from registry_hooks.rules.telling.sentences import sentence
 
 _WHY = ("comment", "reason", "finding")
+_OF_PROPOSALS = ("requested", "approved", "rejected", "approval-withdrawn")
 _HOLDERS = ("review", "proposal", "approval", "nomination", "delegation")
 
 
@@ -81,7 +82,7 @@ def of_entry(entry: Entry, event: Event, place: Place, pairs: tuple[Pair, Pair] 
         "before": pairs[0].as_json() if pairs else None,
         "after": pairs[1].as_json() if pairs else None,
         "ledger": {"seq": place.seq, "leaf": place.leaf, "root": place.root, "checkpoint": place.checkpoint},
-        "page": page(server, entry.model),
+        "page": page(server, entry.model, entry.version if entry.action in _OF_PROPOSALS else None),
     }
     known: dict[str, Any] = {name: entry.body[name] for name in ("review", "proposal") if name in entry.body}
     if "approval" in entry.body:
@@ -98,12 +99,15 @@ def of_notice(number: int, said: str, event: Event, body: dict[str, Any], server
     return Message(f"notice-{number}-{said[:32]}", event, datetime.fromisoformat(body["at"]), data)
 
 
-def page(server: str, model: str | None) -> str | None:
-    """The page to look at; None where the server's own address is not known."""
+def page(server: str, model: str | None, version: int | None = None) -> str | None:
+    """The page to look at: of a version's Proposal, of a model, or the inbox; None where no address is known."""
     if not server:
         return None
-    below = f"/registry-hooks/models/{quote(model, safe='')}" if model else "/registry-hooks/"
-    return server.rstrip("/") + below
+    below, asked = ("", {}) if model is None else ("model", {"model": model})
+    if model is not None and version is not None:
+        below, asked = "proposal", {"model": model, "version": str(version)}
+    query = f"?{urlencode(asked)}" if asked else ""
+    return f"{server.rstrip('/')}/registry-hooks/{below}{query}"
 
 
 def _why(body: dict[str, Any]) -> str | None:
