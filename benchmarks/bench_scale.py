@@ -93,7 +93,7 @@ class Client:
         return self.raj.get(self.ours.uri + "/registry-hooks/")
 
     def full_inbox(self) -> requests.Response:
-        """The page of an approver for whom a Proposal waits in every model, of which it shows 25."""
+        """The page of an approver for whom a Proposal waits in every model, of which it shows 15."""
         return self.guest.get(self.ours.uri + "/registry-hooks/")
 
     def proposal(self) -> requests.Response:

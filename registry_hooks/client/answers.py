@@ -150,7 +150,7 @@ class Status(TypedDict):
 
 
 class InboxAnswer(TypedDict):
-    """What waits for the caller: at most 25 of each; ``more`` names the lists of which there may be others."""
+    """What waits for the caller: at most 15 of each; ``more`` names the lists of which there may be others."""
 
     waiting: list[AskedFor]
     asked: list[AskedFor]

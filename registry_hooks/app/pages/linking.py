@@ -56,7 +56,8 @@ def _link() -> str:
 
 def _count() -> str:
     try:
-        waiting = len(ask("inbox", {})["waiting"])
+        inbox = ask("inbox", {})
     except RegistryError:  # MLflow's page is there also when our own answer is not
         return ""
-    return f" ({waiting})" if waiting else ""
+    more = "+" if "waiting" in inbox["more"] else ""
+    return f" ({len(inbox['waiting'])}{more})" if inbox["waiting"] else ""

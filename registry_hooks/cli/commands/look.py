@@ -80,6 +80,8 @@ def _inbox(held: Answer) -> Iterator[str]:
     waiting = held["waiting"]
     yield heading("Nothing waits for your signature." if not waiting else "For your signature:")
     yield from table(_ASKED, map(_asked, waiting))
+    if "waiting" in held["more"]:
+        yield "  … and more, which expire later."
     if held["asked"]:
         yield heading("What you asked for:")
         yield from table(_ASKED, map(_asked, held["asked"]))

@@ -19,11 +19,11 @@ from registry_hooks.storage.ledger import Ledger
 from registry_hooks.storage.mlflow_rows import Registry
 
 RECENT = timedelta(hours=24)
-MOST = 25
+MOST = 15
 """How many of each are told."""
 _MOST_CHANGES = 50
 _MOST_LOOKED_AT = 500  # rows of the table of what waits
-_LOT = 25  # models whose states are read at once
+_LOT = MOST + 1  # models whose states are read at once
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Inbox:
     def inbox(self) -> Answer:
         """What waits for the Actor's signature, what they asked for, reviews, and what changed since yesterday.
 
-        At most 25 of each are told; ``more`` names those of which there may be others.
+        At most 15 of each are told; ``more`` names those of which there may be others.
         """
         actor = require_actor()
         with self.cases.unit_of_work(write=False) as session:

@@ -33,8 +33,7 @@ def asked(governed: Server) -> tuple[str, int]:
 
 
 def page_of(reader: Reader, model: str) -> Any:
-    (link,) = [link for link in reader.open().links if f"model={model}" in link]
-    return reader.open(link)
+    return reader.open("proposal", model=model)
 
 
 def test_a_yes_on_the_page_is_one_entry_equal_to_that_of_the_command(governed: Server, asked: tuple[str, int]) -> None:
