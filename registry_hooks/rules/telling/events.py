@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Literal, get_args
 
 from registry_hooks.records import AccountAction, Action, Record
+from registry_hooks.rules.log.altered import PURGED_BODY
 from registry_hooks.rules.policy import matches
 
 Event = Literal[
@@ -30,6 +31,7 @@ Event = Literal[
     "registered",
     "deleted",
     "files-checked",
+    "log-altered",
     "other",
 ]
 EVENTS: tuple[Event, ...] = get_args(Event)
@@ -58,11 +60,15 @@ _OF_ACTION: dict[Action, tuple[Event, ...]] = {
     "registered": ("registered",),
     "deleted": ("deleted",),
     "files-checked": ("files-checked",),
+    "redacted": ("log-altered",),
+    "purged": ("log-altered",),
 }
 
 
 def events_of(action: str) -> tuple[Event, ...]:
-    """The events that an entry with that action is, the main one first."""
+    """The events that an entry with that action is, the main one first; none of a row whose body was purged."""
+    if action == PURGED_BODY:
+        return ()
     if action in get_args(AccountAction):
         return ("accounts-changed",)
     return _OF_ACTION.get(action, ("other",))  # type: ignore[call-overload, no-any-return]
