@@ -81,6 +81,11 @@ class SideBySide(RuleBasedStateMachine):
 
     @initialize()
     def register(self) -> None:
+        with self.world.store.unit_of_work(write=False) as session:
+            condemned = {each.version for each in Ledger(session).condemned()}
+        for version in condemned:  # in an earlier run: its bytes are, whatever the name of the model
+            self.shared.files[version] = self.world.quick_model()
+            self.shared.evaluate(version)
         self.world.now = max(self.world.now, *self.shared.evidence.values()) + timedelta(days=1)
         self.name = next(self.shared.names)
         with self.world.acting("ana"):
