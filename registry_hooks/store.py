@@ -27,6 +27,7 @@ from registry_hooks.errors import Invalid, RegistryError
 from registry_hooks.mlflow_surface.releases import version_number
 from registry_hooks.mlflow_surface.store_methods import check_closure
 from registry_hooks.rules.governing.names import is_role
+from registry_hooks.rules.telling.tags import is_ours
 from registry_hooks.storage.databases import DATABASES, SCHEME
 from registry_hooks.storage.retry import again_if_undone, lost_connection, says_nothing
 from registry_hooks.storage.schema import migrate
@@ -264,6 +265,8 @@ class GovernedStore(SqlAlchemyStore):
         model_id: str | None = None,
     ) -> Any:
         """Gate: whoever registers a version is its author, and never approves it."""
+        # What the desk says of a version in its tags is not copied along with it.
+        tags = [tag for tag in tags or () if not is_ours(tag.key)]
         rest = (run_id, tags, run_link, description, local_model_path, model_id)
         with _told_to_mlflow():
             if any(self._may_be_prompt_tag(tag.key) for tag in tags or ()):
@@ -290,8 +293,9 @@ class GovernedStore(SqlAlchemyStore):
         self, name: str, tags: Any = None, description: str | None = None, deployment_job_id: str | None = None
     ) -> Any:
         """Gate: a name that a policy governs is not given to a prompt."""
+        tags = [tag for tag in tags or () if not is_ours(tag.key)]
         with _told_to_mlflow():
-            if any(self._may_be_prompt_tag(tag.key) for tag in tags or ()):
+            if any(self._may_be_prompt_tag(tag.key) for tag in tags):
                 self.desk.native.refuse_prompt_named(name)
             elif self.compares_loosely:
                 self.desk.native.refuse_lookalike(name, new=True)
@@ -347,9 +351,17 @@ class GovernedStore(SqlAlchemyStore):
         with _told_to_mlflow(), self._ungoverned_if_prompt(name, tag.key, f"tag {tag.key!r} of version {version}"):
             super().set_model_version_tag(name, version, tag)
 
+    @_gate_of_removal
+    def delete_model_version_tag(self, name: str, version: Any, key: str) -> None:
+        """Gate: what the desk says in its own tags stays."""
+        with _told_to_mlflow(), self._ungoverned_if_prompt(name, key, f"removing tag {key!r} of version {version}"):
+            super().delete_model_version_tag(name, version, key)
+
     @contextmanager
     def _ungoverned_if_prompt(self, name: str, key: str, what: str, though_prompt: bool = False) -> Iterator[None]:
-        if self._may_be_prompt_tag(key):
+        if self._may_be_prompt_tag(key) or is_ours(key):
+            if is_ours(key):
+                self.desk.native.refuse_own_tag(name, key)
             self.desk.native.refuse_governed(name, what)
             with self.desk.native.plainly(name, though_prompt=though_prompt):
                 yield

@@ -16,7 +16,7 @@ from registry_hooks.desk.grounds.case import Cases, governing_policy, refuse_if
 from registry_hooks.desk.transitions import Transitions
 from registry_hooks.errors import Invalid, Reason, Refused
 from registry_hooks.identity import require_actor
-from registry_hooks.rules.governing.calls import governed, no_direct_change
+from registry_hooks.rules.governing.calls import governed, no_direct_change, own_tag
 from registry_hooks.rules.governing.names import misspelt_role, passes_for_matched, passes_for_named
 from registry_hooks.rules.pair import may_delete
 from registry_hooks.storage.ledger import Ledger
@@ -122,6 +122,12 @@ class Native:
         """Refuse ``what`` for a governed model."""
         if self.governs(model):
             raise _governed(model, what)
+
+    def refuse_own_tag(self, model: str, key: str) -> None:
+        """Refuse to set or remove a tag that the desk keeps on a governed model."""
+        if self.governs(model):
+            require_actor()
+            raise Refused(f"tag {key[:80]!r} of {model!r} cannot be changed directly", [own_tag(key[:80])])
 
     def refuse_prompt_named(self, name: str) -> None:
         """Refuse a prompt the name that a policy gives to a model; a pattern governs models alone."""

@@ -17,6 +17,7 @@ from registry_hooks.rules.governing.adopting import Adopt
 from registry_hooks.rules.governing.applying import clash, unprovable
 from registry_hooks.rules.policy import Policy, governing
 from registry_hooks.rules.policy_file import load_policy, policy_digest
+from registry_hooks.rules.telling.tags import all_tags
 from registry_hooks.storage.ledger import AppliedPolicy, Ledger
 from registry_hooks.storage.log.rows import StoredLog
 from registry_hooks.storage.mlflow_rows import Registry
@@ -72,6 +73,8 @@ class Policies:
                 written.append(ledger.append("policy-applied", actor, now, model=None, version=None, body=body))
                 ledger.save_policy(policy, yaml, version, actor, now)
             written += [self._adopt(ledger, registry, actor, adoption) for adoption in adoptions]
+            for model in let_go:
+                registry.put_tags(model, {}, anew=True)
             taken = [{"model": each.model, "pair": ledger.state(each.model).pair.as_json()} for each in adoptions]
             return {**answer, "entry": written[0].seq if written else None, "adopted": taken, "let_go": let_go,
                     "warnings": list(policy.warnings)}  # fmt: skip
@@ -131,6 +134,7 @@ class Policies:
         if registered:
             after = ledger.state(model)
             registry.put_pair(model, after.pair, int(now.timestamp() * 1000))
+            registry.put_tags(model, all_tags(after), anew=True)
             for version in {*after.champions, *([after.pair.challenger] if after.pair.challenger else ())}:
                 ledger.rests.note(rests_of(registry.version(model, version)))
         return entry

@@ -1,7 +1,7 @@
 """Every public method of MLflow's registry store, and what governance does with it: one literal table.
 
 - ``read``: changes nothing.
-- ``pass``: changes what governance does not speak of (descriptions, tags, webhooks, prompt links).
+- ``pass``: changes what governance does not speak of (descriptions, webhooks, prompt links).
 - ``gate``: may change a role, a stage, or what a role points to; ``GovernedStore`` overrides it and asks the desk.
 - ``through``: is built by MLflow out of other methods of this table, and so meets their gates.
 
@@ -35,7 +35,7 @@ CLOSURE: dict[str, Handling] = {
     "get_model_version_download_uri": "read",
     "search_model_versions": "read",
     "set_model_version_tag": "gate",
-    "delete_model_version_tag": "pass",
+    "delete_model_version_tag": "gate",
     "set_registered_model_alias": "gate",
     "delete_registered_model_alias": "gate",
     "get_model_version_by_alias": "read",

@@ -7,7 +7,7 @@ takes twice as long, and as statements made for each call three times.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -32,6 +32,7 @@ from sqlalchemy.orm import Session
 from registry_hooks.errors import NotFound
 from registry_hooks.records import ROLES, Pair
 from registry_hooks.rules.stages import STAGE_OF, staged
+from registry_hooks.rules.telling.tags import PREFIX
 
 _ALIASES, _VERSIONS, _MODELS, _MODEL_TAGS, _VERSION_TAGS = (
     cast(sa.Table, each.__table__)
@@ -223,6 +224,31 @@ class Registry:
         if moved:
             self._rows.execute(_PUT_STAGE, [{**of_model, "of_version": v, "to_stage": s} for v, s in moved.items()])
         self._rows.execute(_TOUCH, of_model)
+
+    def put_tags(self, model: str, tags: Mapping[int | None, Mapping[str, str]], *, anew: bool = False) -> None:
+        """Make the desk's own tags of these versions, and under None of the model, say this and nothing else.
+
+        With ``anew`` those of all other versions are taken away as well.
+        """
+        numbers = [version for version in tags if version is not None]
+        ours = _VERSION_TAGS.c.key.startswith(PREFIX, autoescape=True)
+        mine = sa.true() if anew else _VERSION_TAGS.c.version.in_(numbers)
+        if numbers or anew:
+            self._execute(sa.delete(_VERSION_TAGS).where(_here(_VERSION_TAGS), mine, ours), model)
+            there = set(
+                self._execute(sa.select(_v.version).where(_here(_VERSIONS), _v.version.in_(numbers)), model).scalars()
+            )
+            self._add_tags(_VERSION_TAGS, model, [({"version": v}, tags[v]) for v in numbers if v in there])
+        if None in tags or anew:
+            ours = _MODEL_TAGS.c.key.startswith(PREFIX, autoescape=True)
+            self._execute(sa.delete(_MODEL_TAGS).where(_here(_MODEL_TAGS), ours), model)
+            self._add_tags(_MODEL_TAGS, model, [({}, tags.get(None, {}))])
+
+    def _add_tags(self, table: sa.Table, model: str, told: list[tuple[dict[str, int], Mapping[str, str]]]) -> None:
+        of_model = {"workspace": self._workspace, "name": model}
+        rows = [{**of_model, **of, "key": key, "value": value} for of, tags in told for key, value in tags.items()]
+        if rows:
+            self._rows.execute(sa.insert(table), rows)
 
     def _put_role(self, model: str, role: str, now: int | None, version: int | None) -> None:
         if version == now:

@@ -17,6 +17,7 @@ from registry_hooks.records import Action, Entry, ModelState, Pair
 from registry_hooks.rules.approval.people import Facts, is_no_admin
 from registry_hooks.rules.files import differing_files, files_reason
 from registry_hooks.rules.grounds.model import clock_went_back, meddled, nominated_anew
+from registry_hooks.rules.telling.tags import changed_tags
 from registry_hooks.storage.ledger import AppliedPolicy, Ledger
 from registry_hooks.storage.mlflow_io import Manifest, manifest
 from registry_hooks.storage.mlflow_rows import Registry, VersionRow
@@ -72,9 +73,15 @@ class Case:
         return self.state.model
 
     def record(self, action: Action, version: int | None, body: dict[str, Any]) -> Entry:
-        """Append an entry of this model, now, by this actor. Last of all, because it locks the ledger's head."""
+        """Append an entry of this model, now, by this actor, and have its tags in MLflow say what is so then.
+
+        Last of all, because it locks the ledger's head.
+        """
         ledger, at, state = self.ledger, self.facts.now, self.state
-        return ledger.append(action, self.actor, at, model=self.model, version=version, body=body, onto=state)
+        entry = ledger.append(action, self.actor, at, model=self.model, version=version, body=body, onto=state)
+        if changed := changed_tags(state, ledger.state(self.model)):
+            self.registry.put_tags(self.model, changed)
+        return entry
 
     def move(self, after: Pair) -> None:
         """Make MLflow's aliases and stages say ``after``."""

@@ -11,6 +11,11 @@ def governed(model: str) -> Reason:
     return Reason("policy", "a model that no policy names", f"{model!r} is named by one", fix)
 
 
+def own_tag(key: str) -> Reason:
+    """The refusal to say in the desk's own tags what it did not say."""
+    return Reason("tag", "a tag of another name", f"{key!r}, which the desk keeps true", "choose another name")
+
+
 def no_direct_change(model: str, what: str, why: str) -> Reason:
     """The refusal to change a role, or the stage of one, in a way that no use case has."""
     fix = f"registry-hooks nominate, promote or rollback {model}"
