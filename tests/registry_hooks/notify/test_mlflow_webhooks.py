@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from support.releasing import go, govern, register, serve
+from support.releasing import POLICY, go, govern, register, serve
 from support.serving import ADMIN
 
 ALIAS = "model_version_alias"
@@ -97,7 +97,7 @@ def test_mlflows_own_calls_on_a_governed_model_are_told_once(told, hook, webhook
     assert [each[2]["alias"] for each in wait(hook, model, 5)[3:]] == ["blue", "green"]
 
 
-def test_rollback_and_break_glass_are_told_and_a_model_that_comes_under_a_policy_as_it_is_is_not(told, hook, webhook):
+def test_a_rollback_is_told(told, hook, webhook):
     model = govern(told)
     serve(told, model), serve(told, model)
     before = len(wait(hook, model, 7))
@@ -108,6 +108,27 @@ def test_rollback_and_break_glass_are_told_and_a_model_that_comes_under_a_policy
         (ALIAS, "created", {"name": "", "alias": "champion", "version": "1"}),
         (ALIAS, "deleted", {"name": "", "alias": "challenger"}),
         (ALIAS, "deleted", {"name": "", "alias": "fallback"}),
+    ]
+
+
+def test_a_model_that_comes_under_a_policy_with_its_alias_is_not_told_of_and_its_break_glass_is(told, hook, webhook):
+    model = f"adopted-{webhook}"
+    told.mlflow("ana", "POST", "registered-models/create", name=model)
+    for _ in range(2):
+        register(told, model)
+    moved(told, model, champion=1)
+    wait(hook, model, 1)
+    policy = POLICY.format(name=model, model=model) + "break_glass: {by: [oncall]}\n"
+    assert told.ask(ADMIN, "POST", "policy/apply", json={"yaml": policy}).ok
+    settled(told)
+    assert len(heard(hook, model)) == 1
+    body = {"model": model, "version": 2, "reason": "the old one is down"}
+    done = told.ask("oncall", "POST", "break-glass", json=body)
+    assert done.ok, done.text
+    settled(told)
+    assert wait(hook, model, 4)[1:] == [
+        (ALIAS, "created", {"name": "", "alias": alias, "version": version})
+        for alias, version in (("champion", "2"), ("challenger", "1"), ("fallback", "1"))
     ]
 
 
