@@ -26,7 +26,7 @@ from registry_hooks.storage.ledger import Ledger
 from registry_hooks.storage.outbox import webhooks
 from registry_hooks.storage.outbox.streams import STREAMS, Streams
 from registry_hooks.storage.outbox.targets import Kind, Line, Target, Targets
-from registry_hooks.storage.retry import again_if_undone
+from registry_hooks.storage.retry import again_if_undone, or_logged
 
 P = ParamSpec("P")
 MOST_TARGETS = 50  # each may keep a thread busy
@@ -78,7 +78,8 @@ class Notifying:
         def looking(*arguments: P.args, **options: P.kwargs) -> Answer:
             answer = look(*arguments, **options)
             if answer["problems"]:
-                self._note_tampering(answer)
+                with or_logged("what was found wrong could not be noted for targets"):
+                    self._note_tampering(answer)
             return answer
 
         return looking

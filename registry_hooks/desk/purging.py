@@ -22,6 +22,7 @@ from registry_hooks.storage.ledger import Ledger
 from registry_hooks.storage.log.outside import retention
 from registry_hooks.storage.log.rows import StoredLog
 from registry_hooks.storage.mlflow_rows import Registry
+from registry_hooks.storage.outbox.streams import Streams
 from registry_hooks.storage.replay import Replay, replayed
 from registry_hooks.storage.retry import again_if_undone
 from registry_hooks.storage.snapshots import Snapshot
@@ -104,6 +105,8 @@ class Purging:
             _keep_states(ledger, plan)
             StoredLog(session).purge(plan.purge.gone, by)
             _refold(ledger, plan)
+            for scope, texts in plan.texts.items():
+                Streams(session).take_out(scope, texts)
             bound = {
                 altered.hidden(scope): altered.digest_of_text(each.state.encode())
                 for scope, each in ledger.snapshots.all().items()

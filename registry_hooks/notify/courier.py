@@ -80,14 +80,16 @@ class Courier:
     ) -> None:
         self._unit_of_work, self._clock, self._kinds = unit_of_work, clock, kinds
         self._busy: set[str] = set()
+        self._alone: dict[str, Failing] = {}  # targets of which not even a failure could be noted
         self._lock = threading.Lock()
 
     def round(self) -> None:
         """Begin to tell each target for which there is something, unless it is being told already."""
         self.take_in_webhooks()
+        now = self._now()
         for target_id in self.due():
             with self._lock:
-                if target_id in self._busy:
+                if target_id in self._busy or not self._alone.get(target_id, Failing()).is_due(now):
                     continue
                 self._busy.add(target_id)
             threading.Thread(target=self._tell_alone, args=(target_id,), name=f"tell-{target_id}", daemon=True).start()
@@ -105,11 +107,11 @@ class Courier:
         now = self._now()
         with self._unit_of_work(write=False) as session:
             targets, sizes = Targets(session), Streams(session).sizes()
-            waiting = {target_id for target_id, line in targets.all_lines() if line.failing.retry_at <= now}
+            waiting = {target_id for target_id, line in targets.all_lines() if line.failing.is_due(now)}
             return [
                 each.id
                 for each in targets.all()
-                if each.failing.retry_at <= now
+                if each.failing.is_due(now)
                 and (each.id in waiting or any(each.done_to[stream] < sizes[stream] for stream in STREAMS))
             ]
 
@@ -124,8 +126,11 @@ class Courier:
     def _tell_alone(self, target_id: str) -> None:
         try:
             self.tell(target_id)
-        except Exception as error:
-            _logger.error("target %s: %s", target_id, error, exc_info=error)
+            self._alone.pop(target_id, None)
+        except Exception as error:  # nobody is above this thread
+            # On a full disk, say: what was sent is not noted, and would be sent again four times a second.
+            _logger.error("target %s is left alone for a while: %s", target_id, error, exc_info=error)
+            self._alone[target_id] = self._alone.get(target_id, Failing()).again(self._now(), str(error))
         finally:
             with self._lock:
                 self._busy.discard(target_id)
@@ -134,7 +139,7 @@ class Courier:
         """Send what there is, up to ``BATCH`` items."""
         with self._unit_of_work(write=False) as session:
             target = Targets(session).get(target_id)
-            if target is None or target.failing.retry_at > self._now():
+            if target is None or not target.failing.is_due(self._now()):
                 return Outcome()
             lines = Targets(session).lines(target_id)
             work = part(target, lines, session)
@@ -157,7 +162,7 @@ class Courier:
         return self._made(Work(target, [(item, None) for item in open_], done_to, None, last=last), session)
 
     def _held(self, target: Target, lines: list[Line], session: Any) -> Work | None:
-        line = next((each for each in lines if each.failing.retry_at <= self._now()), None)
+        line = next((each for each in lines if each.failing.is_due(self._now())), None)
         if line is None:
             return None
         upto = target.done_to[line.stream]
@@ -199,6 +204,9 @@ def _sent(work: Work) -> tuple[list[Item], tuple[Item, str] | None]:
                 work.send(message)
             except Undelivered as error:
                 return done, (item, str(error))
+            except Exception as error:  # of the code that sends, which is somebody else's: noted as any other failure
+                _logger.error("target %s: %s", work.target.name, error, exc_info=error)
+                return done, (item, f"{type(error).__name__}: {error}")
         done.append(item)
         if time.monotonic() >= until and len(done) < len(work.items):
             return done, None

@@ -33,7 +33,11 @@ class FallingDue:
         """Add a notice for each review that has become due soon, or overdue, and was not told of as that."""
         now = self._clock()
         with self._unit_of_work(write=False) as session:
-            changed, self._read_to = open_reviews(session, self._read_to)
+            changed, newest = open_reviews(session, self._read_to)
+            if newest < self._read_to:  # an older backup was put in the database's place
+                self._reviews = {}
+                changed, newest = open_reviews(session, 0)
+            self._read_to = newest
             self._reviews = {m: held for m, held in {**self._reviews, **changed}.items() if held}
             found = {said: (event, model, review) for said, event, model, review in self._to_say(now)}
             new = found.keys() - Streams(session).said(list(found))
@@ -63,7 +67,7 @@ def _body(event: Event, review: Review) -> dict[str, Any]:
     what = "rollback from" if review.kind == "rollback" else "break-glass promotion of"
     summary = (
         f"the review {review.id} of the {what} version {review.version}, opened by {review.opened_by}, {told} "
-        f"{review.due_at:%Y-%m-%d %H:%M}Z: {review.reason}"
-    )
+        f"{review.due_at:%Y-%m-%d %H:%M}Z"
+    )  # without the reason, which may be redacted, and so stands in one place
     return {"version": review.version, "review": review.id, "reason": review.reason, "summary": summary,
             "due_at": review.due_at.isoformat()}  # fmt: skip

@@ -7,6 +7,7 @@ against them when it is given, and the peer of each connection when it is made, 
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ import requests
 from mlflow.exceptions import MlflowException
 from mlflow.utils.validation import _validate_webhook_url
 from mlflow.webhooks.ssrf import SSRFProtectedHTTPAdapter, SSRFProtectionError
+from urllib3.exceptions import HTTPError
 
 from registry_hooks.errors import Invalid, Reason
 from registry_hooks.notify.contract import Undelivered
@@ -24,6 +26,7 @@ from registry_hooks.notify.contract import Undelivered
 CONNECT, READ = 5.0, 10.0  # seconds without a byte
 LONGEST = 15.0  # seconds for all of it
 TOLD = 200  # bytes of an answer that are told to administrators
+_PATH = re.compile(r"( with url:) \S+|(https?://[^\s/?#]+)[/?#]\S*")  # which may be all that a receiver lets in by
 _LET_IN = (
     "give a public https address; an operator lets others in by MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS=true and "
     "MLFLOW_WEBHOOK_ALLOWED_SCHEMES=http,https"
@@ -130,10 +133,17 @@ def require_taken(response: requests.Response) -> None:
 
 @contextmanager
 def told_as_undelivered() -> Iterator[None]:
-    """What `requests` and the guard raise, as `Undelivered`."""
+    """What `requests`, what is below it, and the guard raise, as `Undelivered`; without the path of an address.
+
+    The body of an answer is read past `requests`, and so raises what urllib3 does where it breaks off.
+    """
     try:
         yield
     except MlflowException as error:
-        raise Undelivered(str(error.message)) from error
-    except (requests.RequestException, SSRFProtectionError, OSError, ValueError) as error:
-        raise Undelivered(f"{type(error).__name__}: {error}") from error
+        raise Undelivered(_without_paths(str(error.message))) from error
+    except (requests.RequestException, HTTPError, SSRFProtectionError, OSError, ValueError) as error:
+        raise Undelivered(_without_paths(f"{type(error).__name__}: {error}")) from error
+
+
+def _without_paths(told: str) -> str:
+    return _PATH.sub(lambda found: f"{found[1] or found[2]} …", told)

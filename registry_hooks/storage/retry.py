@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -63,6 +64,15 @@ def was_undone(error: BaseException | None) -> bool:
     if isinstance(first, int):
         return first in GIVEN_UP_BY_MYSQL
     return isinstance(first, str) and first.startswith(GIVEN_UP_BY_SQLITE)
+
+
+@contextmanager
+def or_logged(what: str) -> Iterator[None]:
+    """Write beside an answer: where the database does not take it, on a full disk say, the log alone says ``what``."""
+    try:
+        yield
+    except MlflowException as error:
+        _logger.error("%s: %s", what, error)
 
 
 def lost_connection(context: ExceptionContext) -> OperationalError | None:

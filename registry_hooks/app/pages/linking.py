@@ -55,9 +55,12 @@ def _link() -> str:
 
 
 def _count() -> str:
+    from mlflow.exceptions import MlflowException
+
     try:
         inbox = ask("inbox", {})
-    except RegistryError:  # MLflow's page is there also when our own answer is not
+    # MLflow's page is there also when our own answer is not; it says MlflowException of a database that gives none.
+    except (RegistryError, MlflowException):
         return ""
     more = "+" if "waiting" in inbox["more"] else ""
     return f" ({len(inbox['waiting'])}{more})" if inbox["waiting"] else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from registry_hooks.errors import Invalid, NotFound, Reason, Refused
 from registry_hooks.identity import Sight
@@ -185,17 +186,24 @@ def refuse_unseen(found: Gathered, sight: Sight) -> None:
     """
     if sight.everything():
         return
-    runs = {item.run_id for each in found.nominations for item in each.evidence}
-    runs |= {page.run_id for each in found.nominations for page in each.pages}
-    others = {each.model for nomination in found.nominations for each in nomination.resembles}
-    others |= {each.condemned_by.model for each in found.nominations if each.condemned_by}
+    # Of every entry: those that gave a role to the version, or took it away, tell of other versions too.
+    runs = {name for entry in found.entries for name in _named_as("run_id", entry.body)}
+    others = {name for entry in found.entries for name in _named_as("model", entry.body)}
     others |= set().union(*(_named(entry) for entry in found.entries if entry.action == "policy-applied"))
     reasons = [
-        *_unseen("run", "that holds its Evidence", sum(not sight.run(run) for run in runs)),
+        *_unseen("run", "that it came from, or that holds Evidence", sum(not sight.run(run) for run in runs)),
         *_unseen("model", "that its policy or its nominations name", sum(not sight.model(m) for m in others)),
     ]
     if reasons:
         raise Refused(f"the dossier of version {found.version} of {found.model} is not yours to read", reasons)
+
+
+def _named_as(what: str, value: Any) -> Iterator[str]:
+    """Every text that is called so anywhere in a document."""
+    if isinstance(value, dict) and isinstance(value.get(what), str):
+        yield value[what]
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _named_as(what, each)
 
 
 def _named(applied: Entry) -> set[str]:

@@ -7,7 +7,7 @@ before, there is no signed checkpoint; the answer says why, and decisions go on.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -92,13 +92,11 @@ class Checkpointing:
         """
         try:
             kept = self.signed()
-            for keep in (outside.keep_outside, outside.keep_in_run):
-                keep(kept.checkpoint.size, bytes(kept.note))
         except Empty:
             return None
         except (NoKey, Contradicted, NotKept) as error:
             return _said(str(error))
-        return _said(None)
+        return _said("; ".join(_kept_nowhere(kept)) or None)
 
     def audit_keys(self) -> Answer:
         """The keys of the log's checkpoints, oldest first, and why this server cannot sign where it cannot."""
@@ -258,6 +256,15 @@ class Checkpointing:
             raise NoKey(f"the key in the server's file is {vkey}, and the log's key is {standing.key}: put that one "
                         "back, or name the new one in the log with registry-hooks audit key rotate")  # fmt: skip
         return key, vkey
+
+
+def _kept_nowhere(kept: Kept) -> Iterator[str]:
+    """Keep a checkpoint in each place outside, and say of which it could not be; one does not hinder the other."""
+    for keep in (outside.keep_outside, outside.keep_in_run):
+        try:
+            keep(kept.checkpoint.size, bytes(kept.note))
+        except NotKept as error:
+            yield str(error)
 
 
 def checkpoint_json(kept: Kept) -> Answer:

@@ -16,6 +16,7 @@ from registry_hooks.rules.log.merkle import StoredEntry, leaf_hash
 from registry_hooks.storage.ledger import SCOPES, Ledger
 from registry_hooks.storage.log.rows import StoredLog
 from registry_hooks.storage.mlflow_rows import Registry
+from registry_hooks.storage.outbox.streams import Streams
 from registry_hooks.storage.replay import replayed
 from registry_hooks.storage.retry import again_if_undone
 from registry_hooks.storage.snapshots import Snapshot
@@ -51,6 +52,8 @@ class Redacting:
             ])  # fmt: skip
             taken = redaction.texts(documents[seq], field)
             now = _rewritten(stored, documents, taken)
+            if model is not None:
+                Streams(session).take_out(model, taken)
             body = {"seq": seq, "field": field, "rows": now, "reason": reason, **_snapshot(ledger, scope, taken)}
             onto = _refolded(ledger, scope)
             clock = self.cases.clock()

@@ -111,8 +111,8 @@ def _known(record: Json) -> Known:
         return "approval", record["proposal"], record["actor"], record["at"]
     if "expected_champion" in record and "requester" in record:
         return "proposal", record["id"]
-    if "due_at" in record:
-        return "review", record["id"]
+    if "due_at" in record:  # a review, or a notice about one, which names it
+        return "review", record.get("id", record.get("review"))
     if "files_digest" in record and "actor" in record:
         return "nomination", record["version"], record["at"]
     if "until" in record and "to" in record:

@@ -95,7 +95,9 @@ def of_entry(entry: Entry, event: Event, place: Place, pairs: tuple[Pair, Pair] 
 
 def of_notice(number: int, said: str, event: Event, body: dict[str, Any], server: str) -> Message:
     """The message about what was found, or fell due, and is no entry of the ledger."""
-    data = {"event": event, "action": None, "actor": None, **body, "page": page(server, body.get("model"))}
+    summary = f"{body['summary']}: {body['reason']}" if body.get("reason") else body["summary"]
+    told = {"event": event, "action": None, "actor": None, **body, "summary": summary}
+    data = {**told, "page": page(server, body.get("model"))}
     return Message(f"notice-{number}-{said[:32]}", event, datetime.fromisoformat(body["at"]), data)
 
 

@@ -7,7 +7,7 @@ ledger's head, a notice under that of the row that counts them. So whoever has r
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from registry_hooks.records import Entry, Pair
 from registry_hooks.rules.log import altered
 from registry_hooks.rules.log.merkle import Tree
+from registry_hooks.rules.log.redaction import Text, without
 from registry_hooks.rules.telling.aliases import MOVED_BY
 from registry_hooks.rules.telling.events import Event, events_of
 from registry_hooks.storage import schema
@@ -118,6 +119,15 @@ class Streams:
         self._rows.execute(sa.insert(_notices).values(**values))
         self._rows.execute(_MOVE_NOTICES, {"new_size": size + 1})
         return True
+
+    def take_out(self, model: str, taken: Iterable[Text]) -> None:
+        """Take texts that are redacted or purged out of the notices about a model."""
+        texts = list(taken)
+        for row in self._rows.execute(sa.select(_notices).where(_notices.c.model == model)).all():
+            changed, had = without(json.loads(row.body), texts)
+            if had:
+                told = json.dumps(changed, ensure_ascii=False)
+                self._rows.execute(sa.update(_notices).where(_notices.c.number == row.number).values(body=told))
 
     def said(self, those: Sequence[str]) -> set[str]:
         """Which of those were said before."""

@@ -32,6 +32,10 @@ class Failing:
     retry_at: int = 0
     error: str = ""
 
+    def is_due(self, now: int) -> bool:
+        """Whether it may be tried; also where the next try is further off than any pause: the clock was put back."""
+        return not now < self.retry_at <= now + LONGEST_PAUSE
+
     def again(self, now: int, error: str) -> Failing:
         """One more; the pause doubles with each, up to ``LONGEST_PAUSE``."""
         pause = min(LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self.failures, 10))

@@ -311,6 +311,15 @@ def test_checkpoints_are_kept_in_a_run_that_is_configured(world, outdoors, monke
     assert "cannot be kept" in world.desk.checkpointing.keep() and world.desk.audit_checkpoint()["note"]
 
 
+def test_a_folder_that_cannot_be_written_keeps_no_checkpoint_from_the_run(world, outdoors, monkeypatch):
+    world.govern()
+    run_id = world.client.create_run(world.experiment).info.run_id
+    (outdoors / "checkpoints").write_text("no folder")
+    monkeypatch.setenv(outside.RUN, run_id)
+    assert "cannot be" in world.desk.checkpointing.keep()
+    assert world.client.list_artifacts(run_id, "checkpoints")
+
+
 def test_many_workers_sign_at_once_while_others_write(row_locks, outdoors):
     """None fails, every size has one checkpoint, and each has grown from the one before."""
     world = row_locks

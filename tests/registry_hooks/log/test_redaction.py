@@ -12,8 +12,10 @@ from support.world import MODEL, POLICY, rules_of
 from registry_hooks.cli import main
 from registry_hooks.desk import reading
 from registry_hooks.errors import NotFound, Refused
+from registry_hooks.notify.making import made
 from registry_hooks.rules.log.redaction import REDACTED
 from registry_hooks.storage.ledger import Ledger
+from registry_hooks.storage.outbox.streams import Streams
 from registry_hooks.storage.upgrading import _rebuild_states
 
 SECRET = "Erika Mustermann, born 1964, complained"
@@ -183,6 +185,20 @@ def test_the_text_is_gone_from_every_place_and_the_log_verifies(world, story):
     for seq, entry in before.items():  # nothing else has changed
         assert json.loads(json.dumps(entry).replace(json.dumps(SECRET), json.dumps(REDACTED))) == after[seq]
     assert json.dumps(status(world)).replace(REDACTED, SECRET) == json.dumps(state)
+
+
+def test_the_reason_of_a_review_is_gone_from_what_is_still_to_be_told(world):
+    world.govern(GLASS)
+    _broke_glass(world)
+    world.later(days=60)
+    world.desk.notifying.falling_due.look()
+    assert SECRET in everything_stored(world).partition("review-overdue")[2]
+    redact(world, number(world, "broke-glass"), "reason")
+    assert SECRET not in everything_stored(world)
+    with world.store.unit_of_work(write=False) as session:
+        (item,) = Streams(session).items("notices", 0, 9)
+        message = made(item, "review-overdue", session, "https://models.example")
+    assert REDACTED in message.data["summary"] and "was due" in message.text
 
 
 def test_roles_and_states_are_folded_from_what_is_left(world):

@@ -4,13 +4,17 @@ import logging
 import threading
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from cryptography.fernet import Fernet
+from sqlalchemy.exc import OperationalError
 from support.world import MODEL, POLICY
 
+from registry_hooks.app.pages.routes import PAGES
 from registry_hooks.errors import Invalid
 from registry_hooks.notify.falling_due import BEFORE, FallingDue
+from registry_hooks.rules.telling.messages import page
 from registry_hooks.storage.outbox.streams import Streams
 
 
@@ -75,6 +79,44 @@ def test_tampering_that_verify_or_reconcile_finds_is_told_once_a_day(world, caps
         courier.tell(target_id)
     told = capsys.readouterr().out.splitlines()
     assert len(told) == 3 and "the aliases say" in told[0]
+
+
+def test_a_database_that_takes_no_notice_keeps_nobody_from_the_audit(world, monkeypatch, caplog):
+    world.govern()
+    world.register(2)
+    world.promote(1)
+    with world.store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE registered_model_aliases SET version = 2 WHERE alias = 'champion'")
+
+    def full(*_):
+        raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+    monkeypatch.setattr(Streams, "note", full)
+    with world.acting("admin"):
+        found = world.desk.audit_verify()
+    assert not found["ok"] and "the aliases say" in found["problems"][0]["what"]
+    assert "could not be noted" in caplog.text
+
+
+def test_the_page_of_a_message_is_one_that_there_is(world):
+    paths = {f"/registry-hooks/{each.path}" for each in PAGES}
+    for model in (None, "a name/with & signs"):
+        parts = urlsplit(page("https://models.example/", model))
+        assert parts.path in paths and parse_qs(parts.query).get("model", [None]) == [model]
+
+
+def test_an_older_backup_in_the_place_of_the_database_keeps_no_review_from_being_told(world):
+    world.govern(POLICY.replace("rollback: {by: [oncall]}", "rollback: {by: [oncall], review_due: 7d}"))
+    world.register(2)
+    world.promote(1)
+    world.promote(2)
+    with world.acting("oncall"):
+        world.desk.rollback(MODEL, "it drifts")
+    falling_due = world.desk.notifying.falling_due
+    falling_due._read_to = 10_000  # as if it had read a longer log
+    world.later(days=8)
+    falling_due.look()
+    assert notices(world) == [(MODEL, "review-overdue")]
 
 
 class Chat(BaseHTTPRequestHandler):

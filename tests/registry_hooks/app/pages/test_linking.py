@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 import requests
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from support.browsing.visiting import require_browser, visit
 from support.releasing import go, govern, register
 from support.serving import ADMIN, PASSWORDS, Server, start
+
+from registry_hooks.app.pages import linking
 
 HREF = 'href="/registry-hooks/"'
 
@@ -28,6 +32,14 @@ def test_every_page_of_mlflow_links_to_the_inbox_with_what_waits(governed: Serve
     guest = governed.ask("guest", "GET", "/").text
     assert "Registry inbox</a>" in guest
     assert governed.ask(None, "GET", "/").status_code == 401
+
+
+def test_mlflows_page_is_there_when_the_inbox_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise MlflowException("the database does not answer", error_code=TEMPORARILY_UNAVAILABLE)
+
+    monkeypatch.setattr(linking, "ask", away)
+    assert linking._count() == ""
 
 
 @pytest.mark.parametrize("options", [("--workers", "1"), ("--workers", "1", "--gunicorn-opts", "--log-level warning")])

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,11 +15,14 @@ import cryptography
 import pytest
 from support.world import MODEL, rules_of
 
+from registry_hooks.desk.dossier.gathering import gathered, refuse_unseen
 from registry_hooks.desk.dossier.program.telling import BROKEN, SOUND, main
 from registry_hooks.errors import Invalid, NotFound, Refused
 from registry_hooks.identity import Actor, acting_as
 from registry_hooks.rules.log.notes import vkey_of
 from registry_hooks.rules.signatures import new_key
+from registry_hooks.storage.ledger import Ledger
+from registry_hooks.storage.log.rows import StoredLog
 
 # What a machine has that has `cryptography` and nothing else: itself, and what it is made of.
 ALONE = ("cryptography", "cffi", "pycparser", "_cffi_backend*")
@@ -146,6 +150,27 @@ def test_who_may_not_read_all_of_it_is_refused_and_learns_no_names(told):
         next(told.desk.dossier(MODEL, 2))
     assert rules_of(error.value) == ["mlflow-permission"]
     assert told.client.get_model_version(MODEL, "2").run_id not in str(error.value)
+
+
+def test_every_run_that_an_entry_names_must_be_readable_whatever_version_it_is_about(told):
+    with told.store.unit_of_work(write=False) as session:
+        found = gathered(Ledger(session), StoredLog(session), MODEL, 2, None)
+    runs = {item.run_id for each in found.nominations for item in each.evidence}
+    runs |= {entry.body["run_id"] for entry in found.entries if entry.action == "registered"}
+
+    class OfEvidence(Partly):
+        def run(self, run_id):
+            return run_id in runs
+
+    refuse_unseen(found, OfEvidence())
+    place, nominated = next((at, e) for at, e in enumerate(found.entries) if e.action == "nominated")
+    history = {**nominated.body["lineage"], "run_id": "trained-elsewhere"}
+    another = {**nominated.body["nomination"], "version": 3, "resembles": [{"model": "of-others"}]}
+    for body in ({"lineage": history}, {"nomination": another}):
+        changed = nominated.model_copy(update={"body": {**nominated.body, **body}})
+        entries = (*found.entries[:place], changed, *found.entries[place + 1 :])
+        with pytest.raises(Refused, match="not yours to read"):
+            refuse_unseen(replace(found, entries=entries), OfEvidence())
 
 
 def test_it_is_verified_where_there_is_cryptography_and_nothing_else(told, tmp_path, dossier, alone):
