@@ -324,6 +324,7 @@ class GovernedStore(SqlAlchemyStore):
     # Who is told of it --------------------------------------------------------------------------------------------
 
     @again_if_undone
+    @wraps(SqlAlchemyStore.create_webhook)
     def create_webhook(self, *arguments: Any, **options: Any) -> Any:
         """Gate: a webhook hears of every role that moves once it is there."""
         with _told_to_mlflow(), self.unit_of_work(write=True) as session:
