@@ -101,10 +101,10 @@ class Policies:
         """Every version of a policy that was put in force and of which the caller is shown any, newest first."""
         with self.cases.unit_of_work(write=False) as session:
             applied = StoredLog(session).of_action("policy-applied")
-            every = [_as_applied(json.loads(row.entry)) for row in applied]
+            # Those of this name alone: a text of another release need not be one that this one reads.
+            every = [_as_applied(e) for row in applied if (e := json.loads(row.entry))["body"]["name"] == name]
             registry, sight = Registry(session), current_sight()
-            mine = [each for each in every if each.policy.name == name]
-            shown = [found for each in mine for found in shown_policies([each], registry, sight).values()]
+            shown = [found for each in every for found in shown_policies([each], registry, sight).values()]
         if not shown:
             raise NotFound(f"there is no policy {name[:80]!r}; registry-hooks policy show lists them")
         return {"name": name, "versions": shown[::-1]}

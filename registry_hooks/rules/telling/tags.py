@@ -12,6 +12,8 @@ from mlflow_eval_plugin.verdicts import VERDICT_WORDS
 from registry_hooks.records import ROLES, ModelState, Nomination, Proposal
 
 PREFIX = "registry_hooks."
+LONGEST = 1000
+"""Characters of a value: MLflow's column takes 5,000, and a decision must not fail for its tags."""
 Tags = dict[str, str]
 
 
@@ -59,7 +61,12 @@ def _all(state: ModelState) -> dict[int | None, Tags]:
 
 
 def _named(**values: str) -> Tags:
-    return {PREFIX + name: value for name, value in values.items() if value}
+    return {PREFIX + name: _cut(name, value) for name, value in values.items() if value}
+
+
+def _cut(name: str, value: str) -> str:
+    # Half of an address leads nowhere; one is no longer than a model's name can make it.
+    return value if len(value) <= LONGEST or name == "page" else f"{value[: LONGEST - 1]}…"
 
 
 def _status(state: ModelState, version: int) -> str:

@@ -6,9 +6,11 @@ import pytest
 import sqlalchemy as sa
 from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag
 from mlflow.exceptions import MlflowException
+from mlflow.store.model_registry.dbmodels.models import SqlRegisteredModelTag
 from support.world import MODEL, POLICY
 
-from registry_hooks.rules.telling.tags import PREFIX
+from registry_hooks.rules.telling.tags import PREFIX, all_tags
+from registry_hooks.storage.ledger import Ledger
 
 
 def tags(world, version=None):
@@ -42,6 +44,22 @@ def test_tags_follow_every_decision(world):
         world.desk.review_close(MODEL, world.desk.status(MODEL)["models"][0]["reviews"][0]["id"], "found")
     assert "reviews" not in tags(world)
     world.assert_sound()
+
+
+def test_no_number_of_open_reviews_makes_a_tag_that_the_column_does_not_take(world):
+    world.govern()
+    world.quickly(2)
+    world.promote(1)
+    world.promote(2)
+    with world.acting("oncall"):
+        world.desk.rollback(MODEL, "drift")
+    with world.store.unit_of_work(write=False) as session:
+        state = Ledger(session).state(MODEL)
+    many = state.model_copy(update={"model": "\u00e4" * 256, "reviews": state.reviews * 200})
+    column = SqlRegisteredModelTag.__table__.c.value.type.length
+    values = [value for each in all_tags(many).values() for value in each.values()]
+    assert max(map(len, values)) <= column
+    assert any(value.endswith("…") for value in values)
 
 
 def test_a_withdrawn_proposal_leaves_no_tag(world):
