@@ -162,7 +162,9 @@ def test_who_may_not_read_a_model_in_mlflow_learns_nothing_of_it(governed: Serve
 def test_the_audit_log_streams_as_one_entry_a_line(governed: Server, model: str) -> None:
     answer = governed.ask("guest", "GET", "audit/export")
     assert answer.headers["Content-Type"].startswith("application/x-ndjson")
-    numbers = [json.loads(line)["seq"] for line in answer.text.splitlines()]
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    entries = [json.loads(line["text"]) if "leaf_hash" in line else line for line in lines]  # some are redacted
+    numbers = [entry["seq"] for entry in entries]
     assert numbers == list(range(1, len(numbers) + 1)) and numbers
 
 
