@@ -345,13 +345,22 @@ class Problem(TypedDict):
     what: str
 
 
+class Redaction(TypedDict):
+    """An entry that lacks a text, and the entry that says so."""
+
+    seq: int
+    by: int
+
+
 class Verified(TypedDict):
-    """The audit log, recomputed."""
+    """The audit log, recomputed. ``redacted`` and ``purged``, a number of entries, are what it says that it lacks."""
 
     ok: bool
     size: int
     root: str
     problems: list[Problem]
+    redacted: list[Redaction]
+    purged: int
 
 
 class Redacted(TypedDict):

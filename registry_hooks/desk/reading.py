@@ -158,7 +158,8 @@ def audited(session: Any, replay: Replay) -> Answer:
         {"seq": problem.seq, "what": problem.what if whole else problem.what.split(":")[0]}
         for problem in found.problems
     ]
-    told = {"ok": False, "size": found.tree.size, "root": found.tree.root.hex(), "problems": problems}
+    told = {"ok": False, "size": found.tree.size, "root": found.tree.root.hex(), "problems": problems,
+            **found.lacking()}  # fmt: skip
     problems += [{"seq": None, "what": what} for what in disagreeing(session, found.tree)]
     problems += [{"seq": None, "what": what} for what in _changed_snapshots(replay.snapshots, found.states)]
     for scope, what in _NO_MODELS.items():

@@ -1,8 +1,9 @@
 """Rows whose text is no longer the one that was hashed, held against the entries of the log that say so.
 
-An entry ``redacted`` binds the text that a row has now, by its digest. An entry ``purged`` names the rows whose bodies
-are gone; each then has one text only, that it gives by its number. Leaf hashes stay, and so does the tree. Such an
-entry counts only for rows before it, and only where its own row is sound.
+An entry ``redacted`` binds the text that a row has now, by its digest; a text in which nothing is marked as redacted is
+bound by none. An entry ``purged`` names the rows whose bodies are gone; each then has one text only, that it gives by
+its number. Leaf hashes stay, and so does the tree. Such an entry counts only for rows before it, and only where its own
+row is sound.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlflow_eval_plugin.canonical import canonical
+from registry_hooks.rules.log.redaction import REDACTED
 
 PURGED_BODY = "purged-body"
 """The action of a row whose body is gone."""
@@ -70,11 +72,13 @@ class Altered:
 
     Args:
         texts: digest of the text of each row that does not match its leaf hash, by number.
+        unmarked: those of them in which nothing says that it was redacted.
         gone: the numbers of rows without a body, as ranges, by the entry that purged them.
         changes: the documents of entries that redact or purge, by number.
     """
 
     texts: dict[int, str] = field(default_factory=dict)
+    unmarked: set[int] = field(default_factory=set)
     gone: dict[int, Ranges] = field(default_factory=dict)
     changes: dict[int, Json] = field(default_factory=dict)
 
@@ -86,6 +90,8 @@ class Altered:
                 extend(self.gone.setdefault(by, []), seq)
             else:
                 self.texts[seq] = digest_of_text(text)
+                if REDACTED.encode() not in text:
+                    self.unmarked.add(seq)
         if document.get("action") in ("redacted", "purged") and isinstance(document.get("body"), dict):
             self.changes[seq] = _sound_form(str(document["action"]), document["body"])
 
@@ -112,6 +118,17 @@ class Altered:
             if seq not in self.texts and not any(low <= seq <= high for low, high in away):
                 yield seq, f"the text of this entry, which entry {by} redacted, is there again"
 
+    def redacted(self) -> dict[int, int]:
+        """Rows whose text a sound entry binds, each with the number of the entry."""
+        unsound = self._unsound()
+        sound = {seq: body for seq, body in self.changes.items() if seq not in unsound}
+        by = self._last_redactions(sound)
+        return {seq: by[seq] for seq in sorted(self.texts.keys() - unsound)}
+
+    def purged(self) -> int:
+        """How many rows have no body."""
+        return sum(last - first + 1 for ranges in self.gone.values() for first, last in ranges)
+
     def _unsound(self) -> set[int]:
         """Rows that do not match their leaf hash, and whose text no later sound entry binds."""
         unsound = set(self.texts)
@@ -120,7 +137,7 @@ class Altered:
                 body["rows"][str(seq)] for at, body in sorted(self.changes.items())
                 if at > seq and at not in unsound and body["action"] == "redacted" and str(seq) in body["rows"]
             ]  # fmt: skip
-            if bound and bound[-1] == self.texts[seq]:
+            if bound and bound[-1] == self.texts[seq] and seq not in self.unmarked:
                 unsound.discard(seq)
         return unsound
 

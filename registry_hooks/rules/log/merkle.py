@@ -118,17 +118,25 @@ class Problem:
 class Verification:
     """The outcome of ``verify``: the tree as recomputed from the entries, and every problem found.
 
-    ``states`` are the digests of the states that a purge kept, as `altered.Altered.states`.
+    ``states`` are the digests of the states that a purge kept, as `altered.Altered.states`. ``redacted`` has the rows
+    that lack a text, each with the entry that took it, and ``purged`` says how many rows lack their body.
     """
 
     tree: Tree
     problems: tuple[Problem, ...]
     states: Mapping[str, str] = field(default_factory=dict)
+    redacted: Mapping[int, int] = field(default_factory=dict)
+    purged: int = 0
 
     @property
     def ok(self) -> bool:
         """Whether nothing was found."""
         return not self.problems
+
+    def lacking(self) -> dict[str, Any]:
+        """What the log says that it lacks, as plain JSON."""
+        rows = [{"seq": seq, "by": by} for seq, by in self.redacted.items()]
+        return {"redacted": rows, "purged": self.purged}
 
 
 def verify(
@@ -168,7 +176,7 @@ def verify(
         problems.append(Problem(None, f"the ledger's head says {head.size} entries, {tree.size} were found"))
     elif tree.root != head.root and not problems:
         problems.append(Problem(tree.size or None, "the tree's root differs from the ledger's head"))
-    return Verification(tree.tree(), tuple(problems), changes.states())
+    return Verification(tree.tree(), tuple(problems), changes.states(), changes.redacted(), changes.purged())
 
 
 def _misplaced(row: StoredEntry, document: dict[str, Any]) -> tuple[Problem, ...]:

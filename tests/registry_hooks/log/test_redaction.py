@@ -339,7 +339,12 @@ def test_an_export_made_afterwards_is_verified_to_the_same_root(world, tmp_path)
     seq = number(world, "withdrawn")
     redact(world, seq, "comment")
     log = exported(world, tmp_path)
-    assert verified(log, "--root", world.desk.audit_verify()["root"])["ok"]
+    on_the_server = world.desk.audit_verify()
+    on_the_desk = verified(log, "--root", on_the_server["root"])
+    assert on_the_desk["ok"] and on_the_desk["purged"] == on_the_server["purged"] == 0
+    assert on_the_desk["redacted"] == on_the_server["redacted"] == [{"seq": seq, "by": number(world, "redacted")}]
+    told = CliRunner().invoke(main, ["audit", "verify-file", str(log)]).stdout
+    assert f"entry {seq} lacks a text: entry {number(world, 'redacted')} says who redacted it" in told
     lines = log.read_bytes().splitlines()
     for forged in (lines[seq - 1].replace(b"ana", b"bob"), json.dumps({"seq": seq}).encode()):
         log.write_bytes(b"\n".join([*lines[: seq - 1], forged, *lines[seq:]]))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from registry_hooks.rules.log.checkpoints import Checkpoint
     from registry_hooks.rules.log.notes import Vkey
 
+MOST_REDACTED = 20  # entries that are told one by one
 CHECKPOINTS = click.option(
     "--checkpoint",
     "files",
@@ -107,7 +108,8 @@ def _recomputed(file: Path, root: str | None, kept: Mapping[str, Checkpoint]) ->
         head = head.append(leaf)
         if seq in wanted:
             roots[seq] = head.root
-    problems: list[dict[str, Any]] = [{"seq": each.seq, "what": each.what} for each in verify(rows, head).problems]
+    found = verify(rows, head)
+    problems: list[dict[str, Any]] = [{"seq": each.seq, "what": each.what} for each in found.problems]
     if root is not None and root.lower() != head.root.hex():
         problems.append(_whole(f"the root is not the one given: expected {root}, found {head.root.hex()}"))
     problems += _forks(kept)
@@ -116,7 +118,8 @@ def _recomputed(file: Path, root: str | None, kept: Mapping[str, Checkpoint]) ->
         for name, each in kept.items()
         if roots.get(each.size) != each.root
     ]
-    return {"ok": not problems, "size": head.size, "root": head.root.hex(), "problems": problems}
+    answer = {"ok": not problems, "size": head.size, "root": head.root.hex(), "problems": problems}
+    return {**answer, **found.lacking()}
 
 
 def _not_grown(client: Client, kept: Mapping[str, Checkpoint]) -> Iterator[dict[str, Any]]:
@@ -168,8 +171,21 @@ def _tell(answer: Answer, as_json: bool) -> None:
 def _verified(answer: Answer) -> Iterator[str]:
     if answer["ok"]:
         yield f"The audit log is {heading('sound', 'green')}: {answer['size']} entries, root {clean(answer['root'])}."
+        yield from _lacking(answer)
         return
     yield f"The audit log is {heading('BROKEN', 'red')}: {answer['size']} entries, root {clean(answer['root'])}."
     for problem in answer["problems"]:
         where = "the log" if problem["seq"] is None else f"entry {problem['seq']}"
         yield f"  {where}: {clean(problem['what'])}"
+    yield from _lacking(answer)
+
+
+def _lacking(answer: Answer) -> Iterator[str]:
+    """What the log says of itself that it lacks; who verifies it cannot tell what stood there."""
+    redacted = answer.get("redacted", [])  # of a server whose log was not read there is none
+    for each in redacted[:MOST_REDACTED]:
+        yield f"  entry {each['seq']} lacks a text: entry {each['by']} says who redacted it, and why"
+    if (more := len(redacted) - MOST_REDACTED) > 0:
+        yield f"  {more} more entries lack a text that was redacted (--json names them)"
+    if answer.get("purged"):
+        yield f"  {answer['purged']} entries lack their bodies, which were purged"

@@ -107,7 +107,7 @@ class Dossier:
             now = "sha256:" + hashlib.sha256(texts[seq]).hexdigest()
             later = [e for n, e in self.entries.items() if n > seq and n not in unsound and e["action"] == "redacted"]
             bound = [e["body"]["rows"][str(seq)] for e in later if str(seq) in e["body"]["rows"]]
-            if bound[-1:] == [now]:
+            if bound[-1:] == [now] and b"[redacted]" in texts[seq]:
                 unsound.discard(seq)
                 self.proven.append(f"Entry {seq} was redacted; its text is the one that the log says it has now.")
             else:

@@ -84,11 +84,18 @@ def test_of_a_log_that_redacts_and_purges_every_other_change_is_named(seed):
 def test_a_redaction_of_a_redaction_counts_and_its_first_text_no_more():
     log = Log()
     seq = log.add("said", {"text": "x"})
-    first = canonical({"seq": seq, "action": "said", "body": {"text": "y"}})
+    first = canonical({"seq": seq, "action": "said", "body": {"text": REDACTED, "more": "y"}})
     log.redact(seq, first)
-    log.redact(seq, canonical({"seq": seq, "action": "said", "body": {"text": "z"}}))
+    log.redact(seq, canonical({"seq": seq, "action": "said", "body": {"text": REDACTED, "more": REDACTED}}))
     assert log.named() == set()
     log.write(seq, first)
+    assert log.named() == {seq}
+
+
+def test_a_text_that_says_something_else_is_no_redaction_whatever_binds_it():
+    log = Log()
+    seq = log.add("said", {"text": "raj approved"})
+    log.redact(seq, canonical({"seq": seq, "action": "said", "body": {"text": "ray approved"}}))
     assert log.named() == {seq}
 
 
