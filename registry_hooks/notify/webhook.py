@@ -25,11 +25,9 @@ class Webhook:
         return {"address": address, "secret": secret_from(secrets.token_bytes(32))}
 
     def shown(self, address: str) -> str:
-        """Scheme, host and path; what may be secret (a login, a query, the end of a long path) is left out."""
+        """Scheme and host; a login, a path and a query may be what lets somebody in, and are left out."""
         parts = urlsplit(address)
-        host = parts.netloc.rpartition("@")[2]
-        path = parts.path if len(parts.path) <= 24 else parts.path[:12] + "…"
-        return urlunsplit((parts.scheme, host, path, "…" if parts.query else "", ""))
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "/…", "", ""))
 
     def open(self, target: Target, session: Any) -> Send:
         """What sends to it; the connection is kept between messages."""

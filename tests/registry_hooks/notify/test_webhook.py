@@ -1,6 +1,7 @@
 """A webhook of ours hears what is done on a real server, from the server's own background thread."""
 
 import json
+from urllib.parse import urlsplit
 
 from standardwebhooks import Webhook
 from support.releasing import govern, serve
@@ -10,7 +11,9 @@ BASE = {"champion": None, "challenger": None, "fallback": None}
 
 def test_a_webhook_hears_a_promotion_of_a_real_server_signed_for_receivers_of_others(told, hook):
     added = told.json("admin", "notify", "add", "deployer", "webhook", hook.url)
-    assert added["target"]["address"] == hook.url and added["secret"].startswith("whsec_")
+    host = urlsplit(hook.url).netloc
+    assert added["target"]["address"] == f"http://{host}/…"  # the rest of an address may be what lets somebody in
+    assert added["secret"].startswith("whsec_")
     model = govern(told)
     serve(told, model), serve(told, model)
     verified = told.json("admin", "audit", "verify")
