@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.serving import Process, clean_environment, free_port
+from support.serving import Process, Server, clean_environment, free_port
 
 ROOT = Path(__file__).parents[1]
 MANUAL = """
@@ -53,6 +53,8 @@ BEFORE: dict[str, dict[int, str]] = {
     "docs/evaluators.md": {0: MANUAL, 2: OWN_METRICS + PRICES},
 }
 """What a page takes for granted before which of its examples."""
+EXCERPTS = {"docs/serving.md": "examples/serve_champion.py"}
+"""Pages whose examples are parts of an example that another test runs."""
 
 
 def examples(name: str) -> list[str]:
@@ -78,7 +80,29 @@ def test_the_examples_of_a_page_run(name: str, tmp_path: Path):
 
 def test_pages_with_examples_are_all_run():
     pages = [page.relative_to(ROOT).as_posix() for page in (ROOT / "docs").glob("*.md")]
-    assert {name for name in pages if examples(name)} <= BEFORE.keys() | {"docs/api.md"}
+    others = {"docs/api.md", "docs/taking-over.md", *EXCERPTS}
+    assert {name for name in pages if examples(name)} <= BEFORE.keys() | others
+
+
+@pytest.mark.parametrize("name", EXCERPTS)
+def test_an_excerpt_is_what_the_example_has_which_is_run(name: str):
+    whole = iter(line.split("  #")[0].strip() for line in (ROOT / EXCERPTS[name]).read_text().splitlines())
+    for line in "".join(examples(name)).splitlines():
+        assert not line.strip() or line.strip() in whole, line
+
+
+def test_people_get_their_grants_as_the_page_about_taking_over_says(governed: Server, tmp_path: Path):
+    (program,) = examples("docs/taking-over.md")
+    who = f"ana-{tmp_path.name[-8:]}-{free_port()}"
+    make = 'import mlflow\nmade = mlflow.create_experiment("of before")\n'
+    for written, meant in (("https://mlflow.example.com", governed.uri), ('"12"', "made"), ('"ana"', repr(who))):
+        assert written in program
+        program = program.replace(written, meant)
+    ran(
+        make.replace("of before", who) + program + "print(client.get_user(" + repr(who) + ").username)",
+        tmp_path,
+        **{name: value for name, value in governed.env("admin").items() if name.startswith("MLFLOW_TRACKING_")},
+    )
 
 
 def test_the_quickstart_runs_as_pasted_against_a_bare_server(tmp_path: Path):

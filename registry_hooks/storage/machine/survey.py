@@ -141,7 +141,7 @@ def _without_grant(experiments: dict[tuple[str, str], set[str]], users: dict[str
         for person in sorted(people & users.keys())
         if not users[person].admin and not {identifier, "*"} & users[person].writes
     )
-    mend = "AuthServiceClient(URI).create_experiment_permission(ID, USER, 'MANAGE'); see docs/taking-over.md"
+    mend = "AuthServiceClient(URI).grant_user_permission(USER, 'experiment', ID, 'MANAGE'); see docs/taking-over.md"
     return Bite("users who may not write to experiments that have runs of theirs", found, mend)
 
 

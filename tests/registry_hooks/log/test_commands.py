@@ -7,9 +7,17 @@ import time
 
 import pytest
 from support.releasing import govern
-from support.serving import SCRIPT, Server, clean_environment, run
+from support.serving import SCRIPT, Server, clean_environment, run, start
 
 DONE, REFUSED, USAGE, NO_ANSWER, BROKEN = range(5)
+
+
+@pytest.fixture(scope="module")
+def governed(tmp_path_factory):
+    """A server of these tests: in the log that all tests share others redact, which no foreign reader knows of."""
+    server = start(tmp_path_factory.mktemp("log"), "--workers", "1", "--auth-cache-seconds", "600")
+    yield server
+    server.process.stop()
 
 
 def longer(governed: Server) -> None:
