@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from mlflow_eval_plugin.canonical import canonical
@@ -100,7 +101,7 @@ class Altered:
 
         Of rows that were ``copied`` while others wrote, some may be older than the entry that took their text.
         """
-        unsound = self._unsound()
+        unsound = self._unsound
         for seq in sorted(unsound):
             yield seq, "this entry was changed: it does not match its leaf hash"
         sound = {seq: body for seq, body in self.changes.items() if seq not in unsound}
@@ -120,7 +121,7 @@ class Altered:
 
     def redacted(self) -> dict[int, int]:
         """Rows whose text a sound entry binds, each with the number of the entry."""
-        unsound = self._unsound()
+        unsound = self._unsound
         sound = {seq: body for seq, body in self.changes.items() if seq not in unsound}
         by = self._last_redactions(sound)
         return {seq: by[seq] for seq in sorted(self.texts.keys() - unsound)}
@@ -129,8 +130,9 @@ class Altered:
         """How many rows have no body."""
         return sum(last - first + 1 for ranges in self.gone.values() for first, last in ranges)
 
+    @cached_property
     def _unsound(self) -> set[int]:
-        """Rows that do not match their leaf hash, and whose text no later sound entry binds."""
+        """Rows that do not match their leaf hash, and whose text no later sound entry binds; for when all are read."""
         unsound = set(self.texts)
         for seq in sorted(self.texts, reverse=True):  # what binds a row stands behind it, and is judged before it
             bound = [
@@ -149,7 +151,7 @@ class Altered:
 
     def states(self) -> dict[str, str]:
         """The digests of the states that purges kept, by `hidden` scope, as the newest sound entries bind them."""
-        unsound, found = self._unsound(), dict[str, str]()
+        unsound, found = self._unsound, dict[str, str]()
         for seq, body in sorted(self.changes.items()):
             if seq not in unsound:
                 found = {**({} if body["action"] == "purged" else found), **body["states"]}
