@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.databases import database_server
 from support.probes.receiving import LET_IN, Receiver, receiver
 from support.releasing import POLICY, register

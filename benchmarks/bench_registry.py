@@ -17,6 +17,7 @@ from pathlib import Path
 import requests
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.releasing import govern, register
 from support.serving import API, PASSWORDS, Server, run, start, start_plain
 

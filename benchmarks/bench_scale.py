@@ -25,6 +25,7 @@ import sqlalchemy as sa
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench_registry import session_of, timed
 from populating import CHALLENGER, PLAIN, Population, name_of
 from support.databases import database_server

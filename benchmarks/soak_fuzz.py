@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.fuzzing import LARGEST_GROWTH, fuzz
 from support.releasing import govern, serve
 from support.serving import ADMIN, start

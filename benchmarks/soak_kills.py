@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.databases import database_server
 from support.faults.hearing import hear_through_kills
 from support.faults.killing import kill_loop

@@ -16,6 +16,7 @@ from pathlib import Path
 # Each process counts on one core.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.simulating import (
     Coverage,
     at_most,
