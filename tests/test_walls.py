@@ -24,6 +24,7 @@ FOLDERS = sorted(
 # Folders whose files stand in a list of floors each: there a new file is an error by itself, whatever it imports.
 LISTED = (
     "mlflow_eval_plugin", "mlflow_eval_plugin/engines", "mlflow_eval_plugin/engines/arrow",
+    "mlflow_eval_plugin/engines/parts",
     "mlflow_eval_plugin/evaluators", "mlflow_eval_plugin/plugin", "mlflow_eval_plugin/reports",
     "mlflow_eval_plugin/stats", "registry_hooks", "registry_hooks/app", "registry_hooks/cli", "registry_hooks/client",
     "registry_hooks/desk", "registry_hooks/mlflow_surface", "registry_hooks/rules", "registry_hooks/storage",
@@ -35,6 +36,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "mlflow_eval_plugin/engines": ("mlflow", "registry_hooks.records"),
     "mlflow_eval_plugin/evaluators": (
         "mlflow", "pandas", "pyarrow", "polars", "duckdb", "pyspark", "numpy", "mlflow_eval_plugin.engines.arrow",
+        "mlflow_eval_plugin.engines.parts",
     ),
     "mlflow_eval_plugin/reports": (
         "mlflow", "pandas", "pyarrow", "mlflow_eval_plugin.engines", "mlflow_eval_plugin.stats",
