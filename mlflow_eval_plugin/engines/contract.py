@@ -15,16 +15,17 @@ levels or slices. But for ``examples``, an answer depends on the rows and not on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol
 
 from mlflow_eval_plugin.engines.slicing import UNSLICED, Edge, Slicing
 from mlflow_eval_plugin.stats.binary.paired import PairedSummary, PlacementSummary
 from mlflow_eval_plugin.stats.binary.summary import ScoreSummary, SliceSummary
 from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.drift.report import ColumnType
-from mlflow_eval_plugin.stats.drift.summary import DriftSummary, Role
+from mlflow_eval_plugin.stats.drift.summary import Column, DriftSummary, Role
+from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 from mlflow_eval_plugin.stats.inference.costs import ClassCosts
 from mlflow_eval_plugin.stats.multiclass.paired import PairedClassSummary
 from mlflow_eval_plugin.stats.multiclass.summary import MulticlassSummary
@@ -38,7 +39,6 @@ from mlflow_eval_plugin.stats.slices.user_metrics import SliceRows
 ErrorKind = Literal["log_loss", "brier", "wrong"]
 RegressionErrorKind = Literal["squared_error", "absolute_error"]
 Thresholds = tuple[float, float]  # of the champion, of the challenger
-Own = TypeVar("Own", bound="RowData")
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,75 @@ class DriftCounts:
     repeated: Mapping[str, float] = field(default_factory=dict)
 
 
-class RowData(Protocol):
+@dataclass(frozen=True)
+class NotCounted:
+    """Why a column of a reference is not counted."""
+
+    reason: str
+    too_many_levels: bool = False
+
+    @property
+    def error(self) -> InputError:
+        """What is raised where the column was asked for."""
+        return TooManyLevels(self.reason) if self.too_many_levels else InputError(self.reason)
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceColumn:
+    """One column of a reference, with all that decides whether rows can be compared with it.
+
+    Attributes:
+        kind: what it holds, as ``schema`` says it.
+        counted: the column on bins of its own.
+        declared: whoever made it says that its values, even numbers, are codes.
+        bits: of how many bits its floats are; 64 of anything else.
+        key: every value is another one, as of keys and counters.
+    """
+
+    kind: str
+    counted: Column | NotCounted
+    declared: bool = False
+    bits: int = 64
+    key: bool = False
+
+    @property
+    def known(self) -> Column:
+        """The counts.
+
+        Raises:
+            InputError: where there are none; TooManyLevels where there are too many levels.
+        """
+        if isinstance(self.counted, NotCounted):
+            raise self.counted.error
+        return self.counted
+
+
+class ReferenceData(Protocol):
+    """What rows are compared with: other rows, of whichever engine, or what was once counted of some."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+
+    def binned(
+        self,
+        columns: Sequence[str],
+        *,
+        roles: Mapping[str, Role],
+        categorical: Collection[str],
+        bits: Mapping[str, int],
+    ) -> Mapping[str, ReferenceColumn]:
+        """Some columns, each counted on bins of its own.
+
+        Args:
+            roles: as in ``RowData.drift``.
+            categorical: columns whose values are codes; those that are declared as such are so too.
+            bits: the columns that the rows to be compared hold in floats of so many bits, fewer than 64: the numbers of
+                the reference are rounded to as many.
+        """
+
+
+class RowData(ReferenceData, Protocol):
     """Rows of any task."""
 
     @property
@@ -121,8 +189,8 @@ class RowData(Protocol):
         """
 
     def drift(
-        self: Own,
-        reference: Own,
+        self,
+        reference: ReferenceData,
         *,
         columns: Sequence[str],
         roles: Mapping[str, Role],
@@ -132,7 +200,7 @@ class RowData(Protocol):
         """Both sides of some columns, counted on the bins of the reference.
 
         Args:
-            reference: rows that the same engine holds.
+            reference: is asked for its columns by ``binned``, and for nothing else.
             roles: "score", "prediction" or "label" for the columns that are no feature.
             categorical: numeric columns whose values are codes.
             as_given: the columns were asked for by name, so that one that cannot be compared is an error.

@@ -21,11 +21,11 @@ from __future__ import annotations
 from mlflow_eval_plugin.engines.arrow.binary.paired import paired_rows, paired_summary, placement_summary
 from mlflow_eval_plugin.engines.arrow.binary.scores import score_summary
 from mlflow_eval_plugin.engines.arrow.binary.slices import ranked_slices, slice_summary
+from mlflow_eval_plugin.engines.arrow.comparing import drift_counts
 from mlflow_eval_plugin.engines.arrow.digest import DigestSummary, data_digest, digest_summary, schema_of
 from mlflow_eval_plugin.engines.arrow.drift import (
     count_present,
     drift_binning,
-    drift_counts,
     drift_summary,
     examples_of,
 )

@@ -15,13 +15,11 @@ import pandas as pd
 
 from mlflow_eval_plugin.engines.arrow.columns.factorizing import factorized
 from mlflow_eval_plugin.engines.arrow.columns.inputs import require_columns
-from mlflow_eval_plugin.engines.arrow.columns.plain import examples, is_declared_category, is_single, kind_of, plain
+from mlflow_eval_plugin.engines.arrow.columns.plain import examples, is_declared_category, kind_of, plain
 from mlflow_eval_plugin.engines.arrow.digest import UNITS
-from mlflow_eval_plugin.engines.contract import DriftCounts
 from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.counts.slice import level_label, rows_countable
 from mlflow_eval_plugin.stats.counts.threads import side_by_side
-from mlflow_eval_plugin.stats.drift.new_values import NEW_SHARE, new_share
 from mlflow_eval_plugin.stats.drift.summary import (
     NO_FENCES,
     STEP_LIMIT,
@@ -37,7 +35,6 @@ from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 QUANTILES = 4000  # KS is then within 2.5e-4 of the exact one
 FEW_DISTINCT = 500
 MAX_CATEGORIES = 10_000
-LEAST_REPEATED, REPEATED = 3, 0.8  # how many rows, and which share of those in a bin
 LEAST_KEYS = 30  # rows; fewer may differ by chance
 NUMERIC_KINDS = frozenset({"number", "datetime", "duration"})
 FENCE = 5  # robust standard deviations from the median; of normal values less than one in a million is beyond
@@ -66,11 +63,11 @@ def drift_binning(
         InputError: for no rows or missing columns.
         TooManyLevels: for a categorical column with more than ``MAX_CATEGORIES`` levels.
     """
-    names = _checked(reference, columns)
+    names = checked_columns(reference, columns)
     require_columns(reference, list(categorical), argument="categorical")
 
     def made(name: str) -> Column:
-        return _reference_column(reference[name], name, (roles or {}).get(name, "feature"), name in categorical)
+        return reference_column(reference[name], name, (roles or {}).get(name, "feature"), name in categorical)
 
     return DriftSummary(len(reference), tuple(side_by_side(made, names)))
 
@@ -82,95 +79,8 @@ def drift_summary(rows: pd.DataFrame, *, like: DriftSummary) -> DriftSummary:
         InputError: for no rows, or when a column of the reference is missing (all of them are named).
         TooManyLevels: for a categorical column with more than ``MAX_CATEGORIES`` levels.
     """
-    _checked(rows, [column.name for column in like.columns])
-    return DriftSummary(len(rows), tuple(side_by_side(lambda one: _counted_on(one, rows[one.name]), like.columns)))
-
-
-_Sides = tuple["pd.Series[Any]", "pd.Series[Any]"]  # of the reference, and current
-_Compared = tuple[Column, Column, "float | None"]
-
-
-def drift_counts(
-    reference: pd.DataFrame,
-    current: pd.DataFrame,
-    *,
-    columns: Sequence[str],
-    roles: Mapping[str, Role] | None = None,
-    categorical: Sequence[str] = (),
-    as_given: bool = False,
-) -> DriftCounts:
-    """Both sides, where both are at hand: what holds the values of either does not make a difference between them.
-
-    A column that one side declares as categories is one on both, and where one side has single precision the other is
-    rounded to it. Lists, keys, counters, categories of too many levels and columns without a value in the reference
-    are passed over, and columns whose values are no longer numbers.
-
-    Args:
-        columns, roles, categorical: as in ``drift_binning``.
-        as_given: the columns were asked for by name, so that one that cannot be compared is an error.
-
-    Raises:
-        InputError: for no rows, missing columns, or with ``as_given`` columns that cannot be compared.
-    """
-    for side in (reference, current):
-        _checked(side, columns)
-
-    def made(name: str) -> _Compared | str:
-        codes = name in categorical or is_declared_category(current[name]) or is_declared_category(reference[name])
-        sides = plain(reference[name]), plain(current[name])
-        return _both_sides(name, sides, (roles or {}).get(name, "feature"), codes, as_given)
-
-    found = dict(zip(columns, side_by_side(made, columns), strict=True))
-    both = {name: one for name, one in found.items() if not isinstance(one, str)}
-    return DriftCounts(
-        DriftSummary(len(reference), tuple(before for before, _, _ in both.values())),
-        DriftSummary(len(current), tuple(after for _, after, _ in both.values())),
-        {name: one for name, one in found.items() if isinstance(one, str)},
-        {name: value for name, (_, _, value) in both.items() if value is not None},
-    )
-
-
-def _both_sides(name: str, sides: _Sides, role: Role, codes: bool, as_given: bool) -> _Compared | str:
-    """A column of the reference and of the current rows, and its repeated value; or why the two are not compared."""
-    try:
-        return _compared(name, sides, role, codes, as_given)
-    except TooManyLevels:
-        if as_given:
-            raise
-        return f"it has more than {MAX_CATEGORIES:,} levels, as identifiers have"
-    except InputError as error:
-        if as_given:
-            raise InputError(f"column {name!r}: {error}; leave it out of the columns") from error
-        return str(error)
-
-
-def _compared(name: str, sides: _Sides, role: Role, codes: bool, as_given: bool) -> _Compared | str:
-    first, second = (_rounded_as(side, other) for side, other in (sides, sides[::-1]))
-    _comparable(*sides)
-    before = _reference_column(first, name, role, codes)
-    if role == "feature" and not as_given:
-        _no_key(first, before)
-    if isinstance(before, NumericColumn) and _none_is_a_number(sides[1]):
-        # Its change of type says so; counted on bins of numbers every value of it would be missing.
-        return f"its values are {kind_of(sides[1])}, and those of the reference {kind_of(sides[0])}"
-    after = _counted_on(before, second)
-    return before, after, _repeated(before, after, second)
-
-
-def _repeated(before: Column, after: Column, current: pd.Series[Any]) -> float | None:
-    if not isinstance(before, NumericColumn) or not isinstance(after, NumericColumn):
-        return None
-    newest = new_share(before.counts, after.counts)
-    cell = newest.cell
-    # Of a rise that nobody is told of the values need not be looked at.
-    if cell is None or after.counts[cell] < LEAST_REPEATED or newest.rise[0] <= NEW_SHARE:
-        return None
-    ends = np.concatenate([[-np.inf], before.edges, [np.inf]])
-    values = _values(current)
-    inside = values[(values >= ends[cell]) & (values < ends[cell + 1]) & np.isfinite(values)]
-    distinct, times = np.unique(inside, return_counts=True)
-    most = int(times.argmax())
-    return float(distinct[most]) if times[most] >= REPEATED * len(inside) else None
+    checked_columns(rows, [column.name for column in like.columns])
+    return DriftSummary(len(rows), tuple(side_by_side(lambda one: counted_on(one, rows[one.name]), like.columns)))
 
 
 def count_present(rows: pd.DataFrame, column: str) -> int | None:
@@ -183,48 +93,18 @@ def examples_of(rows: pd.DataFrame, column: str) -> tuple[str, ...]:
     return examples(rows[column]) if column in rows.columns else ()
 
 
-def _comparable(reference: pd.Series[Any], current: pd.Series[Any]) -> None:
-    if "lists" in (kind_of(reference), kind_of(current)):
-        raise InputError("its values are lists or the like, which have no order and no levels")
-    if kind_of(reference) == "nothing":
-        raise InputError("it has no value in the reference")
+def reference_column(given: pd.Series[Any], name: str, role: Role, codes: bool) -> Column:
+    """A column on bins of its own, as numbers or as categories.
 
-
-def _none_is_a_number(column: pd.Series[Any]) -> bool:
-    """Whether a ``plain`` column has values, and none that could be counted among numbers."""
-    if _is_numeric(column) or kind_of(column) == "nothing":
-        return False
-    return bool(np.isnan(_values(column)).all())
-
-
-def _no_key(reference: pd.Series[Any], column: Column) -> None:
-    """Refuse what tells rows apart and nothing else: every value once, and text or numbers without many gaps."""
-    if column.present < LEAST_KEYS:
-        return
-    if isinstance(column, CategoricalColumn):
-        key = len(column.levels) == column.present
-    else:
-        # Of numbers drawn from three times as many, some would come twice but for a chance of exp(-n / 6).
-        values = _values(reference) if column.moves_on and kind_of(reference) == "number" else np.zeros(1)
-        known = values[np.isfinite(values)]
-        key = len(known) > 1 and known.max() - known.min() < 3 * len(known)
-    if key:
-        raise InputError("every value of the reference is another one, as of keys and counters")
-
-
-def _rounded_as(own: pd.Series[Any], other: pd.Series[Any]) -> pd.Series[Any]:
-    """A ``plain`` column, rounded where the other one holds its numbers in fewer bits."""
-    if not is_single(other) or is_single(own) or kind_of(own) != "number":
-        return own
-    return pd.Series(_values(own).astype(other.to_numpy().dtype), index=own.index, name=own.name)
-
-
-def _reference_column(given: pd.Series[Any], name: str, role: Role, codes: bool) -> Column:
+    Raises:
+        InputError: when it has no finite value.
+        TooManyLevels: for categories of more than ``MAX_CATEGORIES`` levels.
+    """
     column = plain(given)
-    if codes or is_declared_category(given) or not _is_numeric(column):
+    if codes or is_declared_category(given) or not is_numeric(column):
         return _categorical(column, name, role)
     # The bins come from sorted values, which need not be sorted again to be counted.
-    ordered = np.sort(_values(column))
+    ordered = np.sort(values_of(column))
     moves_on = kind_of(column) == "datetime" or _came_once(ordered)
     return _counted(replace(_binning(ordered, name, role), moves_on=moves_on), _chunks(ordered))
 
@@ -237,14 +117,24 @@ def _came_once(ordered: FloatArray) -> bool:
     return len(known) >= LEAST_KEYS and bool((np.diff(known) > 0).all() and (known == np.rint(known)).all())
 
 
-def _counted_on(like: Column, given: pd.Series[Any]) -> Column:
+def counted_on(like: Column, given: pd.Series[Any]) -> Column:
+    """A column on the bins of another one.
+
+    Raises:
+        TooManyLevels: for categories of more than ``MAX_CATEGORIES`` levels.
+    """
     column = plain(given)
     if isinstance(like, CategoricalColumn):
         return _categorical(column, like.name, like.role)
-    return _counted(like, (np.sort(chunk) for chunk in _chunks(_values(column))))
+    return _counted(like, (np.sort(chunk) for chunk in _chunks(values_of(column))))
 
 
-def _checked(rows: pd.DataFrame, columns: Sequence[str] | None) -> list[str]:
+def checked_columns(rows: pd.DataFrame, columns: Sequence[str] | None) -> list[str]:
+    """The columns that were asked for, all by default.
+
+    Raises:
+        InputError: for no rows, too many, or missing columns.
+    """
     if len(rows) == 0:
         raise InputError("there are no rows to compare; expected at least one, check the filter that made the data")
     rows_countable(len(rows))
@@ -253,11 +143,13 @@ def _checked(rows: pd.DataFrame, columns: Sequence[str] | None) -> list[str]:
     return names
 
 
-def _is_numeric(column: pd.Series[Any]) -> bool:
+def is_numeric(column: pd.Series[Any]) -> bool:
+    """Whether a ``plain`` column holds numbers, times or durations."""
     return kind_of(column) in NUMERIC_KINDS or pd.api.types.is_float_dtype(column.dtype)
 
 
-def _values(column: pd.Series[Any]) -> FloatArray:
+def values_of(column: pd.Series[Any]) -> FloatArray:
+    """A ``plain`` column as floats, times and durations in seconds; NaN for what is missing or no number."""
     index = {"datetime": pd.DatetimeIndex, "duration": pd.TimedeltaIndex}.get(kind_of(column))
     if index is not None and column.dtype != object:
         times = index(column)

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import pandas as pd
-
+from mlflow_eval_plugin.engines.arrow.comparing import FrameReference, counted_against
 from mlflow_eval_plugin.engines.arrow.digest import schema_of
-from mlflow_eval_plugin.engines.arrow.drift import count_present, drift_counts, examples_of
+from mlflow_eval_plugin.engines.arrow.drift import count_present, examples_of
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.engines.arrow.system import counted_system
-from mlflow_eval_plugin.engines.contract import DriftCounts
+from mlflow_eval_plugin.engines.contract import DriftCounts, ReferenceData
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.drift.report import ColumnType
 from mlflow_eval_plugin.stats.drift.summary import Role
@@ -22,14 +21,13 @@ from mlflow_eval_plugin.stats.slices.system import SystemSummary
 
 
 @dataclass(frozen=True, eq=False)
-class ArrowRows:
+class ArrowRows(FrameReference):
     """See ``contract.RowData``.
 
     Attributes:
         frame: columns by name; neither changed nor copied.
     """
 
-    frame: pd.DataFrame
     _cut: list[tuple[Slicing, Sliced]] = field(default_factory=list, init=False, repr=False)
 
     @property
@@ -51,7 +49,7 @@ class ArrowRows:
 
     def drift(
         self,
-        reference: ArrowRows,
+        reference: ReferenceData,
         *,
         columns: Sequence[str],
         roles: Mapping[str, Role],
@@ -59,8 +57,8 @@ class ArrowRows:
         as_given: bool,
     ) -> DriftCounts:
         """Both sides of some columns, counted on the bins of the reference."""
-        return drift_counts(
-            reference.frame, self.frame, columns=columns, roles=roles, categorical=categorical, as_given=as_given
+        return counted_against(
+            reference, self.frame, columns=columns, roles=roles, categorical=categorical, as_given=as_given
         )
 
     def system(self, slicing: Slicing, *, latency: str | None, cost: str | None) -> SystemSummary:

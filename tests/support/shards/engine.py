@@ -8,7 +8,7 @@ each counts on that plan. Metrics of rows (``slice_rows``) are refused by name.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from itertools import chain
@@ -20,6 +20,7 @@ import pandas as pd
 
 from mlflow_eval_plugin.engines.arrow import (
     DigestSummary,
+    comparing,
     drift,
     drift_binning,
     drift_summary,
@@ -38,12 +39,19 @@ from mlflow_eval_plugin.engines.arrow.regression.errors import regression_error_
 from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
 from mlflow_eval_plugin.engines.arrow.search import CodedErrors
 from mlflow_eval_plugin.engines.arrow.system import counted_system
-from mlflow_eval_plugin.engines.contract import DriftCounts, PassedOver, Sought, Thresholds
+from mlflow_eval_plugin.engines.contract import (
+    DriftCounts,
+    PassedOver,
+    ReferenceColumn,
+    ReferenceData,
+    Sought,
+    Thresholds,
+)
 from mlflow_eval_plugin.engines.slicing import UNSLICED, Slicing
 from mlflow_eval_plugin.stats.arrays import Index
 from mlflow_eval_plugin.stats.counts.slice import Slice, level_order
 from mlflow_eval_plugin.stats.drift.new_values import NEW_SHARE, new_share
-from mlflow_eval_plugin.stats.drift.summary import NumericColumn
+from mlflow_eval_plugin.stats.drift.summary import DriftSummary, NumericColumn
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 from mlflow_eval_plugin.stats.regression.summary import MOST_BINS
 from mlflow_eval_plugin.stats.slices.chance import Spectrum
@@ -87,9 +95,30 @@ class Shards:
         scale = None if cost is None else max(one.cost_scale for one in counted(None))
         return reduce(add, counted(scale))
 
+    @property
+    def rows(self) -> int:
+        return sum(one.rows for one in self.shards)
+
+    def binned(
+        self,
+        columns: Sequence[str],
+        *,
+        roles: Mapping[str, Any],
+        categorical: Collection[str],
+        bits: Mapping[str, int],
+    ) -> Mapping[str, ReferenceColumn]:
+        del bits  # all shards hold their numbers in double precision
+        sample = pd.DataFrame({name: self._sample(name) for name in columns})
+        like = drift_binning(sample, columns=columns, roles=roles, categorical=list(categorical))
+        kinds = {one.name: one.kind for one in self.schema()}
+        return {one.name: ReferenceColumn(kinds[one.name], one) for one in self._on(like).columns}
+
+    def _on(self, like: DriftSummary) -> DriftSummary:
+        return reduce(add, (drift_summary(one.frame, like=like) for one in self.shards))
+
     def drift(
         self,
-        reference: Shards,
+        reference: ReferenceData,
         *,
         columns: Sequence[str],
         roles: Mapping[str, Any],
@@ -97,11 +126,9 @@ class Shards:
         as_given: bool,
     ) -> DriftCounts:
         del as_given  # columns that cannot be compared are left to the engine in memory
-        sample = pd.DataFrame({name: reference._sample(name) for name in columns})
-        like = drift_binning(sample, columns=columns, roles=roles, categorical=categorical)
-        before, after = (
-            reduce(add, (drift_summary(one.frame, like=like) for one in side.shards)) for side in (reference, self)
-        )
+        binned = reference.binned(columns, roles=roles, categorical=categorical, bits={})
+        before = DriftSummary(reference.rows, tuple(binned[name].known for name in columns))
+        after = self._on(before)
         pairs = zip(before.columns, after.columns, strict=True)
         repeated = {one.name: self._repeated(one, other) for one, other in pairs if isinstance(one, NumericColumn)}
         return DriftCounts(before, after, {}, {name: one for name, one in repeated.items() if one is not None})
@@ -172,15 +199,15 @@ class Shards:
         """In a third pass, the value that most rows of the newest bin have."""
         newest = new_share(before.counts, after.counts)
         cell = newest.cell
-        if cell is None or after.counts[cell] < drift.LEAST_REPEATED or newest.rise[0] <= NEW_SHARE:
+        if cell is None or after.counts[cell] < comparing.LEAST_REPEATED or newest.rise[0] <= NEW_SHARE:
             return None
         low, high = np.concatenate([[-np.inf], before.edges, [np.inf]])[[cell, cell + 1]]
         found: Counter[float] = Counter()
         for one in self.shards:
-            values = drift._values(plain(one.frame[before.name]))
+            values = drift.values_of(plain(one.frame[before.name]))
             found.update(values[(values >= low) & (values < high) & np.isfinite(values)].tolist())
         value, times = min(found.items(), key=lambda entry: (-entry[1], entry[0]))
-        return value if times >= drift.REPEATED * found.total() else None
+        return value if times >= comparing.REPEATED * found.total() else None
 
 
 def aligned(columns: Sequence[CodedColumn], max_levels: int) -> list[CodedColumn]:

@@ -1,0 +1,226 @@
+"""Columns of two sides, of which the reference may be a frame, or whatever else has been counted on bins of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlflow_eval_plugin.engines.arrow.columns.plain import is_declared_category, is_single, kind_of, plain
+from mlflow_eval_plugin.engines.arrow.drift import (
+    LEAST_KEYS,
+    MAX_CATEGORIES,
+    checked_columns,
+    counted_on,
+    is_numeric,
+    reference_column,
+    values_of,
+)
+from mlflow_eval_plugin.engines.contract import DriftCounts, NotCounted, ReferenceColumn, ReferenceData
+from mlflow_eval_plugin.stats.counts.threads import side_by_side
+from mlflow_eval_plugin.stats.drift.new_values import NEW_SHARE, new_share
+from mlflow_eval_plugin.stats.drift.summary import CategoricalColumn, Column, DriftSummary, NumericColumn, Role
+from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
+
+LEAST_REPEATED, REPEATED = 3, 0.8  # how many rows, and which share of those in a bin
+_DOUBLE = 64
+
+_Compared = tuple[Column, Column, "float | None"]
+
+
+@dataclass(frozen=True, eq=False)
+class FrameReference:
+    """See ``contract.ReferenceData``."""
+
+    frame: pd.DataFrame
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.frame)
+
+    def binned(
+        self,
+        columns: Sequence[str],
+        *,
+        roles: Mapping[str, Role],
+        categorical: Collection[str],
+        bits: Mapping[str, int],
+    ) -> Mapping[str, ReferenceColumn]:
+        """Some columns, counted on bins of their own."""
+        checked_columns(self.frame, columns)
+
+        def made(name: str) -> ReferenceColumn:
+            return _binned(self.frame[name], name, roles.get(name, "feature"), name in categorical, bits.get(name))
+
+        return dict(zip(columns, side_by_side(made, columns), strict=True))
+
+
+def drift_counts(
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    *,
+    columns: Sequence[str],
+    roles: Mapping[str, Role] | None = None,
+    categorical: Sequence[str] = (),
+    as_given: bool = False,
+) -> DriftCounts:
+    """What ``counted_against`` says of two frames."""
+    return counted_against(
+        FrameReference(reference),
+        current,
+        columns=columns,
+        roles=roles or {},
+        categorical=categorical,
+        as_given=as_given,
+    )
+
+
+def counted_against(
+    reference: ReferenceData,
+    current: pd.DataFrame,
+    *,
+    columns: Sequence[str],
+    roles: Mapping[str, Role],
+    categorical: Sequence[str],
+    as_given: bool,
+) -> DriftCounts:
+    """Both sides, on the bins of the reference: what holds the values of either makes no difference between them.
+
+    A column that one side declares as categories is one on both, and where one side has single precision the other is
+    rounded to it. Lists, keys, counters, categories of too many levels and columns without a value in the reference
+    are passed over, and columns whose values are no longer numbers.
+
+    Args:
+        columns, roles, categorical: as in ``drift_binning``.
+        as_given: the columns were asked for by name, so that one that cannot be compared is an error.
+
+    Raises:
+        InputError: for no rows, missing columns, or with ``as_given`` columns that cannot be compared.
+    """
+    checked_columns(current, columns)
+    codes = {name for name in columns if name in categorical or is_declared_category(current[name])}
+    bits = dict(zip(columns, side_by_side(lambda name: bits_of(plain(current[name])), columns), strict=True))
+    fewer = {name: one for name, one in bits.items() if one < _DOUBLE}
+    known = reference.binned(columns, roles=roles, categorical=codes, bits=fewer)
+
+    def made(name: str) -> _Compared | str:
+        return _both_sides(known[name], plain(current[name]), name, roles.get(name, "feature"), as_given)
+
+    found = dict(zip(columns, side_by_side(made, columns), strict=True))
+    return _all_columns(found, reference.rows, len(current))
+
+
+def _all_columns(found: Mapping[str, _Compared | str], before_rows: int, after_rows: int) -> DriftCounts:
+    both = {name: one for name, one in found.items() if not isinstance(one, str)}
+    return DriftCounts(
+        DriftSummary(before_rows, tuple(before for before, _, _ in both.values())),
+        DriftSummary(after_rows, tuple(after for _, after, _ in both.values())),
+        {name: one for name, one in found.items() if isinstance(one, str)},
+        {name: value for name, (_, _, value) in both.items() if value is not None},
+    )
+
+
+def bits_of(column: pd.Series[Any]) -> int:
+    """Of how many bits the floats of a ``plain`` column are; 64 of anything else."""
+    return 8 * column.dtype.itemsize if isinstance(column.dtype, np.dtype) and is_single(column) else _DOUBLE
+
+
+def _binned(given: pd.Series[Any], name: str, role: Role, codes: bool, bits: int | None) -> ReferenceColumn:
+    column = plain(given)
+    kind, declared, own = kind_of(column), is_declared_category(given), bits_of(column)
+    rounded = column if bits is None else _rounded(column, bits)
+    if kind == "lists":
+        counted: Column | NotCounted = NotCounted("its values are lists or the like, which have no order and no levels")
+    elif kind == "nothing":
+        counted = NotCounted("it has no value in the reference")
+    else:
+        counted = _counted(rounded, name, role, codes or declared)
+    key = not isinstance(counted, NotCounted) and _is_key(rounded, counted)
+    return ReferenceColumn(kind, counted, declared=declared, bits=own, key=key)
+
+
+def _counted(column: pd.Series[Any], name: str, role: Role, codes: bool) -> Column | NotCounted:
+    try:
+        return reference_column(column, name, role, codes)
+    except TooManyLevels as error:
+        return NotCounted(str(error), too_many_levels=True)
+    except InputError as error:
+        return NotCounted(str(error))
+
+
+def _both_sides(
+    before: ReferenceColumn, current: pd.Series[Any], name: str, role: Role, as_given: bool
+) -> _Compared | str:
+    """A column of the reference and of the current rows, and its repeated value; or why the two are not compared."""
+    try:
+        return _compared(before, current, role, as_given)
+    except TooManyLevels:
+        if as_given:
+            raise
+        return f"it has more than {MAX_CATEGORIES:,} levels, as identifiers have"
+    except InputError as error:
+        if as_given:
+            raise InputError(f"column {name!r}: {error}; leave it out of the columns") from error
+        return str(error)
+
+
+def _compared(before: ReferenceColumn, current: pd.Series[Any], role: Role, as_given: bool) -> _Compared | str:
+    kind = kind_of(current)
+    if kind == "lists":
+        raise InputError("its values are lists or the like, which have no order and no levels")
+    known = before.known
+    if before.key and role == "feature" and not as_given:
+        # It tells rows apart and nothing else.
+        raise InputError("every value of the reference is another one, as of keys and counters")
+    if isinstance(known, NumericColumn) and _none_is_a_number(current):
+        # Its change of type says so; counted on bins of numbers every value of it would be missing.
+        return f"its values are {kind}, and those of the reference {before.kind}"
+    second = _rounded(current, before.bits) if before.bits < _DOUBLE else current
+    after = counted_on(known, second)
+    return known, after, _repeated(known, after, second)
+
+
+def _repeated(before: Column, after: Column, current: pd.Series[Any]) -> float | None:
+    if not isinstance(before, NumericColumn) or not isinstance(after, NumericColumn):
+        return None
+    newest = new_share(before.counts, after.counts)
+    cell = newest.cell
+    # Of a rise that nobody is told of the values need not be looked at.
+    if cell is None or after.counts[cell] < LEAST_REPEATED or newest.rise[0] <= NEW_SHARE:
+        return None
+    ends = np.concatenate([[-np.inf], before.edges, [np.inf]])
+    values = values_of(current)
+    inside = values[(values >= ends[cell]) & (values < ends[cell + 1]) & np.isfinite(values)]
+    distinct, times = np.unique(inside, return_counts=True)
+    most = int(times.argmax())
+    return float(distinct[most]) if times[most] >= REPEATED * len(inside) else None
+
+
+def _none_is_a_number(column: pd.Series[Any]) -> bool:
+    """Whether a ``plain`` column has values, and none that could be counted among numbers."""
+    if is_numeric(column) or kind_of(column) == "nothing":
+        return False
+    return bool(np.isnan(values_of(column)).all())
+
+
+def _is_key(reference: pd.Series[Any], column: Column) -> bool:
+    """Whether it tells rows apart and nothing else: every value once, and text or numbers without many gaps."""
+    if column.present < LEAST_KEYS:
+        return False
+    if isinstance(column, CategoricalColumn):
+        return len(column.levels) == column.present
+    # Of numbers drawn from three times as many, some would come twice but for a chance of exp(-n / 6).
+    values = values_of(reference) if column.moves_on and kind_of(reference) == "number" else np.zeros(1)
+    known = values[np.isfinite(values)]
+    return len(known) > 1 and bool(known.max() - known.min() < 3 * len(known))
+
+
+def _rounded(own: pd.Series[Any], bits: int) -> pd.Series[Any]:
+    """A ``plain`` column, rounded where the other side holds its numbers in fewer bits."""
+    if is_single(own) or kind_of(own) != "number":
+        return own
+    return pd.Series(values_of(own).astype(f"f{bits // 8}"), index=own.index, name=own.name)
