@@ -82,6 +82,10 @@ def test_the_actor_is_the_user_on_every_path(probe: Server) -> None:
         assert probe.ask(None, "GET", path).status_code == 401
 
 
+def test_no_request_waits_for_a_collection_of_all_that_a_worker_has_loaded(probe: Server) -> None:
+    assert probe.ask("raj", "GET", FLASK).json()["uncollected"] > 0.8
+
+
 def test_users_who_ask_at_once_are_never_mixed_up(probe: Server) -> None:
     asked = [(user, path) for user in ("ana", "raj", "mei", None) for path in paths(probe)] * 8
     random.Random(7).shuffle(asked)
