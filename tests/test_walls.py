@@ -51,6 +51,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "registry_hooks/desk": ("sqlalchemy", "alembic", "mlflow", "flask", "mlflow_eval_plugin.stats"),
     "registry_hooks/desk/grounds": ("sqlalchemy", "mlflow"),
     "registry_hooks/mlflow_surface": ("flask", "pandas"),
+    "registry_hooks/notify": ("flask", "registry_hooks.desk"),
     "registry_hooks/rules": ("mlflow", "sqlalchemy", "flask", "requests", "time", "os", "registry_hooks.storage"),
     "registry_hooks/rules/approval": ("time", "os", "mlflow"),
     "registry_hooks/rules/governing": ("time", "sqlalchemy"),
