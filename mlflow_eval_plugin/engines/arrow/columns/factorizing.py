@@ -21,7 +21,7 @@ Codes = NDArray[np.integer[Any]]
 def factorized(column: pd.Series[Any]) -> tuple[Codes, Any]:
     """A code a row, -1 where the value is missing, and the distinct values: increasing, or in the order of the rows.
 
-    They are those of the ``plain`` column.
+    They are those of the ``plain`` column. Codes of two whole numbers may be unsigned: then no value is missing.
 
     Raises:
         InputError: where the column holds lists or the like.
@@ -29,7 +29,7 @@ def factorized(column: pd.Series[Any]) -> tuple[Codes, Any]:
     column = plain(column)
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf" and len(column):
         values = column.to_numpy()
-        found = _whole_numbers(values)
+        found = _two_numbers(values) or _whole_numbers(values)
         if found is not None:
             return found[0], found[1].astype(values.dtype)
     try:
@@ -42,14 +42,11 @@ def factorized(column: pd.Series[Any]) -> tuple[Codes, Any]:
     return codes, uniques.to_numpy() if isinstance(uniques, pd.Index) and uniques.dtype.kind in "iuf" else uniques
 
 
-def two_numbers(column: pd.Series[Any]) -> tuple[NDArray[np.uint8], NDArray[Any]] | None:
-    """``factorized`` where there are two whole numbers, close together, and both early: codes of a byte a row.
+def _two_numbers(values: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[Any]] | None:
+    """Codes of a byte a row; None but for two whole numbers that are close together and both among the first rows.
 
     Memory that is asked of the system costs more than reading the values, so that codes are written once, and small.
     """
-    values = column.to_numpy() if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf" else None
-    if values is None or len(values) == 0:
-        return None
     low, high = values[:CHUNK_ROWS].min().item(), values[:CHUNK_ROWS].max().item()
     if not (low < high < low + CLOSE and abs(low) <= _LARGEST and low == int(low) and high == int(high)):
         return None
@@ -59,7 +56,7 @@ def two_numbers(column: pd.Series[Any]) -> tuple[NDArray[np.uint8], NDArray[Any]
         # What is neither, or missing, is equal to neither.
         if np.count_nonzero(above) + np.count_nonzero(values[rows] == low) < len(above):
             return None
-    return codes, np.array([low, high]).astype(values.dtype)
+    return codes, np.array([low, high]) + 0  # of -0.0 too 0.0
 
 
 def _whole_numbers(values: NDArray[Any]) -> tuple[NDArray[np.int16], NDArray[np.int64]] | None:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from mlflow_eval_plugin.engines.arrow.columns.factorizing import Codes, factorized, two_numbers
+from mlflow_eval_plugin.engines.arrow.columns.factorizing import factorized
 from mlflow_eval_plugin.engines.arrow.columns.streams import is_arrow, read_column
 from mlflow_eval_plugin.engines.arrow.counting import chunked
 from mlflow_eval_plugin.nearest import nearest
@@ -127,7 +127,11 @@ def coded_labels(labels: pd.Series[Any], pos_label: object | None) -> tuple[NDAr
     Raises:
         InputError: for missing labels, more than two classes, or text without ``pos_label``.
     """
-    codes, classes = two_numbers(labels) or _known(labels)
+    codes, classes = factorized(labels)
+    if len(codes) and codes.min() < 0:
+        raise InputError(
+            f"label: {how_many(codes < 0)} missing; labels decide every metric, so drop those rows or wait for them"
+        )
     listed = ", ".join(repr(_plain(one)) for one in classes[:6]) + (", …" if len(classes) > 6 else "")
     if len(classes) > 2:
         raise InputError(
@@ -141,15 +145,6 @@ def coded_labels(labels: pd.Series[Any], pos_label: object | None) -> tuple[NDAr
     if at == 1 and codes.dtype == np.uint8:  # then codes are 0 and 1 already
         return codes.view(np.uint8), level_label(known[at])
     return (codes == at).view(np.uint8), level_label(known[at])
-
-
-def _known(labels: pd.Series[Any]) -> tuple[Codes, Any]:
-    absent = labels.isna().to_numpy()
-    if absent.any():
-        raise InputError(
-            f"label: {how_many(absent)} missing; labels decide every metric, so drop those rows or wait for them"
-        )
-    return factorized(labels)
 
 
 def clipped_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:

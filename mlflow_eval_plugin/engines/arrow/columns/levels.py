@@ -104,7 +104,7 @@ def _canonical(name: str, codes: Codes, labels: list[str], used: set[str]) -> Co
     levels = tuple(sorted(used, key=level_order))
     place = {level: position for position, level in enumerate(levels)}
     table = np.array([place.get(label, 0) for label in labels], dtype=np.int16)
-    if codes.dtype == np.int16 and np.array_equal(table[: len(levels)], np.arange(len(levels))):
+    if codes.dtype in (np.uint8, np.int16) and np.array_equal(table[: len(levels)], np.arange(len(levels))):
         return CodedColumn(name, codes.astype(np.int16, copy=False), levels)
     return CodedColumn(name, table[codes], levels)
 

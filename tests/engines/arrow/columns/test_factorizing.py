@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from mlflow_eval_plugin.engines.arrow import counting
-from mlflow_eval_plugin.engines.arrow.columns.factorizing import CLOSE, factorized, two_numbers
+from mlflow_eval_plugin.engines.arrow.columns.factorizing import CLOSE, factorized
 
 NUMBERS = ("bool", "int8", "uint8", "int16", "int64", "uint64", "float32", "float64")
 
@@ -103,9 +103,9 @@ def test_a_value_of_the_last_rows_only() -> None:
 )
 def test_two_numbers_are_told_apart_as_any_are(kind: str, numbers: list[int]) -> None:
     column = pd.Series(numbers * 40_000, dtype=kind)
-    found = two_numbers(column)
-    assert found is not None and found[0].dtype == np.uint8
-    codes, classes = factorized(column)
+    found = factorized(column)
+    assert found[0].dtype == np.uint8
+    codes, classes = pd.factorize(column, sort=True)
     np.testing.assert_array_equal(found[0], codes)
     np.testing.assert_array_equal(found[1], classes)
     assert found[1].dtype == classes.dtype
@@ -115,9 +115,14 @@ def test_two_numbers_are_told_apart_as_any_are(kind: str, numbers: list[int]) ->
     "values",
     [
         [0.0, 1.0, np.nan] * 40_000, [*[0, 1] * 40_000, 2], [0] * 80_000, [0.5, 1.5], [0, 5000],
-        [], ["0", "1"], [True, False],
+        [], ["0", "1"],
         [np.nan, 1.0], [0.0, np.inf], [2.0**60, 2.0**60 + 512],
     ],
 )  # fmt: skip
-def test_what_is_not_two_numbers_is_left_to_others(values: list[Any]) -> None:
-    assert two_numbers(pd.Series(values)) is None
+def test_what_is_not_two_numbers_has_signed_codes(values: list[Any]) -> None:
+    assert np.issubdtype(factorized(pd.Series(values))[0].dtype, np.signedinteger)
+
+
+def test_a_zero_has_no_sign_among_two_numbers() -> None:
+    _, classes = factorized(pd.Series([-0.0, 1.0]))
+    assert not np.signbit(classes).any()
