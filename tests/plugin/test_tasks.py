@@ -26,6 +26,7 @@ from mlflow_eval_plugin.plugin.data.tables import GivenTable, Scorer, given_rows
 from mlflow_eval_plugin.plugin.tasks import TASKS, Task
 from mlflow_eval_plugin.reports.figures.diagrams import Bars, Diagram
 from mlflow_eval_plugin.reports.kinds import TOLD, Kind, kind_and_task
+from mlflow_eval_plugin.reports.layouts import LAYOUTS
 from mlflow_eval_plugin.reports.pages.page import render
 from mlflow_eval_plugin.reports.png.figures import figures
 from mlflow_eval_plugin.reports.tables.cells import Cell, table_of
@@ -167,6 +168,7 @@ def test_a_task_and_a_kind_are_an_entry_each(
 
 def test_every_task_and_kind_that_this_release_writes_is_in_every_table() -> None:
     assert set(TASKS) == set(TOLD) == set(KNOWN_TASKS)
+    assert set(LAYOUTS) == set(KNOWN_KINDS)
     for name, task in TASKS.items():
         assert set(task.configs) == set(task.evaluate) == set(task.scalars) == set(TOLD[name]) == set(KNOWN_KINDS)
 
@@ -184,6 +186,17 @@ def test_no_file_but_the_tables_asks_which_task_or_which_config_it_has(path: Pat
     words = {node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)}
     # A room of a task may say whose it is, such as in a key of what is remembered.
     assert where in _TABLES or {word for word in KNOWN_TASKS if word in words} <= set(path.parts)
+
+
+# Where reports name a kind by its word: what a page shows of it, and what its documents hold.
+_TABLES_OF_KINDS = {"reports/kinds.py", "reports/layouts.py"}
+_OF_REPORTS = sorted(path for path in (_PACKAGE / "reports").rglob("*") if path.suffix in (".py", ".j2", ".js"))
+
+
+@pytest.mark.parametrize("path", _OF_REPORTS, ids=lambda path: str(path.relative_to(_PACKAGE)))
+def test_no_file_of_reports_but_the_tables_names_a_kind(path: Path) -> None:
+    named = {word for word in re.findall(r"""["'](\w+)["']""", path.read_text()) if word in KNOWN_KINDS}
+    assert named == (set(KNOWN_KINDS) if str(path.relative_to(_PACKAGE)) in _TABLES_OF_KINDS else set())
 
 
 def test_every_kind_has_its_entry_point_and_no_other_has() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from mlflow_eval_plugin.evidence import Check, Evidence
+from mlflow_eval_plugin.reports.layouts import layout_of
 from mlflow_eval_plugin.reports.sentences.naming import spoken
 from mlflow_eval_plugin.reports.sentences.wording import (
     interval,
@@ -41,7 +42,7 @@ def _said(evidence: Evidence, check: Check) -> str:
         return f"{name} for {where} is {number(abs(value))} {_side(value)} than that of {_ROWS[versus]}"
     if value is not None and check.metric in SIGNED:
         return too(metric, value, where) + _beside_all(evidence, check)
-    if value is not None and check.metric == f"change_{metric}" and evidence.kind == "comparison":
+    if value is not None and check.metric == f"change_{metric}" and layout_of(evidence).of_two_models:
         for_whom = "" if check.scope == "overall" else f" for {where}"
         return f"the challenger's {name}{for_whom} is {number(abs(value))} {_side(value)} than the champion's"
     return f"{lower_first(metric_label(check.metric))} for {where} is {number(value)}"
@@ -114,7 +115,7 @@ SIGNED: Mapping[str, Signed] = {
 
 def overall_effect(evidence: Evidence) -> str:
     """Of a comparison what the challenger changes on all rows, with its interval; empty for other kinds."""
-    if evidence.kind != "comparison":
+    if not layout_of(evidence).of_two_models:
         return ""
     metrics = evidence.measurements["overall"]["metrics"]
     asked = [measured_metric(check.metric) for check in evidence.checks if check.scope == "overall"]

@@ -12,6 +12,7 @@ from typing import Any
 from mlflow_eval_plugin.evidence import Check, Evidence
 from mlflow_eval_plugin.histograms import HISTOGRAM_BARS
 from mlflow_eval_plugin.query import Among, Compare, Every, Missing, Not, Query, QueryError, Some, parse
+from mlflow_eval_plugin.reports.layouts import layout_of
 from mlflow_eval_plugin.reports.sentences.wording import listed
 
 _NAMED = ("label", "against")  # members of a measurement that hold the name of a slice
@@ -35,7 +36,7 @@ def named(evidence: Evidence) -> Evidence:
     told = {label: _told(label, slice_, labels) for label, slice_ in _slices(evidence.measurements)}
     checks = tuple(_check(check, told) for check in evidence.checks)
     measurements = _renamed(evidence.measurements, told)
-    for column in measurements.get("columns", []) if evidence.kind == "drift" else []:
+    for column in measurements.get("columns", []) if layout_of(evidence).of_columns else []:
         _name_levels(column, labels.get(column["name"], {}))
     for one in (measurements.get("overall"), *measurements.get("slices", [])):
         if one and one.get("query"):
@@ -94,7 +95,7 @@ def _shown(evidence: Evidence) -> Iterator[tuple[str, str]]:
     """Every level that a document shows, by column."""
     for _, slice_ in _slices(evidence.measurements):
         yield from slice_.items()
-    for one in evidence.measurements.get("columns", []) if evidence.kind == "drift" else []:
+    for one in evidence.measurements.get("columns", []) if layout_of(evidence).of_columns else []:
         levels = one["histogram"]["labels"] if one["kind"] == "categorical" else ()
         # Of more categories than that the rarest are not shown by name.
         if len(levels) < HISTOGRAM_BARS:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mlflow_eval_plugin.evidence import Check, Evidence
 from mlflow_eval_plugin.known_metrics import way
+from mlflow_eval_plugin.reports.layouts import layout_of
 from mlflow_eval_plugin.reports.sentences.wording import SEVERITY, count, measured_metric, where
 from mlflow_eval_plugin.verdicts import Verdict
 
@@ -20,7 +21,7 @@ class TooFew:
 
     checks: tuple[Check, ...]
     minimum: int
-    what: str = "slice"
+    what: str
 
     @property
     def line(self) -> str:
@@ -45,7 +46,7 @@ def too_few(evidence: Evidence) -> TooFew:
         for check in evidence.checks
         if check.verdict == "insufficient" and check.interval is None and check.p_value is None and check.n < minimum
     ]
-    return TooFew(tuple(checks), int(minimum), "column" if evidence.kind == "drift" else "slice")
+    return TooFew(tuple(checks), int(minimum), layout_of(evidence).scope)
 
 
 def worst_first(checks: Iterable[Check]) -> list[Check]:

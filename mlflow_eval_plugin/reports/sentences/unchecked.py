@@ -9,6 +9,7 @@ from typing import Any
 
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.known_metrics import same_metric, way
+from mlflow_eval_plugin.reports.layouts import layout_of
 from mlflow_eval_plugin.reports.sentences.findings import SIGNED, amount, too
 from mlflow_eval_plugin.reports.sentences.naming import spoken
 from mlflow_eval_plugin.reports.sentences.wording import (
@@ -217,7 +218,7 @@ def _findings(ones: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
 
 def _from_intervals(evidence: Evidence) -> Mapping[str, Any]:
     """What such a document would say of ``unchecked``: from its 95 % intervals, widened as those of a normal."""
-    versus = "champion" if evidence.kind == "comparison" else "complement"
+    versus = "champion" if layout_of(evidence).of_two_models else "complement"
     judged = [(check.scope, measured_metric(check.metric)) for check in evidence.checks if check.interval]
     checked = {(scope, same_metric(metric)) for scope, metric in judged}
     rows = [

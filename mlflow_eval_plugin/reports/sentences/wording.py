@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from mlflow_eval_plugin.evidence import Check, Data, Evidence
 from mlflow_eval_plugin.known_metrics import METRICS
+from mlflow_eval_plugin.reports.layouts import layout_of
 from mlflow_eval_plugin.verdicts import VERDICT_WORDS, Verdict
 
 VERDICTS: dict[Verdict, str] = {verdict: text.capitalize() for verdict, text in VERDICT_WORDS.items()}
@@ -137,7 +138,7 @@ def on_what(*evidences: Evidence) -> str:
     """Of which model, on which rows, against which; what several documents share is said once."""
     models = [model_of(evidence) for evidence in evidences]
     said = [f"Model {model}" if model else "Predictions given with the data" for model in models]
-    said += [f"champion: {champion_of(evidence)}" for evidence in evidences if evidence.kind == "comparison"]
+    said += [f"champion: {champion}" for champion in map(champion_of, evidences) if champion]
     said += [_rows_of(evidence.data) for evidence in evidences]
     said += [f"reference: {_rows_of(evidence.reference)}" for evidence in evidences if evidence.reference]
     return "; ".join(dict.fromkeys(said)) + "."
@@ -154,7 +155,12 @@ def registered_of(evidence: Evidence) -> str:
 
 
 def champion_of(evidence: Evidence) -> str:
-    """Whose predictions a challenger's are compared with: a model, as the registry names it, a column or a run."""
+    """Whose predictions a challenger's are compared with: a model, as the registry names it, a column or a run.
+
+    Empty for a document of one model.
+    """
+    if not layout_of(evidence).of_two_models:
+        return ""
     champion = evidence.measurements["champion"]
     registered = [(one["name"], one["version"]) for one in champion.get("registered", [])]
     if champion.get("source") == "column":

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.reports.layouts import layout_of
 from mlflow_eval_plugin.reports.sentences.wording import count, listed
 from mlflow_eval_plugin.reports.tables.cells import Cell, PageTable, number_cell, table_of
 
@@ -15,7 +16,7 @@ def late_in_words(evidences: Sequence[Evidence]) -> str:
 
     Drift is judged on all rows, whatever has arrived.
     """
-    late = [one for one in evidences if one.kind != "drift" and _is_late(one.measurements)]
+    late = [one for one in evidences if layout_of(one).needs_labels and _is_late(one.measurements)]
     if not late:
         return ""
     labels = late[0].measurements["labels"]
