@@ -48,8 +48,22 @@ def prices_of(seed):
 
 last_year, data = prices_of(3), prices_of(4)
 """
+SCORED = """
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+chance = np.random.default_rng(5)
+rows = pd.DataFrame({"score": chance.random(3000), "region": chance.choice(["north", "south"], 3000)})
+rows["default"] = (chance.random(3000) < rows["score"]).astype(int)
+Path("scored/2026-11").mkdir(parents=True)
+for day in (1, 2, 3):
+    rows[day - 1 :: 3].to_parquet(f"scored/2026-11/{day}.parquet")
+"""
 BEFORE: dict[str, dict[int, str]] = {
     "docs/your-data.md": {},
+    "docs/large-data.md": {0: SCORED},
     "docs/evaluators.md": {0: MANUAL, 2: OWN_METRICS + PRICES},
 }
 """What a page takes for granted before which of its examples."""
@@ -75,7 +89,8 @@ def ran(program: str, folder: Path, **env: str) -> str:
 def test_the_examples_of_a_page_run(name: str, tmp_path: Path):
     code = [text for at, block in enumerate(examples(name)) for text in (BEFORE[name].get(at, ""), block)]
     told = ran("\n".join(code), tmp_path, MLFLOW_TRACKING_URI=f"sqlite:///{tmp_path}/mlflow.db")
-    assert told.count("Verdict: ") == sum(each.count("mlflow.models.evaluate(") for each in code)
+    calls = ("mlflow.models.evaluate(", "evidence.evaluate(")
+    assert told.count("Verdict: ") == sum(each.count(call) for each in code for call in calls)
 
 
 def test_pages_with_examples_are_all_run():

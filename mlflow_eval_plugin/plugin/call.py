@@ -44,7 +44,7 @@ _KEPT = "_mlflow_eval_plugin_call"
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What MLflow hands to an evaluator, apart from its config."""
+    """What MLflow hands to an evaluator, apart from its config; ``logs_all`` where MLflow itself logs nothing after."""
 
     dataset: Any
     run_id: str
@@ -52,6 +52,7 @@ class Request:
     predictions: str | None
     model_id: str | None
     model_type: str = "classifier"
+    logs_all: bool = False
 
     def same_call(self, other: Request) -> bool:
         """Whether both come from one evaluate call."""
@@ -62,8 +63,9 @@ class Request:
 class Call:
     """The Evidence of one evaluate call, by kind, what is needed to log it, and which of it was logged.
 
-    What a page shows of a document stands in ``parts``, for the page of its own and the one that joins all. Evaluators
-    that are ``not_judged``, since too few labels have arrived, each for its reason, have no Evidence.
+    What a page shows of a document stands in ``parts``, for the page of its own and the one that joins all, and its
+    pictures in ``figures``. Evaluators that are ``not_judged``, since too few labels have arrived, each for its reason,
+    have no Evidence.
     """
 
     request: Request
@@ -76,6 +78,7 @@ class Call:
     evidence: dict[str, Evidence] = field(default_factory=dict)
     logged: set[str] = field(default_factory=set)
     parts: dict[str, PagePart] = field(default_factory=dict)
+    figures: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
     def reference(self, config: Config) -> GivenTable | None:
         """The reference that a config gives, read once however many evaluators share it."""
@@ -105,12 +108,22 @@ def call_of(kind: str, given: Mapping[str, Any] | None, request: Request) -> Cal
     asked = asked_of_mlflow(request.model_type)
     if asked is None or kind not in asked.given:
         asked = Asked({kind: given or {}}, flat=False, model_type=request.model_type)
+    call = computed(request, asked)
+    setattr(request.dataset, _KEPT, call)
+    return call
+
+
+def computed(request: Request, asked: Asked) -> Call:
+    """The Evidence of all evaluators that are asked for; nothing is logged.
+
+    Raises:
+        MlflowException: as ``call_of``.
+    """
     call = Call(request, asked.configs(), table_of(request.dataset))
     try:
         _compute(call)
     except (InputError, EvidenceError) as error:
         raise invalid(error) from error
-    setattr(request.dataset, _KEPT, call)
     return call
 
 

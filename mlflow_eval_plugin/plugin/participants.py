@@ -10,7 +10,7 @@ known, and everything still works, with later errors.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -18,9 +18,10 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
-from mlflow_eval_plugin.evaluators.config.base import Config, ConfigError
+from mlflow_eval_plugin.evaluators.config.base import Config, ConfigError, did_you_mean
 from mlflow_eval_plugin.evaluators.config.keys import is_configured, parse
-from mlflow_eval_plugin.plugin.tasks import configs_of, configs_of_all, model_types_of
+from mlflow_eval_plugin.plugin.tasks import TASKS, configs_of, configs_of_all, model_types_of
+from mlflow_eval_plugin.reports.sentences.wording import listed
 
 _MODULE = "mlflow.models.evaluation.base"
 Given = Mapping[str, Any]
@@ -70,6 +71,43 @@ def can_evaluate(kind: str, model_type: str | None, given: Given | None) -> bool
         raise invalid(f"{kind}: expected model_type={types}, found {model_type!r}; other models are not evaluated")
     asked.configs()
     return True
+
+
+def asked_by_name(evaluators: str | Sequence[str] | None, given: Given | None, model_type: str | None) -> Asked:
+    """What the arguments of our own ``evaluate`` ask for, which mean what they mean to MLflow's.
+
+    Raises:
+        MlflowException: INVALID_PARAMETER_VALUE, for a model type or evaluators that there are not, or a config that
+            belongs to none of them.
+    """
+    known = configs_of(model_type)
+    if not known:
+        types = " or ".join(map(repr, dict.fromkeys(task.model_type for task in TASKS.values())))
+        raise invalid(f"model_type: expected {types}, found {model_type!r}; other models are not evaluated")
+    config = dict(given or {})
+    names = [evaluators] if isinstance(evaluators, str) else list(known if evaluators is None else evaluators)
+    nested = any(name in config for name in known)
+    wrong = [_no_evaluator(str(name), known) for name in names if name not in known]
+    if nested or len(names) > 1:
+        strays = [key for key in config if key not in names] if nested or evaluators is not None else []
+        wrong += [f"evaluator_config: {key!r} is none of the evaluators asked for, {listed(names)}" for key in strays]
+    if wrong:
+        raise invalid("; ".join(wrong))
+    flat = not nested and evaluators is None
+    by_name = {name: config.get(name, {}) if nested else config for name in names}
+    if evaluators is None:
+        by_name = {name: one for name, one in by_name.items() if is_configured(name, config if nested else one, known)}
+    if not by_name:
+        raise invalid(
+            f"evaluators: expected some of {listed(list(known))}, found none; name them, or give their config"
+        )
+    return Asked(by_name, flat, str(model_type))
+
+
+def _no_evaluator(name: str, known: Iterable[str]) -> str:
+    if name in ("default", "classifier", "regressor", "shap"):
+        return f"evaluators: {name!r} is MLflow's own; ask mlflow.models.evaluate for it"
+    return f"evaluators: there is no evaluator {name!r}{did_you_mean(name, tuple(known))}"
 
 
 def asked_of_mlflow(model_type: str | None) -> Asked | None:

@@ -23,6 +23,7 @@ from mlflow_eval_plugin.plugin.data.frames import by_position, framed
 from mlflow_eval_plugin.stats.counts.slice import rows_countable
 from mlflow_eval_plugin.stats.errors import InputError
 
+HEAD_ROWS = 100  # MLflow infers a schema from all values of a text column, which takes minutes on large ones
 Said = TypeVar("Said")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from mlflow.artifacts import list_artifacts
 from mlflow.data.pandas_dataset import from_pandas
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric
 from mlflow.models.evaluation.base import EvaluationArtifact, EvaluationResult
 from mlflow.tracking.client import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
@@ -22,16 +22,16 @@ from mlflow_eval_plugin.canonical import canonical
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.scalars import labels_scalars, scalars
 from mlflow_eval_plugin.evidence import Data, Evidence
-from mlflow_eval_plugin.plugin.call import Call, Request
-from mlflow_eval_plugin.plugin.data.tables import GivenTable
+from mlflow_eval_plugin.plugin.call import Call
+from mlflow_eval_plugin.plugin.data.tables import HEAD_ROWS
 from mlflow_eval_plugin.plugin.run.interactive import attach_evidently
 from mlflow_eval_plugin.plugin.run.summary import further_lines, lines_of, tag, tell
 from mlflow_eval_plugin.plugin.tasks import TASKS
 from mlflow_eval_plugin.plugin.value_names import warn_of_unused_names
-from mlflow_eval_plugin.reports.pages.page import PagePart, page_part, render_parts
+from mlflow_eval_plugin.reports.pages.page import page_part, render_parts
 from mlflow_eval_plugin.reports.png.figures import figures
 
-_SCHEMA_ROWS = 100  # MLflow infers a schema from all values of a text column, which takes minutes on large ones
+_SOURCE_TYPES = {"file": "local"}  # by scheme, where MLflow calls it otherwise
 
 
 class PageArtifact(EvaluationArtifact):
@@ -55,6 +55,29 @@ class File:
     document: dict[str, Any] | None = None
 
 
+def prepare(call: Call, *kinds: str) -> None:
+    """Draw what is to be logged, of all kinds or of some: it takes the time, and can be left off without a trace."""
+    for kind in kinds or call.evidence:
+        if kind not in call.parts:
+            call.parts[kind] = page_part(call.evidence[kind])
+            call.figures[kind] = figures(call.evidence[kind])
+
+
+def log_data(call: Call) -> None:
+    """Log the evaluated data as an input of the run, and the model where there is one, as MLflow does in its call."""
+    request, client = call.request, MlflowClient()
+    head = request.dataset.head
+    entity = _entity(head, call.table.name, digest_of(call), len(call.table.features), request.dataset.origin)
+    models = [LoggedModelInput(request.model_id)] if request.model_id else None
+    client.log_inputs(request.run_id, [DatasetInput(dataset=entity, tags=[])], models=models)
+
+
+def digest_of(call: Call) -> str:
+    """The digest by which MLflow knows the data: its own, or as much of ours as it keeps."""
+    given = call.request.dataset.digest
+    return str(given or _short(next(iter(call.evidence.values())).data))
+
+
 def logged(call: Call, kind: str) -> EvaluationResult:
     """Log the Evidence of one kind, with its report, figures, metrics and reference; return what MLflow expects.
 
@@ -67,8 +90,8 @@ def logged(call: Call, kind: str) -> EvaluationResult:
         return _not_judged(client, call, kind)
     evidence, config, request = call.evidence[kind], call.configs[kind], call.request
     root = client.get_run(request.run_id).info.artifact_uri
-    call.parts[kind] = page_part(evidence)
-    files = _files(root, call.parts[kind], config)
+    prepare(call, kind)
+    files = _files(root, call, kind)
     call.logged.add(kind)
     last = call.logged == set(call.evidence)
     if len(call.evidence) > 1 and last:
@@ -83,8 +106,7 @@ def logged(call: Call, kind: str) -> EvaluationResult:
     _log_reference(client, call, evidence, config)
     measured = scalars(evidence, TASKS[evidence.of_task].scalars.get(kind))
     metrics = {f"{config.metric_prefix}{name}": value for name, value in measured.items()}
-    if request.model_id is None:
-        _log_metrics(client, request, metrics)
+    _log_metrics(client, call, metrics)
     if last:
         report = next(file.path for file in reversed(files) if file.path.endswith(".html"))
         lines = lines_of(call, report)
@@ -101,20 +123,20 @@ def _not_judged(client: MlflowClient, call: Call, kind: str) -> EvaluationResult
     prefix = call.configs[kind].metric_prefix
     labels = {"received": len(table.features), "rows": len(table.given.features)}
     metrics = {f"{prefix}{kind}_{name}": value for name, value in labels_scalars(labels).items()}
-    if call.request.model_id is None:
-        _log_metrics(client, call.request, metrics)
+    _log_metrics(client, call, metrics)
     return EvaluationResult(metrics=metrics, artifacts={}, run_id=call.request.run_id)
 
 
-def _files(root: str, part: PagePart, config: Config) -> list[File]:
-    evidence, kind, name = part.evidence, part.evidence.kind, f"{config.metric_prefix}{part.evidence.kind}"
+def _files(root: str, call: Call, kind: str) -> list[File]:
+    part, config = call.parts[kind], call.configs[kind]
+    evidence, name = part.evidence, f"{config.metric_prefix}{kind}"
     stem = _free_stem(root, "evidence", name)
     document = evidence.document()
     files = [
         File(f"{name}_evidence", f"evidence/{stem}.json", canonical(document), document),
         File(f"{name}_report", f"reports/{stem}.html", render_parts([part]).encode()),
     ]
-    for figure, content in figures(evidence).items():
+    for figure, content in call.figures[kind].items():
         files.append(File(f"{config.metric_prefix}{kind}_{figure}", f"reports/{stem}-{figure}.png", content))
     return files
 
@@ -151,15 +173,15 @@ def _artifact(file: File, uri: str) -> EvaluationArtifact:
     return artifact
 
 
-def _log_metrics(client: MlflowClient, request: Request, metrics: dict[str, float]) -> None:
-    now = get_current_time_millis()
-    data = request.dataset
+def _log_metrics(client: MlflowClient, call: Call, metrics: dict[str, float]) -> None:
+    """Log metrics with the name and digest of the data, unless MLflow does so with those of a logged model."""
+    request, now = call.request, get_current_time_millis()
+    if request.model_id is not None and not request.logs_all:
+        return
+    of = {"dataset_name": request.dataset.name, "dataset_digest": digest_of(call), "run_id": request.run_id}
     client.log_batch(
         request.run_id,
-        metrics=[
-            Metric(key, value, now, 0, dataset_name=data.name, dataset_digest=data.digest, run_id=request.run_id)
-            for key, value in metrics.items()
-        ],
+        metrics=[Metric(key, value, now, 0, model_id=request.model_id, **of) for key, value in metrics.items()],
     )
 
 
@@ -168,22 +190,29 @@ def _log_reference(client: MlflowClient, call: Call, evidence: Evidence, config:
     if table is None or evidence.reference is None or id(table) in call.logged_references:
         return
     tags = [InputTag(key=MLFLOW_DATASET_CONTEXT, value="reference")]
-    entity = _entity(table, evidence.reference)
+    digest = table.mlflow_digest or _short(evidence.reference)
+    entity = _entity(table.features.head(HEAD_ROWS), table.name, digest, len(table.features))
     client.log_inputs(call.request.run_id, [DatasetInput(dataset=entity, tags=tags)])
     call.logged_references.add(id(table))
 
 
-def _entity(table: GivenTable, data: Data) -> Dataset:
+def _entity(head: Any, name: str, digest: str, rows: int, origin: str | None = None) -> Dataset:
     # MLflow's own digest looks at every value of the frame to hash the first 10,000 rows: 3 s on a million. Ours is
-    # there already; MLflow keeps at most 36 characters.
-    digest = table.mlflow_digest or data.digest.removeprefix("sha256:")[:32]
-    head: Any = from_pandas(table.features.head(_SCHEMA_ROWS), name=table.name, digest=digest)
-    described = head.to_dict()
+    # there already.
+    described = from_pandas(head, name=name, digest=digest).to_dict()
+    if origin is not None:
+        scheme = origin.partition("://")[0] if "://" in origin else "file"
+        described |= {"source_type": _SOURCE_TYPES.get(scheme, scheme), "source": json.dumps({"uri": origin})}
     return Dataset(
-        name=table.name,
+        name=name,
         digest=digest,
         source_type=described["source_type"],
         source=described["source"],
         schema=described["schema"],
-        profile=json.dumps({"num_rows": len(table.features), "num_elements": int(table.features.size)}),
+        profile=json.dumps({"num_rows": rows, "num_elements": rows * head.shape[1]}),
     )
+
+
+def _short(data: Data) -> str:
+    """As much of a digest as MLflow keeps, which is 36 characters."""
+    return data.digest.removeprefix("sha256:")[:32]

@@ -1,0 +1,142 @@
+"""Our own ``evaluate``: MLflow's arguments and results, for data that MLflow does not take, or looks at for minutes.
+
+What is evaluated, logged and tagged is what the evaluators do in ``mlflow.models.evaluate``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import mlflow
+from mlflow.exceptions import MlflowException
+from mlflow.models.evaluation.base import EvaluationResult, _get_model_from_function
+from mlflow.models.evaluation.utils.trace import configure_autologging_for_evaluation
+from mlflow.pyfunc import PyFuncModel
+from mlflow.store.artifact.utils.models import _parse_model_id_if_present
+
+from mlflow_eval_plugin.plugin.call import Call, Request, computed
+from mlflow_eval_plugin.plugin.participants import asked_by_name, invalid
+from mlflow_eval_plugin.plugin.run.interrupts import killed_if_interrupted, undisturbed
+from mlflow_eval_plugin.plugin.run.log import log_data, logged, prepare
+from mlflow_eval_plugin.plugin.sources.held import held
+from mlflow_eval_plugin.plugin.sources.opening import opened
+from mlflow_eval_plugin.stats.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """What came of a call: MLflow's result, and the Evidence behind it."""
+
+    result: EvaluationResult
+    call: Call
+
+
+def evaluate(
+    data: Any,
+    *,
+    targets: Any = None,
+    predictions: str | None = None,
+    model: Any = None,
+    model_type: str | None = None,
+    evaluators: str | Sequence[str] | None = None,
+    evaluator_config: Mapping[str, Any] | None = None,
+    model_id: str | None = None,
+) -> EvaluationResult:
+    """Evaluate data that need not be a frame, as ``mlflow.models.evaluate`` does with our evaluators.
+
+    What can be seen to be wrong is told at once, before a run is started or a row is counted. Nothing is logged before
+    all is computed; the run is the active one, or a new one.
+
+    Args:
+        data: a path, glob or URL of Parquet files or a Delta table, a list of paths, a table of any library, a callable
+            that returns a new Arrow reader, an array, or an MLflow data set.
+        targets: the column of labels; of an array, the labels. An MLflow data set names its own.
+        predictions: without a model, the column of predictions; with one, the column of its output.
+        model: a URI, a loaded pyfunc model, or a function; None where the predictions are in the data.
+        evaluators: those that are configured, by default.
+        model_id: the logged model that the metrics belong to; that of the model by default.
+
+    Raises:
+        MlflowException: INVALID_PARAMETER_VALUE, for arguments, configs or data that cannot be evaluated.
+        KeyboardInterrupt: when interrupted; the run is KILLED then, and nothing of ours is in it.
+    """
+    asked = Asking(targets, predictions, model, model_type, evaluators, evaluator_config or {}, model_id)
+    return run(data, asked).result
+
+
+@dataclass(frozen=True, eq=False)
+class Asking:
+    """The arguments of ``evaluate`` beside the data."""
+
+    targets: Any
+    predictions: str | None
+    model: Any
+    model_type: str | None
+    evaluators: str | Sequence[str] | None
+    config: Mapping[str, Any]
+    model_id: str | None = None
+
+    def column(self, name: Any) -> Any:
+        """A name of a column in the data, as MLflow's ``col_mapping`` has it."""
+        mapping = self.config.get("col_mapping") or {}
+        return mapping.get(name, name) if isinstance(name, str) else name
+
+
+def run(data: Any, given: Asking) -> Done:
+    """See ``evaluate``; with the Evidence."""
+    targets, predictions = given.column(given.targets), given.column(given.predictions)
+    with_model = given.model is not None
+    asked = asked_by_name(given.evaluators, given.config, given.model_type)
+    _, found = _all_right(asked.configs, lambda: held(opened(data), targets, predictions, with_model=with_model))
+    asking, model_id = _loaded(given.model, given.model_id)
+    with killed_if_interrupted() as run_id, configure_autologging_for_evaluation(enable_tracing=False):
+        named = predictions if asking is not None else None
+        request = Request(found, run_id, asking, named, model_id, str(given.model_type), logs_all=True)
+        call = computed(request, asked)
+        prepare(call)
+        with undisturbed():
+            return Done(_logged(call), call)
+
+
+def _all_right(*steps: Callable[[], Any]) -> list[Any]:
+    """What each step finds; what is wrong with any is told together."""
+    found, reasons = [], []
+    for step in steps:
+        try:
+            found.append(step())
+        except InputError as error:
+            reasons.append(str(error))
+        except MlflowException as error:
+            reasons.append(str(error.message))
+    if reasons:
+        raise invalid("; ".join(reasons))
+    return found
+
+
+def _loaded(model: Any, model_id: str | None) -> tuple[Any, str | None]:
+    """The model that is asked, and the logged model that metrics belong to, as MLflow's ``evaluate`` finds them."""
+    known = None
+    if isinstance(model, str):
+        known = _parse_model_id_if_present(model)
+        model = mlflow.pyfunc.load_model(model)
+    elif isinstance(model, PyFuncModel):
+        known = model.model_id
+    elif callable(model):
+        model = _get_model_from_function(model)
+    elif model is not None:
+        raise invalid(f"model: expected a URI, a pyfunc model or a function, found {type(model).__name__}")
+    if None not in (model_id, known) and model_id != known:
+        raise invalid(f"model_id: expected {known!r}, which the model has, found {model_id!r}; leave it out")
+    return model, model_id or known or mlflow.get_active_model_id()
+
+
+def _logged(call: Call) -> EvaluationResult:
+    log_data(call)
+    merged = EvaluationResult(metrics={}, artifacts={}, run_id=call.request.run_id)
+    for kind in call.configs:
+        one = logged(call, kind)
+        merged.metrics.update(one.metrics)
+        merged.artifacts.update(one.artifacts)
+    return merged
