@@ -1,7 +1,8 @@
 """The import contracts of setup.cfg hold: what stands where it may not is found, and named, wherever it is put.
 
-Both packages are copied; one file at a time is added to the copy, the linter runs with the real configuration, and the
-file goes again. The linter only reads: nothing of the copy is ever imported.
+Both packages are copied; files are added to the copy, one to a folder, the linter runs with the real configuration,
+and the files go again. Nothing imports such a file, so that each is named for what it does itself, whatever stands
+beside it. The linter only reads: nothing of the copy is ever imported.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -60,21 +62,20 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "registry_hooks/storage": ("flask", "pandas", "mlflow_eval_plugin.evaluators", "mlflow_eval_plugin.reports"),
 }  # fmt: skip
 
-# Runs in a process of its own, so that the packages are those of the copy: (file, text) in, (exit code, words) out.
+# Runs in a process of its own, so that the packages are those of the copy: {file: text} in, (exit code, words) out.
 LINTING = """
 import contextlib, io, json, pathlib, sys
 from importlinter import cli
 
 config, *_ = sys.argv[1:]
 found = []
-for name, text in json.load(sys.stdin):
-    rogue = pathlib.Path(name)
+for rogues in json.load(sys.stdin):
+    for name, text in rogues.items():
+        pathlib.Path(name).write_text(text)
     with contextlib.redirect_stdout(io.StringIO()) as said:
-        if name:
-            rogue.write_text(text)
         code = cli.lint_imports(config_filename=config, cache_dir="cache", no_logo=True)
-        if name:
-            rogue.unlink()
+    for name in rogues:
+        pathlib.Path(name).unlink()
     found.append([code, said.getvalue()])
 print(json.dumps(found))
 """
@@ -95,15 +96,26 @@ def _cases() -> Iterator[tuple[str, str]]:
 CASES = tuple(_cases())
 
 
+def _rounds() -> list[dict[str, str]]:
+    """What the file in each folder imports, round by round: every case once, at most one file in a folder."""
+    of_folder = {folder: [module for each, module in CASES if each == folder] for folder in FOLDERS}
+    rounds = zip_longest(*of_folder.values())
+    return [
+        {folder: module for folder, module in zip(of_folder, modules, strict=True) if module is not None}
+        for modules in rounds
+    ]
+
+
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], tuple[int, str]]:
     """What the linter says of the copy with each case's file, and of the copy as it is under ("", "")."""
     copy = tmp_path_factory.mktemp("copy")
     for package in PACKAGES:
         shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
-    asked = [("", ""), *CASES]
-    files = [
-        (f"{folder}/rogue.py" if folder else "", f"import {module}\n" if module else "") for folder, module in asked
+    rounds = _rounds()
+    files: list[dict[str, str]] = [{}]
+    files += [
+        {f"{at}/rogue.py": f"import {module}\n" if module else "" for at, module in each.items()} for each in rounds
     ]
     done = subprocess.run(
         [sys.executable, "-c", LINTING, str(ROOT / "setup.cfg")],
@@ -111,7 +123,12 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], tup
         capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return {case: (code, words) for case, (code, words) in zip(asked, json.loads(done.stdout), strict=True)}
+    asked = [{"": ""}, *rounds]
+    return {
+        case: (code, words)
+        for cases, (code, words) in zip(asked, json.loads(done.stdout), strict=True)
+        for case in cases.items()
+    }
 
 
 def test_the_copy_passes_as_it_is(found: dict[tuple[str, str], tuple[int, str]]) -> None:
