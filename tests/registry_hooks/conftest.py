@@ -2,6 +2,7 @@
 
 import shutil
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import mlflow
 import pytest
@@ -39,18 +40,35 @@ def world(tmp_path, empty_database):
     yield from _world(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path)
 
 
+@pytest.fixture(scope="session")
+def postgres_with_tables(postgres):
+    """Call it for the URI of a new database with MLflow's tables and ours, which is a copy as of `empty_database`."""
+    return _with_tables(postgres)
+
+
+@pytest.fixture(scope="session")
+def mariadb_with_tables(mariadb):
+    """The same on MariaDB."""
+    return _with_tables(mariadb)
+
+
+def _with_tables(new):
+    first = new()
+    GovernedStore(f"governed:{first}").engine.dispose()
+    return partial(new, like=first)
+
+
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def any_world(request, tmp_path):
+def any_world(request):
     """The same registry on SQLite, PostgreSQL and MariaDB."""
-    fixtures = {"postgresql": "postgres", "mariadb": "mariadb"}
-    on_sqlite = request.param == "sqlite"
-    yield from _world(
-        f"sqlite:///{tmp_path / 'mlflow.db'}" if on_sqlite else request.getfixturevalue(fixtures[request.param])(),
-        tmp_path,
-    )
+    if request.param == "sqlite":
+        return request.getfixturevalue("world")
+    fixtures = {"postgresql": "postgres_with_tables", "mariadb": "mariadb_with_tables"}
+    new = request.getfixturevalue(fixtures[request.param])
+    return request.getfixturevalue("new_world")(new())
 
 
 @pytest.fixture(params=["postgres", "mariadb"])
 def row_locks(request, new_world):
     """The registry on databases where many write at once; on SQLite one does."""
-    return new_world(request.getfixturevalue(request.param)())
+    return new_world(request.getfixturevalue(f"{request.param}_with_tables")())

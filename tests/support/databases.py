@@ -1,15 +1,27 @@
-"""Databases of each kind for tests and long runs: a function that gives the URI of a new, empty one."""
+"""Databases of each kind for tests and long runs: a function that gives the URI of a new one, empty or a copy."""
 
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import sqlalchemy as sa
 
-New = Callable[[], str]
+if TYPE_CHECKING:
+    from support.mariadb_server import MariaDB
+
+
+class New(Protocol):
+    """Makes a database, and gives its URI."""
+
+    def __call__(self, like: str = "") -> str:
+        """An empty one, or a copy of the one at the URI ``like``, which nobody is connected to."""
+
+
 CHANGED_TOGETHER = (
     "registry_hooks_ledger", "registry_hooks_models", "registry_hooks_policies", "registry_hooks_head",
     "registered_model_aliases", "registered_models", "model_versions",
@@ -34,7 +46,14 @@ def database_server(kind: str, folder: Path) -> Iterator[New]:
 @contextmanager
 def _sqlite(folder: Path) -> Iterator[New]:
     numbers = itertools.count()
-    yield lambda: f"sqlite:///{folder / f'fresh_{next(numbers)}.db'}"
+
+    def new(like: str = "") -> str:
+        file = folder / f"fresh_{next(numbers)}.db"
+        if like:
+            shutil.copy(like.removeprefix("sqlite:///"), file)
+        return f"sqlite:///{file}"
+
+    yield new
 
 
 @contextmanager
@@ -45,11 +64,11 @@ def _postgresql(folder: Path) -> Iterator[New]:
     address = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg2")
     numbers = itertools.count()
 
-    def new() -> str:
-        name = f"fresh_{next(numbers)}"
+    def new(like: str = "") -> str:
+        name, template = f"fresh_{next(numbers)}", sa.make_url(like).database if like else "template1"
         engine = sa.create_engine(address, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
         engine.dispose()
         return address.set(database=name).render_as_string(hide_password=False)
 
@@ -66,9 +85,19 @@ def _mariadb(folder: Path) -> Iterator[New]:
     numbers = itertools.count()
     with mariadb_server(folder) as server:
 
-        def new() -> str:
+        def new(like: str = "") -> str:
             name = f"fresh_{next(numbers)}"
             server.run(f"CREATE DATABASE {name}")
+            if like:
+                _copy_tables(server, str(sa.make_url(like).database), name)
             return server.uri(name)
 
         yield new
+
+
+def _copy_tables(server: MariaDB, old: str, new: str) -> None:
+    """As a dump would be read in again: tables with their keys, and their rows. There are no views, and no triggers."""
+    tables = [str(name) for (name, *_) in server.run(f"SHOW TABLES FROM {old}")]
+    made = [server.run(f"SHOW CREATE TABLE {old}.`{table}`")[0][1] for table in tables]
+    copied = [f"INSERT INTO `{table}` SELECT * FROM {old}.`{table}`" for table in tables]
+    server.run("SET FOREIGN_KEY_CHECKS = 0", f"USE {new}", *map(str, made), *copied)

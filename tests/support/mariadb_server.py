@@ -122,12 +122,13 @@ class MariaDB:
         query = "&".join(f"{name}={value}" for name, value in options.items())
         return f"mysql+pymysql://root@127.0.0.1:{self.port}/{database}" + (f"?{query}" if query else "")
 
-    def run(self, statement: str) -> list[tuple[object, ...]]:
-        """Run one statement as the administrator; its rows."""
+    def run(self, *statements: str) -> list[tuple[object, ...]]:
+        """Run statements on one connection as the administrator; the rows of the last one."""
         connection = pymysql.connect(host="127.0.0.1", port=self.port, user="root", autocommit=True)
         try:
             with connection.cursor() as cursor:
-                cursor.execute(statement)
+                for statement in statements:
+                    cursor.execute(statement)
                 return list(cursor.fetchall())
         finally:
             connection.close()

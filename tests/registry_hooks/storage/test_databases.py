@@ -21,8 +21,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
 
 @pytest.fixture
-def on_mariadb(mariadb, new_world) -> World:
-    return new_world(mariadb())
+def on_mariadb(mariadb_with_tables, new_world) -> World:
+    return new_world(mariadb_with_tables())
 
 
 def meet(world: World, call) -> None:

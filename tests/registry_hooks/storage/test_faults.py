@@ -52,7 +52,7 @@ def killer(world: World) -> Callable[[object], None]:
 
 @pytest.fixture(params=["postgres", "mariadb"])
 def over_a_network(request, new_world) -> World:
-    return new_world(request.getfixturevalue(request.param)())
+    return new_world(request.getfixturevalue(f"{request.param}_with_tables")())
 
 
 def test_a_connection_that_is_lost_in_the_middle_leaves_nothing_and_is_told_as_such(over_a_network):
@@ -76,8 +76,8 @@ def test_a_connection_that_is_lost_in_the_middle_leaves_nothing_and_is_told_as_s
     world.assert_sound()
 
 
-def test_a_loss_that_the_driver_calls_by_no_name_is_told_as_one(postgres, new_world):
-    world = new_world(postgres())
+def test_a_loss_that_the_driver_calls_by_no_name_is_told_as_one(postgres_with_tables, new_world):
+    world = new_world(postgres_with_tables())
     world.govern()
     world.register()
     world.ask(1)
