@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import sqlalchemy as sa
 
 if TYPE_CHECKING:
+    from pymysql.cursors import Cursor
     from support.mariadb_server import MariaDB
 
 
@@ -97,7 +98,16 @@ def _mariadb(folder: Path) -> Iterator[New]:
 
 def _copy_tables(server: MariaDB, old: str, new: str) -> None:
     """As a dump would be read in again: tables with their keys, and their rows. There are no views, and no triggers."""
-    tables = [str(name) for (name, *_) in server.run(f"SHOW TABLES FROM {old}")]
-    made = [server.run(f"SHOW CREATE TABLE {old}.`{table}`")[0][1] for table in tables]
-    copied = [f"INSERT INTO `{table}` SELECT * FROM {old}.`{table}`" for table in tables]
-    server.run("SET FOREIGN_KEY_CHECKS = 0", f"USE {new}", *map(str, made), *copied)
+    with server.connected(old) as cursor:
+        tables = _column(cursor, "SHOW TABLES")
+        made = [_column(cursor, f"SHOW CREATE TABLE `{table}`", 1)[0] for table in tables]
+        cursor.execute("SET FOREIGN_KEY_CHECKS = 0")
+        cursor.execute(f"USE {new}")
+        for table, statement in zip(tables, made, strict=True):
+            cursor.execute(statement)
+            cursor.execute(f"INSERT INTO `{table}` SELECT * FROM {old}.`{table}`")
+
+
+def _column(cursor: Cursor, statement: str, number: int = 0) -> list[str]:
+    cursor.execute(statement)
+    return [str(row[number]) for row in cursor.fetchall()]
