@@ -381,9 +381,10 @@ class PurgePlan(TypedDict):
 
 
 class Purged(PurgePlan):
-    """A purge that was made, and the entry that says so."""
+    """A purge that was made, and the entries that say so; ``entry`` is the last of them."""
 
     entry: int
+    entries: list[int]
 
 
 class Health(TypedDict):

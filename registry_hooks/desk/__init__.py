@@ -17,6 +17,7 @@ from registry_hooks.desk.emergency import Emergency
 from registry_hooks.desk.grounds.case import Cases, UnitOfWork, utc_now
 from registry_hooks.desk.holding import Holding
 from registry_hooks.desk.keeping import Keeping
+from registry_hooks.desk.log.auditing import Auditing
 from registry_hooks.desk.log.checkpointing import Checkpointing
 from registry_hooks.desk.log.counting import Counting
 from registry_hooks.desk.log.proving import Proving
@@ -69,7 +70,8 @@ class Desk:
         shown = Shown(cases)
         self.model = Models(cases).model
         self.inbox, self.proposal, self.report = Inbox(cases).inbox, shown.proposal, shown.report
-        self.audit_verify, self.audit_export = notifying.of_tampering(reading.audit_verify), reading.audit_export
+        auditing = Auditing(cases)
+        self.audit_verify, self.audit_export = notifying.of_tampering(auditing.audit_verify), auditing.audit_export
         self.checkpointing = checkpointing = Checkpointing(cases)
         proving = Proving(cases, checkpointing)
         self.audit_checkpoint, self.audit_cosign = checkpointing.audit_checkpoint, checkpointing.audit_cosign

@@ -10,7 +10,7 @@ from registry_hooks.desk.grounds.absence import held_in, missing
 from registry_hooks.desk.grounds.bound import bound
 from registry_hooks.desk.grounds.case import Case, Cases
 from registry_hooks.desk.grounds.presence import LOOK
-from registry_hooks.desk.reading import disagreements
+from registry_hooks.desk.log.auditing import disagreements
 from registry_hooks.records import ROLES, Nomination
 from registry_hooks.storage.mlflow_rows import VersionRow
 from registry_hooks.storage.places import deleted_reasons

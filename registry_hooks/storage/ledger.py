@@ -29,7 +29,7 @@ from registry_hooks.identity import Actor
 from registry_hooks.records import AccountsState, Action, Condemned, Entry, ModelState, TrustState
 from registry_hooks.rules.condemned import all_condemned
 from registry_hooks.rules.log import accounts, altered, trust
-from registry_hooks.rules.log.merkle import Columns, StoredEntry, Tree, Verification, leaf_hash, verify
+from registry_hooks.rules.log.merkle import Columns, StoredEntry, Tree, leaf_hash
 from registry_hooks.rules.matters import matters
 from registry_hooks.rules.pair import fold
 from registry_hooks.rules.policy import Policy, governing
@@ -68,6 +68,7 @@ _MOVE_STATE = (
     .where(_states.c.model == _scope)
     .values(seq=sa.bindparam("new_seq"), state=sa.bindparam("new_state"))
 )
+_SEQ = sa.select(_states.c.seq).where(_states.c.model == _scope)
 _POLICIES = sa.select(_policies).order_by(_policies.c.name)
 _NEWEST_MANIFEST = sa.select(_manifests.c.files).where(
     _manifests.c.model == _scope, _manifests.c.version == sa.bindparam("of_version")
@@ -254,10 +255,6 @@ class Ledger:
         """The number of the last entry that is there; 0 when there is none."""
         return int(self._rows.execute(sa.select(sa.func.max(_ledger.c.seq))).scalar_one() or 0)
 
-    def verify(self, read: Callable[[int, dict[str, Any]], None] | None = None) -> Verification:
-        """Recompute the Merkle tree from every entry and compare it with the head. ``read`` gets each entry."""
-        return verify(self.rows(), self.head, read)
-
     def policies(self) -> list[AppliedPolicy]:
         """The policies in force, by name."""
         rows = self._rows.execute(_POLICIES)
@@ -328,8 +325,10 @@ class Ledger:
         newest = sa.select(_ledger.c.model, sa.func.max(_ledger.c.seq)).where(_ledger.c.model != altered.SCOPE)
         return {str(scope): int(seq) for scope, seq in self._rows.execute(newest.group_by(_ledger.c.model))}
 
-    def save_state(self, scope: str, state: ModelState | TrustState | AccountsState, seq: int) -> None:
-        """Keep a state that was folded anew from the entries until number ``seq``."""
+    def save_state(self, scope: str, state: ModelState | TrustState | AccountsState, seq: int | None = None) -> None:
+        """Keep a state that was folded anew from the entries until number ``seq``, by default of as many as before."""
+        if seq is None:
+            seq = self._rows.execute(_SEQ, {"of_scope": scope}).scalar_one()
         self._save(scope, state, seq)
         if isinstance(state, ModelState):
             self._written[scope] = state

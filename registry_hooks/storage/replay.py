@@ -107,6 +107,10 @@ class Replay:
         else:
             self.scopes[scope] = state
 
+    def of(self, scope: str) -> ModelState | TrustState | AccountsState:
+        """The state of a scope; an empty one of a model of which nothing was read."""
+        return self.scopes[scope] if scope in self.scopes else self.states.get(scope) or ModelState(model=scope)
+
     def read(self, seq: int, document: dict[str, Any]) -> None:
         """Fold one more entry in. It counts for the model that itself names, whatever its row says."""
         body = document.get("body")

@@ -37,10 +37,12 @@ class Snapshots:
         """Every one, by its scope."""
         return {each.scope: each for each in self._found(_ALL)}
 
-    def put(self, snapshot: Snapshot) -> None:
-        """Keep one in the place of an earlier one of its scope."""
-        self._rows.execute(sa.delete(snapshots).where(snapshots.c.model == snapshot.scope))
-        self._rows.execute(sa.insert(snapshots).values(model=snapshot.scope, seq=snapshot.seq, state=snapshot.state))
+    def put(self, *those: Snapshot) -> None:
+        """Keep each in the place of an earlier one of its scope."""
+        self._rows.execute(sa.delete(snapshots).where(snapshots.c.model.in_([each.scope for each in those])))
+        if those:
+            rows = [{"model": each.scope, "seq": each.seq, "state": each.state} for each in those]
+            self._rows.execute(sa.insert(snapshots), rows)
 
     def _found(self, query: sa.Select[Any]) -> Iterator[Snapshot]:
         for row in self._rows.execute(query):

@@ -129,7 +129,9 @@ def purge(client: Client, before: str, reason: str | None, dry_run: bool, as_jso
         raise Failure("expected a sentence for the audit log, found nothing; give --reason TEXT", USAGE)
     answer = client.purge(before, str(reason))
     gone = f"{answer['count']} bodies are gone, of entries until {answer['through']}"
-    told = f"{gone}; {answer['kept']} are still needed. Entry {answer['entry']} says so."
+    entries = answer["entries"]
+    says = f"Entry {entries[-1]} says so." if len(entries) == 1 else f"Entries {entries[0]} to {entries[-1]} say so."
+    told = f"{gone}; {answer['kept']} are still needed. {says}"
     return show(answer, as_json, [told])
 
 

@@ -17,6 +17,7 @@ from registry_hooks.records import Action, Entry, ModelState, Pair
 from registry_hooks.rules.approval.people import Facts, is_no_admin
 from registry_hooks.rules.files import differing_files, files_reason
 from registry_hooks.rules.grounds.model import clock_went_back, meddled, nominated_anew
+from registry_hooks.rules.policy import governing
 from registry_hooks.rules.telling.tags import changed_tags
 from registry_hooks.storage.ledger import AppliedPolicy, Ledger
 from registry_hooks.storage.mlflow_io import Manifest, manifest
@@ -184,6 +185,15 @@ def governing_policy(ledger: Ledger, registry: Registry, model: str) -> AppliedP
     if applied is None or model in applied.policy.models or not registry.is_prompt(model):
         return applied
     return None
+
+
+def governed_models(ledger: Ledger, registry: Registry) -> dict[str, AppliedPolicy]:
+    """The policy of each model that one names, and of each there that one's pattern matches; by name."""
+    policies = [(applied.policy, applied) for applied in ledger.policies()]
+    named = {name for policy, _ in policies for name in policy.names}
+    there = registry.models() if any(policy.patterns for policy, _ in policies) else ()
+    found = ((name, governing(name, policies)) for name in sorted({*named, *there}))
+    return {name: applied for name, applied in found if applied is not None}
 
 
 def remembering(directory: Directory | None) -> Directory | None:

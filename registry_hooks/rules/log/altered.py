@@ -154,7 +154,7 @@ class Altered:
         unsound, found = self._unsound, dict[str, str]()
         for seq, body in sorted(self.changes.items()):
             if seq not in unsound:
-                found = {**({} if body["action"] == "purged" else found), **body["states"]}
+                found.update(body["states"])  # no purge drops a state that an earlier one kept
         return found
 
 

@@ -139,44 +139,64 @@ class Verification:
         return {"redacted": rows, "purged": self.purged}
 
 
-def verify(
-    rows: Iterable[StoredEntry], head: Tree, read: Callable[[int, dict[str, Any]], None] | None = None
-) -> Verification:
-    """Recompute the tree from ``rows`` (in order of ``seq``, from 1) and hold it against ``head``.
+class Verifying:
+    """A verification that takes in rows (in order of ``seq``, from 1) as they are read.
 
     A changed entry is named by its number: its bytes no longer give its leaf hash and no later entry says so, or the
     next entry's ``tree`` no longer matches. A missing row is named by the number that is missing, and one whose columns
     say something else than its entry by its own. ``read`` is given the number and the document of each entry that can
     be read.
     """
-    tree, problems, chained, changes = Growing(), list[Problem](), True, altered.Altered()
-    copied = False
-    for row in rows:
+
+    def __init__(self, read: Callable[[int, dict[str, Any]], None] | None = None) -> None:
+        self.tree = Growing()
+        self.changes = altered.Altered()
+        self._read = read
+        self._problems: list[Problem] = []
+        self._chained, self._copied = True, False
+
+    def take(self, row: StoredEntry) -> None:
+        """One more row."""
+        tree = self.tree
         for missing in range(tree.size + 1, row.seq):
-            problems.append(Problem(missing, "this entry is missing"))
+            self._problems.append(Problem(missing, "this entry is missing"))
             tree.append(b"")
-            chained = False
+            self._chained = False
         document = _document(row.entry)
-        if chained and document.get("tree") not in (None, tree.root.hex()):
-            problems.append(Problem(max(tree.size, 1), "this entry is not the one that the next entry was built on"))
-            chained = False
+        if self._chained and document.get("tree") not in (None, tree.root.hex()):
+            what = "this entry is not the one that the next entry was built on"
+            self._problems.append(Problem(max(tree.size, 1), what))
+            self._chained = False
         leaf = leaf_hash(row.entry)
         matches = leaf.hex() == row.leaf_hash
-        changes.read(row.seq, row.entry, document, matches=matches)
+        self.changes.read(row.seq, row.entry, document, matches=matches)
+        self._problems += _misplaced(row, document)
+        self._copied = self._copied or row.columns is None
+        if self._read is not None and document:
+            self._read(row.seq, document)
         # Going on from the stored hash keeps one changed entry from blaming all that follow it.
-        leaf = leaf if matches else _from_hex(row.leaf_hash, leaf)
-        problems += _misplaced(row, document)
-        copied = copied or row.columns is None
-        if read is not None and document:
-            read(row.seq, document)
-        tree.append(leaf)
-    found = (Problem(*each) for each in changes.problems(copied=copied))
-    problems = sorted((*problems, *found), key=lambda each: each.seq or 0)
-    if tree.size != head.size:
-        problems.append(Problem(None, f"the ledger's head says {head.size} entries, {tree.size} were found"))
-    elif tree.root != head.root and not problems:
-        problems.append(Problem(tree.size or None, "the tree's root differs from the ledger's head"))
-    return Verification(tree.tree(), tuple(problems), changes.states(), changes.redacted(), changes.purged())
+        tree.append(leaf if matches else _from_hex(row.leaf_hash, leaf))
+
+    def against(self, head: Tree) -> Verification:
+        """What was found of all rows, held against the tree's head."""
+        tree, changes = self.tree, self.changes
+        found = (Problem(*each) for each in changes.problems(copied=self._copied))
+        problems = sorted((*self._problems, *found), key=lambda each: each.seq or 0)
+        if tree.size != head.size:
+            problems.append(Problem(None, f"the ledger's head says {head.size} entries, {tree.size} were found"))
+        elif tree.root != head.root and not problems:
+            problems.append(Problem(tree.size or None, "the tree's root differs from the ledger's head"))
+        return Verification(tree.tree(), tuple(problems), changes.states(), changes.redacted(), changes.purged())
+
+
+def verify(
+    rows: Iterable[StoredEntry], head: Tree, read: Callable[[int, dict[str, Any]], None] | None = None
+) -> Verification:
+    """Recompute the tree from ``rows`` and hold it against ``head``, as `Verifying`."""
+    verifying = Verifying(read)
+    for row in rows:
+        verifying.take(row)
+    return verifying.against(head)
 
 
 def _misplaced(row: StoredEntry, document: dict[str, Any]) -> tuple[Problem, ...]:

@@ -7,7 +7,7 @@ to the log itself. States do not need the entries: a purge keeps them as they we
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -56,11 +56,13 @@ class Purge:
         kept: how many stay.
     """
 
-    versions: Mapping[str, set[int]]
+    versions: dict[str, set[int]]
     policies: set[str]
     gone: Ranges = field(default_factory=list)
     kept: int = 0
     _loans: set[str] = field(default_factory=set)
+    _went: set[str] = field(default_factory=set)  # policies and loans whose entries go
+    _told: dict[str, set[int]] = field(default_factory=dict)  # versions of each model that entries that go tell of
 
     def needs(self, document: Json) -> None:
         """Take in what an entry that stays rests on; to be asked of every entry before any is judged."""
@@ -74,35 +76,72 @@ class Purge:
 
     def goes(self, document: Json) -> bool:
         """Whether an entry goes; noted in ``gone`` or ``kept``."""
-        if self._stays(document):
+        rests_on = _is_rested_on(document)
+        if document["action"] in _ALWAYS or rests_on in self.policies | self._loans or self._tells_of_live(document):
             self.kept += 1
             return False
         extend(self.gone, document["seq"])
+        if rests_on is not None:
+            self._went.add(rests_on)
+        if told := _told_of(document):
+            self._told.setdefault(document["model"], set()).update(told)
         return True
+
+    def takes_needed(self, model: str, state: ModelState, document: Json) -> bool:
+        """Take in a newer entry of a model, and its state then; whether what goes is needed now."""
+        lives, before = live(state), self.versions.setdefault(model, set())
+        fresh = lives - before
+        before |= lives
+        self.needs(document)
+        return not (fresh.isdisjoint(self._told.get(model, ())) and self._went.isdisjoint(self.policies | self._loans))
 
     @property
     def count(self) -> int:
         """How many go."""
-        return sum(last - first + 1 for first, last in self.gone)
-
-    def _stays(self, document: Json) -> bool:
-        action, body = document["action"], document["body"]
-        if action in _ALWAYS:
-            return True
-        if action == "policy-applied":
-            return body["digest"] in self.policies
-        if action in ("delegated", "delegation-ended"):
-            loan = body["delegation"]
-            return (loan["id"] if isinstance(loan, dict) else loan) in self._loans
-        return self._tells_of_live(document)
+        return count(self.gone)
 
     def _tells_of_live(self, document: Json) -> bool:
-        versions = self.versions.get(str(document["model"]), set()) if document["model"] is not None else set()
-        if not versions:
-            return False
-        body = document["body"]
-        pairs = (body[name] for name in ("before", "after", "pair") if isinstance(body.get(name), dict))
-        review = body.get("review")
-        named = [document["version"], review["version"] if isinstance(review, dict) else None]
-        champions = [pair.get("champion") for pair in pairs] if document["action"] != "nominated" else []
-        return not versions.isdisjoint({*named, *champions} - {None})
+        versions = self.versions.get(str(document["model"]))
+        return versions is not None and not versions.isdisjoint(_told_of(document))
+
+
+def _is_rested_on(document: Json) -> str | None:
+    """The digest of the policy, or the name of the loan, that an entry is about; None of any other."""
+    if document["action"] == "policy-applied":
+        return str(document["body"]["digest"])
+    if document["action"] in ("delegated", "delegation-ended"):
+        loan = document["body"]["delegation"]
+        return str(loan["id"] if isinstance(loan, dict) else loan)
+    return None
+
+
+def _told_of(document: Json) -> set[int]:
+    """The versions that an entry of a model tells of."""
+    if document["model"] is None:
+        return set()
+    body = document["body"]
+    pairs = (body[name] for name in ("before", "after", "pair") if isinstance(body.get(name), dict))
+    review = body.get("review")
+    named = [document["version"], review["version"] if isinstance(review, dict) else None]
+    champions = [pair.get("champion") for pair in pairs] if document["action"] != "nominated" else []
+    return {*named, *champions} - {None}
+
+
+def count(ranges: Ranges) -> int:
+    """How many numbers there are in ranges."""
+    return sum(last - first + 1 for first, last in ranges)
+
+
+def lots(ranges: Ranges, numbers: int, most: int) -> list[Ranges]:
+    """Ranges in lots of at most so many numbers, and at most so many ranges."""
+    made, room = list[Ranges](), 0
+    for first, last in ranges:
+        at = first
+        while at <= last:
+            if not room or len(made[-1]) == most:
+                made.append([])
+                room = numbers
+            until = min(last, at + room - 1)
+            made[-1].append([at, until])
+            room, at = room - (until - at + 1), until + 1
+    return made

@@ -7,7 +7,7 @@ ledger's head, a notice under that of the row that counts them. So whoever has r
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -32,6 +32,10 @@ _SIZES = sa.select(
 )
 _LOCK_NOTICES = sa.select(_background.c.notices).where(_background.c.id == 1).with_for_update()
 _MOVE_NOTICES = sa.update(_background).where(_background.c.id == 1).values(notices=sa.bindparam("new_size"))
+
+_REWRITE = (
+    sa.update(_notices).where(_notices.c.number == sa.bindparam("of_number")).values(body=sa.bindparam("new_body"))
+)
 
 
 @dataclass(frozen=True)
@@ -122,12 +126,23 @@ class Streams:
 
     def take_out(self, model: str, taken: Iterable[Text]) -> None:
         """Take texts that are redacted or purged out of the notices about a model."""
-        texts = list(taken)
-        for row in self._rows.execute(sa.select(_notices).where(_notices.c.model == model)).all():
-            changed, had = without(json.loads(row.body), texts)
+        self.rewrite(self.without({model: list(taken)}))
+
+    def without(self, taken: Mapping[str, Sequence[Text]], after: int = 0) -> dict[int, str]:
+        """What notices behind a number say without texts of their models, of those that have any of them."""
+        query, found = sa.select(_notices).where(_notices.c.model.is_not(None), _notices.c.number > after), {}
+        query = query.where(_notices.c.model == next(iter(taken))) if len(taken) == 1 else query
+        for row in self._rows.execute(query):
+            changed, had = without(json.loads(row.body), taken.get(str(row.model), ()))
             if had:
-                told = json.dumps(changed, ensure_ascii=False)
-                self._rows.execute(sa.update(_notices).where(_notices.c.number == row.number).values(body=told))
+                found[int(row.number)] = json.dumps(changed, ensure_ascii=False)
+        return found
+
+    def rewrite(self, bodies: Mapping[int, str]) -> None:
+        """Put other bodies in the place of notices'."""
+        if bodies:
+            rows = [{"of_number": number, "new_body": body} for number, body in bodies.items()]
+            self._rows.execute(_REWRITE, rows)
 
     def said(self, those: Sequence[str]) -> set[str]:
         """Which of those were said before."""

@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from support.pair_model import PairModel
 from support.world import World
 
-from registry_hooks.desk.reading import disagreements
+from registry_hooks.desk.log.auditing import disagreements
 from registry_hooks.errors import RegistryError
 from registry_hooks.storage.ledger import Ledger
 from registry_hooks.storage.mlflow_rows import Registry

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from support.world import MODEL, POLICY, rules_of
 
 from registry_hooks.cli import main
-from registry_hooks.desk import reading
+from registry_hooks.desk.log import auditing
 from registry_hooks.errors import NotFound, Refused
 from registry_hooks.notify.making import made
 from registry_hooks.rules.log.redaction import REDACTED
@@ -358,7 +358,7 @@ def test_a_redaction_while_an_export_is_read_leaves_it_sound(world, tmp_path, mo
     world.govern(GLASS)
     _withdrawn(world)
     seq = number(world, "withdrawn")
-    monkeypatch.setattr(reading, "_BATCH", 1)
+    monkeypatch.setattr(auditing, "_BATCH", 1)
     for before in range(seq + 1):
         chunks = world.desk.audit_export()
         read = [next(chunks) for _ in range(before)]

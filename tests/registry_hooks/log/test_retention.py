@@ -11,9 +11,12 @@ from click.testing import CliRunner
 from support.world import MODEL, POLICY, rules_of
 
 from registry_hooks.cli import main
+from registry_hooks.desk import purging
+from registry_hooks.desk.log import purge_plans
+from registry_hooks.desk.log.whole import documents
 from registry_hooks.errors import Conflict, Invalid, NotFound, Refused
 from registry_hooks.rules.log.altered import SCOPE, minus
-from registry_hooks.rules.log.retention import kept_for, too_young
+from registry_hooks.rules.log.retention import kept_for, lots, too_young
 from registry_hooks.storage.ledger import Ledger
 from registry_hooks.storage.upgrading import _rebuild_states
 
@@ -328,3 +331,129 @@ def test_it_is_the_same_on_every_database(any_world):
 def test_ranges_are_taken_from_ranges():
     assert minus([[1, 5], [8, 9]], [[2, 3], [5, 8]]) == [1, 4, 9]
     assert minus([[1, 3]], []) == [1, 2, 3] and minus([], [[1, 3]]) == []
+
+
+# In steps, beside decisions -------------------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def in_small_steps(monkeypatch):
+    for name, most in (("ROWS_AT_ONCE", 3), ("RANGES_AT_ONCE", 2), ("STATES_AT_ONCE", 1), ("_BREATH", 0)):
+        monkeypatch.setattr(purging, name, most)
+
+
+def test_decisions_are_made_between_the_steps_and_after_each_the_log_adds_up(old, monkeypatch):
+    in_small_steps(monkeypatch)
+    decided = []
+
+    def meanwhile(_):
+        old.assert_sound()
+        with old.acting("oncall"):  # would wait for ever within the transaction of a step
+            decided.append(old.desk.rollback(MODEL, "beside", to=1 + len(decided) % 2, verify="now")["version"])
+
+    monkeypatch.setattr(purging.time, "sleep", meanwhile)
+    done = purge(old, old.now - HALF_A_YEAR)
+    assert len(done["entries"]) > 3 and done["entry"] == done["entries"][-1] and len(decided) > 2
+    old.assert_sound()
+    kept = rows(old)
+    assert sum(row.columns.action == "purged-body" for row in kept.values()) == done["count"]
+    named = [json.loads(kept[seq].entry)["body"]["count"] for seq in done["entries"]]
+    assert sum(named) == done["count"] and max(named) <= 3
+    assert all(len(kept[seq].entry) < 65_536 for seq in done["entries"])
+    assert old.roles()["champion"] == decided[-1]
+
+
+def test_no_decision_waits_while_the_log_is_read(old, monkeypatch):
+    """A decision is made while each purge is planned: it has the database to itself between two short readings."""
+    read, done = documents, []
+
+    def beside(*arguments):
+        with old.acting("oncall"):
+            done.append(old.desk.rollback(MODEL, "beside", to=1 + len(done) % 2, verify="now"))
+        return read(*arguments)
+
+    monkeypatch.setattr(purge_plans, "documents", beside)
+    purge(old, old.now - HALF_A_YEAR)
+    assert len(done) >= 3
+    old.assert_sound()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_purge_that_was_killed_between_its_steps_is_made_again(old, monkeypatch, steps):
+    in_small_steps(monkeypatch)
+    left = iter(range(steps - 1))
+
+    def killed(_):
+        if next(left, None) is None:
+            raise Killed
+
+    monkeypatch.setattr(purging.time, "sleep", killed)
+    with pytest.raises(Killed):
+        purge(old, old.now - HALF_A_YEAR)
+    old.assert_sound()
+    monkeypatch.setattr(purging.time, "sleep", lambda _: None)
+    purge(old, old.now - HALF_A_YEAR)
+    old.assert_sound()
+    assert b"Erika was ill" not in b"".join(row.entry for row in rows(old).values())
+
+
+def test_what_is_needed_again_meanwhile_stays(world, monkeypatch):
+    """Version 1 was retired a year ago, and is rolled back to between the plan and the first step."""
+    old = world
+    old.govern(GLASS)
+    old.quickly(4)
+    for version in (1, 2, 3, 4):
+        old.promote(version)
+    old.later(days=365)
+    planned, first = purging.planned, []
+
+    def and_then(*arguments):
+        plan = planned(*arguments)
+        if not first:
+            with old.acting("oncall"):
+                first.append(old.desk.rollback(MODEL, "beside", to=1, verify="now"))
+        return plan
+
+    monkeypatch.setattr(purging, "planned", and_then)
+    purge(old, old.now - HALF_A_YEAR)
+    actions = {json.loads(row.entry).get("action") for row in rows(old).values()
+               if json.loads(row.entry).get("version") == 1}  # fmt: skip
+    assert {"registered", "nominated", "requested", "approved", "promoted"} <= actions
+    old.assert_sound()
+
+
+def test_an_earlier_time_after_a_later_one_takes_no_state_back(old):
+    """What a purge kept is of after its last entry, also where the next purge is of before that."""
+    purge(old, old.now - HALF_A_YEAR)
+    with old.acting("oncall"):
+        old.desk.rollback(MODEL, "again", to=1, verify="now")
+    with old.acting("admin"):
+        plan = old.desk.purge_plan((old.now - timedelta(days=366, hours=12)).isoformat())
+    if plan["count"]:
+        purge(old, old.now - timedelta(days=366, hours=12))
+    old.assert_sound()
+
+
+def test_a_policy_that_a_newer_decision_rests_on_stays(world):
+    """The Proposal was decided half a year ago on a policy of a year ago, which another has replaced since."""
+    world.govern(GLASS)
+    world.quickly(1)
+    world.promote(1)
+    world.later(days=200)
+    world.quickly(2)
+    world.promote(2)
+    world.promote(3)
+    world.govern(GLASS + "retention: 190d\n")
+    world.later(days=195)
+    purge(world, world.now - timedelta(days=300))
+    kept = [row for row in rows(world).values() if row.columns.action == "policy-applied"]
+    assert len(kept) == 2
+    world.assert_sound()
+
+
+def test_ranges_are_taken_in_lots():
+    assert lots([[1, 5], [8, 9]], 3, 9) == [[[1, 3]], [[4, 5], [8, 8]], [[9, 9]]]
+    assert lots([[1, 1], [3, 3], [5, 5]], 9, 2) == [[[1, 1], [3, 3]], [[5, 5]]] and lots([], 3, 3) == []
