@@ -25,6 +25,7 @@ from mlflow_eval_plugin.stats.binary.summary import ScoreSummary, SliceSummary
 from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.drift.report import ColumnType
 from mlflow_eval_plugin.stats.drift.summary import Column, DriftSummary, Role
+from mlflow_eval_plugin.stats.drift.windows import Windowing, WindowSummary
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 from mlflow_eval_plugin.stats.inference.costs import ClassCosts
 from mlflow_eval_plugin.stats.multiclass.paired import PairedClassSummary
@@ -99,6 +100,14 @@ class DriftCounts:
     current: DriftSummary
     passed_over: Mapping[str, str]
     repeated: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class WindowCounts:
+    """What ``DriftCounts`` has of all rows, and the current rows by window of time."""
+
+    counts: DriftCounts
+    windows: WindowSummary
 
 
 @dataclass(frozen=True)
@@ -204,6 +213,25 @@ class RowData(ReferenceData, Protocol):
             roles: "score", "prediction" or "label" for the columns that are no feature.
             categorical: numeric columns whose values are codes.
             as_given: the columns were asked for by name, so that one that cannot be compared is an error.
+        """
+
+    def windows(
+        self,
+        reference: ReferenceData,
+        windowing: Windowing,
+        *,
+        columns: Sequence[str],
+        roles: Mapping[str, Role],
+        categorical: Sequence[str],
+        as_given: bool,
+    ) -> WindowCounts:
+        """What ``drift`` answers, and in the same pass the rows by window of time, on the same bins.
+
+        All rows are those of all windows, and those without a time. Where windows begin is found in a pass before: the
+        times of all rows, for windows of n rows, or one time of each window.
+
+        Raises:
+            InputError: for a column that holds no times, or times that are all in one window or in too many.
         """
 
     def system(self, slicing: Slicing, *, latency: str | None, cost: str | None) -> SystemSummary:

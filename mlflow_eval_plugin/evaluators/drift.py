@@ -8,13 +8,14 @@ from typing import Any
 from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json, document
 from mlflow_eval_plugin.evaluators.drift_columns import AnyRows, drift_columns
+from mlflow_eval_plugin.evaluators.drift_windows import LEAST_LABELS, Asked, counted, over_time, window_claims
 from mlflow_eval_plugin.evidence import Evidence
+from mlflow_eval_plugin.stats.drift.over_time import DriftOverTime
 from mlflow_eval_plugin.stats.drift.report import Drift, DriftTable, metrics_of
 from mlflow_eval_plugin.stats.drift.summary import Column, NumericColumn
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim
 
-LEAST_LABELS = 200  # late ones; of fewer nothing could be told but large drift
 _METRICS = {
     "psi": ("max_psi", "PSI"),
     "wasserstein": ("max_shift_sigma", "Wasserstein distance in robust reference standard deviations"),
@@ -39,13 +40,13 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows | None, abou
     if unknown := [name for name in map(config.column, config.categorical) if name not in columns.known]:
         raise InputError(f"drift: categorical names {', '.join(map(repr, unknown))}, which is not compared")
     codes = {*map(config.column, config.categorical), *rows.classes}
-    counts = rows.everything.drift(
-        reference.everything,
+    asked = Asked(
         columns=columns.compared,
         roles={name: role for name, role in rows.roles.items() if name in columns.compared},
         categorical=[name for name in columns.compared if name in codes],
         as_given=config.columns is not None,
     )
+    counts, windows = counted(config, rows, reference, asked)
     table = DriftTable(counts.reference, counts.current)
     found = table.report(counts.repeated)
     measured = {
@@ -54,7 +55,11 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows | None, abou
         "passed_over": [{"column": name, "reason": reason} for name, reason in counts.passed_over.items()],
         "schema_changes": columns.measured,
     }
-    claims = drift_claims(config, table)
+    claims = list(drift_claims(config, table))
+    if windows is not None:
+        over = DriftOverTime(counts.reference, windows, season=config.season is not None)
+        measured["windows"] = over_time(config, over, claims, about)
+        claims += list(window_claims(config, over, claims))
     certain = columns.checks(rows.data.rows)
     return document(config, rows, claims, measured, about, reference=reference.data, certain=certain)
 

@@ -58,7 +58,9 @@ def drift_columns(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> Dri
     """
     wanted = _wanted(config, rows, reference)
     excluded = {config.column(name) for name in config.exclude_columns}
-    names = [name for name in dict.fromkeys(wanted) if name not in excluded]
+    # What rows are divided by into windows moves on.
+    apart = excluded | {config.windowing.column} if config.windowing else excluded
+    names = [name for name in dict.fromkeys(wanted) if name not in apart]
     sides = [frozenset(side.everything.names) for side in (reference, rows)]
     known = sorted(sides[0] | sides[1])
     for argument, asked in (("columns", names), ("exclude_columns", sorted(excluded))):

@@ -45,6 +45,7 @@ from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evidence import Data, Producer, Subject, dumps
 from mlflow_eval_plugin.query import NamedQuery
 from mlflow_eval_plugin.query import parse as parsed
+from mlflow_eval_plugin.stats.drift.windows import Windowing
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 from mlflow_eval_plugin.stats.inference.costs import ClassCosts
 
@@ -164,6 +165,20 @@ def test_columns_of_shards_have_drifted_as_those_of_all_rows() -> None:
         found = next(sides).drift(next(sides), categorical=categorical, **given)
         assert whole.repeated["ms"] == -999.0
         assert_same_bytes(found, whole)
+
+
+@pytest.mark.parametrize("unit", ["day", "week", 100])
+def test_windows_of_shards_are_those_of_all_rows(unit: Any) -> None:
+    names = [name for name in people() if name not in ("keys", "lists")]
+    at = pd.Timestamp("2026-11-01") + pd.to_timedelta(np.random.default_rng(5).uniform(0, 20, len(people())), unit="D")
+    before, after = people()[names], people(8)[names].assign(at=pd.Series(at).where(np.arange(len(at)) % 30 > 0))
+    given: dict[str, Any] = {"columns": names, "roles": {"score": "score"}, "categorical": ["age"], "as_given": False}
+    whole = ArrowRows(after).windows(ArrowRows(before), Windowing("at", unit), **given)
+    current, reference = (engine.any_shards(side, sharded.PARTS) for side in (after, before))
+    assert_same_bytes(current.windows(reference, Windowing("at", unit), **given), whole)
+    assert len(whole.windows.windows) == {"day": 20, "week": 4, 100: 9}[unit]
+    assert whole.windows.without_time == 30
+    assert_same_bytes(whole.windows.total, whole.counts.current)
 
 
 def test_data_in_shards_have_the_digest_of_all_rows() -> None:

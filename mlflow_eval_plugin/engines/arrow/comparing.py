@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import reduce
+from operator import add
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,7 @@ from mlflow_eval_plugin.engines.arrow.drift import (
     values_of,
 )
 from mlflow_eval_plugin.engines.contract import DriftCounts, NotCounted, ReferenceColumn, ReferenceData
+from mlflow_eval_plugin.stats.arrays import Index
 from mlflow_eval_plugin.stats.counts.threads import side_by_side
 from mlflow_eval_plugin.stats.drift.new_values import NEW_SHARE, new_share
 from mlflow_eval_plugin.stats.drift.summary import CategoricalColumn, Column, DriftSummary, NumericColumn, Role
@@ -28,7 +31,17 @@ from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 LEAST_REPEATED, REPEATED = 3, 0.8  # how many rows, and which share of those in a bin
 _DOUBLE = 64
 
-_Compared = tuple[Column, Column, "float | None"]
+Part = slice | Index  # which of the current rows
+ALL_ROWS: tuple[Part, ...] = (slice(None),)
+
+
+class _Compared(NamedTuple):
+    """A column of the reference, of each part of the current rows and of all of them, and its repeated value."""
+
+    before: Column
+    parts: tuple[Column, ...]
+    after: Column
+    repeated: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +114,22 @@ def counted_against(
     Raises:
         InputError: for no rows, missing columns, or with ``as_given`` columns that cannot be compared.
     """
+    return counted_in_parts(
+        reference, current, ALL_ROWS, columns=columns, roles=roles, categorical=categorical, as_given=as_given
+    )[0]
+
+
+def counted_in_parts(
+    reference: ReferenceData,
+    current: pd.DataFrame,
+    parts: Sequence[Part],
+    *,
+    columns: Sequence[str],
+    roles: Mapping[str, Role],
+    categorical: Sequence[str],
+    as_given: bool,
+) -> tuple[DriftCounts, list[DriftSummary]]:
+    """What ``counted_against`` counts, and each part of the current rows by itself; together they are all of them."""
     checked_columns(current, columns)
     codes = {name for name in columns if name in categorical or is_declared_category(current[name])}
     bits = dict(zip(columns, side_by_side(lambda name: bits_of(plain(current[name])), columns), strict=True))
@@ -108,20 +137,34 @@ def counted_against(
     known = reference.binned(columns, roles=roles, categorical=codes, bits=fewer)
 
     def made(name: str) -> _Compared | str:
-        return _both_sides(known[name], plain(current[name]), name, roles.get(name, "feature"), as_given)
+        return _both_sides(known[name], plain(current[name]), name, roles.get(name, "feature"), as_given, parts)
 
     found = dict(zip(columns, side_by_side(made, columns), strict=True))
-    return _all_columns(found, reference.rows, len(current))
-
-
-def _all_columns(found: Mapping[str, _Compared | str], before_rows: int, after_rows: int) -> DriftCounts:
     both = {name: one for name, one in found.items() if not isinstance(one, str)}
-    return DriftCounts(
-        DriftSummary(before_rows, tuple(before for before, _, _ in both.values())),
-        DriftSummary(after_rows, tuple(after for _, after, _ in both.values())),
+    counts = DriftCounts(
+        DriftSummary(reference.rows, tuple(one.before for one in both.values())),
+        DriftSummary(len(current), tuple(one.after for one in both.values())),
         {name: one for name, one in found.items() if isinstance(one, str)},
-        {name: value for name, (_, _, value) in both.items() if value is not None},
+        {name: one.repeated for name, one in both.items() if one.repeated is not None},
     )
+    return counts, _of_parts(parts, len(current), [one.parts for one in both.values()])
+
+
+def summaries_of(rows: pd.DataFrame, parts: Sequence[Part], *, like: DriftSummary) -> list[DriftSummary]:
+    """What ``drift_summary`` counts, of each part of some rows by itself."""
+    checked_columns(rows, [column.name for column in like.columns])
+    counted = side_by_side(lambda one: _counted_parts(one, plain(rows[one.name]), parts), like.columns)
+    return _of_parts(parts, len(rows), counted)
+
+
+def _of_parts(parts: Sequence[Part], rows: int, columns: Sequence[tuple[Column, ...]]) -> list[DriftSummary]:
+    by_part = zip(*columns, strict=True) if columns else ((),) * len(parts)
+    sizes = [len(range(rows)[part]) if isinstance(part, slice) else len(part) for part in parts]
+    return [DriftSummary(size, tuple(one)) for size, one in zip(sizes, by_part, strict=True)]
+
+
+def _counted_parts(like: Column, current: pd.Series[Any], parts: Sequence[Part]) -> tuple[Column, ...]:
+    return tuple(counted_on(like, current.iloc[part]) for part in parts)
 
 
 def bits_of(column: pd.Series[Any]) -> int:
@@ -153,11 +196,11 @@ def _counted(column: pd.Series[Any], name: str, role: Role, codes: bool) -> Colu
 
 
 def _both_sides(
-    before: ReferenceColumn, current: pd.Series[Any], name: str, role: Role, as_given: bool
+    before: ReferenceColumn, current: pd.Series[Any], name: str, role: Role, as_given: bool, parts: Sequence[Part]
 ) -> _Compared | str:
     """A column of the reference and of the current rows, and its repeated value; or why the two are not compared."""
     try:
-        return _compared(before, current, role, as_given)
+        return _compared(before, current, role, as_given, parts)
     except TooManyLevels:
         if as_given:
             raise
@@ -168,7 +211,9 @@ def _both_sides(
         return str(error)
 
 
-def _compared(before: ReferenceColumn, current: pd.Series[Any], role: Role, as_given: bool) -> _Compared | str:
+def _compared(
+    before: ReferenceColumn, current: pd.Series[Any], role: Role, as_given: bool, parts: Sequence[Part]
+) -> _Compared | str:
     kind = kind_of(current)
     if kind == "lists":
         raise InputError("its values are lists or the like, which have no order and no levels")
@@ -180,8 +225,11 @@ def _compared(before: ReferenceColumn, current: pd.Series[Any], role: Role, as_g
         # Its change of type says so; counted on bins of numbers every value of it would be missing.
         return f"its values are {kind}, and those of the reference {before.kind}"
     second = _rounded(current, before.bits) if before.bits < _DOUBLE else current
-    after = counted_on(known, second)
-    return known, after, _repeated(known, after, second)
+    counted = _counted_parts(known, second, parts)
+    after = reduce(add, counted)
+    if isinstance(after, CategoricalColumn) and len(after.levels) > MAX_CATEGORIES:
+        after = counted_on(known, second)  # which refuses as many
+    return _Compared(known, counted, after, _repeated(known, after, second))
 
 
 def _repeated(before: Column, after: Column, current: pd.Series[Any]) -> float | None:

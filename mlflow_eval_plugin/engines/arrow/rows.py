@@ -13,10 +13,12 @@ from mlflow_eval_plugin.engines.arrow.digest import schema_of
 from mlflow_eval_plugin.engines.arrow.drift import count_present, examples_of
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.engines.arrow.system import counted_system
-from mlflow_eval_plugin.engines.contract import DriftCounts, ReferenceData
+from mlflow_eval_plugin.engines.arrow.windows import windows_against
+from mlflow_eval_plugin.engines.contract import DriftCounts, ReferenceData, WindowCounts
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.drift.report import ColumnType
 from mlflow_eval_plugin.stats.drift.summary import Role
+from mlflow_eval_plugin.stats.drift.windows import Windowing
 from mlflow_eval_plugin.stats.slices.system import SystemSummary
 
 
@@ -59,6 +61,27 @@ class ArrowRows(FrameReference):
         """Both sides of some columns, counted on the bins of the reference."""
         return counted_against(
             reference, self.frame, columns=columns, roles=roles, categorical=categorical, as_given=as_given
+        )
+
+    def windows(
+        self,
+        reference: ReferenceData,
+        windowing: Windowing,
+        *,
+        columns: Sequence[str],
+        roles: Mapping[str, Role],
+        categorical: Sequence[str],
+        as_given: bool,
+    ) -> WindowCounts:
+        """The same, and these rows by window of time."""
+        return windows_against(
+            reference,
+            self.frame,
+            windowing,
+            columns=columns,
+            roles=roles,
+            categorical=categorical,
+            as_given=as_given,
         )
 
     def system(self, slicing: Slicing, *, latency: str | None, cost: str | None) -> SystemSummary:

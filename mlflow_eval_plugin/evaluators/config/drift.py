@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.config.tolerances import Of, Tolerance
+from mlflow_eval_plugin.stats.drift.windows import Unit, Windowing
 
 ANY_COLUMN = "*"
 Tolerances = Tolerance | tuple[Tolerance, Tolerance]
+
+
+_ROWS = re.compile(r"\s*(\d[\d,_]*)\s*rows?\s*")
+_UNITS: tuple[Unit, ...] = get_args(Unit)
+
+
+def _window(value: Any) -> Any:
+    """The window as it is written in the Evidence."""
+    if value is None or value in _UNITS:
+        return value
+    rows = _ROWS.fullmatch(value) if isinstance(value, str) else None
+    number = int(rows[1].replace(",", "").replace("_", "")) if rows else 0
+    if number < 1:
+        known = ", ".join(map(repr, _UNITS))
+        raise ValueError(f"expected {known}, or a number of rows such as '10000 rows', found {value!r}")
+    return f"{number} rows"
+
+
+def _season(value: Any) -> Any:
+    return ("week" if value else None) if isinstance(value, bool) else value
 
 
 class DriftConfig(Config):
@@ -34,6 +56,9 @@ class DriftConfig(Config):
         max_new_share: tolerance of the rise in the share of a value that the reference hardly has.
         max_missing_change: tolerance of the change in the share of missing values; late labels are not judged by it.
         max_infinite_change: the same of infinite values, where there are any.
+        time_column: the column of times by which rows are divided into windows; it is not compared.
+        window: how long a window is: ``hour``, ``day``, ``week``, or so many rows (``"10000 rows"``).
+        season: ``week`` compares a window with that of the same phase of the week before, not with the reference.
         evidently: attach Evidently's interactive report, on at most 10,000 rows of each side.
     """
 
@@ -41,7 +66,7 @@ class DriftConfig(Config):
     takes_columns: ClassVar[bool] = True
     own_keys: ClassVar[frozenset[str]] = frozenset(
         {"reference", "columns", "exclude_columns", "categorical", "schema_changes", "max_psi", "max_ks", "max_js",
-         "max_shift_sigma", "max_new_share", "evidently"}
+         "max_shift_sigma", "max_new_share", "time_column", "window", "season", "evidently"}
     )  # fmt: skip
 
     ranged: ClassVar[Mapping[str, tuple[str | None, Of]]] = {
@@ -64,6 +89,9 @@ class DriftConfig(Config):
     max_missing_change: Tolerances | None = (0.01, 0.05)
     max_infinite_change: Tolerances | None = (0.001, 0.05)
     min_count: int = Field(default=30, ge=1)
+    time_column: str | None = None
+    window: Annotated[str | None, BeforeValidator(_window)] = None
+    season: Annotated[Literal["week"] | None, BeforeValidator(_season)] = None
     evidently: bool = False
 
     @field_validator("reference")
@@ -81,6 +109,23 @@ class DriftConfig(Config):
         if isinstance(value, tuple) and value[1] < value[0]:
             raise ValueError("of two tolerances the first is to fail and the second, no smaller, to pass")
         return value
+
+    @model_validator(mode="after")
+    def _windows_are_of_times(self) -> DriftConfig:
+        if (self.time_column is None) != (self.window is None):
+            given, other = ("time_column", "window") if self.window is None else ("window", "time_column")
+            raise ValueError(f"{given!r} has no effect without {other!r}; give both, such as 'window': 'day'")
+        if self.season and self.window not in ("hour", "day"):
+            raise ValueError("'season' compares hours or days with those of the week before; take such a 'window'")
+        return self
+
+    @property
+    def windowing(self) -> Windowing | None:
+        """How rows are divided by time, where they are."""
+        if self.time_column is None or self.window is None:
+            return None
+        unit = next((one for one in _UNITS if one == self.window), None)
+        return Windowing(self.column(self.time_column), unit or int(self.window.split()[0]))
 
     @property
     def interactive(self) -> bool:

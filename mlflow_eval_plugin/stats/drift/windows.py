@@ -52,8 +52,10 @@ class Windowing:
             times: of all rows that have one, in any order; of windows of time at least one row in each.
 
         Raises:
-            InputError: where all rows are in one window, or there are more than ``MOST_WINDOWS``.
+            InputError: where no row has a time, all are in one window, or there are more than ``MOST_WINDOWS``.
         """
+        if len(times) == 0:
+            raise InputError(f"time_column: {self.column!r} has no value in any row")
         starts = _row_starts(np.sort(times), self.unit) if isinstance(self.unit, int) else None
         plan = WindowPlan(self, starts)
         found = np.unique(plan.place(times))

@@ -39,6 +39,7 @@ from mlflow_eval_plugin.engines.arrow.regression.errors import regression_error_
 from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
 from mlflow_eval_plugin.engines.arrow.search import CodedErrors
 from mlflow_eval_plugin.engines.arrow.system import counted_system
+from mlflow_eval_plugin.engines.arrow.windows import times_of, window_summary
 from mlflow_eval_plugin.engines.contract import (
     DriftCounts,
     PassedOver,
@@ -46,12 +47,14 @@ from mlflow_eval_plugin.engines.contract import (
     ReferenceData,
     Sought,
     Thresholds,
+    WindowCounts,
 )
 from mlflow_eval_plugin.engines.slicing import UNSLICED, Slicing
 from mlflow_eval_plugin.stats.arrays import Index
 from mlflow_eval_plugin.stats.counts.slice import Slice, level_order
 from mlflow_eval_plugin.stats.drift.new_values import NEW_SHARE, new_share
 from mlflow_eval_plugin.stats.drift.summary import DriftSummary, NumericColumn
+from mlflow_eval_plugin.stats.drift.windows import Windowing
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 from mlflow_eval_plugin.stats.regression.summary import MOST_BINS
 from mlflow_eval_plugin.stats.slices.chance import Spectrum
@@ -132,6 +135,12 @@ class Shards:
         pairs = zip(before.columns, after.columns, strict=True)
         repeated = {one.name: self._repeated(one, other) for one, other in pairs if isinstance(one, NumericColumn)}
         return DriftCounts(before, after, {}, {name: one for name, one in repeated.items() if one is not None})
+
+    def windows(self, reference: ReferenceData, windowing: Windowing, **asked: Any) -> WindowCounts:
+        plan = windowing.plan(np.concatenate([times_of(one.frame, windowing.column).present for one in self.shards]))
+        counts = self.drift(reference, **asked)
+        parts = (window_summary(one.frame, plan, like=counts.reference) for one in self.shards)
+        return WindowCounts(counts, reduce(add, parts))
 
     def cut(self, slicing: Slicing) -> list[Sliced]:
         """The columns that each shard is sliced by, with the levels of all."""
