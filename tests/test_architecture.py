@@ -18,6 +18,8 @@ from mlflow_eval_plugin.evidence import KNOWN_TASKS
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
+PACKAGES = [ROOT / "mlflow_eval_plugin", ROOT / "registry_hooks"]
+HOMES = [ROOT, *PACKAGES, *(room for package in PACKAGES for room in package.iterdir() if room.is_dir())]
 EXAMPLES = dict(re.findall(r"^## Worked example: (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 MADE = set(re.findall(r"^   \+\+\+ (\S+)$", PAGE, re.MULTILINE))  # some of these are new
 
@@ -27,12 +29,19 @@ def test_there_is_an_example_of_a_statistic_a_route_and_a_key():
 
 
 def test_every_path_that_is_named_is_there():
-    packages = [ROOT / "mlflow_eval_plugin", ROOT / "registry_hooks"]
     of_all_tasks = [PAGE.replace("<task>", task) for task in KNOWN_TASKS]
     named = set(re.findall(r"`([\w.-]+/[\w./-]*|\w+\.py)`", "\n".join(of_all_tasks))) - MADE
-    homes = [ROOT, *packages, *(room for package in packages for room in package.iterdir() if room.is_dir())]
     assert len(named) > 40
-    assert {name for name in named if not any((home / name).exists() for home in homes)} == set()
+    assert {name for name in named if not any((home / name).exists() for home in HOMES)} == set()
+
+
+def test_every_name_that_is_said_to_be_of_a_file_is_in_it():
+    named = re.findall(r"`([\w.]+)` (?:of|in) `([\w./]+\.py)`", PAGE)
+    assert len(named) > 8
+    for name, path in named:
+        texts = [(home / path).read_text() for home in HOMES if (home / path).exists()]
+        word = re.escape(name.rpartition(".")[2])
+        assert any(re.search(rf"^(class |    def |def )?{word}\b", text, re.MULTILINE) for text in texts), (name, path)
 
 
 @pytest.mark.parametrize("package", ["mlflow_eval_plugin", "registry_hooks"])
