@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mlflow_eval_plugin.canonical import EvidenceError
     from mlflow_eval_plugin.evidence import Check, Data, Evidence, Registered, Subject, dumps, load, loads
+    from mlflow_eval_plugin.plugin.baseline.freezing import freeze
     from mlflow_eval_plugin.plugin.evaluate import evaluate
     from mlflow_eval_plugin.reports import CheckChange, compare, render, render_diff, render_joined, render_trend
 
@@ -27,6 +28,7 @@ __all__ = [
     "compare",
     "dumps",
     "evaluate",
+    "freeze",
     "load",
     "loads",
     "render",
@@ -37,6 +39,7 @@ __all__ = [
 _HOMES = {
     "EvidenceError": "canonical",
     "evaluate": "plugin.evaluate",
+    "freeze": "plugin.baseline.freezing",
     **dict.fromkeys(["CheckChange", "compare", "render", "render_diff", "render_joined", "render_trend"], "reports"),
 }
 

@@ -107,6 +107,27 @@ class Data(_Frozen):
     columns: tuple[str, ...]
 
 
+class FrozenAs(_Frozen):
+    """The baseline that a reference was read from: where it lies, and its digest."""
+
+    uri: str
+    digest: Digest
+
+
+class Reference(Data):
+    """The data set that was compared with; ``baseline`` where its rows were not read, but what was once counted of it.
+
+    A document without one has no such member, as those of earlier releases.
+    """
+
+    baseline: FrozenAs | None = None
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_known(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        made: dict[str, Any] = dumped(self)
+        return made if self.baseline else {name: value for name, value in made.items() if name != "baseline"}
+
+
 class Inference(_Frozen):
     """How the family of Checks keeps the chance of any false ``fail`` at or below ``alpha``."""
 
@@ -133,7 +154,7 @@ class Evidence(_Frozen):
     task: Word | None = None
     subject: Subject
     data: Data
-    reference: Data | None = None
+    reference: Reference | None = None
     config: dict[str, Any]
     config_digest: Digest
     inference: Inference

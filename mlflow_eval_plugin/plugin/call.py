@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from mlflow_eval_plugin.canonical import EvidenceError
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.document import About
-from mlflow_eval_plugin.evidence import Evidence, Producer, Subject
+from mlflow_eval_plugin.evidence import Evidence, Subject
+from mlflow_eval_plugin.plugin.about import now, producer, subject_of
+from mlflow_eval_plugin.plugin.baseline.document import Baseline
+from mlflow_eval_plugin.plugin.baseline.opening import is_baseline, opened_baseline
+from mlflow_eval_plugin.plugin.baseline.reference import Asked as AskedOfBaseline
+from mlflow_eval_plugin.plugin.baseline.reference import frozen_reference, require_alike
 from mlflow_eval_plugin.plugin.data.tables import (
     GivenTable,
     Scorer,
@@ -23,20 +26,17 @@ from mlflow_eval_plugin.plugin.data.tables import (
     require_features,
     table_of,
 )
-from mlflow_eval_plugin.plugin.files import digest_at
 from mlflow_eval_plugin.plugin.late_labels import LateLabels, labels_received, not_judged, require_labels
 from mlflow_eval_plugin.plugin.participants import Asked, asked_of_mlflow, invalid
 from mlflow_eval_plugin.plugin.progress import progress
 from mlflow_eval_plugin.plugin.reading import Reader, columns_apart
 from mlflow_eval_plugin.plugin.references import reference_table
-from mlflow_eval_plugin.plugin.registered import registered_as
 from mlflow_eval_plugin.plugin.tasks import TASKS, task_of
 from mlflow_eval_plugin.plugin.value_names import require_named_columns
 from mlflow_eval_plugin.reports.pages.page import PagePart
 from mlflow_eval_plugin.stats.counts.threads import both
 from mlflow_eval_plugin.stats.errors import InputError
 
-_PACKAGE = "mlflow-registry-hooks"
 # MLflow makes one data set object per evaluate call and hands it to every evaluator, so what belongs to the call
 # is kept on it and ends with it.
 _KEPT = "_mlflow_eval_plugin_call"
@@ -72,6 +72,7 @@ class Call:
     configs: dict[str, Config]
     table: GivenTable
     references: dict[int, GivenTable] = field(default_factory=dict)
+    baselines: dict[str, Baseline] = field(default_factory=dict)
     late: LateLabels = field(default_factory=LateLabels)
     not_judged: dict[str, str] = field(default_factory=dict)
     logged_references: set[int] = field(default_factory=set)
@@ -81,9 +82,13 @@ class Call:
     figures: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
     def reference(self, config: Config) -> GivenTable | None:
-        """The reference that a config gives, read once however many evaluators share it."""
+        """The reference that a config gives, read once however many evaluators share it; None where it has no rows."""
+        return self.references.get(id(getattr(config, "reference", None)))
+
+    def baseline(self, config: Config) -> Baseline | None:
+        """The baseline that a config gives in the place of a reference."""
         given = getattr(config, "reference", None)
-        return None if given is None else self.references[id(given)]
+        return self.baselines[str(given)] if is_baseline(given) else None
 
     def judged(self, config: Config) -> tuple[GivenTable, GivenTable | None]:
         """The rows that a config judges, and its reference: all of them, or those whose labels have arrived."""
@@ -136,19 +141,22 @@ def _compute(call: Call) -> None:
     # References first, and labels and scores for all evaluators: most of what can be wrong is found before any of them
     # computes, and all of it before any of them logs.
     _read_references(call, scorer)
-    require_named_columns(call.table, call.references.values(), call.configs)
+    require_named_columns(call.table, call.references.values(), call.configs, _frozen_columns(call))
     require_labels(call.table, [(config, call.reference(config)) for config in call.configs.values()])
     call.not_judged = not_judged(call.table, call.late, call.configs)
+    subject = subject_of(request.model, uri, model_id=request.model_id, run_id=request.run_id)
     with progress(1 + 2 * len(call.judging)) as begin:
         begin("scores")
-        evaluated = _evaluations(call, scorer, begin)
-        about = About(_subject(request, uri), _producer(), _now())
+        evaluated = _evaluations(call, scorer, subject, begin)
+        about = About(subject, producer(), now())
         for kind, evaluate in evaluated.items():
             begin(kind)
             call.evidence[kind] = evaluate(about)
 
 
-def _evaluations(call: Call, scorer: Scorer, begin: Callable[[str], None]) -> dict[str, Callable[[About], Evidence]]:
+def _evaluations(
+    call: Call, scorer: Scorer, subject: Subject, begin: Callable[[str], None]
+) -> dict[str, Callable[[About], Evidence]]:
     """By kind, what is left to do once labels, scores, weights and references are read and found right."""
     kind_tasks, reasons = {}, []
     for kind, config in call.judging.items():
@@ -166,12 +174,22 @@ def _evaluations(call: Call, scorer: Scorer, begin: Callable[[str], None]) -> di
 
     # The model is mostly asked in one thread.
     both(ask, partial(_digest, call, scorer))
-    evaluations: dict[str, Callable[[About], Evidence]] = {}
+    sides: dict[str, tuple[Any, Any]] = {}
     for kind, config in call.judging.items():
         begin(f"rows of {kind}")
-        name = kind_tasks[kind]
-        evaluations[kind] = partial(_evaluated, name, config, *_inputs(call, config, readers[name]))
-    return evaluations
+        sides[kind] = _inputs(call, config, readers[kind_tasks[kind]])
+    frozen = {
+        kind: AskedOfBaseline(found, config, kind_tasks[kind], sides[kind][0], call.table, scorer.model, subject)
+        for kind, config in call.judging.items()
+        if (found := call.baseline(config)) is not None
+    }
+    require_alike(list(frozen.values()))
+    sides |= {kind: (sides[kind][0], frozen_reference(one)) for kind, one in frozen.items()}
+    return {kind: partial(_evaluated, kind_tasks[kind], config, *sides[kind]) for kind, config in call.judging.items()}
+
+
+def _frozen_columns(call: Call) -> tuple[str, ...]:
+    return tuple(one.name for found in call.baselines.values() for one in found.document.columns)
 
 
 def _digest(call: Call, scorer: Scorer) -> None:
@@ -186,7 +204,10 @@ def _digest(call: Call, scorer: Scorer) -> None:
 def _read_references(call: Call, scorer: Scorer) -> None:
     for config in call.configs.values():
         given = getattr(config, "reference", None)
-        if given is not None and id(given) not in call.references:
+        if is_baseline(given):
+            if str(given) not in call.baselines:
+                call.baselines[str(given)] = opened_baseline(str(given))
+        elif given is not None and id(given) not in call.references:
             call.references[id(given)] = reference_table(
                 given, getattr(config, "reference_name", "reference"), call.table, scorer.model
             )
@@ -196,6 +217,8 @@ def _inputs(call: Call, config: Config, reader: Reader) -> tuple[Any, Any]:
     """The rows, and what they are held against: the champion, or the reference, or nothing."""
     table, reference = call.judged(config)
     apart, labels = columns_apart(call.configs), labels_received(table, reference)
+    if labels is not None and (frozen := call.baseline(config)) is not None:
+        labels = replace(labels, received_reference=frozen.received(config.kind))
     rows = replace(reader.rows(table, config), apart=apart, labels=labels)
     if config.has_champion:
         return rows, reader.champion(table, rows, config)
@@ -211,36 +234,3 @@ def _given_uri(call: Call) -> str | None:
     if len(given) > 1:
         raise InputError(f"model_uri: one call evaluates one model, found {' and '.join(sorted(map(str, given)))}")
     return next(iter(given), None)
-
-
-def _subject(request: Request, given: str | None) -> Subject:
-    metadata = getattr(request.model, "metadata", None)
-    document = metadata.to_dict() if metadata is not None else {}
-    uri = given or _uri_in(document)
-    return Subject(
-        model_uri=uri or (f"models:/{request.model_id}" if request.model_id else None),
-        model_id=request.model_id,
-        model_digest=digest_at(uri, document) if uri and document else None,
-        run_id=request.run_id,
-        registered=registered_as(uri or (f"models:/{request.model_id}" if request.model_id else None)),
-    )
-
-
-def _uri_in(document: Mapping[str, Any]) -> str | None:
-    """Where a model says that it was logged. MLflow's id of a call's model may be that of the active one, another."""
-    if model_id := document.get("model_id"):
-        return f"models:/{model_id}"
-    run_id, path = document.get("run_id"), document.get("artifact_path")
-    return f"runs:/{run_id}/{path}" if run_id and path else None
-
-
-def _producer() -> Producer:
-    try:
-        return Producer(name=_PACKAGE, version=version(_PACKAGE))
-    except PackageNotFoundError:
-        return Producer(name=_PACKAGE, version="unknown")
-
-
-def _now() -> str:
-    # The only clock of the evaluation side.
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -18,10 +18,15 @@ _OF_MODELS = ("score", "prediction")  # what the columns of a model's answers ar
 _logger = logging.getLogger(__name__)
 
 
-def require_named_columns(table: GivenTable, references: Iterable[GivenTable], configs: Mapping[str, Config]) -> None:
+def require_named_columns(
+    table: GivenTable, references: Iterable[GivenTable], configs: Mapping[str, Config], frozen: Iterable[str] = ()
+) -> None:
     """Refuse ``value_labels`` of columns that nothing in the call has.
 
     A column of one evaluator's ``slice_data``, or of a reference, is enough: one dictionary serves all evaluators.
+
+    Args:
+        frozen: the columns of baselines.
 
     Raises:
         InputError: names every such column, with the nearest ones there are.
@@ -33,6 +38,7 @@ def require_named_columns(table: GivenTable, references: Iterable[GivenTable], c
         [
             *_columns_of(table),
             *(name for one in references for name in _columns_of(one)),
+            *frozen,
             *(name for config in configs.values() for name in _columns_given(getattr(config, "slice_data", None))),
         ]
     )
