@@ -24,7 +24,14 @@ _METRICS = {
     "new_share": ("max_new_share", "rise in the share of any value that the reference hardly has"),
     "missing_change": ("max_missing_change", "change in the share of missing values"),
     "infinite_change": ("max_infinite_change", "change in the share of infinite values"),
+    "sentinel_change": ("max_sentinel_change", "change in the share of values that stand for none"),
+    "new_categories": ("max_new_categories", "share in categories that the reference has not"),
+    "vanished_categories": ("max_vanished_categories", "reference's share in categories that are gone"),
+    "lost_variety": ("max_lost_variety", "part of the values other than the commonest that is gone"),
+    "unit_change": ("max_unit_change", "distance that another unit explains"),
+    "out_of_range": ("max_out_of_range", "share of values out of the reference's range"),
 }
+_TWO_SIDED = ("missing_change", "infinite_change", "sentinel_change")
 
 
 def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows | None, about: About) -> Evidence:
@@ -75,11 +82,11 @@ def drift_claims(config: DriftConfig, table: DriftTable) -> Iterator[Claim]:
     for column, current in map(table.pair, [one.name for one in table.reference.columns]):
         for metric in metrics_of(column, current):
             key, words = _METRICS.get(metric, ("", ""))
-            limit = getattr(config, key, None)
+            limit = config.tolerance(key, column.name) if key else None
             if limit is None or _is_late(current, metric, config) or _has_no_unit(metric, column, current):
                 continue
             fails, passes = limit if isinstance(limit, tuple) else (limit, None)
-            two_sided = metric in ("missing_change", "infinite_change")
+            two_sided = metric in _TWO_SIDED
             said = f"{'within' if two_sided else 'at most'} {fails if passes is None else passes:g}"
             shown = "" if passes is None else f", and not shown to be {'beyond' if two_sided else 'above'} {fails:g}"
             yield Claim(

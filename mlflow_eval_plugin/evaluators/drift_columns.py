@@ -63,9 +63,13 @@ def drift_columns(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> Dri
     names = [name for name in dict.fromkeys(wanted) if name not in apart]
     sides = [frozenset(side.everything.names) for side in (reference, rows)]
     known = sorted(sides[0] | sides[1])
-    for argument, asked in (("columns", names), ("exclude_columns", sorted(excluded))):
-        if unknown := [f"{name!r}{nearest(name, known)}" for name in asked if name not in known]:
-            raise InputError(f"{argument}: neither side has {'; '.join(unknown)}")
+    asked = {"columns": names, "exclude_columns": sorted(excluded), **config.tolerated}
+    wrong = []
+    for argument, given in asked.items():
+        if unknown := [f"{name!r}{nearest(name, known)}" for name in given if name not in known]:
+            wrong.append(f"{argument}: neither side has {'; '.join(unknown)}")
+    if wrong:
+        raise InputError("; ".join(wrong))
     compared = tuple(name for name in names if all(name in side for side in sides))
     changes = tuple(_told(change, rows, reference) for change in _changes(rows, reference) if change.column in names)
     allowed = frozenset(change.column for change in changes if config.allows(change.column))

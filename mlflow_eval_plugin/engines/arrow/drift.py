@@ -30,6 +30,7 @@ from mlflow_eval_plugin.stats.drift.summary import (
     NumericColumn,
     Role,
 )
+from mlflow_eval_plugin.stats.drift.watched import Measure, Watched
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 
 QUANTILES = 4000  # KS is then within 2.5e-4 of the exact one
@@ -37,6 +38,7 @@ FEW_DISTINCT = 500
 MAX_CATEGORIES = 10_000
 LEAST_KEYS = 30  # rows; fewer may differ by chance
 NUMERIC_KINDS = frozenset({"number", "datetime", "duration"})
+_MEASURES: Mapping[str, Measure] = {"datetime": "datetime", "duration": "duration"}
 FENCE = 5  # robust standard deviations from the median; of normal values less than one in a million is beyond
 LOW_SHARES, HIGH_SHARES = np.array([0.25, 0.15, 0.05, 0.01]), np.array([0.75, 0.85, 0.95, 0.99])
 # What a normal value is below in so many cases. Written out: computed, the last bit differs between processors.
@@ -106,7 +108,8 @@ def reference_column(given: pd.Series[Any], name: str, role: Role, codes: bool) 
     # The bins come from sorted values, which need not be sorted again to be counted.
     ordered = np.sort(values_of(column))
     moves_on = kind_of(column) == "datetime" or _came_once(ordered)
-    return _counted(replace(_binning(ordered, name, role), moves_on=moves_on), _chunks(ordered))
+    plan = _binning(ordered, name, role, _MEASURES.get(kind_of(column), "number"))
+    return _counted(replace(plan, moves_on=moves_on), _chunks(ordered))
 
 
 def _came_once(ordered: FloatArray) -> bool:
@@ -164,23 +167,25 @@ def _chunks(values: FloatArray) -> Iterator[FloatArray]:
     return (values[start : start + SORTED_ROWS] for start in range(0, len(values), SORTED_ROWS))
 
 
-def _binning(ordered: FloatArray, name: str, role: Role) -> NumericColumn:
+def _binning(ordered: FloatArray, name: str, role: Role, measure: Measure) -> NumericColumn:
     """The bins of sorted values, NaN last, and no counts."""
     finite = ordered[np.searchsorted(ordered, -np.inf, "right") : np.searchsorted(ordered, np.inf)]
     if len(finite) == 0:
         raise InputError("it has no finite value in the reference")
     edges, spread = _edges(finite), robust_spread(finite)
     median = float(finite[len(finite) // 2])
+    coarse = np.searchsorted(edges, _coarse_edges(finite)).astype(np.int64)
     return NumericColumn(
         name=name,
         role=role,
         edges=edges,
-        coarse=np.searchsorted(edges, _coarse_edges(finite)).astype(np.int64),
+        coarse=coarse,
         spread=spread,
         counts=np.zeros(len(edges) + 1, dtype=np.int64),
         sums=np.zeros(len(edges) + 1, dtype=np.int64),
         missing=0,
         fences=(median - FENCE * spread, median + FENCE * spread) if spread else NO_FENCES,
+        watched=Watched.nothing(measure, (float(finite[0]) + 0.0, float(finite[-1]) + 0.0), len(coarse) + 1),
     )
 
 
@@ -225,6 +230,7 @@ def _counted(like: NumericColumn, chunks: Iterable[FloatArray]) -> NumericColumn
     """Sorted chunks, NaN last, on the bins of ``like``."""
     counts, sums = (np.zeros(len(like.edges) + 1, dtype=np.int64) for _ in range(2))
     missing = infinite = 0
+    watched = like.watched and like.watched.of(np.zeros(0), like.edges[like.coarse])
     for ordered in chunks:
         start, end, present = np.searchsorted(ordered, [np.nextafter(-np.inf, 0), np.inf, np.nan]).tolist()
         finite = ordered[start:end]
@@ -236,7 +242,8 @@ def _counted(like: NumericColumn, chunks: Iterable[FloatArray]) -> NumericColumn
         sums[filled] += np.add.reduceat(_steps(finite, like), (ends - found)[filled]).astype(np.int64)
         missing += len(ordered) - present
         infinite += present - len(finite)
-    return replace(like, counts=counts, sums=sums, missing=missing, infinite=infinite)
+        watched = watched and watched + watched.of(finite, like.edges[like.coarse])
+    return replace(like, counts=counts, sums=sums, missing=missing, infinite=infinite, watched=watched)
 
 
 def _steps(values: FloatArray, like: NumericColumn) -> FloatArray:

@@ -110,8 +110,11 @@ class Config(BaseModel):
             limits = given.get(key)
             if metric is None:
                 yield from ((key, name, limit, of) for name, limit in (limits or {}).items())
-            elif limits is not None:
-                yield from ((key, metric, limit, of) for limit in (limits if isinstance(limits, tuple) else (limits,)))
+            else:
+                # One of all columns, or one of each.
+                found = tuple(limits.values()) if isinstance(limits, Mapping) else (limits,)
+                each = (limit for one in found for limit in (one if isinstance(one, tuple) else (one,)))
+                yield from ((key, metric, limit, of) for limit in each if limit is not None)
 
     @property
     def leaves_out_late(self) -> bool:

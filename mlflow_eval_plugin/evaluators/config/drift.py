@@ -14,6 +14,14 @@ from mlflow_eval_plugin.stats.drift.windows import Unit, Windowing
 
 ANY_COLUMN = "*"
 Tolerances = Tolerance | tuple[Tolerance, Tolerance]
+ByColumn = Tolerances | dict[str, Tolerances | None] | None
+
+
+TOLERANCES = (
+    "max_psi", "max_ks", "max_js", "max_shift_sigma", "max_new_share", "max_missing_change", "max_infinite_change",
+    "max_sentinel_change", "max_new_categories", "max_vanished_categories", "max_lost_variety", "max_unit_change",
+    "max_out_of_range",
+)  # fmt: skip
 
 
 _ROWS = re.compile(r"\s*(\d[\d,_]*)\s*rows?\s*")
@@ -41,7 +49,8 @@ class DriftConfig(Config):
 
     A tolerance is a number, or two: a column fails when its drift is above the first with confidence, and passes when
     it is below the second with confidence. A window that is too small to tell 0.05 from 0 then passes where it
-    excludes 0.2, and a large one still finds 0.06.
+    excludes 0.2, and a large one still finds 0.06. Or it is a mapping, from columns to such tolerances: ``"*"`` is any
+    other column, whose tolerance is the default where it is not named.
 
     Attributes:
         reference: the rows to compare with: a frame or an MLflow data set.
@@ -56,6 +65,11 @@ class DriftConfig(Config):
         max_new_share: tolerance of the rise in the share of a value that the reference hardly has.
         max_missing_change: tolerance of the change in the share of missing values; late labels are not judged by it.
         max_infinite_change: the same of infinite values, where there are any.
+        max_sentinel_change: the same of values that stand for none, such as -999, where there are any.
+        max_new_categories, max_vanished_categories: tolerances of the shares in categories that the other side lacks.
+        max_lost_variety: tolerance of the part of the values other than the commonest that a constant column lost.
+        max_unit_change: tolerance of the distance that another unit explains, such as 1,000 times the value.
+        max_out_of_range: tolerance of the share of numbers out of the reference's range.
         time_column: the column of times by which rows are divided into windows; it is not compared.
         window: how long a window is: ``hour``, ``day``, ``week``, or so many rows (``"10000 rows"``).
         season: ``week`` compares a window with that of the same phase of the week before, not with the reference.
@@ -66,12 +80,17 @@ class DriftConfig(Config):
     takes_columns: ClassVar[bool] = True
     own_keys: ClassVar[frozenset[str]] = frozenset(
         {"reference", "columns", "exclude_columns", "categorical", "schema_changes", "max_psi", "max_ks", "max_js",
-         "max_shift_sigma", "max_new_share", "time_column", "window", "season", "evidently"}
+         "max_shift_sigma", "max_new_share", "max_sentinel_change", "max_new_categories", "max_vanished_categories",
+         "max_lost_variety", "max_unit_change", "max_out_of_range", "time_column", "window", "season",
+         "evidently"}
     )  # fmt: skip
 
     ranged: ClassVar[Mapping[str, tuple[str | None, Of]]] = {
         "max_ks": ("ks", "value"), "max_js": ("js", "value"), "max_missing_change": ("missing_change", "value"),
         "max_new_share": ("new_share", "value"), "max_infinite_change": ("infinite_change", "value"),
+        "max_sentinel_change": ("sentinel_change", "value"), "max_new_categories": ("new_categories", "value"),
+        "max_vanished_categories": ("vanished_categories", "value"), "max_lost_variety": ("lost_variety", "value"),
+        "max_unit_change": ("unit_change", "value"), "max_out_of_range": ("out_of_range", "value"),
     }  # fmt: skip
 
     reference: Any
@@ -81,13 +100,19 @@ class DriftConfig(Config):
     categorical: tuple[str, ...] = ()
     schema_changes: dict[str, Literal["fail", "allow"]] = Field(default={})
     slice_data: Any = None
-    max_psi: Tolerances | None = None
-    max_ks: Tolerances | None = None
-    max_js: Tolerances | None = (0.03, 0.2)
-    max_shift_sigma: Tolerances | None = (0.05, 0.4)
-    max_new_share: Tolerances | None = (0.003, 0.1)
-    max_missing_change: Tolerances | None = (0.01, 0.05)
-    max_infinite_change: Tolerances | None = (0.001, 0.05)
+    max_psi: ByColumn = None
+    max_ks: ByColumn = None
+    max_js: ByColumn = (0.03, 0.2)
+    max_shift_sigma: ByColumn = (0.05, 0.4)
+    max_new_share: ByColumn = (0.003, 0.1)
+    max_missing_change: ByColumn = (0.01, 0.05)
+    max_infinite_change: ByColumn = (0.001, 0.05)
+    max_sentinel_change: ByColumn = (0.003, 0.05)
+    max_new_categories: ByColumn = (0.005, 0.1)
+    max_vanished_categories: ByColumn = (0.01, 0.1)
+    max_lost_variety: ByColumn = (0.9, 1.0)
+    max_unit_change: ByColumn = (0.1, 1.0)
+    max_out_of_range: ByColumn = None
     min_count: int = Field(default=30, ge=1)
     time_column: str | None = None
     window: Annotated[str | None, BeforeValidator(_window)] = None
@@ -101,13 +126,12 @@ class DriftConfig(Config):
             raise ValueError("drift needs 'reference': the rows to compare with")
         return value
 
-    @field_validator(
-        "max_psi", "max_ks", "max_js", "max_shift_sigma", "max_new_share", "max_missing_change", "max_infinite_change"
-    )
+    @field_validator(*TOLERANCES)
     @classmethod
-    def _the_second_is_larger(cls, value: Tolerances | None) -> Tolerances | None:
-        if isinstance(value, tuple) and value[1] < value[0]:
-            raise ValueError("of two tolerances the first is to fail and the second, no smaller, to pass")
+    def _the_second_is_larger(cls, value: ByColumn) -> ByColumn:
+        for one in value.values() if isinstance(value, dict) else (value,):
+            if isinstance(one, tuple) and one[1] < one[0]:
+                raise ValueError("of two tolerances the first is to fail and the second, no smaller, to pass")
         return value
 
     @model_validator(mode="after")
@@ -131,6 +155,25 @@ class DriftConfig(Config):
     def interactive(self) -> bool:
         """Whether Evidently's report is wanted."""
         return self.evidently
+
+    def tolerance(self, key: str, column: str) -> Tolerances | None:
+        """The tolerance of a column of the data, of one of ``TOLERANCES``."""
+        given: ByColumn = getattr(self, key)
+        if not isinstance(given, dict):
+            return given
+        others: Tolerances | None = type(self).model_fields[key].default
+        named = {self.column(name): one for name, one in given.items()}
+        return named.get(column, named.get(ANY_COLUMN, others))
+
+    @property
+    def tolerated(self) -> dict[str, tuple[str, ...]]:
+        """By key, the columns of the data that have tolerances of their own."""
+        found = {key: getattr(self, key) for key in TOLERANCES}
+        return {
+            key: tuple(self.column(name) for name in one if name != ANY_COLUMN)
+            for key, one in found.items()
+            if isinstance(one, dict)
+        }
 
     def allows(self, column: str) -> bool:
         """Whether a column may come, go or change its type."""

@@ -8,11 +8,17 @@ from typing import Any
 from mlflow_eval_plugin.reports.sentences.wording import metric_label
 from mlflow_eval_plugin.reports.tables.cells import Cell, PageTable, number_cell, table_of
 
+_ALWAYS = ("psi", "wasserstein", "ks", "js", "chi2", "new_share", "missing_change")
+_WHERE_ANY = (
+    "infinite_change", "sentinel_change", "new_categories", "vanished_categories", "lost_variety", "unit_change",
+    "out_of_range",
+)  # fmt: skip
+
 
 def drift_tables(measurements: Mapping[str, Any]) -> list[PageTable]:
     """Changes of schema, and every column."""
-    endless = any("infinite_change" in column["metrics"] for column in measurements["columns"])
-    names = ("psi", "wasserstein", "ks", "js", "chi2", "new_share", "missing_change", *(["infinite_change"] * endless))
+    had = {name for column in measurements["columns"] for name in column["metrics"]}
+    names = (*_ALWAYS, *(name for name in _WHERE_ANY if name in had))
     rows = [
         (
             Cell(column["name"]),

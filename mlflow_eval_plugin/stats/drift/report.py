@@ -27,15 +27,16 @@ from mlflow_eval_plugin.stats.drift.divergences import (
     wasserstein,
 )
 from mlflow_eval_plugin.stats.drift.new_values import new_share
+from mlflow_eval_plugin.stats.drift.quality.metrics import OF_CATEGORIES, OF_NUMBERS, QUALITY, quality, quality_of
+from mlflow_eval_plugin.stats.drift.quality.shares import sentinels_of
+from mlflow_eval_plugin.stats.drift.quality.units import UnitChange
 from mlflow_eval_plugin.stats.drift.summary import CategoricalColumn, Column, DriftSummary, NumericColumn, Role
 from mlflow_eval_plugin.stats.drift.triage import Hint, hint_level, triage
 from mlflow_eval_plugin.stats.errors import InputError
-from mlflow_eval_plugin.stats.inference.contrasts import Difference
 from mlflow_eval_plugin.stats.inference.estimate import Estimate, Quantity, QuantityBounds, bounds_at, estimates
-from mlflow_eval_plugin.stats.inference.quantities import ProportionQuantity
 
-NUMERIC_METRICS = ("psi", "ks", "js", "wasserstein", "new_share", "missing_change", "infinite_change")
-CATEGORICAL_METRICS = ("psi", "js", "chi2", "new_share", "missing_change")
+NUMERIC_METRICS = ("psi", "ks", "js", "wasserstein", "new_share", *OF_NUMBERS)
+CATEGORICAL_METRICS = ("psi", "js", "chi2", "new_share", *OF_CATEGORIES)
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,11 @@ class DriftMetrics:
     Jensen-Shannon distance, base 2. ``ks``: Kolmogorov-Smirnov distance. ``wasserstein``: over the reference's robust
     standard deviation, within its fences. ``chi2``: Pearson's statistic, without an interval as it grows with the rows.
     ``new_share``: the largest rise in the share of a value that the reference hardly has. ``missing_change`` and
-    ``infinite_change``: current less reference share of missing and of infinite values.
+    ``infinite_change``: current less reference share of missing and of infinite values. ``sentinel_change``: the same
+    of values that stand for none. ``out_of_range``: the share beyond the reference's extremes, less what to expect.
+    ``unit_change``: what of the Jensen-Shannon distance another unit explains. ``new_categories``,
+    ``vanished_categories``: the shares in categories that one side lacks, less those to be expected.
+    ``lost_variety``: the part of the values other than the commonest that is gone.
     """
 
     psi: Estimate
@@ -57,6 +62,12 @@ class DriftMetrics:
     ks: Estimate | None = None
     wasserstein: Estimate | None = None
     chi2: Estimate | None = None
+    sentinel_change: Estimate | None = None
+    out_of_range: Estimate | None = None
+    unit_change: Estimate | None = None
+    new_categories: Estimate | None = None
+    vanished_categories: Estimate | None = None
+    lost_variety: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,12 @@ class ShareHistogram:
 
 @dataclass(frozen=True)
 class ColumnDrift:
-    """One column; ``p_value`` is of KS where numeric and of chi-squared where categorical."""
+    """One column; ``p_value`` is of KS where numeric and of chi-squared where categorical.
+
+    Attributes:
+        sentinels_reference, sentinels_current: how often each value occurs that stands for none.
+        unit: what happened to the values, where another unit explains a change; else empty.
+    """
 
     name: str
     role: Role
@@ -88,6 +104,9 @@ class ColumnDrift:
     hint: Hint
     hint_reason: str
     histogram: ShareHistogram
+    sentinels_reference: dict[str, int] = field(default_factory=dict)
+    sentinels_current: dict[str, int] = field(default_factory=dict)
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -199,10 +218,10 @@ class DriftTable:
 
 
 def metrics_of(reference: Column, current: Column) -> tuple[str, ...]:
-    """The metrics of a column; that of infinite values only where there are any."""
+    """The metrics of a column; those of its quality only where they say something."""
     names = NUMERIC_METRICS if isinstance(reference, NumericColumn) else CATEGORICAL_METRICS
-    endless = reference.infinite + current.infinite > 0
-    return tuple(name for name in names if endless or name != "infinite_change")
+    own = quality_of(reference, current)
+    return tuple(name for name in names if name in own or name not in QUALITY)
 
 
 def drift_bounds(reference: DriftSummary, current: DriftSummary, column: str, metric: str) -> QuantityBounds:
@@ -242,10 +261,11 @@ def _pair(reference: DriftSummary, current: DriftSummary, name: str) -> tuple[Co
 
 
 def _quantity(before: Column, after: Column, metric: str) -> Quantity:
-    if metric in ("missing_change", "infinite_change"):
-        counts = [one.missing if metric == "missing_change" else one.infinite for one in (after, before)]
-        shares = [_share(count, one.rows) for count, one in zip(counts, (after, before), strict=True)]
-        return Difference(shares[0], shares[1], np.ones(1), "a data set has no rows")
+    if metric in QUALITY:
+        found = quality(before, after, metric)
+        if found is None:
+            raise InputError(f"metric: nothing was counted of column {before.name!r} for {metric!r}")
+        return found
     if metric == "new_share":
         return new_share(*fine_cells(before, after))
     if metric in ("psi", "js"):
@@ -254,12 +274,6 @@ def _quantity(before: Column, after: Column, metric: str) -> Quantity:
     if isinstance(before, NumericColumn) and isinstance(after, NumericColumn):
         return kolmogorov_smirnov(before, after) if metric == "ks" else wasserstein(before, after)
     raise InputError(f"metric: {metric!r} is for numeric columns, {before.name!r} is categorical")
-
-
-def _share(count: int, of: int) -> ProportionQuantity:
-    rows = np.array([of], dtype=np.float64)
-    share = np.where(rows > 0, count / np.maximum(rows, 1), np.nan)
-    return ProportionQuantity(share, rows, rows.astype(np.int64), rows, "there are no rows")
 
 
 def _column(table: DriftTable, name: str, level: float, repeated: float | None) -> ColumnDrift:
@@ -275,6 +289,7 @@ def _column(table: DriftTable, name: str, level: float, repeated: float | None) 
     if isinstance(distance := quantities.get("ks"), DistributionDistance):
         p_value = ks_p_value(distance, before.present, after.present)
     hint, reason = triage(before, after, quantities, level, repeated)
+    unit = quantities.get("unit_change")
     return ColumnDrift(
         name=before.name,
         role=before.role,
@@ -292,6 +307,9 @@ def _column(table: DriftTable, name: str, level: float, repeated: float | None) 
         hint=hint,
         hint_reason=reason,
         histogram=_histogram(before, after),
+        sentinels_reference=sentinels_of(before),
+        sentinels_current=sentinels_of(after),
+        unit=unit.unit if isinstance(unit, UnitChange) else "",
     )
 
 

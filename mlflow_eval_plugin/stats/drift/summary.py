@@ -17,6 +17,7 @@ import numpy as np
 
 from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
 from mlflow_eval_plugin.stats.counts.slice import lanes_added
+from mlflow_eval_plugin.stats.drift.watched import Watched
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 
 Role = Literal["feature", "score", "prediction", "label"]
@@ -41,6 +42,7 @@ class NumericColumn:
         infinite: rows that are infinite; they are in no bin.
         fences: between which areas are taken, from the reference.
         moves_on: the reference's values are times, or whole numbers of which each came once, as keys and counters do.
+        watched: counts of single values, for the quality of the data; None in documents that were written before.
     """
 
     name: str
@@ -54,6 +56,7 @@ class NumericColumn:
     infinite: int = 0
     fences: tuple[float, float] = NO_FENCES
     moves_on: bool = False
+    watched: Watched | None = None
 
     @property
     def present(self) -> int:
@@ -92,6 +95,7 @@ class NumericColumn:
             sums=lanes_added(self.sums, other.sums),
             missing=self.missing + other.missing,
             infinite=self.infinite + other.infinite,
+            watched=None if self.watched is None or other.watched is None else self.watched + other.watched,
         )
 
 
@@ -200,6 +204,7 @@ def _written(column: Column) -> dict[str, Any]:
         # JSON has no infinity.
         "fences": None if column.fences == NO_FENCES else list(column.fences),
         "moves_on": column.moves_on,
+        **({} if column.watched is None else {"watched": column.watched.to_document()}),
     }
 
 
@@ -210,6 +215,7 @@ def _read(document: Mapping[str, Any]) -> Column:
     counts = np.array(document["counts"], dtype=np.int64)
     if document["kind"] == "categorical":
         return CategoricalColumn(document["name"], role, tuple(document["levels"]), counts, document["missing"])
+    watched = document.get("watched")
     return NumericColumn(
         name=document["name"],
         role=role,
@@ -223,4 +229,5 @@ def _read(document: Mapping[str, Any]) -> Column:
         infinite=document.get("infinite", 0),
         fences=tuple(document.get("fences") or NO_FENCES),
         moves_on=document.get("moves_on", False),
+        watched=Watched.from_document(watched, len(document["coarse"]) + 1) if watched else None,
     )
