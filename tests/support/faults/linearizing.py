@@ -329,8 +329,10 @@ def _in_no_stage(op: Op, state: ModelState, alive: frozenset[int]) -> bool:
 
 
 def _no_nomination(op: Op, state: ModelState, alive: frozenset[int]) -> bool:
-    # Evidence is not made anew in these histories: who was condemned stays so until promoted again.
-    return op.version not in alive or op.version == state.pair.champion or op.version in state.condemned
+    # Evidence is not made anew in these histories: who was condemned stays so until promoted again. All versions of a
+    # model are of one run, so that the bytes of one that was rolled back from are those of every other.
+    condemned = op.version in state.condemned or bool(state.condemned_files)
+    return op.version not in alive or op.version == state.pair.champion or condemned
 
 
 def _no_request(op: Op, state: ModelState, alive: frozenset[int]) -> bool:
