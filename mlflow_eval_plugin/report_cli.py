@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,6 +16,12 @@ _EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUTPUT = click.option(
     "-o", "--output", required=True, metavar="OUT.html", help="Where to write the page; - is standard output."
 )
+
+
+OF_TREND = click.option(
+    "-o", "--output", required=True, metavar="OUT.html|OUT.png",
+    help="Where to write the page, or the picture where it ends in .png; - is the page on standard output.",
+)  # fmt: skip
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,7 +53,7 @@ def page(files: tuple[Path, ...], output: str) -> None:
     """
     from mlflow_eval_plugin.reports import render_joined
 
-    _write(render_joined([_read(file) for file in files]).encode(), output)
+    write(render_joined([_read(file) for file in files]).encode(), output)
 
 
 @main.command()
@@ -70,15 +77,12 @@ def diff(before: Path, after: Path, output: str) -> None:
         text = render_diff(*documents)
     except EvidenceError as error:
         _refuse(f"{before} and {after}: {error}")
-    _write(text.encode(), output)
+    write(text.encode(), output)
 
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=_EXISTING, metavar="FILE FILE...")
-@click.option(
-    "-o", "--output", required=True, metavar="OUT.html|OUT.png",
-    help="Where to write the page, or the picture where it ends in .png; - is the page on standard output.",
-)  # fmt: skip
+@OF_TREND
 def trend(files: tuple[Path, ...], output: str) -> None:
     """Write a page, or a picture, of every Check over time.
 
@@ -90,19 +94,28 @@ def trend(files: tuple[Path, ...], output: str) -> None:
       evidence-report trend */calibration.json -o calibration.png
     """
     from mlflow_eval_plugin.canonical import EvidenceError
-    from mlflow_eval_plugin.reports import render_trend
 
     documents = [_read(file) for file in files]
     try:
-        if output.lower().endswith(".png"):
-            from mlflow_eval_plugin.reports.png.trend import trend_figure
-
-            content = trend_figure(documents)
-        else:
-            content = render_trend(documents).encode()
+        content = drawn_trend(documents, output)
     except EvidenceError as error:
         _refuse(f"{', '.join(map(str, files))}: {error}")
-    _write(content, output)
+    write(content, output)
+
+
+def drawn_trend(documents: Sequence[Evidence], output: str) -> bytes:
+    """The page of a trend, or its picture where the name of the file says so.
+
+    Raises:
+        EvidenceError: for documents of several kinds or tasks.
+    """
+    if output.lower().endswith(".png"):
+        from mlflow_eval_plugin.reports.png.trend import trend_figure
+
+        return trend_figure(documents)
+    from mlflow_eval_plugin.reports import render_trend
+
+    return render_trend(documents).encode()
 
 
 def _read(file: Path) -> Evidence:
@@ -117,7 +130,12 @@ def _read(file: Path) -> Evidence:
         _refuse(f"{file}: {error}")
 
 
-def _write(content: bytes, output: str) -> None:
+def write(content: bytes, output: str) -> None:
+    """Write a page to a file, whose name is told, or to standard output.
+
+    Raises:
+        ClickException: when it cannot be written.
+    """
     if output == "-":
         sys.stdout.buffer.write(content)
         return

@@ -14,6 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from mlflow_eval_plugin.commands.group import main as evidence
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.config.keys import CONFIGS, parse
 from mlflow_eval_plugin.evaluators.config.regression import CONFIGS as REGRESSION_CONFIGS
@@ -72,7 +73,7 @@ def test_every_command_has_its_place_and_an_example_in_the_page(command):
 def test_the_reference_of_commands_is_what_the_commands_say():
     made = runpy.run_path(str(ROOT / "tools" / "cli_reference.py"))["page"]()
     assert made == CLI, "run: python tools/cli_reference.py"
-    assert made.count("\n### `") == len(leaves(main)) + len(leaves(reports))
+    assert made.count("\n### `") == sum(map(len, map(leaves, (main, reports, evidence))))
 
 
 @pytest.mark.parametrize("call", REPORT_CALLS)

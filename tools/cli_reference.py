@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from mlflow_eval_plugin.commands.group import main as evidence
 from mlflow_eval_plugin.report_cli import main as evidence_report
 from registry_hooks.cli.group import BY_ROLE
 
@@ -24,6 +25,7 @@ OF_ALL = {
     "--json": None,
 }
 """Options that the page tells once, with the help that they have there; None is any."""
+OF_EVIDENCE: dict[str, click.Command] = {"evidence": evidence, "evidence-report": evidence_report}
 
 
 def page() -> str:
@@ -32,8 +34,8 @@ def page() -> str:
 
 
 def _of_role(role: str) -> Iterator[str]:
-    if role == "evidence-report":
-        yield from _sections((role,), evidence_report)
+    if role in OF_EVIDENCE:
+        yield from _sections((role,), OF_EVIDENCE[role])
         return
     (commands,) = (commands for name, commands in BY_ROLE.items() if name.partition(",")[0] == role)
     for command in commands:

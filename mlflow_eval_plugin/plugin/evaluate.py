@@ -22,7 +22,9 @@ from mlflow_eval_plugin.plugin.run.interrupts import killed_if_interrupted, undi
 from mlflow_eval_plugin.plugin.run.log import log_data, logged, prepare
 from mlflow_eval_plugin.plugin.sources.held import held
 from mlflow_eval_plugin.plugin.sources.opening import opened
+from mlflow_eval_plugin.reports.pages import joined
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.verdicts import Verdict
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,12 @@ class Done:
 
     result: EvaluationResult
     call: Call
+
+    @property
+    def verdict(self) -> Verdict:
+        """The gravest verdict; an evaluator that judged nothing, since labels are late, is insufficient."""
+        of_documents = joined.verdict(list(self.call.evidence.values()))
+        return "insufficient" if self.call.not_judged and of_documents == "pass" else of_documents
 
 
 def evaluate(

@@ -27,9 +27,9 @@ def killed_if_interrupted() -> Iterator[str]:
     except _WrittenFirst:
         status = RunStatus.FINISHED
         raise
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         _end(run.info.run_id, RunStatus.KILLED)
-        raise
+        raise KeyboardInterrupt(f"run {run.info.run_id} is KILLED, and nothing of this call is in it") from stopped
     finally:
         if active is None:
             _end(run.info.run_id, status)
@@ -65,7 +65,7 @@ def undisturbed() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGINT, before)
     if kept:
-        raise _WrittenFirst
+        raise _WrittenFirst("all was computed by then, and is in the run")
 
 
 def _end(run_id: str, status: int) -> None:

@@ -9,6 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from mlflow_eval_plugin.commands.group import main as evidence
 from mlflow_eval_plugin.report_cli import main as reports
 from registry_hooks.cli import main
 from registry_hooks.cli.group import BY_ROLE
@@ -22,6 +23,7 @@ def groups(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tup
 
 
 GROUPS = {" ".join(("registry-hooks", *path)): (main, path, group) for path, group in groups(main)}
+GROUPS["evidence"] = (evidence, (), evidence)
 GROUPS["evidence-report"] = (reports, (), reports)
 
 

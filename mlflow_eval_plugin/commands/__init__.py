@@ -1,0 +1,1 @@
+"""The ``evidence`` command: evaluate data, see beforehand what it takes, and how Checks went from run to run."""
