@@ -16,7 +16,6 @@ from mlflow_eval_plugin.engines.frozen.freezing import (
 )
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.base import Config
-from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.stats.errors import InputError
@@ -52,7 +51,7 @@ def frozen_part(task: str, config: Config, rows: AnyRows, labelled: int | None, 
         said |= {"score": rows.score_name, "forecasts": list(rows.forecasts)}
     if isinstance(rows, Rows):
         said["pos_label"] = rows.pos_label or None
-    if isinstance(config, DriftConfig) and not isinstance(rows, MulticlassRows):
+    if config.takes_columns and not isinstance(rows, MulticlassRows):
         return FrozenPart(said, {"everything": _columns(config, rows), "scored": None})
     scored = _scored(rows)
     if scored is None:
@@ -69,7 +68,7 @@ def schema_of(rows: AnyRows) -> Iterator[dict[str, str]]:
     return ({"name": one.name, "kind": one.kind} for one in held.schema())
 
 
-def _columns(config: DriftConfig, rows: Rows | RegressionRows) -> FrozenRows:
+def _columns(config: Any, rows: Rows | RegressionRows) -> FrozenRows:
     names = rows.everything.names
     asked = set(names if config.columns is None else (*map(config.column, config.columns), *rows.roles))
     left = asked - set(map(config.column, config.exclude_columns))
