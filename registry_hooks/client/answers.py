@@ -353,12 +353,16 @@ class Redaction(TypedDict):
 
 
 class Verified(TypedDict):
-    """The audit log, recomputed. ``redacted`` and ``purged``, a number of entries, are what it says that it lacks."""
+    """The audit log, recomputed. ``redacted`` and ``purged``, a number of entries, are what it says that it lacks.
+
+    ``held_against`` says which checkpoints and keys it was compared with.
+    """
 
     ok: bool
     size: int
     root: str
     problems: list[Problem]
+    held_against: list[str]
     redacted: list[Redaction]
     purged: int
 

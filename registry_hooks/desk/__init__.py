@@ -72,7 +72,7 @@ class Desk:
         self.inbox, self.proposal, self.report = Inbox(cases).inbox, shown.proposal, shown.report
         auditing = Auditing(cases)
         self.audit_verify, self.audit_export = notifying.of_tampering(auditing.audit_verify), auditing.audit_export
-        self.checkpointing = checkpointing = Checkpointing(cases)
+        self.checkpointing = checkpointing = Checkpointing(cases, notifying.tell_tampering)
         proving = Proving(cases, checkpointing)
         self.audit_checkpoint, self.audit_cosign = checkpointing.audit_checkpoint, checkpointing.audit_cosign
         self.audit_keys, self.audit_key_rotate = checkpointing.audit_keys, checkpointing.audit_key_rotate

@@ -84,6 +84,11 @@ class Notifying:
 
         return looking
 
+    def tell_tampering(self, what: str) -> None:
+        """Have targets told of what work beside requests found wrong."""
+        with or_logged("what was found wrong could not be noted for targets"):
+            self._note_tampering({"problems": [{"seq": None, "what": what}]})
+
     @again_if_undone
     def _note_tampering(self, answer: Answer) -> None:
         told = [_problem(each) for each in answer["problems"]]

@@ -20,7 +20,7 @@ from registry_hooks.rules.matters import matters
 from registry_hooks.storage.gc_pause import unsearched
 from registry_hooks.storage.kept.states import read_model_state
 from registry_hooks.storage.ledger import Ledger
-from registry_hooks.storage.log.auditing import disagreeing
+from registry_hooks.storage.log.auditing import held_against
 from registry_hooks.storage.mlflow_rows import Registry, SweptRegistry
 from registry_hooks.storage.replay import Replay, replayed_model
 from registry_hooks.storage.snapshots import Snapshot
@@ -76,9 +76,10 @@ def audited(log: Whole[Any]) -> Answer:
         {"seq": problem.seq, "what": problem.what if whole else problem.what.split(":")[0]}
         for problem in found.problems
     ]
+    signed = held_against(session, found.tree)
     told = {"ok": False, "size": found.tree.size, "root": found.tree.root.hex(), "problems": problems,
-            **found.lacking()}  # fmt: skip
-    problems += [{"seq": None, "what": what} for what in disagreeing(session, found.tree)]
+            "held_against": signed.against, **found.lacking()}  # fmt: skip
+    problems += [{"seq": None, "what": what} for what in signed.problems]
     problems += [{"seq": None, "what": what} for what in _changed_snapshots(replay.snapshots, found.states)]
     for scope, what in _NO_MODELS.items():
         if scope in replay.broken or ledger.scope_state(scope) != replay.scopes[scope]:

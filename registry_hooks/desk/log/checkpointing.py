@@ -7,7 +7,7 @@ before, there is no signed checkpoint; the answer says why, and decisions go on.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,6 +25,7 @@ from registry_hooks.rules.log.merkle import Tree
 from registry_hooks.rules.log.notes import COSIGNS, Note, Vkey, cosigned_at, read_note, read_vkey, sign, vkey_of
 from registry_hooks.storage.ledger import Ledger
 from registry_hooks.storage.log import outside
+from registry_hooks.storage.log.auditing import parted
 from registry_hooks.storage.log.checkpoints import Checkpoints, Kept
 from registry_hooks.storage.log.nodes import Nodes
 from registry_hooks.storage.log.outside import NoKey, NotKept
@@ -72,9 +73,14 @@ class Standing:
 
 @dataclass(frozen=True)
 class Checkpointing:
-    """Signs the log's head, and keeps what was signed."""
+    """Signs the log's head, and keeps what was signed.
+
+    Args:
+        tell: is told, once, that the log is not the one that was signed.
+    """
 
     cases: Cases
+    tell: Callable[[str], None]
 
     def audit_checkpoint(self) -> Answer:
         """The log's head as a signed checkpoint; unsigned where it cannot be signed, and ``why_unsigned`` says why."""
@@ -94,9 +100,22 @@ class Checkpointing:
             kept = self.signed()
         except Empty:
             return None
-        except (NoKey, Contradicted, NotKept) as error:
+        except Contradicted as error:
+            _tampered(str(error), self.tell)
             return _said(str(error))
-        return _said("; ".join(_kept_nowhere(kept)) or None)
+        except (NoKey, NotKept) as error:
+            return _said(str(error))
+        why = _said("; ".join(_kept_nowhere(kept)) or None)
+        self._tell_forks()
+        return why
+
+    def _tell_forks(self) -> None:
+        """Tell where the log has not grown from a copy of another name or key; under a new name it is signed still."""
+        with suppress(NotKept):
+            if others := outside.copies_outside()[1:]:
+                with self.cases.unit_of_work(write=False) as session:
+                    forks = [each for copy in others for each in parted(Nodes(session), copy)]
+                _tampered("; ".join(forks), self.tell)
 
     def audit_keys(self) -> Answer:
         """The keys of the log's checkpoints, oldest first, and why this server cannot sign where it cannot."""
@@ -299,6 +318,14 @@ def _said(why: str | None) -> str | None:
     if why is not None:
         _logger.error("checkpoints of the audit log: %s", why)
     return why
+
+
+@lru_cache(maxsize=1)
+def _tampered(what: str, tell: Callable[[str], None]) -> None:
+    """Tell once that the log is not the one that was signed."""
+    if what:
+        _logger.error("the audit log is not the one that was signed: %s", what)
+        tell(what)
 
 
 @lru_cache(maxsize=1)

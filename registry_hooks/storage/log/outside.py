@@ -7,9 +7,11 @@ copy that they cannot reach it does not hold. So neither is kept in the database
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tempfile
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from registry_hooks.errors import Invalid, RegistryError
 from registry_hooks.rules.log.checkpoints import Checkpoint, read_checkpoint
-from registry_hooks.rules.log.notes import Vkey, read_note, read_vkey
+from registry_hooks.rules.log.notes import Note, Vkey, read_note, read_vkey
 from registry_hooks.rules.policy import duration
 from registry_hooks.rules.signatures import new_key, private_pem, read_private
 from registry_hooks.storage.mlflow_io import log_file
@@ -134,17 +136,45 @@ def witnesses() -> tuple[Vkey, ...]:
     return tuple(read_vkey(line) for line in lines if line.strip() and not line.startswith("#"))
 
 
+@dataclass(frozen=True)
+class Copy:
+    """The newest checkpoint of one log in the folder outside, and the file that it is in."""
+
+    file: Path
+    checkpoint: Checkpoint
+    signer: tuple[str, bytes]
+
+
 def newest_outside() -> Checkpoint | None:
     """The newest checkpoint in the folder that ``REGISTRY_HOOKS_CHECKPOINTS`` names.
 
     Raises:
         NotKept: when the folder cannot be read, or what is there is no checkpoint.
     """
+    found = _copy(Path(named) / NEWEST) if (named := os.environ.get(DIRECTORY)) else None
+    return None if found is None else found.checkpoint
+
+
+def copies_outside() -> list[Copy]:
+    """The newest checkpoint of each log in that folder: of the one that was signed last, and of those before it.
+
+    Raises:
+        NotKept: when one cannot be read.
+    """
     if not (named := os.environ.get(DIRECTORY)):
-        return None
-    file = Path(named) / NEWEST
+        return []
     try:
-        return read_checkpoint(read_note(file.read_bytes()).text)
+        files = [Path(named) / NEWEST, *sorted(Path(named).glob(f"*/{NEWEST}"))]
+    except OSError as error:
+        raise NotKept(f"the folder {named} cannot be read: {error}") from error
+    return [found for file in files if (found := _copy(file)) is not None]
+
+
+def _copy(file: Path) -> Copy | None:
+    try:
+        note = read_note(file.read_bytes())
+        first = note.signatures[0]
+        return Copy(file, read_checkpoint(note.text), (first.name, first.id))
     except FileNotFoundError:
         return None
     except (OSError, Invalid) as error:
@@ -154,8 +184,11 @@ def newest_outside() -> Checkpoint | None:
 def keep_outside(size: int, note: bytes) -> Path | None:
     """Write a checkpoint into that folder, under its size and as the newest; None where no folder is configured.
 
+    Copies of a log of another name, or signed by another key, are put into a folder of their own before. No
+    checkpoint is written over another of its size.
+
     Raises:
-        NotKept: when it cannot be written.
+        NotKept: when it cannot be written, or there is another one of its size.
     """
     if not (named := os.environ.get(DIRECTORY)):
         return None
@@ -165,18 +198,44 @@ def keep_outside(size: int, note: bytes) -> Path | None:
         if newest.is_file() and newest.read_bytes() == note:
             return newest
         folder.mkdir(parents=True, exist_ok=True)
+        _set_aside(folder, read_note(note))
+        _refuse_fork(folder / f"{size:012}", read_note(note))
         for name in (f"{size:012}", NEWEST):
-            handle, made = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
-            part = Path(made)
-            with os.fdopen(handle, "wb") as file:
-                file.write(note)
-                file.flush()
-                os.fsync(file.fileno())
-            part.chmod(0o644)  # it is there to be read
-            part.replace(folder / name)
+            _write(folder, name, note)
     except OSError as error:
         raise NotKept(f"the checkpoint cannot be kept in {folder}: {error.strerror}") from error
     return newest
+
+
+def _write(folder: Path, name: str, note: bytes) -> None:
+    handle, made = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
+    part = Path(made)
+    with os.fdopen(handle, "wb") as file:
+        file.write(note)
+        file.flush()
+        os.fsync(file.fileno())
+    part.chmod(0o644)  # it is there to be read
+    part.replace(folder / name)
+
+
+def _set_aside(folder: Path, note: Note) -> None:
+    """Move the copies of another log, or of another key, into a folder of their own; the newest last of all."""
+    with suppress(NotKept):  # what cannot be read is nobody's
+        held, mine = _copy(folder / NEWEST), note.signatures[0]
+        if held is None or held.signer == (mine.name, mine.id):
+            return
+        name, key = held.signer
+        aside = folder / f"{re.sub('[^A-Za-z0-9.-]', '_', name)[:80]}+{key.hex()}"
+        aside.mkdir(exist_ok=True)
+        for each in (*sorted(folder.glob("[0-9]" * 12)), folder / NEWEST):
+            if each.name == NEWEST or not (aside / each.name).exists():
+                each.replace(aside / each.name)
+
+
+def _refuse_fork(file: Path, note: Note) -> None:
+    with suppress(FileNotFoundError, Invalid):
+        if read_note(file.read_bytes()).text != note.text:
+            raise NotKept(f"the log has forked: {file} is another checkpoint of as many entries, and is kept")
 
 
 def keep_in_run(size: int, note: bytes) -> None:

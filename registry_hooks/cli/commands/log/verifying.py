@@ -171,6 +171,7 @@ def _tell(answer: Answer, as_json: bool) -> None:
 def _verified(answer: Answer) -> Iterator[str]:
     if answer["ok"]:
         yield f"The audit log is {heading('sound', 'green')}: {answer['size']} entries, root {clean(answer['root'])}."
+        yield from (f"  It agrees with {clean(each)}." for each in answer.get("held_against", ()))
         yield from _lacking(answer)
         return
     yield f"The audit log is {heading('BROKEN', 'red')}: {answer['size']} entries, root {clean(answer['root'])}."
