@@ -12,22 +12,20 @@ from typing import Any
 
 import mlflow
 from mlflow.artifacts import list_artifacts
-from mlflow.data.evaluation_dataset import EvaluationDataset
-from mlflow.exceptions import MlflowException
 from mlflow.tracking.client import MlflowClient
 
 from mlflow_eval_plugin.canonical import EvidenceError
 from mlflow_eval_plugin.evaluators.config.base import Config
-from mlflow_eval_plugin.nearest import nearest
 from mlflow_eval_plugin.plugin.about import now, producer, subject_of
 from mlflow_eval_plugin.plugin.baseline.document import sealed
 from mlflow_eval_plugin.plugin.baseline.parts import AnyRows, frozen_part, schema_of
 from mlflow_eval_plugin.plugin.baseline.registering import named_version, register_baseline
-from mlflow_eval_plugin.plugin.data.frames import given_table
 from mlflow_eval_plugin.plugin.data.tables import GivenTable, Scorer, check_tables, require_features, table_of
 from mlflow_eval_plugin.plugin.late_labels import LateLabels, require_labels
 from mlflow_eval_plugin.plugin.participants import Asked, invalid
 from mlflow_eval_plugin.plugin.references import reference_table
+from mlflow_eval_plugin.plugin.sources.held import held
+from mlflow_eval_plugin.plugin.sources.opening import NAME, opened
 from mlflow_eval_plugin.plugin.tasks import TASKS, configs_of, task_of
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -39,7 +37,7 @@ Configs = Mapping[str, Config]
 def freeze(
     data: Any,
     *,
-    targets: str | None = None,
+    targets: Any = None,
     predictions: str | None = None,
     model: Any = None,
     name: str = "baseline",
@@ -52,7 +50,7 @@ def freeze(
     Evaluators take where it is (``runs:/…/baseline``) for a ``reference``, and say of it what they would of the rows.
 
     Args:
-        data: a table of any library, or an MLflow data set, which names its own columns.
+        data: what ``evaluate`` takes: a path, a table of any library, or an MLflow data set, which names its columns.
         targets: the column of labels.
         predictions: without a model, the column of predictions; with one, the column of its output.
         model: a URI or a loaded pyfunc model that is asked; None where the predictions are in the data.
@@ -78,7 +76,7 @@ def freeze(
 
 def _files(
     data: Any,
-    targets: str | None,
+    targets: Any,
     predictions: str | None,
     model: Any,
     name: str,
@@ -146,21 +144,12 @@ class _Frozen:
         return {"uri": found.model_uri, "digest": found.model_digest, "registered": registered}
 
 
-def _read(
-    data: Any, targets: str | None, predictions: str | None, model: Any, name: str
-) -> tuple[GivenTable, GivenTable]:
+def _read(data: Any, targets: Any, predictions: str | None, model: Any, name: str) -> tuple[GivenTable, GivenTable]:
     """The rows as they are evaluated, and as a reference."""
-    held = given_table(data, argument="data", features=(), labels=targets or "label")
-    targets, own = held.labels or targets, held.predictions or (predictions if model is None else None)
-    if unknown := [one for one in (targets, own) if one is not None and one not in held.frame.columns]:
-        names = list(map(str, held.frame.columns))
-        raise InputError("; ".join(f"data: no column {one!r}{nearest(str(one), names)}" for one in unknown))
-    try:
-        made = EvaluationDataset(held.frame, targets=targets, predictions=own, name=held.name or name)
-    except MlflowException as error:
-        raise InputError(f"data: {error.message}") from error
-    table = table_of(made)
-    return table, reference_table(held.frame, table.name, table, model)
+    found = opened(data)
+    known = held(found, targets, predictions, with_model=model is not None)
+    table = table_of(known)
+    return table, reference_table(known.whole, name if found.name == NAME else found.name, table, model)
 
 
 def _configs(given: Mapping[str, Mapping[str, Any]], reference: GivenTable, model_type: str) -> Configs:

@@ -21,7 +21,8 @@ from mlflow.utils.uri import append_to_uri_path
 from mlflow_eval_plugin.canonical import canonical
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evaluators.scalars import labels_scalars, scalars
-from mlflow_eval_plugin.evidence import Data, Evidence
+from mlflow_eval_plugin.evidence import Data, Evidence, Reference
+from mlflow_eval_plugin.plugin.baseline.document import Baseline
 from mlflow_eval_plugin.plugin.call import Call
 from mlflow_eval_plugin.plugin.data.tables import HEAD_ROWS
 from mlflow_eval_plugin.plugin.run.interactive import attach_evidently
@@ -186,14 +187,25 @@ def _log_metrics(client: MlflowClient, call: Call, metrics: dict[str, float]) ->
 
 
 def _log_reference(client: MlflowClient, call: Call, evidence: Evidence, config: Config) -> None:
-    table = call.reference(config)
-    if table is None or evidence.reference is None or id(table) in call.logged_references:
+    given = call.reference(config) or call.baseline(config)
+    if given is None or evidence.reference is None or id(given) in call.logged_references:
         return
     tags = [InputTag(key=MLFLOW_DATASET_CONTEXT, value="reference")]
-    digest = table.mlflow_digest or _short(evidence.reference)
-    entity = _entity(table.features.head(HEAD_ROWS), table.name, digest, len(table.features))
+    if isinstance(given, Baseline):
+        entity = _frozen(evidence.reference)
+    else:
+        digest = given.mlflow_digest or _short(evidence.reference)
+        entity = _entity(given.features.head(HEAD_ROWS), given.name, digest, len(given.features))
     client.log_inputs(call.request.run_id, [DatasetInput(dataset=entity, tags=tags)])
-    call.logged_references.add(id(table))
+    call.logged_references.add(id(given))
+
+
+def _frozen(reference: Reference) -> Dataset:
+    """What a baseline was frozen of: nobody has the rows, and its address says where the counts are."""
+    uri = reference.baseline.uri if reference.baseline else ""
+    profile = {"num_rows": reference.rows, "num_elements": reference.rows * len(reference.columns)}
+    source = {"source_type": "baseline", "source": json.dumps({"uri": uri})}
+    return Dataset(name=reference.name, digest=_short(reference), **source, profile=json.dumps(profile))
 
 
 def _entity(head: Any, name: str, digest: str, rows: int, origin: str | None = None) -> Dataset:

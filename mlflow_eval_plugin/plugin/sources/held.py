@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from mlflow_eval_plugin.engines.arrow.columns.streams import read_arrow
 from mlflow_eval_plugin.nearest import nearest
-from mlflow_eval_plugin.plugin.data.tables import HEAD_ROWS
+from mlflow_eval_plugin.plugin.data.tables import HEAD_ROWS, beside
 from mlflow_eval_plugin.plugin.sources.opening import Opened
 from mlflow_eval_plugin.plugin.sources.source import Source
 from mlflow_eval_plugin.stats.errors import InputError
@@ -27,6 +27,7 @@ class Held:
         digest: where it was given as an MLflow data set, the digest that it has there; else that of the Evidence is
             taken.
         head: the first rows, with all columns.
+        whole: all rows, with the labels among the columns, as a reference is given.
         origin: the URI where the rows come from, if they have one.
     """
 
@@ -39,6 +40,7 @@ class Held:
     predictions_data: Any
     predictions_name: str | None
     head: pd.DataFrame
+    whole: pd.DataFrame
     origin: str | None
 
 
@@ -71,8 +73,11 @@ def held(found: Opened, targets: Any, predictions: str | None, *, with_model: bo
     except MlflowException as error:
         raise InputError(f"data: {error.message}") from error
     names = ("features_data", "feature_names", "labels_data", "targets_name", "predictions_data", "predictions_name")
-    head = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(made.features_data, columns=made.feature_names)
-    said: dict[str, Any] = {"head": head.head(HEAD_ROWS), "origin": found.origin}
+    whole = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(made.features_data, columns=made.feature_names)
+    head = whole.head(HEAD_ROWS)
+    if not isinstance(targets, str):
+        whole = beside(whole, {str(made.targets_name or "label"): made.labels_data})
+    said: dict[str, Any] = {"head": head, "whole": whole, "origin": found.origin}
     return Held(found.name, found.digest, **said, **{name: getattr(made, name) for name in names})
 
 

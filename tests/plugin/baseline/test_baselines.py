@@ -132,6 +132,26 @@ def test_what_differs_is_refused_all_at_once(store: Path) -> None:
     assert refused.value.get_http_status_code() == 400
 
 
+def test_a_change_of_schema_is_found_and_not_refused(store: Path) -> None:
+    case = CASES["binary"]
+    changed = case.current.assign(town=1.5, more=1, tied=case.current.tied.map("{} EUR".format)).drop(columns=["age"])
+    other = Case(case.reference, changed, case.named, {"drift": {}})
+    without, with_rows = (evidence(other, one) for one in (frozen(case), case.reference))
+    assert canonical(said(without)) == canonical(said(with_rows))
+    found = {one["column"]: one["change"] for one in without["drift"]["measurements"]["schema_changes"]}
+    assert found == {"town": "type", "tied": "type", "more": "added", "age": "removed"}
+
+
+def test_the_first_form_is_still_read(store: Path) -> None:
+    golden = Path(__file__).parents[2] / "golden" / "baseline-v1"
+    found = opened_baseline(str(golden)).document
+    assert found.digest == "sha256:fe43581f3d83e5d7e774cc4b6acbaeb73ebfe11ec6900b57deeb00f1b87ce43f"
+    rows = binary(200).drop(columns=["tags"])
+    case = Case(rows, binary(300, 2, 0.3).drop(columns=["tags"]), CASES["binary"].named, CASES["binary"].configs)
+    without, with_rows = (evidence(case, one) for one in (str(golden), rows))
+    assert canonical(said(without)) == canonical(said(with_rows))
+
+
 def test_a_baseline_of_another_task_is_refused(store: Path) -> None:
     uri = frozen(CASES["regression"])
     with pytest.raises(MlflowException, match="drift: the task: expected 'regression', found 'binary'"):
@@ -168,7 +188,7 @@ def test_where_there_is_none_it_says_what_was_expected(store: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ({"targets": "defualt"}, "data: no column 'defualt', did you mean 'default'"),
+        ({"targets": "defualt"}, "targets: no column 'defualt'"),
         ({"evaluator_config": {}}, "evaluator_config: it names no evaluator"),
         ({"evaluator_config": {"comparison": {}}}, "evaluator_config: 'comparison' takes no reference"),
         ({"evaluator_config": {"drift": {"reference": 1}}}, "drift: 'reference' is the data here"),
