@@ -7,12 +7,14 @@ DRIFT_PEERS := .venv-drift-peers
 
 .PHONY: test dist test-matrix demo ui bench soak clean
 
+# A process more than there are cores: a test that waits for a server leaves its core to another.
+test: export TESTERS ?= $(shell echo $$(( $$(nproc) + 1 )))
 test: $(VENV)/.for-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 # What is published, held against what the package index demands.
 dist: $(VENV)/.for-test

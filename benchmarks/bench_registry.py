@@ -88,10 +88,11 @@ def row(name: str, ours: list[float], plain: list[float]) -> str:
     return f"| {name} | {cells[0]} | {cells[1]} | {ratios[0]} | {cells[2]} | {cells[3]} | {ratios[1]} |"
 
 
-def over_http(folder: Path, calls: int, models: int) -> tuple[list[str], Server, str]:
+def over_http(folder: Path, calls: int, models: int, workers: int) -> tuple[list[str], Server, str]:
     """The HTTP half of the table; the governed server stays up for the processes."""
-    plain = start_plain(folder_in(folder, "plain"))
-    governed = start(folder_in(folder, "governed"), "--auth-cache-seconds", "600")
+    many = ("--workers", str(workers))
+    plain = start_plain(folder_in(folder, "plain"), *many)
+    governed = start(folder_in(folder, "governed"), "--auth-cache-seconds", "600", *many)
     try:
         desk, flip = Desk(governed), flips(plain)
         names = [govern(governed) for _ in range(models)]
@@ -157,9 +158,10 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=300)
     parser.add_argument("--models", type=int, default=10)
     parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--workers", type=int, default=4, help="of each server")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        lines, governed, model = over_http(Path(folder), arguments.calls, arguments.models)
+        lines, governed, model = over_http(Path(folder), arguments.calls, arguments.models, arguments.workers)
         try:
             whole = processes(governed, model, arguments.runs)
         finally:

@@ -12,6 +12,12 @@ from support.databases import database_server
 from support.serving import Server, start
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let files with a test that is marked ``early`` begin before all others."""
+    early = {item.path for item in items if item.get_closest_marker("early")}
+    items.sort(key=lambda item: item.path not in early)
+
+
 @pytest.fixture(scope="session")
 def governed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A governed server on SQLite with one worker, which remembers checked passwords for speed."""

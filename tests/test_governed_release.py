@@ -23,6 +23,7 @@ def tell(folder: Path, port: int) -> str:
     return done.stdout
 
 
+@pytest.mark.early
 @pytest.mark.timeout(600)
 def test_the_story_is_told_to_its_end_and_can_be_looked_at_again(tmp_path: Path) -> None:
     folder = tmp_path / "demo"

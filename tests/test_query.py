@@ -90,10 +90,10 @@ def test_what_does_not_parse_says_where_and_what_was_expected(text: str, message
     ],
 )
 def test_a_text_that_is_too_long_or_too_deep_is_refused_at_once(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(QueryError) as caught:
         parse(text)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert len(str(caught.value)) < 300
 
 

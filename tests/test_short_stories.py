@@ -37,6 +37,7 @@ STORIES = {
 }
 
 
+@pytest.mark.early
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", STORIES)
 def test_a_story_is_told_to_its_end(name: str, tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from support.serving import clean_environment
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "bench_registry.py"
 
 
+@pytest.mark.early
 @pytest.mark.timeout(300)
 def test_its_tables_are_filled(tmp_path):
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), "--calls", "6", "--models", "2", "--runs", "1"],
+        [sys.executable, str(SCRIPT), "--calls", "6", "--models", "2", "--runs", "1", "--workers", "1"],
         env=clean_environment(tmp_path), cwd=tmp_path, capture_output=True, text=True, timeout=280,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import closing
 
+import pytest
 from support.releasing import govern, register, serve
 from support.serving import ADMIN, Server
 
@@ -19,6 +20,7 @@ def gc(server: Server, *options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.early
 def test_gc_finds_nothing_that_serves_to_purge_and_is_kept_from_its_files(governed: Server) -> None:
     model = govern(governed)
     serve(governed, model)

@@ -100,7 +100,7 @@ class Process:
         for process in self.members():
             Path(f"/proc/{process}/clear_refs").write_text("5")
 
-    def wait_until_healthy(self, uri: str, seconds: float = 90, verify: bool | str = True) -> None:
+    def wait_until_healthy(self, uri: str, seconds: float = 300, verify: bool | str = True) -> None:
         """Return once the server answers; fail with its log when it ends or takes too long."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:

@@ -14,6 +14,7 @@ SCRIPT = Path(__file__).parents[3] / "examples" / "governed_release.py"
 PEOPLE = {name: f"{name}-demo-password" for name in PASSWORDS}
 
 
+@pytest.mark.early
 @pytest.mark.timeout(900)
 def test_the_story_is_told_to_the_end_with_one_replica_killed_in_the_middle(tmp_path: Path) -> None:
     with company(passwords=PEOPLE) as place:

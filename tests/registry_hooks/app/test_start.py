@@ -46,10 +46,19 @@ def test_a_first_start_makes_what_is_missing_and_a_second_one_keeps_it(tmp_path:
     assert second.stop() == []
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_no_process_stays_behind(tmp_path: Path, how: int) -> None:
-    # With job execution on, as it is by default, MLflow starts processes of its own beside the workers.
-    server = start(tmp_path, "--workers", "2", users=False, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="true")
+@pytest.mark.parametrize(
+    ("how", "jobs"),
+    [
+        # With job execution on, as it is by default, MLflow starts processes of its own beside the workers.
+        (signal.SIGTERM, "true"),
+        pytest.param(signal.SIGINT, "true", marks=pytest.mark.long),
+        pytest.param(signal.SIGHUP, "true", marks=pytest.mark.long),
+        (signal.SIGINT, "false"),
+        (signal.SIGHUP, "false"),
+    ],
+)
+def test_no_process_stays_behind(tmp_path: Path, how: int, jobs: str) -> None:
+    server = start(tmp_path, "--workers", "2", users=False, MLFLOW_SERVER_ENABLE_JOB_EXECUTION=jobs)
     assert len(server.process.members()) >= 4
     assert server.process.stop(how) == []
 
@@ -131,6 +140,7 @@ def plain(directory: Path, *options: str) -> tuple[Process, str]:
     return process, f"http://127.0.0.1:{port}"
 
 
+@pytest.mark.early
 def test_plain_mlflow_server_works_too_and_its_four_workers_do_not_race(tmp_path: Path) -> None:
     process, uri = plain(tmp_path, "--registry-store-uri", "governed:sqlite:///mlflow.db")
     process.wait_until_healthy(uri)

@@ -108,6 +108,7 @@ def reset(folder: Path, *arguments: str, given: str = "") -> subprocess.Complete
     )  # fmt: skip
 
 
+@pytest.mark.early
 def test_a_locked_out_administrator_gets_in_again_and_the_log_says_who_let_them(tmp_path: Path) -> None:
     server = start(tmp_path, "--workers", "1")
     try:

@@ -10,6 +10,7 @@ from contextlib import closing
 
 import pytest
 from mlflow.exceptions import MlflowException
+from support.probes.pace import patience
 from support.serving import free_port
 from support.world import MODEL, POLICY, refused, rules_of
 
@@ -232,9 +233,9 @@ def test_an_artifact_store_that_is_silent_or_away_is_told_within_seconds(served,
             began = time.monotonic()
             with served.acting("oncall"):
                 error = refused(Refused, served, lambda: served.desk.rollback(MODEL, "bad", verify=verify))
-            assert said in told(error, "files-unreachable") and time.monotonic() - began < 5
+            assert said in told(error, "files-unreachable") and time.monotonic() - began < patience(5)
             began = time.monotonic()
-            assert any(said in line for line in status(served)["missing"]) and time.monotonic() - began < 3
+            assert any(said in line for line in status(served)["missing"]) and time.monotonic() - began < patience(3)
     assert served.roles()["champion"] == 2
 
 
@@ -269,7 +270,7 @@ def test_files_that_take_long_do_not_hold_a_rollback(served):
         took = time.monotonic() - began
     assert answer["files"] == "pending" and served.roles() == {"champion": 1}
     assert status(served)["file_check"]["differences"] is None
-    assert took < PATIENCE + 0.5
+    assert took < patience(PATIENCE + 0.5)
     assert checked(served)["differences"] == ["weights.bin was changed"]
     served.assert_sound()
 

@@ -21,6 +21,7 @@ def played(kind: str, folder, calls: int):
     return outcome
 
 
+@pytest.mark.early
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])  # MariaDB too in the long run, soak_concurrency.py
 def test_what_twelve_clients_saw_is_explained_by_the_ledgers_order(kind, tmp_path):
     outcome = played(kind, tmp_path, 200)

@@ -68,6 +68,6 @@ def company(
             started.append(Server(f"http://127.0.0.1:{port}", home, process))
             stack.callback(process.stop)
         for server in started:
-            server.process.wait_until_healthy(server.uri, seconds=180)
+            server.process.wait_until_healthy(server.uri)
         proxy = stack.enter_context(serving(Proxy([server.uri for server in started], passwords, SECRET)))
         yield Company(folder, proxy, started, s3, database, logins)
