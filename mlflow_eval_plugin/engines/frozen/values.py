@@ -21,6 +21,7 @@ from mlflow_eval_plugin.stats.counts.ranks import Ranks
 from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.drift.report import ColumnType
 from mlflow_eval_plugin.stats.drift.summary import CategoricalColumn, NumericColumn
+from mlflow_eval_plugin.stats.drift.watched import Watched
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.multiclass.summary import MulticlassSummary
 from mlflow_eval_plugin.stats.regression.summary import Band, MomentSummary, PredictionSummary, RegressionScale
@@ -54,10 +55,20 @@ def written(value: Any, arrays: list[NDArray[Any]]) -> Any:
         return [written(one, arrays) for one in value]
     if isinstance(value, Mapping):
         return {"pairs": [[str(name), written(one, arrays)] for name, one in value.items()]}
+    if isinstance(value, Watched):
+        return {"watched": _watched(value, arrays)}
     if is_dataclass(value) and _RECORDS.get(type(value).__name__) is type(value):
         held = {one.name: written(getattr(value, one.name), arrays) for one in fields(value)}
         return {"record": type(value).__name__, "fields": held}
     raise TypeError(f"a {type(value).__name__} is not stored")
+
+
+def _watched(value: Watched, arrays: list[NDArray[Any]]) -> dict[str, Any]:
+    """What is counted by name, as a release that looks for more has other places for it."""
+    said = value.to_document()
+    found = {name: n for name, n in said["sentinels"].items() if n}
+    return {**said, "range": written(value.range, arrays), "sentinels": found, "units": list(said["units"]),
+            "table": written(value.units, arrays)}  # fmt: skip
 
 
 def read(document: Any, arrays: Sequence[NDArray[Any]]) -> Any:
@@ -83,5 +94,15 @@ def _read(document: Any, arrays: Sequence[NDArray[Any]]) -> Any:
         return float(document["float"])
     if "pairs" in document:
         return {name: _read(one, arrays) for name, one in document["pairs"]}
+    if "watched" in document:
+        return _read_watched(document["watched"], arrays)
     held = {name: _read(one, arrays) for name, one in document["fields"].items()}
     return _RECORDS[document["record"]](**held)
+
+
+def _read_watched(document: Mapping[str, Any], arrays: Sequence[NDArray[Any]]) -> Watched:
+    table = _read(document["table"], arrays)
+    units = dict(zip(document["units"], table.tolist(), strict=True))
+    return Watched.from_document(
+        {**document, "range": _read(document["range"], arrays), "units": units}, table.shape[1]
+    )
