@@ -25,6 +25,7 @@ from registry_hooks.storage.ledger import Ledger
 from registry_hooks.storage.log.rows import StoredLog
 from registry_hooks.storage.mlflow_rows import Registry
 from registry_hooks.storage.outbox.streams import Streams
+from registry_hooks.storage.outbox.targets import Targets
 from registry_hooks.storage.retry import again_if_undone
 
 ROWS_AT_ONCE, RANGES_AT_ONCE, STATES_AT_ONCE = 10_000, 1_000, 200
@@ -107,6 +108,7 @@ class Purging:
             Registry(session).lock_all()
             plan.catch_up(ledger)
             _keep_states(session, ledger, plan, step)
+            Targets(session).forget_errors()
             StoredLog(session).purge(step.gone, ledger.next_seq)
             body = {**_told(plan), "count": count(step.gone), "purged": step.gone, "states": plan.digests(step.scopes)}
             entry = ledger.append("purged", actor, self.cases.clock(), model=None, version=None, body={**body, **said})

@@ -9,6 +9,8 @@ from typing import Any
 
 from registry_hooks.records import Review
 from registry_hooks.rules.telling.events import Event
+from registry_hooks.storage.ledger import Ledger
+from registry_hooks.storage.mlflow_rows import Registry
 from registry_hooks.storage.outbox.reviews import open_reviews
 from registry_hooks.storage.outbox.streams import Streams
 
@@ -44,7 +46,11 @@ class FallingDue:
         for said in sorted(new):
             event, model, review = found[said]
             with self._unit_of_work(write=True) as session:
-                Streams(session).note(said, event, model, now, _body(event, review))
+                # As it is now: it may have been closed, or its reason redacted, since it was read.
+                Registry(session).lock(model, missing_ok=True)
+                for still in Ledger(session).state(model).reviews:
+                    if (still.id, still.due_at) == (review.id, review.due_at):
+                        Streams(session).note(said, event, model, now, _body(event, still))
 
     def _to_say(self, now: datetime) -> Iterator[tuple[str, Event, str, Review]]:
         for model, held in self._reviews.items():

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from registry_hooks.errors import Invalid, RegistryError
 from registry_hooks.records import ROLES, Nomination, Pair
+from registry_hooks.rules.telling.tags import all_tags
 from registry_hooks.storage.databases import DATABASES, SCHEME
 from registry_hooks.storage.kept.states import read_model_state
 from registry_hooks.storage.ledger import Ledger
@@ -272,6 +273,7 @@ def _rebuild_states(connection: sa.Connection) -> None:
         ledger = Ledger(session)
         rebuild_states(ledger)
         _find_rests(ledger, Registry(session))
+        _put_tags(ledger, Registry(session))
         Nodes(session).fill_anew()
 
 
@@ -288,6 +290,13 @@ def _find_rests(ledger: Ledger, registry: Registry) -> None:
         for version, files in held.items():
             row = registry.version(model, version) if version in there else VersionRow(model, version, None, "", "")
             ledger.rests.note(rest for rest in rests_of(row, files, registry.run_location) if rest.run or rest.place)
+
+
+def _put_tags(ledger: Ledger, registry: Registry) -> None:
+    """Write the tags of models that a version without tags governed."""
+    for model, text in list(ledger.stored_states()):
+        if registry.exists(model):
+            registry.put_tags(model, all_tags(read_model_state(model, text)), anew=True)
 
 
 def _numbers(pair: Pair) -> list[int]:

@@ -17,6 +17,7 @@ from registry_hooks.storage.ledger import SCOPES, Ledger
 from registry_hooks.storage.log.rows import StoredLog
 from registry_hooks.storage.mlflow_rows import Registry
 from registry_hooks.storage.outbox.streams import Streams
+from registry_hooks.storage.outbox.targets import Targets
 from registry_hooks.storage.replay import replayed
 from registry_hooks.storage.retry import again_if_undone
 from registry_hooks.storage.snapshots import Snapshot
@@ -54,6 +55,7 @@ class Redacting:
             now = _rewritten(stored, documents, taken)
             if model is not None:
                 Streams(session).take_out(model, taken)
+            Targets(session).forget_errors()
             body = {"seq": seq, "field": field, "rows": now, "reason": reason, **_snapshot(ledger, scope, taken)}
             onto = _refolded(ledger, scope)
             clock = self.cases.clock()

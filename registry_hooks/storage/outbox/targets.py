@@ -16,6 +16,7 @@ from registry_hooks.storage.outbox.streams import STREAMS, Stream
 Kind = Literal["webhook", "mlflow", "apprise", "stdout"]
 LONGEST_PAUSE = 60_000  # milliseconds between two tries, however many have failed
 _FIRST_PAUSE = 1_000
+_FORGOTTEN = "it failed; the answer was dropped when a text was taken out of the log"
 LONGEST_ERROR = 500  # characters of an error that are kept
 _targets, _held = schema.targets, schema.held
 
@@ -126,6 +127,11 @@ class Targets:
             self.free(target_id, line)
             key = {"target": target_id, "stream": line.stream, "scope": line.name}
             self._rows.execute(sa.insert(_held).values(**key, done_to=line.done_to, **_tried(line.failing)))
+
+    def forget_errors(self) -> None:
+        """Drop what receivers answered, who may have repeated what they were sent; that they fail is kept."""
+        for table in (_targets, _held):
+            self._rows.execute(sa.update(table).where(table.c.error != "").values(error=_FORGOTTEN))
 
     def free(self, target_id: str, line: Line) -> None:
         """A line is taken again, up to where the target is."""

@@ -11,6 +11,7 @@ from support.world import MODEL, POLICY
 
 from registry_hooks.rules.telling.tags import PREFIX, all_tags
 from registry_hooks.storage.ledger import Ledger
+from registry_hooks.storage.upgrading import _rebuild_states
 
 
 def tags(world, version=None):
@@ -130,3 +131,22 @@ def test_a_model_comes_under_a_policy_with_its_tags_and_leaves_without_them(worl
     assert tags(world, 1)["status"] == "champion" and tags(world, 2) == {}
     world.govern(POLICY.replace(f"[{MODEL}]", "[another]"))
     assert tags(world, 1) == {} and tags(world) == {}
+
+
+def test_an_upgrade_writes_the_tags_of_models_that_were_governed_before_there_were_any(world):
+    world.govern()
+    world.quickly()
+    world.promote(1)
+    tables = ("model_version_tags", "registered_model_tags")
+
+    def ours(connection):
+        query = "SELECT * FROM {} WHERE key LIKE 'registry_hooks.%' ORDER BY key, value"
+        return [connection.execute(sa.text(query.format(table))).all() for table in tables]
+
+    with world.store.engine.begin() as connection:
+        before = ours(connection)
+        for table in tables:
+            connection.execute(sa.text(f"DELETE FROM {table} WHERE key LIKE 'registry_hooks.%'"))
+        assert all(before) and not any(ours(connection))
+        _rebuild_states(connection)
+        assert ours(connection) == before
