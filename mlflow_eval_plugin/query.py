@@ -109,6 +109,15 @@ def parse(text: str, column: Callable[[str], str] = str) -> Query:
     return query
 
 
+def columns_of(query: Query) -> frozenset[str]:
+    """The columns that a query names."""
+    if isinstance(query, Not):
+        return columns_of(query.part)
+    if isinstance(query, (Every, Some)):
+        return frozenset().union(*map(columns_of, query.parts))
+    return frozenset({query.column})
+
+
 @dataclass(frozen=True)
 class _Token:
     kind: str

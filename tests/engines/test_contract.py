@@ -138,9 +138,9 @@ def test_columns_are_coded_once_for_all_that_is_counted_by_them(monkeypatch: pyt
     coded: list[Slicing] = []
     code = arrow_rows.sliced_columns
 
-    def counted(frame: pd.DataFrame, slicing: Slicing) -> Any:
+    def counted(frame: pd.DataFrame, slicing: Slicing, **options: Any) -> Any:
         coded.append(slicing)
-        return code(frame, slicing)
+        return code(frame, slicing, **options)
 
     monkeypatch.setattr(arrow_rows, "sliced_columns", counted)
     frame = people()

@@ -1,4 +1,4 @@
-"""Rows in shards, behind a second engine, give the bytes of the Summaries and of the Evidence that one holder gives."""
+"""Rows in parts give the bytes of the Summaries and of the Evidence that one holder of all rows gives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from support.shards import engine
 from support.shards import people as sharded
 from support.shards.people import CLASSES, FEATURES, MADE, in_parts, of_two, people
 from support.summaries import arrays
@@ -24,6 +23,11 @@ from mlflow_eval_plugin.engines.arrow.regression.rows import ArrowPairedRegressi
 from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
 from mlflow_eval_plugin.engines.arrow.search import CodedErrors
 from mlflow_eval_plugin.engines.contract import Sought
+from mlflow_eval_plugin.engines.parts.binary import PartedBinaryRows, PartedPairedBinaryRows
+from mlflow_eval_plugin.engines.parts.errors import PartedErrors
+from mlflow_eval_plugin.engines.parts.multiclass import PartedMulticlassRows, PartedPairedMulticlassRows
+from mlflow_eval_plugin.engines.parts.regression import PartedPairedRegressionRows, PartedRegressionRows
+from mlflow_eval_plugin.engines.parts.rows import PartedRows
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.evaluators import drift
 from mlflow_eval_plugin.evaluators.binary import calibration, comparison, disaggregated
@@ -161,7 +165,7 @@ def test_columns_of_shards_have_drifted_as_those_of_all_rows() -> None:
     given: dict[str, Any] = {"columns": names, "roles": {"score": "score", "label": "label"}, "as_given": False}
     for categorical in ([], ["flag", "age"]):
         whole = ArrowRows(after).drift(ArrowRows(before), categorical=categorical, **given)
-        sides = (engine.any_shards(side, sharded.PARTS) for side in (after, before))
+        sides = (sharded.of_any(side) for side in (after, before))
         found = next(sides).drift(next(sides), categorical=categorical, **given)
         assert whole.repeated["ms"] == -999.0
         assert_same_bytes(found, whole)
@@ -174,7 +178,7 @@ def test_windows_of_shards_are_those_of_all_rows(unit: Any) -> None:
     before, after = people()[names], people(8)[names].assign(at=pd.Series(at).where(np.arange(len(at)) % 30 > 0))
     given: dict[str, Any] = {"columns": names, "roles": {"score": "score"}, "categorical": ["age"], "as_given": False}
     whole = ArrowRows(after).windows(ArrowRows(before), Windowing("at", unit), **given)
-    current, reference = (engine.any_shards(side, sharded.PARTS) for side in (after, before))
+    current, reference = map(sharded.of_any, (after, before))
     assert_same_bytes(current.windows(reference, Windowing("at", unit), **given), whole)
     assert len(whole.windows.windows) == {"day": 20, "week": 4, 100: 9}[unit]
     assert whole.windows.without_time == 30
@@ -277,7 +281,7 @@ def test_drift_of_shards_gives_the_same_evidence() -> None:
     before, after = people()[names], people(9)[names].assign(age=lambda rows: rows.age + 0.5)
     config = parse("drift", {"reference": before, "exclude_columns": ["part"]})
     found = []
-    for held in (ArrowRows, partial(engine.any_shards, parts=sharded.PARTS)):
+    for held in (ArrowRows, sharded.of_any):
         sides = [
             Rows(
                 data_of(side),
@@ -300,7 +304,7 @@ def test_a_metric_of_rows_is_refused_by_name() -> None:
     config = parse("disaggregated", {"slices": ["g"], "row_metrics": spread})
     whole, shards = of_two(frame)
     rows = replace(rows_of("binary", frame, shards, shards[0])[0])
-    with pytest.raises(InputError, match="row_metrics: these rows lie in shards"):
+    with pytest.raises(InputError, match="row_metrics: these rows come in parts"):
         disaggregated.evaluate(config, rows, None, ABOUT)
     disaggregated.evaluate(config, rows_of("binary", frame, whole, whole[0])[0], None, ABOUT)
 
@@ -308,14 +312,14 @@ def test_a_metric_of_rows_is_refused_by_name() -> None:
 @pytest.mark.parametrize(
     ("asked", "engines"),
     [
-        (contract.RowData, (ArrowRows, engine.Shards)),
-        (contract.BinaryData, (ArrowBinaryRows, engine.BinaryShards)),
-        (contract.MulticlassData, (ArrowMulticlassRows, engine.MulticlassShards)),
-        (contract.RegressionData, (ArrowRegressionRows, engine.RegressionShards)),
-        (contract.PairedBinaryData, (ArrowPairedBinaryRows, engine.PairedBinaryShards)),
-        (contract.PairedMulticlassData, (ArrowPairedMulticlassRows, engine.PairedMulticlassShards)),
-        (contract.PairedRegressionData, (ArrowPairedRegressionRows, engine.PairedRegressionShards)),
-        (contract.ErrorCounts, (CodedErrors, engine.ShardedErrors)),
+        (contract.RowData, (ArrowRows, PartedRows)),
+        (contract.BinaryData, (ArrowBinaryRows, PartedBinaryRows)),
+        (contract.MulticlassData, (ArrowMulticlassRows, PartedMulticlassRows)),
+        (contract.RegressionData, (ArrowRegressionRows, PartedRegressionRows)),
+        (contract.PairedBinaryData, (ArrowPairedBinaryRows, PartedPairedBinaryRows)),
+        (contract.PairedMulticlassData, (ArrowPairedMulticlassRows, PartedPairedMulticlassRows)),
+        (contract.PairedRegressionData, (ArrowPairedRegressionRows, PartedPairedRegressionRows)),
+        (contract.ErrorCounts, (CodedErrors, PartedErrors)),
     ],
 )
 def test_both_engines_answer_every_question_of_the_contract(asked: type, engines: tuple[type, type]) -> None:

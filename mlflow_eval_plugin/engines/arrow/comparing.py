@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from functools import reduce
+from dataclasses import dataclass, field
+from functools import cached_property, reduce
 from operator import add
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.columns.plain import is_declared_category, is_single, kind_of, plain
+from mlflow_eval_plugin.engines.arrow.digest import row_digests
 from mlflow_eval_plugin.engines.arrow.drift import (
     LEAST_KEYS,
     MAX_CATEGORIES,
@@ -21,15 +23,17 @@ from mlflow_eval_plugin.engines.arrow.drift import (
     reference_column,
     values_of,
 )
+from mlflow_eval_plugin.engines.arrow.sampling import SAMPLED_ROWS, sampled
 from mlflow_eval_plugin.engines.contract import DriftCounts, NotCounted, ReferenceColumn, ReferenceData
-from mlflow_eval_plugin.stats.arrays import Index
+from mlflow_eval_plugin.stats.arrays import FloatArray, Index, IntArray
 from mlflow_eval_plugin.stats.counts.threads import side_by_side
 from mlflow_eval_plugin.stats.drift.new_values import NEW_SHARE, new_share
 from mlflow_eval_plugin.stats.drift.summary import CategoricalColumn, Column, DriftSummary, NumericColumn, Role
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 
 LEAST_REPEATED, REPEATED = 3, 0.8  # how many rows, and which share of those in a bin
-_DOUBLE = 64
+DOUBLE = 64
+LISTS = "its values are lists or the like, which have no order and no levels"
 
 Part = slice | Index  # which of the current rows
 ALL_ROWS: tuple[Part, ...] = (slice(None),)
@@ -46,9 +50,21 @@ class _Compared(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class FrameReference:
-    """See ``contract.ReferenceData``."""
+    """See ``contract.ReferenceData``.
+
+    Attributes:
+        digests: 64 bits of each row of all that was given, by which a sample is chosen; those of the frame by default.
+    """
 
     frame: pd.DataFrame
+    digests: NDArray[np.uint64] | None = field(default=None, kw_only=True, repr=False)
+
+    @cached_property
+    def sample(self) -> NDArray[np.intp] | None:
+        """The places of the rows that plans are made of; None where that is all of them."""
+        if len(self.frame) <= SAMPLED_ROWS:
+            return None
+        return sampled(row_digests(self.frame) if self.digests is None else self.digests)
 
     @property
     def rows(self) -> int:
@@ -66,8 +82,11 @@ class FrameReference:
         """Some columns, counted on bins of their own."""
         checked_columns(self.frame, columns)
 
+        sample = self.sample
+
         def made(name: str) -> ReferenceColumn:
-            return _binned(self.frame[name], name, roles.get(name, "feature"), name in categorical, bits.get(name))
+            role = roles.get(name, "feature")
+            return _binned(self.frame[name], name, role, name in categorical, bits.get(name), sample)
 
         return dict(zip(columns, side_by_side(made, columns), strict=True))
 
@@ -133,7 +152,7 @@ def counted_in_parts(
     checked_columns(current, columns)
     codes = {name for name in columns if name in categorical or is_declared_category(current[name])}
     bits = dict(zip(columns, side_by_side(lambda name: bits_of(plain(current[name])), columns), strict=True))
-    fewer = {name: one for name, one in bits.items() if one < _DOUBLE}
+    fewer = {name: one for name, one in bits.items() if one < DOUBLE}
     known = reference.binned(columns, roles=roles, categorical=codes, bits=fewer)
 
     def made(name: str) -> _Compared | str:
@@ -169,26 +188,32 @@ def _counted_parts(like: Column, current: pd.Series[Any], parts: Sequence[Part])
 
 def bits_of(column: pd.Series[Any]) -> int:
     """Of how many bits the floats of a ``plain`` column are; 64 of anything else."""
-    return 8 * column.dtype.itemsize if isinstance(column.dtype, np.dtype) and is_single(column) else _DOUBLE
+    return 8 * column.dtype.itemsize if isinstance(column.dtype, np.dtype) and is_single(column) else DOUBLE
 
 
-def _binned(given: pd.Series[Any], name: str, role: Role, codes: bool, bits: int | None) -> ReferenceColumn:
+def _binned(
+    given: pd.Series[Any], name: str, role: Role, codes: bool, bits: int | None, sample: NDArray[np.intp] | None
+) -> ReferenceColumn:
     column = plain(given)
     kind, declared, own = kind_of(column), is_declared_category(given), bits_of(column)
-    rounded = column if bits is None else _rounded(column, bits)
-    if kind == "lists":
-        counted: Column | NotCounted = NotCounted("its values are lists or the like, which have no order and no levels")
-    elif kind == "nothing":
-        counted = NotCounted("it has no value in the reference")
-    else:
-        counted = _counted(rounded, name, role, codes or declared)
-    key = not isinstance(counted, NotCounted) and _is_key(rounded, counted)
+    rounded = rounded_to(column, bits)
+    counted = not_countable(kind) or _counted(rounded, name, role, codes or declared, sample)
+    key = not isinstance(counted, NotCounted) and is_key(rounded if sample is None else rounded.iloc[sample], counted)
     return ReferenceColumn(kind, counted, declared=declared, bits=own, key=key)
 
 
-def _counted(column: pd.Series[Any], name: str, role: Role, codes: bool) -> Column | NotCounted:
+def not_countable(kind: str) -> NotCounted | None:
+    """Why a column of a reference is not counted, by what it holds; None where nothing speaks against it."""
+    if kind == "lists":
+        return NotCounted(LISTS)
+    return NotCounted("it has no value in the reference") if kind == "nothing" else None
+
+
+def _counted(
+    column: pd.Series[Any], name: str, role: Role, codes: bool, sample: NDArray[np.intp] | None
+) -> Column | NotCounted:
     try:
-        return reference_column(column, name, role, codes)
+        return reference_column(column, name, role, codes, sample)
     except TooManyLevels as error:
         return NotCounted(str(error), too_many_levels=True)
     except InputError as error:
@@ -201,38 +226,67 @@ def _both_sides(
     """A column of the reference and of the current rows, and its repeated value; or why the two are not compared."""
     try:
         return _compared(before, current, role, as_given, parts)
-    except TooManyLevels:
-        if as_given:
-            raise
-        return f"it has more than {MAX_CATEGORIES:,} levels, as identifiers have"
     except InputError as error:
+        return why_not(error, name, as_given=as_given)
+
+
+def why_not(error: InputError, name: str, *, as_given: bool) -> str:
+    """Why a column is passed over.
+
+    Raises:
+        InputError: where it was asked for by name; TooManyLevels where it has too many levels.
+    """
+    if isinstance(error, TooManyLevels):
         if as_given:
-            raise InputError(f"column {name!r}: {error}; leave it out of the columns") from error
-        return str(error)
+            raise error
+        return f"it has more than {MAX_CATEGORIES:,} levels, as identifiers have"
+    if as_given:
+        raise InputError(f"column {name!r}: {error}; leave it out of the columns") from error
+    return str(error)
 
 
 def _compared(
     before: ReferenceColumn, current: pd.Series[Any], role: Role, as_given: bool, parts: Sequence[Part]
 ) -> _Compared | str:
     kind = kind_of(current)
-    if kind == "lists":
-        raise InputError("its values are lists or the like, which have no order and no levels")
-    known = before.known
-    if before.key and role == "feature" and not as_given:
-        # It tells rows apart and nothing else.
-        raise InputError("every value of the reference is another one, as of keys and counters")
+    known = comparable(before, kind, role, as_given=as_given)
     if isinstance(known, NumericColumn) and _none_is_a_number(current):
-        # Its change of type says so; counted on bins of numbers every value of it would be missing.
-        return f"its values are {kind}, and those of the reference {before.kind}"
-    second = _rounded(current, before.bits) if before.bits < _DOUBLE else current
+        return other_values(before, kind)
+    second = rounded_to(current, before.bits)
     counted = _counted_parts(known, second, parts)
     after = reduce(add, counted)
     if isinstance(after, CategoricalColumn) and len(after.levels) > MAX_CATEGORIES:
         after = counted_on(known, second)  # which refuses as many
-    return _Compared(known, counted, after, _repeated(known, after, second))
+    ends = newest_bin(known, after)
+    repeated = None if ends is None else most_repeated(*values_between(second, *ends))
+    return _Compared(known, counted, after, repeated)
 
 
-def _repeated(before: Column, after: Column, current: pd.Series[Any]) -> float | None:
+def comparable(before: ReferenceColumn, kind: str, role: Role, *, as_given: bool) -> Column:
+    """The reference's counts of a column that can be compared with one that holds ``kind``.
+
+    Raises:
+        InputError: for lists, keys and counters, and what the reference has not counted.
+    """
+    if kind == "lists":
+        raise InputError(LISTS)
+    known = before.known
+    if before.key and role == "feature" and not as_given:
+        # It tells rows apart and nothing else.
+        raise InputError("every value of the reference is another one, as of keys and counters")
+    return known
+
+
+def other_values(before: ReferenceColumn, kind: str) -> str:
+    """Why a column is passed over that held numbers in the reference, and now holds none.
+
+    Its change of type says so; counted on bins of numbers every value of it would be missing.
+    """
+    return f"its values are {kind}, and those of the reference {before.kind}"
+
+
+def newest_bin(before: Column, after: Column) -> tuple[float, float] | None:
+    """Between which ends most of a numeric column's new values are; None where there are too few to be looked at."""
     if not isinstance(before, NumericColumn) or not isinstance(after, NumericColumn):
         return None
     newest = new_share(before.counts, after.counts)
@@ -240,12 +294,25 @@ def _repeated(before: Column, after: Column, current: pd.Series[Any]) -> float |
     # Of a rise that nobody is told of the values need not be looked at.
     if cell is None or after.counts[cell] < LEAST_REPEATED or newest.rise[0] <= NEW_SHARE:
         return None
-    ends = np.concatenate([[-np.inf], before.edges, [np.inf]])
-    values = values_of(current)
-    inside = values[(values >= ends[cell]) & (values < ends[cell + 1]) & np.isfinite(values)]
-    distinct, times = np.unique(inside, return_counts=True)
+    low, high = np.concatenate([[-np.inf], before.edges, [np.inf]])[[cell, cell + 1]]
+    return float(low), float(high)
+
+
+def values_between(column: pd.Series[Any], low: float, high: float) -> tuple[FloatArray, IntArray]:
+    """The different finite values of a ``plain`` column in ``[low, high)``, and how often each comes."""
+    values = values_of(column)
+    return np.unique(values[(values >= low) & (values < high) & np.isfinite(values)], return_counts=True)
+
+
+def most_repeated(distinct: FloatArray, times: IntArray) -> float | None:
+    """The value that most of some rows have, if they have one; of ties the smallest.
+
+    Args:
+        distinct: different values, increasing.
+        times: how often each comes.
+    """
     most = int(times.argmax())
-    return float(distinct[most]) if times[most] >= REPEATED * len(inside) else None
+    return float(distinct[most]) if times[most] >= REPEATED * int(times.sum()) else None
 
 
 def _none_is_a_number(column: pd.Series[Any]) -> bool:
@@ -255,8 +322,12 @@ def _none_is_a_number(column: pd.Series[Any]) -> bool:
     return bool(np.isnan(values_of(column)).all())
 
 
-def _is_key(reference: pd.Series[Any], column: Column) -> bool:
-    """Whether it tells rows apart and nothing else: every value once, and text or numbers without many gaps."""
+def is_key(reference: pd.Series[Any], column: Column) -> bool:
+    """Whether it tells rows apart and nothing else: every value once, and text or numbers without many gaps.
+
+    Args:
+        reference: the values of the rows that bins were chosen by.
+    """
     if column.present < LEAST_KEYS:
         return False
     if isinstance(column, CategoricalColumn):
@@ -264,11 +335,11 @@ def _is_key(reference: pd.Series[Any], column: Column) -> bool:
     # Of numbers drawn from three times as many, some would come twice but for a chance of exp(-n / 6).
     values = values_of(reference) if column.moves_on and kind_of(reference) == "number" else np.zeros(1)
     known = values[np.isfinite(values)]
-    return len(known) > 1 and bool(known.max() - known.min() < 3 * len(known))
+    return len(known) > 1 and bool(known.max() - known.min() < 3 * column.present)
 
 
-def _rounded(own: pd.Series[Any], bits: int) -> pd.Series[Any]:
-    """A ``plain`` column, rounded where the other side holds its numbers in fewer bits."""
-    if is_single(own) or kind_of(own) != "number":
+def rounded_to(own: pd.Series[Any], bits: int | None) -> pd.Series[Any]:
+    """A ``plain`` column, rounded where the other side holds its numbers in fewer bits than 64."""
+    if bits is None or bits >= DOUBLE or is_single(own) or kind_of(own) != "number":
         return own
     return pd.Series(values_of(own).astype(f"f{bits // 8}"), index=own.index, name=own.name)

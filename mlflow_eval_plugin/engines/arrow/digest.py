@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
@@ -79,15 +79,49 @@ def data_digest(rows: pd.DataFrame) -> str:
 
 def digest_summary(rows: pd.DataFrame) -> DigestSummary:
     """The mergeable form of the digest. How values are held does not matter, kinds do."""
+    return digested(rows).summary
+
+
+@dataclass(frozen=True, eq=False)
+class Digested:
+    """Rows, digested.
+
+    Attributes:
+        lane: the first lane of each row: 64 bits of all that it holds.
+        columns: by name the sum mod 2**64 of the mixed values of each column: the same values in any order.
+    """
+
+    summary: DigestSummary
+    lane: Hashes
+    columns: dict[str, int]
+
+
+def digested(rows: pd.DataFrame) -> Digested:
+    """The mergeable digest, with what it is made of by row and by column."""
     columns_plain = [plain(rows.iloc[:, position]) for position in range(rows.shape[1])]
     schema = _schema(rows, columns_plain)
     positions = {str(name): position for position, name in enumerate(rows.columns)}
     blocks = list(chunked(slice(0, len(rows))))
     columns = side_by_side(lambda one: _column(columns_plain[positions[one.name]], one.kind), schema)
+    lane = np.empty(len(rows), np.uint64)
     # Sums do not depend on order, so each thread may add up rows of its own.
-    parts = side_by_side(lambda first: _sums(columns, blocks[first::THREADS]), range(THREADS))
-    first, second = (sum(lane) % 2**64 for lane in zip(*parts, strict=True))
-    return DigestSummary(schema, len(rows), (first, second))
+    parts = side_by_side(lambda first: _sums(columns, blocks[first::THREADS], lane), range(THREADS))
+    one, two, *of_columns = (sum(each) % 2**64 for each in zip(*parts, strict=True))
+    names = [known.name for known in schema]
+    return Digested(DigestSummary(schema, len(rows), (one, two)), lane, dict(zip(names, of_columns, strict=True)))
+
+
+def column_sums(rows: pd.DataFrame) -> dict[str, int]:
+    """By name the sum of the mixed values of each column, as ``digested`` has it."""
+    blocks = list(chunked(slice(0, len(rows))))
+
+    def added(name: str) -> int:
+        values = plain(rows[name])
+        column, (mixed, spare) = _column(values, kind_of(values)), np.empty((2, CHUNK_ROWS), dtype=np.uint64)
+        return sum(int(_mixed(column, one, mixed, spare).sum()) for one in blocks) % 2**64
+
+    names = list(map(str, rows.columns))
+    return dict(zip(names, side_by_side(added, names), strict=True))
 
 
 def row_digests(rows: pd.DataFrame, *more: NDArray[Any]) -> Hashes:
@@ -101,7 +135,7 @@ def row_digests(rows: pd.DataFrame, *more: NDArray[Any]) -> Hashes:
     columns += [(numbers, None) for numbers in more]
     found, numbers, space = np.empty(len(rows), np.uint64), _numbers(len(columns)), _space()
     for block in chunked(slice(0, len(rows))):
-        found[block] = next(_lanes(columns, numbers, block, space))
+        found[block] = _lanes(columns, numbers, block, space, [])[0]
     return found
 
 
@@ -186,31 +220,47 @@ def _bits(values: NDArray[Any]) -> Hashes:
     return bits
 
 
-def _sums(columns: Sequence[Column], blocks: Sequence[slice]) -> tuple[int, int]:
-    """The sum of each lane over some blocks of rows; a block stays in the cache until all of its columns are in."""
-    numbers, sums, space = _numbers(len(columns)), [0, 0], _space()
+def _sums(columns: Sequence[Column], blocks: Sequence[slice], lane: Hashes) -> list[int]:
+    """The sum of each lane, and of each column, over some blocks of rows, whose first lane is written to ``lane``.
+
+    A block stays in the cache until all of its columns are in.
+    """
+    numbers, space = _numbers(len(columns)), _space()
+    sums, by_column = [0, 0], [0] * len(columns)
     for block in blocks:
-        for place, lane in enumerate(_lanes(columns, numbers, block, space)):
-            sums[place] += int(lane.sum())
-    return sums[0], sums[1]
+        first, second = _lanes(columns, numbers, block, space, by_column)
+        lane[block] = first
+        sums = [sums[0] + int(first.sum()), sums[1] + int(second.sum())]
+    return [*sums, *by_column]
 
 
 def _space() -> Hashes:
     return np.empty((4, CHUNK_ROWS), dtype=np.uint64)
 
 
-def _lanes(columns: Sequence[Column], numbers: Hashes, block: slice, space: Hashes) -> Iterator[Hashes]:
-    """The lanes of the rows of a block, in arrays of ``space``."""
-    *lanes, mixed, spare = space[:, : block.stop - block.start]
+def _lanes(
+    columns: Sequence[Column], numbers: Hashes, block: slice, space: Hashes, by_column: list[int]
+) -> tuple[Hashes, Hashes]:
+    """The lanes of the rows of a block, in arrays of ``space``; sums of the columns are added to those there are."""
+    first, second, mixed, spare = space[:, : block.stop - block.start]
     space[:2] = 0
-    for (values, table), own in zip(columns, numbers, strict=True):
-        _fill(mixed, values[block], table)
-        _mix(mixed, spare)
-        for lane, number in zip(lanes, own, strict=True):
+    for place, (column, own) in enumerate(zip(columns, numbers, strict=True)):
+        _mixed(column, block, mixed, spare)
+        for lane, number in zip((first, second), own, strict=True):
             np.add(lane, np.multiply(mixed, number, out=spare), out=lane)
-    for lane in lanes:
+        if by_column:
+            by_column[place] += int(mixed.sum())
+    for lane in (first, second):
         _mix(lane, spare)
-        yield lane
+    return first, second
+
+
+def _mixed(column: Column, block: slice, mixed: Hashes, spare: Hashes) -> Hashes:
+    """The mixed values of some rows of a column."""
+    mixed, spare = mixed[: block.stop - block.start], spare[: block.stop - block.start]
+    _fill(mixed, column[0][block], column[1])
+    _mix(mixed, spare)
+    return mixed
 
 
 def _numbers(columns: int) -> Hashes:

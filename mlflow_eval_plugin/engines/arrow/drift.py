@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.columns.factorizing import factorized
 from mlflow_eval_plugin.engines.arrow.columns.inputs import require_columns
@@ -95,8 +96,13 @@ def examples_of(rows: pd.DataFrame, column: str) -> tuple[str, ...]:
     return examples(rows[column]) if column in rows.columns else ()
 
 
-def reference_column(given: pd.Series[Any], name: str, role: Role, codes: bool) -> Column:
+def reference_column(
+    given: pd.Series[Any], name: str, role: Role, codes: bool, sample: NDArray[np.intp] | None = None
+) -> Column:
     """A column on bins of its own, as numbers or as categories.
+
+    Args:
+        sample: the places of the rows that bins are chosen by; all of them by default.
 
     Raises:
         InputError: when it has no finite value.
@@ -104,12 +110,26 @@ def reference_column(given: pd.Series[Any], name: str, role: Role, codes: bool) 
     """
     column = plain(given)
     if codes or is_declared_category(given) or not is_numeric(column):
-        return _categorical(column, name, role)
+        return categorical_column(column, name, role)
+    if sample is not None:
+        return counted_on(planned_column(column.iloc[sample], name, role), column)
     # The bins come from sorted values, which need not be sorted again to be counted.
     ordered = np.sort(values_of(column))
-    moves_on = kind_of(column) == "datetime" or _came_once(ordered)
-    plan = _binning(ordered, name, role, _MEASURES.get(kind_of(column), "number"))
-    return _counted(replace(plan, moves_on=moves_on), _chunks(ordered))
+    return _counted(_planned(ordered, kind_of(column), name, role), _chunks(ordered))
+
+
+def planned_column(sample: pd.Series[Any], name: str, role: Role) -> NumericColumn:
+    """The bins of a ``plain`` column of numbers, times or durations, by a sample of its rows, and no counts.
+
+    Raises:
+        InputError: where the sample has no finite value.
+    """
+    return _planned(np.sort(values_of(sample)), kind_of(sample), name, role)
+
+
+def _planned(ordered: FloatArray, kind: str, name: str, role: Role) -> NumericColumn:
+    plan = _binning(ordered, name, role, _MEASURES.get(kind, "number"))
+    return replace(plan, moves_on=kind == "datetime" or _came_once(ordered))
 
 
 def _came_once(ordered: FloatArray) -> bool:
@@ -128,7 +148,7 @@ def counted_on(like: Column, given: pd.Series[Any]) -> Column:
     """
     column = plain(given)
     if isinstance(like, CategoricalColumn):
-        return _categorical(column, like.name, like.role)
+        return categorical_column(column, like.name, like.role)
     return _counted(like, (np.sort(chunk) for chunk in _chunks(values_of(column))))
 
 
@@ -260,7 +280,12 @@ def _steps(values: FloatArray, like: NumericColumn) -> FloatArray:
     return np.asarray(np.rint(steps, out=steps))
 
 
-def _categorical(column: pd.Series[Any], name: str, role: Role) -> CategoricalColumn:
+def categorical_column(column: pd.Series[Any], name: str, role: Role) -> CategoricalColumn:
+    """A ``plain`` column by its levels.
+
+    Raises:
+        TooManyLevels: for more than ``MAX_CATEGORIES``.
+    """
     codes, uniques = factorized(column)
     if len(uniques) > MAX_CATEGORIES:
         raise TooManyLevels(

@@ -77,6 +77,12 @@ def size(columns: Columns) -> int:
     return math.prod(len(column.levels) for column in columns)
 
 
+def subsets_of(columns: Columns, depth: int) -> int:
+    """How many sets of columns make slices: of each, none among them, every row is in one slice."""
+    own = sum(column.named is None for column in columns)
+    return sum(math.comb(own, size) for size in range(min(depth, own) + 1))
+
+
 @dataclass(frozen=True, eq=False)
 class Counted:
     """A joint table of some columns: every lane has one axis of cells, in mixed radix of the columns' levels."""

@@ -47,11 +47,14 @@ _WRITTEN = {
 }
 
 
-def sliced_columns(rows: pd.DataFrame, slicing: Slicing, *, part: bool = False) -> tuple[CodedColumn, ...]:
+def sliced_columns(
+    rows: pd.DataFrame, slicing: Slicing, *, part: bool = False, sample: NDArray[np.intp] | None = None
+) -> tuple[CodedColumn, ...]:
     """Everything that rows are sliced by: the columns, and a column of its own for each named slice.
 
     Args:
         part: there are more rows than these, so that others may answer a query that none of these does.
+        sample: the places of the rows that quantiles are of; all rows by default.
 
     Raises:
         InputError: for slice columns or edges that cannot be used; a query with a column that is missing, a literal of
@@ -64,6 +67,7 @@ def sliced_columns(rows: pd.DataFrame, slicing: Slicing, *, part: bool = False) 
         edges=slicing.edges,
         quantiles=slicing.quantiles,
         max_levels=slicing.max_levels,
+        sample=sample,
     )
     _no_other_names(columns, slicing.depth, slicing.queries)
     known = _Columns(rows)

@@ -28,8 +28,10 @@ class ArrowRows(FrameReference):
 
     Attributes:
         frame: columns by name; neither changed nor copied.
+        part_of: how many rows there are, where these are some of them.
     """
 
+    part_of: int = field(default=0, kw_only=True)
     _cut: list[tuple[Slicing, Sliced]] = field(default_factory=list, init=False, repr=False)
 
     @property
@@ -99,5 +101,5 @@ class ArrowRows(FrameReference):
         for known, found in self._cut:
             if known == slicing:
                 return found
-        self._cut.append((slicing, Sliced(sliced_columns(self.frame, slicing), slicing.depth)))
+        self._cut.append((slicing, Sliced(sliced_columns(self.frame, slicing, sample=self.sample), slicing.depth)))
         return self._cut[-1][1]

@@ -25,7 +25,7 @@ from mlflow_eval_plugin.stats.counts.fixed_point import add_at
 from mlflow_eval_plugin.stats.counts.slice import LOSS_ONE, LOSS_SQUARE_ONE, ONE, Slice
 from mlflow_eval_plugin.stats.errors import TooManyLevels
 from mlflow_eval_plugin.stats.slices.chance import SPECTRUM_BINS, Spectrum
-from mlflow_eval_plugin.stats.slices.lattice import Errors
+from mlflow_eval_plugin.stats.slices.lattice import CellsToSplit, CellToSquare, Errors
 from mlflow_eval_plugin.stats.slices.weak import can_be_searched
 
 _SAMPLE = 1000
@@ -40,6 +40,7 @@ def searched_columns(
     bands: int,
     max_levels: int,
     as_given: bool,
+    sample: NDArray[np.intp] | None = None,
 ) -> tuple[tuple[CodedColumn, ...], tuple[PassedOver, ...]]:
     """Columns by name, coded, and those that cannot be searched.
 
@@ -47,6 +48,7 @@ def searched_columns(
         edges, quantiles: how to cut some of the columns, as in ``slice_summary``.
         bands: into how many full intervals other numbers and times are cut, where they have more values than that.
         as_given: the columns were asked for by name, so that too many levels are an error.
+        sample: the places of the rows that quantiles are of; all rows by default.
 
     Raises:
         InputError: for a column that is missing, or edges that cannot be used.
@@ -57,7 +59,7 @@ def searched_columns(
     for name in sorted(set(columns)):
         own_edges = {name: edges[name]} if name in edges else {}
         parts = {name: quantiles[name]} if name in quantiles else {}
-        found.append(_searched(rows, name, own_edges, parts, bands, max_levels, as_given))
+        found.append(_searched(rows, name, own_edges, parts, bands, max_levels, as_given, sample))
     passed_over = tuple(one for one in found if isinstance(one, PassedOver))
     return tuple(one for one in found if not isinstance(one, PassedOver)), passed_over
 
@@ -70,6 +72,7 @@ def _searched(
     bands: int,
     max_levels: int,
     as_given: bool,
+    sample: NDArray[np.intp] | None,
 ) -> CodedColumn | PassedOver:
     if not as_given and kind_of(plain(rows[name])) == "lists":
         return PassedOver(name, "lists, not one value a row")
@@ -78,7 +81,13 @@ def _searched(
     argument = "search" if as_given else "slices"
     try:
         (column,) = coded_columns(
-            rows, [name], edges=edges, quantiles=quantiles, max_levels=max_levels, argument=argument
+            rows,
+            [name],
+            edges=edges,
+            quantiles=quantiles,
+            max_levels=max_levels,
+            argument=argument,
+            sample=sample,
         )
     except TooManyLevels:
         if as_given:
@@ -87,7 +96,9 @@ def _searched(
     return PassedOver(name, "the same in all rows") if len(column.levels) < 2 else column
 
 
-def sought_columns(rows: pd.DataFrame, sought: Sought) -> tuple[tuple[CodedColumn, ...], tuple[PassedOver, ...]]:
+def sought_columns(
+    rows: pd.DataFrame, sought: Sought, sample: NDArray[np.intp] | None = None
+) -> tuple[tuple[CodedColumn, ...], tuple[PassedOver, ...]]:
     """``searched_columns`` of a search, which they do not make too wide.
 
     Raises:
@@ -102,6 +113,7 @@ def sought_columns(rows: pd.DataFrame, sought: Sought) -> tuple[tuple[CodedColum
         bands=sought.bands,
         max_levels=sought.max_levels,
         as_given=sought.as_given,
+        sample=sample,
     )
     can_be_searched(len(columns), sought.depth)
     return columns, passed_over
@@ -173,6 +185,12 @@ class CodedErrors:
         offset = np.zeros(SPECTRUM_BINS, dtype=np.int64)
         add_at(offset, bins, np.rint((place - bins) * ONE).astype(np.int64))
         return np.bincount(bins, minlength=SPECTRUM_BINS), offset
+
+    def expect(self, cells: Sequence[CellsToSplit]) -> None:
+        """Nothing: rows in memory are read as often as they are asked."""
+
+    def expect_squares(self, cells: Sequence[CellToSquare]) -> None:
+        """Nothing, as ``expect``."""
 
     def split(self, columns: tuple[int, ...], cells: Index) -> RowsOfCells:
         """The rows of some cells."""

@@ -23,7 +23,7 @@ class Kernel(Protocol[Counted_co]):
     def columns(self) -> tuple[str, ...]:
         """The only columns that it reads, each once; without any it reads how many rows there are."""
 
-    def __call__(self, part: pa.Table) -> Counted_co:
+    def __call__(self, part: pa.Table, /) -> Counted_co:
         """Count the rows of a part. A part has at least one row, unless there is no row at all."""
 
 

@@ -68,6 +68,7 @@ class Ranks:
         amount: sums of w, or rows where unweighted, by label, ``(M, 2)``; int64, or int32 where unweighted.
         rows: rows of each entry, ``(S,)``.
         tables: how many tables of these rows there are, see ``grid_of``.
+        grid: how fine the cells are: as ``grid_of`` has it, or coarser, as it is of rows that these are some of.
     """
 
     key: Keys
@@ -77,11 +78,12 @@ class Ranks:
     amount: NDArray[Any]
     rows: IntArray
     tables: int = 1
+    grid: int = EXACT
 
     def __add__(self, other: Ranks) -> Ranks:
         """The table of both sets of rows; entries are the same in the same order."""
         rows = self.rows + other.rows
-        grid = grid_of(rows, self.tables)
+        grid = max(grid_of(rows, self.tables), self.grid, other.grid)
         sides = self.coarsened(grid), other.coarsened(grid)
         floors = [cells_of(one.key, grid) for one in sides]
         floor, at = np.unique(np.concatenate(floors), return_inverse=True)
@@ -94,17 +96,12 @@ class Ranks:
         cell = np.concatenate([place[one.cell] for one, place in zip(sides, places, strict=True)])
         amount = np.concatenate([one.amount for one in sides])
         made = gathered(np.where(mixed, floor, key), mixed, entry, cell, amount, rows)
-        return replace(made, tables=self.tables)
+        return replace(made, tables=self.tables, grid=grid)
 
     @cached_property
     def scores(self) -> NDArray[np.float64]:
         """The scores of the keys, ``(K,)``."""
         return scores_of(self.key)
-
-    @property
-    def grid(self) -> int:
-        """How fine the cells are."""
-        return grid_of(self.rows, self.tables)
 
     @property
     def totals(self) -> NDArray[Any]:
@@ -123,7 +120,7 @@ class Ranks:
             return self
         floor = cells_of(self.key, grid)
         first = np.flatnonzero(np.r_[True, floor[1:] != floor[:-1]][: len(floor)])
-        return self._joined(first, floor)
+        return replace(self._joined(first, floor), grid=grid)
 
     def placed(self, rows: NDArray[np.intp], length: int) -> Ranks:
         """The table with more entries: entry ``i`` of it at ``rows[i]``, ascending, and no rows in the others."""
@@ -176,7 +173,7 @@ class Ranks:
         place = np.repeat(np.arange(len(first)), size)
         key = np.where(mixed, floor[first], self.key[first])
         made = gathered(key, mixed, self.entries, place[self.cell], self.amount, self.rows)
-        return replace(made, tables=self.tables)
+        return replace(made, tables=self.tables, grid=self.grid)
 
 
 def known(ranks: Ranks | None) -> Ranks:
@@ -221,13 +218,14 @@ def by_entry(at: NDArray[np.intp], entries: int, length: int) -> tuple[NDArray[n
     return start, (at - np.repeat(first[:-1], np.diff(start))).astype(np.int32)
 
 
-def grid_of(rows: IntArray, tables: int = 1) -> int:
+def grid_of(rows: IntArray, tables: int = 1, least: int = 0) -> int:
     """``EXACT`` to ``COARSE``, by the rows of every entry: the same or a coarser one with more rows or entries.
 
     Args:
         tables: how many tables of so many rows there are, as of so many classes.
+        least: how many rows all entries have at least, where these are parts of them.
     """
-    if tables * int(rows.sum()) <= EXACT_ROWS:
+    if tables * max(int(rows.sum()), least) <= EXACT_ROWS:
         return EXACT
     entries = tables * np.count_nonzero(rows)
     return FINE if entries <= FEW_SLICES else MIDDLE if entries <= SOME_SLICES else COARSE

@@ -51,6 +51,23 @@ NO_CODES = np.zeros((1, 0), dtype=np.intp)  # the one cell of no columns
 NOTHING = Errors(*np.zeros((3, 1, 1), dtype=np.int64))
 
 
+@dataclass(frozen=True, eq=False)
+class CellsToSplit:
+    """Cells that are going to be split, each a code for every column, and by which further columns."""
+
+    columns: tuple[int, ...]
+    cells: Index
+    by: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class CellToSquare:
+    """A cell of which the sum of squared errors is going to be asked."""
+
+    columns: tuple[int, ...]
+    cell: Index
+
+
 class Split(Protocol):
     """The rows of some cells."""
 
@@ -72,6 +89,12 @@ class ErrorCounter(Protocol):
     @property
     def spectrum(self) -> Spectrum:
         """The errors of all rows."""
+
+    def expect(self, cells: Sequence[CellsToSplit]) -> None:
+        """These cells, or some of them, are what is split next: who reads rows in passes counts them all in one."""
+
+    def expect_squares(self, cells: Sequence[CellToSquare]) -> None:
+        """The sums of squares of these cells are what is asked next, and ``spectrum``."""
 
     def split(self, columns: tuple[int, ...], cells: Index) -> Split:
         """The rows of cells, each a code for every column, ``(cells, columns)``; all rows for the one cell of none."""
@@ -188,25 +211,33 @@ class Lattice:
         for cells in layer:
             self.best.add(cells)
         for _ in range(1, depth):
+            self.counter.expect([one for cells in layer if (one := self._to_split(cells)) is not None])
             layer = [alive for cells in layer for alive in self._grown(cells)]
 
     def _grown(self, cells: Cells) -> Iterator[Cells]:
         """The cells by each later column where that may lead to one of the best."""
-        cells = cells.take(self.best.possible(cells.errors))
-        later = range(cells.columns[-1] + 1, len(self.singles))
-        possible = {column: self.best.possible(self._within(cells, column)).any(axis=1) for column in later}
-        reachable = {column: some for column, some in possible.items() if some.any()}
-        if not reachable:
+        asked = self._to_split(cells)
+        if asked is None:
             return
-        cells = cells.take(np.logical_or.reduce(list(reachable.values())))
-        split = self.counter.split(cells.columns, cells.codes)
-        for column in reachable:
-            larger = self._cells((*cells.columns, column), cells.codes, split.by(column))
+        split = self.counter.split(asked.columns, asked.cells)
+        for column in asked.by:
+            larger = self._cells((*asked.columns, column), asked.cells, split.by(column))
             self.best.add(larger)
             alive = larger.take(self.best.possible(larger.errors))
             if len(alive.codes):
                 self._keep(alive)
                 yield alive
+
+    def _to_split(self, cells: Cells) -> CellsToSplit | None:
+        """Those of the cells that can hold one of the best, and the later columns by which they can."""
+        cells = cells.take(self.best.possible(cells.errors))
+        later = range(cells.columns[-1] + 1, len(self.singles))
+        possible = {column: self.best.possible(self._within(cells, column)).any(axis=1) for column in later}
+        reachable = {column: some for column, some in possible.items() if some.any()}
+        if not reachable:
+            return None
+        cells = cells.take(np.logical_or.reduce(list(reachable.values())))
+        return CellsToSplit(cells.columns, cells.codes, tuple(reachable))
 
     def _within(self, cells: Cells, column: int) -> Errors:
         """What bounds the cells by a further column: themselves, and the pairs of it with each of theirs."""

@@ -30,7 +30,16 @@ from mlflow_eval_plugin.stats.inference.estimate import Estimate, estimates
 from mlflow_eval_plugin.stats.inference.means import Sums
 from mlflow_eval_plugin.stats.inference.quantities import UnitMean, trials_of
 from mlflow_eval_plugin.stats.slices.chance import chance_of_mean
-from mlflow_eval_plugin.stats.slices.lattice import NO_CODES, Best, Entry, ErrorCounter, Lattice, Scoring
+from mlflow_eval_plugin.stats.slices.lattice import (
+    NO_CODES,
+    Best,
+    CellsToSplit,
+    CellToSquare,
+    Entry,
+    ErrorCounter,
+    Lattice,
+    Scoring,
+)
 
 MOST_SUBSETS = 50_000
 NO_REST = "the slice holds all rows"
@@ -85,6 +94,7 @@ def weak_slices(counter: ErrorCounter, *, depth: int, top: int, minimum: int, we
         InputError: see ``can_be_searched``.
     """
     can_be_searched(len(counter.levels), depth)
+    counter.expect([CellsToSplit((), NO_CODES, tuple(range(len(counter.levels))))])
     everything = counter.split((), NO_CODES)
     singles = [everything.by(column) for column in range(len(counter.levels))]
     scoring = Scoring(int(singles[0].n.sum()), int(singles[0].total.sum()), minimum, weight)
@@ -127,6 +137,7 @@ def _described(counter: ErrorCounter, best: Best, lattice: tuple[int, ...]) -> t
     entries, whole = best.entries, best.scoring
     if not entries:
         return ()
+    counter.expect_squares([CellToSquare(entry.columns, np.array(entry.codes)) for entry in entries])
     n = np.array([entry.n for entry in entries], dtype=np.int64)
     total = np.array([entry.total for entry in entries]) / counter.one
     square = np.array([counter.square(entry.columns, np.array(entry.codes)) for entry in entries])

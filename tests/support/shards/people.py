@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from support.shards import engine
+import pyarrow as pa
 
 from mlflow_eval_plugin.engines.arrow import predicted_rows
 from mlflow_eval_plugin.engines.arrow.binary.rows import ArrowBinaryRows, ArrowPairedBinaryRows
-from mlflow_eval_plugin.engines.arrow.columns.inputs import power_of_two
 from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored
 from mlflow_eval_plugin.engines.arrow.multiclass.rows import ArrowMulticlassRows, ArrowPairedMulticlassRows
 from mlflow_eval_plugin.engines.arrow.regression.rows import ArrowPairedRegressionRows, ArrowRegressionRows
+from mlflow_eval_plugin.engines.parts.asking import Asking
+from mlflow_eval_plugin.engines.parts.binary import BinaryReading, PartedBinaryRows, PartedPairedBinaryRows
+from mlflow_eval_plugin.engines.parts.multiclass import ClassReading, PartedMulticlassRows, PartedPairedMulticlassRows
+from mlflow_eval_plugin.engines.parts.passes import Kernel
+from mlflow_eval_plugin.engines.parts.regression import (
+    GivenInterval,
+    PartedPairedRegressionRows,
+    PartedRegressionRows,
+    RegressionReading,
+)
+from mlflow_eval_plugin.engines.parts.rows import PartedRows
+from mlflow_eval_plugin.engines.parts.shown import Shown, ShownColumn
 
 ROWS, PARTS = 900, (slice(0, 300), slice(300, 312), slice(312, None))
 FEATURES = ("g", "part", "age", "day", "flag", "seen", "paid", "constant", "keys", "lists", "ms", "price")
@@ -53,50 +67,68 @@ def in_parts(frame: pd.DataFrame) -> list[pd.DataFrame]:
     return [frame.iloc[part] for part in PARTS]
 
 
-def scale_of(frame: pd.DataFrame, *, weighted: bool) -> float | None:
-    return power_of_two(float(frame["w"].max())) if weighted else None
+@dataclass(frozen=True, eq=False)
+class Shards:
+    """Passes over a table in shards, each a part, whatever its size, and none without rows."""
+
+    table: pa.Table
+    parts: Sequence[slice]
+    name: str = "shards"
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self.table.schema
+
+    def count(self, kernels: Sequence[Kernel[Any]]) -> tuple[Any, ...]:
+        ends = (one.indices(self.table.num_rows)[:2] for one in self.parts)
+        parts = [self.table.slice(start, stop - start) for start, stop in ends]
+        return tuple(reduce(add, (one(part.select(list(one.columns))) for part in parts)) for one in kernels)
+
+
+def asking_of(frame: pd.DataFrame, **columns: Any) -> Asking:
+    """The rows in shards, with further columns that are no features."""
+    table = pa.Table.from_pandas(frame.assign(**columns), preserve_index=False)
+    return Asking(Shards(table, PARTS), Shown.given(tuple(frame.columns)))
 
 
 Sides = tuple[tuple[Any, Any], tuple[Any, Any]]  # the rows and their pairs: of one holder, and in shards
 
 
 def of_two(frame: pd.DataFrame, *, weighted: bool = False, hard: bool = False) -> Sides:
-    scale = scale_of(frame, weighted=weighted)
-
-    def held(part: pd.DataFrame) -> ArrowBinaryRows:
-        said = {name: part[name].to_numpy() for name in ("label", "score")}
-        if hard:
-            said["prediction"] = (said.pop("score") >= 0.5).astype(np.uint8)
-        weight = part["w"].to_numpy() if weighted else None
-        return ArrowBinaryRows(part[list(FEATURES)], **said, weight=weight, weight_scale=scale)
-
-    def pair(part: pd.DataFrame, rows: ArrowBinaryRows) -> ArrowPairedBinaryRows:
-        return ArrowPairedBinaryRows(rows, part["other"].to_numpy(), None)
-
-    whole, shards = held(frame), engine.BinaryShards(*map(held, in_parts(frame)))
-    pairs = map(pair, in_parts(frame), shards.shards)
-    return (whole, pair(frame, whole)), (shards, engine.PairedBinaryShards(shards, *pairs))
+    said: dict[str, Any] = {"label": frame["label"].to_numpy(), "score": frame["score"].to_numpy()}
+    decided = (frame["score"] >= 0.5).to_numpy().astype(np.uint8)
+    if hard:
+        said["prediction"] = (said.pop("score") >= 0.5).astype(np.uint8)
+    whole = ArrowBinaryRows(frame[list(FEATURES)], **said, weight=frame["w"].to_numpy() if weighted else None)
+    pair = ArrowPairedBinaryRows(whole, frame["other"].to_numpy(), None)
+    column = ShownColumn("score", "decided", "class", "1") if hard else ShownColumn("score", "score", "score")
+    reading = BinaryReading("label", None, column, "w" if weighted else None)
+    rows = PartedBinaryRows(asking_of(frame, decided=decided), Shown.given(FEATURES), reading)
+    return (whole, pair), (rows, PartedPairedBinaryRows(rows, ShownColumn("other", "other", "score")))
 
 
 def of_three(frame: pd.DataFrame, *, weighted: bool = False, hard: bool = False) -> Sides:
-    scale = scale_of(frame, weighted=weighted)
-
-    def scored(part: pd.DataFrame, towards: str) -> ClassScored:
-        place = part[towards].to_numpy()
+    label = (frame["age"] % 3).to_numpy()
+    columns: dict[str, Any] = {"class": np.array(CLASSES, dtype=object)[label]}
+    readings, scored = [], []
+    for towards in ("score", "other"):
+        place = frame[towards].to_numpy()
         given = np.stack([1 - place, place / 3, place / 1.5], axis=1)
-        label = (part["age"] % 3).to_numpy()
-        weight = part["w"].to_numpy() if weighted else None
-        return ClassScored(CLASSES, label, given.argmax(axis=1), None if hard else given, weight, scale)
-
-    def held(part: pd.DataFrame) -> ArrowMulticlassRows:
-        return ArrowMulticlassRows(part[list(FEATURES)], scored(part, "score"))
-
-    def pair(part: pd.DataFrame, rows: ArrowMulticlassRows) -> ArrowPairedMulticlassRows:
-        return ArrowPairedMulticlassRows(rows, scored(part, "other"))
-
-    whole, shards = held(frame), engine.MulticlassShards(*map(held, in_parts(frame)))
-    pairs = map(pair, in_parts(frame), shards.shards)
-    return (whole, pair(frame, whole)), (shards, engine.PairedMulticlassShards(shards, *pairs))
+        columns |= {f"{towards} {one}": given[:, at] for at, one in enumerate(CLASSES)}
+        columns[f"{towards} said"] = np.array(CLASSES, dtype=object)[given.argmax(axis=1)]
+        weight = frame["w"].to_numpy() if weighted else None
+        scored.append(ClassScored(CLASSES, label, given.argmax(axis=1), None if hard else given, weight))
+        readings.append(
+            ClassReading(
+                "class",
+                () if hard else tuple((one, f"{towards} {one}") for one in CLASSES),
+                f"{towards} said" if hard else None,
+                weight="w" if weighted else None,
+            )
+        )
+    whole = ArrowMulticlassRows(frame[list(FEATURES)], scored[0])
+    rows = PartedMulticlassRows(asking_of(frame, **columns), Shown.given(FEATURES), readings[0])
+    return (whole, ArrowPairedMulticlassRows(whole, scored[1])), (rows, PartedPairedMulticlassRows(rows, readings[1]))
 
 
 def of_numbers(frame: pd.DataFrame, *, weighted: bool = False, hard: bool = False) -> Sides:
@@ -108,19 +140,22 @@ def of_numbers(frame: pd.DataFrame, *, weighted: bool = False, hard: bool = Fals
         "target": "target", "quantiles": {0.1: "low", 0.9: "high"}, "intervals": [("80", 0.8, "low", "high")],
         "weight": "w" if weighted else None,
     }  # fmt: skip
-    scales = [predicted_rows(frame, prediction=name, **given).scale for name in ("score", "other")]
-
-    def held(part: pd.DataFrame) -> ArrowRegressionRows:
-        return ArrowRegressionRows(
-            part[list(FEATURES)], predicted_rows(part, prediction="score", **given, scale=scales[0])
+    first, second = (predicted_rows(frame, prediction=name, **given) for name in ("score", "other"))
+    whole = ArrowRegressionRows(frame[list(FEATURES)], first)
+    readings = [
+        RegressionReading(
+            Shown.given(tuple(frame.columns)), "target", name, ((0.1, "low"), (0.9, "high")),
+            (GivenInterval("80", 0.8, "low", "high"),), "w" if weighted else None,
         )
+        for name in ("score", "other")
+    ]  # fmt: skip
+    rows = PartedRegressionRows(asking_of(frame), Shown.given(FEATURES), readings[0])
+    return (whole, ArrowPairedRegressionRows(whole, second)), (rows, PartedPairedRegressionRows(rows, readings[1]))
 
-    def pair(part: pd.DataFrame, rows: ArrowRegressionRows) -> ArrowPairedRegressionRows:
-        return ArrowPairedRegressionRows(rows, predicted_rows(part, prediction="other", **given, scale=scales[1]))
 
-    whole, shards = held(frame), engine.RegressionShards(*map(held, in_parts(frame)))
-    pairs = map(pair, in_parts(frame), shards.shards)
-    return (whole, pair(frame, whole)), (shards, engine.PairedRegressionShards(shards, *pairs))
+def of_any(frame: pd.DataFrame) -> PartedRows:
+    """Rows of no task in shards, as drift compares them."""
+    return PartedRows(asking_of(frame), Shown.given(tuple(frame.columns)))
 
 
 MADE: dict[str, Callable[..., Sides]] = {"binary": of_two, "multiclass": of_three, "regression": of_numbers}

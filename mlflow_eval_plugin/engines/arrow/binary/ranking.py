@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mlflow_eval_plugin.engines.arrow.columns.inputs import Scored
 from mlflow_eval_plugin.engines.arrow.counting import CHUNK_ROWS, Lanes, chunked, in_parts
 from mlflow_eval_plugin.engines.arrow.families import Family, families
-from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, in_views, size, tabulated
+from mlflow_eval_plugin.engines.arrow.joint import Columns, cell_codes, in_views, size, subsets_of, tabulated
 from mlflow_eval_plugin.stats.arrays import IntArray
 from mlflow_eval_plugin.stats.counts.fixed_point import add_at, fixed_point
 from mlflow_eval_plugin.stats.counts.ranks import (
@@ -69,14 +69,14 @@ def ranks_of(
         rows: of each of these.
         tables: how many there will be of these rows, see ``grid_of``.
     """
-    grid = grid_of(rows, tables)
+    grid = grid_of(rows, tables, least=scored.part_of * subsets_of(columns, depth))
     placed = placed_rows(scored.score, grid)
     if grid == COARSE:
         return _tabulated(scored, placed, columns, depth, tables)[1]
     amounts = None if scored.weight is None else fixed_point(scored.weight / scored.weight_scale, ONE)
     found = side_by_side(partial(_sorted, scored.label, amounts, placed), families(slices, columns))
     entry, cell, amount = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return replace(gathered(placed.key, placed.mixed, entry, cell, amount, rows), tables=tables)
+    return replace(gathered(placed.key, placed.mixed, entry, cell, amount, rows), tables=tables, grid=grid)
 
 
 def ranked_alone(scored: Scored, columns: Columns, depth: int) -> tuple[tuple[Slice, ...], Ranks]:
@@ -231,7 +231,7 @@ def _tabulated(
     cells, amounts, rows = (list(each) for each in zip(*parts, strict=True))
     start = np.cumsum([0, *map(len, cells)])
     cell = np.concatenate(cells, dtype=np.int32)
-    return slices, Ranks(placed.key, placed.mixed, start, cell, np.concatenate(amounts), np.array(rows), tables)
+    return slices, Ranks(placed.key, placed.mixed, start, cell, np.concatenate(amounts), np.array(rows), tables, COARSE)
 
 
 def _used(lanes: Lanes) -> tuple[NDArray[np.intp], NDArray[np.integer], int]:

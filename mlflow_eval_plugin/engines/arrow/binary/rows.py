@@ -63,19 +63,19 @@ class ArrowBinaryRows(ArrowRows):
         """Probabilities against labels."""
         if not self.has_scores:
             raise ValueError("there are no probabilities")
-        return summary_of(self._scored)
+        return summary_of(self.scored)
 
     def sliced(self, slicing: Slicing, threshold: float = 0.5) -> SliceSummary:
         """Probabilities against labels by slice; classes stand in for probabilities where there are none."""
-        scored, threshold = self._scored, self._threshold(threshold)
+        scored, threshold = self.scored, self._threshold(threshold)
         cut = self.cut(slicing)
         predicted = (scored.score >= threshold).view(np.uint8)
         return counted_slices(scored, predicted, cut.columns, cut.depth, threshold)
 
     def errors(self, sought: Sought, error: ErrorKind, threshold: float) -> ErrorCounts:
         """One error a row, by coded columns."""
-        columns, passed_over = sought_columns(self.frame, sought)
-        counts = scored_errors(columns, self._scored, error, self._threshold(threshold))
+        columns, passed_over = sought_columns(self.frame, sought, self.sample)
+        counts = scored_errors(columns, self.scored, error, self._threshold(threshold))
         return replace(counts, passed_over=passed_over)
 
     def slice_rows(self, found: Sequence[Slice], slicing: Slicing, threshold: float) -> SliceRows:
@@ -96,7 +96,7 @@ class ArrowBinaryRows(ArrowRows):
         Raises:
             InputError: when labels, scores or weights cannot be evaluated.
         """
-        return scored_rows(
+        scored = scored_rows(
             self.frame,
             label=self.label,
             score=score,
@@ -104,9 +104,11 @@ class ArrowBinaryRows(ArrowRows):
             weight=self.weight,
             weight_scale=self.weight_scale,
         )
+        return replace(scored, part_of=self.part_of)
 
     @cached_property
-    def _scored(self) -> Scored:
+    def scored(self) -> Scored:
+        """The rows in the form that is counted; classes stand in for probabilities where there are none."""
         # Whoever asks must know that what would be measured of scores means nothing of classes.
         return self.scored_as(self.prediction if self.score is None else self.score)
 

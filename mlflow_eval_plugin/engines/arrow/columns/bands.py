@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.columns.factorizing import Codes
 from mlflow_eval_plugin.engines.arrow.columns.plain import kind_of
+from mlflow_eval_plugin.engines.arrow.sampling import of_sample
 from mlflow_eval_plugin.engines.slicing import Edge
 from mlflow_eval_plugin.stats.counts.slice import number_label
 from mlflow_eval_plugin.stats.errors import InputError
@@ -66,14 +67,19 @@ def by_edges(column: pd.Series[Any], edges: Sequence[Edge], name: str) -> tuple[
     return _coded(ordered, cuts)
 
 
-def by_quantiles(column: pd.Series[Any], parts: int, name: str) -> tuple[Codes, list[str]]:
+def by_quantiles(
+    column: pd.Series[Any], parts: int, name: str, sample: NDArray[np.intp] | None = None
+) -> tuple[Codes, list[str]]:
     """The band of each row, as ``by_edges`` has it, with edges that make bands equally full and are values of the data.
+
+    Args:
+        sample: the places of the rows that are to be equally many in each band; all rows by default.
 
     Raises:
         InputError: for fewer than two bands, or a column without a value, or of neither numbers nor times.
     """
     ordered = _ordered(column, name, "quantiles")
-    return _coded(ordered, _quantiles(ordered, parts, name))
+    return _coded(ordered, _quantiles(ordered, parts, name, sample))
 
 
 def quantile_edges(column: pd.Series[Any], parts: int, name: str) -> tuple[Edge, ...]:
@@ -89,8 +95,9 @@ def quantile_edges(column: pd.Series[Any], parts: int, name: str) -> tuple[Edge,
     return ordered.edges(_quantiles(ordered, parts, name))
 
 
-def _quantiles(ordered: _Ordered, parts: int, name: str) -> NDArray[Any]:
-    known = ordered.values[~ordered.missing & np.isfinite(ordered.values)]
+def _quantiles(ordered: _Ordered, parts: int, name: str, sample: NDArray[np.intp] | None = None) -> NDArray[Any]:
+    values, missing = of_sample(ordered.values, sample), of_sample(ordered.missing, sample)
+    known = values[~missing & np.isfinite(values)]
     if parts < 2 or len(known) == 0:
         raise InputError(f"quantiles: column {name!r} needs 2 or more intervals and a value, found {parts}")
     places = np.ceil(np.linspace(0, 1, parts + 1) * (len(known) - 1)).astype(np.intp)

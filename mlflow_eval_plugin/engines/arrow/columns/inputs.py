@@ -39,6 +39,7 @@ class Scored:
         weight: float64, non-negative; None when unweighted.
         weight_scale: the power of two at or above the largest weight; 1.0 when unweighted.
         pos_label: the positive label, as text.
+        part_of: how many rows there are, where these are some of them.
     """
 
     label: NDArray[np.uint8]
@@ -46,6 +47,7 @@ class Scored:
     weight: NDArray[np.float64] | None
     weight_scale: float
     pos_label: str
+    part_of: int = 0
 
 
 def scored_rows(
@@ -70,7 +72,7 @@ def scored_rows(
     weights = None if weight is None else column_of(rows, weight, argument="weight")
 
     def amounts() -> tuple[NDArray[np.float64] | None, float, NDArray[np.float64]]:
-        values = None if weights is None else checked_weights(weights)
+        values = None if weights is None else checked_weights(weights, part=weight_scale is not None)
         scale = 1.0 if values is None else scale_of(values, weight_scale)
         return values, scale, checked_scores(scores)
 
@@ -179,14 +181,17 @@ def checked_scores(scores: pd.Series[Any]) -> NDArray[np.float64]:
     )
 
 
-def checked_weights(weights: pd.Series[Any]) -> NDArray[np.float64]:
+def checked_weights(weights: pd.Series[Any], *, part: bool = False) -> NDArray[np.float64]:
     """Weights as float64.
+
+    Args:
+        part: there are more rows than these, so that others may have a weight where none of these has.
 
     Raises:
         InputError: when they are not numbers, missing, infinite, negative, or all zero.
     """
     values = checked_amounts(weights, argument="weight", what="weight")
-    if not values.any():
+    if not part and not values.any():
         raise InputError("weight: every weight is 0, so that no row counts; expected at least one above 0")
     return values
 

@@ -45,6 +45,7 @@ def coded_columns(
     quantiles: Mapping[str, int],
     max_levels: int,
     argument: str = "slices",
+    sample: NDArray[np.intp] | None = None,
 ) -> tuple[CodedColumn, ...]:
     """Code every slice column.
 
@@ -53,6 +54,7 @@ def coded_columns(
             interval, which are ``(-inf, 25)`` and ``(65, inf)`` and appear only when they have rows.
         quantiles: for columns of numbers or times, into how many equally full intervals to cut.
         argument: where the columns were named, for errors.
+        sample: the places of the rows that quantiles are of; all rows by default.
 
     Raises:
         InputError: for missing columns, edges of a column that is no slice column, or edges that do not increase.
@@ -64,26 +66,19 @@ def coded_columns(
             raise InputError(f"edges: {name!r} is not a slice column; the slice columns are {', '.join(columns)}")
 
     def coded(name: str) -> CodedColumn:
-        return _coded(plain(rows[name]), name, edges, quantiles, max_levels, argument)
+        column = plain(rows[name])
+        if name in edges:
+            return _banded(name, *by_edges(column, edges[name], name))
+        if name in quantiles:
+            return _banded(name, *by_quantiles(column, quantiles[name], name, sample))
+        codes, labels = _factorized(column, name, max_levels, argument)
+        return _canonical(name, codes, labels, set(labels if codes.min() < 0 else labels[:-1]))
 
     return tuple(side_by_side(coded, columns))
 
 
-def _coded(
-    column: pd.Series[Any],
-    name: str,
-    edges: Mapping[str, Sequence[Edge]],
-    quantiles: Mapping[str, int],
-    max_levels: int,
-    argument: str,
-) -> CodedColumn:
-    if name in edges or name in quantiles:
-        banded = by_edges(column, edges[name], name) if name in edges else by_quantiles(column, quantiles[name], name)
-        codes, labels = banded
-        used = {labels[code] for code in np.flatnonzero(np.bincount(codes, minlength=len(labels)))}
-    else:
-        codes, labels = _factorized(column, name, max_levels, argument)
-        used = set(labels if codes.min() < 0 else labels[:-1])
+def _banded(name: str, codes: Codes, labels: list[str]) -> CodedColumn:
+    used = {labels[code] for code in np.flatnonzero(np.bincount(codes, minlength=len(labels)))}
     return _canonical(name, codes, labels, used)
 
 

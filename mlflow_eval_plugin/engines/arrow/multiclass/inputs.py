@@ -100,7 +100,7 @@ def checked_probabilities(values: Any, classes: Sequence[str]) -> Float64Array:
     found = found if found.min() >= 0 and found.max() <= 1 else np.clip(found, 0.0, 1.0)
     total = found.sum(axis=1)
     off = np.abs(total - 1)
-    uneven = off > max(ROUNDING, 1.001 * DECIMALS * len(classes))
+    uneven = off > uneven_beyond(len(classes))
     if uneven.any():
         first = float(total[int(np.argmax(uneven))])
         raise InputError(
@@ -110,6 +110,11 @@ def checked_probabilities(values: Any, classes: Sequence[str]) -> Float64Array:
         )
     rounded = off > ROUNDING
     return np.where(rounded[:, None], found / total[:, None], found) if rounded.any() else found
+
+
+def uneven_beyond(classes: int) -> float:
+    """How far off 1 the sum of so many probabilities is where it is more than rounding."""
+    return max(ROUNDING, 1.001 * DECIMALS * classes)
 
 
 def require_known(found: Sequence[str], known: Sequence[str], *, argument: str, knows: str) -> None:
@@ -140,6 +145,7 @@ class ClassScored:
         probability: ``(n, K)`` float64 in [0, 1], rows summing to 1; None where predictions are classes.
         weight: float64, non-negative; None when unweighted.
         scale: of parts of the rows, a power of two at or above the largest weight of all; that of these by default.
+        part_of: how many rows there are, where these are some of them.
     """
 
     classes: tuple[str, ...]
@@ -148,6 +154,7 @@ class ClassScored:
     probability: Float64Array | None
     weight: Float64Array | None
     scale: float | None = None
+    part_of: int = 0
 
     @cached_property
     def weight_scale(self) -> float:

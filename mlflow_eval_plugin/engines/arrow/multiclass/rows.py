@@ -68,7 +68,7 @@ class ArrowMulticlassRows(ArrowRows):
 
     def errors(self, sought: Sought, error: ErrorKind) -> ErrorCounts:
         """One error a row, by coded columns."""
-        columns, passed_over = sought_columns(self.frame, sought)
+        columns, passed_over = sought_columns(self.frame, sought, self.sample)
         return replace(class_error_counts(columns, self.scored, error), passed_over=passed_over)
 
     def slice_rows(self, found: Sequence[Slice], slicing: Slicing) -> SliceRows:

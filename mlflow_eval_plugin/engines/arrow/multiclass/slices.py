@@ -86,13 +86,14 @@ def confidence_slices(rows: ClassScored, sliced: Sliced) -> SliceSummary:
         TooManyLevels: for more than ``MAX_SLICES`` slices.
     """
     right = (rows.label == rows.prediction).astype(np.uint8)
-    scored = Scored(right, confidence_of(rows), rows.weight, rows.weight_scale, "1")
+    scored = Scored(right, confidence_of(rows), rows.weight, rows.weight_scale, "1", rows.part_of)
     return counted_slices(scored, np.ones_like(right), sliced.columns, sliced.depth, None)
 
 
 def _against_rest(rows: ClassScored, position: int) -> Scored:
     label = (rows.label == position).astype(np.uint8)
-    return Scored(label, np.ascontiguousarray(probabilities_of(rows)[:, position]), rows.weight, rows.weight_scale, "1")
+    own = np.ascontiguousarray(probabilities_of(rows)[:, position])
+    return Scored(label, own, rows.weight, rows.weight_scale, "1", rows.part_of)
 
 
 def _fits(columns: Columns, depth: int, classes: int) -> bool:

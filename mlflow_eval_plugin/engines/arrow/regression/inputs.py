@@ -22,6 +22,7 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import (
 )
 from mlflow_eval_plugin.engines.arrow.counting import Lanes, chunked
 from mlflow_eval_plugin.engines.arrow.digest import row_digests
+from mlflow_eval_plugin.engines.arrow.sampling import of_sample
 from mlflow_eval_plugin.stats.arrays import FloatArray
 from mlflow_eval_plugin.stats.counts.exact_sums import add_parts, empty_lane, parts_of, product
 from mlflow_eval_plugin.stats.counts.fixed_point import Places, add_at
@@ -56,6 +57,7 @@ class Predicted:
         quantiles: by level, increasing.
         weight: non-negative; None when unweighted.
         frame: the data, by which rows that are predicted alike are told apart.
+        sample: the places of the rows that bins of predictions are of; None where that is all of them.
     """
 
     target: FloatArray
@@ -65,6 +67,7 @@ class Predicted:
     weight: FloatArray | None
     scale: RegressionScale
     frame: pd.DataFrame
+    sample: NDArray[np.intp] | None = None
 
     @cached_property
     def digests(self) -> NDArray[np.uint64]:
@@ -82,6 +85,7 @@ def predicted_rows(
     intervals: Sequence[tuple[str, float, ColumnArgument, ColumnArgument]] = (),
     weight: ColumnArgument | None = None,
     scale: RegressionScale | None = None,
+    sample: NDArray[np.intp] | None = None,
 ) -> Predicted:
     """Check targets, predictions, quantiles, intervals and weights, and bring them into the form that is counted.
 
@@ -89,14 +93,13 @@ def predicted_rows(
         quantiles: level to predicted quantile. They may cross; see ``moment_summary``.
         intervals: name, level, lower and upper end.
         scale: for shards that are to be merged; that of these rows by default.
+        sample: the places of the rows that the centre and bins of predictions are of; all rows by default.
 
     Raises:
         InputError: for no rows, values that are no finite numbers, levels that do not increase inside (0, 1), an
             interval whose lower end is above its upper one, or a scale that is too small.
     """
-    if len(rows) == 0:
-        raise InputError("there are no rows to evaluate; expected at least one, check the filter that made the data")
-    rows_countable(len(rows))
+    _require_rows(len(rows))
 
     def read(column: ColumnArgument, argument: str) -> FloatArray:
         return finite_numbers(column_of(rows, column, argument=argument), argument=argument, largest=LARGEST)
@@ -108,11 +111,11 @@ def predicted_rows(
         Interval(name, level, read(lower, f"interval {name!r} lower"), read(upper, f"interval {name!r} upper"))
         for name, level, lower, upper in intervals
     )
-    for one in given:
-        _ends_in_order(one)
-    w = None if weight is None else checked_weights(column_of(rows, weight, argument="weight"))
-    known = _scale(y, p, by_level, given, None if w is None else scale_of(w, scale.weight if scale else None), scale)
-    return Predicted(y, p, by_level, given, w, known, rows)
+    _ends_in_order(given)
+    w, unit = _weights(rows, weight, scale)
+    largest = largest_distance(y, p, by_level, given)
+    known = scale or scale_on(float(np.median(of_sample(y, sample))), y, largest, unit)
+    return Predicted(y, p, by_level, given, w, _right(known, y, largest), rows, sample)
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,28 +219,53 @@ def add_terms(terms_of: Iterator[Terms], lanes: Lanes, cell: Places) -> None:
             add_parts(lane, cell, parts_of(term))
 
 
-def _ends_in_order(one: Interval) -> None:
-    wrong = one.lower > one.upper
-    if wrong.any():
-        raise InputError(
-            f"interval {one.name!r}: {how_many(wrong)} with a lower end above the upper one; are the columns swapped?"
-        )
+def _weights(
+    rows: pd.DataFrame, weight: ColumnArgument | None, scale: RegressionScale | None
+) -> tuple[FloatArray | None, float | None]:
+    if weight is None:
+        return None, None
+    found = checked_weights(column_of(rows, weight, argument="weight"), part=scale is not None)
+    return found, scale_of(found, scale.weight if scale else None)
 
 
-def _scale(
-    y: FloatArray,
-    p: FloatArray,
-    quantiles: Mapping[float, FloatArray],
-    intervals: Sequence[Interval],
-    weight: float | None,
-    given: RegressionScale | None,
-) -> RegressionScale:
-    centre = float(np.median(y)) if given is None else given.centre
-    distances = [y - centre, p - y, *(q - y for q in quantiles.values())]
+def _require_rows(rows: int) -> None:
+    if rows == 0:
+        raise InputError("there are no rows to evaluate; expected at least one, check the filter that made the data")
+    rows_countable(rows)
+
+
+def _ends_in_order(intervals: Sequence[Interval]) -> None:
+    for one in intervals:
+        wrong = one.lower > one.upper
+        if wrong.any():
+            raise InputError(
+                f"interval {one.name!r}: {how_many(wrong)} with a lower end above the upper one; are the columns "
+                "swapped?"
+            )
+
+
+def largest_distance(
+    y: FloatArray, p: FloatArray, quantiles: Mapping[float, FloatArray], intervals: Sequence[Interval]
+) -> float:
+    """The largest of the errors, of distances of quantiles and ends of intervals from the target, and of widths."""
+    distances = [p - y, *(q - y for q in quantiles.values())]
     distances += [end for one in intervals for end in (one.upper - one.lower, one.lower - y, one.upper - y)]
-    largest = max(float(np.abs(one).max()) for one in distances)
-    if given is None:
-        return RegressionScale(centre, power_of_two(largest), weight or 1.0)
+    return max(float(np.abs(one).max()) for one in distances)
+
+
+def scale_on(centre: float, ends: FloatArray, largest: float, weight: float | None) -> RegressionScale:
+    """The scale of rows.
+
+    Args:
+        ends: targets, the smallest and the largest among them.
+        largest: see ``largest_distance``.
+        weight: the power of two at or above the largest weight; None when unweighted.
+    """
+    return RegressionScale(centre, power_of_two(max(largest, float(np.abs(ends - centre).max()))), weight or 1.0)
+
+
+def _right(given: RegressionScale, y: FloatArray, largest: float) -> RegressionScale:
+    largest = max(largest, float(np.abs(y - given.centre).max()))
     if math.frexp(given.unit)[0] != 0.5 or given.unit < largest:
         raise InputError(
             f"scale: expected a unit that is a power of two at or above the largest distance {largest!r}, found "

@@ -47,7 +47,7 @@ class ArrowRegressionRows(ArrowRows):
 
     def errors(self, sought: Sought, error: RegressionErrorKind) -> ErrorCounts:
         """One error a row, by coded columns."""
-        columns, passed_over = sought_columns(self.frame, sought)
+        columns, passed_over = sought_columns(self.frame, sought, self.sample)
         return replace(regression_error_counts(columns, self.predicted, error), passed_over=passed_over)
 
     def slice_rows(self, found: Sequence[Slice], slicing: Slicing) -> SliceRows:

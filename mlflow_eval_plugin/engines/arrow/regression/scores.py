@@ -8,6 +8,7 @@ import numpy as np
 
 from mlflow_eval_plugin.engines.arrow.counting import Lanes, counted
 from mlflow_eval_plugin.engines.arrow.regression.inputs import Predicted, add_terms, chunks_of
+from mlflow_eval_plugin.engines.arrow.sampling import of_sample
 from mlflow_eval_plugin.stats.arrays import FloatArray, IntArray
 from mlflow_eval_plugin.stats.counts.exact_sums import carried
 from mlflow_eval_plugin.stats.regression.folds import MOST_DISTINCT, Distinct, FoldSummary, fold_of
@@ -19,7 +20,7 @@ from mlflow_eval_plugin.stats.regression.summary import (
 
 def prediction_summary(predicted: Predicted, *, edges: FloatArray | None = None) -> PredictionSummary:
     """Sum targets and errors by bin of the prediction; arguments as in ``fold_summary``."""
-    chosen = _bins(predicted.prediction) if edges is None else np.asarray(edges, dtype=np.float64)
+    chosen = prediction_bins(_sampled(predicted)) if edges is None else np.asarray(edges, dtype=np.float64)
     return _by_fold(predicted, 1, chosen, _places(predicted, chosen))[0]
 
 
@@ -30,7 +31,7 @@ def fold_summary(predicted: Predicted, folds: int, *, edges: FloatArray | None =
         edges: increasing lower ends of the bins, for shards that are to be merged. By default each different prediction
             has a bin of its own, or where there are more than ``MOST_BINS`` the bins are equally full.
     """
-    chosen = _bins(predicted.prediction) if edges is None else np.asarray(edges, dtype=np.float64)
+    chosen = prediction_bins(_sampled(predicted)) if edges is None else np.asarray(edges, dtype=np.float64)
     places = _places(predicted, chosen)
     return FoldSummary(_by_fold(predicted, folds, chosen, places), _distinct(predicted, places))
 
@@ -64,7 +65,11 @@ def _places(predicted: Predicted, edges: FloatArray) -> IntArray:
     return np.maximum(np.searchsorted(edges, predicted.prediction, side="right") - 1, 0).astype(np.int64)
 
 
-def _bins(prediction: FloatArray) -> FloatArray:
+def _sampled(predicted: Predicted) -> FloatArray:
+    return np.asarray(of_sample(predicted.prediction, predicted.sample))
+
+
+def prediction_bins(prediction: FloatArray) -> FloatArray:
     """Each different prediction, or where there are too many edges that make bins equally full."""
     distinct = np.unique(prediction)
     if len(distinct) <= MOST_BINS:
