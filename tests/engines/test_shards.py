@@ -23,6 +23,8 @@ from mlflow_eval_plugin.engines.arrow.regression.rows import ArrowPairedRegressi
 from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
 from mlflow_eval_plugin.engines.arrow.search import CodedErrors
 from mlflow_eval_plugin.engines.contract import Sought
+from mlflow_eval_plugin.engines.frozen.columns import FrozenRows
+from mlflow_eval_plugin.engines.frozen.tasks import FrozenBinaryRows, FrozenMulticlassRows, FrozenRegressionRows
 from mlflow_eval_plugin.engines.parts.binary import PartedBinaryRows, PartedPairedBinaryRows
 from mlflow_eval_plugin.engines.parts.errors import PartedErrors
 from mlflow_eval_plugin.engines.parts.multiclass import PartedMulticlassRows, PartedPairedMulticlassRows
@@ -312,17 +314,17 @@ def test_a_metric_of_rows_is_refused_by_name() -> None:
 @pytest.mark.parametrize(
     ("asked", "engines"),
     [
-        (contract.RowData, (ArrowRows, PartedRows)),
-        (contract.BinaryData, (ArrowBinaryRows, PartedBinaryRows)),
-        (contract.MulticlassData, (ArrowMulticlassRows, PartedMulticlassRows)),
-        (contract.RegressionData, (ArrowRegressionRows, PartedRegressionRows)),
+        (contract.RowData, (ArrowRows, PartedRows, FrozenRows)),
+        (contract.BinaryData, (ArrowBinaryRows, PartedBinaryRows, FrozenBinaryRows)),
+        (contract.MulticlassData, (ArrowMulticlassRows, PartedMulticlassRows, FrozenMulticlassRows)),
+        (contract.RegressionData, (ArrowRegressionRows, PartedRegressionRows, FrozenRegressionRows)),
         (contract.PairedBinaryData, (ArrowPairedBinaryRows, PartedPairedBinaryRows)),
         (contract.PairedMulticlassData, (ArrowPairedMulticlassRows, PartedPairedMulticlassRows)),
         (contract.PairedRegressionData, (ArrowPairedRegressionRows, PartedPairedRegressionRows)),
         (contract.ErrorCounts, (CodedErrors, PartedErrors)),
     ],
 )
-def test_both_engines_answer_every_question_of_the_contract(asked: type, engines: tuple[type, type]) -> None:
+def test_every_engine_answers_every_question_of_the_contract(asked: type, engines: tuple[type, ...]) -> None:
     questions = {name for one in asked.__mro__ for name in vars(one) if not name.startswith("_")}
     assert questions
     for one in engines:
