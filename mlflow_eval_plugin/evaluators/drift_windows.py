@@ -58,7 +58,7 @@ def window_claims(config: DriftConfig, over: DriftOverTime, claims: Sequence[Cla
 
 def over_time(config: DriftConfig, over: DriftOverTime, claims: Sequence[Claim], about: About) -> dict[str, Any]:
     """The windows, every distance in each of them, and when each column changed."""
-    windows, tolerances = over.windows, _tolerances(claims)
+    windows, tolerances = over.windows, tolerances_of(claims)
     before = windows.week_before() if over.season else ()
     starts, ends = windows.starts.tolist(), windows.ends().tolist()
     return {
@@ -85,7 +85,8 @@ def over_time(config: DriftConfig, over: DriftOverTime, claims: Sequence[Claim],
     }
 
 
-def _tolerances(claims: Sequence[Claim]) -> dict[str, dict[str, float]]:
+def tolerances_of(claims: Sequence[Claim]) -> dict[str, dict[str, float]]:
+    """By column and metric, beyond what a claim fails."""
     found: dict[str, dict[str, float]] = {}
     for claim in claims:
         found.setdefault(claim.scope, {})[claim.metric] = claim.maximum or 0.0

@@ -85,16 +85,17 @@ STILL = tuple(f"{name} {i}" for name, many, _ in SHAPES for i in range(many))
 def reference(seed: int, rows: int) -> pd.DataFrame:
     """Rows before any change: the still columns, then one for each change."""
     rng = np.random.default_rng([seed, rows])
-    return pd.DataFrame({**_still(rng, rows), **{name: before(rng, rows) for name, (before, _) in CHANGES.items()}})
+    return pd.DataFrame({**still(rng, rows), **{name: before(rng, rows) for name, (before, _) in CHANGES.items()}})
 
 
 def window(seed: int, rows: int, draw: int) -> pd.DataFrame:
     """Rows after the changes."""
     rng = np.random.default_rng([seed, rows, draw])
-    return pd.DataFrame({**_still(rng, rows), **{name: after(rng, rows) for name, (_, after) in CHANGES.items()}})
+    return pd.DataFrame({**still(rng, rows), **{name: after(rng, rows) for name, (_, after) in CHANGES.items()}})
 
 
-def _still(rng: np.random.Generator, rows: int) -> dict[str, Drawn]:
+def still(rng: np.random.Generator, rows: int) -> dict[str, Drawn]:
+    """The twenty columns that do not change."""
     return {f"{name} {i}": shape(rng, rows) for name, many, shape in SHAPES for i in range(many)}
 
 
