@@ -3,7 +3,7 @@
     python benchmarks/soak_drift_windows.py [--share 1]
 
 Prints a markdown table; ends with 1 where a promise is broken. The same runs on a small scale in
-tests/evaluators/test_window_simulations.py.
+tests/evaluators/windows/test_window_simulations.py.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlflow_eval_plugin.evidence import Check, Evidence
+from mlflow_eval_plugin.reports.figures.changes import columns_over_time
 from mlflow_eval_plugin.reports.figures.comparison import both_scores, comparison_tables, error_comparison_tables
 from mlflow_eval_plugin.reports.figures.diagrams import Diagram, confidence_diagram, mean_diagram, score_diagram
 from mlflow_eval_plugin.reports.figures.pictures import (
@@ -37,7 +38,7 @@ class Kind:
         question: the question that it answers.
         scope: what the scopes of its Checks are.
         tables: measurements → the full tables, after that of all Checks.
-        pictures: Evidence → the pictures drawn from its measurements, where there are any.
+        pictures: each of them Evidence → pictures drawn from its measurements, where there are any.
         heatmap: Evidence → its scopes × metrics, where it has both.
         drawn: which Checks are drawn as forest plots.
         forest_note: what a reader of its forest plots must know; where empty, what differences are taken to.
@@ -50,7 +51,7 @@ class Kind:
     question: str
     scope: str
     tables: Callable[[Mapping[str, Any]], list[PageTable]]
-    pictures: Callable[[Evidence], Gallery | None] | None = None
+    pictures: tuple[Callable[[Evidence], Gallery | None], ...] = ()
     heatmap: Callable[[Evidence], Heatmap | None] | None = None
     drawn: Callable[[Check], bool] = lambda check: True
     forest_note: str = ""
@@ -65,7 +66,7 @@ _OF_TWO_CLASSES: Mapping[str, Kind] = {
         question="Are predicted probabilities the frequencies that they claim to be?",
         scope="Rows",
         tables=calibration_tables,
-        pictures=reliability_diagrams,
+        pictures=(reliability_diagrams,),
         drawn=lambda check: check.scope != "overall",
         plain=True,
         diagram=score_diagram,
@@ -84,7 +85,7 @@ _OF_TWO_CLASSES: Mapping[str, Kind] = {
         question="Are the rows still like those of the reference?",
         scope="Column",
         tables=drift_tables,
-        pictures=drifted_columns,
+        pictures=(columns_over_time, drifted_columns),
         # A change of schema is a fact without an interval; its own table tells more than a dot.
         drawn=lambda check: check.metric != "schema_changes",
         # Columns are compared alike, however many classes there are.
@@ -96,7 +97,7 @@ _OF_TWO_CLASSES: Mapping[str, Kind] = {
         question="Is the challenger at least as good as the champion on the same rows, for everyone?",
         scope="Slice",
         tables=comparison_tables,
-        pictures=both_scores,
+        pictures=(both_scores,),
         plain=True,
         forest_note="Challenger less champion: a positive change means that the challenger has more.",
     ),
@@ -106,7 +107,7 @@ _OF_MANY_CLASSES: Mapping[str, Kind] = {
     "calibration": replace(
         _OF_TWO_CLASSES["calibration"],
         tables=class_calibration_tables,
-        pictures=class_reliability_diagrams,
+        pictures=(class_reliability_diagrams,),
         plain=False,
         diagram=confidence_diagram,
     ),
@@ -120,7 +121,7 @@ _OF_REGRESSIONS: Mapping[str, Kind] = {
         question="Is the mean target what is predicted, and do quantiles and intervals hold what they claim to?",
         scope="Rows",
         tables=mean_calibration_tables,
-        pictures=mean_reliability_diagrams,
+        pictures=(mean_reliability_diagrams,),
         drawn=lambda check: check.metric == "coverage_error",
         diagram=mean_diagram,
         figure="reliability",

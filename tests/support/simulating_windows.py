@@ -1,8 +1,8 @@
 """Simulations of drift over windows of time: false alarms, dates of change and what their intervals hold.
 
-Small in tests/evaluators/test_window_simulations.py, at full size in benchmarks/soak_drift_windows.py. A draw is twelve
-windows: of twenty columns of many shapes that do not change (``simulating_drift.STILL``), and of twenty of which
-fourteen change before a window that is drawn, each in its own way (``simulating_drift.CHANGES``).
+Small in tests/evaluators/windows/test_window_simulations.py, at full size in benchmarks/soak_drift_windows.py. A draw
+is twelve windows: of twenty columns of many shapes that do not change (``simulating_drift.STILL``), and of twenty of
+which fourteen change before a window that is drawn, each in its own way (``simulating_drift.CHANGES``).
 """
 
 from __future__ import annotations

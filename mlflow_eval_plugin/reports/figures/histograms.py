@@ -52,7 +52,7 @@ def _labels(labels: list[str], step: float) -> list[Markup]:
     parts, taken = [], 0.0
     for i, label in enumerate(labels):
         text = label if len(label) <= _LONGEST else label[: _LONGEST - 1] + "…"
-        half = len(text) * 3.4
+        half = len(text) * 4.3  # of the larger letters that small screens have
         centre = min(max(1 + (i + 0.5) * step, half), _WIDTH - half)
         if centre - half < taken:
             continue

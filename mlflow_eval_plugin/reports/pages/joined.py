@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mlflow_eval_plugin.evidence import Check, Evidence
 from mlflow_eval_plugin.reports.kinds import kind_of
 from mlflow_eval_plugin.reports.sentences import wording
+from mlflow_eval_plugin.reports.sentences.dates import dates_in_words
 from mlflow_eval_plugin.reports.sentences.findings import overall_effect, plainest, sentence
 from mlflow_eval_plugin.reports.sentences.naming import named
 from mlflow_eval_plugin.reports.sentences.ranking import by_verdict, gravity, harmful_sides, nearness
@@ -42,7 +43,8 @@ def headline(evidences: Sequence[Evidence]) -> str:
     """
     evidences = [named(evidence) for evidence in evidences]
     effect = overall_effect(evidences[0]) if len(evidences) == 1 else ""
-    said = [effect, summed_up(evidences), _nothing_in(evidences), harm_in_words(evidences), late_in_words(evidences)]
+    said = [effect, summed_up(evidences), dates_in_words(evidences), _nothing_in(evidences)]
+    said += [harm_in_words(evidences), late_in_words(evidences)]
     return " ".join(filter(None, said))
 
 

@@ -67,7 +67,7 @@ class PagePart:
     kind: Kind
     heatmap: Heatmap | None
     forests: tuple[Forest, ...]
-    gallery: Gallery | None
+    galleries: tuple[Gallery, ...]
     unchecked: Unchecked | None
     tables: tuple[PageTable, ...]
     config: tuple[tuple[str, str], ...]
@@ -128,7 +128,7 @@ def page_part(evidence: Evidence) -> PagePart:
         kind=kind,
         heatmap=kind.heatmap(told) if kind.heatmap else None,
         forests=tuple(forests([check for check in told.checks if kind.drawn(check) and check not in small])),
-        gallery=kind.pictures(told) if kind.pictures else None,
+        galleries=tuple(filter(None, [draw(told) for draw in kind.pictures])),
         unchecked=None,
         tables=(checks_table(told.checks), *late_labels.tables(told.measurements), *kind.tables(told.measurements)),
         config=config_of(evidence.config),

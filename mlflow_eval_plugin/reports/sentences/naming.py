@@ -38,6 +38,9 @@ def named(evidence: Evidence) -> Evidence:
     measurements = _renamed(evidence.measurements, told)
     for column in measurements.get("columns", []) if layout_of(evidence).of_columns else []:
         _name_levels(column, labels.get(column["name"], {}))
+    for column in (measurements.get("windows") or {}).get("columns", []) if layout_of(evidence).of_columns else []:
+        for change in column["changes"]:
+            _name_levels(change, labels.get(column["name"], {}))
     for one in (measurements.get("overall"), *measurements.get("slices", [])):
         if one and one.get("query"):
             one["query"] += _explained(one["query"], labels, evidence.config.get("col_mapping") or {})
@@ -173,7 +176,7 @@ def _name_levels(column: dict[str, Any], names: Mapping[str, str]) -> None:
         return names.get(str(level), level)
 
     column["histogram"]["labels"] = list(map(name, column["histogram"]["labels"]))
-    for member in ("new_categories", "vanished_categories"):
+    for member in {"new_categories", "vanished_categories"} & column.keys():
         column[member] = list(map(name, column[member]))
 
 

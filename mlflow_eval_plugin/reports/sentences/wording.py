@@ -14,7 +14,7 @@ SEVERITY: dict[Verdict, int] = {"fail": 0, "insufficient": 1, "pass": 2}
 GLYPHS: dict[Verdict, str] = {"pass": "✓", "fail": "✕", "insufficient": "?"}
 
 _NAMES = ("Brier", "Kolmogorov", "Jensen", "Wasserstein", "R²")
-_PREFIXES = {"gap": "Difference in {}", "ratio": "Ratio of {}", "change": "Change in {}", "worst": "Worst window's {}"}
+_PREFIXES = {"gap": "Difference in {}", "ratio": "Ratio of {}", "change": "Change in {}", "worst": "One window's {}"}
 _VERSUS = {
     "complement": "all other rows",
     "best": "the best slice",

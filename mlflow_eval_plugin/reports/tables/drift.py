@@ -7,6 +7,7 @@ from typing import Any
 
 from mlflow_eval_plugin.reports.sentences.wording import metric_label
 from mlflow_eval_plugin.reports.tables.cells import Cell, PageTable, number_cell, table_of
+from mlflow_eval_plugin.reports.tables.windows import window_tables
 
 _ALWAYS = ("psi", "wasserstein", "ks", "js", "chi2", "new_share", "missing_change")
 _WHERE_ANY = (
@@ -38,7 +39,7 @@ def drift_tables(measurements: Mapping[str, Any]) -> list[PageTable]:
     )  # fmt: skip
     further = (_schema_table, _passed_over_table)
     first = (table for table in (one(measurements) for one in further) if table is not None)
-    return [*first, table_of("Drift by column", headers, rows)]
+    return [*first, *window_tables(measurements), table_of("Drift by column", headers, rows)]
 
 
 def _schema_table(measurements: Mapping[str, Any]) -> PageTable | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from itertools import chain
 from operator import add
+from typing import Literal
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from mlflow_eval_plugin.stats.counts.threads import side_by_side
 from mlflow_eval_plugin.stats.drift.change_cells import change_cells
 from mlflow_eval_plugin.stats.drift.change_date import Change, ChangeSearch, windows_of_one_phase
 from mlflow_eval_plugin.stats.drift.report import DriftTable, ShareHistogram, metrics_of
-from mlflow_eval_plugin.stats.drift.summary import Column, DriftSummary, Role
+from mlflow_eval_plugin.stats.drift.summary import Column, DriftSummary, NumericColumn, Role
 from mlflow_eval_plugin.stats.drift.windows import WindowSummary
 from mlflow_eval_plugin.stats.inference.estimate import Bounds, Estimate, estimates
 
@@ -44,7 +45,8 @@ class ColumnChange:
         p_value: adjusted for the number of columns.
         metric: of the tolerated distances between both sides, the one furthest above its tolerance; None without any.
         metrics: the distances between the rows on both sides, by name.
-        histogram: of the rows before and after.
+        missing_before, missing_after: shares of the rows that have no value.
+        histogram: of the rows before and after that have one.
     """
 
     first: int
@@ -57,6 +59,8 @@ class ColumnChange:
     p_value: float
     metric: str | None
     metrics: dict[str, Estimate]
+    missing_before: float
+    missing_after: float
     histogram: ShareHistogram
 
 
@@ -66,6 +70,7 @@ class ColumnOverTime:
 
     name: str
     role: Role
+    kind: Literal["numeric", "categorical"]
     metrics: dict[str, Series]
     changes: tuple[ColumnChange, ...]
 
@@ -182,7 +187,8 @@ class DriftOverTime:
         def made(column: Column) -> ColumnOverTime:
             series = {metric: self.series(column.name, metric) for metric in self.metrics(column.name)}
             search = _Dates(self, column.name, alpha, least, tolerances.get(column.name, {}))
-            return ColumnOverTime(column.name, column.role, series, tuple(search.changes()))
+            kind: Literal["numeric", "categorical"] = "numeric" if isinstance(column, NumericColumn) else "categorical"
+            return ColumnOverTime(column.name, column.role, kind, series, tuple(search.changes()))
 
         assert self.tables
         return side_by_side(made, self.reference.columns)
@@ -251,5 +257,7 @@ class _Dates:
             p_value=min(change.p_value * self._family, 1.0),
             metric=max(ratios, key=lambda one: ratios[one]) if ratios else None,
             metrics=metrics,
+            missing_before=drift.missing_reference,
+            missing_after=drift.missing_current,
             histogram=drift.histogram,
         )

@@ -9,6 +9,7 @@ from importlib.resources import files
 import pytest
 from support.documents import evidence as documents
 from support.documents.parsed_page import Page
+from support.documents.windows import windows
 
 from mlflow_eval_plugin.reports import render, render_diff, render_joined, render_trend
 
@@ -16,6 +17,7 @@ CSS = (files("mlflow_eval_plugin.reports.pages") / "templates" / "style.css").re
 ALL = [documents.calibration(), documents.disaggregated(), documents.drift(), documents.comparison()]
 PAGES = {
     **{document.kind: render(document) for document in ALL},
+    "windows": render(windows()),
     "joined": render_joined(ALL),
     "diff": render_diff(documents.drift(), documents.drift()),
     "trend": render_trend([documents.drift(), documents.drift()]),
