@@ -20,7 +20,7 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from scipy import stats
 from support.simulating_drift import CHANGES
-from support.simulating_windows import FoundOverTime, simulated
+from support.simulations.windows import FoundOverTime, simulated
 
 # Rows of a window, of the reference, and how many draws.
 SIZES = ((200, 20_000, 200), (2_000, 20_000, 100), (20_000, 120_000, 20), (100_000, 300_000, 4))

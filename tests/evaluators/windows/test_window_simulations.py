@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scipy import stats
 from support.simulating_drift import CHANGES
-from support.simulating_windows import simulated
+from support.simulations.windows import simulated
 
 
 @pytest.mark.parametrize(("rows", "draws"), [(200, 8), (2000, 6)])
