@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from mlflow_eval_plugin.commands.evaluate import evaluate
+from mlflow_eval_plugin.commands.freeze import freeze
 from mlflow_eval_plugin.commands.trend import trend
 
 
@@ -25,4 +26,5 @@ def main() -> None:
 
 
 main.add_command(evaluate)
+main.add_command(freeze)
 main.add_command(trend)

@@ -9,11 +9,12 @@ from mlflow.utils.string_utils import generate_feature_name_if_not_string
 from mlflow_eval_plugin.plugin.asking import further_columns, needed_columns
 from mlflow_eval_plugin.plugin.data.frames import Frame, given_table
 from mlflow_eval_plugin.plugin.data.tables import GivenTable, require_countable
+from mlflow_eval_plugin.plugin.sources.reading import read_if_source
 from mlflow_eval_plugin.stats.errors import InputError
 
 
 def reference_table(given: Any, name: str, like: GivenTable, model: Any) -> GivenTable:
-    """A reference given as a frame of any library, a mapping of columns, or an MLflow data set.
+    """A reference given as a frame of any library, files, a mapping of columns, or an MLflow data set.
 
     Its inputs are what the model's signature names, without one the features of the evaluated data; None where it lacks
     some of them.
@@ -22,7 +23,10 @@ def reference_table(given: Any, name: str, like: GivenTable, model: Any) -> Give
         InputError: when it is none of these, or has no rows, too many, or no columns.
     """
     found = given_table(
-        given, argument="reference", features=list(map(str, like.features.columns)), labels=like.labels_name
+        read_if_source(given, argument="reference"),
+        argument="reference",
+        features=list(map(str, like.features.columns)),
+        labels=like.labels_name,
     )
     frame = found.frame
     if len(frame) == 0:

@@ -208,3 +208,20 @@ def test_a_second_interrupt_does_not_wait() -> None:
             time.sleep(0.05)
         written.append("all")
     assert not written
+
+
+def test_a_frozen_baseline_and_files_serve_as_reference(world: World, tmp_path: Path) -> None:
+    (tmp_path / "before").mkdir()
+    before = scored(tmp_path / "before", 3000)
+    asked = ["--target", "default", "--predictions", "score", "--type", "classifier"]
+    frozen = CliRunner().invoke(main, ["freeze", "--data", before, *asked, "--evaluator", "drift"])
+    assert frozen.exit_code == 0, frozen.output
+    address = frozen.stdout.strip().splitlines()[-1]
+    assert address.startswith("runs:/") and address.endswith("/baseline")
+    found = [
+        json.loads(run(tmp_path, "--json", config={"drift": {"reference": reference}}).stdout)
+        for reference in (before, address)
+    ]
+    assert [one["verdict"] for one in found] == ["pass", "pass"]
+    again = CliRunner().invoke(main, ["freeze", "--data", str(tmp_path / "no" / "*.parquet"), *asked])
+    assert again.exit_code == 2 and "there are no files" in again.output

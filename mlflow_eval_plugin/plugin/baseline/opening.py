@@ -17,11 +17,21 @@ from mlflow_eval_plugin.stats.errors import InputError
 TAG = "mlflow_eval_plugin.baseline"
 DIGEST_TAG = "mlflow_eval_plugin.baseline_digest"
 _MODELS = "models:/"
+_MAGIC = frozenset("*?[")
+_OF_ROWS = (".parquet", ".pq")
 
 
 def is_baseline(given: Any) -> bool:
-    """Whether a reference is the address of a baseline, and no rows."""
-    return isinstance(given, (str, Path))
+    """Whether a reference is the address of a baseline, and no rows.
+
+    A glob, a file of Parquet and a folder of this machine without the document of a baseline are rows.
+    """
+    if not isinstance(given, (str, Path)):
+        return False
+    path = str(given)
+    if _MAGIC & set(path) or path.endswith(_OF_ROWS):
+        return False
+    return ":/" in path or not Path(path).is_dir() or Path(path, DOCUMENT).exists()
 
 
 def opened_baseline(uri: str) -> Baseline:

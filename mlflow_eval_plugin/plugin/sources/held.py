@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 from mlflow.data.evaluation_dataset import EvaluationDataset
 from mlflow.exceptions import MlflowException
 
-from mlflow_eval_plugin.engines.arrow.columns.streams import read_arrow
 from mlflow_eval_plugin.nearest import nearest
 from mlflow_eval_plugin.plugin.data.tables import HEAD_ROWS, beside
 from mlflow_eval_plugin.plugin.sources.opening import Opened
-from mlflow_eval_plugin.plugin.sources.source import Source
+from mlflow_eval_plugin.plugin.sources.reading import read_all
 from mlflow_eval_plugin.stats.errors import InputError
 
 
@@ -62,7 +59,7 @@ def held(found: Opened, targets: Any, predictions: str | None, *, with_model: bo
         if reasons:
             raise InputError("; ".join(reasons))
         targets, predictions = found.targets, None if with_model else found.predictions
-    rows = found.held if found.source is None else _read(found.source)
+    rows = found.held if found.source is None else read_all(found.source)
     of_data = None if with_model else predictions
     if isinstance(rows, pd.DataFrame):
         _require_columns(rows, targets, of_data)
@@ -92,10 +89,3 @@ def _require_columns(rows: pd.DataFrame, targets: Any, predictions: str | None) 
             reasons.append(f"{key}: no column {name!r}{nearest(name, names)}")
     if reasons:
         raise InputError("; ".join(reasons))
-
-
-def _read(source: Source) -> pd.DataFrame:
-    """All rows, in memory."""
-    reader = pa.RecordBatchReader.from_batches(source.schema, source.batches(source.schema.names))
-    found: Any = read_arrow(reader)
-    return found if isinstance(found, pd.DataFrame) else pd.DataFrame({source.schema.names[0]: np.asarray(found)})

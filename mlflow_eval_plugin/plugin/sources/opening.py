@@ -45,7 +45,7 @@ class Opened:
     is_mlflow: bool = False
 
 
-def opened(given: Any) -> Opened:
+def opened(given: Any, *, argument: str = "data") -> Opened:
     """The data, with all that is wrong with it found before a row is read.
 
     Raises:
@@ -56,10 +56,10 @@ def opened(given: Any) -> Opened:
             try:
                 return open_one(given)
             except InputError as error:
-                raise InputError(f"data: {error}") from error
+                raise InputError(f"{argument}: {error}") from error
     raise InputError(
-        "data: expected a path, a list of paths, a data frame (pandas, Polars), a LazyFrame, a DuckDB relation, a "
-        "Delta table, an Arrow table or data set, a callable that returns an Arrow reader, or an MLflow data set, "
+        f"{argument}: expected a path, a list of paths, a data frame (pandas, Polars), a LazyFrame, a DuckDB relation, "
+        "a Delta table, an Arrow table or data set, a callable that returns an Arrow reader, or an MLflow data set, "
         f"found {type(given).__module__.partition('.')[0]}.{type(given).__name__}"
     )
 
@@ -119,7 +119,10 @@ def _of_spark(given: Any) -> Opened:
 
 def _is_delta(path: str) -> bool:
     system, inside = located(path)
-    found = system.get_file_info(inside.rstrip("/") + "/_delta_log")
+    try:
+        found = system.get_file_info(inside.rstrip("/") + "/_delta_log")
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path}: it cannot be looked at ({str(error).splitlines()[0]})") from error
     return not isinstance(found, list) and str(found.type) == "FileType.Directory"
 
 
