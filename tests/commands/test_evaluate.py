@@ -214,12 +214,12 @@ def test_a_frozen_baseline_and_files_serve_as_reference(world: World, tmp_path: 
     (tmp_path / "before").mkdir()
     before = scored(tmp_path / "before", 3000)
     asked = ["--target", "default", "--predictions", "score", "--type", "classifier"]
-    frozen = CliRunner().invoke(main, ["freeze", "--data", before, *asked, "--evaluator", "drift"])
+    frozen = CliRunner().invoke(main, ["freeze", "--data", before, *asked, "--evaluator", "calibration"])
     assert frozen.exit_code == 0, frozen.output
     address = frozen.stdout.strip().splitlines()[-1]
     assert address.startswith("runs:/") and address.endswith("/baseline")
     found = [
-        json.loads(run(tmp_path, "--json", config={"drift": {"reference": reference}}).stdout)
+        json.loads(run(tmp_path, "--json", config={"calibration": {"max_ece": 0.1, "reference": reference}}).stdout)
         for reference in (before, address)
     ]
     assert [one["verdict"] for one in found] == ["pass", "pass"]
