@@ -84,7 +84,8 @@ class EvidenceRef(Record):
     """Evidence as it was when a nomination took it in: enough to judge it later without reading it again.
 
     ``signed_by`` lists the ids of the trusted keys whose signature over it was verified then. ``champion`` is, of a
-    comparison, the version that was champion then and whose files it names; None where it names others. ``sha256`` and
+    comparison, the version that was champion then and whose files it names; None where it names others. ``baseline`` is
+    the digest of the baseline that it was held against; None where it was held against rows, or nothing. ``sha256`` and
     ``envelope_sha256`` are of the bytes of the document's file and of the envelope beside it, by which the same files
     are known again without being parsed; None where there was no envelope, or the nomination is of before these.
     """
@@ -100,6 +101,7 @@ class EvidenceRef(Record):
     champion: int | None = None
     sha256: str | None = None
     envelope_sha256: str | None = None
+    baseline: str | None = None
 
 
 class Page(Record):

@@ -47,19 +47,19 @@ def judge_evidence(
             reasons.append(
                 Reason("evidence", f"{required.kind} Evidence that passes", f"verdict {found.verdict}{failed}", mend)
             )
-        age = facts.now - found.created_at
-        if age > required.max_age or age < -timedelta(minutes=5):
-            reasons.append(
-                Reason(
-                    "evidence-age",
-                    f"{required.kind} Evidence of the last {in_words(required.max_age)}",
-                    f"made {found.created_at:%Y-%m-%d %H:%M}Z",
-                    mend,
-                )
-            )
+        reasons += _too_old(required, found, facts, mend)
         reasons += _with_another(found, state, version)
+        reasons += _against_no_baseline(required, found, model, version)
         reasons += _unsigned(required, found, model, version, facts.trust)
     return reasons
+
+
+def _too_old(required: RequiredEvidence, found: EvidenceRef, facts: Facts, mend: str) -> list[Reason]:
+    age = facts.now - found.created_at
+    if -timedelta(minutes=5) <= age <= required.max_age:
+        return []
+    expected = f"{required.kind} Evidence of the last {in_words(required.max_age)}"
+    return [Reason("evidence-age", expected, f"made {found.created_at:%Y-%m-%d %H:%M}Z", mend)]
 
 
 def about_another(evidence: Evidence, path: str, run_id: str, version: int, files_digest: str) -> Reason | None:
@@ -90,6 +90,20 @@ def _with_another(found: EvidenceRef, state: ModelState, version: int) -> list[R
             f"one with {other}",
             f"evaluate version {version} with the champion models:/{state.model}/{champion}, then registry-hooks "
             f"nominate {state.model} {version}",
+        )
+    ]
+
+
+def _against_no_baseline(required: RequiredEvidence, found: EvidenceRef, model: str, version: int) -> list[Reason]:
+    if required.baseline == "optional" or found.baseline is not None:
+        return []
+    return [
+        Reason(
+            "baseline",
+            f"{required.kind} Evidence that was held against a frozen baseline",
+            "one that was held against rows, or against nothing",
+            f"freeze a baseline (evidence freeze), evaluate version {version} with its address as the reference, then "
+            f"registry-hooks nominate {model} {version}",
         )
     ]
 

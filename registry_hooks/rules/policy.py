@@ -93,12 +93,14 @@ class RequiredEvidence(PolicyPart):
     A ``comparison`` must be with the champion, and is not asked for while there is none.
 
     With ``signed_by`` it must carry a signature by a trusted key of one of those names (`registry-hooks key trust`).
+    With ``baseline: required`` it must have been held against a frozen baseline, and not against rows that may be gone.
     """
 
     kind: Word
     max_age: Duration = timedelta(days=30)
     insufficient: Literal["block", "allow"] = "block"
     signed_by: tuple[Name, ...] = ()
+    baseline: Literal["required", "optional"] = "optional"
 
     def accepts(self, verdict: str) -> bool:
         """Whether a verdict opens this gate."""

@@ -64,6 +64,7 @@ def _evidence(needed: RequiredEvidence) -> str:
     verdict = "must not fail" if needed.insufficient == "allow" else "must pass"
     signed = f", signed with a key called {' or '.join(needed.signed_by)}" if needed.signed_by else ""
     against = " It is with the champion." if needed.kind == "comparison" else ""
+    against += " It is held against a frozen baseline." if needed.baseline == "required" else ""
     return f"{needed.kind.capitalize()} Evidence {verdict}, at most {span(needed.max_age)} old{signed}.{against}"
 
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from sklearn.linear_model import LogisticRegression
 
-from mlflow_eval_plugin.evidence import Check, Data, Inference, Producer, Subject, dumps, seal
+from mlflow_eval_plugin.evidence import Check, Data, FrozenAs, Inference, Producer, Reference, Subject, dumps, seal
 from mlflow_eval_plugin.model_files import model_digest_at
 from registry_hooks.desk import Desk
 from registry_hooks.errors import RegistryError
@@ -45,8 +45,17 @@ rollback: {{by: [oncall]}}
 """
 
 
+DATA: dict[str, Any] = {"name": "test", "digest": "sha256:" + "0" * 64, "rows": 1000, "columns": ("a",)}
+
+
 def evidence_bytes(
-    run_id: str, kind: str, verdict: str, digest: str | None, at: datetime, champion: str | None = None
+    run_id: str,
+    kind: str,
+    verdict: str,
+    digest: str | None,
+    at: datetime,
+    champion: str | None = None,
+    baseline: str | None = None,
 ) -> bytes:
     """A small but whole Evidence document."""
     check = Check(
@@ -64,8 +73,8 @@ def evidence_bytes(
     sealed = seal(
         kind=kind,
         subject=Subject(run_id=run_id, model_digest=digest),
-        data=Data(name="test", digest="sha256:" + "0" * 64, rows=1000, columns=("a",)),
-        reference=None,
+        data=Data(**DATA),
+        reference=Reference(**DATA, baseline=FrozenAs(uri="runs:/1/baseline", digest=baseline)) if baseline else None,
         config={},
         inference=Inference(method="holm", alpha=0.05, family_size=1),
         checks=[check],

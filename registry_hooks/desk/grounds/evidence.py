@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from mlflow_eval_plugin.evidence import Evidence
 from registry_hooks.errors import Invalid, NotFound, Reason
 from registry_hooks.identity import current_sight
 from registry_hooks.records import EvidenceRef, TrustState
@@ -77,10 +78,16 @@ def trusted_evidence(
                 champion=champion.version if champion and champion.has(evidence.champion_digest) else None,
                 sha256=found.sha256,
                 envelope_sha256=hashlib.sha256(found.envelope).hexdigest() if found.envelope is not None else None,
+                baseline=_baseline_of(evidence),
             )
             if evidence.kind not in newest or _counts_before(ref, newest[evidence.kind]):
                 newest[evidence.kind] = ref
     return Taken(tuple(newest[kind] for kind in sorted(newest)), others)
+
+
+def _baseline_of(evidence: Evidence) -> str | None:
+    frozen = evidence.reference.baseline if evidence.reference else None
+    return frozen.digest if frozen else None
 
 
 def _counts_before(one: EvidenceRef, other: EvidenceRef) -> bool:
