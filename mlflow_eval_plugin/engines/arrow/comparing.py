@@ -23,7 +23,7 @@ from mlflow_eval_plugin.engines.arrow.drift import (
     reference_column,
     values_of,
 )
-from mlflow_eval_plugin.engines.arrow.sampling import SAMPLED_ROWS, sampled
+from mlflow_eval_plugin.engines.arrow.sampling import are_many, sampled
 from mlflow_eval_plugin.engines.contract import DriftCounts, NotCounted, ReferenceColumn, ReferenceData
 from mlflow_eval_plugin.stats.arrays import FloatArray, Index, IntArray
 from mlflow_eval_plugin.stats.counts.threads import side_by_side
@@ -62,7 +62,7 @@ class FrameReference:
     @cached_property
     def sample(self) -> NDArray[np.intp] | None:
         """The places of the rows that plans are made of; None where that is all of them."""
-        if len(self.frame) <= SAMPLED_ROWS:
+        if not are_many(len(self.frame)):
             return None
         return sampled(row_digests(self.frame) if self.digests is None else self.digests)
 

@@ -19,6 +19,11 @@ SAMPLED_ROWS = 2**18
 Digests = NDArray[np.uint64]
 
 
+def are_many(rows: int) -> bool:
+    """Whether plans are made of a sample of so many rows, and not of all."""
+    return rows > SAMPLED_ROWS
+
+
 def begins(digests: Digests, zeros: int) -> NDArray[np.bool_]:
     """Which digests begin with so many zero bits."""
     if zeros == 0:
@@ -42,7 +47,7 @@ def zeros_for(digests: Digests, zeros: int = 0) -> int:
 
 def sampled(digests: Digests) -> NDArray[np.intp] | None:
     """The places of the rows of the sample, in the order of their digests; None where it is all rows."""
-    if len(digests) <= SAMPLED_ROWS:
+    if not are_many(len(digests)):
         return None
     kept = np.flatnonzero(begins(digests, zeros_for(digests)))
     return kept[thinned(digests[kept])]

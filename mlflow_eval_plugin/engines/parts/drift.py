@@ -27,7 +27,6 @@ from mlflow_eval_plugin.engines.arrow.drift import (
     MAX_CATEGORIES,
     NUMERIC_KINDS,
     counted_on,
-    is_numeric,
     planned_column,
 )
 from mlflow_eval_plugin.engines.contract import DriftCounts, NotCounted, ReferenceColumn, ReferenceData
@@ -145,7 +144,9 @@ def binned(
     planned: dict[str, CountedOn | NotCounted] = {}
     for name in columns:
         codes = name in categorical or _is_declared(side, name)
-        like = not_countable(side.facts.each[name].kind) or _planned(values[name], name, roles, codes)
+        kind = side.facts.each[name].kind
+        # What the column holds is known of all rows; those of the sample may have no value.
+        like = not_countable(kind) or _planned(values[name], name, roles, codes or kind not in NUMERIC_KINDS)
         if isinstance(like, NotCounted):
             planned[name] = like
         else:
@@ -163,7 +164,7 @@ def binned(
 
 def _planned(sample: pd.Series[Any], name: str, roles: Mapping[str, Role], codes: bool) -> Column | NotCounted:
     role = roles.get(name, "feature")
-    if codes or not is_numeric(sample):
+    if codes:
         return CategoricalColumn(name, role, (), np.zeros(0, dtype=np.int64), 0)
     try:
         return planned_column(sample, name, role)

@@ -63,7 +63,8 @@ def rows_of(table: GivenTable, config: Config, scorer: Scorer) -> Rows:
     # A column of the data that holds the score is the score, and no feature besides.
     of_data = column if scorer.model is None else None
     name = of_data or free_name(table.predictions_name or "score", frame)
-    return as_rows(table, frame, data, Labelled(label, positive), scores, name, weight)
+    by_row = scorer.by_row(table, data)
+    return as_rows(table, frame, data, Labelled(label, positive), scores, name, weight, by_row=by_row)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,17 +83,23 @@ def as_rows(
     scores: Scores,
     score_name: str,
     weight: Any = None,
+    *,
+    by_row: Any = None,
 ) -> Rows:
-    """A table's rows with their labels and scores."""
+    """A table's rows with their labels and scores.
+
+    Args:
+        by_row: the digest of each row; see ``Scorer.by_row``.
+    """
     values = scores.prediction if scores.probability is None else scores.probability
     return Rows(
         data=data,
-        scored=ArrowBinaryRows(frame, labelled.label, scores.probability, scores.prediction, weight),
+        scored=ArrowBinaryRows(frame, labelled.label, scores.probability, scores.prediction, weight, digests=by_row),
         pos_label=labelled.positive,
         features=tuple(name for name in map(str, table.features.columns) if name != score_name),
         label_name=table.labels_name,
         score_name=score_name,
-        everything=ArrowRows(beside(frame, {table.labels_name: table.labels, score_name: values})),
+        everything=ArrowRows(beside(frame, {table.labels_name: table.labels, score_name: values}), digests=by_row),
         expected=table.expected,
         optional=table.optional,
     )
@@ -136,7 +143,8 @@ def reference_rows(table: GivenTable, like: Rows, config: Config, scorer: Scorer
     label = None if uncounted else _reference_label(table, like.pos_label)
     scores = _reference_scores(table, like, config, scorer)
     data = reference_data(table, scorer)
-    return as_rows(table, table.features, data, Labelled(label, like.pos_label), scores, like.score_name)
+    labelled, by_row = Labelled(label, like.pos_label), scorer.by_row(table, data)
+    return as_rows(table, table.features, data, labelled, scores, like.score_name, by_row=by_row)
 
 
 def _reference_label(table: GivenTable, positive: str) -> Any:

@@ -10,13 +10,14 @@ from typing import Any, TypeVar, cast
 
 import pandas as pd
 
-from mlflow_eval_plugin.engines.arrow import data_digest
 from mlflow_eval_plugin.engines.arrow.columns.inputs import (
     checked_weights,
     coded_labels,
     column_of,
     require_columns,
 )
+from mlflow_eval_plugin.engines.arrow.digest import digested
+from mlflow_eval_plugin.engines.arrow.sampling import are_many
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.plugin.data.frames import by_position, framed
@@ -117,6 +118,7 @@ class Scorer:
     Attributes:
         output_column: the column of the model's output, as MLflow's argument ``predictions`` names it.
         evaluated: the table of the evaluated data.
+        lanes: by digest of many rows, the digest of each row.
     """
 
     model: Any
@@ -124,6 +126,7 @@ class Scorer:
     evaluated: GivenTable
     said: dict[tuple[object, ...], object] = field(default_factory=dict)
     digests: dict[tuple[int | str, ...], str] = field(default_factory=dict)
+    lanes: dict[str, Any] = field(default_factory=dict)
 
     def once(self, key: tuple[object, ...], ask: Callable[[], Said]) -> Said:
         """What a model or a column says of a table; asked for once for each key, whose first word is the task."""
@@ -134,8 +137,15 @@ class Scorer:
     def digest(self, frame: pd.DataFrame, key: tuple[int | str, ...]) -> str:
         """The digest of a frame; the same key is digested once."""
         if key not in self.digests:
-            self.digests[key] = data_digest(frame)
+            found = digested(frame)
+            self.digests[key] = found.summary.digest
+            # Of fewer rows plans are made of all.
+            self.lanes[self.digests[key]] = found.lane if are_many(len(frame)) else None
         return self.digests[key]
+
+    def by_row(self, table: GivenTable, data: Data) -> Any:
+        """The digest of each row of a table that is judged, by which a sample is chosen; None where there are few."""
+        return table.taken(self.lanes.get(data.digest))
 
 
 def table_of(dataset: Any) -> GivenTable:

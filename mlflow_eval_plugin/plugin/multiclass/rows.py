@@ -90,12 +90,17 @@ def multiclass_rows_of(table: GivenTable, config: Config, scorer: Scorer) -> Mul
     if config.takes_columns:
         predicted = _predicted(scores, config, in_canonical_order(known_values(table.labels)))
         name = free_name(table.predictions_name or "prediction", frame)
-        return as_rows(table, frame, data, Labelled(None, ""), predicted, name, weight)
+        by_row = scorer.by_row(table, data)
+        return as_rows(table, frame, data, Labelled(None, ""), predicted, name, weight, by_row=by_row)
     if table.classes > 1000:  # the names of a million numbers would take seconds
         checked_count(list(map(str, distinct_values(table.labels))))
     label, classes = class_codes(table.labels, argument="label")
     scored = scored_classes(label, classes, scores, config, weight)
-    return MulticlassRows(data, tuple(map(str, table.features.columns)), ArrowMulticlassRows(frame, scored))
+    return MulticlassRows(
+        data,
+        tuple(map(str, table.features.columns)),
+        ArrowMulticlassRows(frame, scored, digests=scorer.by_row(table, data)),
+    )
 
 
 def multiclass_reference_rows(
@@ -112,14 +117,17 @@ def multiclass_reference_rows(
     if isinstance(like, Rows):
         order = in_canonical_order(known_values(table.labels)) if table.labels is not None else ()
         predicted = _predicted(scores, config, order)
-        return as_rows(table, table.features, data, Labelled(None, ""), predicted, like.score_name)
+        by_row = scorer.by_row(table, data)
+        return as_rows(table, table.features, data, Labelled(None, ""), predicted, like.score_name, by_row=by_row)
     if table.labels is None or scores.probability is None:
         return MulticlassRows(data, like.features, None)
     label, classes = class_codes(table.labels, argument="reference: label")
     require_known(classes, like.known.classes, argument="reference: label", knows="the classes are")
     placed = positions(classes, like.known.classes)[label]
     scored = scored_classes(placed, like.known.classes, scores, config, None)
-    return MulticlassRows(data, like.features, ArrowMulticlassRows(table.features, scored))
+    return MulticlassRows(
+        data, like.features, ArrowMulticlassRows(table.features, scored, digests=scorer.by_row(table, data))
+    )
 
 
 def _can_be_scored(table: GivenTable, config: Config, scorer: Scorer) -> bool:

@@ -43,7 +43,9 @@ def predicted_champion(
         evaluated = Evaluated(table, held.frame, rows.features, rows.score_name)
         said, source = said_by(config.champion, config, evaluated, reader)
         known = held.predicted
-        predicted = predicted_rows(held.frame, target=known.target, prediction=said, weight=known.weight)
+        predicted = predicted_rows(
+            held.frame, target=known.target, prediction=said, weight=known.weight, sample=known.sample
+        )
         return PredictedChampion(ArrowPairedRegressionRows(held, predicted), source)
 
     return of_champion(read)

@@ -13,6 +13,7 @@ from mlflow_eval_plugin.engines.arrow.columns.inputs import column_of, require_c
 from mlflow_eval_plugin.engines.arrow.regression.inputs import Predicted
 from mlflow_eval_plugin.engines.arrow.regression.rows import ArrowRegressionRows
 from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
+from mlflow_eval_plugin.engines.arrow.sampling import sampled
 from mlflow_eval_plugin.evaluators.config.regression import MeanConfig
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evidence import Data
@@ -84,7 +85,9 @@ def regression_rows_of(table: GivenTable, config: MeanConfig, predictor: Predict
     named = predictor.named(config)
     name = named or free_name(table.predictions_name or "prediction", frame)
     predictions = {name: prediction, **_forecasts(predictor.output(table), frame, config, required=True)}
-    return _rows(table, frame, data, predictions, _predicted(table, frame, config, predictor, weight))
+    by_row = predictor.scorer.by_row(table, data)
+    predicted = _predicted(table, frame, config, predictor, weight, by_row)
+    return _rows(table, frame, data, predictions, predicted, by_row)
 
 
 def regression_reference_rows(
@@ -100,30 +103,38 @@ def regression_reference_rows(
     lacking = config.takes_columns and named is not None and named not in table.features.columns
     prediction = None if lacking else predictor.prediction(table, config)
     data = reference_data(table, predictor.scorer)
+    by_row = predictor.scorer.by_row(table, data)
     known = table.labels is not None and prediction is not None
     try:
-        predicted = _predicted(table, table.features, config, predictor, None) if known else None
+        predicted = _predicted(table, table.features, config, predictor, None, by_row) if known else None
     except InputError as error:
         raise InputError(f"reference: {error}") from error
     forecasts = _forecasts(predictor.output(table), table.features, config, required=False)
     predictions = {like.score_name: prediction, **forecasts}
-    return _rows(table, table.features, data, predictions, predicted)
+    return _rows(table, table.features, data, predictions, predicted, by_row)
 
 
 def _rows(
-    table: GivenTable, frame: Frame, data: Data, predictions: Mapping[str, Any], predicted: Predicted | None
+    table: GivenTable,
+    frame: Frame,
+    data: Data,
+    predictions: Mapping[str, Any],
+    predicted: Predicted | None,
+    by_row: Any,
 ) -> RegressionRows:
     """A table's rows; ``predictions`` are columns by name, that of the mean first, None where there are none."""
     score_name, *forecasts = predictions
     columns = {table.labels_name: table.labels, **predictions}
     return RegressionRows(
         data=data,
-        predicted=None if predicted is None else ArrowRegressionRows(frame, predicted),
+        predicted=None if predicted is None else ArrowRegressionRows(frame, predicted, digests=by_row),
         features=tuple(str(name) for name in table.features.columns if name not in predictions),
         label_name=table.labels_name,
         score_name=score_name,
         forecasts=tuple(forecasts),
-        everything=ArrowRows(beside(frame, {name: _numbers(values) for name, values in columns.items()})),
+        everything=ArrowRows(
+            beside(frame, {name: _numbers(values) for name, values in columns.items()}), digests=by_row
+        ),
         expected=table.expected,
         optional=table.optional,
     )
@@ -149,7 +160,7 @@ def _forecast(column: str, output: Frame | None, frame: Frame, config: MeanConfi
 
 
 def _predicted(
-    table: GivenTable, frame: Frame, config: MeanConfig, predictor: Predictor, weight: Any
+    table: GivenTable, frame: Frame, config: MeanConfig, predictor: Predictor, weight: Any, by_row: Any
 ) -> Predicted | None:
     if config.takes_columns:
         return None  # it takes columns as they are, with whatever is missing in them
@@ -171,6 +182,7 @@ def _predicted(
         quantiles=quantiles,
         intervals=[(name, *one) for name, one in {**_derived(quantiles), **given}.items()],
         weight=weight,
+        sample=None if by_row is None else sampled(by_row),
     )
 
 

@@ -14,9 +14,11 @@ import pyarrow as pa
 
 from mlflow_eval_plugin.engines.arrow import predicted_rows
 from mlflow_eval_plugin.engines.arrow.binary.rows import ArrowBinaryRows, ArrowPairedBinaryRows
+from mlflow_eval_plugin.engines.arrow.digest import digested
 from mlflow_eval_plugin.engines.arrow.multiclass.inputs import ClassScored
 from mlflow_eval_plugin.engines.arrow.multiclass.rows import ArrowMulticlassRows, ArrowPairedMulticlassRows
 from mlflow_eval_plugin.engines.arrow.regression.rows import ArrowPairedRegressionRows, ArrowRegressionRows
+from mlflow_eval_plugin.engines.arrow.sampling import sampled
 from mlflow_eval_plugin.engines.parts.asking import Asking
 from mlflow_eval_plugin.engines.parts.binary import BinaryReading, PartedBinaryRows, PartedPairedBinaryRows
 from mlflow_eval_plugin.engines.parts.multiclass import ClassReading, PartedMulticlassRows, PartedPairedMulticlassRows
@@ -99,7 +101,8 @@ def of_two(frame: pd.DataFrame, *, weighted: bool = False, hard: bool = False) -
     decided = (frame["score"] >= 0.5).to_numpy().astype(np.uint8)
     if hard:
         said["prediction"] = (said.pop("score") >= 0.5).astype(np.uint8)
-    whole = ArrowBinaryRows(frame[list(FEATURES)], **said, weight=frame["w"].to_numpy() if weighted else None)
+    weight = frame["w"].to_numpy() if weighted else None
+    whole = ArrowBinaryRows(frame[list(FEATURES)], **said, weight=weight, digests=digested(frame).lane)
     pair = ArrowPairedBinaryRows(whole, frame["other"].to_numpy(), None)
     column = ShownColumn("score", "decided", "class", "1") if hard else ShownColumn("score", "score", "score")
     reading = BinaryReading("label", None, column, "w" if weighted else None)
@@ -126,7 +129,7 @@ def of_three(frame: pd.DataFrame, *, weighted: bool = False, hard: bool = False)
                 weight="w" if weighted else None,
             )
         )
-    whole = ArrowMulticlassRows(frame[list(FEATURES)], scored[0])
+    whole = ArrowMulticlassRows(frame[list(FEATURES)], scored[0], digests=digested(frame).lane)
     rows = PartedMulticlassRows(asking_of(frame, **columns), Shown.given(FEATURES), readings[0])
     return (whole, ArrowPairedMulticlassRows(whole, scored[1])), (rows, PartedPairedMulticlassRows(rows, readings[1]))
 
@@ -140,8 +143,10 @@ def of_numbers(frame: pd.DataFrame, *, weighted: bool = False, hard: bool = Fals
         "target": "target", "quantiles": {0.1: "low", 0.9: "high"}, "intervals": [("80", 0.8, "low", "high")],
         "weight": "w" if weighted else None,
     }  # fmt: skip
+    by_row = digested(frame).lane
+    given["sample"] = sampled(by_row)
     first, second = (predicted_rows(frame, prediction=name, **given) for name in ("score", "other"))
-    whole = ArrowRegressionRows(frame[list(FEATURES)], first)
+    whole = ArrowRegressionRows(frame[list(FEATURES)], first, digests=by_row)
     readings = [
         RegressionReading(
             Shown.given(tuple(frame.columns)), "target", name, ((0.1, "low"), (0.9, "high")),

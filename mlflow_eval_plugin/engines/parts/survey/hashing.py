@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from mlflow_eval_plugin.engines.arrow.digest import DigestSummary, digested
-from mlflow_eval_plugin.engines.arrow.sampling import SAMPLED_ROWS, Digests, begins, thinned, zeros_for
+from mlflow_eval_plugin.engines.arrow.sampling import Digests, are_many, begins, thinned, zeros_for
 from mlflow_eval_plugin.engines.parts.columns import Part
 from mlflow_eval_plugin.engines.parts.shown import Shown
 from mlflow_eval_plugin.engines.parts.survey.sums import SumsOfColumns
@@ -44,10 +44,14 @@ class HashSample:
             np.concatenate([first.times, second.times]),
             pa.concat_tables([first.table, second.table]),
         )
-        if len(found.digests) <= SAMPLED_ROWS:
-            return found
-        once = found._once()
-        return once._from(zeros_for(once.digests, zeros))
+        return found.reduced()
+
+    def reduced(self) -> HashSample:
+        """The same with as many zero bits as leave no more rows than a sample has."""
+        if not are_many(len(self.digests)):
+            return self
+        once = self._once()
+        return once._from(zeros_for(once.digests, once.zeros))
 
     def _from(self, zeros: int) -> HashSample:
         if zeros == self.zeros:
@@ -108,7 +112,7 @@ class Digest:
         sums = {sources[name]: total for name, total in found.columns.items()}
         table = part.table.select(list(self.sampled)).replace_schema_metadata(None)
         times = np.ones(part.rows, dtype=np.int64)
-        sample = HashSample(0, found.lane, times, table)
+        sample = HashSample(0, found.lane, times, table).reduced()
         return DigestAnswer(found.summary, SumsOfColumns(part.rows, sums), sample)
 
 
