@@ -64,7 +64,7 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows | None, abou
     }
     claims = list(drift_claims(config, table))
     if windows is not None:
-        over = DriftOverTime(counts.reference, windows, season=config.season is not None)
+        over = DriftOverTime(counts.reference, counts.current, windows, season=config.season is not None)
         measured["windows"] = over_time(config, over, claims, about)
         claims += list(window_claims(config, over, claims))
     certain = columns.checks(rows.data.rows)

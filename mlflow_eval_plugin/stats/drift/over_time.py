@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import reduce
-from itertools import chain
+from functools import cached_property, reduce
 from operator import add
 from typing import Literal
 
@@ -106,7 +105,7 @@ class WorstWindow:
         """The error of binning there."""
         return 0.0 if self._worst is None else self._worst.bound
 
-    @property
+    @cached_property
     def _worst(self) -> Bounds | None:
         return max(self.each, key=lambda one: abs(one.value or 0.0), default=None)
 
@@ -129,11 +128,13 @@ class DriftOverTime:
     """Windows against the reference, or each against that of the week before.
 
     Attributes:
+        current: all rows, in a window or in none.
         season: whether a window is compared with the same phase of the week before, and dates with windows of the same
             phase alone.
     """
 
     reference: DriftSummary
+    current: DriftSummary
     windows: WindowSummary
     season: bool = False
     _tables: list[DriftTable | None] = field(default_factory=list, repr=False)
@@ -149,10 +150,9 @@ class DriftOverTime:
         return self._tables
 
     def metrics(self, column: str) -> tuple[str, ...]:
-        """The distances of a column that have limits."""
-        before = self.reference.column(column)
-        of_windows = (metrics_of(before, window.column(column)) for window in self.windows.windows)
-        return tuple(name for name in dict.fromkeys(chain.from_iterable(of_windows)) if name != "chi2")
+        """The distances of a column that have limits and say something of all windows together."""
+        names = metrics_of(self.reference.column(column), self.current.column(column))
+        return tuple(name for name in names if name != "chi2")
 
     def series(self, column: str, metric: str) -> Series:
         """A distance window by window, with pointwise 95 % intervals."""

@@ -77,7 +77,7 @@ def counted(before: ArrowRows, rows: pd.DataFrame, columns: Sequence[str]) -> Wi
 
 def judged(found: WindowCounts) -> tuple[Judgement, dict[str, tuple[ColumnChange, ...]]]:
     """All Checks, of all rows and of the worst window, and the dates of each column."""
-    over = DriftOverTime(found.counts.reference, found.windows)
+    over = DriftOverTime(found.counts.reference, found.counts.current, found.windows)
     claims = list(drift_claims(CONFIG, DriftTable(found.counts.reference, found.counts.current)))
     told = over.columns(CONFIG.alpha, CONFIG.min_count, tolerances_of(claims))
     checks = judge([*claims, *window_claims(CONFIG, over, claims)], alpha=CONFIG.alpha)
