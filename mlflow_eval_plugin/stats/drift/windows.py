@@ -164,7 +164,7 @@ def instant(microseconds: int) -> str:
         time = datetime(1970, 1, 1) + timedelta(microseconds=microseconds)
     except OverflowError:  # before the year 1 or after 9999
         return f"{microseconds} µs since 1970"
-    return f"{time:%Y-%m-%d}" if microseconds % LENGTHS["day"] == 0 else time.isoformat()
+    return time.date().isoformat() if microseconds % LENGTHS["day"] == 0 else time.isoformat()
 
 
 def _row_starts(ordered: IntArray, rows: int) -> IntArray:

@@ -93,4 +93,5 @@ def test_the_week_before_is_the_same_phase() -> None:
 
 def test_an_instant_beyond_the_calendar_is_still_written() -> None:
     assert instant(at("2026-11-30T01:02:03")) == "2026-11-30T01:02:03"
+    assert instant(-62135596800 * 10**6) == "0001-01-01"
     assert instant(2**62).endswith("µs since 1970")
