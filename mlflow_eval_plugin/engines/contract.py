@@ -24,6 +24,7 @@ from mlflow_eval_plugin.stats.binary.paired import PairedSummary, PlacementSumma
 from mlflow_eval_plugin.stats.binary.summary import ScoreSummary, SliceSummary
 from mlflow_eval_plugin.stats.counts.slice import Slice
 from mlflow_eval_plugin.stats.drift.report import ColumnType
+from mlflow_eval_plugin.stats.drift.strata.sliced import SlicedDrift
 from mlflow_eval_plugin.stats.drift.summary import Column, DriftSummary, Role
 from mlflow_eval_plugin.stats.drift.windows import Windowing, WindowSummary
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
@@ -232,6 +233,14 @@ class RowData(ReferenceData, Protocol):
 
         Raises:
             InputError: for a column that holds no times, or times that are all in one window or in too many.
+        """
+
+    def sliced_drift(self, slicing: Slicing, *, like: DriftSummary) -> SlicedDrift | None:
+        """The rows by slice, each slice counted on these bins; None of what is no longer rows.
+
+        Args:
+            slicing: with edges, and no quantiles, so that both sides have the same slices.
+            like: columns of which these rows, too, have values.
         """
 
     def system(self, slicing: Slicing, *, latency: str | None, cost: str | None) -> SystemSummary:

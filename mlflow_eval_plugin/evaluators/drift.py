@@ -7,6 +7,7 @@ from typing import Any
 
 from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json, document
+from mlflow_eval_plugin.evaluators.drift_causes import causes_of
 from mlflow_eval_plugin.evaluators.drift_columns import AnyRows, drift_columns
 from mlflow_eval_plugin.evaluators.drift_windows import LEAST_LABELS, Asked, counted, over_time, window_claims
 from mlflow_eval_plugin.evidence import Evidence
@@ -58,6 +59,7 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows | None, abou
     found = table.report(counts.repeated)
     measured = {
         **_measured(found),
+        "causes": causes_of(table, counts, columns, rows, reference),
         "labels": _labels(rows, reference),
         "passed_over": [{"column": name, "reason": reason} for name, reason in counts.passed_over.items()],
         "schema_changes": columns.measured,

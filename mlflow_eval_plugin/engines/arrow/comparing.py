@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.engines.arrow.columns.levels import slice_of
 from mlflow_eval_plugin.engines.arrow.columns.plain import is_declared_category, is_single, kind_of, plain
 from mlflow_eval_plugin.engines.arrow.digest import row_digests
 from mlflow_eval_plugin.engines.arrow.drift import (
@@ -23,11 +24,15 @@ from mlflow_eval_plugin.engines.arrow.drift import (
     reference_column,
     values_of,
 )
+from mlflow_eval_plugin.engines.arrow.joint import cell_codes, subsets
+from mlflow_eval_plugin.engines.arrow.queries import Sliced
 from mlflow_eval_plugin.engines.arrow.sampling import are_many, sampled
 from mlflow_eval_plugin.engines.contract import DriftCounts, NotCounted, ReferenceColumn, ReferenceData
 from mlflow_eval_plugin.stats.arrays import FloatArray, Index, IntArray
+from mlflow_eval_plugin.stats.counts.slice import Slice, slice_order
 from mlflow_eval_plugin.stats.counts.threads import side_by_side
 from mlflow_eval_plugin.stats.drift.new_values import NEW_SHARE, new_share
+from mlflow_eval_plugin.stats.drift.strata.sliced import SlicedDrift
 from mlflow_eval_plugin.stats.drift.summary import CategoricalColumn, Column, DriftSummary, NumericColumn, Role
 from mlflow_eval_plugin.stats.errors import InputError, TooManyLevels
 
@@ -174,6 +179,28 @@ def summaries_of(rows: pd.DataFrame, parts: Sequence[Part], *, like: DriftSummar
     checked_columns(rows, [column.name for column in like.columns])
     counted = side_by_side(lambda one: _counted_parts(one, plain(rows[one.name]), parts), like.columns)
     return _of_parts(parts, len(rows), counted)
+
+
+def sliced_drift(rows: pd.DataFrame, cut: Sliced, *, like: DriftSummary) -> SlicedDrift:
+    """What ``drift_summary`` counts, of each slice by itself.
+
+    Raises:
+        TooManyLevels: for too many possible slices.
+    """
+    found: dict[Slice, Index] = {}
+    for columns in subsets(cut.columns, cut.depth):
+        cells = cell_codes(columns, slice(0, len(rows)))
+        order = np.argsort(cells, kind="stable")
+        shape = tuple(len(column.levels) for column in columns)
+        for part in np.split(order, np.flatnonzero(np.diff(cells[order])) + 1):
+            codes = np.unravel_index(cells[part[0]], shape) if len(part) else ()
+            if columns[0].named is None and len(part):
+                levels = zip(columns, codes, strict=True)
+                found[slice_of((column.name, column.levels[code]) for column, code in levels)] = part
+            elif columns[0].named is not None and len(part) and codes[0] == 1:
+                found[columns[0].named] = part
+    slices = tuple(sorted(found, key=slice_order))
+    return SlicedDrift(slices, tuple(summaries_of(rows, [found[one] for one in slices], like=like)))
 
 
 def _of_parts(parts: Sequence[Part], rows: int, columns: Sequence[tuple[Column, ...]]) -> list[DriftSummary]:

@@ -50,7 +50,7 @@ def in_views(
     count: Callable[[Columns, slice], Lanes], rows: int, columns: Columns, depth: int, *, cells: int = JOINT_CELLS
 ) -> tuple[tuple[Slice, ...], list[Lanes]]:
     """As ``tabulated``, each slice's lanes by themselves, as views: large ones need not be copied together."""
-    wanted = _subsets(columns, depth)
+    wanted = subsets(columns, depth)
     tables: list[Counted] = []
     for group, margins in _joint_tables(wanted, cells) or [((), [])]:
         joint = Counted(group, counted(rows, partial(count, group)))
@@ -118,7 +118,12 @@ class Counted:
         return slice_of((column.name, column.levels[code]) for column, code in zip(self.columns, codes, strict=True))
 
 
-def _subsets(columns: Columns, depth: int) -> list[Columns]:
+def subsets(columns: Columns, depth: int) -> list[Columns]:
+    """The sets of columns whose cells are slices, and each named slice.
+
+    Raises:
+        TooManyLevels: for more than ``MAX_SLICES`` possible slices.
+    """
     own = [column for column in columns if column.named is None]
     subsets = [subset for length in range(1, min(depth, len(own)) + 1) for subset in combinations(own, length)]
     # Named slices are met by nothing, whatever the depth.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlflow_eval_plugin.engines.arrow.comparing import FrameReference, counted_against
+from mlflow_eval_plugin.engines.arrow.comparing import FrameReference, counted_against, sliced_drift
 from mlflow_eval_plugin.engines.arrow.digest import schema_of
 from mlflow_eval_plugin.engines.arrow.drift import count_present, examples_of
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
@@ -17,7 +17,8 @@ from mlflow_eval_plugin.engines.arrow.windows import windows_against
 from mlflow_eval_plugin.engines.contract import DriftCounts, ReferenceData, WindowCounts
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.drift.report import ColumnType
-from mlflow_eval_plugin.stats.drift.summary import Role
+from mlflow_eval_plugin.stats.drift.strata.sliced import SlicedDrift
+from mlflow_eval_plugin.stats.drift.summary import DriftSummary, Role
 from mlflow_eval_plugin.stats.drift.windows import Windowing
 from mlflow_eval_plugin.stats.slices.system import SystemSummary
 
@@ -85,6 +86,10 @@ class ArrowRows(FrameReference):
             categorical=categorical,
             as_given=as_given,
         )
+
+    def sliced_drift(self, slicing: Slicing, *, like: DriftSummary) -> SlicedDrift:
+        """The rows by slice, each slice counted on these bins."""
+        return sliced_drift(self.frame, self.cut(slicing), like=like)
 
     def system(self, slicing: Slicing, *, latency: str | None, cost: str | None) -> SystemSummary:
         """Latencies and costs by slice."""

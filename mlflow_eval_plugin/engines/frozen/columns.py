@@ -10,7 +10,8 @@ import numpy as np
 from mlflow_eval_plugin.engines.contract import DriftCounts, NotCounted, ReferenceColumn, ReferenceData, WindowCounts
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.drift.report import ColumnType
-from mlflow_eval_plugin.stats.drift.summary import CategoricalColumn, NumericColumn, Role
+from mlflow_eval_plugin.stats.drift.strata.sliced import SlicedDrift
+from mlflow_eval_plugin.stats.drift.summary import CategoricalColumn, DriftSummary, NumericColumn, Role
 from mlflow_eval_plugin.stats.drift.windows import Windowing
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.slices.system import SystemSummary
@@ -123,6 +124,10 @@ class FrozenRows:
     ) -> WindowCounts:
         """Refused: rows are compared with a baseline, and it with nothing."""
         raise only_counts("windows of its own")
+
+    def sliced_drift(self, slicing: Slicing, *, like: DriftSummary) -> SlicedDrift | None:
+        """None: columns are not kept slice by slice."""
+        return None
 
     def system(self, slicing: Slicing, *, latency: str | None, cost: str | None) -> SystemSummary:
         """Refused: no latencies and costs are kept."""

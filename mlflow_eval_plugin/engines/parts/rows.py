@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlflow_eval_plugin.engines.arrow.columns.inputs import power_of_two
+from mlflow_eval_plugin.engines.arrow.comparing import sliced_drift
 from mlflow_eval_plugin.engines.arrow.system import counted_system
 from mlflow_eval_plugin.engines.contract import DriftCounts, ReferenceColumn, ReferenceData, WindowCounts
 from mlflow_eval_plugin.engines.parts.asking import Asking, Question
@@ -20,7 +21,8 @@ from mlflow_eval_plugin.engines.parts.survey.facts import FactsOf, FactsOfColumn
 from mlflow_eval_plugin.engines.parts.windows import windows_against
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.drift.report import ColumnType
-from mlflow_eval_plugin.stats.drift.summary import Role
+from mlflow_eval_plugin.stats.drift.strata.sliced import SlicedDrift
+from mlflow_eval_plugin.stats.drift.summary import DriftSummary, Role
 from mlflow_eval_plugin.stats.drift.windows import Windowing
 from mlflow_eval_plugin.stats.slices.system import SystemSummary
 
@@ -51,6 +53,24 @@ class SystemOf:
             cost=self.cost,
             cost_scale=self.cost_scale,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class SlicedDriftOf:
+    """Counts columns by slice, on the bins of a reference."""
+
+    shown: Shown
+    plan: SlicePlan
+    like: DriftSummary
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All that is read."""
+        return tuple(dict.fromkeys((*self.shown.columns, *self.plan.shown.columns)))
+
+    def of(self, part: Part) -> SlicedDrift:
+        """Of a part."""
+        return sliced_drift(self.shown.of(part), self.plan.sliced(part), like=self.like)
 
 
 class PartedRows:
@@ -137,6 +157,12 @@ class PartedRows:
         return windows_against(
             reference, self, windowing, columns, roles=roles, categorical=categorical, as_given=as_given
         )
+
+    def sliced_drift(self, slicing: Slicing, *, like: DriftSummary) -> SlicedDrift:
+        """The rows by slice, each slice counted on these bins."""
+        columns = self.shown.some(tuple(one.name for one in like.columns))
+        found: SlicedDrift = self.asking.counted(SlicedDriftOf(columns, self.plan(slicing), like))
+        return found
 
     def system(self, slicing: Slicing, *, latency: str | None, cost: str | None) -> SystemSummary:
         """Latencies and costs by slice."""

@@ -17,7 +17,7 @@ _WHERE_ANY = (
 
 
 def drift_tables(measurements: Mapping[str, Any]) -> list[PageTable]:
-    """Changes of schema, and every column."""
+    """All causes that fit, changes of schema, and every column."""
     had = {name for column in measurements["columns"] for name in column["metrics"]}
     names = (*_ALWAYS, *(name for name in _WHERE_ANY if name in had))
     rows = [
@@ -37,9 +37,22 @@ def drift_tables(measurements: Mapping[str, Any]) -> list[PageTable]:
         "Column", "Role", "Hint", *(metric_label(name) for name in names), "Missing, reference", "Missing, current",
         "New categories", "Vanished",
     )  # fmt: skip
-    further = (_schema_table, _passed_over_table)
+    further = (_causes_table, _schema_table, _passed_over_table)
     first = (table for table in (one(measurements) for one in further) if table is not None)
     return [*first, *window_tables(measurements), table_of("Drift by column", headers, rows)]
+
+
+def _causes_table(measurements: Mapping[str, Any]) -> PageTable | None:
+    """What fits, in the order in which to look; documents of before, and those where nothing fits, have none."""
+
+    def row(one: Mapping[str, Any]) -> tuple[Cell, ...]:
+        low, high = one.get("interval") or (None, None)
+        numbers = (number_cell(number) for number in (one.get("value"), low, high))
+        return (Cell(one["cause"]), Cell(one["column"]), Cell(one["sentence"]), *numbers)
+
+    rows = [row(one) for one in measurements.get("causes") or ()]
+    headers = ("Cause", "Column", "What was found", "Value", "At least", "At most")
+    return table_of("Causes that fit, first to look at first", headers, rows) if rows else None
 
 
 def _schema_table(measurements: Mapping[str, Any]) -> PageTable | None:

@@ -46,7 +46,7 @@ def triage(
     """
     if after.role == "label" and after.present == 0:
         return "none", "No label has arrived yet."
-    if moved := _moved_on(before, after, alpha):
+    if moved := moved_on(before, after, alpha):
         return "counter", moved
     if bug := _bug(before, after, quantities, alpha, repeated):
         return "data bug", bug
@@ -76,10 +76,11 @@ def _bug(
         return ""
     if constant := _constant(before, after, alpha):
         return f"the column is constant ({constant}); it was not in the reference."
-    return _outside(before, after, alpha) or _new_value(before, after, quantities["new_share"], alpha, repeated)
+    return _outside(before, after, alpha) or new_value_in_words(before, after, quantities["new_share"], alpha, repeated)
 
 
-def _moved_on(before: Column, after: Column, alpha: float) -> str:
+def moved_on(before: Column, after: Column, alpha: float) -> str:
+    """What is said of a key, a counter or times that moved on; empty where none did."""
     if not isinstance(before, NumericColumn) or not isinstance(after, NumericColumn):
         return ""
     if not before.moves_on or after.present == 0:
@@ -113,7 +114,8 @@ def _outside(before: Column, after: Column, alpha: float) -> str:
     return f"{outside:.0%} of the values lie outside the reference's range; the unit or the scale may have changed."
 
 
-def _new_value(before: Column, after: Column, found: Quantity, alpha: float, repeated: float | None) -> str:
+def new_value_in_words(before: Column, after: Column, found: Quantity, alpha: float, repeated: float | None) -> str:
+    """What is said of a value that the reference hardly has; empty where there is none, or a shift may have it."""
     if not isinstance(found, NewShare) or found.cell is None or _lower(found, alpha) <= NEW_SHARE:
         return ""
     if isinstance(after, NumericColumn) and repeated is None and not _is_far(after, found.cell):

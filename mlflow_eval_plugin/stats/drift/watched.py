@@ -19,6 +19,7 @@ from mlflow_eval_plugin.stats.errors import InputError, MergeError
 Measure = Literal["number", "datetime", "duration"]  # what the numbers of a column are
 
 DAY = 86_400.0
+NONE_SEEN = (np.inf, -np.inf)
 # Values that are written where there is none; times in seconds since 1970.
 SENTINELS: Final[Mapping[Measure, Mapping[str, float]]] = {
     "number": {
@@ -63,6 +64,7 @@ class Watched:
         range: the least and the largest finite value of the reference.
         outside: finite values outside of it.
         sentinels: how often each sentinel of the measure occurs, in their order.
+        seen: the least and the largest finite value of these rows; infinity and its opposite where there is none.
         units: rows by unit and coarse cell, ``(U, C)``, the cells being where the reference's values would lie in
             that unit; no unit where values are times.
     """
@@ -72,6 +74,7 @@ class Watched:
     outside: int
     sentinels: IntArray
     units: IntArray
+    seen: tuple[float, float] = NONE_SEEN
 
     @classmethod
     def nothing(cls, measure: Measure, range_: tuple[float, float], cells: int) -> Watched:
@@ -96,7 +99,8 @@ class Watched:
         found = np.searchsorted(values, sought, "right") - np.searchsorted(values, sought)
         ends = np.searchsorted(values, _converted(edges)[: len(self.units)])
         units = np.diff(ends, prepend=0, append=len(values), axis=1)
-        return replace(self, outside=outside, sentinels=found.astype(np.int64), units=units.astype(np.int64))
+        seen = (float(values[0]), float(values[-1])) if len(values) else NONE_SEEN
+        return Watched(self.measure, self.range, outside, found.astype(np.int64), units.astype(np.int64), seen)
 
     def __add__(self, other: Watched) -> Watched:
         """The counts of both.
@@ -111,6 +115,7 @@ class Watched:
             outside=self.outside + other.outside,
             sentinels=self.sentinels + other.sentinels,
             units=self.units + other.units,
+            seen=(min(self.seen[0], other.seen[0]), max(self.seen[1], other.seen[1])),
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -119,6 +124,8 @@ class Watched:
             "measure": self.measure,
             "range": list(self.range),
             "outside": self.outside,
+            # JSON has no infinity.
+            "seen": None if self.seen == NONE_SEEN else list(self.seen),
             "sentinels": dict(zip(SENTINELS[self.measure], self.sentinels.tolist(), strict=True)),
             "units": dict(zip(UNITS, self.units.tolist(), strict=False)),
         }
@@ -134,10 +141,11 @@ class Watched:
         if measure not in get_args(Measure):
             raise InputError(f"drift reference: unknown measure {measure!r}; expected one of {get_args(Measure)}")
         none = cls.nothing(measure, (float(document["range"][0]), float(document["range"][1])), cells)
-        known, units = document["sentinels"], document["units"]
+        known, units, seen = document["sentinels"], document["units"], document.get("seen")
         return replace(
             none,
             outside=int(document["outside"]),
+            seen=NONE_SEEN if seen is None else (float(seen[0]), float(seen[1])),
             sentinels=np.array([known.get(name, 0) for name in SENTINELS[none.measure]], dtype=np.int64),
             units=np.array([units.get(name, [0] * cells) for name in UNITS][: len(none.units)], dtype=np.int64).reshape(
                 none.units.shape

@@ -78,4 +78,9 @@ def _is_watched(name: str, after: NumericColumn) -> bool:
 
 
 def _is_constant(column: Column) -> bool:
-    return int(np.count_nonzero(column.counts)) == 1
+    if isinstance(column, NumericColumn) and column.watched is not None:
+        least, most = column.watched.seen
+        return least == most
+    # A bin may hold many values, and the outermost ones do.
+    one = int(np.count_nonzero(column.counts)) == 1
+    return one and (isinstance(column, CategoricalColumn) or not column.counts[[0, -1]].any())
