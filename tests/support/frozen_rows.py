@@ -83,22 +83,47 @@ CASES = {
         binary(),
         binary(1500, 2, 0.2),
         {"targets": "default", "predictions": "score", "model_type": "classifier"},
-        {"drift": {}, "calibration": {}},
-        {"calibration": {"max_change": {"brier": 0.02, "ece_equal_mass": 0.02}, "slices": ["town"], "max_ece": 0.05}},
+        {
+            "drift": {},
+            "calibration": {},
+            "disaggregated": {"slices": ["town", {"column": "age", "edges": [30, 60]}], "depth": 2},
+        },
+        {
+            "calibration": {
+                "max_change": {"brier": 0.02, "ece_equal_mass": 0.02},
+                "slices": ["town"],
+                "max_ece": 0.05,
+            },
+            "disaggregated": {"max_slice_change": {"recall": 0.05, "auc": 0.05}},
+        },
     ),
     "multiclass": Case(
         multiclass(),
         multiclass(1000, 2, 0.5),
         {"targets": "animal", "model_type": "classifier"},
-        {"drift": {"probability_columns": P_OF_CLASSES}, "calibration": {"probability_columns": P_OF_CLASSES}},
-        {"calibration": {"max_change": {"brier": 0.02}, "max_ece": 0.05}},
+        {
+            "drift": {"probability_columns": P_OF_CLASSES},
+            "calibration": {"probability_columns": P_OF_CLASSES},
+            "disaggregated": {"probability_columns": P_OF_CLASSES, "slices": ["town"]},
+        },
+        {
+            "calibration": {"max_change": {"brier": 0.02}, "max_ece": 0.05},
+            "disaggregated": {"max_slice_change": {"f1": 0.05, "recall[cat]": 0.05}},
+        },
     ),
     "regression": Case(
         regression(),
         regression(1000, 2, 0.5),
         {"targets": "price", "predictions": "guess", "model_type": "regressor"},
-        {"drift": {"quantiles": QUANTILES}, "calibration": {"quantiles": QUANTILES}},
-        {"calibration": {"max_change": {"rmse": 0.5}, "max_bias_sigma": 0.1}},
+        {
+            "drift": {"quantiles": QUANTILES},
+            "calibration": {"quantiles": QUANTILES},
+            "disaggregated": {"quantiles": QUANTILES, "slices": ["town"], "queries": {"young": "age < 30"}},
+        },
+        {
+            "calibration": {"max_change": {"rmse": 0.5}, "max_bias_sigma": 0.1},
+            "disaggregated": {"max_slice_change": {"mae": 0.5, "coverage_0.1": 0.05}},
+        },
     ),
 }
 

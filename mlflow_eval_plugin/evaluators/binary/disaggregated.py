@@ -20,6 +20,7 @@ from mlflow_eval_plugin.evaluators.config.costs import costs_of_two
 from mlflow_eval_plugin.evaluators.config.disaggregated import DisaggregatedConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.search import Prepared, error_of_classes, search_of, weakest
+from mlflow_eval_plugin.evaluators.slice_changes import SliceChanges, of_reference
 from mlflow_eval_plugin.evaluators.slicing import slice_columns, slicing_of, wanted_labels, wanted_subsets
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
 from mlflow_eval_plugin.evaluators.unchecked import gaps_of_two
@@ -47,8 +48,8 @@ from mlflow_eval_plugin.stats.slices.user_metrics import RowMaker, SliceRows
 _NO_SCORES = Estimate(None, None, 0.0, "predictions are classes, not probabilities")
 
 
-def evaluate(config: DisaggregatedConfig, rows: Rows, _: None, about: About) -> Evidence:
-    """Measure every slice and judge the gaps.
+def evaluate(config: DisaggregatedConfig, rows: Rows, reference: Rows | None, about: About) -> Evidence:
+    """Measure every slice and judge the gaps, and what has changed since the reference.
 
     Raises:
         InputError: for a slice column that is missing or has too many levels, or labels, scores or weights that
@@ -61,7 +62,8 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, _: None, about: About) -> 
     found = disaggregate(table, minimum_count=config.min_count, **_compared(config, rows, table))
     labels = wanted_labels(config, table.summary.slices)
     system = system_of(config, rows.scored)
-    claims = [*_claims(config, table, labels), *system_claims(config, system, labels)]
+    changes = _changes(config, table, rows, reference, labels)
+    claims = [*_claims(config, table, labels), *system_claims(config, system, labels), *changes.claims()]
     if costs is not None:
         bounds = {label: cost_bounds(table, costs, label) for label in ("overall", *labels)}
         claims += cost_claims(config, bounds)
@@ -72,10 +74,22 @@ def evaluate(config: DisaggregatedConfig, rows: Rows, _: None, about: About) -> 
         "system": measured_system(config, system, shown),
         "weak_slices": weakest(searching),
         "unchecked": gaps_of_two(table, labels, claims, config.alpha, scores=rows.scored.has_scores),
+        "change": changes.measured(),
         "pooled": [as_json(one) for one in pooled(table, _pooled(config, table)) if one.label in shown],
     }
     add_own_metrics(config, table, (measurements["overall"], *measurements["slices"]))
-    return document(config, rows, claims, measurements, about)
+    return document(config, rows, claims, measurements, about, reference=reference.data if reference else None)
+
+
+def _changes(
+    config: DisaggregatedConfig, table: SliceTable, rows: Rows, reference: Rows | None, labels: Sequence[str]
+) -> SliceChanges:
+    before: SliceTable | None = None
+    if reference is not None and reference.scored.has_labels and reference.scored.has_predictions:
+        counted = of_reference(lambda: reference.scored.sliced(slicing_of(config), config.threshold))
+        before = SliceTable(counted, _own_metrics(config, reference))
+    usual = [metric for metric in DEFAULT_GAP_METRICS if _known(metric, rows)]
+    return SliceChanges(config, table, before, labels, usual)
 
 
 def _compared(config: DisaggregatedConfig, rows: Rows, table: SliceTable) -> dict[str, list[str]]:
@@ -98,7 +112,7 @@ def _needs_scores(config: DisaggregatedConfig, rows: Rows) -> None:
         raise InputError(
             "disaggregated: there is neither a model nor a column of predictions; give mlflow 'predictions'"
         )
-    for key in ("max_gap", "min_ratio", "min_metric", "max_metric"):
+    for key in ("max_gap", "min_ratio", "min_metric", "max_metric", "max_slice_change"):
         blind = [metric for metric in getattr(config, key) if not _known(metric, rows)]
         if blind:
             raise InputError(

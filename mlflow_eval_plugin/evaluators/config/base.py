@@ -56,6 +56,8 @@ class Config(BaseModel):
     kind: ClassVar[str]
     # Keys whose presence in a flat config, which MLflow copies to everyone, means this evaluator.
     own_keys: ClassVar[frozenset[str]]
+    # Keys of a flat config that are of others where another key, which this evaluator alone knows, is not there.
+    flat_needs: ClassVar[Mapping[str, str]] = {}
     # Keys whose tolerances have a range: of which metric, None where the key maps metrics to tolerances.
     ranged: ClassVar[Mapping[str, tuple[str | None, Of]]] = {}
     # Whether columns are taken as they are, with whatever is missing in them; else rows are judged by their labels.

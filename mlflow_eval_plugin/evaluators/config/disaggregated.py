@@ -45,7 +45,7 @@ class DisaggregatedConfig(DisaggregatedBase):
     errors: ClassVar[tuple[str, ...]] = ("log_loss", "brier", "wrong")
     ranged: ClassVar[Mapping[str, tuple[str | None, Of]]] = {
         "max_gap": (None, "difference"), "min_metric": (None, "value"), "max_metric": (None, "value"),
-        "max_fairness": (None, "value"), "min_fairness": (None, "value"),
+        "max_slice_change": (None, "difference"), "max_fairness": (None, "value"), "min_fairness": (None, "value"),
     }  # fmt: skip
 
     threshold: float = Field(default=0.5, ge=0, le=1)
@@ -94,7 +94,7 @@ class DisaggregatedConfig(DisaggregatedBase):
         # Of the two keys the one that is validated last sees the names of the other.
         return own_functions(value, (*_TAKEN, *info.data.get("row_metrics", {}), *info.data.get("metrics", {})))
 
-    @field_validator("max_gap", "min_ratio", "min_metric", "max_metric")
+    @field_validator("max_gap", "min_ratio", "min_metric", "max_metric", "max_slice_change")
     @classmethod
     def _metrics_are_known(cls, value: Limits, info: ValidationInfo) -> Limits:
         names = (*RATES, *info.data.get("metrics", {}), *info.data.get("row_metrics", {}))

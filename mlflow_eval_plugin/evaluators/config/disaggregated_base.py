@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from mlflow_eval_plugin.evaluators.config.base import VersusConfig, known
-from mlflow_eval_plugin.evaluators.config.slices import MaybeSearch
+from mlflow_eval_plugin.evaluators.config.slices import Band, MaybeSearch
 from mlflow_eval_plugin.evaluators.config.tolerances import Tolerance, Tolerances
 
 PERCENTILES = ("p50", "p95", "p99")
@@ -54,13 +54,17 @@ class DisaggregatedBase(VersusConfig):
         latency_column, cost_column: numeric columns of the data or of ``slice_data``: what a row took, what it cost.
         max_latency: percentile (``p50``, ``p95``, ``p99``) to the largest latency, for every slice and for all rows.
         max_cost_per_1000: the largest cost of 1,000 rows, for every slice and for all rows.
+        reference, reference_name: rows since which slices may have changed, or a baseline; scored by the model, if any.
+        max_slice_change: metric to tolerance: how much worse a slice, or all rows, may have become since the reference.
     """
 
     kind: ClassVar[str] = "disaggregated"
     base_keys: ClassVar[frozenset[str]] = frozenset(
         {"slices", "queries", "search", "depth", "row_metrics", "latency_column", "cost_column", "max_latency",
-         "max_cost_per_1000"}
+         "max_cost_per_1000", "max_slice_change"}
     )  # fmt: skip
+    # In a config that is copied to all evaluators the reference of others is not meant, unless a change is asked for.
+    flat_needs: ClassVar[Mapping[str, str]] = dict.fromkeys(["reference", "reference_name"], "max_slice_change")
     # What a search can count; the first where nothing is asked for.
     errors: ClassVar[tuple[str, ...]]
 
@@ -70,6 +74,9 @@ class DisaggregatedBase(VersusConfig):
     cost_column: str | None = None
     max_latency: Tolerances = Field(default={})
     max_cost_per_1000: Tolerance | None = None
+    reference: Any = None
+    reference_name: str = "reference"
+    max_slice_change: Tolerances = Field(default={})
 
     @field_validator("max_latency")
     @classmethod
@@ -81,6 +88,19 @@ class DisaggregatedBase(VersusConfig):
         for key, column in (("max_latency", "latency_column"), ("max_cost_per_1000", "cost_column")):
             if getattr(self, key) not in (None, {}) and getattr(self, column) is None:
                 raise ValueError(f"{key!r} needs {column!r}: the name of a numeric column")
+        return self
+
+    @model_validator(mode="after")
+    def _a_change_has_a_reference(self: Self) -> Self:
+        if self.max_slice_change and self.reference is None:
+            raise ValueError("'max_slice_change' needs 'reference': the rows since which slices may not have changed")
+        if self.reference is not None and "max_slice_change" not in self.model_fields_set:
+            raise ValueError("'reference' has no effect without 'max_slice_change'; give some or leave it out")
+        cut = sorted({one.column for some in self.subsets for one in some if isinstance(one, Band) and one.quantiles})
+        if self.max_slice_change and cut:
+            raise ValueError(
+                f"'max_slice_change': {', '.join(map(repr, cut))} would be cut at quantiles of each side; give 'edges'"
+            )
         return self
 
     @model_validator(mode="after")

@@ -54,7 +54,8 @@ def parse(kind: str, given: Mapping[str, Any] | None, *, flat: bool = False, con
     inner = unwrapped(kind, given)
     others = {key for name, other in configs.items() if name != kind for key in other.model_fields}
     passed_over = MLFLOW_KEYS | (others if flat else frozenset())
-    kept = {key: value for key, value in inner.items() if key in model.model_fields}
+    of_others = {key for key, needed in model.flat_needs.items() if flat and needed not in inner}
+    kept = {key: value for key, value in inner.items() if key in model.model_fields and key not in of_others}
     unknown = [key for key in inner if key not in kept and key not in passed_over]
     wrong, found, cause = [_unknown_key(kind, str(key), configs) for key in unknown], None, None
     try:

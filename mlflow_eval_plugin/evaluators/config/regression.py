@@ -184,6 +184,7 @@ class RegressionDisaggregatedConfig(PredictionConfig, DisaggregatedBase):
     errors: ClassVar[tuple[str, ...]] = ("squared_error", "absolute_error")
     ranged: ClassVar[Mapping[str, tuple[str | None, Of]]] = {
         "max_gap": (None, "difference"), "min_metric": (None, "value"), "max_metric": (None, "value"),
+        "max_slice_change": (None, "difference"),
     }  # fmt: skip
     against: ClassVar[tuple[str, ...]] = ("max_gap", "max_ratio", "min_ratio")
 
@@ -201,12 +202,16 @@ class RegressionDisaggregatedConfig(PredictionConfig, DisaggregatedBase):
 
     @model_validator(mode="after")
     def _metrics_are_known(self) -> RegressionDisaggregatedConfig:
-        for key in ("max_gap", "max_ratio", "min_ratio", "min_metric", "max_metric"):
+        for key in ("max_gap", "max_ratio", "min_ratio", "min_metric", "max_metric", "max_slice_change"):
             for metric in getattr(self, key):
                 known(f"metric of {key}", metric, (*self.slice_metrics, *self.row_metrics))
                 if "ratio" in key and not can_be_divided(metric):
                     raise ValueError(f"{key}: {metric!r} can be negative, so that no ratio of it means anything")
-                if key not in ("min_metric", "max_metric") and self.gap_versus == "best" and not can_be_best(metric):
+                if (
+                    key not in ("min_metric", "max_metric", "max_slice_change")
+                    and self.gap_versus == "best"
+                    and not can_be_best(metric)
+                ):
                     raise ValueError(f"{key}: there is no best {metric!r}; set 'gap_versus' to complement or overall")
         return self
 

@@ -14,6 +14,7 @@ from mlflow_eval_plugin.evaluators.config.disaggregated import DisaggregatedConf
 from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows, refuse_keys
 from mlflow_eval_plugin.evaluators.search import Prepared, error_of_classes, search_of, weakest
+from mlflow_eval_plugin.evaluators.slice_changes import SliceChanges, of_reference
 from mlflow_eval_plugin.evaluators.slicing import slice_columns, slicing_of, wanted_labels
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
 from mlflow_eval_plugin.evaluators.unchecked import gaps_of_classes
@@ -34,6 +35,7 @@ from mlflow_eval_plugin.stats.slices.gaps import MetricTable
 from mlflow_eval_plugin.stats.slices.user_metrics import RowMaker, SliceRows
 
 _USUAL_GAPS = ("accuracy", "precision", "recall", "f1", "fpr", "fnr", "auc")
+_USUAL_CHANGES = ("accuracy", "precision", "recall", "f1")
 _MOST_BY_CLASS = 512  # slices times classes: half a megabyte
 _MOST_PAIRS = 4_000_000  # half a gigabyte of limits
 _OF_TWO = {
@@ -43,8 +45,10 @@ _OF_TWO = {
 }
 
 
-def evaluate(config: DisaggregatedConfig, rows: MulticlassRows, _: None, about: About) -> Evidence:
-    """Measure every slice and judge the gaps.
+def evaluate(
+    config: DisaggregatedConfig, rows: MulticlassRows, reference: MulticlassRows | None, about: About
+) -> Evidence:
+    """Measure every slice and judge the gaps, and what has changed since the reference.
 
     Raises:
         InputError: for a key that needs two classes, a metric or class there is none of, or a slice column that is
@@ -59,7 +63,8 @@ def evaluate(config: DisaggregatedConfig, rows: MulticlassRows, _: None, about: 
     found = multiclass_slices(table, most_by_class=_MOST_BY_CLASS)
     labels = wanted_labels(config, table.summary.slices)
     system = system_of(config, rows.known)
-    claims = [*_claims(config, table, labels), *system_claims(config, system, labels)]
+    changes = _changes(config, table, reference, labels)
+    claims = [*_claims(config, table, labels), *system_claims(config, system, labels), *changes.claims()]
     if costs is not None:
         cost = class_cost(table, costs)
         places = {"overall": 0, **{label: table.summary.index(label) for label in labels}}
@@ -69,14 +74,25 @@ def evaluate(config: DisaggregatedConfig, rows: MulticlassRows, _: None, about: 
         "costs": None if costs is None else _costs(costs, cost, places),
         "system": measured_system(config, system, set(labels)),
         "weak_slices": weakest(searching),
+        "change": changes.measured(),
         "unchecked": gaps_of_classes(table, labels, claims, config.alpha),
     }
     add_own_metrics(config, table, (measurements["overall"], *measurements["slices"]))
-    return document(config, rows, claims, measurements, about)
+    return document(config, rows, claims, measurements, about, reference=reference.data if reference else None)
+
+
+def _changes(
+    config: DisaggregatedConfig, table: MulticlassTable, reference: MulticlassRows | None, labels: Sequence[str]
+) -> SliceChanges:
+    before: MulticlassTable | None = None
+    if reference is not None and (known := reference.scored) is not None:
+        counted = of_reference(lambda: known.sliced(slicing_of(config)))
+        before = MulticlassTable(counted, _own_metrics(config, reference))
+    return SliceChanges(config, table, before, labels, _USUAL_CHANGES)
 
 
 def _named(config: DisaggregatedConfig) -> Iterator[tuple[str, str]]:
-    for key in ("max_gap", "min_ratio", "min_metric", "max_metric"):
+    for key in ("max_gap", "min_ratio", "min_metric", "max_metric", "max_slice_change"):
         for metric in getattr(config, key):
             yield key, metric
 

@@ -12,6 +12,7 @@ from mlflow_eval_plugin.evaluators.config.regression import RegressionDisaggrega
 from mlflow_eval_plugin.evaluators.document import About, as_json, document, slice_json
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.evaluators.search import Prepared, search_of, weakest
+from mlflow_eval_plugin.evaluators.slice_changes import SliceChanges, of_reference
 from mlflow_eval_plugin.evaluators.slicing import slice_columns, slicing_of, wanted_labels
 from mlflow_eval_plugin.evaluators.system import measured_system, system_claims, system_of
 from mlflow_eval_plugin.evaluators.unchecked import gaps_of_regression
@@ -30,8 +31,10 @@ _MOST_FULLY_COMPARED = 100
 _NO_RATIO = Estimate(None, None, 0.0, "the metric can be negative, so that no ratio of it means anything")
 
 
-def evaluate(config: RegressionDisaggregatedConfig, rows: RegressionRows, _: None, about: About) -> Evidence:
-    """Measure every slice and judge the gaps.
+def evaluate(
+    config: RegressionDisaggregatedConfig, rows: RegressionRows, reference: RegressionRows | None, about: About
+) -> Evidence:
+    """Measure every slice and judge the gaps, and what has changed since the reference.
 
     Raises:
         InputError: for slice columns that cannot be evaluated; targets and predictions were found right before.
@@ -43,7 +46,8 @@ def evaluate(config: RegressionDisaggregatedConfig, rows: RegressionRows, _: Non
     system = system_of(config, rows.known)
     reports = {report.label: slice_json(report) for report in regression_slices(table)}
     add_own_metrics(config, table, reports.values())
-    claims = [*_slice_claims(config, table, labels), *system_claims(config, system, labels)]
+    changes = _changes(config, table, reference, labels)
+    claims = [*_slice_claims(config, table, labels), *system_claims(config, system, labels), *changes.claims()]
     measurements = {
         "slice_columns": slice_columns(config),
         "minimum_count": config.min_count,
@@ -53,9 +57,23 @@ def evaluate(config: RegressionDisaggregatedConfig, rows: RegressionRows, _: Non
         "gaps": [as_json(one) for one in _gaps(config, table) if one.label in set(labels)],
         "system": measured_system(config, system, set(labels)),
         "weak_slices": weakest(searching),
+        "change": changes.measured(),
         "unchecked": gaps_of_regression(table, labels, claims, config.alpha),
     }
-    return document(config, rows, claims, measurements, about)
+    return document(config, rows, claims, measurements, about, reference=reference.data if reference else None)
+
+
+def _changes(
+    config: RegressionDisaggregatedConfig,
+    table: RegressionTable,
+    reference: RegressionRows | None,
+    labels: Sequence[str],
+) -> SliceChanges:
+    before: RegressionTable | None = None
+    if reference is not None and (known := reference.predicted) is not None:
+        counted = of_reference(lambda: known.moments(slicing_of(config)))
+        before = RegressionTable(counted, _own_metrics(config, reference))
+    return SliceChanges(config, table, before, labels, OF_ALL)
 
 
 def _gaps(config: RegressionDisaggregatedConfig, table: RegressionTable) -> Iterator[Gap]:

@@ -153,7 +153,7 @@ def _read(data: Any, targets: Any, predictions: str | None, model: Any, name: st
 
 
 def _configs(given: Mapping[str, Mapping[str, Any]], reference: GivenTable, model_type: str) -> Configs:
-    """The configs, each with the rows themselves as the reference."""
+    """The configs, with the rows themselves as the reference where one means something."""
     known = configs_of(model_type)
     reasons = [
         f"evaluator_config: {kind!r} {'takes no reference' if kind in known else f'is not for {model_type!r}'}"
@@ -165,7 +165,10 @@ def _configs(given: Mapping[str, Mapping[str, Any]], reference: GivenTable, mode
     ]
     if reasons or not given:
         raise InputError("; ".join(reasons) or "evaluator_config: it names no evaluator; freeze for at least one")
-    asked = {kind: {**one, "reference": reference.features} for kind, one in given.items()}
+    needed = {kind: known[kind].model_fields["reference"].is_required() for kind in given}
+    asked = {
+        kind: {**one, **({"reference": reference.features} if needed[kind] else {})} for kind, one in given.items()
+    }
     return Asked(asked, flat=False, model_type=model_type).configs()
 
 

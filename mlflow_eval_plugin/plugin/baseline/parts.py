@@ -16,8 +16,10 @@ from mlflow_eval_plugin.engines.frozen.freezing import (
 )
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
 from mlflow_eval_plugin.evaluators.config.base import Config
+from mlflow_eval_plugin.evaluators.config.disaggregated_base import DisaggregatedBase
 from mlflow_eval_plugin.evaluators.multiclass.rows import MulticlassRows
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
+from mlflow_eval_plugin.evaluators.slicing import slicing_of
 from mlflow_eval_plugin.stats.errors import InputError
 
 AnyRows = Rows | MulticlassRows | RegressionRows
@@ -53,7 +55,7 @@ def frozen_part(task: str, config: Config, rows: AnyRows, labelled: int | None, 
         said["pos_label"] = rows.pos_label or None
     if config.takes_columns and not isinstance(rows, MulticlassRows):
         return FrozenPart(said, {"everything": _columns(config, rows), "scored": None})
-    scored = _scored(rows)
+    scored = _scored(config, rows)
     if scored is None:
         raise InputError(
             f"{config.kind}: these rows have no labels or no predictions, so that nothing of it can be frozen; give "
@@ -76,9 +78,13 @@ def _columns(config: Any, rows: Rows | RegressionRows) -> FrozenRows:
     return frozen_columns(rows.everything, columns=[one for one in names if one in left], categorical=codes)
 
 
-def _scored(rows: AnyRows) -> Any:
+def _scored(config: Config, rows: AnyRows) -> Any:
+    # Calibration compares all rows with those of a reference, and slices with nothing of it.
+    sliced = [slicing_of(config)] if isinstance(config, DisaggregatedBase) else []
     if isinstance(rows, RegressionRows):
-        return None if rows.predicted is None else frozen_regression(rows.predicted)
+        return None if rows.predicted is None else frozen_regression(rows.predicted, sliced)
     if isinstance(rows, MulticlassRows):
-        return None if rows.scored is None else frozen_multiclass(rows.scored)
-    return frozen_binary(rows.scored) if rows.scored.has_labels and rows.scored.has_predictions else None
+        return None if rows.scored is None else frozen_multiclass(rows.scored, sliced)
+    if not (rows.scored.has_labels and rows.scored.has_predictions):
+        return None
+    return frozen_binary(rows.scored, [(one, getattr(config, "threshold", 0.5)) for one in sliced])

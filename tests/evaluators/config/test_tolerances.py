@@ -22,14 +22,17 @@ NEEDED: dict[str, dict[str, Any]] = {
     "drift": {"reference": "given"},
     "comparison": {"champion": "q", "slices": ["g"]},
 }
+OF_A_KEY: dict[str, dict[str, Any]] = {"max_slice_change": {"reference": "given"}}
 MARGINS = ("non_inferiority", "superiority", "slice_non_inferiority")
 # A metric of each key that maps metrics to tolerances, by task.
 METRIC = {
     "classifier": {"max_change": "brier", "max_gap": "fnr", "min_ratio": "recall", "min_metric": "auc",
                    "max_metric": "fpr", "max_fairness": "equalized_odds_difference",
-                   "min_fairness": "demographic_parity_ratio", "max_latency": "p95", **dict.fromkeys(MARGINS, "auc")},
+                   "min_fairness": "demographic_parity_ratio", "max_latency": "p95", "max_slice_change": "recall",
+                   **dict.fromkeys(MARGINS, "auc")},
     "regressor": {"max_change": "mae", "max_gap": "mae", "min_ratio": "mae", "max_ratio": "mae", "min_metric": "r2",
-                  "max_metric": "mae", "max_latency": "p95", **dict.fromkeys(MARGINS, "mae")},
+                  "max_metric": "mae", "max_latency": "p95", "max_slice_change": "mae",
+                  **dict.fromkeys(MARGINS, "mae")},
 }  # fmt: skip
 NO_TOLERANCES = ("min_count", "max_levels")
 
@@ -47,19 +50,21 @@ def tolerance_keys() -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize(("task", "kind", "key"), tolerance_keys())
 def test_none_sets_no_tolerance(task: str, kind: str, key: str) -> None:
     configs = TASKS[task]
-    found = getattr(parse(kind, {**NEEDED[kind], key: None}, configs=configs), key)
+    needed = {**NEEDED[kind], **OF_A_KEY.get(key, {})}
+    found = getattr(parse(kind, {**needed, key: None}, configs=configs), key)
     metric = METRIC[task].get(key)
     assert found == ({} if metric else None)
     if metric:
-        assert getattr(parse(kind, {**NEEDED[kind], key: {metric: None}}, configs=configs), key) == {}
-        one = parse(kind, {**NEEDED[kind], key: {metric: 0.25}}, configs=configs)
+        assert getattr(parse(kind, {**needed, key: {metric: None}}, configs=configs), key) == {}
+        one = parse(kind, {**needed, key: {metric: 0.25}}, configs=configs)
         assert getattr(one, key) == {metric: 0.25}
 
 
 def test_there_are_no_further_kinds_of_keys() -> None:
     assert {key for _, _, key in tolerance_keys()} == {
         "max_ece", "max_calibration_in_the_large", "max_brier", "max_log_loss", "min_calibration_slope",
-        "max_calibration_slope", "max_change", "max_latency", "max_cost_per_1000", "max_gap", "min_ratio", "min_metric",
+        "max_calibration_slope", "max_change", "max_slice_change",
+        "max_latency", "max_cost_per_1000", "max_gap", "min_ratio", "min_metric",
         "max_metric", "max_fairness", "min_fairness", "max_cost", "max_psi", "max_ks", "max_js", "max_shift_sigma",
         "max_new_share", "max_infinite_change", "max_sentinel_change", "max_new_categories", "max_vanished_categories",
         "max_lost_variety", "max_unit_change", "max_out_of_range",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -94,7 +95,7 @@ def test_a_document_in_another_form_is_not_the_one_that_was_sealed(folder: Path,
 
 
 def test_a_folder_is_a_baseline_too(folder: Path) -> None:
-    case = CASES["binary"]
+    case = replace(CASES["binary"], configs={"drift": {}})
     document = evidence(case, str(folder))["drift"]
     assert document["reference"]["baseline"]["uri"] == str(folder)
 
@@ -147,7 +148,9 @@ def test_the_first_form_is_still_read(store: Path) -> None:
     found = opened_baseline(str(golden)).document
     assert found.digest == "sha256:81628789f943bacdaf7117ec894fc74bed0f4c361d39a8b7eb85ba09cb166e3d"
     rows = binary(200).drop(columns=["tags"])
-    case = Case(rows, binary(300, 2, 0.3).drop(columns=["tags"]), CASES["binary"].named, CASES["binary"].configs)
+    case = Case(
+        rows, binary(300, 2, 0.3).drop(columns=["tags"]), CASES["binary"].named, {"drift": {}, "calibration": {}}
+    )
     without, with_rows = (evidence(case, one) for one in (str(golden), rows))
     assert canonical(said(without)) == canonical(said(with_rows))
 
