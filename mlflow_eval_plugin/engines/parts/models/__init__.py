@@ -1,0 +1,1 @@
+"""Rows that come in parts, with what a model says of them."""
