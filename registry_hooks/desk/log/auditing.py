@@ -10,17 +10,17 @@ from registry_hooks.desk.answers import Answer
 from registry_hooks.desk.grounds.case import Cases, governed_models
 from registry_hooks.desk.log.whole import Whole, whole_log
 from registry_hooks.errors import RegistryError
-from registry_hooks.identity import current_sight
-from registry_hooks.records import Condemned, ModelState
+from registry_hooks.identity import Sight, current_sight
+from registry_hooks.records import AccountsState, Condemned, ModelState, TrustState
 from registry_hooks.rules.condemned import all_condemned
 from registry_hooks.rules.grounds.model import otherwise
 from registry_hooks.rules.log import accounts, altered, trust
 from registry_hooks.rules.log.merkle import StoredEntry, leaf_hash
-from registry_hooks.rules.matters import matters
+from registry_hooks.rules.matters import Matter, matters
 from registry_hooks.storage.gc_pause import unsearched
 from registry_hooks.storage.kept.states import read_model_state
 from registry_hooks.storage.ledger import Ledger
-from registry_hooks.storage.log.auditing import held_against
+from registry_hooks.storage.log.auditing import Signed, held_against
 from registry_hooks.storage.mlflow_rows import Registry, SweptRegistry
 from registry_hooks.storage.replay import Replay, replayed_model
 from registry_hooks.storage.snapshots import Snapshot
@@ -40,8 +40,10 @@ class Auditing:
 
         ``problems`` names every ledger entry that does not add up, and every model whose registry rows do not.
         """
-        with unsearched(), whole_log(self.cases, Replay) as whole:
-            return audited(whole)
+        with unsearched():
+            with whole_log(self.cases, Replay) as whole:
+                found = seen(whole)
+            return found.answer()
 
     def audit_export(self) -> Iterator[bytes]:
         """Every entry as it is stored, one a line; the leaf hash of each line is RFC 6962's.
@@ -67,39 +69,78 @@ class Auditing:
             return Ledger(session).last_seq
 
 
-def audited(log: Whole[Any]) -> Answer:
-    """The log, its states and the registry held against each other."""
-    session, replay, found = log.session, log.replay, log.found
-    ledger, registry, sight = Ledger(session), SweptRegistry(session), current_sight()
-    whole = sight.everything()
-    problems: list[Answer] = [
-        {"seq": problem.seq, "what": problem.what if whole else problem.what.split(":")[0]}
-        for problem in found.problems
-    ]
-    signed = held_against(session, found.tree)
-    told = {"ok": False, "size": found.tree.size, "root": found.tree.root.hex(), "problems": problems,
-            "held_against": signed.against, **found.lacking()}  # fmt: skip
-    problems += [{"seq": None, "what": what} for what in signed.problems]
-    problems += [{"seq": None, "what": what} for what in _changed_snapshots(replay.snapshots, found.states)]
-    for scope, what in _NO_MODELS.items():
-        if scope in replay.broken or ledger.scope_state(scope) != replay.scopes[scope]:
-            problems.append({"seq": None, "what": f"{what} are not what their ledger entries say"})
-    if changed := _changed_policies(ledger.policy_texts(), replay.policies):
-        # Who is governed, and by whom, is then not known.
-        said = changed if whole else ["policies in force are not those that were applied last"]
+@dataclass(frozen=True)
+class Seen:
+    """What an audit compares, all of one moment; comparing it takes longer than reading it, and needs no transaction.
+
+    Args:
+        log: the log as it was read; its session may be closed by now.
+        registry: MLflow's roles and stages.
+        signed: what checkpoints say.
+        changed: what is wrong with the policies in force; who is governed, and by whom, is then not known.
+        stored: the states of models as they are kept, ``scopes`` those that are no model's.
+        governed: the models that policies govern.
+        condemned, waiting: what the tables beside the states say.
+    """
+
+    log: Whole[Any]
+    registry: Registry
+    signed: Signed
+    changed: list[str]
+    stored: dict[str, str]
+    scopes: dict[str, TrustState | AccountsState]
+    governed: list[str]
+    condemned: list[Condemned]
+    waiting: set[Matter]
+
+    def answer(self) -> Answer:
+        """The log, its states and the registry held against each other."""
+        replay, found, sight = self.log.replay, self.log.found, current_sight()
+        whole = sight.everything()
+        problems: list[Answer] = [
+            {"seq": problem.seq, "what": problem.what if whole else problem.what.split(":")[0]}
+            for problem in found.problems
+        ]
+        told = {"ok": False, "size": found.tree.size, "root": found.tree.root.hex(), "problems": problems,
+                "held_against": self.signed.against, **found.lacking()}  # fmt: skip
+        said = [*self.signed.problems, *_changed_snapshots(replay.snapshots, found.states)]
+        for scope, what in _NO_MODELS.items():
+            if scope in replay.broken or self.scopes[scope] != replay.scopes[scope]:
+                said.append(f"{what} are not what their ledger entries say")
+        if self.changed:
+            said += self.changed if whole else ["policies in force are not those that were applied last"]
+        else:
+            said += self._of_models(replay, sight)
         problems += [{"seq": None, "what": what} for what in said]
-        return told
-    stored = dict(ledger.stored_states())
-    for model in governed_models(ledger, registry):
-        said = _replayed_otherwise(replay, registry, model, stored.get(model))
-        if said and not sight.model(model):
-            said = ["a model that you may not read is not what its ledger entries say"]
-        problems += [{"seq": None, "what": what} for what in said]
-    if _condemned_by(replay) != sorted(ledger.condemned(), key=str):
-        problems.append({"seq": None, "what": "what is condemned is not what the ledger entries say"})
-    if {each for state in replay.states.values() for each in matters(state)} != set(ledger.waiting.all()):
-        problems.append({"seq": None, "what": "what waits for people is not what the ledger entries say"})
-    return {**told, "ok": not problems}
+        return {**told, "ok": not problems}
+
+    def _of_models(self, replay: Replay, sight: Sight) -> Iterator[str]:
+        for model in self.governed:
+            said = _replayed_otherwise(replay, self.registry, model, self.stored.get(model))
+            if said and not sight.model(model):
+                said = ["a model that you may not read is not what its ledger entries say"]
+            yield from said
+        if _condemned_by(replay) != sorted(self.condemned, key=str):
+            yield "what is condemned is not what the ledger entries say"
+        if {each for state in replay.states.values() for each in matters(state)} != self.waiting:
+            yield "what waits for people is not what the ledger entries say"
+
+
+def seen(log: Whole[Any]) -> Seen:
+    """What an audit compares, read in the transaction in which the end of the log was."""
+    ledger, registry = Ledger(log.session), SweptRegistry(log.session)
+    changed = _changed_policies(ledger.policy_texts(), log.replay.policies)
+    return Seen(
+        log,
+        registry,
+        held_against(log.session, log.found.tree),
+        changed,
+        dict(ledger.stored_states()),
+        {scope: ledger.scope_state(scope) for scope in _NO_MODELS if scope not in log.replay.broken},
+        [] if changed else list(governed_models(ledger, registry)),
+        ledger.condemned(),
+        set(ledger.waiting.all()),
+    )
 
 
 def _changed_snapshots(held: Mapping[str, Snapshot], bound: Mapping[str, str]) -> list[str]:

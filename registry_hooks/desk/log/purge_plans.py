@@ -12,13 +12,14 @@ from pydantic_core import from_json
 
 from registry_hooks.desk.answers import Answer
 from registry_hooks.desk.grounds.case import Cases, refuse_if
-from registry_hooks.desk.log.auditing import audited
+from registry_hooks.desk.log.auditing import Seen, seen
 from registry_hooks.desk.log.whole import Whole, documents, whole_log
 from registry_hooks.errors import Conflict, Reason, RegistryError
 from registry_hooks.records import AccountsState, ModelState, TrustState
 from registry_hooks.rules.log import altered, redaction
 from registry_hooks.rules.log.merkle import Tree, leaf_hash, scope_of
 from registry_hooks.rules.log.retention import Purge, kept_for, live, too_young
+from registry_hooks.rules.policy_file import policy_digest
 from registry_hooks.storage.ledger import Ledger
 from registry_hooks.storage.log.outside import retention
 from registry_hooks.storage.outbox.streams import Streams
@@ -146,7 +147,9 @@ def planned(cases: Cases, until: datetime) -> Plan:
     with cases.unit_of_work(write=False) as session:
         _require_old(cases, Ledger(session), until)
     with whole_log(cases, lambda snapshots: Until(snapshots, until)) as whole:
-        plan = _begun(cases, whole, until)
+        _require_old(cases, Ledger(whole.session), until)
+        found, policies = seen(whole), Ledger(whole.session).policy_texts()
+    plan = _begun(whole, found, frozenset(map(policy_digest, policies.values())))
     for _, document in documents(cases, 0, plan.tree.size):
         plan.purge.needs(document)
     for _, document in documents(cases, 0, plan.through):
@@ -164,13 +167,10 @@ def _require_old(cases: Cases, ledger: Ledger, until: datetime) -> None:
     refuse_if("the log cannot be purged", too_young(until, cases.clock(), kept))
 
 
-def _begun(cases: Cases, whole: Whole[Until], until: datetime) -> Plan:
-    ledger, replay = Ledger(whole.session), whole.replay
-    _require_old(cases, ledger, until)
-    found = audited(whole)
+def _begun(whole: Whole[Until], seen: Seen, in_force: frozenset[str]) -> Plan:
+    found, replay = seen.answer(), whole.replay
     refuse_if("the log cannot be purged", [_unsound(each) for each in found["problems"][:_MOST_TOLD]])
     replay.end(found["size"])
-    in_force = frozenset(each.digest for each in ledger.policies())
     purge = Purge({model: live(state) for model, state in replay.states.items()}, set(in_force))
     return Plan(replay.through or 0, purge, in_force, whole.found.tree, replay, Replay())
 

@@ -12,7 +12,7 @@ from support.world import MODEL, POLICY, rules_of
 
 from registry_hooks.cli import main
 from registry_hooks.desk import purging
-from registry_hooks.desk.log import purge_plans
+from registry_hooks.desk.log import auditing, purge_plans
 from registry_hooks.desk.log.whole import documents
 from registry_hooks.errors import Conflict, Invalid, NotFound, Refused
 from registry_hooks.rules.log.altered import SCOPE, minus
@@ -378,6 +378,21 @@ def test_no_decision_waits_while_the_log_is_read(old, monkeypatch):
     monkeypatch.setattr(purge_plans, "documents", beside)
     purge(old, old.now - HALF_A_YEAR)
     assert len(done) >= 3
+    old.assert_sound()
+
+
+def test_no_decision_waits_while_an_audit_compares_what_it_has_read(old, monkeypatch):
+    answer, done = auditing.Seen.answer, []
+
+    def beside(seen):
+        with old.acting("oncall"):
+            done.append(old.desk.rollback(MODEL, "beside", to=1 + len(done) % 2, verify="now"))
+        return answer(seen)
+
+    monkeypatch.setattr(auditing.Seen, "answer", beside)
+    assert old.desk.audit_verify()["ok"]
+    purge(old, old.now - HALF_A_YEAR)
+    assert len(done) == 2
     old.assert_sound()
 
 
