@@ -135,13 +135,13 @@ def computed(request: Request, asked: Asked) -> Call:
 def _compute(call: Call) -> None:
     request = call.request
     scorer = Scorer(request.model, request.predictions, call.table)
-    uri = _given_uri(call)
+    uri = given_uri(call)
     check_tables(call.table)
     require_features(call.table, request.model)
     # References first, and labels and scores for all evaluators: most of what can be wrong is found before any of them
     # computes, and all of it before any of them logs.
     _read_references(call, scorer)
-    require_named_columns(call.table, call.references.values(), call.configs, _frozen_columns(call))
+    require_columns_of_values(call)
     require_labels(call.table, [(config, call.reference(config)) for config in call.configs.values()])
     call.not_judged = not_judged(call.table, call.late, call.configs)
     subject = subject_of(request.model, uri, model_id=request.model_id, run_id=request.run_id)
@@ -188,8 +188,14 @@ def _evaluations(
     return {kind: partial(_evaluated, kind_tasks[kind], config, *sides[kind]) for kind, config in call.judging.items()}
 
 
-def _frozen_columns(call: Call) -> tuple[str, ...]:
-    return tuple(one.name for found in call.baselines.values() for one in found.document.columns)
+def require_columns_of_values(call: Call) -> None:
+    """Refuse names of values of columns that neither the data, a reference nor a baseline has.
+
+    Raises:
+        InputError: names every such column.
+    """
+    frozen = tuple(one.name for found in call.baselines.values() for one in found.document.columns)
+    require_named_columns(call.table, call.references.values(), call.configs, frozen)
 
 
 def _digest(call: Call, scorer: Scorer) -> None:
@@ -229,7 +235,12 @@ def _evaluated(task: str, config: Config, rows: Any, other: Any, about: About) -
     return TASKS[task].evaluate[config.kind](config, rows, other, replace(about, task=task))
 
 
-def _given_uri(call: Call) -> str | None:
+def given_uri(call: Call) -> str | None:
+    """Where the configs say that the files of the evaluated model are.
+
+    Raises:
+        InputError: when they name several.
+    """
     given = {config.model_uri for config in call.configs.values()} - {None}
     if len(given) > 1:
         raise InputError(f"model_uri: one call evaluates one model, found {' and '.join(sorted(map(str, given)))}")

@@ -6,7 +6,7 @@ What is evaluated, logged and tagged is what the evaluators do in ``mlflow.model
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import mlflow
@@ -16,12 +16,17 @@ from mlflow.models.evaluation.utils.trace import configure_autologging_for_evalu
 from mlflow.pyfunc import PyFuncModel
 from mlflow.store.artifact.utils.models import _parse_model_id_if_present
 
+from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.plugin.call import Call, Request, computed
-from mlflow_eval_plugin.plugin.participants import asked_by_name, invalid
+from mlflow_eval_plugin.plugin.parted.computing import Parted, computed_in_parts
+from mlflow_eval_plugin.plugin.parted.side import head_of
+from mlflow_eval_plugin.plugin.parted.whether import MEMORY_ROWS, InMemory, require_countable_in_parts
+from mlflow_eval_plugin.plugin.participants import Asked, asked_by_name, invalid
+from mlflow_eval_plugin.plugin.progress import counted_rows
 from mlflow_eval_plugin.plugin.run.interrupts import killed_if_interrupted, undisturbed
 from mlflow_eval_plugin.plugin.run.log import log_data, logged, prepare
 from mlflow_eval_plugin.plugin.sources.held import held
-from mlflow_eval_plugin.plugin.sources.opening import opened
+from mlflow_eval_plugin.plugin.sources.opening import Opened, opened
 from mlflow_eval_plugin.reports.pages import joined
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.verdicts import Verdict
@@ -97,15 +102,59 @@ def run(data: Any, given: Asking) -> Done:
     targets, predictions = given.column(given.targets), given.column(given.predictions)
     with_model = given.model is not None
     asked = asked_by_name(given.evaluators, given.config, given.model_type)
-    _, found = _all_right(asked.configs, lambda: held(opened(data), targets, predictions, with_model=with_model))
+    configs, found = _all_right(asked.configs, lambda: opened(data))
+    in_parts = _in_parts(configs, found, given)
+    (rows,) = _all_right(
+        lambda: held(_first(found) if in_parts else found, targets, predictions, with_model=with_model)
+    )
     asking, model_id = _loaded(given.model, given.model_id)
     with killed_if_interrupted() as run_id, configure_autologging_for_evaluation(enable_tracing=False):
         named = predictions if asking is not None else None
-        request = Request(found, run_id, asking, named, model_id, str(given.model_type), logs_all=True)
-        call = computed(request, asked)
+        request = Request(rows, run_id, asking, named, model_id, str(given.model_type), logs_all=True)
+        call = _computed(request, asked, found, in_parts=in_parts)
         prepare(call)
         with undisturbed():
             return Done(_logged(call), call)
+
+
+def _in_parts(configs: Mapping[str, Config], found: Opened, given: Asking) -> bool:
+    """Whether the rows are read in parts; else in memory, where few enough are.
+
+    Raises:
+        MlflowException: INVALID_PARAMETER_VALUE, where more rows have to be in memory than can be.
+    """
+    if found.source is None:
+        return False
+    try:
+        require_countable_in_parts(configs, given.model, given.model_type)
+    except InMemory as why:
+        _require_few(found, why)
+        return False
+    return True
+
+
+def _require_few(found: Opened, why: InMemory) -> None:
+    rows = None if found.source is None else found.source.rows
+    if rows is not None and rows > MEMORY_ROWS:
+        raise invalid(f"data: {rows:,} rows are not read into memory, of which there may be {MEMORY_ROWS:,}: {why}")
+
+
+def _first(found: Opened) -> Opened:
+    """The first rows, which stand for all where only names are asked for."""
+    return found if found.source is None else replace(found, held=head_of(found.source), source=None)
+
+
+def _computed(request: Request, asked: Asked, found: Opened, *, in_parts: bool) -> Call:
+    if not in_parts or found.source is None:
+        return computed(request, asked)
+    try:
+        return computed_in_parts(request, asked, Parted(found.source, counted_rows))
+    except InMemory as why:
+        _require_few(found, why)
+    names = request.dataset.targets_name, request.dataset.predictions_name
+    whole = replace(found, targets=names[0], predictions=names[1], is_mlflow=True)
+    (rows,) = _all_right(lambda: held(whole, None, None, with_model=False))
+    return computed(replace(request, dataset=rows), asked)
 
 
 def _all_right(*steps: Callable[[], Any]) -> list[Any]:

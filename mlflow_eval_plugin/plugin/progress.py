@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
+Batch = TypeVar("Batch", bound=Any)
 MOMENT = 2.0  # seconds, before which nothing is shown
 
 
@@ -40,3 +42,16 @@ def _in_a_notebook() -> bool:
     interactive = sys.modules.get("IPython")
     shell = None if interactive is None else interactive.get_ipython()
     return shell is not None and "IPKernelApp" in shell.config
+
+
+def counted_rows(batches: Iterable[Batch], rows: int | None) -> Iterator[Batch]:
+    """One pass over rows that come in batches, with a bar of how many have been read, and of the time that is left."""
+    from tqdm.auto import tqdm
+
+    bar = tqdm(
+        total=rows, desc="rows", unit=" rows", unit_scale=True, leave=False, delay=MOMENT, disable=not _watched()
+    )
+    with bar:
+        for batch in batches:
+            yield batch
+            bar.update(batch.num_rows)

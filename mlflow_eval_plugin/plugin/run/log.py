@@ -68,7 +68,7 @@ def log_data(call: Call) -> None:
     """Log the evaluated data as an input of the run, and the model where there is one, as MLflow does in its call."""
     request, client = call.request, MlflowClient()
     head = request.dataset.head
-    entity = _entity(head, call.table.name, digest_of(call), len(call.table.features), request.dataset.origin)
+    entity = _entity(head, call.table.name, digest_of(call), _rows_of(call), request.dataset.origin)
     models = [LoggedModelInput(request.model_id)] if request.model_id else None
     client.log_inputs(request.run_id, [DatasetInput(dataset=entity, tags=[])], models=models)
 
@@ -77,6 +77,10 @@ def digest_of(call: Call) -> str:
     """The digest by which MLflow knows the data: its own, or as much of ours as it keeps."""
     given = call.request.dataset.digest
     return str(given or _short(next(iter(call.evidence.values())).data))
+
+
+def _rows_of(call: Call) -> int:
+    return next(iter(call.evidence.values())).data.rows
 
 
 def logged(call: Call, kind: str) -> EvaluationResult:
@@ -195,7 +199,7 @@ def _log_reference(client: MlflowClient, call: Call, evidence: Evidence, config:
         entity = _frozen(evidence.reference)
     else:
         digest = given.mlflow_digest or _short(evidence.reference)
-        entity = _entity(given.features.head(HEAD_ROWS), given.name, digest, len(given.features))
+        entity = _entity(given.features.head(HEAD_ROWS), given.name, digest, evidence.reference.rows)
     client.log_inputs(call.request.run_id, [DatasetInput(dataset=entity, tags=tags)])
     call.logged_references.add(id(given))
 

@@ -64,6 +64,22 @@ def opened(given: Any, *, argument: str = "data") -> Opened:
     )
 
 
+def source_of(found: Opened, argument: str) -> Source:
+    """Rows as a source, also those in memory.
+
+    Raises:
+        InputError: for an array, and columns that Arrow has no type for.
+    """
+    if found.source is not None:
+        return found.source
+    if not isinstance(found.held, pd.DataFrame):
+        raise InputError(f"{argument}: expected a table with named columns, found {type(found.held).__name__}")
+    try:
+        return streams.arrow_table(pa.Table.from_pandas(found.held, preserve_index=False))
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise InputError(f"{argument}: it cannot be read as Arrow ({error})") from error
+
+
 def _of_path(given: str | os.PathLike[str]) -> Opened:
     path = os.fspath(given)
     if _is_delta(path):

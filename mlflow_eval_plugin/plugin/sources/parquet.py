@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from pyarrow import parquet
 
+from mlflow_eval_plugin.engines.parts.places import Place, with_places
 from mlflow_eval_plugin.plugin.sources.places import File
 from mlflow_eval_plugin.plugin.sources.schemas import cast, one_schema, unreadable
 from mlflow_eval_plugin.stats.errors import InputError
@@ -64,11 +65,18 @@ def _read(file: File, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
             file.system.open_input_file(file.path) as opened,
             parquet.ParquetFile(opened, pre_buffer=False) as found,
         ):
+            first = 0
             for batch in found.iter_batches(BATCH_ROWS, columns=schema.names):
-                yield cast(batch.select(schema.names), schema)
+                place = Place(file.told, first, batch.num_rows)
+                first += batch.num_rows
+                yield _placed(cast(batch.select(schema.names), schema), place)
     except (OSError, pa.ArrowException) as error:
         _require_same(file)
         raise InputError(_broken(file, error)) from error
+
+
+def _placed(batch: pa.RecordBatch, place: Place) -> pa.RecordBatch:
+    return batch.replace_schema_metadata(with_places(batch.schema, [place]).metadata)
 
 
 def _require_same(file: File) -> None:

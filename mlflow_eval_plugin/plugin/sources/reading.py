@@ -20,7 +20,8 @@ def read_all(source: Source) -> pd.DataFrame:
     Raises:
         InputError: when they cannot be read to the end.
     """
-    reader = pa.RecordBatchReader.from_batches(source.schema, source.batches(source.schema.names))
+    batches = (one.replace_schema_metadata(None) for one in source.batches(source.schema.names))
+    reader = pa.RecordBatchReader.from_batches(source.schema, batches)
     found: Any = read_arrow(reader)
     return found if isinstance(found, pd.DataFrame) else pd.DataFrame({source.schema.names[0]: np.asarray(found)})
 

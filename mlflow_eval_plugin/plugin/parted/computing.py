@@ -1,0 +1,126 @@
+"""The Evidence of a call whose rows are read in parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from mlflow_eval_plugin.canonical import EvidenceError
+from mlflow_eval_plugin.engines.parts.slices import surveyed
+from mlflow_eval_plugin.engines.parts.survey.checks import CheckLabels
+from mlflow_eval_plugin.evaluators.config.base import Config, SlicedConfig
+from mlflow_eval_plugin.evaluators.document import About
+from mlflow_eval_plugin.evaluators.slicing import slicing_of
+from mlflow_eval_plugin.plugin.about import now, producer, subject_of
+from mlflow_eval_plugin.plugin.baseline.opening import is_baseline, opened_baseline
+from mlflow_eval_plugin.plugin.baseline.reference import Asked as AskedOfBaseline
+from mlflow_eval_plugin.plugin.baseline.reference import frozen_reference, require_alike
+from mlflow_eval_plugin.plugin.call import Call, Request, given_uri, require_columns_of_values
+from mlflow_eval_plugin.plugin.data.tables import table_of
+from mlflow_eval_plugin.plugin.parted import binary
+from mlflow_eval_plugin.plugin.parted.side import Side, Watching, head_of
+from mlflow_eval_plugin.plugin.participants import Asked, invalid
+from mlflow_eval_plugin.plugin.reading import columns_apart
+from mlflow_eval_plugin.plugin.references import reference_table
+from mlflow_eval_plugin.plugin.sources.opening import opened, source_of
+from mlflow_eval_plugin.plugin.sources.source import Source
+from mlflow_eval_plugin.plugin.tasks import TASKS
+from mlflow_eval_plugin.stats.errors import InputError
+
+_TASK = "binary"
+
+
+@dataclass(frozen=True, eq=False)
+class Parted:
+    """The rows of a call, and who is told how far each pass is."""
+
+    source: Source
+    watching: Watching
+
+
+def computed_in_parts(request: Request, asked: Asked, rows: Parted) -> Call:
+    """The Evidence of all evaluators that are asked for; nothing is logged, and no more than parts are in memory.
+
+    Raises:
+        MlflowException: INVALID_PARAMETER_VALUE, for data that cannot be evaluated.
+        InMemory: for what is counted in memory alone.
+    """
+    call = Call(request, asked.configs(), table_of(request.dataset))
+    try:
+        _compute(call, rows)
+    except (InputError, EvidenceError) as error:
+        raise invalid(error) from error
+    return call
+
+
+def _compute(call: Call, rows: Parted) -> None:
+    subject = subject_of(None, given_uri(call), model_id=call.request.model_id, run_id=call.request.run_id)
+    own = _own(call, rows)
+    references = _references(call, rows)
+    require_columns_of_values(call)
+    _survey(own, call)
+    sides: dict[str, tuple[Any, Any]] = {}
+    frozen: dict[str, AskedOfBaseline] = {}
+    for kind, config in call.configs.items():
+        sides[kind] = _sides(call, config, own, references)
+        found = call.baseline(config)
+        if found is not None:
+            frozen[kind] = AskedOfBaseline(found, config, _TASK, sides[kind][0], call.table, None, subject)
+    require_alike(list(frozen.values()))
+    sides |= {kind: (sides[kind][0], frozen_reference(one)) for kind, one in frozen.items()}
+    about = About(subject, producer(), now(), task=_TASK)
+    for kind, config in call.configs.items():
+        call.evidence[kind] = partial(TASKS[_TASK].evaluate[kind], config)(*sides[kind], about)
+
+
+def _own(call: Call, rows: Parted) -> Side:
+    label, prediction = call.table.labels_name, call.table.predictions_name
+    features = tuple(name for name in rows.source.schema.names if name not in (label, prediction))
+    return Side(call.table.name, rows.source, label, prediction, features, rows.watching, label_name=label)
+
+
+def _references(call: Call, rows: Parted) -> dict[int, Side]:
+    """The references of all configs, each once; of baselines the call has what was frozen."""
+    found: dict[int, Side] = {}
+    for config in call.configs.values():
+        given = getattr(config, "reference", None)
+        if is_baseline(given):
+            call.baselines.setdefault(str(given), opened_baseline(str(given)))
+        elif given is not None and id(given) not in found:
+            source = source_of(opened(given, argument="reference"), "reference")
+            name = getattr(config, "reference_name", "reference")
+            call.references[id(given)] = reference_table(head_of(source), name, call.table, None)
+            found[id(given)] = _reference(name, source, call, rows)
+    return found
+
+
+def _reference(name: str, source: Source, call: Call, rows: Parted) -> Side:
+    names = tuple(source.schema.names)
+    label, prediction = (one if one in names else None for one in (call.table.labels_name, call.table.predictions_name))
+    return Side(
+        name, source, label, prediction, names, rows.watching, label_name=call.table.labels_name, is_reference=True
+    )
+
+
+def _survey(side: Side, call: Call) -> None:
+    """Say before the first pass what will be asked, so that it is answered in it."""
+    columns = [one for one in (side.label, side.prediction) if one is not None]
+    side.asking.survey(*(CheckLabels(one) for one in columns))
+    for config in call.configs.values():
+        if isinstance(config, SlicedConfig) and not config.takes_columns:
+            side.asking.survey(*surveyed(slicing_of(config), binary.shown_of(side)))
+
+
+def _sides(call: Call, config: Config, own: Side, references: dict[int, Side]) -> tuple[Any, Any]:
+    """The rows, and what they are held against: the champion, or the reference, or nothing."""
+    reasons = [f"{config.kind}: {one}" for one in config.beyond_range(many=False)]
+    if reasons:
+        raise InputError("; ".join(reasons))
+    rows = replace(binary.rows_of(own, config), apart=columns_apart(call.configs))
+    if config.has_champion:
+        return rows, binary.champion_rows(own, rows, config)
+    given = getattr(config, "reference", None)
+    if given is None or is_baseline(given):
+        return rows, None
+    return rows, binary.reference_rows(references[id(given)], rows, config)

@@ -1,0 +1,85 @@
+"""One data set that is read in parts: its first rows, what it is called, and its digest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from mlflow_eval_plugin.engines.arrow.columns.streams import read_arrow
+from mlflow_eval_plugin.engines.parts.asking import Asking
+from mlflow_eval_plugin.engines.parts.local import LocalPasses
+from mlflow_eval_plugin.engines.parts.shown import Shown, ShownColumn
+from mlflow_eval_plugin.engines.parts.survey.hashing import Digest
+from mlflow_eval_plugin.evidence import Data
+from mlflow_eval_plugin.plugin.data.tables import HEAD_ROWS
+from mlflow_eval_plugin.plugin.sources.source import Source
+from mlflow_eval_plugin.stats.errors import InputError
+
+Watching = Callable[[Iterable[pa.RecordBatch], int | None], Iterator[pa.RecordBatch]]
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """Rows of a source.
+
+    Attributes:
+        label, prediction: the columns of labels and predictions, where there are such.
+        features: the columns that are sliced and compared.
+        label_name: what labels are called, also where there are none.
+        watching: tells whoever looks how far each pass over the rows is.
+    """
+
+    name: str
+    source: Source
+    label: str | None
+    prediction: str | None
+    features: tuple[str, ...]
+    watching: Watching
+    label_name: str
+    is_reference: bool = False
+
+    @cached_property
+    def asking(self) -> Asking:
+        """The one through which all handles ask, so that passes and answers are shared."""
+        return Asking(LocalPasses(self.source.schema, self._batches), self.stored(None))
+
+    def _batches(self, columns: Sequence[str]) -> Iterable[pa.RecordBatch]:
+        # A batch without columns has no rows in Arrow's tables; the first column stands for them.
+        names = list(columns) or self.source.schema.names[:1]
+        return self.watching(self.source.batches(names), self.source.rows)
+
+    def stored(self, weight: str | None) -> Shown:
+        """What is digested: all columns as they were given, and the weights once more under their own name."""
+        beside = [one for one in (self.label, self.prediction) if one is not None and one not in self.features]
+        found = [ShownColumn(name, name) for name in (*self.features, *beside)]
+        if weight is not None:
+            free = "sample_weight"
+            while free in self.features:
+                free = f"model {free}"
+            found.append(ShownColumn(free, weight))
+        return Shown(tuple(found))
+
+    def data(self, weight: str | None) -> Data:
+        """The name of the data by content."""
+        stored = self.stored(weight)
+        digest = self.asking.digest if weight is None else Digest(stored, self.asking.digest.sampled)
+        summary = self.asking.one(digest).summary
+        return Data(name=self.name, digest=summary.digest, rows=summary.rows, columns=stored.names)
+
+
+def head_of(source: Source) -> pd.DataFrame:
+    """The first rows, with all columns.
+
+    Raises:
+        InputError: when there are none, or they cannot be read.
+    """
+    for batch in source.batches(source.schema.names):
+        if batch.num_rows:
+            found: Any = read_arrow(pa.table(batch.slice(0, HEAD_ROWS).replace_schema_metadata(None)))
+            return found if isinstance(found, pd.DataFrame) else pd.DataFrame({source.schema.names[0]: found})
+    raise InputError(f"{source.told}: it has no rows; check what made it")

@@ -1,0 +1,180 @@
+"""Calls whose rows are read in parts give the bytes that calls of frames give; what needs rows in memory says so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from mlflow.exceptions import MlflowException
+from pyarrow import parquet
+from support.evaluating import World
+
+import mlflow_eval_plugin as evidence
+from mlflow_eval_plugin.plugin import evaluate as door
+
+ROWS = 2500
+
+
+def scored(seed: int = 4, rows: int = ROWS) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    score = rng.random(rows)
+    frame = pd.DataFrame(
+        {
+            "income": np.where(rng.random(rows) < 0.1, np.nan, rng.normal(30, 9, rows)),
+            "region": rng.choice(np.array(["north", "south", None], dtype=object), rows),
+            "opened": pd.Timestamp("2026-11-01") + pd.to_timedelta(rng.integers(0, 40, rows), "D"),
+            "member": rng.random(rows) < 0.5,
+            "before": np.clip(score + rng.normal(0, 0.1, rows), 0, 1),
+            "w": rng.integers(1, 4, rows).astype(float),
+            "score": score,
+            "default": (rng.random(rows) < score).astype(int),
+        }
+    )
+    return frame.assign(decided=(frame["score"] > 0.5).astype(int), word=np.where(frame["default"] == 1, "bad", "good"))
+
+
+def documents(data: Any, config: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    given = {"targets": "default", "predictions": "score", "model_type": "classifier", "evaluators": list(config)}
+    with mlflow.start_run():
+        result = evidence.evaluate(data, evaluator_config=config, **{**given, **changes})
+    found = {}
+    for name, one in result.artifacts.items():
+        if name.endswith("_evidence"):
+            found[name] = json.loads(json.dumps(one.content))
+            del found[name]["created_at"], found[name]["digest"], found[name]["subject"]["run_id"]
+    return found
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """The rows in two files, of which the second has rows in small groups."""
+    table = pa.Table.from_pandas(scored(), preserve_index=False)
+    parquet.write_table(table.slice(0, 700), tmp_path / "a.parquet")
+    parquet.write_table(table.slice(700), tmp_path / "b.parquet", row_group_size=90)
+    return tmp_path
+
+
+@pytest.fixture
+def no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever would evaluate files in memory fails; frames are told by where they come from."""
+    whole = door.computed
+
+    def computed(request: Any, asked: Any) -> Any:
+        assert request.dataset.origin is None, "files are in memory"
+        return whole(request, asked)
+
+    monkeypatch.setattr(door, "computed", computed)
+
+
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "three evaluators": (
+        {
+            "calibration": {"slices": ["region"]},
+            "disaggregated": {
+                "slices": ["region", {"column": "income", "quantiles": 4}, "opened"], "max_levels": 60,
+                "queries": {"new": "opened > '2026-11-20'"},
+            },
+            "drift": {},
+        },
+        {},
+    ),
+    "weights": ({"calibration": {"sample_weights": "w"}, "disaggregated": {"slices": ["member"]}}, {}),
+    "a champion in a column": ({"comparison": {"champion": {"column": "before"}, "slices": ["region"]}}, {}),
+    "predicted classes": ({"disaggregated": {"slices": ["region"]}}, {"predictions": "decided"}),
+    "probabilities by name": ({"calibration": {"probability_column": "score"}}, {"predictions": "decided"}),
+    "text labels": ({"calibration": {"pos_label": "bad"}}, {"targets": "word"}),
+    "a search": ({"disaggregated": {"search": {"depth": 2}, "slices": ["region"]}}, {}),
+    "drift by a column of time": ({"drift": {"time_column": "opened", "window": "week"}}, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", list(CASES))
+def test_files_give_what_a_frame_gives(case: str, world: World, files: Path, no_memory: None) -> None:
+    config, changes = CASES[case]
+    if "drift" in config:
+        config = {**config, "drift": {**config["drift"], "reference": scored(seed=5)}}
+    assert documents(files, config, **changes) == documents(scored(), config, **changes)
+
+
+def test_a_reference_of_files_is_read_in_parts_too(world: World, files: Path, tmp_path: Path, no_memory: None) -> None:
+    reference = tmp_path / "reference"
+    reference.mkdir()
+    scored(seed=5).to_parquet(reference / "a.parquet", index=False)
+    config: dict[str, Any] = {"calibration": {"max_ece": 0.2}, "drift": {}}
+
+    def of(given: Any) -> dict[str, Any]:
+        return {kind: {**one, "reference": given} for kind, one in config.items()}
+
+    found = documents([str(one) for one in sorted(files.glob("*.parquet"))], of(str(reference / "*.parquet")))
+    assert found == documents(scored(), of(scored(seed=5)))
+
+
+@pytest.mark.parametrize(
+    ("config", "changes", "why"),
+    [
+        ({"calibration": {}}, {"model": "asked"}, "model: it is asked of rows in memory; write the predictions first"),
+        ({"calibration": {}}, {"model_type": "regressor"}, "'regressor' is counted in memory"),
+        (
+            {"disaggregated": {"slices": ["region"], "row_metrics": {"m": lambda y, s, p, w: float(y.mean())}}}, {},
+            "disaggregated: 'row_metrics' read rows; give 'metrics', functions of a Summary",
+        ),
+        ({"calibration": {"sample_weights": np.ones(ROWS)}}, {}, "'sample_weights' are an array; name a column"),
+        ({"disaggregated": {"slices": ["region"], "missing_labels": "received"}}, {}, "filter the data"),
+        (
+            {"comparison": {"champion": {"run": "a", "path": "b.parquet", "column": "c"}}}, {},
+            "the champion's predictions lie elsewhere; join them to the data by its key, and name the column",
+        ),
+    ],
+)  # fmt: skip
+def test_more_rows_than_memory_holds_are_refused_with_the_way_out(
+    config: dict[str, Any],
+    changes: dict[str, Any],
+    why: str,
+    world: World,
+    files: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(door, "MEMORY_ROWS", 1000)
+    before = len(mlflow.search_runs())
+    given = {"targets": "default", "predictions": "score", "model_type": "classifier", "evaluators": list(config)}
+    with pytest.raises(MlflowException) as refused:
+        evidence.evaluate(str(files), evaluator_config=config, **{**given, **changes})
+    assert "data: 2,500 rows are not read into memory, of which there may be 1,000: " in refused.value.message
+    assert why in refused.value.message
+    assert len(mlflow.search_runs()) == before
+
+
+def test_few_rows_are_read_into_memory_where_that_is_needed(world: World, files: Path) -> None:
+    config = {"disaggregated": {"slices": ["region"], "row_metrics": {"m": lambda y, s, p, w: float(y.mean())}}}
+    assert documents(files, config) == documents(scored(), config)
+    three = {"calibration": {}}
+    changes = {"targets": "region", "predictions": "region"}
+    for data in (files, scored()):
+        with pytest.raises(MlflowException):
+            documents(data, three, **changes)
+
+
+def test_a_wrong_value_is_told_by_file_and_row(world: World, tmp_path: Path) -> None:
+    frame = scored()
+    frame.loc[2001, "score"] = 1.5
+    frame.loc[2002, "default"] = 2
+    frame.iloc[:2000].to_parquet(tmp_path / "a.parquet", index=False)
+    frame.iloc[2000:].to_parquet(tmp_path / "b.parquet", index=False)
+    config: dict[str, Any] = {"calibration": {"pos_label": 1}}
+    with pytest.raises(MlflowException) as refused:
+        documents(tmp_path, config)
+    assert "label: expected two classes, found 3" in refused.value.message
+    assert "1 row is of another, from 2 to 2, the first at row 2" in refused.value.message
+    assert f"{tmp_path}/b.parquet" in refused.value.message
+    frame["default"] = frame["default"].clip(upper=1)
+    frame.iloc[2000:].to_parquet(tmp_path / "b.parquet", index=False)
+    with pytest.raises(
+        MlflowException, match=r"1 row is out of bounds, from 1.5 to 1.5, the first at row 1 of .*b\.parquet"
+    ):
+        documents(tmp_path, config)
