@@ -87,5 +87,7 @@ def _require_columns(rows: pd.DataFrame, targets: Any, predictions: str | None) 
     for key, name in (("targets", targets), ("predictions", predictions)):
         if isinstance(name, str) and name not in rows.columns:
             reasons.append(f"{key}: no column {name!r}{nearest(name, names)}")
+    if isinstance(targets, str) and targets == predictions:
+        reasons.append(f"predictions: {targets!r} holds the labels; name the column of what is predicted")
     if reasons:
         raise InputError("; ".join(reasons))

@@ -182,6 +182,7 @@ def test_what_is_wrong_is_told_at_once_and_leaves_no_run(world: World, tmp_path:
         ({"evaluators": ["calibration"]}, "'disaggregated' is none of the evaluators asked for, calibration"),
         ({"targets": "defaults"}, "targets: no column 'defaults', did you mean 'default'?"),
         ({"predictions": "scores"}, "predictions: no column 'scores', did you mean 'score'?"),
+        ({"predictions": "default"}, "predictions: 'default' holds the labels"),
         ({"targets": None}, "targets: expected the column of labels, found nothing"),
         ({"model": 7}, "model: expected a URI, a pyfunc model or a function, found int"),
     ],

@@ -112,7 +112,10 @@ def test_a_reference_of_files_is_read_in_parts_too(world: World, files: Path, tm
         return {kind: {**one, "reference": given} for kind, one in config.items()}
 
     found = documents([str(one) for one in sorted(files.glob("*.parquet"))], of(str(reference / "*.parquet")))
-    assert found == documents(scored(), of(scored(seed=5)))
+    held = documents(scored(), of(scored(seed=5)))
+    for one in (*found.values(), *held.values()):
+        del one["config"], one["config_digest"]  # which say where the reference was
+    assert found == held
 
 
 @pytest.mark.parametrize(
@@ -153,11 +156,6 @@ def test_more_rows_than_memory_holds_are_refused_with_the_way_out(
 def test_few_rows_are_read_into_memory_where_that_is_needed(world: World, files: Path) -> None:
     config = {"disaggregated": {"slices": ["region"], "row_metrics": {"m": lambda y, s, p, w: float(y.mean())}}}
     assert documents(files, config) == documents(scored(), config)
-    three = {"calibration": {}}
-    changes = {"targets": "region", "predictions": "region"}
-    for data in (files, scored()):
-        with pytest.raises(MlflowException):
-            documents(data, three, **changes)
 
 
 def test_a_wrong_value_is_told_by_file_and_row(world: World, tmp_path: Path) -> None:
