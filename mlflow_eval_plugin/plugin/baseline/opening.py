@@ -24,14 +24,14 @@ _OF_ROWS = (".parquet", ".pq")
 def is_baseline(given: Any) -> bool:
     """Whether a reference is the address of a baseline, and no rows.
 
-    A glob, a file of Parquet and a folder of this machine without the document of a baseline are rows.
+    A glob, a file of Parquet and a folder of them on this machine are rows.
     """
     if not isinstance(given, (str, Path)):
         return False
     path = str(given)
     if _MAGIC & set(path) or path.endswith(_OF_ROWS):
         return False
-    return ":/" in path or not Path(path).is_dir() or Path(path, DOCUMENT).exists()
+    return ":/" in path or Path(path, DOCUMENT).exists() or next(Path(path).rglob("*.parquet"), None) is None
 
 
 def opened_baseline(uri: str) -> Baseline:
