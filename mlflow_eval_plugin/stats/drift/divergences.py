@@ -7,6 +7,7 @@ limits of the distance between the populations.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +25,7 @@ DivergenceKind = Literal["psi", "js"]
 LARGE_SAMPLE = 10_000
 LEAST_EXPECTED = 5
 NO_VALUES = "one of the data sets has no value of this column"
+_KEPT = 16  # columns of which what several distances need is kept: those at hand, and the reference of many windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,6 +275,7 @@ def _variance(values: FloatArray, shares: FloatArray) -> float:
     return float(((values - mean) ** 2 * shares).sum())
 
 
+@lru_cache(maxsize=_KEPT)
 def _below(column: NumericColumn) -> FloatArray:
     return np.concatenate([[0.0], np.cumsum(column.counts) / column.present])
 
@@ -301,6 +304,7 @@ def _areas(reference: NumericColumn, current: NumericColumn) -> tuple[float, flo
     return float(inside.sum() + tails), float(slack.sum() + 2 * np.minimum(tails_f, tails_g).sum())
 
 
+@lru_cache(maxsize=_KEPT)
 def _integrals(column: NumericColumn) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The distribution function at the edges, its integral over each inner bin, and the areas of the two tails."""
     n, offsets = column.present, column.offsets
@@ -350,6 +354,7 @@ def _moments(column: NumericColumn, mean: FloatArray) -> tuple[float, float]:
     return float(centre), float((shares * ((mean - centre) ** 2 + inside)).sum())
 
 
+@lru_cache(maxsize=_KEPT)
 def _is_point(column: NumericColumn) -> NDArray[np.bool_]:
     """Which inner bins hold a single value."""
     return np.asarray(column.edges[1:] <= np.nextafter(column.edges[:-1], np.inf))

@@ -94,7 +94,7 @@ def new_share(before: IntArray, after: IntArray) -> NewShare:
         return NewShare(nan, nan, nan, n, m, 1, None)
     rare = np.flatnonzero(before <= HARDLY * n)
     rise = after[rare] / m - before[rare] / n
-    order = np.argsort(-rise, kind="stable")[:MOST_CELLS]
+    order = _largest_first(rise, MOST_CELLS)
     largest = float(rise[order[0]]) if len(order) else 0.0
     # What nobody has yet may be in the population all the same.
     shares = [np.append(side[rare][order] / total, 0.0) for side, total in ((before, n), (after, m))]
@@ -107,3 +107,11 @@ def new_share(before: IntArray, after: IntArray) -> NewShare:
         cells=len(rare) + 1,
         cell=int(rare[order[0]]) if largest > 0 else None,
     )
+
+
+def _largest_first(values: FloatArray, most: int) -> NDArray[np.intp]:
+    """Places of the largest values, of equal ones the first first; thousands are not sorted for the sake of a few."""
+    if len(values) <= most:
+        return np.argsort(-values, kind="stable")
+    places = np.flatnonzero(values >= np.partition(values, -most)[-most])
+    return np.asarray(places[np.argsort(-values[places], kind="stable")[:most]])
