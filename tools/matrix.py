@@ -1,5 +1,7 @@
 """Run the contract on the oldest and the newest MLflow that setup.cfg admits, on several Pythons: `make test-matrix`.
 
+At the end the tests of Spark run on Spark Connect and on Spark 3.5.
+
 Each combination has an environment of its own, ``.venv-matrix/<python>-<mlflow>``, made by this script. Needs nothing
 but a Python; other interpreters are looked for on PATH, then among pyenv's. ``PYTHONS`` names others, by name or path.
 """
@@ -26,6 +28,9 @@ TESTS = (
     "tests/plugin/test_calls.py",
     "tests/plugin/test_asking.py",
 )
+SPARK_TESTS = ("tests/engines/spark", "tests/plugin/sources/test_spark.py")
+# How each is asked for, and what is installed for it; `make test` runs the newest as a classic session.
+SPARKS = {"Spark Connect": ("connect", None), "Spark 3.5": ("classic", "pyspark[connect]>=3.5,<3.6")}
 VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 
 
@@ -77,6 +82,22 @@ def environment(python: str, mlflow: str) -> Path:
     return inside
 
 
+def sparks(python: str, mlflow: str) -> list[str]:
+    """Run the tests of Spark on the kinds of it that `make test` does not; returns those that failed."""
+    failed = []
+    for name, (kind, wanted) in SPARKS.items():
+        inside = environment(python, mlflow)
+        if wanted is not None:
+            pip = [str(inside), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            subprocess.run([*pip, wanted], check=True)
+            (inside.parent.parent / ".made-from").unlink()  # the next run installs what setup.cfg says
+        print(f"== {name}", flush=True)
+        env = {**os.environ, "SPARK_KIND": kind}
+        if subprocess.run([str(inside), "-m", "pytest", *SPARK_TESTS], cwd=ROOT, env=env).returncode:
+            failed.append(name)
+    return failed
+
+
 def main() -> int:
     """Run every combination, also after one has failed; returns the number of those that failed."""
     pythons = [interpreter(wanted) for wanted in os.environ.get("PYTHONS", "").split() or PYTHONS]
@@ -88,6 +109,7 @@ def main() -> int:
             done = subprocess.run([str(inside), "-m", "pytest", "-n", "2", "--dist", "loadfile", *TESTS], cwd=ROOT)
             if done.returncode:
                 failed.append(inside.parent.parent.name)
+    failed += sparks(interpreter("python3.11"), admitted()[1])
     print(f"failed: {', '.join(failed)}" if failed else "every combination passed")
     return len(failed)
 

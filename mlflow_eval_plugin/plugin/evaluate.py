@@ -27,6 +27,7 @@ from mlflow_eval_plugin.plugin.run.interrupts import killed_if_interrupted, undi
 from mlflow_eval_plugin.plugin.run.log import log_data, logged, prepare
 from mlflow_eval_plugin.plugin.sources.held import held
 from mlflow_eval_plugin.plugin.sources.opening import Opened, opened
+from mlflow_eval_plugin.plugin.sources.spark import SparkSource
 from mlflow_eval_plugin.reports.pages import joined
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.verdicts import Verdict
@@ -134,6 +135,8 @@ def _in_parts(configs: Mapping[str, Config], found: Opened, given: Asking) -> bo
 
 
 def _require_few(found: Opened, why: InMemory) -> None:
+    if isinstance(found.source, SparkSource):
+        raise invalid(f"data: the rows of a Spark frame are not collected: {why}")
     rows = None if found.source is None else found.source.rows
     if rows is not None and rows > MEMORY_ROWS:
         raise invalid(f"data: {rows:,} rows are not read into memory, of which there may be {MEMORY_ROWS:,}: {why}")

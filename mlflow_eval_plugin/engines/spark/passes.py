@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from mlflow_eval_plugin.engines.parts.passes import PART_ROWS, Kernel
 from mlflow_eval_plugin.engines.spark.columns import schema_of, selected
-from mlflow_eval_plugin.engines.spark.shipping import ANSWER, Counting, Merging, answers_in
+from mlflow_eval_plugin.engines.spark.shipping import ANSWER, Counting, Handing, Merging, answers_in, unpacked_rows
 from mlflow_eval_plugin.engines.spark.workers import require_same_package
 
 # So many answers reach the driver, however many partitions there are. Shuffling one answer a partition to few merging
@@ -59,6 +59,14 @@ class SparkPasses:
         merged = counted.repartition(MERGING).mapInArrow(merging, ANSWER).collect()
         found = answers_in([row[0] for row in merged])
         return tuple(one(schema.empty_table()) for one in kernels) if found is None else found
+
+    def head(self, columns: Sequence[str], rows: int) -> pa.Table:
+        """Some rows, at most so many, as they come first."""
+        names = [name for name in self.schema.names if name in columns]
+        schema = pa.schema([self.schema.field(name) for name in names])
+        self._ask_workers_once()
+        told = selected(self.frame, names).limit(rows).mapInArrow(Handing(schema), ANSWER).collect()
+        return pa.concat_tables([unpacked_rows(row[0]) for row in told]) if told else schema.empty_table()
 
     def _ask_workers_once(self) -> None:
         if not self._asked:

@@ -44,9 +44,20 @@ class Counting:
             yield _packed(tuple(found))
 
     def _typed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        if not self.schema.names:
-            return batch
-        return batch.select(self.schema.names).cast(self.schema)
+        return _typed(batch, self.schema) if self.schema.names else batch
+
+
+@dataclass(frozen=True)
+class Handing:
+    """Hands a few rows over as they are, for a person or a check to look at."""
+
+    schema: pa.Schema
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """A row for every batch."""
+        for batch in batches:
+            if batch.num_rows:
+                yield _packed(pa.Table.from_batches([_typed(batch, self.schema)]))
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,16 @@ def answers_in(packed: Iterable[Any]) -> tuple[Any, ...] | None:
     if wrong:
         raise min(wrong, key=str)
     return None if found is None else tuple(found)
+
+
+def unpacked_rows(packed: Any) -> pa.Table:
+    """The rows that were handed over in one answer."""
+    found: pa.Table = _unpacked(packed)
+    return found
+
+
+def _typed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    return batch.select(schema.names).cast(schema)
 
 
 def _packed(answer: object) -> pa.RecordBatch:

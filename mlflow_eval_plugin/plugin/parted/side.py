@@ -13,11 +13,13 @@ import pyarrow as pa
 from mlflow_eval_plugin.engines.arrow.columns.streams import read_arrow
 from mlflow_eval_plugin.engines.parts.asking import Asking
 from mlflow_eval_plugin.engines.parts.local import LocalPasses
+from mlflow_eval_plugin.engines.parts.passes import Passes
 from mlflow_eval_plugin.engines.parts.shown import Shown, ShownColumn
 from mlflow_eval_plugin.engines.parts.survey.hashing import Digest
 from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.plugin.data.tables import HEAD_ROWS
 from mlflow_eval_plugin.plugin.sources.source import Source
+from mlflow_eval_plugin.plugin.sources.spark import SparkSource
 from mlflow_eval_plugin.stats.errors import InputError
 
 Watching = Callable[[Iterable[pa.RecordBatch], int | None], Iterator[pa.RecordBatch]]
@@ -46,7 +48,12 @@ class Side:
     @cached_property
     def asking(self) -> Asking:
         """The one through which all handles ask, so that passes and answers are shared."""
-        return Asking(LocalPasses(self.source.schema, self._batches), self.stored(None))
+        return Asking(self._passes(), self.stored(None))
+
+    def _passes(self) -> Passes:
+        if isinstance(self.source, SparkSource):
+            return self.source.passes
+        return LocalPasses(self.source.schema, self._batches)
 
     def _batches(self, columns: Sequence[str]) -> Iterable[pa.RecordBatch]:
         # A batch without columns has no rows in Arrow's tables; the first column stands for them.

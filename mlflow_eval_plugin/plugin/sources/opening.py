@@ -18,6 +18,7 @@ from mlflow_eval_plugin.plugin.sources import streams
 from mlflow_eval_plugin.plugin.sources.parquet import parquet_files
 from mlflow_eval_plugin.plugin.sources.places import files_of, located
 from mlflow_eval_plugin.plugin.sources.source import Source
+from mlflow_eval_plugin.plugin.sources.spark import SparkSource
 from mlflow_eval_plugin.stats.errors import InputError
 
 NAME = "dataset"  # what MLflow calls data without a name
@@ -130,7 +131,9 @@ def _of_stream(given: Any) -> Opened:
 
 
 def _of_spark(given: Any) -> Opened:
-    raise InputError("a Spark frame is not read by this release; write it as Parquet, and give the path")
+    source = SparkSource(given)
+    source.schema.names  # noqa: B018 (what is wrong with the columns is told now)
+    return Opened(source=source)
 
 
 def _is_delta(path: str) -> bool:

@@ -2,53 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
 from mlflow.exceptions import MlflowException
 from pyarrow import parquet
+from support.documents.judged import CASES, ROWS, documents, scored
 from support.evaluating import World
 
 import mlflow_eval_plugin as evidence
 from mlflow_eval_plugin.plugin import evaluate as door
-
-ROWS = 2500
-
-
-def scored(seed: int = 4, rows: int = ROWS) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    score = rng.random(rows)
-    frame = pd.DataFrame(
-        {
-            "income": np.where(rng.random(rows) < 0.1, np.nan, rng.normal(30, 9, rows)),
-            "region": rng.choice(np.array(["north", "south", None], dtype=object), rows),
-            "opened": pd.Timestamp("2026-11-01") + pd.to_timedelta(rng.integers(0, 40, rows), "D"),
-            "member": rng.random(rows) < 0.5,
-            "before": np.clip(score + rng.normal(0, 0.1, rows), 0, 1),
-            "w": rng.integers(1, 4, rows).astype(float),
-            "score": score,
-            "default": (rng.random(rows) < score).astype(int),
-        }
-    )
-    return frame.assign(decided=(frame["score"] > 0.5).astype(int), word=np.where(frame["default"] == 1, "bad", "good"))
-
-
-def documents(data: Any, config: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    given = {"targets": "default", "predictions": "score", "model_type": "classifier", "evaluators": list(config)}
-    with mlflow.start_run():
-        result = evidence.evaluate(data, evaluator_config=config, **{**given, **changes})
-    found = {}
-    for name, one in result.artifacts.items():
-        if name.endswith("_evidence"):
-            found[name] = json.loads(json.dumps(one.content))
-            del found[name]["created_at"], found[name]["digest"], found[name]["subject"]["run_id"]
-    return found
 
 
 @pytest.fixture
@@ -70,28 +37,6 @@ def no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         return whole(request, asked)
 
     monkeypatch.setattr(door, "computed", computed)
-
-
-CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "three evaluators": (
-        {
-            "calibration": {"slices": ["region"]},
-            "disaggregated": {
-                "slices": ["region", {"column": "income", "quantiles": 4}, "opened"], "max_levels": 60,
-                "queries": {"new": "opened > '2026-11-20'"},
-            },
-            "drift": {},
-        },
-        {},
-    ),
-    "weights": ({"calibration": {"sample_weights": "w"}, "disaggregated": {"slices": ["member"]}}, {}),
-    "a champion in a column": ({"comparison": {"champion": {"column": "before"}, "slices": ["region"]}}, {}),
-    "predicted classes": ({"disaggregated": {"slices": ["region"]}}, {"predictions": "decided"}),
-    "probabilities by name": ({"calibration": {"probability_column": "score"}}, {"predictions": "decided"}),
-    "text labels": ({"calibration": {"pos_label": "bad"}}, {"targets": "word"}),
-    "a search": ({"disaggregated": {"search": {"depth": 2}, "slices": ["region"]}}, {}),
-    "drift by a column of time": ({"drift": {"time_column": "opened", "window": "week"}}, {}),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", list(CASES))

@@ -1,0 +1,44 @@
+"""Data frames of Spark, whose rows stay where they are: passes are made there, and only the first rows come here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+
+from mlflow_eval_plugin.engines.spark.passes import SparkPasses
+from mlflow_eval_plugin.plugin.data.tables import HEAD_ROWS
+
+
+@dataclass(frozen=True, eq=False)
+class SparkSource:
+    """See ``source.Source``.
+
+    Attributes:
+        frame: of ``pyspark.sql``, classic or of Spark Connect.
+    """
+
+    frame: Any
+    told: str = "the Spark frame"
+    rows: int | None = None
+
+    @cached_property
+    def passes(self) -> SparkPasses:
+        """What counts the rows."""
+        return SparkPasses(self.frame)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns.
+
+        Raises:
+            InputError: for columns that have no single value a row.
+        """
+        return self.passes.schema
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The first rows alone, for a look at them."""
+        yield from self.passes.head(columns, HEAD_ROWS).to_batches()
