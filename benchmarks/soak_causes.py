@@ -1,6 +1,6 @@
 """Which causes of drift are named: each planted one in 90 % of windows, and none in 95 % of those without.
 
-Small in tests/evaluators/test_drift_causes.py; the same draws.
+Small in tests/evaluators/drift/test_drift_causes.py; the same draws.
 """
 
 from __future__ import annotations

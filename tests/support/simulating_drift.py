@@ -1,6 +1,6 @@
 """Simulations of what the default tolerances of ``drift`` find, and how often they are wrong.
 
-Small in tests/evaluators/test_drift_defaults.py, at full size and beside Evidently and NannyML in
+Small in tests/evaluators/drift/test_drift_defaults.py, at full size and beside Evidently and NannyML in
 benchmarks/soak_drift_defaults.py. A draw is a window with twenty columns of many shapes that do not change, and one
 more column for each kind of change. A change is looked for among nineteen columns that do not change.
 """

@@ -1,4 +1,4 @@
-"""Simulations of which causes are named: small in tests/evaluators/test_drift_causes.py, in full in a soak.
+"""Simulations of which causes are named: small in tests/evaluators/drift/test_drift_causes.py, in full in a soak.
 
 A draw is a window of a scorer of loans: twelve inputs of several shapes, a score that depends on three of them, and a
 label that follows the score. One cause is planted, or none.
