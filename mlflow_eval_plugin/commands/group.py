@@ -6,6 +6,7 @@ import click
 
 from mlflow_eval_plugin.commands.evaluate import evaluate
 from mlflow_eval_plugin.commands.freeze import freeze
+from mlflow_eval_plugin.commands.plan import plan
 from mlflow_eval_plugin.commands.trend import trend
 
 
@@ -27,4 +28,5 @@ def main() -> None:
 
 main.add_command(evaluate)
 main.add_command(freeze)
+main.add_command(plan)
 main.add_command(trend)

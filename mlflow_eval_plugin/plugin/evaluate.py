@@ -19,14 +19,15 @@ from mlflow.store.artifact.utils.models import _parse_model_id_if_present
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.plugin.call import Call, Request, computed
 from mlflow_eval_plugin.plugin.parted.computing import Parted, computed_in_parts
-from mlflow_eval_plugin.plugin.parted.side import head_of
+from mlflow_eval_plugin.plugin.parted.planning import Plan, planned
+from mlflow_eval_plugin.plugin.parted.side import Side, head_of
 from mlflow_eval_plugin.plugin.parted.whether import MEMORY_ROWS, InMemory, require_countable_in_parts
 from mlflow_eval_plugin.plugin.participants import Asked, asked_by_name, invalid
 from mlflow_eval_plugin.plugin.progress import counted_rows
 from mlflow_eval_plugin.plugin.run.interrupts import killed_if_interrupted, undisturbed
 from mlflow_eval_plugin.plugin.run.log import log_data, logged, prepare
 from mlflow_eval_plugin.plugin.sources.held import held
-from mlflow_eval_plugin.plugin.sources.opening import Opened, opened
+from mlflow_eval_plugin.plugin.sources.opening import Opened, opened, source_of
 from mlflow_eval_plugin.plugin.sources.spark import SparkSource
 from mlflow_eval_plugin.reports.pages import joined
 from mlflow_eval_plugin.stats.errors import InputError
@@ -158,6 +159,27 @@ def _computed(request: Request, asked: Asked, found: Opened, *, in_parts: bool) 
     whole = replace(found, targets=names[0], predictions=names[1], is_mlflow=True)
     (rows,) = _all_right(lambda: held(whole, None, None, with_model=False))
     return computed(replace(request, dataset=rows), asked)
+
+
+def survey(data: Any, given: Asking) -> Plan:
+    """What an evaluation of data takes, by its first pass; nothing is logged.
+
+    Raises:
+        MlflowException: INVALID_PARAMETER_VALUE, for what ``evaluate`` refuses before it counts.
+    """
+    asked = asked_by_name(given.evaluators, given.config, given.model_type)
+    configs, found = _all_right(asked.configs, lambda: opened(data))
+    label, prediction = given.column(given.targets), given.column(given.predictions)
+    own = None if given.model is not None else prediction
+    near, source = _all_right(
+        lambda: held(_first(found), label, own, with_model=own is None), lambda: source_of(found, "data")
+    )
+    features = tuple(name for name in source.schema.names if name not in (near.targets_name, near.predictions_name))
+    side = Side(
+        near.name, source, near.targets_name, near.predictions_name, features, counted_rows, str(near.targets_name)
+    )
+    plan: Plan = _all_right(lambda: planned(side, configs))[0]
+    return plan
 
 
 def _all_right(*steps: Callable[[], Any]) -> list[Any]:

@@ -225,3 +225,20 @@ def test_a_frozen_baseline_and_files_serve_as_reference(world: World, tmp_path: 
     assert [one["verdict"] for one in found] == ["pass", "pass"]
     again = CliRunner().invoke(main, ["freeze", "--data", str(tmp_path / "no" / "*.parquet"), *asked])
     assert again.exit_code == 2 and "there are no files" in again.output
+
+
+def test_a_plan_reads_once_and_makes_no_run(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "eval.yaml"
+    file.write_text(yaml.safe_dump({"disaggregated": {"slices": ["region"]}}))
+    asked = ["--target", "default", "--predictions", "score", "--type", "classifier", "--config", str(file)]
+    before = len(mlflow.search_runs())
+    told = CliRunner().invoke(main, ["plan", "--data", scored(tmp_path), *asked])
+    assert told.exit_code == 0, told.output
+    assert "4,000 rows, sha256:" in told.stdout and "  region: text\n" in told.stdout
+    assert "disaggregated slices by region (2 levels)\nPasses: 2, of about " in told.stdout
+    found = json.loads(CliRunner().invoke(main, ["plan", "--json", "--data", scored(tmp_path), *asked]).stdout)
+    assert found["rows"] == 4000 and found["slices"] == {"disaggregated": {"region": 2}}
+    assert {one["name"]: one["kind"] for one in found["columns"]}["score"] == "number"
+    assert len(mlflow.search_runs()) == before
+    missing = CliRunner().invoke(main, ["plan", "--data", str(tmp_path / "no.parquet"), *asked])
+    assert missing.exit_code == 2 and "there are no files" in missing.output
