@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from support.causes.simulating import NAMES, named
+from support.simulations.causes import NAMES, named
 
 SIZES = ((2000, 100), (5000, 100), (20_000, 40))  # rows of a window, draws
 BEFORE = 20_000

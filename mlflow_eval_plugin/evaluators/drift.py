@@ -9,6 +9,7 @@ from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json, document
 from mlflow_eval_plugin.evaluators.drift_causes import causes_of
 from mlflow_eval_plugin.evaluators.drift_columns import AnyRows, drift_columns
+from mlflow_eval_plugin.evaluators.drift_slices import by_slice
 from mlflow_eval_plugin.evaluators.drift_windows import LEAST_LABELS, Asked, counted, over_time, window_claims
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.drift.over_time import DriftOverTime
@@ -69,6 +70,9 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows | None, abou
         over = DriftOverTime(counts.reference, counts.current, windows, season=config.season is not None)
         measured["windows"] = over_time(config, over, claims, about)
         claims += list(window_claims(config, over, claims))
+    if (slices := by_slice(config, table, rows, reference)) is not None:
+        measured["slices"] = slices.measured
+        claims += list(slices.claims(lambda one: drift_claims(config, one)))
     certain = columns.checks(rows.data.rows)
     return document(config, rows, claims, measured, about, reference=reference.data, certain=certain)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +63,12 @@ def drift_columns(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> Dri
     names = [name for name in dict.fromkeys(wanted) if name not in apart]
     sides = [frozenset(side.everything.names) for side in (reference, rows)]
     known = sorted(sides[0] | sides[1])
-    asked = {"columns": names, "exclude_columns": sorted(excluded), **config.tolerated}
+    asked: dict[str, Sequence[str]] = {
+        "columns": names,
+        "exclude_columns": sorted(excluded),
+        **config.tolerated,
+        "slice_columns": list(config.sliced_by),
+    }
     wrong = []
     for argument, given in asked.items():
         if unknown := [f"{name!r}{nearest(name, known)}" for name in given if name not in known]:

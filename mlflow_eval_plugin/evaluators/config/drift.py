@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from mlflow_eval_plugin.evaluators.config.base import Config
+from mlflow_eval_plugin.evaluators.config.slices import Band, Edge
 from mlflow_eval_plugin.evaluators.config.tolerances import Of, Tolerance
 from mlflow_eval_plugin.stats.drift.windows import Unit, Windowing
 
@@ -73,6 +74,7 @@ class DriftConfig(Config):
         time_column: the column of times by which rows are divided into windows; it is not compared.
         window: how long a window is: ``hour``, ``day``, ``week``, or so many rows (``"10000 rows"``).
         season: ``week`` compares a window with that of the same phase of the week before, not with the reference.
+        slice_columns: columns, or bands of them at ``edges``, in whose slices every distance is judged as well.
         evidently: attach Evidently's interactive report, on at most 10,000 rows of each side.
     """
 
@@ -82,7 +84,7 @@ class DriftConfig(Config):
         {"reference", "columns", "exclude_columns", "categorical", "schema_changes", "max_psi", "max_ks", "max_js",
          "max_shift_sigma", "max_new_share", "max_sentinel_change", "max_new_categories", "max_vanished_categories",
          "max_lost_variety", "max_unit_change", "max_out_of_range", "time_column", "window", "season",
-         "evidently"}
+         "slice_columns", "evidently"}
     )  # fmt: skip
 
     ranged: ClassVar[Mapping[str, tuple[str | None, Of]]] = {
@@ -117,6 +119,7 @@ class DriftConfig(Config):
     time_column: str | None = None
     window: Annotated[str | None, BeforeValidator(_window)] = None
     season: Annotated[Literal["week"] | None, BeforeValidator(_season)] = None
+    slice_columns: tuple[str | Band, ...] = ()
     evidently: bool = False
 
     @field_validator("reference")
@@ -132,6 +135,14 @@ class DriftConfig(Config):
         for one in value.values() if isinstance(value, dict) else (value,):
             if isinstance(one, tuple) and one[1] < one[0]:
                 raise ValueError("of two tolerances the first is to fail and the second, no smaller, to pass")
+        return value
+
+    @field_validator("slice_columns")
+    @classmethod
+    def _both_sides_are_cut_alike(cls, value: tuple[str | Band, ...]) -> tuple[str | Band, ...]:
+        for one in value:
+            if isinstance(one, Band) and one.edges is None:
+                raise ValueError(f"band of {one.column!r}: give 'edges', which are the same on both sides")
         return value
 
     @model_validator(mode="after")
@@ -150,6 +161,17 @@ class DriftConfig(Config):
             return None
         unit = next((one for one in _UNITS if one == self.window), None)
         return Windowing(self.column(self.time_column), unit or int(self.window.split()[0]))
+
+    @property
+    def sliced_by(self) -> tuple[str, ...]:
+        """The columns of the data that make slices."""
+        return tuple(self.column(one.column if isinstance(one, Band) else one) for one in self.slice_columns)
+
+    @property
+    def slice_edges(self) -> dict[str, tuple[Edge, ...]]:
+        """Where columns of bands are cut."""
+        bands = (one for one in self.slice_columns if isinstance(one, Band))
+        return {self.column(one.column): one.edges for one in bands if one.edges is not None}
 
     @property
     def interactive(self) -> bool:

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from evaluators.test_drift_calls import drift, scored
 from scipy import stats
-from support.causes.simulating import PLANTED, named, rows
 from support.evaluating import World
+from support.simulations.causes import PLANTED, causes, named, rows
 
 from mlflow_eval_plugin.engines.arrow import drift_binning, drift_summary
 from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
@@ -103,3 +103,9 @@ def test_slices_of_parts_add_up_to_those_of_all_rows() -> None:
     assert found.slices == whole.slices
     assert [one.to_document() for one in found.summaries] == [one.to_document() for one in whole.summaries]
     assert sum(one.rows for one in whole.strata("region").values()) == 3000
+
+
+def test_a_score_of_one_value_says_nothing_of_its_relation_to_the_label() -> None:
+    rng = np.random.default_rng(6)
+    before, after = rows(rng, 4000), rows(rng, 2000)
+    assert causes(before.assign(p=0.3), after.assign(p=0.3)) == set()

@@ -101,3 +101,26 @@ def test_tolerances_by_column_that_cannot_be_meant_are_refused(
 ) -> None:
     with pytest.raises(Exception, match=message):
         drift(scored(1), scored(0), **given)
+
+
+def test_drift_is_judged_within_slices_on_the_bins_of_all(world: World) -> None:
+    before, after = sides()
+    # In one city alone, and as much the other way in another: of all rows nothing moved.
+    moved = after.assign(x=after.x + after.city.map({"a": 0.0, "b": 0.5, "c": -0.75, "d": 0.0}))
+    given: dict[str, Any] = {"max_new_share": None, "slice_columns": ["city", {"column": "amount", "edges": [50, 90]}]}
+    found, _ = drift(moved, before, **given)
+    assert failed(found) == {f"{metric}:x:city={city}" for metric in ("js", "wasserstein") for city in "bc"}
+    checks = {one["id"]: one for one in found["checks"]}
+    one = checks["wasserstein:x:city=b"]
+    assert (one["scope"], one["n"]) == ("x where city=b", int((after.city == "b").sum()))
+    assert one["claim"].startswith("where city=b, the Wasserstein distance")
+    labels = [one["label"] for one in found["measurements"]["slices"]]
+    assert "js:city:city=b" not in checks and all(f"js:x:{label}" in checks for label in labels)
+    assert {f"city={city}" for city in "abcd"} < set(labels) and len(labels) == 7
+    assert failed(drift(after, before, **given)[0]) == set()
+    for wrong, message in (
+        (["citty"], "slice_columns: neither side has 'citty', did you mean 'y' or 'city'"),
+        ([{"column": "amount", "quantiles": 4}], "give 'edges', which are the same on both sides"),
+    ):
+        with pytest.raises(Exception, match=message):
+            drift(after, before, slice_columns=wrong)

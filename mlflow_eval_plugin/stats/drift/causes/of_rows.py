@@ -94,9 +94,9 @@ class Causes:
             return None
         for one in self.predicted:
             before = self.table.pair(one.name)[0]
-            if isinstance(before, NumericColumn):
-                return one.name, tuple(np.unique(before.edges[before.coarse]).tolist()), labels[0]
-            return one.name, (), labels[0]
+            edges = np.unique(before.edges[before.coarse]).tolist() if isinstance(before, NumericColumn) else []
+            if len(edges) > 1 or self._has_few(one.name):
+                return one.name, tuple(edges), labels[0]
         return None
 
     def all(self, mixes: Mapping[str, Sides], related: Sides | None) -> tuple[Cause, ...]:
