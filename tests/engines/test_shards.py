@@ -18,6 +18,7 @@ from support.summaries import arrays
 from mlflow_eval_plugin.engines import contract
 from mlflow_eval_plugin.engines.arrow import data_digest, digest_summary
 from mlflow_eval_plugin.engines.arrow.binary.rows import ArrowBinaryRows, ArrowPairedBinaryRows
+from mlflow_eval_plugin.engines.arrow.drift import drift_binning
 from mlflow_eval_plugin.engines.arrow.multiclass.rows import ArrowMulticlassRows, ArrowPairedMulticlassRows
 from mlflow_eval_plugin.engines.arrow.regression.rows import ArrowPairedRegressionRows, ArrowRegressionRows
 from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
@@ -171,6 +172,18 @@ def test_columns_of_shards_have_drifted_as_those_of_all_rows() -> None:
         found = next(sides).drift(next(sides), categorical=categorical, **given)
         assert whole.repeated["ms"] == -999.0
         assert_same_bytes(found, whole)
+
+
+def test_drift_by_slice_of_shards_is_that_of_all_rows() -> None:
+    names = [name for name in people() if name not in ("keys", "lists")]
+    frame = people(8)[names]
+    like = drift_binning(frame[["score", "ms"]])
+    slicing = Slicing(("flag", "age"), depth=2, edges={"age": (30.0, 50.0)})
+    whole, found = (
+        rows.sliced_drift(slicing, like=like) for rows in (ArrowRows(frame), sharded.of_any(frame))
+    )  # fmt: skip
+    assert found.slices == whole.slices
+    assert_same_bytes(found, whole)
 
 
 @pytest.mark.parametrize("unit", ["day", "week", 100])
