@@ -112,7 +112,7 @@ def reference_column(
     if codes or is_declared_category(given) or not is_numeric(column):
         return categorical_column(column, name, role)
     if sample is not None:
-        return counted_on(planned_column(column.iloc[sample], name, role), column)
+        return on_all_rows(counted_on(planned_column(column.iloc[sample], name, role), column))
     # The bins come from sorted values, which need not be sorted again to be counted.
     ordered = np.sort(values_of(column))
     return _counted(_planned(ordered, kind_of(column), name, role), _chunks(ordered))
@@ -125,6 +125,14 @@ def planned_column(sample: pd.Series[Any], name: str, role: Role) -> NumericColu
         InputError: where the sample has no finite value.
     """
     return _planned(np.sort(values_of(sample)), kind_of(sample), name, role)
+
+
+def on_all_rows(reference: Column) -> Column:
+    """A column of a reference, counted: its range is that of all of its rows, not of those that bins were chosen by."""
+    if not isinstance(reference, NumericColumn) or reference.watched is None:
+        return reference
+    low, high = reference.watched.seen
+    return replace(reference, watched=replace(reference.watched, range=(low + 0.0, high + 0.0), outside=0))
 
 
 def _planned(ordered: FloatArray, kind: str, name: str, role: Role) -> NumericColumn:

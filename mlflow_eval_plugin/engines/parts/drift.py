@@ -27,6 +27,7 @@ from mlflow_eval_plugin.engines.arrow.drift import (
     MAX_CATEGORIES,
     NUMERIC_KINDS,
     counted_on,
+    on_all_rows,
     planned_column,
 )
 from mlflow_eval_plugin.engines.contract import DriftCounts, NotCounted, ReferenceColumn, ReferenceData
@@ -155,7 +156,7 @@ def binned(
     counts = dict(zip(asked, _counted(side.asking, list(asked.values())), strict=True))
     found = {}
     for name, one in planned.items():
-        counted = one if isinstance(one, NotCounted) else counts[name].column or _too_many(name)
+        counted: Column | NotCounted = one if isinstance(one, NotCounted) else _known(counts[name], name)
         key = not isinstance(counted, NotCounted) and is_key(values[name], counted)
         kind, declared = side.facts.each[name].kind, _is_declared(side, name)
         found[name] = ReferenceColumn(kind, counted, declared=declared, bits=_bits(side, name), key=key)
@@ -170,6 +171,10 @@ def _planned(sample: pd.Series[Any], name: str, roles: Mapping[str, Role], codes
         return planned_column(sample, name, role)
     except InputError as error:
         return NotCounted(str(error))
+
+
+def _known(found: CountedColumn, name: str) -> Column | NotCounted:
+    return _too_many(name) if found.column is None else on_all_rows(found.column)
 
 
 def _too_many(name: str) -> NotCounted:

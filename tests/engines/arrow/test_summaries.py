@@ -61,7 +61,7 @@ def _same(first, second):
         a, b = getattr(first, field.name), getattr(second, field.name)
         if field.name == "columns":
             assert all(_same(one, two) for one, two in zip(a, b, strict=True))
-        elif field.name == "ranks":
+        elif field.name in ("ranks", "watched") and a is not None:
             assert _same(a, b)
         elif isinstance(a, np.ndarray):
             assert np.array_equal(a, b), field.name

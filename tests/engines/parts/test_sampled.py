@@ -76,6 +76,10 @@ def test_drift_has_bins_of_the_same_sample(monkeypatch: pytest.MonkeyPatch) -> N
     whole = ArrowRows(after).drift(ArrowRows(before, digests=digested(before).lane), **asked)
     current, reference = map(sharded.of_any, (after, before))
     assert_same(current.drift(reference, **asked), whole)
+    # What is counted is of all rows: none of the reference lies outside of its own range.
+    price = next(one for one in whole.reference.columns if one.name == "price")
+    assert price.watched.range == price.watched.seen == (before["price"].min(), before["price"].max())  # type: ignore
+    assert price.watched.outside == 0  # type: ignore
     assert max(len(one.edges) for one in whole.reference.columns if hasattr(one, "edges")) <= 240
 
 
