@@ -54,6 +54,11 @@ def _read(uri: str) -> Baseline:
     local = Path(uri)
     if local.name == DOCUMENT:
         local = local.parent
+    if ":/" not in uri and not local.is_dir():
+        raise InputError(
+            "reference: expected a data frame (pandas, polars, pyarrow or Spark), files of Parquet, or a "
+            f"baseline: {uri} is no folder that 'freeze' wrote"
+        )
     if ":/" not in uri:
         return loaded(local, uri)
     with tempfile.TemporaryDirectory() as folder:
