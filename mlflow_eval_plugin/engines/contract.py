@@ -19,6 +19,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from mlflow_eval_plugin.engines.sampled import SampledRows
 from mlflow_eval_plugin.engines.slicing import UNSLICED, Edge, Slicing
 from mlflow_eval_plugin.stats.binary.paired import PairedSummary, PlacementSummary
 from mlflow_eval_plugin.stats.binary.summary import ScoreSummary, SliceSummary
@@ -179,7 +180,7 @@ class ReferenceData(Protocol):
         """
 
 
-class RowData(ReferenceData, Protocol):
+class RowData(ReferenceData, SampledRows, Protocol):
     """Rows of any task."""
 
     @property

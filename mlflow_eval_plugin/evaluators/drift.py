@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
@@ -11,6 +11,7 @@ from mlflow_eval_plugin.evaluators.drift_causes import causes_of
 from mlflow_eval_plugin.evaluators.drift_columns import AnyRows, drift_columns
 from mlflow_eval_plugin.evaluators.drift_slices import by_slice
 from mlflow_eval_plugin.evaluators.drift_windows import LEAST_LABELS, Asked, counted, over_time, window_claims
+from mlflow_eval_plugin.evaluators.multivariate.together import looked, looked_claims, reasons, vectors_among
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.drift.over_time import DriftOverTime
 from mlflow_eval_plugin.stats.drift.report import Drift, DriftTable, metrics_of
@@ -48,22 +49,19 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows | None, abou
     columns = drift_columns(config, rows, reference)
     if unknown := [name for name in map(config.column, config.categorical) if name not in columns.known]:
         raise InputError(f"drift: categorical names {', '.join(map(repr, unknown))}, which is not compared")
-    codes = {*map(config.column, config.categorical), *rows.classes}
-    asked = Asked(
-        columns=columns.compared,
-        roles={name: role for name, role in rows.roles.items() if name in columns.compared},
-        categorical=[name for name in columns.compared if name in codes],
-        as_given=config.columns is not None,
-    )
+    vectors = vectors_among(columns.compared, rows, reference)
+    asked = _asked(config, rows, [name for name in columns.compared if name not in vectors])
     counts, windows = counted(config, rows, reference, asked)
     table = DriftTable(counts.reference, counts.current)
     found = table.report(counts.repeated)
+    more = looked(config, rows, reference, counts.reference, vectors)
     measured = {
         **_measured(found),
         "causes": causes_of(table, counts, columns, rows, reference),
         "labels": _labels(rows, reference),
-        "passed_over": [{"column": name, "reason": reason} for name, reason in counts.passed_over.items()],
+        "passed_over": reasons({**counts.passed_over, **more.passed_over}),
         "schema_changes": columns.measured,
+        **more.measured,
     }
     claims = list(drift_claims(config, table))
     if windows is not None:
@@ -73,8 +71,19 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows | None, abou
     if (slices := by_slice(config, table, rows, reference)) is not None:
         measured["slices"] = slices.measured
         claims += list(slices.claims(lambda one: drift_claims(config, one)))
+    claims += list(looked_claims(config, more))
     certain = columns.checks(rows.data.rows)
     return document(config, rows, claims, measured, about, reference=reference.data, certain=certain)
+
+
+def _asked(config: DriftConfig, rows: AnyRows, names: Sequence[str]) -> Asked:
+    codes = {*map(config.column, config.categorical), *rows.classes}
+    return Asked(
+        columns=names,
+        roles={name: role for name, role in rows.roles.items() if name in names},
+        categorical=[name for name in names if name in codes],
+        as_given=config.columns is not None,
+    )
 
 
 def _labels(rows: AnyRows, reference: AnyRows) -> dict[str, Any]:

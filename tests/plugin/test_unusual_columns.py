@@ -40,12 +40,21 @@ def columns() -> dict[str, tuple[Any, Any]]:
         "empty texts in the reference": (["a"] * N, [None] * N),
         "empty": (np.full(N, np.nan), np.full(N, np.nan)),
         "lists": ([[1.0, 2.0]] * N, [[1.0, 2.0]] * N),
-        "embeddings": (numbers, numbers[::-1]),
+        "embeddings of another length": (numbers, [one[:3] for one in numbers]),
         "mappings": ([{"a": 1}] * N, [{"a": 1}] * N),
         "keys": ([f"k{i}" for i in range(N)], [f"k{i + N}" for i in range(N)]),
         "uuids": ([uuid.UUID(int=i) for i in range(N)], [uuid.UUID(int=i + N) for i in range(N)]),
         "counter": (np.arange(N) + N, np.arange(N)),
     }
+
+
+def test_embeddings_are_compared(world: World, data: pd.DataFrame) -> None:
+    numbers = list(np.random.default_rng(1).normal(size=(N, 4)))
+    reference = data.assign(odd=numbers[::-1])
+    found = documents(world, data.assign(odd=numbers), {"drift": {"reference": reference}})["drift"]
+    judged = {check["id"]: check["verdict"] for check in found["checks"] if check["scope"] == "odd"}
+    assert judged == {"two_sample_auc:odd": "pass", "mean_shift:odd": "pass"}
+    assert "odd" not in {one["column"] for one in found["measurements"]["passed_over"]}
 
 
 @pytest.mark.parametrize("name", sorted(columns()))

@@ -139,6 +139,13 @@ def row_digests(rows: pd.DataFrame, *more: NDArray[Any]) -> Hashes:
     return found
 
 
+def mixed(numbers: Hashes) -> Hashes:
+    """Numbers of 64 bits, scattered over all of them."""
+    found = numbers.copy()
+    _mix(found, np.empty_like(found))
+    return found
+
+
 def schema_of(rows: pd.DataFrame) -> tuple[ColumnType, ...]:
     """The columns by name, sorted, each with its kind."""
     return _schema(rows, [plain(rows.iloc[:, position]) for position in range(rows.shape[1])])

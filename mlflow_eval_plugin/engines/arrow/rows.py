@@ -5,21 +5,25 @@ The doors make these handles, and know what is in them; who is given one knows t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlflow_eval_plugin.engines.arrow.comparing import FrameReference, counted_against, sliced_drift
 from mlflow_eval_plugin.engines.arrow.digest import schema_of
 from mlflow_eval_plugin.engines.arrow.drift import count_present, examples_of
+from mlflow_eval_plugin.engines.arrow.multivariate.drawing import Drawn, drawn
+from mlflow_eval_plugin.engines.arrow.multivariate.looking import looked_at
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.engines.arrow.system import counted_system
 from mlflow_eval_plugin.engines.arrow.windows import windows_against
 from mlflow_eval_plugin.engines.contract import DriftCounts, ReferenceData, WindowCounts
+from mlflow_eval_plugin.engines.sampled import SampledReference
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.drift.report import ColumnType
 from mlflow_eval_plugin.stats.drift.strata.sliced import SlicedDrift
 from mlflow_eval_plugin.stats.drift.summary import DriftSummary, Role
 from mlflow_eval_plugin.stats.drift.windows import Windowing
+from mlflow_eval_plugin.stats.multivariate.together import Together
 from mlflow_eval_plugin.stats.slices.system import SystemSummary
 
 
@@ -90,6 +94,17 @@ class ArrowRows(FrameReference):
     def sliced_drift(self, slicing: Slicing, *, like: DriftSummary) -> SlicedDrift:
         """The rows by slice, each slice counted on these bins."""
         return sliced_drift(self.frame, self.cut(slicing), like=like)
+
+    def draw(self, columns: Sequence[str]) -> Drawn:
+        """Some columns of at most 2**14 different rows."""
+        return drawn(self.frame, columns)
+
+    def together(
+        self, reference: SampledReference, *, columns: Sequence[str], categorical: Collection[str], axes: bool
+    ) -> Together:
+        """Columns of both sides looked at together."""
+        samples = reference.draw(columns), self.draw(columns)
+        return looked_at(*samples, columns=columns, categorical=categorical, axes=axes)
 
     def system(self, slicing: Slicing, *, latency: str | None, cost: str | None) -> SystemSummary:
         """Latencies and costs by slice."""

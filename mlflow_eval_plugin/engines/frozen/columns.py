@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mlflow_eval_plugin.engines.contract import DriftCounts, NotCounted, ReferenceColumn, ReferenceData, WindowCounts
+from mlflow_eval_plugin.engines.sampled import RowSample, SampledReference
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.drift.report import ColumnType
 from mlflow_eval_plugin.stats.drift.strata.sliced import SlicedDrift
 from mlflow_eval_plugin.stats.drift.summary import CategoricalColumn, DriftSummary, NumericColumn, Role
 from mlflow_eval_plugin.stats.drift.windows import Windowing
 from mlflow_eval_plugin.stats.errors import InputError
+from mlflow_eval_plugin.stats.multivariate.together import Together
 from mlflow_eval_plugin.stats.slices.system import SystemSummary
 
 
@@ -128,6 +130,17 @@ class FrozenRows:
     def sliced_drift(self, slicing: Slicing, *, like: DriftSummary) -> SlicedDrift | None:
         """None: columns are not kept slice by slice."""
         return None
+
+    def draw(self, columns: Sequence[str]) -> RowSample:
+        """Refused: no row is kept."""
+        names = ", ".join(map(repr, columns[:3])) + (", …" if len(columns) > 3 else "")
+        raise only_counts(f"rows of {names} that could be looked at together")
+
+    def together(
+        self, reference: SampledReference, *, columns: Sequence[str], categorical: Collection[str], axes: bool
+    ) -> Together:
+        """Refused: rows are compared with a baseline, and it with nothing."""
+        raise only_counts("rows of its own that could be looked at together")
 
     def system(self, slicing: Slicing, *, latency: str | None, cost: str | None) -> SystemSummary:
         """Refused: no latencies and costs are kept."""

@@ -9,6 +9,8 @@ import numpy as np
 
 from mlflow_eval_plugin.engines.arrow.columns.inputs import power_of_two
 from mlflow_eval_plugin.engines.arrow.comparing import sliced_drift
+from mlflow_eval_plugin.engines.arrow.multivariate.drawing import Drawn, drawn
+from mlflow_eval_plugin.engines.arrow.multivariate.looking import looked_at
 from mlflow_eval_plugin.engines.arrow.system import counted_system
 from mlflow_eval_plugin.engines.contract import DriftCounts, ReferenceColumn, ReferenceData, WindowCounts
 from mlflow_eval_plugin.engines.parts.asking import Asking, Question
@@ -19,11 +21,13 @@ from mlflow_eval_plugin.engines.parts.slices import SlicePlan, planned, surveyed
 from mlflow_eval_plugin.engines.parts.survey.checks import CheckNumbers, require
 from mlflow_eval_plugin.engines.parts.survey.facts import FactsOf, FactsOfColumns, require_names
 from mlflow_eval_plugin.engines.parts.windows import windows_against
+from mlflow_eval_plugin.engines.sampled import SampledReference
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.drift.report import ColumnType
 from mlflow_eval_plugin.stats.drift.strata.sliced import SlicedDrift
 from mlflow_eval_plugin.stats.drift.summary import DriftSummary, Role
 from mlflow_eval_plugin.stats.drift.windows import Windowing
+from mlflow_eval_plugin.stats.multivariate.together import Together
 from mlflow_eval_plugin.stats.slices.system import SystemSummary
 
 
@@ -71,6 +75,22 @@ class SlicedDriftOf:
     def of(self, part: Part) -> SlicedDrift:
         """Of a part."""
         return sliced_drift(self.shown.of(part), self.plan.sliced(part), like=self.like)
+
+
+@dataclass(frozen=True)
+class DrawnOf:
+    """Rows drawn by what they hold."""
+
+    shown: Shown
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All that is read."""
+        return self.shown.columns
+
+    def of(self, part: Part) -> Drawn:
+        """Of a part."""
+        return drawn(self.shown.of(part), self.shown.names)
 
 
 class PartedRows:
@@ -163,6 +183,19 @@ class PartedRows:
         columns = self.shown.some(tuple(one.name for one in like.columns))
         found: SlicedDrift = self.asking.counted(SlicedDriftOf(columns, self.plan(slicing), like))
         return found
+
+    def draw(self, columns: Sequence[str]) -> Drawn:
+        """Some columns of at most 2**14 different rows, drawn in one pass."""
+        require_names(self.shown, list(columns), "columns")
+        found: Drawn = self.asking.one(DrawnOf(self.shown.some(tuple(columns))))
+        return found
+
+    def together(
+        self, reference: SampledReference, *, columns: Sequence[str], categorical: Collection[str], axes: bool
+    ) -> Together:
+        """Columns of both sides looked at together."""
+        samples = reference.draw(columns), self.draw(columns)
+        return looked_at(*samples, columns=columns, categorical=categorical, axes=axes)
 
     def system(self, slicing: Slicing, *, latency: str | None, cost: str | None) -> SystemSummary:
         """Latencies and costs by slice."""

@@ -21,7 +21,7 @@ ByColumn = Tolerances | dict[str, Tolerances | None] | None
 TOLERANCES = (
     "max_psi", "max_ks", "max_js", "max_shift_sigma", "max_new_share", "max_missing_change", "max_infinite_change",
     "max_sentinel_change", "max_new_categories", "max_vanished_categories", "max_lost_variety", "max_unit_change",
-    "max_out_of_range",
+    "max_out_of_range", "max_mean_shift",
 )  # fmt: skip
 
 
@@ -71,6 +71,14 @@ class DriftConfig(Config):
         max_lost_variety: tolerance of the part of the values other than the commonest that a constant column lost.
         max_unit_change: tolerance of the distance that another unit explains, such as 1,000 times the value.
         max_out_of_range: tolerance of the share of numbers out of the reference's range.
+        multivariate: also look at all columns together: a classifier tells rows of the data from rows of the reference,
+            and rows are read back from the reference's principal components. The reference must have rows.
+        max_two_sample_auc: tolerance of the AUC of that classifier on rows that it has not seen; also for each column
+            of vectors, by itself.
+        max_mean_shift: tolerance of the largest shift of the mean of a column of vectors along the reference's
+            principal axes, in the reference's standard deviations.
+        max_reconstruction_change: tolerance of the change of the mean error of rows that are read back, in the
+            reference's standard deviations.
         time_column: the column of times by which rows are divided into windows; it is not compared.
         window: how long a window is: ``hour``, ``day``, ``week``, or so many rows (``"10000 rows"``).
         season: ``week`` compares a window with that of the same phase of the week before, not with the reference.
@@ -83,7 +91,8 @@ class DriftConfig(Config):
     own_keys: ClassVar[frozenset[str]] = frozenset(
         {"reference", "columns", "exclude_columns", "categorical", "schema_changes", "max_psi", "max_ks", "max_js",
          "max_shift_sigma", "max_new_share", "max_sentinel_change", "max_new_categories", "max_vanished_categories",
-         "max_lost_variety", "max_unit_change", "max_out_of_range", "time_column", "window", "season",
+         "max_lost_variety", "max_unit_change", "max_out_of_range", "multivariate", "max_two_sample_auc",
+         "max_mean_shift", "max_reconstruction_change", "time_column", "window", "season",
          "slice_columns", "evidently"}
     )  # fmt: skip
 
@@ -93,6 +102,8 @@ class DriftConfig(Config):
         "max_sentinel_change": ("sentinel_change", "value"), "max_new_categories": ("new_categories", "value"),
         "max_vanished_categories": ("vanished_categories", "value"), "max_lost_variety": ("lost_variety", "value"),
         "max_unit_change": ("unit_change", "value"), "max_out_of_range": ("out_of_range", "value"),
+        "max_two_sample_auc": ("two_sample_auc", "value"), "max_mean_shift": ("mean_shift", "value"),
+        "max_reconstruction_change": ("reconstruction_change", "value"),
     }  # fmt: skip
 
     reference: Any
@@ -115,6 +126,10 @@ class DriftConfig(Config):
     max_lost_variety: ByColumn = (0.9, 1.0)
     max_unit_change: ByColumn = (0.1, 1.0)
     max_out_of_range: ByColumn = None
+    multivariate: bool = False
+    max_two_sample_auc: Tolerances | None = (0.53, 0.6)
+    max_mean_shift: ByColumn = (0.05, 0.4)
+    max_reconstruction_change: Tolerances | None = None
     min_count: int = Field(default=30, ge=1)
     time_column: str | None = None
     window: Annotated[str | None, BeforeValidator(_window)] = None
@@ -129,7 +144,7 @@ class DriftConfig(Config):
             raise ValueError("drift needs 'reference': the rows to compare with")
         return value
 
-    @field_validator(*TOLERANCES)
+    @field_validator(*TOLERANCES, "max_two_sample_auc", "max_reconstruction_change")
     @classmethod
     def _the_second_is_larger(cls, value: ByColumn) -> ByColumn:
         for one in value.values() if isinstance(value, dict) else (value,):

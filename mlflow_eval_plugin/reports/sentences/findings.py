@@ -10,6 +10,7 @@ from mlflow_eval_plugin.reports.layouts import layout_of
 from mlflow_eval_plugin.reports.sentences.naming import spoken
 from mlflow_eval_plugin.reports.sentences.wording import (
     interval,
+    listed,
     lower_first,
     measured_metric,
     metric_label,
@@ -22,6 +23,7 @@ _OF_SCORES = "calibration_in_the_large"
 _ROWS = {"complement": "all other rows", "overall": "all rows", "best": "the best slice"}
 FACT = "A fact, not an estimate: "  # how the reason of a Check without an uncertainty begins
 _CHANGES = 3  # of schema, that one sentence tells
+_CARRIERS = 4  # columns, that one sentence names
 _FIRST = ("accuracy", "log_loss", "mae", "auc", "brier", "rmse")  # of a comparison without Checks of all rows
 
 
@@ -33,6 +35,8 @@ def sentence(evidence: Evidence, check: Check) -> str:
 
 
 def _said(evidence: Evidence, check: Check) -> str:
+    if check.metric == "two_sample_auc" and check.value is not None:
+        return _told_apart(evidence, check)
     metric, value, where = measured_metric(check.metric), check.value, spoken(evidence, check.scope)
     versus = str(evidence.config.get("gap_versus", ""))
     name = lower_first(metric_label(metric))
@@ -46,6 +50,18 @@ def _said(evidence: Evidence, check: Check) -> str:
         for_whom = "" if check.scope == "overall" else f" for {where}"
         return f"the challenger's {name}{for_whom} is {number(abs(value))} {_side(value)} than the champion's"
     return f"{lower_first(metric_label(check.metric))} for {where} is {number(value)}"
+
+
+def _told_apart(evidence: Evidence, check: Check) -> str:
+    alone = "" if check.scope == "overall" else f"by {check.scope} alone "
+    found = f"{alone}rows are told from those of the reference with an AUC of {number(check.value)}, where 1/2 is alike"
+    together = evidence.measurements.get("together") or {}
+    carriers = [str(one["column"]) for one in together.get("carriers") or () if one["named"]]
+    if alone or not carriers:
+        return found
+    more = len(carriers) - _CARRIERS
+    names = listed([*carriers[:_CARRIERS], *([f"{more} more"] if more > 0 else [])])
+    return f"{found}, which {names} {'carries' if len(carriers) == 1 else 'carry'}"
 
 
 def _changes_of_schema(check: Check) -> str:

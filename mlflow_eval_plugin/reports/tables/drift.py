@@ -37,7 +37,7 @@ def drift_tables(measurements: Mapping[str, Any]) -> list[PageTable]:
         "Column", "Role", "Hint", *(metric_label(name) for name in names), "Missing, reference", "Missing, current",
         "New categories", "Vanished",
     )  # fmt: skip
-    further = (_causes_table, _schema_table, _passed_over_table)
+    further = (_causes_table, _schema_table, _passed_over_table, _together_table, _carriers_table)
     first = (table for table in (one(measurements) for one in further) if table is not None)
     return [*first, *window_tables(measurements), table_of("Drift by column", headers, rows)]
 
@@ -74,3 +74,33 @@ def _schema_table(measurements: Mapping[str, Any]) -> PageTable | None:
 def _passed_over_table(measurements: Mapping[str, Any]) -> PageTable | None:
     rows = [(Cell(one["column"]), Cell(one["reason"])) for one in measurements.get("passed_over") or ()]
     return table_of("Columns that were not compared", ("Column", "Reason"), rows) if rows else None
+
+
+def _together_table(measurements: Mapping[str, Any]) -> PageTable | None:
+    together = measurements.get("together")
+    found = [("all columns together", together)] if together else []
+    found += [(one["name"], one) for one in measurements.get("vectors") or ()]
+    rows = []
+    for name, one in found:
+        read_back, shift = one["reconstruction"] or {}, one["mean_shift"] or {}
+        auc = one["two_sample_auc"]
+        numbers = (
+            one["n_reference"], one["n_current"], auc["value"], *(auc["interval"] or (None, None)), shift.get("value"),
+            read_back.get("reference"), read_back.get("current"),
+        )  # fmt: skip
+        rows.append((Cell(name), *map(number_cell, numbers)))
+    headers = (
+        "Of", "Rows drawn, reference", "Rows drawn, current", metric_label("two_sample_auc"), "from", "to",
+        metric_label("mean_shift"), "Reconstruction error, reference", "Reconstruction error, current",
+    )  # fmt: skip
+    return table_of("Rows told from those of the reference", headers, rows) if rows else None
+
+
+def _carriers_table(measurements: Mapping[str, Any]) -> PageTable | None:
+    rows = [
+        (Cell(one["column"]), number_cell(one["drop"]["value"]), *map(number_cell, one["drop"]["interval"]),
+         Cell("yes" if one["named"] else ""))
+        for one in (measurements.get("together") or {}).get("carriers") or ()
+    ]  # fmt: skip
+    headers = ("Column", "Drop of the AUC without it", "from", "to", "With confidence")
+    return table_of("What rows are told apart by", headers, rows) if rows else None

@@ -1,0 +1,1 @@
+"""What is claimed of columns that are looked at together."""

@@ -1,0 +1,1 @@
+"""Drift of all columns together: what no column shows by itself."""
