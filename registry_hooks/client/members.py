@@ -36,6 +36,7 @@ class EvidenceAnswer(TypedDict):
     champion: int | None
     sha256: str | None
     envelope_sha256: str | None
+    baseline: str | None
 
 
 class PageAnswer(TypedDict):
