@@ -174,6 +174,16 @@ def test_columns_of_shards_have_drifted_as_those_of_all_rows() -> None:
         assert_same_bytes(found, whole)
 
 
+def test_columns_of_shards_are_looked_at_together_as_those_of_all_rows() -> None:
+    names = [name for name in people() if name not in ("keys", "lists")]
+    before, after = people()[names], people(8)[names]
+    given: dict[str, Any] = {"columns": names, "categorical": ["flag"], "axes": False}
+    whole = ArrowRows(after).together(ArrowRows(before), **given)
+    sides = (sharded.of_any(side) for side in (after, before))
+    assert whole.folds
+    assert_same_bytes(next(sides).together(next(sides), **given), whole)
+
+
 def test_drift_by_slice_of_shards_is_that_of_all_rows() -> None:
     names = [name for name in people() if name not in ("keys", "lists")]
     frame = people(8)[names]

@@ -12,7 +12,7 @@ from mlflow_eval_plugin.engines.arrow.comparing import FrameReference, counted_a
 from mlflow_eval_plugin.engines.arrow.digest import schema_of
 from mlflow_eval_plugin.engines.arrow.drift import count_present, examples_of
 from mlflow_eval_plugin.engines.arrow.multivariate.drawing import Drawn, drawn
-from mlflow_eval_plugin.engines.arrow.multivariate.looking import looked_at
+from mlflow_eval_plugin.engines.arrow.multivariate.looking import looked_at, require_vectors
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.engines.arrow.system import counted_system
 from mlflow_eval_plugin.engines.arrow.windows import windows_against
@@ -103,8 +103,9 @@ class ArrowRows(FrameReference):
         self, reference: SampledReference, *, columns: Sequence[str], categorical: Collection[str], axes: bool
     ) -> Together:
         """Columns of both sides looked at together."""
-        samples = reference.draw(columns), self.draw(columns)
-        return looked_at(*samples, columns=columns, categorical=categorical, axes=axes)
+        own = self.draw(columns)
+        require_vectors(own)  # also where the reference has no rows to look at
+        return looked_at(reference.draw(columns), own, columns=columns, categorical=categorical, axes=axes)
 
     def system(self, slicing: Slicing, *, latency: str | None, cost: str | None) -> SystemSummary:
         """Latencies and costs by slice."""

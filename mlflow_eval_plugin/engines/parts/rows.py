@@ -10,7 +10,7 @@ import numpy as np
 from mlflow_eval_plugin.engines.arrow.columns.inputs import power_of_two
 from mlflow_eval_plugin.engines.arrow.comparing import sliced_drift
 from mlflow_eval_plugin.engines.arrow.multivariate.drawing import Drawn, drawn
-from mlflow_eval_plugin.engines.arrow.multivariate.looking import looked_at
+from mlflow_eval_plugin.engines.arrow.multivariate.looking import looked_at, require_vectors
 from mlflow_eval_plugin.engines.arrow.system import counted_system
 from mlflow_eval_plugin.engines.contract import DriftCounts, ReferenceColumn, ReferenceData, WindowCounts
 from mlflow_eval_plugin.engines.parts.asking import Asking, Question
@@ -194,8 +194,9 @@ class PartedRows:
         self, reference: SampledReference, *, columns: Sequence[str], categorical: Collection[str], axes: bool
     ) -> Together:
         """Columns of both sides looked at together."""
-        samples = reference.draw(columns), self.draw(columns)
-        return looked_at(*samples, columns=columns, categorical=categorical, axes=axes)
+        own = self.draw(columns)
+        require_vectors(own)  # also where the reference has no rows to look at
+        return looked_at(reference.draw(columns), own, columns=columns, categorical=categorical, axes=axes)
 
     def system(self, slicing: Slicing, *, latency: str | None, cost: str | None) -> SystemSummary:
         """Latencies and costs by slice."""

@@ -175,6 +175,13 @@ def test_columns_that_were_not_frozen_so_are_refused_by_name(store: Path) -> Non
         assert reason in refused.value.message
 
 
+def test_columns_together_need_rows_and_are_refused_by_name(store: Path) -> None:
+    case = CASES["binary"]
+    uri = frozen(case, evaluator_config={"drift": {}})
+    with pytest.raises(MlflowException, match=r"it holds counts and no rows, and so no rows of .* give the rows as"):
+        evidence(Case(case.reference, case.current, case.named, {"drift": {}}), uri, drift={"multivariate": True})
+
+
 def test_codes_are_counted_as_codes_where_the_baseline_has_few_values_of_them(store: Path) -> None:
     case = CASES["binary"]
     uri, asked = frozen(case), {"categorical": ["age", "tied", "truth"]}

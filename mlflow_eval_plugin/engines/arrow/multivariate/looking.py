@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mlflow_eval_plugin.engines.arrow.columns.plain import kind_of
 from mlflow_eval_plugin.engines.arrow.multivariate.classifying import SOFTWARE, folds
 from mlflow_eval_plugin.engines.arrow.multivariate.components import axes_shift, reconstruction
 from mlflow_eval_plugin.engines.arrow.multivariate.drawing import Drawn, both
-from mlflow_eval_plugin.engines.arrow.multivariate.features import Feature, feature
+from mlflow_eval_plugin.engines.arrow.multivariate.features import Feature, feature, vectors_in
 from mlflow_eval_plugin.engines.sampled import RowSample
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.multivariate.together import Together
@@ -42,6 +43,17 @@ def looked_at(
         software=SOFTWARE,
         passed_over=passed_over,
     )
+
+
+def require_vectors(rows: Drawn) -> None:
+    """Refuse lists that are no vectors, whatever they are held against.
+
+    Raises:
+        InputError: for the first column of such lists.
+    """
+    for name in rows.frame.columns:
+        if kind_of(rows.frame[name]) == "lists":
+            vectors_in(rows.frame[name])
 
 
 def _features(
