@@ -238,8 +238,8 @@ def seal(  # noqa: PLR0913 - a document has as many members as it has
         "subject": subject.model_dump(mode="json"),
         "data": data.model_dump(mode="json"),
         "reference": reference.model_dump(mode="json") if reference else None,
-        "config": dict(config),
-        "config_digest": digest_of(dict(config)),
+        "config": (given := _as_read_again(config)),
+        "config_digest": digest_of(given),
         "inference": inference.model_dump(mode="json"),
         "checks": [check.model_dump(mode="json") for check in checks],
         "verdict": overall_verdict(checks),
@@ -248,6 +248,11 @@ def seal(  # noqa: PLR0913 - a document has as many members as it has
         "created_at": created_at,
     }
     return _validated({**body, "digest": digest_of(body)})
+
+
+def _as_read_again(config: Mapping[str, Any]) -> Any:
+    # 1.0 is written as 1: a page is the same before a document was written and after.
+    return json.loads(canonical(dict(config)))
 
 
 def dumps(evidence: Evidence) -> bytes:

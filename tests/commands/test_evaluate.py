@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,8 @@ def test_trends_that_cannot_be_drawn(arguments: list[str], said: str, world: Wor
 
 
 SLOW = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are begun without one
 import mlflow
 import pandas as pd
 import mlflow_eval_plugin as evidence
@@ -189,7 +191,15 @@ def test_an_interrupted_run_is_killed_and_has_nothing_of_ours(whose: str, tmp_pa
     assert run_found.data.params == ({"of the user": "1"} if whose == "own" else {})
 
 
-def test_an_interrupt_while_all_is_written_waits_until_it_is() -> None:
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Python's own handler of Ctrl-C, which a process that a shell began in the background has not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_while_all_is_written_waits_until_it_is(interruptible: None) -> None:
     written = []
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt, match="all was computed by then"), undisturbed():
@@ -200,7 +210,7 @@ def test_an_interrupt_while_all_is_written_waits_until_it_is() -> None:
     assert signal.getsignal(signal.SIGINT) is handler
 
 
-def test_a_second_interrupt_does_not_wait() -> None:
+def test_a_second_interrupt_does_not_wait(interruptible: None) -> None:
     written = []
     with pytest.raises(KeyboardInterrupt), undisturbed():
         for _ in range(2):

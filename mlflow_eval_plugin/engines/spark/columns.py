@@ -26,11 +26,12 @@ _TYPES: Final[Mapping[str, pa.DataType]] = {
 }
 _DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 _LETTERS = re.compile(r"(?:var)?char\(\d+\)|string collate .*")
+# By the first letters of what Spark calls them.
 _WORDS: Final[Mapping[str, str]] = {
     "array": "lists; leave it out or explode it",
     "map": "maps; leave it out or explode it",
     "struct": "records; leave it out, or give its fields as columns",
-    "binary": "bytes; leave it out, or decode it",
+    "bin": "bytes; leave it out, or decode it",
     "interval": "intervals; leave it out, or give it as seconds",
     "variant": "values of several types; leave it out, or extract what is compared",
 }

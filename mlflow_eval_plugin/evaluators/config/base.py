@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from numbers import Real
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeGuard
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from rapidfuzz import process
@@ -62,6 +62,8 @@ class Config(BaseModel):
     ranged: ClassVar[Mapping[str, tuple[str | None, Of]]] = {}
     # Whether columns are taken as they are, with whatever is missing in them; else rows are judged by their labels.
     takes_columns: ClassVar[bool] = False
+    # Whether rows are looked at in slices.
+    is_sliced: ClassVar[bool] = False
     # Whether the rows are held against a champion's; else against those of a reference, where there is one.
     has_champion: ClassVar[bool] = False
     # Values that are data: the Evidence names them and does not hold them.
@@ -174,6 +176,8 @@ class SlicedConfig(Config):
         missing_labels: ``refuse`` rows without a label, or judge those whose labels have been ``received`` and say how
             many they are.
     """
+
+    is_sliced: ClassVar[bool] = True
 
     slices: tuple[SliceItem | tuple[SliceItem, ...], ...] = ()
     queries: Queries = Field(default={})
@@ -343,3 +347,8 @@ def _named(function: Callable[..., Any]) -> dict[str, str | None]:
     except (OSError, TypeError):
         digest = None
     return {"function": f"{named.__module__}.{named.__qualname__}", "source_sha256": digest}
+
+
+def judges_slices(config: Config) -> TypeGuard[SlicedConfig]:
+    """Whether an evaluator judges rows by their labels in slices, and not columns as they are."""
+    return config.is_sliced and not config.takes_columns

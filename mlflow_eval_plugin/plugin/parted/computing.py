@@ -9,7 +9,7 @@ from typing import Any
 from mlflow_eval_plugin.canonical import EvidenceError
 from mlflow_eval_plugin.engines.parts.slices import surveyed
 from mlflow_eval_plugin.engines.parts.survey.checks import CheckLabels
-from mlflow_eval_plugin.evaluators.config.base import Config, SlicedConfig
+from mlflow_eval_plugin.evaluators.config.base import Config, judges_slices
 from mlflow_eval_plugin.evaluators.document import About
 from mlflow_eval_plugin.evaluators.slicing import slicing_of
 from mlflow_eval_plugin.plugin.about import now, producer, subject_of
@@ -27,8 +27,6 @@ from mlflow_eval_plugin.plugin.sources.opening import opened, source_of
 from mlflow_eval_plugin.plugin.sources.source import Source
 from mlflow_eval_plugin.plugin.tasks import TASKS
 from mlflow_eval_plugin.stats.errors import InputError
-
-_TASK = "binary"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +64,12 @@ def _compute(call: Call, rows: Parted) -> None:
         sides[kind] = _sides(call, config, own, references)
         found = call.baseline(config)
         if found is not None:
-            frozen[kind] = AskedOfBaseline(found, config, _TASK, sides[kind][0], call.table, None, subject)
+            frozen[kind] = AskedOfBaseline(found, config, binary.TASK, sides[kind][0], call.table, None, subject)
     require_alike(list(frozen.values()))
     sides |= {kind: (sides[kind][0], frozen_reference(one)) for kind, one in frozen.items()}
-    about = About(subject, producer(), now(), task=_TASK)
+    about = About(subject, producer(), now(), task=binary.TASK)
     for kind, config in call.configs.items():
-        call.evidence[kind] = partial(TASKS[_TASK].evaluate[kind], config)(*sides[kind], about)
+        call.evidence[kind] = partial(TASKS[binary.TASK].evaluate[kind], config)(*sides[kind], about)
 
 
 def _own(call: Call, rows: Parted) -> Side:
@@ -108,7 +106,7 @@ def _survey(side: Side, call: Call) -> None:
     columns = [one for one in (side.label, side.prediction) if one is not None]
     side.asking.survey(*(CheckLabels(one) for one in columns))
     for config in call.configs.values():
-        if isinstance(config, SlicedConfig) and not config.takes_columns:
+        if judges_slices(config):
             side.asking.survey(*surveyed(slicing_of(config), binary.shown_of(side)))
 
 

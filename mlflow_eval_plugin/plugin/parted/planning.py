@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mlflow_eval_plugin.engines.parts.rows import PartedRows
 from mlflow_eval_plugin.engines.parts.slices import surveyed
-from mlflow_eval_plugin.evaluators.config.base import Config, SlicedConfig
+from mlflow_eval_plugin.evaluators.config.base import Config, judges_slices
 from mlflow_eval_plugin.evaluators.slicing import slicing_of
 from mlflow_eval_plugin.plugin.parted.side import Side
 from mlflow_eval_plugin.stats.counts.slice import level_label
@@ -57,11 +57,7 @@ def planned(side: Side, configs: Mapping[str, Config]) -> Plan:
     """
     begun = time.monotonic()
     rows = PartedRows(side.asking, side.stored(None))
-    slicings = {
-        kind: slicing_of(config)
-        for kind, config in configs.items()
-        if isinstance(config, SlicedConfig) and not config.takes_columns
-    }
+    slicings = {kind: slicing_of(config) for kind, config in configs.items() if judges_slices(config)}
     for slicing in slicings.values():
         side.asking.survey(*surveyed(slicing, rows.shown))
     digest = side.asking.digested.summary

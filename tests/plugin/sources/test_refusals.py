@@ -221,11 +221,6 @@ def test_several_columns_of_one_name() -> None:
     assert "there are several columns 'x'; rename all but one" in refusal(table)
 
 
-def test_spark_frames_are_never_cut_to_10_000_rows() -> None:
-    spark = type("DataFrame", (), {"__module__": "pyspark.sql.dataframe"})()
-    assert "Spark" in refusal(spark)
-
-
 def test_frames_of_pandas_are_held_as_they_are() -> None:
     frame = pd.DataFrame({"x": [[1], "a"]})
     assert opened(frame).held is frame
