@@ -22,7 +22,7 @@ from mlflow_eval_plugin.plugin.parted.side import Side
 from mlflow_eval_plugin.plugin.parted.whether import InMemory
 from mlflow_eval_plugin.stats.errors import InputError
 
-TASK = "binary"
+TASK = __name__.rpartition(".")[2]  # each task has a module of its name here
 _MANY = "three or more classes are counted in memory; name one as 'pos_label', or give a sample"
 
 
