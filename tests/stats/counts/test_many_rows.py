@@ -80,7 +80,7 @@ SUMS = frozenset(
         "cells", "cell_weight", "cell_weight_square", "score", "square_error", "loss", "loss_square", "latency",
         "cost", "cost_square", "costs", "square_error_change", "loss_change", "score_change", "joint", "change",
         "change_fourth", "moments", "confidence_weight", "confidence_score", "confidence_spread", "differ",
-        "changes", "moves", "counts", "sums", "missing", "infinite",
+        "changes", "moves", "counts", "sums", "missing", "infinite", "units", "sentinels", "outside",
     }
 )  # fmt: skip
 
