@@ -149,7 +149,8 @@ mlflow.set_tracking_uri(sys.argv[1])
 
 def model(rows):
     print("asked", flush=True)
-    time.sleep(300)
+    for _ in range(3000):
+        time.sleep(0.1)  # a signal may reach another thread, which does not wake a sleep in this one
 
 rows = pd.DataFrame({"x": [0.1, 0.2] * 100, "y": [0, 1] * 100})
 def call():

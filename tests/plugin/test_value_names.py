@@ -52,7 +52,7 @@ def test_levels_that_are_written_otherwise_are_a_warning(world: World, caplog: p
     sex = [1, 2, 2] * (ROWS // 3)
     labels = {"value_labels": {"SEX": {"M": "men", "F": "women"}}}
     config = {"disaggregated": {"slices": ["SEX"], **labels}, "drift": {"reference": scored(0, SEX=1), **labels}}
-    assert warned(caplog, config, SEX=sex) == ["value_labels: SEX has no 'M' and 'F', and '1' and '2' have no name"]
+    assert warned(caplog, config, SEX=sex) == ["value_labels: SEX has no 'F' and 'M', and '1' and '2' have no name"]
     for names in (
         {1: "men", 2: "women", 9: "not stated"},  # a list of codes may be longer than what these rows have
         {2: "women"},  # or name one of them
