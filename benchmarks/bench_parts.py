@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
+from mlflow_eval_plugin.engines.contract import AskedColumns
 from mlflow_eval_plugin.engines.parts.asking import Asking
 from mlflow_eval_plugin.engines.parts.binary import BinaryReading, PartedBinaryRows
 from mlflow_eval_plugin.engines.parts.local import LocalPasses
@@ -84,7 +85,7 @@ def counted(folder: Path) -> dict[str, float]:
     begun = time.process_time(), time.perf_counter()
     rows = asking.rows
     surveyed = time.process_time(), time.perf_counter()
-    everything.drift(reference, columns=DRIFT, roles={"score": "score"}, categorical=["label"], as_given=False)
+    everything.drift(reference, AskedColumns(tuple(DRIFT), {"score": "score"}, frozenset({"label"})))
     found = scored.sliced(slicing)
     scored.scores()
     done = time.process_time(), time.perf_counter()

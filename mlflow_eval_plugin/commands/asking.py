@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
+
+if TYPE_CHECKING:  # what a command needs is imported when it runs, so that --help is quick
+    from mlflow_eval_plugin.plugin.evaluate import Asking
 
 WRONG = 2
 INTERRUPTED = 130  # as shells have it of SIGINT
@@ -57,6 +60,30 @@ def config_of(file: Path | None) -> Mapping[str, Any]:
         expected = "keys by evaluator, such as 'calibration: {max_ece: 0.05}'"
         refuse(f"--config {file}: expected {expected}, found {found!r:.80}")
     return {str(name): one or {} for name, one in found.items()}
+
+
+def asked_of(
+    *,
+    data: tuple[str, ...],
+    target: str,
+    predictions: str | None,
+    model_type: str,
+    model: str | None,
+    config_file: Path | None,
+    evaluators: tuple[str, ...],
+) -> tuple[str | list[str], Asking]:
+    """What the options name: the data, and what is asked of them."""
+    from mlflow_eval_plugin.plugin.evaluate import Asking
+
+    config = config_of(config_file)
+    named = list(evaluators or config) or None
+    chosen = {name: config.get(name, {}) for name in named or ()}
+    return rows_of(data), Asking(target, predictions, model, model_type, named, chosen)
+
+
+def rows_of(data: tuple[str, ...]) -> str | list[str]:
+    """A path by itself where one is given."""
+    return data[0] if len(data) == 1 else list(data)
 
 
 def refuse(message: str) -> NoReturn:

@@ -6,12 +6,11 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlflow_eval_plugin.commands.asking import config_of, data_options, told_plainly
+from mlflow_eval_plugin.commands.asking import asked_of, data_options, told_plainly
 from mlflow_eval_plugin.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -38,35 +37,17 @@ def evaluate(run_id: str | None, experiment: str | None, as_json: bool, **asked:
       evidence evaluate --data 'scored/*.parquet' --target default --predictions score \\
           --type classifier --config eval.yaml
     """
+    from mlflow_eval_plugin.plugin.evaluate import run
     from mlflow_eval_plugin.plugin.run.choosing import in_run
 
     if run_id and experiment:
         raise click.UsageError("--run has an experiment already: give --run or --experiment, not both.")
     with told_plainly(), _quiet(as_json), in_run(run_id, experiment):
-        done = _evaluated(**asked)
+        done = run(*asked_of(**asked))
     outcome = _outcome(done)
     if as_json:
         click.echo(json.dumps(outcome, indent=2))
     raise SystemExit(EXITS[outcome["verdict"]])
-
-
-def _evaluated(
-    *,
-    data: tuple[str, ...],
-    target: str,
-    predictions: str | None,
-    model_type: str,
-    model: str | None,
-    config_file: Path | None,
-    evaluators: tuple[str, ...],
-) -> Done:
-    config = config_of(config_file)
-    from mlflow_eval_plugin.plugin.evaluate import Asking, run
-
-    named = list(evaluators or config) or None
-    chosen = {name: config.get(name, {}) for name in named or ()}
-    asking = Asking(target, predictions, model, model_type, named, chosen)
-    return run(data[0] if len(data) == 1 else list(data), asking)
 
 
 @contextmanager

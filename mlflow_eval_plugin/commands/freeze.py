@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mlflow_eval_plugin.commands.asking import config_of, data_options, told_plainly
+from mlflow_eval_plugin.commands.asking import config_of, data_options, rows_of, told_plainly
 
 
 @click.command()
@@ -44,5 +44,4 @@ def _frozen(
 
     config = config_of(config_file)
     given = {name: config.get(name, {}) for name in evaluators or config} or None
-    rows = data[0] if len(data) == 1 else list(data)
-    return write(rows, targets=target, evaluator_config=given, **further)
+    return write(rows_of(data), targets=target, evaluator_config=given, **further)

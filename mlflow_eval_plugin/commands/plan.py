@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlflow_eval_plugin.commands.asking import config_of, data_options, told_plainly
+from mlflow_eval_plugin.commands.asking import asked_of, data_options, told_plainly
 
 if TYPE_CHECKING:
     from mlflow_eval_plugin.plugin.parted.planning import Plan
@@ -28,28 +27,11 @@ def plan(as_json: bool, **asked: Any) -> None:
       evidence plan --data 'scored/*.parquet' --target default --predictions score \\
           --type classifier --config eval.yaml
     """
+    from mlflow_eval_plugin.plugin.evaluate import survey
+
     with told_plainly():
-        found = _planned(**asked)
+        found = survey(*asked_of(**asked))
     click.echo(json.dumps(asdict(found), indent=2) if as_json else "\n".join(_lines(found)))
-
-
-def _planned(
-    *,
-    data: tuple[str, ...],
-    target: str,
-    predictions: str | None,
-    model_type: str,
-    model: str | None,
-    config_file: Path | None,
-    evaluators: tuple[str, ...],
-) -> Plan:
-    config = config_of(config_file)
-    from mlflow_eval_plugin.plugin.evaluate import Asking, survey
-
-    named = list(evaluators or config) or None
-    chosen = {name: config.get(name, {}) for name in named or ()}
-    asking = Asking(target, predictions, model, model_type, named, chosen)
-    return survey(data[0] if len(data) == 1 else list(data), asking)
 
 
 def _lines(found: Plan) -> list[str]:

@@ -66,6 +66,27 @@ class Sought:
 
 
 @dataclass(frozen=True)
+class AskedColumns:
+    """Which columns drift is counted of.
+
+    Attributes:
+        roles: "score", "prediction" or "label" for the columns that are no feature.
+        categorical: numeric columns whose values are codes.
+        as_given: the columns were asked for by name, so that one that cannot be compared is an error; else it is
+            passed over.
+    """
+
+    names: tuple[str, ...]
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    categorical: frozenset[str] = frozenset()
+    as_given: bool = False
+
+    def role(self, name: str) -> Role:
+        """What one of them is."""
+        return self.roles.get(name, "feature")
+
+
+@dataclass(frozen=True)
 class PassedOver:
     """A column that is not searched, and why."""
 
@@ -173,7 +194,7 @@ class ReferenceData(Protocol):
         """Some columns, each counted on bins of its own.
 
         Args:
-            roles: as in ``RowData.drift``.
+            roles: as in ``AskedColumns``.
             categorical: columns whose values are codes; those that are declared as such are so too.
             bits: the columns that the rows to be compared hold in floats of so many bits, fewer than 64: the numbers of
                 the reference are rounded to as many.
@@ -199,34 +220,14 @@ class RowData(ReferenceData, SampledRows, Protocol):
         They are for a person to read, and of whichever rows come first.
         """
 
-    def drift(
-        self,
-        reference: ReferenceData,
-        *,
-        columns: Sequence[str],
-        roles: Mapping[str, Role],
-        categorical: Sequence[str],
-        as_given: bool,
-    ) -> DriftCounts:
+    def drift(self, reference: ReferenceData, columns: AskedColumns) -> DriftCounts:
         """Both sides of some columns, counted on the bins of the reference.
 
         Args:
             reference: is asked for its columns by ``binned``, and for nothing else.
-            roles: "score", "prediction" or "label" for the columns that are no feature.
-            categorical: numeric columns whose values are codes.
-            as_given: the columns were asked for by name, so that one that cannot be compared is an error.
         """
 
-    def windows(
-        self,
-        reference: ReferenceData,
-        windowing: Windowing,
-        *,
-        columns: Sequence[str],
-        roles: Mapping[str, Role],
-        categorical: Sequence[str],
-        as_given: bool,
-    ) -> WindowCounts:
+    def windows(self, reference: ReferenceData, windowing: Windowing, columns: AskedColumns) -> WindowCounts:
         """What ``drift`` answers, and in the same pass the rows by window of time, on the same bins.
 
         All rows are those of all windows, and those without a time. Where windows begin is found in a pass before: the

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from mlflow_eval_plugin.engines.contract import AskedColumns
 from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json, document
 from mlflow_eval_plugin.evaluators.drift_causes import causes_of
 from mlflow_eval_plugin.evaluators.drift_columns import AnyRows, drift_columns
 from mlflow_eval_plugin.evaluators.drift_slices import by_slice
-from mlflow_eval_plugin.evaluators.drift_windows import LEAST_LABELS, Asked, counted, over_time, window_claims
+from mlflow_eval_plugin.evaluators.drift_windows import LEAST_LABELS, counted, over_time, window_claims
 from mlflow_eval_plugin.evaluators.multivariate.together import looked, looked_claims, reasons, vectors_among
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.drift.over_time import DriftOverTime
@@ -76,12 +77,12 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows | None, abou
     return document(config, rows, claims, measured, about, reference=reference.data, certain=certain)
 
 
-def _asked(config: DriftConfig, rows: AnyRows, names: Sequence[str]) -> Asked:
+def _asked(config: DriftConfig, rows: AnyRows, names: Sequence[str]) -> AskedColumns:
     codes = {*map(config.column, config.categorical), *rows.classes}
-    return Asked(
-        columns=names,
+    return AskedColumns(
+        names=tuple(names),
         roles={name: role for name, role in rows.roles.items() if name in names},
-        categorical=[name for name in names if name in codes],
+        categorical=frozenset(codes.intersection(names)),
         as_given=config.columns is not None,
     )
 

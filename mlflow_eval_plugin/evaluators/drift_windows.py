@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from mlflow_eval_plugin.engines.contract import DriftCounts
+from mlflow_eval_plugin.engines.contract import AskedColumns, DriftCounts
 from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
 from mlflow_eval_plugin.evaluators.document import About, as_json
 from mlflow_eval_plugin.evaluators.drift_columns import AnyRows
 from mlflow_eval_plugin.stats.drift.over_time import ColumnOverTime, DriftOverTime
-from mlflow_eval_plugin.stats.drift.summary import Role
 from mlflow_eval_plugin.stats.drift.windows import WindowSummary, instant
 from mlflow_eval_plugin.stats.inference.checks import Claim
 
@@ -20,23 +19,13 @@ LEAST_LABELS = 200  # late ones; of fewer nothing could be told but large drift
 _EPOCH = datetime(1970, 1, 1)
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Which columns are counted, see ``RowData.drift``."""
-
-    columns: Sequence[str]
-    roles: Mapping[str, Role]
-    categorical: Sequence[str]
-    as_given: bool
-
-
 def counted(
-    config: DriftConfig, rows: AnyRows, reference: AnyRows, asked: Asked
+    config: DriftConfig, rows: AnyRows, reference: AnyRows, columns: AskedColumns
 ) -> tuple[DriftCounts, WindowSummary | None]:
     """Both sides, and the windows where the config asks for them, in one pass."""
     if config.windowing is None:
-        return rows.everything.drift(reference.everything, **vars(asked)), None
-    found = rows.everything.windows(reference.everything, config.windowing, **vars(asked))
+        return rows.everything.drift(reference.everything, columns), None
+    found = rows.everything.windows(reference.everything, config.windowing, columns)
     return found.counts, found.windows
 
 

@@ -13,6 +13,7 @@ from support.shards.people import FEATURES, of_any, of_numbers, of_three, of_two
 
 from mlflow_eval_plugin.canonical import canonical
 from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
+from mlflow_eval_plugin.engines.contract import AskedColumns
 from mlflow_eval_plugin.engines.frozen.freezing import (
     frozen_binary,
     frozen_columns,
@@ -72,9 +73,9 @@ def test_the_same_columns_are_frozen_of_rows_in_memory_and_in_parts() -> None:
 def test_rows_of_any_engine_have_drifted_from_a_baseline_as_from_its_rows(engine: Callable[[Any], Any]) -> None:
     before, after = people(), people(8)
     names = [name for name in FEATURES if name != "lists"]
-    given: dict[str, Any] = {"columns": names, "roles": {"ms": "score"}, "categorical": ["age"], "as_given": False}
+    columns = AskedColumns(tuple(names), {"ms": "score"}, frozenset({"age"}))
     frozen = again(frozen_columns(ArrowRows(before), columns=names, categorical=["age"]))
-    found, known = (engine(after).drift(one, **given) for one in (frozen, ArrowRows(before)))
+    found, known = (engine(after).drift(one, columns) for one in (frozen, ArrowRows(before)))
     for one in ("reference", "current"):
         assert getattr(found, one).to_document() == getattr(known, one).to_document()
     assert (found.passed_over, found.repeated) == (known.passed_over, known.repeated)
@@ -83,11 +84,10 @@ def test_rows_of_any_engine_have_drifted_from_a_baseline_as_from_its_rows(engine
 def test_what_only_rows_can_answer_is_refused_by_name() -> None:
     rows = ArrowRows(people())
     frozen = frozen_columns(rows, columns=["age"])
-    given: dict[str, Any] = {"columns": ["age"], "roles": {}, "categorical": (), "as_given": False}
     with pytest.raises(InputError, match="baseline: it holds counts and no rows, and so no latencies and costs"):
         frozen.system(SLICING, latency="ms", cost=None)
     with pytest.raises(InputError, match="it holds counts and no rows"):
-        frozen.drift(rows, **given)
+        frozen.drift(rows, AskedColumns(("age",)))
     (whole, _), _ = of_two(people())
     with pytest.raises(
         InputError, match=r'not frozen with sliced {"slicing":{"columns":\["part"\].*it has sliced {"slicing'

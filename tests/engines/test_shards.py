@@ -23,7 +23,7 @@ from mlflow_eval_plugin.engines.arrow.multiclass.rows import ArrowMulticlassRows
 from mlflow_eval_plugin.engines.arrow.regression.rows import ArrowPairedRegressionRows, ArrowRegressionRows
 from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
 from mlflow_eval_plugin.engines.arrow.search import CodedErrors
-from mlflow_eval_plugin.engines.contract import Sought
+from mlflow_eval_plugin.engines.contract import AskedColumns, Sought
 from mlflow_eval_plugin.engines.frozen.columns import FrozenRows
 from mlflow_eval_plugin.engines.frozen.tasks import FrozenBinaryRows, FrozenMulticlassRows, FrozenRegressionRows
 from mlflow_eval_plugin.engines.parts.binary import PartedBinaryRows, PartedPairedBinaryRows
@@ -165,11 +165,11 @@ def test_a_search_of_shards_is_that_of_all_rows(task: str, error: str) -> None:
 def test_columns_of_shards_have_drifted_as_those_of_all_rows() -> None:
     names = [name for name in people() if name not in ("keys", "lists")]
     before, after = people()[names], people(8)[names].assign(ms=lambda rows: rows.ms.mask(rows.index % 4 == 0, -999.0))
-    given: dict[str, Any] = {"columns": names, "roles": {"score": "score", "label": "label"}, "as_given": False}
     for categorical in ([], ["flag", "age"]):
-        whole = ArrowRows(after).drift(ArrowRows(before), categorical=categorical, **given)
+        columns = AskedColumns(tuple(names), {"score": "score", "label": "label"}, frozenset(categorical))
+        whole = ArrowRows(after).drift(ArrowRows(before), columns)
         sides = (sharded.of_any(side) for side in (after, before))
-        found = next(sides).drift(next(sides), categorical=categorical, **given)
+        found = next(sides).drift(next(sides), columns)
         assert whole.repeated["ms"] == -999.0
         assert_same_bytes(found, whole)
 
@@ -201,10 +201,10 @@ def test_windows_of_shards_are_those_of_all_rows(unit: Any) -> None:
     names = [name for name in people() if name not in ("keys", "lists")]
     at = pd.Timestamp("2026-11-01") + pd.to_timedelta(np.random.default_rng(5).uniform(0, 20, len(people())), unit="D")
     before, after = people()[names], people(8)[names].assign(at=pd.Series(at).where(np.arange(len(at)) % 30 > 0))
-    given: dict[str, Any] = {"columns": names, "roles": {"score": "score"}, "categorical": ["age"], "as_given": False}
-    whole = ArrowRows(after).windows(ArrowRows(before), Windowing("at", unit), **given)
+    columns = AskedColumns(tuple(names), {"score": "score"}, frozenset({"age"}))
+    whole = ArrowRows(after).windows(ArrowRows(before), Windowing("at", unit), columns)
     current, reference = map(sharded.of_any, (after, before))
-    assert_same_bytes(current.windows(reference, Windowing("at", unit), **given), whole)
+    assert_same_bytes(current.windows(reference, Windowing("at", unit), columns), whole)
     assert len(whole.windows.windows) == {"day": 20, "week": 4, 100: 9}[unit]
     assert whole.windows.without_time == 30
     assert_same_bytes(whole.windows.total, whole.counts.current)

@@ -27,7 +27,7 @@ from mlflow_eval_plugin.engines.arrow.drift import (
 from mlflow_eval_plugin.engines.arrow.joint import cell_codes, subsets
 from mlflow_eval_plugin.engines.arrow.queries import Sliced
 from mlflow_eval_plugin.engines.arrow.sampling import are_many, sampled
-from mlflow_eval_plugin.engines.contract import DriftCounts, NotCounted, ReferenceColumn, ReferenceData
+from mlflow_eval_plugin.engines.contract import AskedColumns, DriftCounts, NotCounted, ReferenceColumn, ReferenceData
 from mlflow_eval_plugin.stats.arrays import FloatArray, Index, IntArray
 from mlflow_eval_plugin.stats.counts.slice import Slice, slice_order
 from mlflow_eval_plugin.stats.counts.threads import side_by_side
@@ -106,64 +106,38 @@ def drift_counts(
     as_given: bool = False,
 ) -> DriftCounts:
     """What ``counted_against`` says of two frames."""
-    return counted_against(
-        FrameReference(reference),
-        current,
-        columns=columns,
-        roles=roles or {},
-        categorical=categorical,
-        as_given=as_given,
-    )
+    asked = AskedColumns(tuple(columns), roles or {}, frozenset(categorical), as_given)
+    return counted_against(FrameReference(reference), current, asked)
 
 
-def counted_against(
-    reference: ReferenceData,
-    current: pd.DataFrame,
-    *,
-    columns: Sequence[str],
-    roles: Mapping[str, Role],
-    categorical: Sequence[str],
-    as_given: bool,
-) -> DriftCounts:
+def counted_against(reference: ReferenceData, current: pd.DataFrame, columns: AskedColumns) -> DriftCounts:
     """Both sides, on the bins of the reference: what holds the values of either makes no difference between them.
 
     A column that one side declares as categories is one on both, and where one side has single precision the other is
     rounded to it. Lists, keys, counters, categories of too many levels and columns without a value in the reference
     are passed over, and columns whose values are no longer numbers.
 
-    Args:
-        columns, roles, categorical: as in ``drift_binning``.
-        as_given: the columns were asked for by name, so that one that cannot be compared is an error.
-
     Raises:
         InputError: for no rows, missing columns, or with ``as_given`` columns that cannot be compared.
     """
-    return counted_in_parts(
-        reference, current, ALL_ROWS, columns=columns, roles=roles, categorical=categorical, as_given=as_given
-    )[0]
+    return counted_in_parts(reference, current, ALL_ROWS, columns)[0]
 
 
 def counted_in_parts(
-    reference: ReferenceData,
-    current: pd.DataFrame,
-    parts: Sequence[Part],
-    *,
-    columns: Sequence[str],
-    roles: Mapping[str, Role],
-    categorical: Sequence[str],
-    as_given: bool,
+    reference: ReferenceData, current: pd.DataFrame, parts: Sequence[Part], columns: AskedColumns
 ) -> tuple[DriftCounts, list[DriftSummary]]:
     """What ``counted_against`` counts, and each part of the current rows by itself; together they are all of them."""
-    checked_columns(current, columns)
-    codes = {name for name in columns if name in categorical or is_declared_category(current[name])}
-    bits = dict(zip(columns, side_by_side(lambda name: bits_of(plain(current[name])), columns), strict=True))
+    names = columns.names
+    checked_columns(current, names)
+    codes = {name for name in names if name in columns.categorical or is_declared_category(current[name])}
+    bits = dict(zip(names, side_by_side(lambda name: bits_of(plain(current[name])), names), strict=True))
     fewer = {name: one for name, one in bits.items() if one < DOUBLE}
-    known = reference.binned(columns, roles=roles, categorical=codes, bits=fewer)
+    known = reference.binned(names, roles=columns.roles, categorical=codes, bits=fewer)
 
     def made(name: str) -> _Compared | str:
-        return _both_sides(known[name], plain(current[name]), name, roles.get(name, "feature"), as_given, parts)
+        return _both_sides(known[name], plain(current[name]), name, columns, parts)
 
-    found = dict(zip(columns, side_by_side(made, columns), strict=True))
+    found = dict(zip(names, side_by_side(made, names), strict=True))
     both = {name: one for name, one in found.items() if not isinstance(one, str)}
     counts = DriftCounts(
         DriftSummary(reference.rows, tuple(one.before for one in both.values())),
@@ -248,13 +222,13 @@ def _counted(
 
 
 def _both_sides(
-    before: ReferenceColumn, current: pd.Series[Any], name: str, role: Role, as_given: bool, parts: Sequence[Part]
+    before: ReferenceColumn, current: pd.Series[Any], name: str, columns: AskedColumns, parts: Sequence[Part]
 ) -> _Compared | str:
     """A column of the reference and of the current rows, and its repeated value; or why the two are not compared."""
     try:
-        return _compared(before, current, role, as_given, parts)
+        return _compared(before, current, columns.role(name), columns.as_given, parts)
     except InputError as error:
-        return why_not(error, name, as_given=as_given)
+        return why_not(error, name, as_given=columns.as_given)
 
 
 def why_not(error: InputError, name: str, *, as_given: bool) -> str:

@@ -5,7 +5,7 @@ The doors make these handles, and know what is in them; who is given one knows t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from mlflow_eval_plugin.engines.arrow.comparing import FrameReference, counted_against, sliced_drift
@@ -16,12 +16,12 @@ from mlflow_eval_plugin.engines.arrow.multivariate.looking import looked_at, req
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.engines.arrow.system import counted_system
 from mlflow_eval_plugin.engines.arrow.windows import windows_against
-from mlflow_eval_plugin.engines.contract import DriftCounts, ReferenceData, WindowCounts
+from mlflow_eval_plugin.engines.contract import AskedColumns, DriftCounts, ReferenceData, WindowCounts
 from mlflow_eval_plugin.engines.sampled import SampledReference
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.drift.report import ColumnType
 from mlflow_eval_plugin.stats.drift.strata.sliced import SlicedDrift
-from mlflow_eval_plugin.stats.drift.summary import DriftSummary, Role
+from mlflow_eval_plugin.stats.drift.summary import DriftSummary
 from mlflow_eval_plugin.stats.drift.windows import Windowing
 from mlflow_eval_plugin.stats.multivariate.together import Together
 from mlflow_eval_plugin.stats.slices.system import SystemSummary
@@ -56,40 +56,13 @@ class ArrowRows(FrameReference):
         """A few values of a column; none where there is no such column."""
         return examples_of(self.frame, column)
 
-    def drift(
-        self,
-        reference: ReferenceData,
-        *,
-        columns: Sequence[str],
-        roles: Mapping[str, Role],
-        categorical: Sequence[str],
-        as_given: bool,
-    ) -> DriftCounts:
+    def drift(self, reference: ReferenceData, columns: AskedColumns) -> DriftCounts:
         """Both sides of some columns, counted on the bins of the reference."""
-        return counted_against(
-            reference, self.frame, columns=columns, roles=roles, categorical=categorical, as_given=as_given
-        )
+        return counted_against(reference, self.frame, columns)
 
-    def windows(
-        self,
-        reference: ReferenceData,
-        windowing: Windowing,
-        *,
-        columns: Sequence[str],
-        roles: Mapping[str, Role],
-        categorical: Sequence[str],
-        as_given: bool,
-    ) -> WindowCounts:
+    def windows(self, reference: ReferenceData, windowing: Windowing, columns: AskedColumns) -> WindowCounts:
         """The same, and these rows by window of time."""
-        return windows_against(
-            reference,
-            self.frame,
-            windowing,
-            columns=columns,
-            roles=roles,
-            categorical=categorical,
-            as_given=as_given,
-        )
+        return windows_against(reference, self.frame, windowing, columns)
 
     def sliced_drift(self, slicing: Slicing, *, like: DriftSummary) -> SlicedDrift:
         """The rows by slice, each slice counted on these bins."""

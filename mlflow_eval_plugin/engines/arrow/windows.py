@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from mlflow_eval_plugin.engines.arrow.columns.plain import examples, kind_of, plain
 from mlflow_eval_plugin.engines.arrow.comparing import Part, counted_in_parts, summaries_of
-from mlflow_eval_plugin.engines.contract import ReferenceData, WindowCounts
+from mlflow_eval_plugin.engines.contract import AskedColumns, ReferenceData, WindowCounts
 from mlflow_eval_plugin.nearest import nearest
 from mlflow_eval_plugin.stats.arrays import IntArray
-from mlflow_eval_plugin.stats.drift.summary import DriftSummary, Role
+from mlflow_eval_plugin.stats.drift.summary import DriftSummary
 from mlflow_eval_plugin.stats.drift.windows import Windowing, WindowPlan, WindowSummary
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -77,11 +77,7 @@ def windows_against(
     reference: ReferenceData,
     current: pd.DataFrame,
     windowing: Windowing,
-    *,
-    columns: Sequence[str],
-    roles: Mapping[str, Role],
-    categorical: Sequence[str],
-    as_given: bool,
+    columns: AskedColumns,
 ) -> WindowCounts:
     """What ``counted_against`` counts, with the current rows by window.
 
@@ -90,9 +86,7 @@ def windows_against(
     """
     times = times_of(current, windowing.column)
     starts, parts = _parts(windowing.plan(times.present), times)
-    counts, counted = counted_in_parts(
-        reference, current, parts, columns=columns, roles=roles, categorical=categorical, as_given=as_given
-    )
+    counts, counted = counted_in_parts(reference, current, parts, columns)
     return WindowCounts(counts, _summary(windowing, times, starts, counted))
 
 

@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mlflow_eval_plugin.engines.contract import DriftCounts, NotCounted, ReferenceColumn, ReferenceData, WindowCounts
+from mlflow_eval_plugin.engines.contract import (
+    AskedColumns,
+    DriftCounts,
+    NotCounted,
+    ReferenceColumn,
+    ReferenceData,
+    WindowCounts,
+)
 from mlflow_eval_plugin.engines.sampled import RowSample, SampledReference
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.stats.drift.report import ColumnType
@@ -102,28 +109,11 @@ class FrozenRows:
             raise InputError(f"baseline: {'; '.join(reasons)}")
         return found
 
-    def drift(
-        self,
-        reference: ReferenceData,
-        *,
-        columns: Sequence[str],
-        roles: Mapping[str, Role],
-        categorical: Sequence[str],
-        as_given: bool,
-    ) -> DriftCounts:
+    def drift(self, reference: ReferenceData, columns: AskedColumns) -> DriftCounts:
         """Refused: rows are compared with a baseline, and it with nothing."""
         raise only_counts("comparison of its own with another reference")
 
-    def windows(
-        self,
-        reference: ReferenceData,
-        windowing: Windowing,
-        *,
-        columns: Sequence[str],
-        roles: Mapping[str, Role],
-        categorical: Sequence[str],
-        as_given: bool,
-    ) -> WindowCounts:
+    def windows(self, reference: ReferenceData, windowing: Windowing, columns: AskedColumns) -> WindowCounts:
         """Refused: rows are compared with a baseline, and it with nothing."""
         raise only_counts("windows of its own")
 

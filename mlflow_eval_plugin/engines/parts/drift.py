@@ -30,7 +30,7 @@ from mlflow_eval_plugin.engines.arrow.drift import (
     on_all_rows,
     planned_column,
 )
-from mlflow_eval_plugin.engines.contract import DriftCounts, NotCounted, ReferenceColumn, ReferenceData
+from mlflow_eval_plugin.engines.contract import AskedColumns, DriftCounts, NotCounted, ReferenceColumn, ReferenceData
 from mlflow_eval_plugin.engines.parts.asking import Asking
 from mlflow_eval_plugin.engines.parts.columns import Part, bits_of, holds_categories
 from mlflow_eval_plugin.engines.parts.shown import Shown, ShownColumn
@@ -196,48 +196,41 @@ def _counted(asking: Asking, questions: list[CountedOn]) -> list[CountedColumn]:
 def counted_against(
     reference: ReferenceData,
     current: Side,
-    columns: Sequence[str],
-    *,
-    roles: Mapping[str, Role],
-    categorical: Sequence[str],
-    as_given: bool,
+    columns: AskedColumns,
 ) -> DriftCounts:
     """Both sides; see ``contract.RowData.drift``.
 
     Raises:
         InputError: for missing columns, or with ``as_given`` columns that cannot be compared.
     """
-    return compared(reference, current, columns, roles=roles, categorical=categorical, as_given=as_given)[0]
+    return compared(reference, current, columns)[0]
 
 
 def compared(
     reference: ReferenceData,
     current: Side,
-    columns: Sequence[str],
-    *,
-    roles: Mapping[str, Role],
-    categorical: Sequence[str],
-    as_given: bool,
+    columns: AskedColumns,
 ) -> tuple[DriftCounts, dict[str, CountedOn]]:
     """``counted_against``, and how each column of the current rows was counted."""
-    require_names(current.shown, list(columns), "columns")
-    codes = {name for name in columns if name in categorical or _is_declared(current, name)}
-    bits = {name: own for name in columns if (own := _bits(current, name)) < DOUBLE}
-    known = reference.binned(columns, roles=roles, categorical=codes, bits=bits)
-    kinds = {name: current.facts.each[name].kind for name in columns}
+    names = columns.names
+    require_names(current.shown, list(names), "columns")
+    codes = {name for name in names if name in columns.categorical or _is_declared(current, name)}
+    bits = {name: own for name in names if (own := _bits(current, name)) < DOUBLE}
+    known = reference.binned(names, roles=columns.roles, categorical=codes, bits=bits)
+    kinds = {name: current.facts.each[name].kind for name in names}
     passed_over: dict[str, str] = {}
     asked: dict[str, CountedOn] = {}
-    for name in columns:
+    for name in names:
         try:
-            like = comparable(known[name], kinds[name], roles.get(name, "feature"), as_given=as_given)
+            like = comparable(known[name], kinds[name], columns.role(name), as_given=columns.as_given)
             asked[name] = CountedOn(current.shown.column(name), like, known[name].bits)
         except InputError as error:
-            passed_over[name] = why_not(error, name, as_given=as_given)
+            passed_over[name] = why_not(error, name, as_given=columns.as_given)
     counts = dict(zip(asked, _counted(current.asking, list(asked.values())), strict=True))
     after: dict[str, Column] = {}
     for name, one in counts.items():
         if one.column is None:
-            passed_over[name] = why_not(_too_many(name).error, name, as_given=as_given)
+            passed_over[name] = why_not(_too_many(name).error, name, as_given=columns.as_given)
         elif _holds_no_number(known[name], kinds[name], one.column):
             passed_over[name] = other_values(known[name], kinds[name])
         else:
@@ -245,7 +238,7 @@ def compared(
     both = DriftCounts(
         DriftSummary(reference.rows, tuple(asked[name].like for name in after)),
         DriftSummary(current.asking.rows, tuple(after.values())),
-        {name: passed_over[name] for name in columns if name in passed_over},
+        {name: passed_over[name] for name in names if name in passed_over},
         _repeated(current.asking, asked, after),
     )
     return both, asked

@@ -12,7 +12,7 @@ from mlflow_eval_plugin.engines.arrow.comparing import sliced_drift
 from mlflow_eval_plugin.engines.arrow.multivariate.drawing import Drawn, drawn
 from mlflow_eval_plugin.engines.arrow.multivariate.looking import looked_at, require_vectors
 from mlflow_eval_plugin.engines.arrow.system import counted_system
-from mlflow_eval_plugin.engines.contract import DriftCounts, ReferenceColumn, ReferenceData, WindowCounts
+from mlflow_eval_plugin.engines.contract import AskedColumns, DriftCounts, ReferenceColumn, ReferenceData, WindowCounts
 from mlflow_eval_plugin.engines.parts.asking import Asking, Question
 from mlflow_eval_plugin.engines.parts.columns import Part
 from mlflow_eval_plugin.engines.parts.drift import binned, counted_against
@@ -151,32 +151,13 @@ class PartedRows:
         """Some columns, each counted on bins of its own."""
         return binned(self, columns, roles=roles, categorical=categorical, bits=bits)
 
-    def drift(
-        self,
-        reference: ReferenceData,
-        *,
-        columns: Sequence[str],
-        roles: Mapping[str, Role],
-        categorical: Sequence[str],
-        as_given: bool,
-    ) -> DriftCounts:
+    def drift(self, reference: ReferenceData, columns: AskedColumns) -> DriftCounts:
         """Both sides of some columns, counted on the bins of the reference."""
-        return counted_against(reference, self, columns, roles=roles, categorical=categorical, as_given=as_given)
+        return counted_against(reference, self, columns)
 
-    def windows(
-        self,
-        reference: ReferenceData,
-        windowing: Windowing,
-        *,
-        columns: Sequence[str],
-        roles: Mapping[str, Role],
-        categorical: Sequence[str],
-        as_given: bool,
-    ) -> WindowCounts:
+    def windows(self, reference: ReferenceData, windowing: Windowing, columns: AskedColumns) -> WindowCounts:
         """The same, and these rows by window of time."""
-        return windows_against(
-            reference, self, windowing, columns, roles=roles, categorical=categorical, as_given=as_given
-        )
+        return windows_against(reference, self, windowing, columns)
 
     def sliced_drift(self, slicing: Slicing, *, like: DriftSummary) -> SlicedDrift:
         """The rows by slice, each slice counted on these bins."""

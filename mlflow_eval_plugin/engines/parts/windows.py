@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,12 @@ import pandas as pd
 from mlflow_eval_plugin.engines.arrow.columns.plain import plain
 from mlflow_eval_plugin.engines.arrow.comparing import rounded_to
 from mlflow_eval_plugin.engines.arrow.windows import times_of, window_summary
-from mlflow_eval_plugin.engines.contract import ReferenceData, WindowCounts
+from mlflow_eval_plugin.engines.contract import AskedColumns, ReferenceData, WindowCounts
 from mlflow_eval_plugin.engines.parts.columns import Part
 from mlflow_eval_plugin.engines.parts.drift import Side, Times, compared
 from mlflow_eval_plugin.engines.parts.shown import Shown
 from mlflow_eval_plugin.nearest import nearest
-from mlflow_eval_plugin.stats.drift.summary import DriftSummary, Role
+from mlflow_eval_plugin.stats.drift.summary import DriftSummary
 from mlflow_eval_plugin.stats.drift.windows import Windowing, WindowPlan, WindowSummary
 from mlflow_eval_plugin.stats.errors import InputError
 
@@ -76,11 +76,7 @@ def windows_against(
     reference: ReferenceData,
     current: Side,
     windowing: Windowing,
-    columns: Sequence[str],
-    *,
-    roles: Mapping[str, Role],
-    categorical: Sequence[str],
-    as_given: bool,
+    columns: AskedColumns,
 ) -> WindowCounts:
     """Both sides, and the current rows by window; see ``contract.RowData.windows``.
 
@@ -93,7 +89,7 @@ def windows_against(
         raise InputError(f"time_column: there is no column {name!r}{nearest(name, list(names))}")
     times: Times = current.asking.one(TimesOf(current.shown.some((windowing.column,)), windowing))
     plan = windowing.plan(times.values if windowing.length is not None else np.repeat(times.values, times.times))
-    counts, asked = compared(reference, current, columns, roles=roles, categorical=categorical, as_given=as_given)
+    counts, asked = compared(reference, current, columns)
     kept = tuple(one.name for one in counts.current.columns)
     shown = current.shown.some((*kept, windowing.column))
     bits = {name: asked[name].bits for name in kept}

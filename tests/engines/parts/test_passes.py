@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlflow_eval_plugin.engines.contract import Sought
+from mlflow_eval_plugin.engines.contract import AskedColumns, Sought
 from mlflow_eval_plugin.engines.parts.asking import Asking
 from mlflow_eval_plugin.engines.parts.binary import BinaryReading, PartedBinaryRows, PartedPairedBinaryRows
 from mlflow_eval_plugin.engines.parts.local import LocalPasses
@@ -182,6 +182,6 @@ def test_rows_of_two_sources_are_compared_with_a_pass_for_bins_and_a_pass_for_ea
     names = ("score", "g", "x")
     before, after = Counting([table_of()]), Counting([table_of()])
     sides = [PartedRows(Asking(one, Shown.given(names)), Shown.given(names)) for one in (before, after)]
-    counts = sides[1].drift(sides[0], columns=names, roles={}, categorical=[], as_given=True)
+    counts = sides[1].drift(sides[0], AskedColumns(names, as_given=True))
     assert [one.rows for one in (counts.reference, counts.current)] == [400, 400]
     assert (len(before.read), len(after.read)) == (2, 2)

@@ -20,7 +20,7 @@ from mlflow_eval_plugin.engines.arrow.binary.rows import ArrowBinaryRows
 from mlflow_eval_plugin.engines.arrow.columns.streams import read_arrow
 from mlflow_eval_plugin.engines.arrow.digest import data_digest, digested
 from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
-from mlflow_eval_plugin.engines.contract import Sought
+from mlflow_eval_plugin.engines.contract import AskedColumns, Sought
 from mlflow_eval_plugin.engines.parts.asking import Asking
 from mlflow_eval_plugin.engines.parts.binary import BinaryReading, PartedBinaryRows
 from mlflow_eval_plugin.engines.parts.local import LocalPasses
@@ -72,10 +72,10 @@ def test_drift_has_bins_of_the_same_sample(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(sampling, "SAMPLED_ROWS", 120)
     names = [name for name in people() if name not in ("keys", "lists")]
     before, after = people()[names], people(8)[names]
-    asked: dict[str, Any] = {"columns": names, "roles": {"score": "score"}, "categorical": ["age"], "as_given": False}
-    whole = ArrowRows(after).drift(ArrowRows(before, digests=digested(before).lane), **asked)
+    columns = AskedColumns(tuple(names), {"score": "score"}, frozenset({"age"}))
+    whole = ArrowRows(after).drift(ArrowRows(before, digests=digested(before).lane), columns)
     current, reference = map(sharded.of_any, (after, before))
-    assert_same(current.drift(reference, **asked), whole)
+    assert_same(current.drift(reference, columns), whole)
     # What is counted is of all rows: none of the reference lies outside of its own range.
     price = next(one for one in whole.reference.columns if one.name == "price")
     assert price.watched.range == price.watched.seen == (before["price"].min(), before["price"].max())  # type: ignore
@@ -141,7 +141,7 @@ def test_neither_order_nor_batches_nor_parts_change_an_answer(
     assert isinstance(frame, pd.DataFrame)
     shuffled = table.take(pa.array(np.random.default_rng(seed).permutation(table.num_rows)))
     names = tuple(table.column_names)
-    drift: dict[str, Any] = {"columns": names, "roles": {}, "categorical": ["k"], "as_given": False}
+    columns = AskedColumns(names, categorical=frozenset({"k"}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sampling, "SAMPLED_ROWS", few)
         lane = digested(frame).lane
@@ -159,5 +159,5 @@ def test_neither_order_nor_batches_nor_parts_change_an_answer(
         assert_same(rows.scores(), whole.scores())
         assert rows.digest == data_digest(frame)
         everything = PartedRows(asking, Shown.given(names))
-        assert_same(everything.drift(everything, **drift), ArrowRows(frame, digests=lane).drift(
-            ArrowRows(frame, digests=lane), **drift))  # fmt: skip
+        assert_same(everything.drift(everything, columns), ArrowRows(frame, digests=lane).drift(
+            ArrowRows(frame, digests=lane), columns))  # fmt: skip

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
+from mlflow_eval_plugin.engines.contract import AskedColumns
 from mlflow_eval_plugin.evaluators.drift_causes import causes_of
 from mlflow_eval_plugin.evaluators.drift_columns import DriftColumns
 from mlflow_eval_plugin.stats.drift.report import DriftTable
@@ -78,7 +79,7 @@ def causes(before: pd.DataFrame, after: pd.DataFrame) -> set[str]:
     """The causes that are named, as ``cause:column``."""
     sides = [SimpleNamespace(everything=ArrowRows(side)) for side in (before, after)]
     counts = sides[1].everything.drift(
-        sides[0].everything, columns=list(before.columns), roles=ROLES, categorical=["y"], as_given=False
+        sides[0].everything, AskedColumns(tuple(before.columns), ROLES, frozenset({"y"}))
     )
     table = DriftTable(counts.reference, counts.current)
     return {f"{one['cause']}:{one['column']}" for one in causes_of(table, counts, KNOWN, sides[1], sides[0])}

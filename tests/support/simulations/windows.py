@@ -15,7 +15,7 @@ import pandas as pd
 from support.simulating_drift import CHANGES, CONFIG, STILL, reference, still
 
 from mlflow_eval_plugin.engines.arrow.rows import ArrowRows
-from mlflow_eval_plugin.engines.contract import WindowCounts
+from mlflow_eval_plugin.engines.contract import AskedColumns, WindowCounts
 from mlflow_eval_plugin.evaluators.drift import drift_claims
 from mlflow_eval_plugin.evaluators.drift_windows import tolerances_of, window_claims
 from mlflow_eval_plugin.stats.drift.over_time import ColumnChange, DriftOverTime
@@ -72,7 +72,7 @@ def over_days(seed: int, rows: int, draw: int, first: int) -> pd.DataFrame:
 
 def counted(before: ArrowRows, rows: pd.DataFrame, columns: Sequence[str]) -> WindowCounts:
     """Some columns by window."""
-    return ArrowRows(rows).windows(before, _WINDOWING, columns=columns, roles={}, categorical=(), as_given=True)
+    return ArrowRows(rows).windows(before, _WINDOWING, AskedColumns(tuple(columns), as_given=True))
 
 
 def judged(found: WindowCounts) -> tuple[Judgement, dict[str, tuple[ColumnChange, ...]]]:
