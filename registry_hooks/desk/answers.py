@@ -39,14 +39,14 @@ def warnings(found: Nomination | Proposal) -> list[str]:
     told, by = [_resembles(each) for each in found.resembles], found.condemned_by
     if by is not None:
         where = f"version {by.version} of {by.model}"
-        told.insert(0, f"is made of what {where} is, which was rolled back from at {by.at:%Y-%m-%d %H:%M:%S}Z")
+        told.insert(0, f"is made of what {where} is, which a rollback condemned at {by.at:%Y-%m-%d %H:%M:%S}Z")
     return told
 
 
 def _resembles(each: Resemblance) -> str:
     near = f"; {', '.join(each.near)} of about the same size" if each.near else ""
     return (
-        f"resembles version {each.version} of {each.model}, which was rolled back from at "
+        f"resembles version {each.version} of {each.model}, which a rollback condemned at "
         f"{each.at:%Y-%m-%d %H:%M:%S}Z: {each.same} of its {each.files} files are the same{near}"
     )
 

@@ -101,7 +101,7 @@ def test_condemned_files_under_another_number_run_and_name_need_newer_evidence(l
         left.client.set_registered_model_alias(model, "challenger", str(version))
     again = copied(left, change, model, minutes=0)
     (warning,) = nominate(left, again, model)["warnings"]
-    assert warning.startswith(f"is made of what version 2 of {MODEL} is, which was rolled back from at ")
+    assert warning.startswith(f"is made of what version 2 of {MODEL} is, which a rollback condemned at ")
     with left.acting("ana"):
         proposal = left.desk.request(model, again)
         assert proposal["warnings"] == [warning] and proposal["condemned_by"]["version"] == 2
@@ -254,7 +254,7 @@ def test_the_same_model_logged_again_by_mlflow_is_condemned_or_said_to_resemble_
         assert nominate_refusal(world, 3) == ["condemned"]
     else:
         (warning,) = nominate(world, 3)["warnings"]
-        assert warning.startswith(f"resembles version 2 of {MODEL}, which was rolled back from at ")
+        assert warning.startswith(f"resembles version 2 of {MODEL}, which a rollback condemned at ")
         assert warning.endswith("Z: 0 of its 1 files are the same; model.skops of about the same size")
 
 
