@@ -13,7 +13,16 @@ Send = Callable[[Message], None]
 
 
 class Undelivered(Exception):
-    """A message was not taken, or nobody knows whether it was; why is told to administrators."""
+    """A message was not taken, or nobody knows whether it was; why is told to administrators.
+
+    Args:
+        told: why.
+        wait: how many seconds the receiver asks us to wait; 0 where it does not.
+    """
+
+    def __init__(self, told: str, wait: float = 0) -> None:
+        super().__init__(told)
+        self.wait = wait
 
 
 class TargetKind(Protocol):

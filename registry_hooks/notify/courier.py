@@ -53,7 +53,7 @@ class Work:
     send: Send | None
     line: Line | None = None
     last: bool = False
-    failed: tuple[Item, str] | None = field(default=None)
+    failed: tuple[Item, Undelivered] | None = field(default=None)
 
 
 class Outcome(NamedTuple):
@@ -181,7 +181,7 @@ class Courier:
                     send = self._kinds[work.target.kind].open(work.target, session)
                 message = made(item, event, session, server_address()) if event is not None and send else None
             except Undelivered as error:
-                return replace(work, items=wanted, send=send, failed=(item, str(error)))
+                return replace(work, items=wanted, send=send, failed=(item, error))
             wanted.append((item, message))
         return replace(work, items=wanted, send=send)
 
@@ -194,7 +194,7 @@ def server_address() -> str:
     return os.environ.get("REGISTRY_HOOKS_PUBLIC_URL", "")
 
 
-def _sent(work: Work) -> tuple[list[Item], tuple[Item, str] | None]:
+def _sent(work: Work) -> tuple[list[Item], tuple[Item, Undelivered] | None]:
     """The items that are done with, in order, and the first that was not taken."""
     done: list[Item] = []
     until = time.monotonic() + LONGEST
@@ -203,17 +203,17 @@ def _sent(work: Work) -> tuple[list[Item], tuple[Item, str] | None]:
             try:
                 work.send(message)
             except Undelivered as error:
-                return done, (item, str(error))
+                return done, (item, error)
             except Exception as error:  # of the code that sends, which is somebody else's: noted as any other failure
                 _logger.error("target %s: %s", work.target.name, error, exc_info=error)
-                return done, (item, f"{type(error).__name__}: {error}")
+                return done, (item, Undelivered(f"{type(error).__name__}: {error}"))
         done.append(item)
         if time.monotonic() >= until and len(done) < len(work.items):
             return done, None
     return done, work.failed
 
 
-def _note(work: Work, sent: list[Item], failed: tuple[Item, str] | None, targets: Targets, now: int) -> bool:
+def _note(work: Work, sent: list[Item], failed: tuple[Item, Undelivered] | None, targets: Targets, now: int) -> bool:
     """Write down how far the target has heard; False where somebody else did meanwhile, or it was removed."""
     told = any(message is not None for _, message in work.items[: len(sent)])
     before = Failing() if told else work.target.failing
@@ -222,7 +222,7 @@ def _note(work: Work, sent: list[Item], failed: tuple[Item, str] | None, targets
             return False
         _note_line(work, work.line, sent, failed, targets, now)
         return True
-    failing = before.again(now, failed[1]) if failed else before
+    failing = _again(before, now, failed[1]) if failed else before
     if failed is None and len(sent) == len(work.items):
         return targets.move(work.target, work.done_to, failing)
     done_to = {**work.target.done_to, **{each.stream: each.number for each in sent}}
@@ -232,17 +232,21 @@ def _note(work: Work, sent: list[Item], failed: tuple[Item, str] | None, targets
     # The target goes on behind it, and its line is held: what follows in it stays behind it.
     if not targets.move(work.target, {**done_to, item.stream: item.number}, failing):
         return False
-    targets.hold(work.target.id, [Line(item.stream, item.line, item.number - 1, Failing().again(now, error))])
+    targets.hold(work.target.id, [Line(item.stream, item.line, item.number - 1, _again(Failing(), now, error))])
     return True
 
 
+def _again(before: Failing, now: int, error: Undelivered) -> Failing:
+    return before.again(now, str(error), error.wait)
+
+
 def _note_line(
-    work: Work, line: Line, sent: list[Item], failed: tuple[Item, str] | None, targets: Targets, now: int
+    work: Work, line: Line, sent: list[Item], failed: tuple[Item, Undelivered] | None, targets: Targets, now: int
 ) -> None:
     done_to = sent[-1].number if sent else line.done_to
     if failed is not None:
         before = Failing(since=line.failing.since) if sent else line.failing
-        targets.hold(work.target.id, [replace(line, done_to=done_to, failing=before.again(now, failed[1]))])
+        targets.hold(work.target.id, [replace(line, done_to=done_to, failing=_again(before, now, failed[1]))])
     elif work.last and len(sent) == len(work.items):
         targets.free(work.target.id, line)
     else:

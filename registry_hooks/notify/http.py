@@ -12,6 +12,8 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
@@ -127,8 +129,19 @@ def require_taken(response: requests.Response) -> None:
             return
         if response.is_redirect or 300 <= response.status_code < 400:
             raise Undelivered(f"HTTP {response.status_code}: it redirects, and redirections are not followed")
+        wait = _wait(response.headers.get("Retry-After", ""))
         told = response.raw.read(TOLD, decode_content=False).decode("utf-8", "replace")
-        raise Undelivered(f"HTTP {response.status_code} {told}".strip())
+        raise Undelivered(f"HTTP {response.status_code} {told}".strip(), wait)
+
+
+def _wait(given: str) -> float:
+    """The seconds of ``Retry-After``, a number of them or a date (RFC 9110, 10.2.3); 0 for anything else."""
+    if given.isascii() and given.isdecimal():
+        return float(given[:9])
+    try:
+        return max((parsedate_to_datetime(given) - datetime.now(timezone.utc)).total_seconds(), 0.0)
+    except (ValueError, TypeError, OverflowError):  # no date, or one of no zone
+        return 0.0
 
 
 @contextmanager

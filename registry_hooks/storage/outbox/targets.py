@@ -37,9 +37,9 @@ class Failing:
         """Whether it may be tried; also where the next try is further off than any pause: the clock was put back."""
         return not now < self.retry_at <= now + LONGEST_PAUSE
 
-    def again(self, now: int, error: str) -> Failing:
-        """One more; the pause doubles with each, up to ``LONGEST_PAUSE``."""
-        pause = min(LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self.failures, 10))
+    def again(self, now: int, error: str, wait: float = 0) -> Failing:
+        """One more; the pause doubles with each, and is no shorter than ``wait`` seconds, up to ``LONGEST_PAUSE``."""
+        pause = min(LONGEST_PAUSE, max(_FIRST_PAUSE * 2 ** min(self.failures, 10), int(wait * 1000)))
         return Failing(self.failures + 1, self.since or now, now + pause, error[:LONGEST_ERROR])
 
 

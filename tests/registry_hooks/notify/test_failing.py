@@ -3,6 +3,8 @@
 import socket
 import threading
 from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
+from email.utils import format_datetime
 
 import pytest
 from cryptography.fernet import Fernet
@@ -66,6 +68,33 @@ def test_an_answer_that_breaks_off_is_a_failure_with_a_pause_as_any_other(world,
         tell(world)
     assert listed(world)["failures"] == 1 and listed(world)["error"]
     assert world.desk.notifying.courier.due() == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("30", 30),
+        (format_datetime(datetime(2096, 1, 1, tzinfo=timezone.utc), usegmt=True), 60),  # which is the longest pause
+        ("99999999999999999999", 60),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 1),
+        ("soon", 1),
+        ("-5", 1),
+    ],
+)
+def test_a_receiver_is_tried_again_when_it_asks_for_it(world, tmp_path, asked, seconds):
+    with receiver(tmp_path / "hook") as hook:
+        with world.acting("admin"):
+            world.desk.notify_add("hook", "webhook", hook.url)
+        hook.answer(f"429 {asked}")
+        world.govern()
+        tell(world)
+        hook.answer("204")
+        world.later(seconds=seconds - 1)
+        tell(world)
+        assert listed(world)["failures"] == 1 and "HTTP 429" in listed(world)["error"]
+        world.later(seconds=1)
+        tell(world)
+        assert listed(world)["waiting"] == 0 and hook.events()
 
 
 def test_what_a_receiver_lets_in_by_is_not_in_an_error(world):

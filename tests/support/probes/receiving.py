@@ -1,8 +1,9 @@
 """A receiver of webhooks: a process of its own on loopback that writes down every request, and answers as it is told.
 
 Run as a program with a port and a folder. It answers with the status in the file ``answer`` of the folder (204 where
-there is none), read anew for each request: a number, ``hang`` (answers after a minute), ``trickle`` (one byte of its
-answer a second), ``redirect URL``, or ``refuse MODEL`` (500 to what is about that model, 204 to the rest).
+there is none), read anew for each request: a number, with what is to stand in ``Retry-After`` behind it, ``hang``
+(answers after a minute), ``trickle`` (one byte of its answer a second), ``redirect URL``, or ``refuse MODEL`` (500 to
+what is about that model, 204 to the rest).
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         if told[0] == "redirect":
             self.send_header("Location", told[1])
+        elif told[0].isdecimal() and told[1:]:
+            self.send_header("Retry-After", " ".join(told[1:]))
         if status != 204:
             self.send_header("Content-Length", "8")
         self.end_headers()
