@@ -41,10 +41,12 @@ class OverTime:
         series, places = self.column["metrics"][self.metric], self._places()
         x = Scale(0.0, max(places[-1], 1.0), _LEFT + 6, _WIDTH - 8)
         y = self._heights(series)
-        parts = [element("desc", self.sentence), *_heights(y), *self._dates(x), *self._tolerance(y)]
+        parts = [element("desc", self.sentence), *_heights(y), *self._dates(x)]
         for run in self._runs(series["value"]):
             parts += _drawn(run, series, [x(place) for place in places], y, dots=len(self.starts) <= _DOTS)
-        parts += [element("line", x1=_LEFT, x2=_WIDTH, y1=y(0.0), y2=y(0.0), class_="axis"), *self._labels(x)]
+        parts += [*self._tolerance(y), element("line", x1=_LEFT, x2=_WIDTH, y1=y(0.0), y2=y(0.0), class_="axis")]
+        parts += self._labels(x)
+        parts += [element("text", short(one), x=_LEFT, y=y(one) - 3, class_="small height") for one in _round(y)]
         return element(
             "svg", *parts, viewBox=f"0 0 {_WIDTH:.0f} {_HEIGHT:.0f}", role="img", class_="plot small time",
             aria_label=f"{self.column['name']}: {self.sentence}",
@@ -121,10 +123,13 @@ class OverTime:
 
 
 def _heights(y: Scale) -> Iterator[Markup]:
-    """A line at a round value, with it."""
-    for tick in [one for one in y.ticks(2) if one != 0][-1:]:
+    """A line at a round value, behind everything; the value itself is written over everything."""
+    for tick in _round(y):
         yield element("line", x1=_LEFT, x2=_WIDTH, y1=y(tick), y2=y(tick), class_="grid")
-        yield element("text", short(tick), x=_LEFT, y=y(tick) - 3, class_="small")
+
+
+def _round(y: Scale) -> list[float]:
+    return [one for one in y.ticks(2) if one != 0][-1:]
 
 
 def _drawn(

@@ -27,12 +27,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Forest:
-    """The Checks of one metric, worst first: the axis, the rows drawn, and how many were left out."""
+    """The Checks of one metric, worst first: the axis, the rows drawn, and how many were left out.
+
+    ``passing`` says whether any of them passes at another value than it fails at.
+    """
 
     metric: str
     axis: Markup
     rows: tuple[Row, ...]
     left_out: int
+    passing: bool
 
 
 def forests(checks: Sequence[Check]) -> list[Forest]:
@@ -46,7 +50,7 @@ def _forest(metric: str, checks: list[Check]) -> Forest:
     shown = checks[:_ROWS]
     scale = _scale(shown)
     rows = tuple(Row(check, _strip(check, scale)) for check in shown)
-    return Forest(metric, _axis(shown, scale), rows, len(checks) - len(shown))
+    return Forest(metric, _axis(shown, scale), rows, len(checks) - len(shown), any(map(_passing, shown)))
 
 
 def _scale(checks: Sequence[Check]) -> Scale:
@@ -69,6 +73,13 @@ def _tolerances(checks: Sequence[Check]) -> list[float]:
     return sorted(lines)
 
 
+def _passing(check: Check) -> list[float]:
+    """Where the whole interval has to end for a pass, of a Check that fails and passes at different values."""
+    if check.passes_at is None:
+        return []
+    return [check.passes_at] if check.minimum is None else [-check.passes_at, check.passes_at]
+
+
 def _percent(value: float) -> str:
     return f"{value:.2f}%"
 
@@ -81,6 +92,7 @@ def _rule(at: float, scale: Scale, class_: str, height: float) -> Markup:
 def _strip(check: Check, scale: Scale) -> Markup:
     middle = _HEIGHT / 2
     parts = [_rule(line, scale, "limit", _HEIGHT) for line in _tolerances([check])]
+    parts += [_rule(line, scale, "passing", _HEIGHT) for line in _passing(check) if scale.low <= line <= scale.high]
     if scale.low <= 0 <= scale.high:
         parts.insert(0, _rule(0.0, scale, "zero", _HEIGHT))
     if check.interval:

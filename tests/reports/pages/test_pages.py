@@ -11,7 +11,8 @@ from support.documents import evidence as documents
 from support.documents import regression as regression_documents
 from support.documents.parsed_page import Page
 
-from mlflow_eval_plugin.evidence import Evidence, dumps, loads
+from mlflow_eval_plugin.evidence import Check, Evidence, dumps, loads
+from mlflow_eval_plugin.reports.figures.ranges import forests
 from mlflow_eval_plugin.reports.pages.page import render
 from mlflow_eval_plugin.reports.png.figures import figures
 from mlflow_eval_plugin.reports.sentences.wording import compact, compared_with, percent
@@ -150,6 +151,23 @@ def test_forests_put_the_worst_first() -> None:
     scopes = re.findall(r'<tr><th scope="row">(.*?)</th>', forest[: forest.index("</table>")])
     assert scopes[0] == "SEX=1"
     assert len(scopes) == 9
+
+
+def test_where_a_check_passes_is_drawn_beside_where_it_fails() -> None:
+    def passing(metric: str, scope: str, value: float, at: float, high: float, low: float | None = None) -> Check:
+        found = documents.check(metric, scope, value, 0.02, "pass", low=low, high=high)
+        return found.model_copy(update={"passes_at": at})
+
+    shifts = [passing("wasserstein", "age", 0.06, 0.4, 0.05), passing("wasserstein", "amount", 0.39, 0.4, 0.05)]
+    (shown,) = forests(shifts)
+    assert [row.strip.count('class="passing"') for row in shown.rows] == [1, 1]
+    (beyond,) = forests([passing("missing_change", "age", 0.0, 5.0, 0.01, -0.01)])
+    assert beyond.rows[0].strip.count('class="passing"') == 0  # which would flatten all that is drawn
+    measured = documents.drift().measurements
+    said = "ends before the dotted rule passes"
+    assert said in Page(render(documents.document("drift", shifts, measured))).words
+    plain = documents.check("psi", "age", 0.1, 0.05, "pass", high=0.2)
+    assert said not in Page(render(documents.document("drift", [plain], measured))).words
 
 
 def test_three_thousand_checks_stay_below_half_a_megabyte() -> None:

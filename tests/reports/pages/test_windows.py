@@ -47,6 +47,9 @@ def test_every_column_has_a_picture_those_that_changed_first() -> None:
     assert "Changed 2026-11-19. From before to after:" in income.caption
     assert "dashed: the tolerance, 0.05" in income.caption
     assert "Also changed 2026-11-13" in tenure.caption
+    # The tolerance, and the value of the line behind a band, are over it.
+    for over in ("limit", "small height"):
+        assert all(one.drawing.index(f'class="{over}"') > one.drawing.index('class="band"') for one in found.pictures)
     assert ">missing<" in tenure.drawing and ">with a value<" in tenure.drawing
     assert all("Changed" not in one.caption for one in still)
     # Twenty-eight days in two runs, as two days have no rows.
