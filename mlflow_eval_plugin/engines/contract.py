@@ -24,7 +24,7 @@ from mlflow_eval_plugin.engines.slicing import UNSLICED, Edge, Slicing
 from mlflow_eval_plugin.stats.binary.paired import PairedSummary, PlacementSummary
 from mlflow_eval_plugin.stats.binary.summary import ScoreSummary, SliceSummary
 from mlflow_eval_plugin.stats.counts.slice import Slice
-from mlflow_eval_plugin.stats.drift.report import ColumnType
+from mlflow_eval_plugin.stats.drift.schema import ColumnType
 from mlflow_eval_plugin.stats.drift.strata.sliced import SlicedDrift
 from mlflow_eval_plugin.stats.drift.summary import Column, DriftSummary, Role
 from mlflow_eval_plugin.stats.drift.windows import Windowing, WindowSummary

@@ -50,17 +50,18 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows | None, abou
     columns = drift_columns(config, rows, reference)
     if unknown := [name for name in map(config.column, config.categorical) if name not in columns.known]:
         raise InputError(f"drift: categorical names {', '.join(map(repr, unknown))}, which is not compared")
-    vectors = vectors_among(columns.compared, rows, reference)
-    asked = _asked(config, rows, [name for name in columns.compared if name not in vectors])
+    vectors = [name for name in vectors_among(columns.compared, rows, reference) if name not in columns.reshaped]
+    counted_alone = [name for name in columns.compared if name not in vectors and name not in columns.reshaped]
+    asked = _asked(config, rows, counted_alone)
     counts, windows = counted(config, rows, reference, asked)
     table = DriftTable(counts.reference, counts.current)
     found = table.report(counts.repeated)
-    more = looked(config, rows, reference, counts.reference, vectors)
+    more = looked(config, rows, reference, counts.reference, tuple(vectors))
     measured = {
         **_measured(found),
         "causes": causes_of(table, counts, columns, rows, reference),
         "labels": _labels(rows, reference),
-        "passed_over": reasons({**counts.passed_over, **more.passed_over}),
+        "passed_over": reasons({**counts.passed_over, **more.passed_over, **columns.reshaped}),
         "schema_changes": columns.measured,
         **more.measured,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
 from mlflow_eval_plugin.evaluators.document import as_json
 from mlflow_eval_plugin.evaluators.regression.rows import RegressionRows
 from mlflow_eval_plugin.nearest import nearest
-from mlflow_eval_plugin.stats.drift.report import SchemaChange, schema_changes
+from mlflow_eval_plugin.stats.drift.schema import SchemaChange, schema_changes
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import CheckRecord
 
@@ -24,11 +24,13 @@ class DriftColumns:
 
     Attributes:
         allowed: the columns whose change of schema was allowed beforehand.
+        reshaped: the columns of lists that both sides have and whose type changed, each with why it is not compared.
     """
 
     compared: tuple[str, ...]
     changes: tuple[SchemaChange, ...]
     allowed: frozenset[str]
+    reshaped: Mapping[str, str]
 
     @property
     def known(self) -> frozenset[str]:
@@ -78,7 +80,7 @@ def drift_columns(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> Dri
     compared = tuple(name for name in names if all(name in side for side in sides))
     changes = tuple(_told(change, rows, reference) for change in _changes(rows, reference) if change.column in names)
     allowed = frozenset(change.column for change in changes if config.allows(change.column))
-    return DriftColumns(compared, changes, allowed)
+    return DriftColumns(compared, changes, allowed, _reshaped(changes, rows, reference))
 
 
 def _wanted(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> list[str]:
@@ -97,6 +99,15 @@ def _wanted(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> list[str]
 
 def _changes(rows: AnyRows, reference: AnyRows) -> tuple[SchemaChange, ...]:
     return schema_changes(reference.everything.schema(), rows.everything.schema())
+
+
+def _reshaped(changes: Sequence[SchemaChange], rows: AnyRows, reference: AnyRows) -> dict[str, str]:
+    lists = {one.name for side in (rows, reference) for one in side.everything.schema() if one.kind == "lists"}
+    return {
+        one.column: f"its values are {one.current}, and those of the reference {one.reference}"
+        for one in changes
+        if one.change == "type" and one.column in lists
+    }
 
 
 def _told(change: SchemaChange, rows: AnyRows, reference: AnyRows) -> SchemaChange:

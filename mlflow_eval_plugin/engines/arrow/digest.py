@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -25,11 +25,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlflow_eval_plugin.engines.arrow.columns.lists import lists_of
 from mlflow_eval_plugin.engines.arrow.columns.plain import EXACT, is_list, kind_of, plain
 from mlflow_eval_plugin.engines.arrow.counting import CHUNK_ROWS, chunked
 from mlflow_eval_plugin.stats.counts.slice import level_label
 from mlflow_eval_plugin.stats.counts.threads import THREADS, side_by_side
-from mlflow_eval_plugin.stats.drift.report import ColumnType
+from mlflow_eval_plugin.stats.drift.schema import ColumnType
 from mlflow_eval_plugin.stats.errors import MergeError
 
 GAMMA = 0x9E3779B97F4A7C15  # the step of splitmix64, whose sequence gives the columns' numbers
@@ -147,8 +148,10 @@ def mixed(numbers: Hashes) -> Hashes:
 
 
 def schema_of(rows: pd.DataFrame) -> tuple[ColumnType, ...]:
-    """The columns by name, sorted, each with its kind."""
-    return _schema(rows, [plain(rows.iloc[:, position]) for position in range(rows.shape[1])])
+    """The columns by name, sorted, each with its kind, and with what lists are."""
+    columns = [plain(rows.iloc[:, position]) for position in range(rows.shape[1])]
+    lists = {str(name): lists_of(column) for name, column in zip(rows.columns, columns, strict=True)}
+    return tuple(replace(one, lists=lists[one.name]) for one in _schema(rows, columns))
 
 
 def _schema(rows: pd.DataFrame, columns: Sequence[pd.Series[Any]]) -> tuple[ColumnType, ...]:

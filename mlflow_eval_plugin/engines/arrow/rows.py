@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mlflow_eval_plugin.engines.arrow.comparing import FrameReference, counted_against, sliced_drift
 from mlflow_eval_plugin.engines.arrow.digest import schema_of
@@ -19,7 +20,7 @@ from mlflow_eval_plugin.engines.arrow.windows import windows_against
 from mlflow_eval_plugin.engines.contract import AskedColumns, DriftCounts, ReferenceData, WindowCounts
 from mlflow_eval_plugin.engines.sampled import SampledReference
 from mlflow_eval_plugin.engines.slicing import Slicing
-from mlflow_eval_plugin.stats.drift.report import ColumnType
+from mlflow_eval_plugin.stats.drift.schema import ColumnType
 from mlflow_eval_plugin.stats.drift.strata.sliced import SlicedDrift
 from mlflow_eval_plugin.stats.drift.summary import DriftSummary
 from mlflow_eval_plugin.stats.drift.windows import Windowing
@@ -46,6 +47,10 @@ class ArrowRows(FrameReference):
 
     def schema(self) -> tuple[ColumnType, ...]:
         """The columns by name, sorted, each with its kind."""
+        return self._types
+
+    @cached_property
+    def _types(self) -> tuple[ColumnType, ...]:
         return schema_of(self.frame)
 
     def present(self, column: str) -> int | None:

@@ -17,7 +17,7 @@ from mlflow_eval_plugin.engines.contract import (
 )
 from mlflow_eval_plugin.engines.sampled import RowSample, SampledReference
 from mlflow_eval_plugin.engines.slicing import Slicing
-from mlflow_eval_plugin.stats.drift.report import ColumnType
+from mlflow_eval_plugin.stats.drift.schema import ColumnType
 from mlflow_eval_plugin.stats.drift.strata.sliced import SlicedDrift
 from mlflow_eval_plugin.stats.drift.summary import CategoricalColumn, DriftSummary, NumericColumn, Role
 from mlflow_eval_plugin.stats.drift.windows import Windowing

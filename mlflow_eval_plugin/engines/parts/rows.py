@@ -23,7 +23,7 @@ from mlflow_eval_plugin.engines.parts.survey.facts import FactsOf, FactsOfColumn
 from mlflow_eval_plugin.engines.parts.windows import windows_against
 from mlflow_eval_plugin.engines.sampled import SampledReference
 from mlflow_eval_plugin.engines.slicing import Slicing
-from mlflow_eval_plugin.stats.drift.report import ColumnType
+from mlflow_eval_plugin.stats.drift.schema import ColumnType
 from mlflow_eval_plugin.stats.drift.strata.sliced import SlicedDrift
 from mlflow_eval_plugin.stats.drift.summary import DriftSummary, Role
 from mlflow_eval_plugin.stats.drift.windows import Windowing
@@ -125,7 +125,7 @@ class PartedRows:
 
     def schema(self) -> tuple[ColumnType, ...]:
         """The columns by name, sorted, each with its kind."""
-        return tuple(ColumnType(name, one.kind) for name, one in sorted(self.facts.each.items()))
+        return tuple(ColumnType(name, one.kind, one.lists) for name, one in sorted(self.facts.each.items()))
 
     def present(self, column: str) -> int | None:
         """How many rows have a value of a column; None where there is no such column."""

@@ -2,13 +2,12 @@
 
 compare(reference, current) -> Drift                        estimates with pointwise 95 % intervals, p-values, hints
 drift_bounds(reference, current, column, metric) -> Bounds  one distance with limits at any level, for a Check
-schema_changes(reference, current)                          columns that came, went or changed type
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Literal
@@ -118,47 +117,6 @@ class Drift:
     columns: tuple[ColumnDrift, ...]
 
 
-@dataclass(frozen=True)
-class ColumnType:
-    """A column's name and kind: "number", "datetime", "duration", "text", "lists", "nothing" and the like."""
-
-    name: str
-    kind: str
-
-
-@dataclass(frozen=True)
-class SchemaChange:
-    """A column that was "added", was "removed", or has a "type" that changed; kinds are None where it is absent.
-
-    Attributes:
-        reference_examples, current_examples: a few values, as Python writes them.
-    """
-
-    column: str
-    change: Literal["added", "removed", "type"]
-    reference: str | None
-    current: str | None
-    reference_examples: tuple[str, ...] = ()
-    current_examples: tuple[str, ...] = ()
-
-    def with_examples(self, reference: tuple[str, ...], current: tuple[str, ...]) -> SchemaChange:
-        """The same change with values of either side."""
-        return replace(self, reference_examples=reference, current_examples=current)
-
-    @property
-    def sentence(self) -> str:
-        """What happened, without a full stop."""
-        before, after = (
-            f"{kind} ({', '.join(found)})" if found else kind
-            for kind, found in ((self.reference, self.reference_examples), (self.current, self.current_examples))
-        )
-        if self.change == "removed":
-            return f"{self.column} is in the reference, as {before}, and not in the data"
-        if self.change == "added":
-            return f"{self.column} is in the data, as {after}, and not in the reference"
-        return f"{self.column} was {before} in the reference and is {after}"
-
-
 def compare(
     reference: DriftSummary, current: DriftSummary, repeated: Mapping[str, float] = MappingProxyType({})
 ) -> Drift:
@@ -231,23 +189,6 @@ def drift_bounds(reference: DriftSummary, current: DriftSummary, column: str, me
         InputError: for a column there is none of, or a metric that the column has not; "chi2" has no limits.
     """
     return DriftTable(reference, current).bounds(column, metric)
-
-
-def schema_changes(reference: Sequence[ColumnType], current: Sequence[ColumnType]) -> tuple[SchemaChange, ...]:
-    """What changed between two schemas, by column name.
-
-    Kinds are of values, so that what holds them makes no difference, and a column without any value ("nothing") may be
-    of any kind. Missing values have a Check of their own.
-    """
-    before, after = ({one.name: one.kind for one in schema} for schema in (reference, current))
-    changes = [SchemaChange(name, "removed", kind, None) for name, kind in before.items() if name not in after]
-    changes += [SchemaChange(name, "added", None, kind) for name, kind in after.items() if name not in before]
-    changes += [
-        SchemaChange(name, "type", kind, after[name])
-        for name, kind in before.items()
-        if name in after and after[name] != kind and "nothing" not in (kind, after[name])
-    ]
-    return tuple(sorted(changes, key=lambda change: (change.column, change.change)))
 
 
 def _pair(reference: DriftSummary, current: DriftSummary, name: str) -> tuple[Column, Column]:

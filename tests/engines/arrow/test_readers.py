@@ -24,7 +24,7 @@ from mlflow_eval_plugin.engines.arrow.columns.plain import kind_of, plain
 from mlflow_eval_plugin.engines.arrow.columns.streams import is_arrow, read_arrow, read_column
 from mlflow_eval_plugin.plugin.data.frames import framed, tabled
 from mlflow_eval_plugin.plugin.data.tables import with_columns
-from mlflow_eval_plugin.stats.drift.report import schema_changes
+from mlflow_eval_plugin.stats.drift.schema import schema_changes
 from mlflow_eval_plugin.stats.errors import InputError
 
 DAY, NOON = dt.date(2024, 1, 2), dt.datetime(2024, 1, 2, 12, 0, 0, 5)

@@ -6,7 +6,8 @@ from scipy.spatial import distance
 
 from mlflow_eval_plugin.engines.arrow import drift_binning, drift_summary
 from mlflow_eval_plugin.stats.drift.divergences import DistributionDistance, chi_squared, divergence, ks_p_value
-from mlflow_eval_plugin.stats.drift.report import ColumnType, compare, drift_bounds, schema_changes
+from mlflow_eval_plugin.stats.drift.report import compare, drift_bounds
+from mlflow_eval_plugin.stats.drift.schema import ColumnType, schema_changes
 from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.inference.checks import Claim, judge
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 EXACT = 2**53  # whole numbers up to it are floats too
 _NUMBERS = frozenset({"boolean", "integer", "floating", "mixed-integer-float", "decimal"})
 _TIMES = frozenset({"datetime", "datetime64", "date"})
+_SHOWN = 5  # of the values of a list
 _MIXED = frozenset({"mixed", "mixed-integer"})
 _KINDS = {"string": "text", "bytes": "bytes", "decimal": "number", "integer": "number", "mixed-integer-float": "number"}
 _KINDS_OF_NUMPY = {"M": "datetime", "m": "duration", "i": "number", "u": "number", "f": "number"}
@@ -84,6 +85,12 @@ def examples(column: pd.Series[Any], most: int = 3) -> tuple[str, ...]:
 
 def _written(value: object) -> str:
     plain_value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain_value, np.ndarray):
+        plain_value = plain_value.tolist()  # written as other lists of the same values
+    if isinstance(plain_value, list):
+        more = ", …" if len(plain_value) > _SHOWN else ""
+        # A number that is missing is NaN where an array holds it.
+        return f"[{', '.join('nan' if one is None else _written(one) for one in plain_value[:_SHOWN])}{more}]"
     if isinstance(plain_value, float):
         return f"{plain_value:.6g}"
     return repr(plain_value) if isinstance(plain_value, str | bytes) else str(plain_value)

@@ -10,12 +10,14 @@ import pandas as pd
 
 from mlflow_eval_plugin.engines.arrow.columns.bands import can_be_cut
 from mlflow_eval_plugin.engines.arrow.columns.inputs import require_columns
+from mlflow_eval_plugin.engines.arrow.columns.lists import lists_of
 from mlflow_eval_plugin.engines.arrow.columns.plain import examples, kind_of, plain
 from mlflow_eval_plugin.engines.arrow.queries import sliced_columns
 from mlflow_eval_plugin.engines.parts.columns import Part
 from mlflow_eval_plugin.engines.parts.shown import Shown
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.query import NamedQuery
+from mlflow_eval_plugin.stats.drift.schema import Lists
 from mlflow_eval_plugin.stats.errors import InputError, MergeError
 
 _FIRST = 1000  # rows that are looked at for examples
@@ -30,12 +32,14 @@ class Facts:
         present: rows with a value.
         ends: of numbers and times the smallest and the largest.
         examples: a few values, of the rows that come first.
+        lists: what its lists are, where it holds such.
     """
 
     kind: str
     present: int
     ends: tuple[Any, Any] | None
     examples: tuple[str, ...]
+    lists: Lists | None = None
 
     def __add__(self, other: Facts) -> Facts:
         """What is known of both sets of rows."""
@@ -44,7 +48,8 @@ class Facts:
         known = [one.ends for one in (self, other) if one.ends is not None]
         ends = (min(low for low, _ in known), max(high for _, high in known)) if known else None
         kind = other.kind if self.kind == "nothing" else self.kind
-        return Facts(kind, self.present + other.present, ends, self.examples or other.examples)
+        lists = self.lists + other.lists if self.lists and other.lists else self.lists or other.lists
+        return Facts(kind, self.present + other.present, ends, self.examples or other.examples, lists)
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ def _facts(given: pd.Series[Any]) -> Facts:
     column = plain(given)
     present = int(given.notna().sum())
     ends = (column.min(), column.max()) if present and can_be_cut(column) else None
-    return Facts(kind_of(column), present, ends, _examples(given))
+    return Facts(kind_of(column), present, ends, _examples(given), lists_of(column))
 
 
 def _examples(given: pd.Series[Any]) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ import numpy as np
 from mlflow_eval_plugin.stats.drift.causes.by_column import ColumnCauses, column_causes
 from mlflow_eval_plugin.stats.drift.causes.cause import MOVED, Cause, cause_level, found, in_order, limits
 from mlflow_eval_plugin.stats.drift.divergences import Divergence
-from mlflow_eval_plugin.stats.drift.report import DriftTable, SchemaChange
+from mlflow_eval_plugin.stats.drift.report import DriftTable
+from mlflow_eval_plugin.stats.drift.schema import SchemaChange
 from mlflow_eval_plugin.stats.drift.strata.mix import Strata, excess, mix, within
 from mlflow_eval_plugin.stats.drift.strata.sliced import SlicedDrift
 from mlflow_eval_plugin.stats.drift.summary import CategoricalColumn, NumericColumn

@@ -25,7 +25,8 @@ from mlflow_eval_plugin.engines.arrow.digest import digest_summary
 from mlflow_eval_plugin.engines.arrow.search import searched_columns
 from mlflow_eval_plugin.engines.slicing import Slicing
 from mlflow_eval_plugin.query import NamedQuery, parse
-from mlflow_eval_plugin.stats.drift.report import compare, schema_changes
+from mlflow_eval_plugin.stats.drift.report import compare
+from mlflow_eval_plugin.stats.drift.schema import schema_changes
 from mlflow_eval_plugin.stats.errors import MergeError
 
 NAN = np.nan
