@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import numpy as np
@@ -381,16 +382,23 @@ def test_intervals_of_changes_cover(n):
         assert len(intervals) > 1990 and covered >= 0.94 - 3 * np.sqrt(0.94 * 0.06 / 2000), (name, covered)
 
 
-def _missed(challenger, n, metric, alpha, runs=1000, seed=5):
-    """How often the limits of a Check lie beyond the true change, below and above."""
+@functools.cache
+def _drawn(challenger, n, runs=1000, seed=5):
+    """The true changes of all metrics, and samples of n rows, each a slice; the same for every metric and level."""
     rng = np.random.default_rng(seed)
 
     def rows(size):
         score = rng.beta(0.7, 1.3, size)
         return pd.DataFrame({"y": rng.random(size) < score, "a": score, "b": challenger(score, rng)})
 
-    truth = compare(_table(rows(2_000_000).assign(g=0))).overall.metrics[metric].difference.value
-    made = _table(rows(runs * n).assign(g=np.repeat(np.arange(runs), n)), max_levels=1000).change(metric)
+    truth = compare(_table(rows(2_000_000).assign(g=0))).overall.metrics
+    return truth, _table(rows(runs * n).assign(g=np.repeat(np.arange(runs), n)), max_levels=1000)
+
+
+def _missed(challenger, n, metric, alpha):
+    """How often the limits of a Check lie beyond the true change, below and above."""
+    truths, samples = _drawn(challenger, n)
+    truth, made = truths[metric].difference.value, samples.change(metric)
     lower, upper = made.limits(alpha, exact=True)
     return np.mean(lower[1:] - made.bound[1:] > truth), np.mean(upper[1:] + made.bound[1:] < truth)
 
