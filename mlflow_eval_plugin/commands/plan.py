@@ -11,7 +11,7 @@ import click
 from mlflow_eval_plugin.commands.asking import asked_of, data_options, told_plainly
 
 if TYPE_CHECKING:
-    from mlflow_eval_plugin.plugin.parted.planning import Plan
+    from mlflow_eval_plugin.plugin.parted_calls.planning import Plan
 
 
 @click.command()

@@ -18,10 +18,10 @@ from mlflow.store.artifact.utils.models import _parse_model_id_if_present
 
 from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.plugin.call import Call, Request, computed
-from mlflow_eval_plugin.plugin.parted.computing import Parted, computed_in_parts
-from mlflow_eval_plugin.plugin.parted.planning import Plan, planned
 from mlflow_eval_plugin.plugin.parted.side import Side, head_of
 from mlflow_eval_plugin.plugin.parted.whether import MEMORY_ROWS, InMemory, require_countable_in_parts
+from mlflow_eval_plugin.plugin.parted_calls.computing import Parted, computed_in_parts
+from mlflow_eval_plugin.plugin.parted_calls.planning import Plan, planned
 from mlflow_eval_plugin.plugin.participants import Asked, asked_by_name, invalid
 from mlflow_eval_plugin.plugin.progress import counted_rows
 from mlflow_eval_plugin.plugin.run.interrupts import killed_if_interrupted, undisturbed
@@ -128,7 +128,7 @@ def _in_parts(configs: Mapping[str, Config], found: Opened, given: Asking) -> bo
     if found.source is None:
         return False
     try:
-        require_countable_in_parts(configs, given.model, given.model_type)
+        require_countable_in_parts(configs, given.model)
     except InMemory as why:
         _require_few(found, why)
         return False

@@ -22,6 +22,11 @@ from mlflow_eval_plugin.plugin.binary.reader import BinaryReader
 from mlflow_eval_plugin.plugin.data.tables import GivenTable, Scorer
 from mlflow_eval_plugin.plugin.multiclass.reader import MulticlassReader
 from mlflow_eval_plugin.plugin.multiclass.rows import is_multiclass
+from mlflow_eval_plugin.plugin.parted import binary as binary_in_parts
+from mlflow_eval_plugin.plugin.parted import regression as regression_in_parts
+from mlflow_eval_plugin.plugin.parted.reading import PartedReader
+from mlflow_eval_plugin.plugin.parted.side import Side
+from mlflow_eval_plugin.plugin.parted.whether import InMemory
 from mlflow_eval_plugin.plugin.reading import Reader
 from mlflow_eval_plugin.plugin.regression.reader import RegressionReader
 from mlflow_eval_plugin.stats.errors import InputError
@@ -43,6 +48,7 @@ class Task:
         scalars: the metrics of the run, from the Evidence; by kind. Beside them each kind has those of its verdict.
         is_of: whether data, config and model are of this task, among those of its type of model; the first that is.
         of_many_classes: whether metrics are of three or more classes, where their ranges differ.
+        in_parts: how rows are read that come in parts; None where rows of the task are read in memory alone.
     """
 
     model_type: str
@@ -52,6 +58,7 @@ class Task:
     scalars: Mapping[str, scalars.Scalars] = field(default_factory=dict)
     is_of: Callable[[GivenTable, Config, Scorer], bool] = lambda table, config, scorer: True
     of_many_classes: bool = False
+    in_parts: PartedReader | None = None
 
 
 _SCALARS: Mapping[str, scalars.Scalars] = {
@@ -86,6 +93,7 @@ TASKS: dict[str, Task] = {
         },
         reader=BinaryReader,
         scalars=_SCALARS,
+        in_parts=binary_in_parts,
     ),
     "regression": Task(
         model_type="regressor",
@@ -98,6 +106,7 @@ TASKS: dict[str, Task] = {
         },
         reader=RegressionReader,
         scalars={**_SCALARS, "calibration": scalars.mean_calibration},
+        in_parts=regression_in_parts,
     ),
 }
 
@@ -134,3 +143,27 @@ def task_of(model_type: str, table: GivenTable, config: Any, scorer: Scorer) -> 
         if task.model_type == model_type and config.kind in task.configs and task.is_of(table, config, scorer):
             return name
     raise InputError(f"{config.kind}: model_type {model_type!r} is of no task that this evaluator knows")
+
+
+def parted_task_of(model_type: str, side: Side, config: Config) -> str:
+    """The name of the task at which a config evaluates rows that come in parts.
+
+    Raises:
+        InMemory: where rows of the task are read in memory alone.
+    """
+    for name, task in TASKS.items():
+        if task.model_type == model_type and config.kind in task.configs and task.in_parts is not None:
+            return name
+    raise InMemory(f"{config.kind}: rows of model_type {model_type!r} are counted in memory; give a sample")
+
+
+def parted_reader(task: str) -> PartedReader:
+    """How rows of a task are read that come in parts.
+
+    Raises:
+        InMemory: where they are read in memory alone.
+    """
+    found = TASKS[task].in_parts
+    if found is None:
+        raise InMemory(f"rows of the task {task!r} are counted in memory; give a sample")
+    return found

@@ -14,7 +14,7 @@ from mlflow_eval_plugin.engines.arrow.columns.plain import is_list
 from mlflow_eval_plugin.engines.parts.columns import Part
 from mlflow_eval_plugin.stats.counts.slice import level_label
 
-Held = Literal["given", "score", "class"]
+Held = Literal["given", "score", "class", "number"]
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class ShownColumn:
     Attributes:
         name: what the evaluation calls it.
         source: which column of the source it is.
-        held: as it is given; as a probability, of which rounding may have put some outside [0, 1]; or as a predicted
-            class, 1 where it is ``positive`` and else 0.
+        held: as it is given; as a probability, of which rounding may have put some outside [0, 1]; as a predicted
+            class, 1 where it is ``positive`` and else 0; or as a number, NaN where text is none.
     """
 
     name: str
@@ -38,6 +38,9 @@ class ShownColumn:
         given = part.column(self.source)
         if self.held == "given":
             return given
+        if self.held == "number":
+            held = given.to_numpy()
+            return pd.Series(pd.to_numeric(pd.Series(held), errors="coerce") if held.dtype.kind == "O" else held)
         if self.held == "score":
             return pd.Series(clipped_scores(numbers_of(given, argument="score")), name=self.name)
         return pd.Series(are_class(given, self.positive or "1"), name=self.name)

@@ -1,1 +1,1 @@
-"""Calls whose rows are read in parts, and are never all in memory."""
+"""How the rows of each task are read that come in parts: a module for each."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mlflow_eval_plugin.engines.arrow.columns.inputs import coded_labels
+from mlflow_eval_plugin.engines.parts.asking import Question
 from mlflow_eval_plugin.engines.parts.binary import BinaryReading, PartedBinaryRows, PartedPairedBinaryRows
 from mlflow_eval_plugin.engines.parts.rows import PartedRows
 from mlflow_eval_plugin.engines.parts.shown import Shown, ShownColumn
@@ -22,7 +24,6 @@ from mlflow_eval_plugin.plugin.parted.side import Side
 from mlflow_eval_plugin.plugin.parted.whether import InMemory
 from mlflow_eval_plugin.stats.errors import InputError
 
-TASK = __name__.rpartition(".")[2]  # each task has a module of its name here
 _MANY = "three or more classes are counted in memory; name one as 'pos_label', or give a sample"
 
 
@@ -40,15 +41,9 @@ class Labels:
         return frozenset(map(class_text, self.checked.values))
 
 
-def shown_of(side: Side) -> Shown:
-    """The columns that rows are sliced by."""
-    return Shown.given(side.features)
-
-
-def weight_column(config: Config) -> str | None:
-    """The column of weights, where the config names one."""
-    given = getattr(config, "sample_weights", None)
-    return None if given is None else str(config.column(given))
+def surveyed(side: Side, config: Config) -> Sequence[Question]:
+    """What the first pass finds of labels and predictions."""
+    return [CheckLabels(one) for one in (side.label, side.prediction) if one is not None]
 
 
 def labels_of(side: Side, config: Config) -> Labels:
@@ -96,7 +91,7 @@ def said_by(side: Side, column: str, name: str, positive: str, labels: frozenset
     return ShownColumn(name, column, "class", positive)
 
 
-def rows_of(side: Side, config: Config) -> Rows:
+def rows(side: Side, config: Config) -> Rows:
     """The evaluated rows.
 
     Raises:
@@ -106,7 +101,7 @@ def rows_of(side: Side, config: Config) -> Rows:
     labels, said = labels_of(side, config), None
     named = None if config.probability_column is None else str(config.column(config.probability_column))
     if named is not None:
-        require_names(Shown.given(side.features), [named], "probability_column")
+        require_names(side.sliced, [named], "probability_column")
         said = ShownColumn(named, named, "score")
     elif side.prediction is not None:
         told = f"predictions column {side.prediction!r}"
@@ -128,7 +123,7 @@ def _kinds(side: Side, said: ShownColumn) -> int:
     return len(found.values)
 
 
-def reference_rows(side: Side, like: Rows, config: Config) -> Rows:
+def reference(side: Side, like: Rows, config: Config) -> Rows:
     """The rows of the reference, which may lack labels and predictions.
 
     Raises:
@@ -151,32 +146,29 @@ def reference_rows(side: Side, like: Rows, config: Config) -> Rows:
     return _rows(side, config, known, raw, like.pos_label, said, like.score_name)
 
 
-def champion_rows(side: Side, rows: Rows, config: Any) -> ChampionRows:
+def champion(side: Side, own: Rows, config: Any) -> ChampionRows:
     """What the champion says of the evaluated rows, in a column of theirs.
 
     Raises:
         InputError: when there is no such column, or it cannot be read.
     """
     name = str(config.column(str(config.champion.column)))
-    if name == rows.score_name:
+    if name == own.score_name:
         raise InputError(f"champion: {name!r} holds the challenger's predictions; name the column of the champion's")
-    require_names(Shown.given(side.features), [name], "champion")
+    require_names(side.sliced, [name], "champion")
     labels = frozenset(map(class_text, side.asking.one(CheckLabels(str(side.label))).values))
     try:
-        said = said_by(side, name, name, rows.pos_label, labels, f"column {name!r}")
+        said = said_by(side, name, name, own.pos_label, labels, f"column {name!r}")
     except InputError as error:
         raise InputError(f"champion: {error}") from error
-    held: Any = rows.scored
+    held: Any = own.scored
     return ChampionRows(PartedPairedBinaryRows(held, said), {"source": "column", "column": name, "model_digest": None})
 
 
 def _rows(
     side: Side, config: Config, known: bool, raw: Any, positive: str, said: ShownColumn | None, name: str
 ) -> Rows:
-    weight = weight_column(config) if not side.is_reference else None
-    if weight is not None:
-        require_names(Shown.given(side.features), [weight], "sample_weights")
-    shown = shown_of(side)
+    weight, shown = side.weight(config), side.sliced
     chosen = config.positive if raw is None else raw
     reading = BinaryReading(side.label if known else None, chosen, said, weight)
     everything = {one.name: one for one in shown.each}

@@ -15,7 +15,9 @@ from mlflow_eval_plugin.engines.parts.asking import Asking
 from mlflow_eval_plugin.engines.parts.local import LocalPasses
 from mlflow_eval_plugin.engines.parts.passes import Passes
 from mlflow_eval_plugin.engines.parts.shown import Shown, ShownColumn
+from mlflow_eval_plugin.engines.parts.survey.facts import require_names
 from mlflow_eval_plugin.engines.parts.survey.hashing import Digest
+from mlflow_eval_plugin.evaluators.config.base import Config
 from mlflow_eval_plugin.evidence import Data
 from mlflow_eval_plugin.plugin.data.tables import HEAD_ROWS
 from mlflow_eval_plugin.plugin.sources.source import Source
@@ -70,6 +72,29 @@ class Side:
                 free = f"model {free}"
             found.append(ShownColumn(free, weight))
         return Shown(tuple(found))
+
+    @property
+    def sliced(self) -> Shown:
+        """The columns that rows are sliced by."""
+        return Shown.given(self.features)
+
+    def has_numbers(self, column: str) -> bool:
+        """Whether a column holds numbers as such, and not as text, codes or decimals."""
+        kind = self.source.schema.field(column).type
+        return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+    def weight(self, config: Config) -> str | None:
+        """The column of weights, where the config names one; a reference has none.
+
+        Raises:
+            InputError: when there is no such column.
+        """
+        given = None if self.is_reference else getattr(config, "sample_weights", None)
+        if given is None:
+            return None
+        name = str(config.column(given))
+        require_names(self.sliced, [name], "sample_weights")
+        return name
 
     def data(self, weight: str | None) -> Data:
         """The name of the data by content."""

@@ -14,15 +14,13 @@ class InMemory(Exception):
     """What is asked needs the rows in memory; the message says why, and what else could be asked."""
 
 
-def require_countable_in_parts(configs: Mapping[str, Config], model: Any, model_type: str | None) -> None:
+def require_countable_in_parts(configs: Mapping[str, Config], model: Any) -> None:
     """Find what cannot be counted part by part.
 
     Raises:
         InMemory: with all reasons.
     """
     reasons = [] if model is None else ["model: it is asked of rows in memory; write the predictions first"]
-    if model_type != "classifier":
-        reasons.append(f"model_type: {model_type!r} is counted in memory; give a sample")
     for kind, config in configs.items():
         reasons += [f"{kind}: {one}" for one in _of(config)]
     if reasons:

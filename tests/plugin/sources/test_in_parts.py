@@ -7,11 +7,12 @@ from typing import Any
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from mlflow.exceptions import MlflowException
 from pyarrow import parquet
-from support.documents.judged import CASES, ROWS, documents, scored
+from support.documents.judged import CASES, MADE, ROWS, documents, predicted, scored
 from support.evaluating import World
 
 import mlflow_eval_plugin as evidence
@@ -21,10 +22,14 @@ from mlflow_eval_plugin.plugin import evaluate as door
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     """The rows in two files, of which the second has rows in small groups."""
-    table = pa.Table.from_pandas(scored(), preserve_index=False)
-    parquet.write_table(table.slice(0, 700), tmp_path / "a.parquet")
-    parquet.write_table(table.slice(700), tmp_path / "b.parquet", row_group_size=90)
-    return tmp_path
+    return written(scored(), tmp_path)
+
+
+def written(frame: pd.DataFrame, folder: Path) -> Path:
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    parquet.write_table(table.slice(0, 700), folder / "a.parquet")
+    parquet.write_table(table.slice(700), folder / "b.parquet", row_group_size=90)
+    return folder
 
 
 @pytest.fixture
@@ -40,11 +45,12 @@ def no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("case", list(CASES))
-def test_files_give_what_a_frame_gives(case: str, world: World, files: Path, no_memory: None) -> None:
+def test_files_give_what_a_frame_gives(case: str, world: World, tmp_path: Path, no_memory: None) -> None:
     config, changes = CASES[case]
+    rows = MADE[case]
     if "drift" in config:
-        config = {**config, "drift": {**config["drift"], "reference": scored(seed=5)}}
-    assert documents(files, config, **changes) == documents(scored(), config, **changes)
+        config = {**config, "drift": {**config["drift"], "reference": rows(seed=5)}}
+    assert documents(written(rows(), tmp_path), config, **changes) == documents(rows(), config, **changes)
 
 
 def test_a_reference_of_files_is_read_in_parts_too(world: World, files: Path, tmp_path: Path, no_memory: None) -> None:
@@ -67,7 +73,6 @@ def test_a_reference_of_files_is_read_in_parts_too(world: World, files: Path, tm
     ("config", "changes", "why"),
     [
         ({"calibration": {}}, {"model": "asked"}, "model: it is asked of rows in memory; write the predictions first"),
-        ({"calibration": {}}, {"model_type": "regressor"}, "'regressor' is counted in memory"),
         (
             {"disaggregated": {"slices": ["region"], "row_metrics": {"m": lambda y, s, p, w: float(y.mean())}}}, {},
             "disaggregated: 'row_metrics' read rows; give 'metrics', functions of a Summary",
@@ -121,3 +126,37 @@ def test_a_wrong_value_is_told_by_file_and_row(world: World, tmp_path: Path) -> 
         MlflowException, match=r"1 row is out of bounds, from 1.5 to 1.5, the first at row 1 of .*b\.parquet"
     ):
         documents(tmp_path, config)
+
+
+@pytest.mark.parametrize(
+    ("config", "changes", "why"),
+    [
+        ({"calibration": {}}, {"predictions": None}, "there is neither a model nor a column of predictions"),
+        ({"calibration": {"quantiles": {0.1: "lowest"}}}, {}, "quantiles: .*'lowest'"),
+        ({"calibration": {"prediction_column": "rivals"}}, {}, "prediction_column: .*'rivals'"),
+        ({"calibration": {}}, {"predictions": "region"}, "prediction: expected numbers, found text in column 'region'"),
+        (
+            {"calibration": {}},
+            {"targets": "income"},
+            r"target: .* rows are missing, the first at row \d+ of .*a\.parquet",
+        ),
+        ({"comparison": {"champion": {"column": "expected"}}}, {}, "champion: 'expected' holds the challenger's"),
+        ({"comparison": {"champion": {"column": "income"}}}, {}, "champion: prediction: .* rows are missing"),
+    ],
+)
+def test_what_no_regression_is_judged_by_is_refused_by_name(
+    config: dict[str, Any], changes: dict[str, Any], why: str, world: World, tmp_path: Path, no_memory: None
+) -> None:
+    given = {"targets": "loss", "predictions": "expected", "model_type": "regressor", **changes}
+    with pytest.raises(MlflowException, match=why):
+        documents(written(predicted(), tmp_path), config, **given)
+
+
+def test_a_reference_that_no_regression_is_held_against_is_told_as_such(
+    world: World, tmp_path: Path, no_memory: None
+) -> None:
+    config = {"calibration": {"reference": predicted(seed=5).assign(expected=np.nan), "max_change": {"rmse": 0.5}}}
+    with pytest.raises(MlflowException, match=r"reference: prediction: .* rows are missing"):
+        documents(
+            written(predicted(), tmp_path), config, targets="loss", predictions="expected", model_type="regressor"
+        )

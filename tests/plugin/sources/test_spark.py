@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
-from support.documents.judged import CASES, documents, scored
+from support.documents.judged import CASES, MADE, documents, scored
 from support.evaluating import World
 from support.shards.spark_session import spark  # noqa: F401
 
@@ -17,16 +18,28 @@ import mlflow_eval_plugin as evidence
 
 @pytest.fixture
 def frame(spark: Any, tmp_path: Path) -> Any:  # noqa: F811
-    scored().to_parquet(tmp_path / "rows.parquet", index=False, coerce_timestamps="us", allow_truncated_timestamps=True)
-    return spark.read.parquet(str(tmp_path / "rows.parquet")).repartition(3)
+    return spread(scored(), spark, tmp_path)
 
 
-@pytest.mark.parametrize("case", ["three evaluators", "a champion in a column", "a search"])
-def test_a_spark_frame_gives_what_a_frame_gives(case: str, world: World, frame: Any) -> None:
+def spread(rows: pd.DataFrame, spark: Any, folder: Path) -> Any:  # noqa: F811
+    place = folder / "rows.parquet"
+    rows.to_parquet(place, index=False, coerce_timestamps="us", allow_truncated_timestamps=True)
+    return spark.read.parquet(str(place)).repartition(3)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "three evaluators", "a champion in a column", "a search",
+        "three evaluators of a regression", "a champion of a regression in a column",
+    ],
+)  # fmt: skip
+def test_a_spark_frame_gives_what_a_frame_gives(case: str, world: World, spark: Any, tmp_path: Path) -> None:  # noqa: F811
     config, changes = CASES[case]
+    rows = MADE[case]
     if "drift" in config:
-        config = {**config, "drift": {**config["drift"], "reference": scored(seed=5)}}
-    assert documents(frame, config, **changes) == documents(scored(), config, **changes)
+        config = {**config, "drift": {**config["drift"], "reference": rows(seed=5)}}
+    assert documents(spread(rows(), spark, tmp_path), config, **changes) == documents(rows(), config, **changes)
 
 
 def test_what_needs_rows_in_memory_is_refused_and_nothing_is_collected(world: World, frame: Any) -> None:

@@ -64,3 +64,50 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a search": ({"disaggregated": {"search": {"depth": 2}, "slices": ["region"]}}, {}),
     "drift by a column of time": ({"drift": {"time_column": "opened", "window": "week"}}, {}),
 }  # fmt: skip
+
+_PREDICTED = {"targets": "loss", "predictions": "expected", "model_type": "regressor"}
+REGRESSIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "three evaluators of a regression": (
+        {
+            "calibration": {"slices": ["region"], "quantiles": {0.1: "low", 0.9: "high"}},
+            "disaggregated": {"slices": ["region", {"column": "income", "quantiles": 4}, "opened"], "max_levels": 60},
+            "drift": {"quantiles": {0.1: "low", 0.9: "high"}},
+        },
+        _PREDICTED,
+    ),
+    "a weighted regression": (
+        {
+            "calibration": {"sample_weights": "w", "prediction_column": "rival"},
+            "disaggregated": {
+                "slices": ["member"], "prediction_column": "rival",
+                "intervals": {"wide": {"lower": "low", "upper": "high", "level": 0.8}},
+            },
+        },
+        {**_PREDICTED, "predictions": None},
+    ),
+    "a champion of a regression in a column": (
+        {"comparison": {"champion": {"column": "rival"}, "slices": ["region"]}}, _PREDICTED,
+    ),
+    "a search in a regression": ({"disaggregated": {"search": {"depth": 2}, "slices": ["region"]}}, _PREDICTED),
+    "numbers written as text": ({"drift": {}}, {**_PREDICTED, "predictions": "written"}),
+}  # fmt: skip
+
+
+def predicted(seed: int = 4, rows: int = ROWS) -> pd.DataFrame:
+    """The rows of ``scored`` with a loss each, what two regressions expect of it, and two quantiles."""
+    frame = scored(seed, rows)
+    rng = np.random.default_rng(seed + 1)
+    expected = 10 * frame["score"].to_numpy() + rng.normal(0, 1, rows)
+    loss = expected + rng.normal(0, 2, rows)
+    return frame.drop(columns=["score", "default", "decided", "word", "before"]).assign(
+        loss=loss,
+        expected=expected.astype(np.float32),
+        rival=expected + rng.normal(0, 0.5, rows),
+        low=expected - 2.6,
+        high=expected + 2.6,
+        written=[f"{one:.2f}" for one in expected],
+    )
+
+
+MADE = {**dict.fromkeys(CASES, scored), **dict.fromkeys(REGRESSIONS, predicted)}
+CASES |= REGRESSIONS

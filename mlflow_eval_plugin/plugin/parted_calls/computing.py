@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from mlflow_eval_plugin.canonical import EvidenceError
 from mlflow_eval_plugin.engines.parts.slices import surveyed
-from mlflow_eval_plugin.engines.parts.survey.checks import CheckLabels
 from mlflow_eval_plugin.evaluators.config.base import Config, judges_slices
 from mlflow_eval_plugin.evaluators.document import About
 from mlflow_eval_plugin.evaluators.slicing import slicing_of
@@ -18,14 +18,13 @@ from mlflow_eval_plugin.plugin.baseline.reference import Asked as AskedOfBaselin
 from mlflow_eval_plugin.plugin.baseline.reference import frozen_reference, require_alike
 from mlflow_eval_plugin.plugin.call import Call, Request, given_uri, require_columns_of_values
 from mlflow_eval_plugin.plugin.data.tables import table_of
-from mlflow_eval_plugin.plugin.parted import binary
 from mlflow_eval_plugin.plugin.parted.side import Side, Watching, head_of
 from mlflow_eval_plugin.plugin.participants import Asked, invalid
 from mlflow_eval_plugin.plugin.reading import columns_apart
 from mlflow_eval_plugin.plugin.references import reference_table
 from mlflow_eval_plugin.plugin.sources.opening import opened, source_of
 from mlflow_eval_plugin.plugin.sources.source import Source
-from mlflow_eval_plugin.plugin.tasks import TASKS
+from mlflow_eval_plugin.plugin.tasks import TASKS, parted_reader, parted_task_of
 from mlflow_eval_plugin.stats.errors import InputError
 
 
@@ -57,19 +56,20 @@ def _compute(call: Call, rows: Parted) -> None:
     own = _own(call, rows)
     references = _references(call, rows)
     require_columns_of_values(call)
-    _survey(own, call)
+    tasks = {kind: parted_task_of(call.request.model_type, own, config) for kind, config in call.configs.items()}
+    _survey(own, call, tasks)
     sides: dict[str, tuple[Any, Any]] = {}
     frozen: dict[str, AskedOfBaseline] = {}
     for kind, config in call.configs.items():
-        sides[kind] = _sides(call, config, own, references)
+        sides[kind] = _sides(call, config, tasks[kind], own, references)
         found = call.baseline(config)
         if found is not None:
-            frozen[kind] = AskedOfBaseline(found, config, binary.TASK, sides[kind][0], call.table, None, subject)
+            frozen[kind] = AskedOfBaseline(found, config, tasks[kind], sides[kind][0], call.table, None, subject)
     require_alike(list(frozen.values()))
     sides |= {kind: (sides[kind][0], frozen_reference(one)) for kind, one in frozen.items()}
-    about = About(subject, producer(), now(), task=binary.TASK)
     for kind, config in call.configs.items():
-        call.evidence[kind] = partial(TASKS[binary.TASK].evaluate[kind], config)(*sides[kind], about)
+        about = About(subject, producer(), now(), task=tasks[kind])
+        call.evidence[kind] = partial(TASKS[tasks[kind]].evaluate[kind], config)(*sides[kind], about)
 
 
 def _own(call: Call, rows: Parted) -> Side:
@@ -101,24 +101,24 @@ def _reference(name: str, source: Source, call: Call, rows: Parted) -> Side:
     )
 
 
-def _survey(side: Side, call: Call) -> None:
+def _survey(side: Side, call: Call, tasks: Mapping[str, str]) -> None:
     """Say before the first pass what will be asked, so that it is answered in it."""
-    columns = [one for one in (side.label, side.prediction) if one is not None]
-    side.asking.survey(*(CheckLabels(one) for one in columns))
-    for config in call.configs.values():
+    for kind, config in call.configs.items():
+        side.asking.survey(*parted_reader(tasks[kind]).surveyed(side, config))
         if judges_slices(config):
-            side.asking.survey(*surveyed(slicing_of(config), binary.shown_of(side)))
+            side.asking.survey(*surveyed(slicing_of(config), side.sliced))
 
 
-def _sides(call: Call, config: Config, own: Side, references: dict[int, Side]) -> tuple[Any, Any]:
+def _sides(call: Call, config: Config, task: str, own: Side, references: dict[int, Side]) -> tuple[Any, Any]:
     """The rows, and what they are held against: the champion, or the reference, or nothing."""
-    reasons = [f"{config.kind}: {one}" for one in config.beyond_range(many=False)]
+    reasons = [f"{config.kind}: {one}" for one in config.beyond_range(many=TASKS[task].of_many_classes)]
     if reasons:
         raise InputError("; ".join(reasons))
-    rows = replace(binary.rows_of(own, config), apart=columns_apart(call.configs))
+    reader = parted_reader(task)
+    rows = replace(reader.rows(own, config), apart=columns_apart(call.configs))
     if config.has_champion:
-        return rows, binary.champion_rows(own, rows, config)
+        return rows, reader.champion(own, rows, config)
     given = getattr(config, "reference", None)
     if given is None or is_baseline(given):
         return rows, None
-    return rows, binary.reference_rows(references[id(given)], rows, config)
+    return rows, reader.reference(references[id(given)], rows, config)

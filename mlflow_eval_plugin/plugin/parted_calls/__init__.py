@@ -1,0 +1,1 @@
+"""Calls whose rows are read in parts, and are never all in memory."""
