@@ -95,6 +95,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "two_sample_auc": Metric("AUC of telling both sides apart", harm=MORE, span=SHARE),
     "mean_shift": Metric("Largest shift of a vector's mean (reference σ)", harm=MORE, span=SIZE),
     "reconstruction_change": Metric("Change in reconstruction error (reference σ)", span=SIZE),
+    "duplicate_keys": Metric("Rise in the share of rows that repeat a key", span=SIGNED_SHARE),
     "schema_changes": Metric("Changes of schema"),
     "accuracy": Metric(harm=LESS, span=SHARE),
     "balanced_accuracy": Metric(harm=LESS, span=SHARE),

@@ -1,10 +1,11 @@
-"""What evaluators may ask of rows that are drawn: columns looked at together, which no counts of columns can answer."""
+"""What evaluators may ask of several columns at once, which no counts of columns can answer: keys, and drawn rows."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from mlflow_eval_plugin.stats.drift.quality.keys import KeyCounts
 from mlflow_eval_plugin.stats.multivariate.together import Together
 
 
@@ -18,6 +19,13 @@ class RowSample(Protocol):
 
 class SampledReference(Protocol):
     """Rows with which others are compared."""
+
+    def keys(self, columns: Sequence[str]) -> KeyCounts:
+        """How many rows repeat a key that is made of these columns, in any order.
+
+        Raises:
+            InputError: for a column of lists, too many keys, or a key that was not counted when there were rows.
+        """
 
     def draw(self, columns: Sequence[str]) -> RowSample:
         """Some columns of at most 2**14 different rows, drawn by what they hold, whatever their order.

@@ -12,6 +12,7 @@ from mlflow_eval_plugin.evaluators.drift_causes import causes_of
 from mlflow_eval_plugin.evaluators.drift_columns import AnyRows, drift_columns
 from mlflow_eval_plugin.evaluators.drift_slices import by_slice
 from mlflow_eval_plugin.evaluators.drift_windows import LEAST_LABELS, counted, over_time, window_claims
+from mlflow_eval_plugin.evaluators.multivariate.keys import duplicates
 from mlflow_eval_plugin.evaluators.multivariate.together import looked, looked_claims, reasons, vectors_among
 from mlflow_eval_plugin.evidence import Evidence
 from mlflow_eval_plugin.stats.drift.over_time import DriftOverTime
@@ -52,6 +53,7 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows | None, abou
         raise InputError(f"drift: categorical names {', '.join(map(repr, unknown))}, which is not compared")
     vectors = [name for name in vectors_among(columns.compared, rows, reference) if name not in columns.reshaped]
     counted_alone = [name for name in columns.compared if name not in vectors and name not in columns.reshaped]
+    repeats = duplicates(config, rows, reference)
     asked = _asked(config, rows, counted_alone)
     counts, windows = counted(config, rows, reference, asked)
     table = DriftTable(counts.reference, counts.current)
@@ -64,6 +66,7 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows | None, abou
         "passed_over": reasons({**counts.passed_over, **more.passed_over, **columns.reshaped}),
         "schema_changes": columns.measured,
         **more.measured,
+        **({} if repeats is None else {"keys": repeats.measured}),
     }
     claims = list(drift_claims(config, table))
     if windows is not None:
@@ -74,7 +77,7 @@ def evaluate(config: DriftConfig, rows: AnyRows, reference: AnyRows | None, abou
         measured["slices"] = slices.measured
         claims += list(slices.claims(lambda one: drift_claims(config, one)))
     claims += list(looked_claims(config, more))
-    certain = columns.checks(rows.data.rows)
+    certain = [*columns.checks(rows.data.rows), *(repeats.checks(config.max_duplicate_keys) if repeats else ())]
     return document(config, rows, claims, measured, about, reference=reference.data, certain=certain)
 
 

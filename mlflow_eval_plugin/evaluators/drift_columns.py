@@ -46,10 +46,11 @@ class DriftColumns:
         """One fact of all columns, and one of each that changed."""
         changed = [change for change in self.changes if change.column not in self.allowed]
         of_all = "; ".join(change.sentence for change in changed) or "no column came, went or changed its type"
-        yield _fact("overall", "no column came, went or changed its type", len(changed), of_all, rows)
+        metric = "schema_changes"
+        yield fact(metric, "overall", "no column came, went or changed its type", float(len(changed)), of_all, rows)
         for change in changed:
             claim = f"{change.column} is there on both sides, with values of one kind"
-            yield _fact(change.column, claim, 1, change.sentence, rows)
+            yield fact(metric, change.column, claim, 1.0, change.sentence, rows)
 
 
 def drift_columns(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> DriftColumns:
@@ -62,7 +63,9 @@ def drift_columns(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> Dri
     excluded = {config.column(name) for name in config.exclude_columns}
     # What rows are divided by into windows moves on.
     apart = excluded | {config.windowing.column} if config.windowing else excluded
-    names = [name for name in dict.fromkeys(wanted) if name not in apart]
+    # A key tells rows apart and nothing else; of a column of a longer one, or one that is asked for, it is not said.
+    alone = set(config.keyed_by) if len(config.keyed_by) == 1 and config.columns is None else set()
+    names = [name for name in dict.fromkeys(wanted) if name not in apart | alone]
     sides = [frozenset(side.everything.names) for side in (reference, rows)]
     known = sorted(sides[0] | sides[1])
     asked: dict[str, Sequence[str]] = {
@@ -70,6 +73,7 @@ def drift_columns(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> Dri
         "exclude_columns": sorted(excluded),
         **config.tolerated,
         "slice_columns": list(config.sliced_by),
+        "key": config.keyed_by,
     }
     wrong = []
     for argument, given in asked.items():
@@ -78,7 +82,8 @@ def drift_columns(config: DriftConfig, rows: AnyRows, reference: AnyRows) -> Dri
     if wrong:
         raise InputError("; ".join(wrong))
     compared = tuple(name for name in names if all(name in side for side in sides))
-    changes = tuple(_told(change, rows, reference) for change in _changes(rows, reference) if change.column in names)
+    told = {*names, *(alone - apart)}
+    changes = tuple(_told(change, rows, reference) for change in _changes(rows, reference) if change.column in told)
     allowed = frozenset(change.column for change in changes if config.allows(change.column))
     return DriftColumns(compared, changes, allowed, _reshaped(changes, rows, reference))
 
@@ -115,20 +120,27 @@ def _told(change: SchemaChange, rows: AnyRows, reference: AnyRows) -> SchemaChan
     return change.with_examples(*sides)
 
 
-def _fact(scope: str, claim: str, changes: int, found: str, rows: int) -> CheckRecord:
+def fact(
+    metric: str, scope: str, claim: str, value: float | None, found: str, rows: int, *, maximum: float = 0.0
+) -> CheckRecord:
+    """A Check of what was counted in all rows, which has no uncertainty; without a value nothing is decided.
+
+    Args:
+        found: the value in words, without a full stop.
+    """
     return CheckRecord(
-        id=f"schema_changes:{scope}",
+        id=f"{metric}:{scope}",
         claim=claim,
-        metric="schema_changes",
+        metric=metric,
         scope=scope,
         n=rows,
         minimum=None,
-        maximum=0.0,
-        value=float(changes),
-        interval=(float(changes), float(changes)),
+        maximum=maximum,
+        value=value,
+        interval=None if value is None else (value, value),
         p_value=None,
         p_adjusted=None,
-        verdict="fail" if changes else "pass",
+        verdict="insufficient" if value is None else "fail" if value > maximum else "pass",
         reason=f"A fact, not an estimate: {found}.",
         n_to_decide=None,
     )

@@ -13,6 +13,7 @@ from mlflow_eval_plugin.engines.arrow.comparing import FrameReference, counted_a
 from mlflow_eval_plugin.engines.arrow.digest import schema_of
 from mlflow_eval_plugin.engines.arrow.drift import count_present, examples_of
 from mlflow_eval_plugin.engines.arrow.multivariate.drawing import Drawn, drawn
+from mlflow_eval_plugin.engines.arrow.multivariate.keys import keys_of
 from mlflow_eval_plugin.engines.arrow.multivariate.looking import looked_at, require_vectors
 from mlflow_eval_plugin.engines.arrow.queries import Sliced, sliced_columns
 from mlflow_eval_plugin.engines.arrow.system import counted_system
@@ -20,6 +21,7 @@ from mlflow_eval_plugin.engines.arrow.windows import windows_against
 from mlflow_eval_plugin.engines.contract import AskedColumns, DriftCounts, ReferenceData, WindowCounts
 from mlflow_eval_plugin.engines.sampled import SampledReference
 from mlflow_eval_plugin.engines.slicing import Slicing
+from mlflow_eval_plugin.stats.drift.quality.keys import KeyCounts
 from mlflow_eval_plugin.stats.drift.schema import ColumnType
 from mlflow_eval_plugin.stats.drift.strata.sliced import SlicedDrift
 from mlflow_eval_plugin.stats.drift.summary import DriftSummary
@@ -72,6 +74,10 @@ class ArrowRows(FrameReference):
     def sliced_drift(self, slicing: Slicing, *, like: DriftSummary) -> SlicedDrift:
         """The rows by slice, each slice counted on these bins."""
         return sliced_drift(self.frame, self.cut(slicing), like=like)
+
+    def keys(self, columns: Sequence[str]) -> KeyCounts:
+        """How many rows repeat a key."""
+        return keys_of(self.frame, columns).counts
 
     def draw(self, columns: Sequence[str]) -> Drawn:
         """Some columns of at most 2**14 different rows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,8 +15,10 @@ from mlflow_eval_plugin.engines.contract import (
     ReferenceData,
     WindowCounts,
 )
+from mlflow_eval_plugin.engines.frozen.questions import question
 from mlflow_eval_plugin.engines.sampled import RowSample, SampledReference
 from mlflow_eval_plugin.engines.slicing import Slicing
+from mlflow_eval_plugin.stats.drift.quality.keys import KeyCounts
 from mlflow_eval_plugin.stats.drift.schema import ColumnType
 from mlflow_eval_plugin.stats.drift.strata.sliced import SlicedDrift
 from mlflow_eval_plugin.stats.drift.summary import CategoricalColumn, DriftSummary, NumericColumn, Role
@@ -55,11 +57,13 @@ class FrozenRows:
     Attributes:
         rows: how many rows there were.
         columns: by name, in their order.
+        keyed: by question, what was counted of keys.
     """
 
     rows: int
     types: tuple[ColumnType, ...]
     columns: Mapping[str, FrozenColumn]
+    keyed: Mapping[str, KeyCounts] = field(default_factory=dict, kw_only=True)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -120,6 +124,16 @@ class FrozenRows:
     def sliced_drift(self, slicing: Slicing, *, like: DriftSummary) -> SlicedDrift | None:
         """None: columns are not kept slice by slice."""
         return None
+
+    def has_key(self, columns: Sequence[str]) -> bool:
+        """Whether a key was counted."""
+        return question("keys", columns=sorted(columns)) in self.keyed
+
+    def keys(self, columns: Sequence[str]) -> KeyCounts:
+        """How many rows repeated a key."""
+        if not self.has_key(columns):
+            raise only_counts(f"keys of {', '.join(map(repr, columns))}, which were not asked for when it was frozen")
+        return self.keyed[question("keys", columns=sorted(columns))]
 
     def draw(self, columns: Sequence[str]) -> RowSample:
         """Refused: no row is kept."""

@@ -14,12 +14,15 @@ from mlflow_eval_plugin.engines.slicing import Slicing
 FEW_VALUES = 100  # numbers with so many different ones may be asked for as codes, whether or not anybody says so
 
 
-def frozen_columns(rows: RowData, *, columns: Sequence[str], categorical: Collection[str] = ()) -> FrozenRows:
+def frozen_columns(
+    rows: RowData, *, columns: Sequence[str], categorical: Collection[str] = (), key: Sequence[str] = ()
+) -> FrozenRows:
     """Columns on bins of their own, for drift.
 
     Args:
         columns: those that are counted; of others names and kinds are kept, and nothing of their values.
         categorical: columns whose numbers are codes; they are kept as numbers too.
+        key: the columns of a key, of which it is kept how many rows repeat one.
     """
     counted = rows.binned(columns, roles={}, categorical=(), bits={})
     coded = [name for name in columns if name in categorical or few_values(counted[name], FEW_VALUES)]
@@ -30,7 +33,8 @@ def frozen_columns(rows: RowData, *, columns: Sequence[str], categorical: Collec
             return FrozenColumn(0, ())
         return FrozenColumn(rows.present(name) or 0, rows.examples(name), counted[name], codes.get(name))
 
-    return FrozenRows(rows.rows, rows.schema(), {name: made(name) for name in rows.names})
+    keyed = {question("keys", columns=sorted(key)): rows.keys(key)} if key else {}
+    return FrozenRows(rows.rows, rows.schema(), {name: made(name) for name in rows.names}, keyed=keyed)
 
 
 def frozen_binary(rows: BinaryData, sliced: Sequence[tuple[Slicing, float]] = ()) -> FrozenBinaryRows:
@@ -45,7 +49,11 @@ def frozen_binary(rows: BinaryData, sliced: Sequence[tuple[Slicing, float]] = ()
     if rows.has_labels and rows.has_predictions:
         for slicing, threshold in sliced:
             answers[question("sliced", slicing=slicing, threshold=threshold)] = rows.sliced(slicing, threshold)
-    known = {"has_labels": rows.has_labels, "has_scores": rows.has_scores, "has_predictions": rows.has_predictions}
+    known: dict[str, Any] = {
+        "has_labels": rows.has_labels,
+        "has_scores": rows.has_scores,
+        "has_predictions": rows.has_predictions,
+    }
     return FrozenBinaryRows(rows.rows, rows.schema(), {}, answers, **known)
 
 

@@ -19,6 +19,7 @@ from mlflow_eval_plugin.engines.frozen.tasks import FrozenBinaryRows, FrozenMult
 from mlflow_eval_plugin.stats.binary.summary import ScoreSummary, SliceSummary
 from mlflow_eval_plugin.stats.counts.ranks import Ranks
 from mlflow_eval_plugin.stats.counts.slice import Slice
+from mlflow_eval_plugin.stats.drift.quality.keys import KeyCounts
 from mlflow_eval_plugin.stats.drift.schema import ColumnType, Lists
 from mlflow_eval_plugin.stats.drift.summary import CategoricalColumn, NumericColumn
 from mlflow_eval_plugin.stats.drift.watched import Watched
@@ -30,7 +31,7 @@ _RECORDS: Mapping[str, type[Any]] = {
     one.__name__: one
     for one in (
         Band, CategoricalColumn, ColumnType, FrozenBinaryRows, FrozenColumn, FrozenMulticlassRows,
-        FrozenRegressionRows, FrozenRows, Lists, MomentSummary, MulticlassSummary, NotCounted, NumericColumn,
+        FrozenRegressionRows, FrozenRows, KeyCounts, Lists, MomentSummary, MulticlassSummary, NotCounted, NumericColumn,
         PredictionSummary, Ranks, ReferenceColumn, RegressionScale, ScoreSummary, Slice, SliceSummary,
     )
 }  # fmt: skip

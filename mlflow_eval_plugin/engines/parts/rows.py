@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from mlflow_eval_plugin.engines.arrow.columns.inputs import power_of_two
 from mlflow_eval_plugin.engines.arrow.comparing import sliced_drift
 from mlflow_eval_plugin.engines.arrow.multivariate.drawing import Drawn, drawn
+from mlflow_eval_plugin.engines.arrow.multivariate.keys import keys_of
 from mlflow_eval_plugin.engines.arrow.multivariate.looking import looked_at, require_vectors
 from mlflow_eval_plugin.engines.arrow.system import counted_system
 from mlflow_eval_plugin.engines.contract import AskedColumns, DriftCounts, ReferenceColumn, ReferenceData, WindowCounts
@@ -23,6 +24,7 @@ from mlflow_eval_plugin.engines.parts.survey.facts import FactsOf, FactsOfColumn
 from mlflow_eval_plugin.engines.parts.windows import windows_against
 from mlflow_eval_plugin.engines.sampled import SampledReference
 from mlflow_eval_plugin.engines.slicing import Slicing
+from mlflow_eval_plugin.stats.drift.quality.keys import KeyCounts, Keys
 from mlflow_eval_plugin.stats.drift.schema import ColumnType
 from mlflow_eval_plugin.stats.drift.strata.sliced import SlicedDrift
 from mlflow_eval_plugin.stats.drift.summary import DriftSummary, Role
@@ -91,6 +93,22 @@ class DrawnOf:
     def of(self, part: Part) -> Drawn:
         """Of a part."""
         return drawn(self.shown.of(part), self.shown.names)
+
+
+@dataclass(frozen=True)
+class KeysOf:
+    """The different keys of rows."""
+
+    columns: tuple[str, ...]
+
+    def of(self, part: Part) -> Keys:
+        """Of a part."""
+        return keys_of(part.frame(self.columns), self.columns)
+
+
+def key_question(columns: Iterable[str]) -> KeysOf:
+    """What is asked of a key, whatever the order of its columns."""
+    return KeysOf(tuple(sorted(columns)))
 
 
 class PartedRows:
@@ -164,6 +182,12 @@ class PartedRows:
         columns = self.shown.some(tuple(one.name for one in like.columns))
         found: SlicedDrift = self.asking.counted(SlicedDriftOf(columns, self.plan(slicing), like))
         return found
+
+    def keys(self, columns: Sequence[str]) -> KeyCounts:
+        """How many rows repeat a key."""
+        require_names(self.shown, list(columns), "key")
+        found: Keys = self.asking.one(key_question(self.shown.column(name).source for name in columns))
+        return found.counts
 
     def draw(self, columns: Sequence[str]) -> Drawn:
         """Some columns of at most 2**14 different rows, drawn in one pass."""

@@ -45,6 +45,10 @@ def _season(value: Any) -> Any:
     return ("week" if value else None) if isinstance(value, bool) else value
 
 
+def _columns(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
 class DriftConfig(Config):
     """Keys of the ``drift`` evaluator; a tolerance of None sets no Check.
 
@@ -70,6 +74,8 @@ class DriftConfig(Config):
         max_new_categories, max_vanished_categories: tolerances of the shares in categories that the other side lacks.
         max_lost_variety: tolerance of the part of the values other than the commonest that a constant column lost.
         max_unit_change: tolerance of the distance that another unit explains, such as 1,000 times the value.
+        key: the column, or the columns, by which a row is told from all others; a single one is not compared.
+        max_duplicate_keys: tolerance of the share of rows that repeat a key, above that of the reference.
         max_out_of_range: tolerance of the share of numbers out of the reference's range.
         multivariate: also look at all columns together: a classifier tells rows of the data from rows of the reference,
             and rows are read back from the reference's principal components. The reference must have rows.
@@ -91,8 +97,8 @@ class DriftConfig(Config):
     own_keys: ClassVar[frozenset[str]] = frozenset(
         {"reference", "columns", "exclude_columns", "categorical", "schema_changes", "max_psi", "max_ks", "max_js",
          "max_shift_sigma", "max_new_share", "max_sentinel_change", "max_new_categories", "max_vanished_categories",
-         "max_lost_variety", "max_unit_change", "max_out_of_range", "multivariate", "max_two_sample_auc",
-         "max_mean_shift", "max_reconstruction_change", "time_column", "window", "season",
+         "max_lost_variety", "max_unit_change", "max_out_of_range", "key", "max_duplicate_keys", "multivariate",
+         "max_two_sample_auc", "max_mean_shift", "max_reconstruction_change", "time_column", "window", "season",
          "slice_columns", "evidently"}
     )  # fmt: skip
 
@@ -102,6 +108,7 @@ class DriftConfig(Config):
         "max_sentinel_change": ("sentinel_change", "value"), "max_new_categories": ("new_categories", "value"),
         "max_vanished_categories": ("vanished_categories", "value"), "max_lost_variety": ("lost_variety", "value"),
         "max_unit_change": ("unit_change", "value"), "max_out_of_range": ("out_of_range", "value"),
+        "max_duplicate_keys": ("duplicate_keys", "value"),
         "max_two_sample_auc": ("two_sample_auc", "value"), "max_mean_shift": ("mean_shift", "value"),
         "max_reconstruction_change": ("reconstruction_change", "value"),
     }  # fmt: skip
@@ -126,6 +133,8 @@ class DriftConfig(Config):
     max_lost_variety: ByColumn = (0.9, 1.0)
     max_unit_change: ByColumn = (0.1, 1.0)
     max_out_of_range: ByColumn = None
+    key: Annotated[tuple[str, ...], BeforeValidator(_columns)] = ()
+    max_duplicate_keys: Tolerance | None = 0.001
     multivariate: bool = False
     max_two_sample_auc: Tolerances | None = (0.53, 0.6)
     max_mean_shift: ByColumn = (0.05, 0.4)
@@ -168,6 +177,20 @@ class DriftConfig(Config):
         if self.season and self.window not in ("hour", "day"):
             raise ValueError("'season' compares hours or days with those of the week before; take such a 'window'")
         return self
+
+    @model_validator(mode="after")
+    def _duplicates_are_of_a_key(self) -> DriftConfig:
+        if len(set(self.key)) < len(self.key):
+            raise ValueError(f"'key' names a column twice: {', '.join(map(repr, self.key))}")
+        given = "max_duplicate_keys" in self.model_fields_set and self.max_duplicate_keys is not None
+        if given and not self.key:
+            raise ValueError("'max_duplicate_keys' has no effect without 'key', such as 'key': ['order_id']")
+        return self
+
+    @property
+    def keyed_by(self) -> tuple[str, ...]:
+        """The columns of the data that are the key."""
+        return tuple(map(self.column, self.key))
 
     @property
     def windowing(self) -> Windowing | None:

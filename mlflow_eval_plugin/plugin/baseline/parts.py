@@ -75,7 +75,8 @@ def _columns(config: Any, rows: Rows | RegressionRows) -> FrozenRows:
     asked = set(names if config.columns is None else (*map(config.column, config.columns), *rows.roles))
     left = asked - set(map(config.column, config.exclude_columns))
     codes = {*map(config.column, config.categorical), *rows.classes}
-    return frozen_columns(rows.everything, columns=[one for one in names if one in left], categorical=codes)
+    columns = [one for one in names if one in left]
+    return frozen_columns(rows.everything, columns=columns, categorical=codes, key=config.keyed_by)
 
 
 def _scored(config: Config, rows: AnyRows) -> Any:

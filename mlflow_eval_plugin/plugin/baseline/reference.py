@@ -101,6 +101,9 @@ def _of_config(asked: Asked, part: Part) -> Iterator[str]:
     for key in _SHAPING:
         if part.config.get(key) != given.get(key):
             yield f"{kind}: {key}: expected {part.config.get(key)!r}, found {given.get(key)!r}"
+    everything, columns = asked.baseline.rows[kind]["everything"], getattr(asked.config, "keyed_by", ())
+    if columns and everything and set(columns) <= set(everything.names) and not everything.has_key(columns):
+        yield f"{kind}: key: {', '.join(map(repr, columns))} was not counted; freeze it anew with this 'key'"
     rows = asked.baseline.document.data.rows
     late = rows - (rows if part.received is None else part.received)
     if late and not asked.config.leaves_out_late:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from mlflow_eval_plugin.canonical import EvidenceError
+from mlflow_eval_plugin.engines.parts.rows import key_question
 from mlflow_eval_plugin.engines.parts.slices import surveyed
 from mlflow_eval_plugin.evaluators.config.base import Config, judges_slices
 from mlflow_eval_plugin.evaluators.document import About
@@ -107,6 +108,9 @@ def _survey(side: Side, call: Call, tasks: Mapping[str, str]) -> None:
         side.asking.survey(*parted_reader(tasks[kind]).surveyed(side, config))
         if judges_slices(config):
             side.asking.survey(*surveyed(slicing_of(config), side.sliced))
+        key = getattr(config, "keyed_by", ())
+        if key and set(key) <= set(side.source.schema.names):
+            side.asking.survey(key_question(key))
 
 
 def _sides(call: Call, config: Config, task: str, own: Side, references: dict[int, Side]) -> tuple[Any, Any]:

@@ -37,7 +37,7 @@ def drift_tables(measurements: Mapping[str, Any]) -> list[PageTable]:
         "Column", "Role", "Hint", *(metric_label(name) for name in names), "Missing, reference", "Missing, current",
         "New categories", "Vanished",
     )  # fmt: skip
-    further = (_causes_table, _schema_table, _passed_over_table, _together_table, _carriers_table)
+    further = (_causes_table, _schema_table, _keys_table, _passed_over_table, _together_table, _carriers_table)
     first = (table for table in (one(measurements) for one in further) if table is not None)
     return [*first, *window_tables(measurements), table_of("Drift by column", headers, rows)]
 
@@ -69,6 +69,17 @@ def _schema_table(measurements: Mapping[str, Any]) -> PageTable | None:
     ]  # fmt: skip
     headers = ("Column", "Change", "Reference", "Current", "Allowed")
     return table_of("Changes of schema", headers, rows) if rows else None
+
+
+def _keys_table(measurements: Mapping[str, Any]) -> PageTable | None:
+    keys = measurements.get("keys")
+    if keys is None:
+        return None
+    sides = ((name, keys[name]) for name in ("reference", "current") if keys[name] is not None)
+    counts = ("rows", "missing", "repeated", "share")
+    rows = [(Cell(name), *(number_cell(one[count]) for count in counts)) for name, one in sides]
+    headers = ("Side", "Rows", "Without a key", "Rows that repeat a key", "Share of those with a key")
+    return table_of(f"Key: {', '.join(keys['columns'])}", headers, rows)
 
 
 def _passed_over_table(measurements: Mapping[str, Any]) -> PageTable | None:

@@ -67,7 +67,7 @@ def test_there_are_no_further_kinds_of_keys() -> None:
         "max_latency", "max_cost_per_1000", "max_gap", "min_ratio", "min_metric",
         "max_metric", "max_fairness", "min_fairness", "max_cost", "max_psi", "max_ks", "max_js", "max_shift_sigma",
         "max_new_share", "max_infinite_change", "max_sentinel_change", "max_new_categories", "max_vanished_categories",
-        "max_lost_variety", "max_unit_change", "max_out_of_range",
+        "max_lost_variety", "max_unit_change", "max_out_of_range", "max_duplicate_keys",
         "max_two_sample_auc", "max_mean_shift", "max_reconstruction_change",
         "max_missing_change", *MARGINS, "max_bias_sigma", "max_bias", "max_mean_error", "max_rmse", "max_mae",
         "max_coverage_error", "max_ratio",
