@@ -26,6 +26,7 @@ from mlflow_eval_plugin.plugin.participants import Asked, asked_by_name, invalid
 from mlflow_eval_plugin.plugin.progress import counted_rows
 from mlflow_eval_plugin.plugin.run.interrupts import killed_if_interrupted, undisturbed
 from mlflow_eval_plugin.plugin.run.log import log_data, logged, prepare
+from mlflow_eval_plugin.plugin.sources.bounded import Bounded
 from mlflow_eval_plugin.plugin.sources.held import held
 from mlflow_eval_plugin.plugin.sources.opening import Opened, opened, source_of
 from mlflow_eval_plugin.plugin.sources.spark import SparkSource
@@ -105,10 +106,10 @@ def run(data: Any, given: Asking) -> Done:
     with_model = given.model is not None
     asked = asked_by_name(given.evaluators, given.config, given.model_type)
     configs, found = _all_right(asked.configs, lambda: opened(data))
-    in_parts = _in_parts(configs, found, given)
-    (rows,) = _all_right(
-        lambda: held(_first(found) if in_parts else found, targets, predictions, with_model=with_model)
-    )
+    why = _why_in_memory(configs, found, given)
+    in_parts = found.source is not None and why is None
+    near = _first(found) if in_parts else found if why is None else _few(found, why)
+    (rows,) = _all_right(lambda: held(near, targets, predictions, with_model=with_model))
     asking, model_id = _loaded(given.model, given.model_id)
     with killed_if_interrupted() as run_id, configure_autologging_for_evaluation(enable_tracing=False):
         named = predictions if asking is not None else None
@@ -119,28 +120,31 @@ def run(data: Any, given: Asking) -> Done:
             return Done(_logged(call), call)
 
 
-def _in_parts(configs: Mapping[str, Config], found: Opened, given: Asking) -> bool:
-    """Whether the rows are read in parts; else in memory, where few enough are.
+def _why_in_memory(configs: Mapping[str, Config], found: Opened, given: Asking) -> InMemory | None:
+    """Why rows of a source cannot be read in parts; None where they can, or there is no source."""
+    if found.source is not None:
+        try:
+            require_countable_in_parts(configs, given.model)
+        except InMemory as why:
+            return why
+    return None
+
+
+def _few(found: Opened, why: InMemory) -> Opened:
+    """Rows of a source, which are going to be read into memory, and are few enough.
 
     Raises:
-        MlflowException: INVALID_PARAMETER_VALUE, where more rows have to be in memory than can be.
+        MlflowException: INVALID_PARAMETER_VALUE, where it is known that they are too many; else that is told as
+            they are read.
     """
     if found.source is None:
-        return False
-    try:
-        require_countable_in_parts(configs, given.model)
-    except InMemory as why:
-        _require_few(found, why)
-        return False
-    return True
-
-
-def _require_few(found: Opened, why: InMemory) -> None:
+        return found
     if isinstance(found.source, SparkSource):
         raise invalid(f"data: the rows of a Spark frame are not collected: {why}")
-    rows = None if found.source is None else found.source.rows
+    rows = found.source.rows
     if rows is not None and rows > MEMORY_ROWS:
         raise invalid(f"data: {rows:,} rows are not read into memory, of which there may be {MEMORY_ROWS:,}: {why}")
+    return replace(found, source=Bounded(found.source, MEMORY_ROWS, str(why)))
 
 
 def _first(found: Opened) -> Opened:
@@ -154,7 +158,7 @@ def _computed(request: Request, asked: Asked, found: Opened, *, in_parts: bool) 
     try:
         return computed_in_parts(request, asked, Parted(found.source, counted_rows))
     except InMemory as why:
-        _require_few(found, why)
+        found = _few(found, why)
     names = request.dataset.targets_name, request.dataset.predictions_name
     whole = replace(found, targets=names[0], predictions=names[1], is_mlflow=True)
     (rows,) = _all_right(lambda: held(whole, None, None, with_model=False))

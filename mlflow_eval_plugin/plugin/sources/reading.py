@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow as pa
 from mlflow_eval_plugin.engines.arrow.columns.streams import read_arrow
 from mlflow_eval_plugin.plugin.sources.opening import opened
 from mlflow_eval_plugin.plugin.sources.source import Source
+from mlflow_eval_plugin.stats.errors import InputError
 
 
 def read_all(source: Source) -> pd.DataFrame:
@@ -20,9 +22,21 @@ def read_all(source: Source) -> pd.DataFrame:
     Raises:
         InputError: when they cannot be read to the end.
     """
-    batches = (one.replace_schema_metadata(None) for one in source.batches(source.schema.names))
-    reader = pa.RecordBatchReader.from_batches(source.schema, batches)
-    found: Any = read_arrow(reader)
+    refused: list[InputError] = []
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            for one in source.batches(source.schema.names):
+                yield one.replace_schema_metadata(None)
+        except InputError as error:
+            refused.append(error)
+            raise
+
+    try:
+        found: Any = read_arrow(pa.RecordBatchReader.from_batches(source.schema, batches()))
+    except (ValueError, OSError, pa.ArrowException) as error:
+        # What a stream of Arrow hands on of an error is its text with a traceback.
+        raise refused[0] if refused else error from None
     return found if isinstance(found, pd.DataFrame) else pd.DataFrame({source.schema.names[0]: np.asarray(found)})
 
 

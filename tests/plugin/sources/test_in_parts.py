@@ -103,6 +103,39 @@ def test_more_rows_than_memory_holds_are_refused_with_the_way_out(
     assert len(mlflow.search_runs()) == before
 
 
+@pytest.mark.parametrize("kind", ["lazy", "duckdb", "delta"])
+def test_rows_that_are_counted_as_they_are_read_are_refused_as_they_become_too_many(
+    kind: str, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config: dict[str, Any] = {"calibration": {"sample_weights": np.ones(ROWS)}}
+    frame = scored().drop(columns="opened")
+    given = uncounted(kind, frame, tmp_path)
+    assert documents(given, config) == documents(frame, config)
+    monkeypatch.setattr(door, "MEMORY_ROWS", 1000)
+    before = len(mlflow.search_runs())
+    with pytest.raises(MlflowException) as refused:
+        evidence.evaluate(
+            given, targets="default", predictions="score", model_type="classifier", evaluators=["calibration"],
+            evaluator_config=config,
+        )  # fmt: skip
+    assert "has more rows than the 1,000 that are read into memory: calibration: 'sample_weights' are an array" in (
+        refused.value.message
+    )
+    assert len(mlflow.search_runs()) == before
+
+
+def uncounted(kind: str, frame: pd.DataFrame, folder: Path) -> Any:
+    """The rows as a table that does not say how many it has."""
+    if kind == "lazy":
+        return pytest.importorskip("polars").from_pandas(frame).lazy()
+    if kind == "duckdb":
+        connection = pytest.importorskip("duckdb").connect()
+        return connection.from_arrow(pa.Table.from_pandas(frame, preserve_index=False))
+    delta = pytest.importorskip("deltalake")
+    delta.write_deltalake(str(folder / "table"), pa.Table.from_pandas(frame, preserve_index=False))
+    return delta.DeltaTable(str(folder / "table"))
+
+
 def test_few_rows_are_read_into_memory_where_that_is_needed(world: World, files: Path) -> None:
     config = {"disaggregated": {"slices": ["region"], "row_metrics": {"m": lambda y, s, p, w: float(y.mean())}}}
     assert documents(files, config) == documents(scored(), config)
