@@ -7,13 +7,11 @@ import click
 from mlflow_eval_plugin.commands.asking import refuse, told_plainly
 from mlflow_eval_plugin.report_cli import OF_TREND, drawn_trend, write
 
-_KINDS = ("calibration", "disaggregated", "drift", "comparison")
-
 
 @click.command()
 @click.argument("runs", nargs=-1, metavar="RUN...")
 @click.option("--experiment", metavar="NAME", help="All runs of an experiment that hold Evidence, instead of RUNs.")
-@click.option("--kind", type=click.Choice(_KINDS), help="Of which evaluator; needed where the runs hold several.")
+@click.option("--kind", metavar="KIND", help="Of which evaluator, such as drift; needed where the runs hold several.")
 @OF_TREND
 def trend(runs: tuple[str, ...], experiment: str | None, kind: str | None, output: str) -> None:
     """Write a page, or a picture, of every Check of RUNs over time.

@@ -110,7 +110,8 @@ def head_of(source: Source) -> pd.DataFrame:
     Raises:
         InputError: when there are none, or they cannot be read.
     """
-    for batch in source.batches(source.schema.names):
+    first = source.head().to_batches() if isinstance(source, SparkSource) else source.batches(source.schema.names)
+    for batch in first:
         if batch.num_rows:
             found: Any = read_arrow(pa.table(batch.slice(0, HEAD_ROWS).replace_schema_metadata(None)))
             return found if isinstance(found, pd.DataFrame) else pd.DataFrame({source.schema.names[0]: found})

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from mlflow_eval_plugin.engines.spark.passes import SparkPasses
 from mlflow_eval_plugin.plugin.data.tables import HEAD_ROWS
+from mlflow_eval_plugin.stats.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,16 @@ class SparkSource:
         """
         return self.passes.schema
 
+    def head(self) -> pa.Table:
+        """The first rows, for a look at them."""
+        return self.passes.head(self.schema.names, HEAD_ROWS)
+
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """The first rows alone, for a look at them."""
-        yield from self.passes.head(columns, HEAD_ROWS).to_batches()
+        """Refused: what asks for all rows would have them in one process.
+
+        Raises:
+            InputError: says what to do instead.
+        """
+        raise InputError(
+            "data: the rows of a Spark frame are not collected; write them as Parquet, and give the path of that"
+        )

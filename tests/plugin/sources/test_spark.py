@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -48,6 +49,13 @@ def test_what_needs_rows_in_memory_is_refused_and_nothing_is_collected(world: Wo
         MlflowException, match=r"the rows of a Spark frame are not collected: .*'sample_weights' are an"
     ):
         evidence.evaluate(frame, **asked, evaluator_config={"calibration": {"sample_weights": np.ones(2500)}})
+
+
+def test_a_baseline_is_not_made_of_the_first_rows_alone(world: World, frame: Any) -> None:
+    before = len(mlflow.search_runs(search_all_experiments=True))
+    with pytest.raises(MlflowException, match="of a Spark frame are not collected; write them as Parquet, and give"):
+        evidence.freeze(frame, targets="default", predictions="score")
+    assert len(mlflow.search_runs(search_all_experiments=True)) == before
 
 
 def test_columns_that_hold_lists_are_refused_by_name(world: World, frame: Any) -> None:
