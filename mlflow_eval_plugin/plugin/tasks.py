@@ -23,6 +23,7 @@ from mlflow_eval_plugin.plugin.data.tables import GivenTable, Scorer
 from mlflow_eval_plugin.plugin.multiclass.reader import MulticlassReader
 from mlflow_eval_plugin.plugin.multiclass.rows import is_multiclass
 from mlflow_eval_plugin.plugin.parted import binary as binary_in_parts
+from mlflow_eval_plugin.plugin.parted import multiclass as multiclass_in_parts
 from mlflow_eval_plugin.plugin.parted import regression as regression_in_parts
 from mlflow_eval_plugin.plugin.parted.reading import PartedReader
 from mlflow_eval_plugin.plugin.parted.side import Side
@@ -81,6 +82,7 @@ TASKS: dict[str, Task] = {
         scalars={**_SCALARS, "calibration": scalars.class_calibration},
         is_of=is_multiclass,
         of_many_classes=True,
+        in_parts=multiclass_in_parts,
     ),
     "binary": Task(
         model_type="classifier",
@@ -152,7 +154,8 @@ def parted_task_of(model_type: str, side: Side, config: Config) -> str:
         InMemory: where rows of the task are read in memory alone.
     """
     for name, task in TASKS.items():
-        if task.model_type == model_type and config.kind in task.configs and task.in_parts is not None:
+        known = task.model_type == model_type and config.kind in task.configs
+        if known and task.in_parts is not None and task.in_parts.is_of(side, config):
             return name
     raise InMemory(f"{config.kind}: rows of model_type {model_type!r} are counted in memory; give a sample")
 

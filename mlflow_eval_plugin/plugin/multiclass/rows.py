@@ -135,7 +135,7 @@ def _can_be_scored(table: GivenTable, config: Config, scorer: Scorer) -> bool:
         return table.inputs is not None
     if config.probability_columns is None:
         return table.predictions is not None
-    columns = _mapped(config.probability_columns, config)
+    columns = mapped(config.probability_columns, config)
     names = columns.values() if isinstance(columns, Mapping) else columns
     return set(names) <= set(table.features.columns)
 
@@ -154,11 +154,12 @@ def _asked(table: GivenTable, config: Config, scorer: Scorer) -> ClassScores:
         with table.named():
             return model_class_scores(scorer.model, table.inputs, config.probability_columns)
     if config.probability_columns is not None:
-        return column_class_scores(table.features, _mapped(config.probability_columns, config))
+        return column_class_scores(table.features, mapped(config.probability_columns, config))
     return ClassScores(prediction=table.predictions)
 
 
-def _mapped(columns: ClassColumns, config: Config) -> ClassColumns:
+def mapped(columns: ClassColumns, config: Config) -> ClassColumns:
+    """Columns of probabilities under their names in the data."""
     if isinstance(columns, Mapping):
         return {one: config.column(name) for one, name in columns.items()}
     return tuple(config.column(name) for name in columns)
@@ -188,8 +189,8 @@ def scored_classes(
         )
     if scores.probability is None:
         return _predicted_classes(label, label_classes, scores.prediction, config, weight, of_another=of_another)
-    columns = _classes_of_columns(scores, config, label_classes)
-    _require_alike(columns, label_classes, config, of_another=of_another)
+    columns = classes_of_columns(scores, config, label_classes)
+    require_alike(columns, label_classes, config, of_another=of_another)
     further = label_classes if of_another else ()
     classes = in_canonical_order(dict.fromkeys((*columns, *further)))
     checked_count(classes)
@@ -206,9 +207,9 @@ def _predicted_classes(
 ) -> ClassScored:
     require_classes(given)
     prediction, predicted = class_codes(given, argument="predictions")
-    _require_alike(predicted, label_classes, config, of_another=of_another)
+    require_alike(predicted, label_classes, config, of_another=of_another)
     if not of_another:
-        _require_labelled(predicted, label_classes, config)
+        require_labelled(predicted, label_classes, config)
     classes = in_canonical_order((*label_classes, *predicted, *(config.label_list or ())))
     checked_count(classes)
     return ClassScored(
@@ -216,7 +217,12 @@ def _predicted_classes(
     )
 
 
-def _require_alike(own: tuple[str, ...], label_classes: tuple[str, ...], config: Config, *, of_another: bool) -> None:
+def require_alike(own: tuple[str, ...], label_classes: tuple[str, ...], config: Config, *, of_another: bool) -> None:
+    """Refuse classes that are not in the config's list, and another model that knows none of those of the labels.
+
+    Raises:
+        InputError: with the classes of both.
+    """
     if config.label_list:
         named = in_canonical_order(config.label_list)
         require_known(tuple(dict.fromkeys((*label_classes, *own))), named, argument="label_list", knows="it has")
@@ -227,7 +233,12 @@ def _require_alike(own: tuple[str, ...], label_classes: tuple[str, ...], config:
         )
 
 
-def _require_labelled(predicted: tuple[str, ...], label_classes: tuple[str, ...], config: Config) -> None:
+def require_labelled(predicted: tuple[str, ...], label_classes: tuple[str, ...], config: Config) -> None:
+    """Refuse predicted classes that no label has, unless the config lists the classes.
+
+    Raises:
+        InputError: with the classes of both.
+    """
     # Labels of one class say nothing of the others, and what is in a label_list has been required above.
     unknown = [one for one in predicted if one not in set(label_classes)]
     if unknown and len(label_classes) > 1 and not config.label_list:
@@ -237,7 +248,7 @@ def _require_labelled(predicted: tuple[str, ...], label_classes: tuple[str, ...]
         )
 
 
-def _classes_of_columns(scores: ClassScores, config: Config, label_classes: tuple[str, ...]) -> tuple[str, ...]:
+def classes_of_columns(scores: ClassScores, config: Config, label_classes: tuple[str, ...]) -> tuple[str, ...]:
     """The class of each column of probabilities; an InputError where unnamed columns are not as many as classes."""
     if scores.classes is not None:
         return scores.classes
@@ -254,7 +265,7 @@ def _classes_of_columns(scores: ClassScores, config: Config, label_classes: tupl
 def _predicted(scores: ClassScores, config: Config, label_classes: tuple[str, ...]) -> Scores:
     """The predicted class of each row as a category, for ``drift``."""
     if scores.probability is not None:
-        columns = _classes_of_columns(scores, config, label_classes)
+        columns = classes_of_columns(scores, config, label_classes)
         classes = in_canonical_order(columns)
         probability = checked_probabilities(scores.probability, columns)[:, positions(classes, columns)]
         codes = probability.argmax(axis=1)

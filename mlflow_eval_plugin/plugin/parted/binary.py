@@ -24,8 +24,6 @@ from mlflow_eval_plugin.plugin.parted.side import Side
 from mlflow_eval_plugin.plugin.parted.whether import InMemory
 from mlflow_eval_plugin.stats.errors import InputError
 
-_MANY = "three or more classes are counted in memory; name one as 'pos_label', or give a sample"
-
 
 @dataclass(frozen=True, eq=False)
 class Labels:
@@ -41,6 +39,11 @@ class Labels:
         return frozenset(map(class_text, self.checked.values))
 
 
+def is_of(side: Side, config: Config) -> bool:
+    """All rows of its type of model that are of no task before it."""
+    return True
+
+
 def surveyed(side: Side, config: Config) -> Sequence[Question]:
     """What the first pass finds of labels and predictions."""
     return [CheckLabels(one) for one in (side.label, side.prediction) if one is not None]
@@ -51,11 +54,8 @@ def labels_of(side: Side, config: Config) -> Labels:
 
     Raises:
         InputError: when they are none of two classes, or one is missing where every row is judged by it.
-        InMemory: where there are three or more classes.
     """
     checked: CheckedLabels = side.asking.one(CheckLabels(str(side.label)))
-    if config.positive is None and (checked.more or len(checked.values) > 2) and not config.takes_columns:
-        raise InMemory(f"{config.kind}: {_MANY}")
     reasons = checked.reasons(config.positive)
     if reasons and not config.takes_columns:
         raise InputError("; ".join(reasons))

@@ -15,6 +15,9 @@ class PartedReader(Protocol):
     All raise InputError for what cannot be evaluated, and InMemory for what needs its rows in memory.
     """
 
+    def is_of(self, side: Side, config: Any) -> bool:
+        """Whether rows and config are of this task, among those of its type of model; the first that is."""
+
     def surveyed(self, side: Side, config: Any) -> Sequence[Question]:
         """What the first pass finds of labels and predictions."""
 

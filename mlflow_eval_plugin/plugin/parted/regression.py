@@ -25,6 +25,11 @@ from mlflow_eval_plugin.stats.errors import InputError
 from mlflow_eval_plugin.stats.regression.names import pairs_of
 
 
+def is_of(side: Side, config: MeanConfig) -> bool:
+    """All rows of its type of model that are of no task before it."""
+    return True
+
+
 def surveyed(side: Side, config: MeanConfig) -> Sequence[Question]:
     """What the first pass finds of targets and predictions."""
     found = None if config.takes_columns else _reading(side, config)

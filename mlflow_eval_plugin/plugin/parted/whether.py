@@ -40,8 +40,8 @@ def _of(config: Config) -> list[str]:
         found.append("'evidently' needs rows; leave it out")
     if getattr(config, "row_metrics", None):
         found.append("'row_metrics' read rows; give 'metrics', functions of a Summary")
-    if config.positive is None and config.names_many_classes:
-        found.append("three or more classes are counted in memory")
+    if config.positive is None and config.names_many_classes and config.takes_columns:
+        found.append("predicted ones of three or more classes are compared in memory; give a sample")
     champion = getattr(config, "champion", None)
     if champion is not None and (champion.model is not None or champion.run is not None):
         found.append("the champion's predictions lie elsewhere; join them to the data by its key, and name the column")

@@ -57,6 +57,8 @@ def _compute(call: Call, rows: Parted) -> None:
     own = _own(call, rows)
     references = _references(call, rows)
     require_columns_of_values(call)
+    for sliced in filter(judges_slices, call.configs.values()):
+        own.asking.survey(*surveyed(slicing_of(sliced), own.sliced))
     tasks = {kind: parted_task_of(call.request.model_type, own, config) for kind, config in call.configs.items()}
     _survey(own, call, tasks)
     sides: dict[str, tuple[Any, Any]] = {}
@@ -106,8 +108,6 @@ def _survey(side: Side, call: Call, tasks: Mapping[str, str]) -> None:
     """Say before the first pass what will be asked, so that it is answered in it."""
     for kind, config in call.configs.items():
         side.asking.survey(*parted_reader(tasks[kind]).surveyed(side, config))
-        if judges_slices(config):
-            side.asking.survey(*surveyed(slicing_of(config), side.sliced))
         key = getattr(config, "keyed_by", ())
         if key and set(key) <= set(side.source.schema.names):
             side.asking.survey(key_question(key))

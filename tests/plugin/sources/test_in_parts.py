@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from mlflow.exceptions import MlflowException
 from pyarrow import parquet
-from support.documents.judged import CASES, MADE, ROWS, documents, predicted, scored
+from support.documents.judged import CASES, MADE, ROWS, classed, documents, predicted, scored
 from support.evaluating import World
 
 import mlflow_eval_plugin as evidence
@@ -193,3 +193,50 @@ def test_a_reference_that_no_regression_is_held_against_is_told_as_such(
         documents(
             written(predicted(), tmp_path), config, targets="loss", predictions="expected", model_type="regressor"
         )
+
+
+@pytest.mark.parametrize(
+    ("config", "changes", "why"),
+    [
+        ({"calibration": {}}, {"predictions": None}, "there is neither a model nor a column of predictions"),
+        ({"calibration": {"probability_column": "of a"}}, {}, "one column cannot hold the probabilities of three"),
+        (
+            {"disaggregated": {"slices": ["region"]}},
+            {"predictions": "of a"},
+            "predictions: expected classes, found more",
+        ),
+        ({"calibration": {"probability_columns": {"a": "of a", "b": "of d", "c": "of c"}}}, {}, "'of d'"),
+        (
+            {"calibration": {"probability_columns": {"a": "of a", "b": "w", "c": "of c"}}},
+            {},
+            "probability of 'b': .* out of bounds",
+        ),
+        ({"disaggregated": {"slices": ["region"], "label_list": ["a", "b", "d"]}}, {}, "it has .* and not 'c'"),
+        ({"comparison": {"champion": {"column": "guess"}}}, {}, "champion: 'guess' holds the challenger's"),
+        ({"comparison": {"champion": {"column": "of a"}}}, {}, "champion: column 'of a': expected a class a row"),
+        ({"comparison": {"champion": {"column": "region"}}}, {}, "champion: column 'region': .* rows are missing"),
+    ],
+)
+def test_what_no_three_classes_are_judged_by_is_refused_by_name(
+    config: dict[str, Any], changes: dict[str, Any], why: str, world: World, tmp_path: Path, no_memory: None
+) -> None:
+    given = {"targets": "grade", "predictions": "guess", **changes}
+    with pytest.raises(MlflowException, match=why):
+        documents(written(classed(), tmp_path), config, **given)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_three_classes_are_held_against_a_reference_that_may_lack_their_labels(
+    whole: bool, world: World, tmp_path: Path, no_memory: None
+) -> None:
+    columns = {one: f"of {one}" for one in "abc"}
+    reference = classed(seed=5) if whole else classed(seed=5).drop(columns="grade")
+    config: dict[str, Any] = {"disaggregated": {"slices": ["region"], "probability_columns": columns}}
+    config["disaggregated"] |= {"reference": reference, "max_slice_change": {"accuracy": 0.5}}
+    given: dict[str, Any] = {"targets": "grade", "predictions": None}
+    if whole:
+        assert documents(written(classed(), tmp_path), config, **given) == documents(classed(), config, **given)
+        return
+    for rows in (written(classed(), tmp_path), classed()):
+        with pytest.raises(MlflowException, match="reference"):
+            documents(rows, config, **given)

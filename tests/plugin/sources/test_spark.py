@@ -33,6 +33,7 @@ def spread(rows: pd.DataFrame, spark: Any, folder: Path) -> Any:  # noqa: F811
     [
         "three evaluators", "a champion in a column", "a search",
         "three evaluators of a regression", "a champion of a regression in a column",
+        "three classes", "a champion of three classes",
     ],
 )  # fmt: skip
 def test_a_spark_frame_gives_what_a_frame_gives(case: str, world: World, spark: Any, tmp_path: Path) -> None:  # noqa: F811

@@ -109,5 +109,45 @@ def predicted(seed: int = 4, rows: int = ROWS) -> pd.DataFrame:
     )
 
 
-MADE = {**dict.fromkeys(CASES, scored), **dict.fromkeys(REGRESSIONS, predicted)}
-CASES |= REGRESSIONS
+_CLASSED = {"targets": "grade", "predictions": None}
+_COLUMNS = {"probability_columns": {"a": "of a", "b": "of b", "c": "of c"}}
+CLASSES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "three classes": (
+        {
+            "calibration": {**_COLUMNS, "slices": ["region"]},
+            "disaggregated": {**_COLUMNS, "slices": ["region", {"column": "income", "quantiles": 4}]},
+        },
+        _CLASSED,
+    ),
+    "weighted classes in the order of a list": (
+        {"calibration": {"probability_columns": ["of c", "of a", "of b"], "label_list": ["c", "a", "b"],
+                         "sample_weights": "w"}},
+        _CLASSED,
+    ),
+    "predicted classes of three": (
+        {"disaggregated": {"slices": ["region"]}}, {**_CLASSED, "predictions": "guess"},
+    ),
+    "a champion of three classes": (
+        {"comparison": {"champion": {"column": "rival"}, "slices": ["region"]}}, {**_CLASSED, "predictions": "guess"},
+    ),
+    "a search in three classes": ({"disaggregated": {**_COLUMNS, "search": {"depth": 2}}}, _CLASSED),
+}  # fmt: skip
+
+
+def classed(seed: int = 4, rows: int = ROWS) -> pd.DataFrame:
+    """The rows of ``scored`` with a grade each of three, its probabilities, and what two models guess."""
+    rng = np.random.default_rng(seed + 2)
+    names, chance = np.array(["a", "b", "c"], dtype=object), rng.dirichlet([1, 1, 1], rows)
+    grade = names[(rng.random(rows)[:, None] > chance.cumsum(axis=1)).sum(axis=1).clip(max=2)]
+    guess = names[chance.argmax(axis=1)]
+    rival = np.where(rng.random(rows) < 0.2, rng.choice(names, rows), guess)
+    frame = scored(seed, rows).drop(columns=["score", "default", "decided", "word", "before"])
+    return frame.assign(
+        grade=grade, guess=guess, rival=rival, **{f"of {one}": chance[:, k] for k, one in enumerate(names)}
+    )
+
+
+MADE = {
+    **dict.fromkeys(CASES, scored), **dict.fromkeys(REGRESSIONS, predicted), **dict.fromkeys(CLASSES, classed),
+}  # fmt: skip
+CASES |= REGRESSIONS | CLASSES
