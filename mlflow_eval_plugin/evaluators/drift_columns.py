@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mlflow_eval_plugin.evaluators.binary.rows import Rows
@@ -30,7 +30,7 @@ class DriftColumns:
     compared: tuple[str, ...]
     changes: tuple[SchemaChange, ...]
     allowed: frozenset[str]
-    reshaped: Mapping[str, str]
+    reshaped: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def known(self) -> frozenset[str]:
