@@ -49,11 +49,11 @@ def evidently_found(rows: int, before: int, draws: int) -> Found:
     found, known = Found(), reference(SEED, before)
     for draw in range(draws):
         current = window(SEED, rows, draw)
-        found.add(name for name in current.columns if _evidently(known[name], current[name]))
+        found.add(name for name in current.columns if evidently_drifted(known[name], current[name]))
     return found
 
 
-def _evidently(before: pd.Series, after: pd.Series) -> bool:
+def evidently_drifted(before: pd.Series, after: pd.Series) -> bool:
     kind = "cat" if before.dtype == object or isinstance(before.dtype, pd.StringDtype) else "num"
     # As the library does, before anything else.
     before, after = (side.replace([-np.inf, np.inf], np.nan).dropna() for side in (before, after))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from mlflow_eval_plugin.engines.arrow import drift_binning, drift_summary
+from mlflow_eval_plugin.engines.arrow import drift_binning, drift_counts, drift_summary
 from mlflow_eval_plugin.evaluators.config.drift import DriftConfig
 from mlflow_eval_plugin.evaluators.drift import drift_claims
 from mlflow_eval_plugin.stats.drift.report import DriftTable
@@ -146,4 +146,30 @@ def simulated(seed: int, reference_rows: int, rows: int, draws: int, config: Dri
     found, before = Found(), drift_binning(reference(seed, reference_rows))
     for draw in range(draws):
         found.add(*ours(before, window(seed, rows, draw), config))
+    return found
+
+
+@dataclass(frozen=True)
+class ColumnVerdict:
+    """What our defaults say of one column, and how far it moved: in standard deviations, or Jensen-Shannon."""
+
+    verdict: str
+    distance: float
+    unit: str
+
+
+def chunk_verdicts(
+    before: pd.DataFrame, current: pd.DataFrame, config: DriftConfig = CONFIG
+) -> dict[str, ColumnVerdict]:
+    """The verdict on each column of some rows, all of them one family of Checks; the worst of its Checks counts."""
+    counts = drift_counts(before, current, columns=list(before.columns))
+    claims = list(drift_claims(config, DriftTable(counts.reference, counts.current)))
+    checks = judge(claims, alpha=config.alpha).checks
+    found = dict.fromkeys(before.columns, ColumnVerdict("passed over", 0.0, ""))
+    for name in {check.scope for check in checks}:
+        own = [check for check in checks if check.scope == name]
+        worst = next(one for one in ("fail", "insufficient", "pass") if any(check.verdict == one for check in own))
+        far = {check.metric: check.value for check in own}
+        unit = "σ" if "wasserstein" in far else "JS"
+        found[name] = ColumnVerdict(worst, far.get("wasserstein", far.get("js")) or 0.0, unit)
     return found
