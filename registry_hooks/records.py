@@ -23,32 +23,11 @@ AccountAction = Literal[
 """What is done to the accounts of MLflow's auth; each stands in the ledger before it is done."""
 
 Action = Literal[
-    "policy-applied",
-    "key-trusted",
-    "key-revoked",
-    "delegated",
-    "delegation-ended",
-    "log-key-changed",
-    "adopted",
-    "registered",
-    "deleted",
-    "nominated",
-    "requested",
-    "approved",
-    "rejected",
-    "withdrawn",
-    "approval-withdrawn",
-    "promoted",
-    "broke-glass",
-    "rolled-back",
-    "files-checked",
-    "review-closed",
-    "notify-added",
-    "notify-removed",
-    "redacted",
-    "purged",
-    AccountAction,
-]
+    "policy-applied", "key-trusted", "key-revoked", "delegated", "delegation-ended", "log-key-changed",
+    "adopted", "registered", "deleted", "baseline-named", "nominated", "requested", "approved", "rejected", "withdrawn",
+    "approval-withdrawn", "promoted", "broke-glass", "rolled-back", "files-checked", "review-closed",
+    "notify-added", "notify-removed", "redacted", "purged", AccountAction,
+]  # fmt: skip
 
 
 class Record(BaseModel):
@@ -248,6 +227,21 @@ class FileCheck(Record):
     differences: tuple[str, ...] | None = None
 
 
+class NamedBaseline(Record):
+    """The baseline that a version has by decision: where it is in a run, and its digest. The reason is in the entry."""
+
+    run_id: str
+    path: str
+    digest: str
+    actor: str
+    at: datetime
+
+    @property
+    def address(self) -> str:
+        """As evaluators take it."""
+        return f"runs:/{self.run_id}/{self.path}"
+
+
 class ModelState(Record):
     """All that the rules need to know of one registered model: the fold of its ledger entries.
 
@@ -255,9 +249,9 @@ class ModelState(Record):
     rolled back from to the time of that rollback; ``condemned_files`` does so for what such versions are made of, by
     its digest, and keeps it when the version is deleted. ``nominations`` are kept of the challenger, of versions that
     ever were champion, and of those with a Proposal. ``proposals`` holds those that are neither promoted, withdrawn nor
-    superseded. ``reviews`` are the open ones. ``file_check`` is of the champion, where it came back by a rollback that
-    did not wait for the check. ``last_at`` is the time of the newest entry: time does not go back in a ledger, even
-    where a clock does.
+    superseded. ``reviews`` are the open ones. ``baselines`` are by version, the newest of each. ``file_check`` is of
+    the champion, where it came back by a rollback that did not wait for the check. ``last_at`` is the time of the
+    newest entry: time does not go back in a ledger, even where a clock does.
     """
 
     model: str
@@ -267,6 +261,7 @@ class ModelState(Record):
     condemned_files: dict[str, Condemned] = Field(default_factory=dict)
     nominations: dict[int, Nomination] = Field(default_factory=dict)
     authors: dict[int, str] = Field(default_factory=dict)
+    baselines: dict[int, NamedBaseline] = Field(default_factory=dict)
     proposals: dict[str, Proposal] = Field(default_factory=dict)
     reviews: tuple[Review, ...] = ()
     last_rollback: Review | None = None

@@ -8,7 +8,7 @@ import click
 
 from registry_hooks.cli.commands.audit import audit
 from registry_hooks.cli.commands.db import db
-from registry_hooks.cli.commands.decide import approve, reject, request, withdraw
+from registry_hooks.cli.commands.decide import approve, baseline, reject, request, withdraw
 from registry_hooks.cli.commands.doctor import doctor
 from registry_hooks.cli.commands.emergency import break_glass, review
 from registry_hooks.cli.commands.evidence import evidence
@@ -23,7 +23,15 @@ from registry_hooks.cli.commands.trust import delegate, key
 from registry_hooks.cli.summaries import Summarized
 
 BY_ROLE: dict[str, tuple[click.Command, ...]] = {
-    "Data scientists, who bring a version into production": (nominate, plan, request, withdraw, promote, evidence),
+    "Data scientists, who bring a version into production": (
+        baseline,
+        nominate,
+        plan,
+        request,
+        withdraw,
+        promote,
+        evidence,
+    ),
     "Approvers, who answer for it": (inbox, read_proposal, approve, reject, review, delegate),
     "People on call": (status, whole_model, rollback, break_glass),
     "Auditors": (history, lineage, reconcile, audit),

@@ -9,6 +9,7 @@ from typing import Literal, TypedDict, final
 
 from registry_hooks.client.members import (
     AskedFor,
+    BaselineAnswer,
     CondemnedAnswer,
     DataAnswer,
     EntryAnswer,
@@ -136,6 +137,7 @@ class ModelStatus(TypedDict):
     policy: PolicyVersion
     pair: PairAnswer
     condemned: list[int]
+    baselines: list[BaselineAnswer]
     file_check: FileCheckAnswer | None
     proposals: list[ProposalAnswer]
     reviews: list[OpenReview]

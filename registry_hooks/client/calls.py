@@ -73,6 +73,11 @@ class Client:
         """Every version of a policy that was put in force, newest first."""
         return self._http.get(models.PolicyHistory, "policy/history", name=name)
 
+    def baseline(self, model: str, version: int, address: str, reason: str) -> models.BaselineNamed:
+        """Name the baseline of a version, or another in its place: the folder of a run, as ``freeze`` answers it."""
+        given = {"model": model, "version": version, "address": address, "reason": reason}
+        return self._http.post(models.BaselineNamed, "baseline", **given)
+
     def nominate(
         self, model: str, version: int, runs: Sequence[str] = (), comment: str | None = None
     ) -> answers.Nominated:

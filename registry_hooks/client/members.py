@@ -39,6 +39,16 @@ class EvidenceAnswer(TypedDict):
     baseline: str | None
 
 
+class BaselineAnswer(TypedDict):
+    """The baseline that the ledger names for a version; ``withheld`` stands for a run that may not be READ."""
+
+    version: int
+    address: str
+    digest: str
+    actor: str
+    at: str
+
+
 class PageAnswer(TypedDict):
     """A report page or figure, by the SHA-256 of its bytes."""
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Literal, TypedDict
 
 from registry_hooks.client.answers import FileCheckAnswer, PolicyAnswer, PolicyVersion, ProposalAnswer, Tenure
-from registry_hooks.client.members import EntryAnswer, OpenReview, PairAnswer, ReasonAnswer
+from registry_hooks.client.members import BaselineAnswer, EntryAnswer, OpenReview, PairAnswer, ReasonAnswer
+
+
+class BaselineNamed(BaselineAnswer):
+    """A decision about a version's baseline; ``replaces`` is the digest of the one before, None of the first."""
+
+    model: str
+    replaces: str | None
+    reason: str
+    entry: int
 
 
 class TenureTold(Tenure):
@@ -105,6 +114,7 @@ class ModelAnswer(TypedDict):
     policy: PolicyVersion
     pair: PairAnswer
     condemned: list[int]
+    baselines: list[BaselineAnswer]
     file_check: FileCheckAnswer | None
     proposals: list[ProposalAnswer]
     reviews: list[ReviewTold]

@@ -61,6 +61,7 @@ class Desk:
 
         self.policy_check, self.policy_apply = policies.policy_check, policies.policy_apply
         self.policy_show, self.policy_history = policies.policy_show, policies.policy_history
+        self.baseline = transitions.baseline
         self.nominate, self.plan, self.promote = transitions.nominate, transitions.plan, transitions.promote
         self.request, self.withdraw = signing.request, signing.withdraw
         self.approve, self.reject = partial(signing.sign, "yes"), partial(signing.sign, "no")

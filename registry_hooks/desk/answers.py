@@ -8,10 +8,10 @@ from typing import Any
 
 from registry_hooks.errors import Reason
 from registry_hooks.identity import Sight
-from registry_hooks.records import Entry, ModelState, Nomination, Pair, Proposal, Resemblance
+from registry_hooks.records import Entry, ModelState, NamedBaseline, Nomination, Pair, Proposal, Resemblance
 from registry_hooks.rules.approval.approvals import count, proposal_state, uncounted
 from registry_hooks.rules.approval.people import Facts
-from registry_hooks.rules.sight import shown_proposal
+from registry_hooks.rules.sight import WITHHELD, shown_baseline, shown_proposal
 from registry_hooks.rules.telling.sentences import sentence
 
 Answer = dict[str, Any]
@@ -63,10 +63,19 @@ def status_json(state: ModelState, facts: Facts, policy: Answer) -> Answer:
         "policy": policy,
         "pair": state.pair.as_json(),
         "condemned": sorted(state.condemned),
+        "baselines": [baseline_json(version, named, facts.sight) for version, named in sorted(state.baselines.items())],
         "file_check": state.file_check.as_json() if state.file_check else None,
         "proposals": [proposal_json(proposal, state, facts) for proposal in state.proposals.values()],
         "reviews": [{**review.as_json(), "overdue": facts.now > review.due_at} for review in state.reviews],
     }
+
+
+def baseline_json(version: int, named: NamedBaseline, sight: Sight) -> Answer:
+    """The baseline that the ledger names for a version, without its address where the run may not be read."""
+    shown = shown_baseline(named, sight)
+    address = WITHHELD if shown.run_id == WITHHELD else shown.address
+    told = {"address": address, "digest": named.digest, "actor": named.actor, "at": named.as_json()["at"]}
+    return {"version": version, **told}
 
 
 def state_json(state: ModelState, sight: Sight) -> Answer:

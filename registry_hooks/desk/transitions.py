@@ -1,4 +1,4 @@
-"""Nominate, promote, and the plan that says what a promotion would meet."""
+"""Name a baseline, nominate, promote, and the plan that says what a promotion would meet."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from registry_hooks.desk.answers import Answer, moved_json, proposal_json, reasons_json, warnings
+from registry_hooks.desk.answers import Answer, baseline_json, moved_json, proposal_json, reasons_json, warnings
 from registry_hooks.desk.grounds.absence import purged_soon
+from registry_hooks.desk.grounds.baselines import baseline_at
 from registry_hooks.desk.grounds.bound import pages_of
 from registry_hooks.desk.grounds.case import (
     Case,
@@ -22,10 +23,11 @@ from registry_hooks.desk.grounds.case import (
 from registry_hooks.desk.grounds.condemning import before, condemned_by, condemned_since, held_against
 from registry_hooks.desk.grounds.evidence import Serving, trusted_evidence
 from registry_hooks.errors import Invalid, NotFound, Reason
-from registry_hooks.records import Nomination
+from registry_hooks.records import NamedBaseline, Nomination
 from registry_hooks.rules import pair
 from registry_hooks.rules.approval.approvals import holds, overdue_reviews, quorum_reasons
 from registry_hooks.rules.approval.people import lacks_role
+from registry_hooks.rules.baselines import DOCUMENT, TABLES, Frozen, may_name, place_of_baseline
 from registry_hooks.rules.evidence_gate import evidence_reasons, judge_evidence
 from registry_hooks.rules.sight import shown_nomination
 from registry_hooks.storage.mlflow_io import lineage, manifest
@@ -35,9 +37,36 @@ from registry_hooks.storage.retry import again_if_undone
 
 @dataclass(frozen=True)
 class Transitions:
-    """What changes roles by the rules."""
+    """What changes roles by the rules, and the baseline that a version's Evidence is held against."""
 
     cases: Cases
+
+    @again_if_undone
+    def baseline(self, model: str, version: int, address: str, reason: str) -> Answer:
+        """Name the baseline of ``version``, or another one in its place: the folder of a run, with the reason."""
+        check_text("reason", reason, required=True)
+        place, headline = place_of_baseline(address), f"{address[:200]} cannot be the baseline of version {version}"
+        with self.cases.case(model, write=False) as case:
+            row = case.registry.version(model, version)
+            refuse_if(headline, _nominate_role(case))
+        frozen, files = baseline_at(place), files_of(row)
+        unread = frozen if isinstance(frozen, list) else []
+        rests = rests_of(row, [(place.run_id, f"{place.path}/{name}") for name in (DOCUMENT, TABLES)])
+        gone = deleted_reasons(row, [place.run_id])
+        with self.cases.case(model, write=True) as case:
+            case.registry.version(model, version)
+            reasons = [*_nominate_role(case), *case.unsettled(), *unread, *gone]
+            if isinstance(frozen, Frozen):
+                reasons += may_name(case.state, version, frozen, files.digest)
+            refuse_if(headline, reasons)
+            assert isinstance(frozen, Frozen)  # else it was refused
+            old = case.state.baselines.get(version)
+            named = NamedBaseline(**place._asdict(), digest=frozen.digest, actor=case.actor.name, at=case.facts.now)
+            case.ledger.rests.note(rests)
+            body = {"baseline": named.as_json(), "replaces": old.digest if old else None, "reason": reason}
+            entry = case.record("baseline-named", version, body)
+            told = baseline_json(version, named, case.facts.sight)
+        return {"model": model, **told, "replaces": body["replaces"], "reason": reason, "entry": entry.seq}
 
     @again_if_undone
     def nominate(

@@ -9,6 +9,7 @@ from mlflow_eval_plugin.evidence import Evidence
 from registry_hooks.errors import Reason
 from registry_hooks.records import EvidenceRef, ModelState, TrustState
 from registry_hooks.rules.approval.people import Facts
+from registry_hooks.rules.baselines import against_its_baseline
 from registry_hooks.rules.policy import RequiredEvidence, in_words
 from registry_hooks.rules.sight import WITHHELD, shown_evidence
 
@@ -49,7 +50,7 @@ def judge_evidence(
             )
         reasons += _too_old(required, found, facts, mend)
         reasons += _with_another(found, state, version)
-        reasons += _against_no_baseline(required, found, model, version)
+        reasons += against_its_baseline(required, found, state, version)
         reasons += _unsigned(required, found, model, version, facts.trust)
     return reasons
 
@@ -90,20 +91,6 @@ def _with_another(found: EvidenceRef, state: ModelState, version: int) -> list[R
             f"one with {other}",
             f"evaluate version {version} with the champion models:/{state.model}/{champion}, then registry-hooks "
             f"nominate {state.model} {version}",
-        )
-    ]
-
-
-def _against_no_baseline(required: RequiredEvidence, found: EvidenceRef, model: str, version: int) -> list[Reason]:
-    if required.baseline == "optional" or found.baseline is not None:
-        return []
-    return [
-        Reason(
-            "baseline",
-            f"{required.kind} Evidence that was held against a frozen baseline",
-            "one that was held against rows, or against nothing",
-            f"freeze a baseline (evidence freeze), evaluate version {version} with its address as the reference, then "
-            f"registry-hooks nominate {model} {version}",
         )
     ]
 

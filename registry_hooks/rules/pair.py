@@ -25,7 +25,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from registry_hooks.errors import Reason, RegistryError
-from registry_hooks.records import ROLES, Approval, Entry, FileCheck, ModelState, Nomination, Pair, Proposal, Review
+from registry_hooks.records import (
+    ROLES,
+    Approval,
+    Entry,
+    FileCheck,
+    ModelState,
+    NamedBaseline,
+    Nomination,
+    Pair,
+    Proposal,
+    Review,
+)
 from registry_hooks.rules.condemned import condemnation, left, lifted, stale_reasons
 
 TWICE = timedelta(minutes=2)  # within it a second rollback is taken for the first one, sent again
@@ -257,6 +268,9 @@ def _folded(state: ModelState, entry: Entry, body: dict[str, Any]) -> ModelState
             return state.model_copy(update={"authors": {**state.authors, _version(entry): entry.actor}})
         case "deleted":
             return without(state, _version(entry))
+        case "baseline-named":
+            named = NamedBaseline.model_validate(body["baseline"])
+            return state.model_copy(update={"baselines": {**state.baselines, _version(entry): named}})
         case "nominated":
             return nominate(state, Nomination.model_validate(body["nomination"]))
         case "requested" | "approved" | "rejected" | "approval-withdrawn" | "withdrawn":
@@ -324,6 +338,7 @@ def _without_all(state: ModelState, gone: Collection[int]) -> ModelState:
             "champions": tuple(v for v in state.champions if v not in gone),
             "condemned": {v: at for v, at in state.condemned.items() if v not in gone},
             "nominations": {v: n for v, n in state.nominations.items() if v not in gone},
+            "baselines": {v: b for v, b in state.baselines.items() if v not in gone},
             "proposals": {i: p for i, p in state.proposals.items() if p.version not in gone},
         }
     )

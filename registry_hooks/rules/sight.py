@@ -11,7 +11,7 @@ from typing import Any
 
 from registry_hooks.errors import Reason
 from registry_hooks.identity import Sight
-from registry_hooks.records import Condemned, EvidenceRef, Nomination, Proposal, Resemblance
+from registry_hooks.records import Condemned, EvidenceRef, NamedBaseline, Nomination, Proposal, Resemblance
 
 WITHHELD = "withheld"
 """Stands where an answer does not name what the caller may not READ."""
@@ -35,6 +35,11 @@ def shown_nomination(nomination: Nomination, sight: Sight) -> Nomination:
     likes = _shown_likes(nomination.condemned_by, nomination.resembles, sight)
     update = {"evidence": shown_evidence(nomination.evidence, sight), "pages": pages, **likes}
     return nomination.model_copy(update=update)
+
+
+def shown_baseline(named: NamedBaseline, sight: Sight) -> NamedBaseline:
+    """A version's baseline as the caller may see it."""
+    return named if sight.run(named.run_id) else named.model_copy(update={"run_id": WITHHELD, "path": WITHHELD})
 
 
 def shown_without_run(reason: Reason) -> Reason:

@@ -64,7 +64,8 @@ def _evidence(needed: RequiredEvidence) -> str:
     verdict = "must not fail" if needed.insufficient == "allow" else "must pass"
     signed = f", signed with a key called {' or '.join(needed.signed_by)}" if needed.signed_by else ""
     against = " It is with the champion." if needed.kind == "comparison" else ""
-    against += " It is held against a frozen baseline." if needed.baseline == "required" else ""
+    if needed.baseline == "required":
+        against += " It is held against the baseline that the ledger names for the version."
     return f"{needed.kind.capitalize()} Evidence {verdict}, at most {span(needed.max_age)} old{signed}.{against}"
 
 

@@ -104,6 +104,7 @@ def test_who_may_read_is_told(server, secrets):
 CHANGES = [
     ("nominate", {"model": OPEN, "version": 1}),
     ("request", {"model": OPEN, "version": 1, "comment": "x"}),
+    ("baseline", {"model": OPEN, "version": 1, "address": "runs:/1/baseline", "reason": "x"}),
     ("approve", {"model": OPEN, "comment": "x"}),
     ("reject", {"model": OPEN, "comment": "x"}),
     ("withdraw", {"model": OPEN, "comment": "x"}),

@@ -129,6 +129,13 @@ class Nominate(OfVersion):
     comment: Text | None = None
 
 
+class Baseline(OfVersion):
+    """Which baseline a version has, and why."""
+
+    address: Text
+    reason: Text
+
+
 class Request(OfVersion):
     """A version that is to serve."""
 

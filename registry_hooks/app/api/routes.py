@@ -49,6 +49,7 @@ ROUTES = (
     Route("POST", "policy/apply", "policy_apply", requests.PolicyApply, reads="nothing", admin_only=True),
     Route("GET", "policy", "policy_show", requests.PolicyShow),
     Route("GET", "policy/history", "policy_history", requests.PolicyNamed, reads="nothing"),
+    Route("POST", "baseline", "baseline", requests.Baseline),
     Route("POST", "nominate", "nominate", requests.Nominate),
     Route("GET", "plan", "plan", requests.OfVersion),
     Route("POST", "request", "request", requests.Request),

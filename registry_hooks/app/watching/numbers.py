@@ -24,6 +24,7 @@ _MOST_NAMES = 200  # of rules; a name more is counted as another
 _RULE = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _CHOSEN_BY_CLIENTS = "INVALID_PARAMETER_VALUE"  # whose reasons may be called as the client called a field
 _DECISIONS = {
+    "baseline": "baseline-named",
     "nominate": "nominated",
     "request": "requested",
     "approve": "approved",

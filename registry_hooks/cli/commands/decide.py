@@ -1,4 +1,4 @@
-"""The commands by which people decide: request, approve and reject."""
+"""The commands by which people decide: baseline, request, approve and reject."""
 
 from __future__ import annotations
 
@@ -33,6 +33,28 @@ def signs(command: Callable[..., None]) -> Callable[..., None]:
         command(*arguments, password=password, **options)
 
     return signing
+
+
+@click.command()
+@click.argument("model")
+@click.argument("version", type=VERSION)
+@click.argument("address")
+@click.option("--reason", required=True, metavar="TEXT", help="Why this one; it goes into the audit log.")
+@talks_to_server
+def baseline(client: Client, model: str, version: int, address: str, reason: str, as_json: bool) -> None:
+    """Name the frozen baseline at ADDRESS that of VERSION of MODEL, or put it in the place of another.
+
+    ADDRESS is the folder of a run, as evidence freeze prints it. Where the policy says baseline: required, Evidence
+    of this version counts only if it was held against this very baseline.
+
+    \b
+    Example:
+      registry-hooks baseline acs-employment 2 runs:/8d0f1c2b3a4e5f60/baseline --reason "rows of training, 2026"
+    """
+    answer = client.baseline(model, version, address, reason)
+    instead = f" in place of {clean(answer['replaces'])}" if answer["replaces"] else ""
+    said = f"Version {version} of {clean(model)} has the baseline {clean(answer['digest'])}{instead}."
+    show(answer, as_json, [f"{said} Ledger entry {answer['entry']}."])
 
 
 @click.command()

@@ -168,6 +168,11 @@ def _status_of(held: Answer) -> Iterator[str]:
     yield from numbered_reasons(held.get("meddled") or [])
     if held["condemned"]:
         yield f"  Rolled back from: {', '.join(map(str, held['condemned']))}"
+    for named in held.get("baselines") or ():  # an older server tells of none
+        yield (
+            f"  Baseline of version {named['version']}: {clean(named['digest'])} at {clean(named['address'])}, "
+            f"named by {clean(named['actor'])}, {when(named['at'])}"
+        )
     yield from _file_check(held.get("file_check"))
     if held.get("missing", ()) is None:
         yield f"  There was no time to look for the files: registry-hooks status {clean(held['model'])}"

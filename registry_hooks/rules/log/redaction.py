@@ -40,6 +40,7 @@ _RECORDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "withdrawn": ("", ("comment",)),
     "approval-withdrawn": ("", ("comment",)),
     "review-closed": ("", ("finding",)),
+    "baseline-named": ("", ("reason",)),
     "key-revoked": ("", ("reason",)),
     "account-undone": ("", ("why",)),
     "log-key-changed": ("", ("reason",)),

@@ -58,6 +58,11 @@ _SENTENCES: dict[str, Callable[[Entry, Body], str]] = {
     "adopted": lambda e, b: f"taken under policy as it was: {_pair(b['pair'])}{_settled(b)}",
     "registered": lambda e, b: f"version {e.version} registered",
     "deleted": lambda e, b: f"version {e.version} deleted",
+    "baseline-named": lambda e, b: (
+        f"baseline of version {e.version} is {b['baseline']['digest']}"
+        + (f" in place of {b['replaces']}" if b["replaces"] else "")
+        + f", because: {b['reason']}"
+    ),
     "withdrawn": lambda e, b: f"withdrew {b['proposal']}: {b['comment']}",
     "approval-withdrawn": lambda e, b: f"took back the signature under {b['proposal']}: {b['comment']}",
     "files-checked": lambda e, b: (

@@ -9,7 +9,7 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from mlflow_eval_plugin.verdicts import VERDICT_WORDS
-from registry_hooks.records import ROLES, ModelState, Nomination, Proposal
+from registry_hooks.records import ROLES, ModelState, NamedBaseline, Nomination, Proposal
 
 PREFIX = "registry_hooks."
 LONGEST = 1000
@@ -37,13 +37,14 @@ def _all(state: ModelState) -> dict[int | None, Tags]:
     pair = state.pair
     held = {getattr(pair, role) for role in ROLES} - {None}
     asked = {each.version: each for each in state.proposals.values()}
-    known = {*held, *state.champions, *state.condemned, *state.nominations, *asked}
+    known = {*held, *state.champions, *state.condemned, *state.nominations, *state.baselines, *asked}
     page = f"/registry-hooks/model?{urlencode({'model': state.model})}"
     found: dict[int | None, Tags] = {
         version: _named(
             status=_status(state, version),
             evidence=_evidence(state.nominations.get(version)),
             proposal=_proposal(asked.get(version)),
+            baseline=_baseline(state.baselines.get(version)),
             page=page,
         )
         for version in known
@@ -89,6 +90,10 @@ def _proposal(proposal: Proposal | None) -> str:
     if proposal.rejected_by is not None:
         return f"{proposal.id}, rejected"
     return f"{proposal.id}, asked {_when(proposal.created_at)}, ends {_when(proposal.expires_at)} at the latest"
+
+
+def _baseline(named: NamedBaseline | None) -> str:
+    return f"{named.digest}; named {_when(named.at)}" if named else ""
 
 
 def _when(moment: datetime) -> str:

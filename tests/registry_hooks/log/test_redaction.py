@@ -7,6 +7,7 @@ import json
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
+from support.baselines import put_baseline
 from support.world import MODEL, POLICY, rules_of
 
 from registry_hooks.cli import main
@@ -150,6 +151,13 @@ def _closed(world):
     return "review-closed", "finding"
 
 
+def _baseline(world):
+    run, digest = world.quickly()[0]
+    with world.acting("ana"):
+        world.desk.baseline(MODEL, 1, put_baseline(world, run, digest)[0], SECRET)
+    return "baseline-named", "reason"
+
+
 def _delegated(world):
     with world.acting("raj"):
         world.desk.delegate("employment", "risk", "lee", "1d", SECRET)
@@ -164,7 +172,7 @@ def _redacted_itself(world):
 
 STORIES = [
     _nominated, _requested, _approved, _meaning, _rejected, _withdrawn, _rolled_back, _broke_glass, _closed, _delegated,
-    _redacted_itself,
+    _baseline, _redacted_itself,
 ]  # fmt: skip
 stories = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__.strip("_"))
 

@@ -71,6 +71,10 @@ _SAID: dict[str, Callable[[Json, Json], str]] = {
     "requested": lambda entry, body: (
         f"asked for version {entry['version']} as champion ({body['proposal']['id']}): {body['proposal']['comment']!r}"
     ),
+    "baseline-named": lambda entry, body: (
+        f"named {body['baseline']['digest']} the baseline of version {entry['version']}"
+        f"{' in place of ' + body['replaces'] if body['replaces'] else ''}: {body['reason']!r}"
+    ),
     "review-closed": lambda _, body: f"closed review {body['review']}: {body['finding']!r}",
     "redacted": lambda _, body: f"redacted the {body['field']} of entry {body['seq']}: {body['reason']!r}",
     "purged": lambda _, body: f"purged {body['count']} entries of before {body['before']}: {body['reason']!r}",
