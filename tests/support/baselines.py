@@ -6,9 +6,33 @@ import json
 import tempfile
 from pathlib import Path
 
+from support.releasing import upload
+from support.serving import Server
 from support.world import DATA, World
 
 from mlflow_eval_plugin.plugin.baseline.document import DOCUMENT, TABLES, sealed
+
+
+def put_on_server(server: Server, run_id: str) -> None:
+    """Upload a baseline that names no model to the folder ``baseline`` of a run of ana's."""
+    where = server.mlflow("ana", "GET", f"runs/get?run_id={run_id}")["run"]["info"]["artifact_uri"]
+    for name, content in frozen(None, "baseline", 1000, "2026-01-01T00:00:00+00:00").items():
+        upload(server, where, f"baseline/{name}", content)
+
+
+def frozen(model: str | None, name: str, rows: int, at: str) -> dict[str, bytes]:
+    """The two files of a baseline that was frozen for no evaluator."""
+    body = {
+        "name": name,
+        "model_type": "classifier",
+        "data": {**DATA, "columns": list(DATA["columns"]), "rows": rows},
+        "columns": [{"name": "a", "kind": "number"}],
+        "model": {"uri": None, "digest": model, "registered": []},
+        "parts": {},
+        "producer": {"name": "test", "version": "1"},
+        "created_at": at,
+    }
+    return sealed(body, {})
 
 
 def put_baseline(
@@ -18,17 +42,7 @@ def put_baseline(
 
     ``edit`` changes both files afterwards.
     """
-    body = {
-        "name": folder,
-        "model_type": "classifier",
-        "data": {**DATA, "columns": list(DATA["columns"]), "rows": rows},
-        "columns": [{"name": "a", "kind": "number"}],
-        "model": {"uri": None, "digest": model, "registered": []},
-        "parts": {},
-        "producer": {"name": "test", "version": "1"},
-        "created_at": world.now.isoformat(),
-    }
-    files = sealed(body, {})
+    files = frozen(model, folder, rows, world.now.isoformat())
     digest = str(json.loads(files[DOCUMENT])["digest"])
     if edit:
         files = {DOCUMENT: files[DOCUMENT].replace(b'"classifier"', b'"regressor"'), TABLES: files[TABLES] + b"x"}
