@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import pytest
-from support.baselines import put_on_server
+from support.frozen.baselines import put_on_server
 from support.releasing import govern, register
 from support.serving import PASSWORDS, Server, clean_environment, free_port
 

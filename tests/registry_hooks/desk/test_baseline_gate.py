@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from support.baselines import put_baseline
+from support.frozen.baselines import put_baseline
 from support.world import MODEL, POLICY, evidence_bytes, refused, rules_of
 
 from mlflow_eval_plugin.canonical import digest_of

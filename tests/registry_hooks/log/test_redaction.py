@@ -7,7 +7,7 @@ import json
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
-from support.baselines import put_baseline
+from support.frozen.baselines import put_baseline
 from support.world import MODEL, POLICY, rules_of
 
 from registry_hooks.cli import main
