@@ -152,17 +152,14 @@ def champion(side: Side, own: Rows, config: Any) -> ChampionRows:
     Raises:
         InputError: when there is no such column, or it cannot be read.
     """
-    name = str(config.column(str(config.champion.column)))
-    if name == own.score_name:
-        raise InputError(f"champion: {name!r} holds the challenger's predictions; name the column of the champion's")
-    require_names(side.sliced, [name], "champion")
+    name, source = side.champion(config, own.score_name)
     labels = frozenset(map(class_text, side.asking.one(CheckLabels(str(side.label))).values))
     try:
         said = said_by(side, name, name, own.pos_label, labels, f"column {name!r}")
     except InputError as error:
         raise InputError(f"champion: {error}") from error
     held: Any = own.scored
-    return ChampionRows(PartedPairedBinaryRows(held, said), {"source": "column", "column": name, "model_digest": None})
+    return ChampionRows(PartedPairedBinaryRows(held, said), source)
 
 
 def _rows(

@@ -113,10 +113,7 @@ def champion(side: Side, own: MulticlassRows, config: Any) -> ClassChampion:
     Raises:
         InputError: when there is no such column, or it holds no classes.
     """
-    name = str(config.column(str(config.champion.column)))
-    if name == side.prediction and config.probability_columns is None:
-        raise InputError(f"champion: {name!r} holds the challenger's predictions; name the column of the champion's")
-    require_names(side.sliced, [name], "champion")
+    name, source = side.champion(config, side.prediction if config.probability_columns is None else None)
     held: Any = own.known
     found = _found(side, name)
     if found.more or not are_classes(np.array(list(found.values))):
@@ -131,7 +128,7 @@ def champion(side: Side, own: MulticlassRows, config: Any) -> ClassChampion:
         raise InputError(f"champion: {error}") from error
     classes = in_canonical_order((*held.classes, *_listed(config)))
     both = PartedPairedMulticlassRows(held, _reading(side, config, prediction=name, classes=classes))
-    return ClassChampion(both, {"source": "column", "column": name, "model_digest": None})
+    return ClassChampion(both, source)
 
 
 def _found(side: Side, column: str) -> CheckedLabels:

@@ -81,10 +81,7 @@ def champion(side: Side, own: RegressionRows, config: RegressionComparisonConfig
     Raises:
         InputError: when there is no such column, or it cannot be read.
     """
-    name = str(config.column(str(config.champion.column)))
-    if name == own.score_name:
-        raise InputError(f"champion: {name!r} holds the challenger's predictions; name the column of the champion's")
-    require_names(side.sliced, [name], "champion")
+    name, source = side.champion(config, own.score_name)
     held: Any = own.predicted
     reading = RegressionReading(side.sliced, str(side.label), name, weight=side.weight(config))
     both = PartedPairedRegressionRows(held, reading)
@@ -93,7 +90,7 @@ def champion(side: Side, own: RegressionRows, config: RegressionComparisonConfig
         read_of(reading, side.asking)
     except InputError as error:
         raise InputError(f"champion: {error}") from error
-    return PredictedChampion(both, {"source": "column", "column": name, "model_digest": None})
+    return PredictedChampion(both, source)
 
 
 def _require_named(side: Side, config: MeanConfig) -> None:

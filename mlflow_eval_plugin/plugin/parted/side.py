@@ -96,6 +96,23 @@ class Side:
         require_names(self.sliced, [name], "sample_weights")
         return name
 
+    def champion(self, config: Any, own: str | None) -> tuple[str, dict[str, Any]]:
+        """The column with what the champion says of these rows, and whose it is, as JSON.
+
+        Args:
+            own: the column that holds the challenger's predictions, where one does.
+
+        Raises:
+            InputError: when there is no such column, or it is the challenger's.
+        """
+        name = str(config.column(str(config.champion.column)))
+        if name == own:
+            raise InputError(
+                f"champion: {name!r} holds the challenger's predictions; name the column of the champion's"
+            )
+        require_names(self.sliced, [name], "champion")
+        return name, {"source": "column", "column": name, "model_digest": None}
+
     def data(self, weight: str | None) -> Data:
         """The name of the data by content."""
         stored = self.stored(weight)
