@@ -103,10 +103,11 @@ class RefusalMiddleware:
                 message = {**message, "headers": [*kept, (name, request.id.encode())]}
             elif status >= 400 and len(body) <= _LARGEST:
                 body += message.get("body", b"")
-            await send(message)
             if message["type"] == "http.response.body" and not message.get("more_body", False):
+                # Before the last byte goes out: who has the answer finds it counted.
                 request.user = request.user or scope.get("state", {}).get("username")
                 tell(request, scope["method"], scope["path"], status, body)
+            await send(message)
 
         await self._app(scope, receive, send_told)
 
